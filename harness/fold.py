@@ -1,0 +1,35 @@
+"""Fold: which rows train, which validate, which test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+def _none() -> np.ndarray:
+    return np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Disjoint row positions of one table, each array int64, sorted, without repeats.
+
+    `unlabelled` rows carry no target, or one that the split hides; they reach the
+    semi-supervised and contrastive trainers and no other. Test rows are seen by no fitting,
+    early stopping, tuning or augmentation.
+    """
+
+    number: int
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    unlabelled: np.ndarray = field(default_factory=_none)
+
+    def parts(self) -> Iterator[tuple[str, np.ndarray]]:
+        """The parts that have rows, by name."""
+        for name in ("train", "valid", "test", "unlabelled"):
+            rows: np.ndarray = getattr(self, name)
+            if len(rows):
+                yield name, rows
