@@ -112,8 +112,8 @@ class Table:
         if len(values) < 2:
             found = f"only the value {values[0]!r}" if values else "no value at all"
             raise UserError(
-                f"a target needs two or more distinct values, and column {self.target[0]!r} of {self.name} has "
-                f"{found}; choose another with data.extract.target=COLUMN."
+                f"a target needs two or more distinct values, and column {self.target[0]!r} of {self.name} "
+                f"has {found}; choose another with data.extract.target=COLUMN."
             )
         if self.aim == "regression" and not numeric:
             raise UserError(
