@@ -53,6 +53,13 @@ class Loader(Protocol):
         """How many batches a pass yields."""
         ...
 
+    def ordered(self) -> Iterator[Batch]:
+        """Every row once, in the order of `rows`, in batches as large as evaluation allows.
+
+        Draws no random number, so that looking at the data leaves a training as it was.
+        """
+        ...
+
     @property
     def rows(self) -> Tensor:
         """(n,) int64, the table rows of this part, in order."""
@@ -66,7 +73,10 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class Loaders:
-    """One loader per part. `train` shuffles by the global torch generator; the others keep order.
+    """One loader per part.
+
+    Passes over `train` and `unlabelled`, which are learned from, are shuffled by the global torch
+    generator; `valid` and `test` keep their order.
 
     A part without rows is None. `shape` is that of one sample.
     """

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+
+MOST = 40
+"""A list of what there is names at most so many."""
 
 
 class UserError(Exception):
@@ -28,10 +32,45 @@ class Interrupted(BaseException):
         self.signum = signum
 
 
+MOST_NAMES = 20
+"""A message lists this many choices at most."""
+
+
 def near(word: str, words: Iterable[str]) -> str:
     """The tail of a message: `did you mean …?` or, where nothing is near, all there is."""
     known = sorted(words)
     close = get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"there are {', '.join(known)}." if known else "there are none."
+    if not known:
+        return "there are none."
+    others = len(known) - MOST_NAMES
+    return f"there are {', '.join(known[:MOST_NAMES])}{f' and {others} more' if others > 0 else ''}."
+
+
+def refused(place: str, error: Exception) -> str:
+    """What a part said of a value, with the key it stands at: `trainer.epochs must be …, got 0.`"""
+    text = sentence(str(error) or type(error).__name__)
+    first, _, rest = text.partition(" ")
+    return f"{place}.{text}" if first.isidentifier() and rest.startswith("must") else f"{place}: {text}"
+
+
+@contextmanager
+def refusing(place: str) -> Iterator[None]:
+    """Within it, what a third party's part objects to is the user's mistake at `place`.
+
+    Raises:
+        UserError: the first line of the objection, with the place.
+    """
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise UserError(refused(place, error)) from error
+
+
+def sentence(text: str) -> str:
+    """The text on one line, with a full stop."""
+    line = " ".join(text.split())
+    return line if line.endswith((".", "!", "?")) else f"{line}."

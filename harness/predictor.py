@@ -42,20 +42,21 @@ class Predictor:
     @torch.inference_mode()
     def __call__(self, inputs: Tensor) -> Prediction:
         """inputs: (B, *shape) on the model's device."""
-        modes = [(module, module.training) for module in (self.model, self.head) if module is not None]
-        for module, _ in modes:
-            module.eval()
+        parts = [part for part in (self.model, self.head) if part is not None]
+        modes = [(module, module.training) for part in parts for module in part.modules()]
+        for part in parts:
+            part.eval()
         enabled = self.autocast is not None
         with torch.autocast(inputs.device.type, dtype=self.autocast, enabled=enabled):
             representation = self.model(inputs)
             outputs = None if self.head is None else self.head(representation)
         for module, training in modes:
-            module.train(training)
+            module.training = training  # one by one: a part frozen in evaluation mode stays so
         return Prediction(representation.float(), None if outputs is None else outputs.float())
 
     def gather(self, loader: Loader) -> Prediction:
         """The predictions of every row of a part, in the order of `loader.rows`, on the device."""
-        parts = [self(batch.inputs) for batch in loader]
+        parts = [self(batch.inputs) for batch in loader.ordered()]
         outputs = [part.outputs for part in parts if part.outputs is not None]
         return Prediction(
             torch.cat([part.representation for part in parts]),

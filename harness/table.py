@@ -110,7 +110,7 @@ class Table:
         values = sorted(known.unique(), key=lambda value: (isinstance(value, str), value))
         numeric = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known)
         if len(values) < 2:
-            found = f"only the value {values[0]!r}" if values else "no value at all"
+            found = f"only the value {str(values[0])!r}" if values else "no value at all"
             raise UserError(
                 f"a target needs two or more distinct values, and column {self.target[0]!r} of {self.name} "
                 f"has {found}; choose another with data.extract.target=COLUMN."
