@@ -1,0 +1,11 @@
+"""Architectures: a batch of inputs goes in, one representation per row comes out.
+
+A model is an `nn.Module` built as `Model(shape, **options)`, where `shape` is that of one sample,
+without the batch: (F,) a row of features, (C, H, W) an image, (T, F) a sequence of T steps.
+`forward` maps (B, *shape) to (B, D), `width` is D, and `takes` names the ranks it accepts. A model
+knows no loss, optimizer, label, data set or number of classes: heads belong to the trainer, so that
+one model serves every trainer unchanged.
+
+Raises, when built: `ValueError` for an option out of range, `UserError` for an option that does not
+fit the shape of the data or the file of weights.
+"""

@@ -1,0 +1,57 @@
+"""A multilayer perceptron: the plain choice for a table of features."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from harness.model.weights import load
+
+_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
+_NORMS = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+
+
+class MLP(nn.Module):
+    """Linear, norm, activation, dropout for each of `widths`; images and sequences are flattened.
+
+    (B, *shape) -> (B, widths[-1]).
+
+    Raises:
+        ValueError: no widths, a width below 1, or a dropout outside [0, 1).
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("row", "image", "sequence")
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        widths: list[int],
+        dropout: float,
+        norm: Literal["none", "batch", "layer"],
+        activation: Literal["relu", "gelu", "silu", "tanh"],
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        if not widths or min(widths) < 1:
+            raise ValueError(f"widths must be one or more numbers of at least 1, got {widths}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        features = 1
+        for side in shape:
+            features *= side
+        self.layers = nn.Sequential()
+        for width in widths:
+            self.layers.append(nn.Linear(features, width))
+            self.layers.append(_NORMS[norm](width))
+            self.layers.append(_ACTIVATIONS[activation]())
+            self.layers.append(nn.Dropout(dropout))
+            features = width
+        self.width = features
+        if weights is not None:
+            load(self, weights)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        representation: Tensor = self.layers(inputs.flatten(1))
+        return representation
