@@ -1,0 +1,1 @@
+"""The data rooms: extract -> Table, transform -> Arrays, augment a batch, load -> Loaders."""

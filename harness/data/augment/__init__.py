@@ -1,0 +1,1 @@
+"""data/augment: random change of whole training batches on their device."""

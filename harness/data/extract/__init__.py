@@ -1,0 +1,1 @@
+"""data/extract: the outside world -> Table."""

@@ -1,0 +1,1 @@
+"""data/load: Arrays + Fold -> Loaders."""

@@ -1,0 +1,1 @@
+"""data/transform: Table -> Arrays, fitted on the training rows alone."""

@@ -1,0 +1,1 @@
+"""split: Table -> Folds of disjoint rows."""

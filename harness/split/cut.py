@@ -1,0 +1,108 @@
+"""Cut a part off some rows: the one rule by which every split makes its valid (or test) part."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from harness.errors import UserError
+
+Part = Literal["test", "valid"]
+
+
+def require_fraction(part: Part, fraction: float) -> None:
+    """Raise ValueError unless `fraction` lies in [0, 1)."""
+    if not 0 <= fraction < 1:
+        raise ValueError(f"{part} must be 0 or more and less than 1, got {fraction}")
+
+
+def require_seed(seed: int) -> None:
+    """Raise ValueError unless NumPy's `RandomState` takes `seed`."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be between 0 and {2**32 - 1}, got {seed}")
+
+
+def cut_rows(
+    strata: np.ndarray, fraction: float, part: Part, rng: np.random.RandomState | None
+) -> np.ndarray:
+    """Choose `fraction` of the rows, evenly from every stratum.
+
+    The part has round(fraction * n) rows, at least one. They are dealt out to the strata by
+    largest remainder (Hamilton's method, ties at random), so each stratum gives its exact share
+    rounded down or up; and each keeps a row, so that no class vanishes from what remains.
+
+    Written here rather than taken from `StratifiedShuffleSplit`, which refuses parts with fewer
+    rows than classes, and whose import takes a second before the first step of a default run.
+    `RandomState` because NumPy promises never to change its numbers.
+
+    Args:
+        strata: (n,) int64 codes 0 … S-1; all zero for a cut without strata.
+        fraction: in [0, 1); 0 chooses nothing.
+        part: what the message calls the part.
+        rng: which rows of a stratum are chosen; None takes the last ones.
+
+    Returns:
+        (n,) bool, true for the rows chosen.
+
+    Raises:
+        UserError: nothing would remain, or no stratum has a row to spare.
+    """
+    chosen = np.zeros(len(strata), dtype=bool)
+    if fraction == 0:
+        return chosen
+    size = max(1, round(fraction * len(strata)))
+    if size >= len(strata):
+        raise UserError(
+            f"split.{part}={fraction} of {len(strata)} rows leaves none to train on; "
+            f"give more rows, or lower split.{part}."
+        )
+    shares = _shares(np.bincount(strata), size, rng)
+    if not shares.any():
+        raise UserError(
+            f"split.{part}={fraction} finds no class with a row to spare, as each has one row left to train "
+            f"on; give more rows, or set split.{part}=0."
+        )
+    for stratum, share in enumerate(shares):
+        members = np.flatnonzero(strata == stratum)
+        if rng is not None:
+            members = rng.permutation(members)
+        chosen[members[len(members) - share :]] = True
+    return chosen
+
+
+def cut_groups(
+    groups: np.ndarray, fraction: float, part: Part, rng: np.random.RandomState | None
+) -> np.ndarray:
+    """Choose `fraction` of the groups, at least one, with all their rows.
+
+    Args:
+        groups: (n,) the group of each row.
+
+    Returns:
+        (n,) bool, true for the rows chosen.
+
+    Raises:
+        UserError: no group would remain.
+    """
+    codes, names = pd.factorize(groups)
+    if fraction > 0 and max(1, round(fraction * len(names))) >= len(names):
+        raise UserError(
+            f"split.{part}={fraction} of the {len(names)} groups that a fold leaves to train on would take "
+            f"them all; set more split.folds, or split.{part}=0."
+        )
+    chosen = cut_rows(np.zeros(len(names), dtype=np.int64), fraction, part, rng)
+    rows: np.ndarray = chosen[codes]
+    return rows
+
+
+def _shares(counts: np.ndarray, size: int, rng: np.random.RandomState | None) -> np.ndarray:
+    """(S,) int64, how many of `size` rows each stratum gives; one row of each is never given."""
+    quotas = counts * size / counts.sum()
+    shares: np.ndarray = np.floor(quotas).astype(np.int64)
+    order = np.arange(len(counts)) if rng is None else rng.permutation(len(counts))
+    order = order[np.argsort(-(quotas - shares)[order], kind="stable")]
+    spare = order[shares[order] < counts[order] - 1]
+    shares[spare[: size - shares.sum()]] += 1
+    return shares

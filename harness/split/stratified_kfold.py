@@ -1,0 +1,61 @@
+"""StratifiedKFold: every row tests once, and every part has the classes in proportion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.fold import Fold
+from harness.split.cut import cut_rows
+from harness.split.rounds import Rounds
+from harness.split.rows import classes, divide
+from harness.table import Table
+
+
+class StratifiedKFold:
+    """Like `KFold`, with the classes in proportion in every part (scikit-learn's StratifiedKFold).
+
+    Args:
+        folds: how many, 2 or more, and no more than the smallest class has rows.
+        fold: only this one, 0-based; None for all.
+        valid: in [0, 1), the fraction of each fold's training rows that validates.
+        shuffle: False deals the rows of each class in their order.
+        seed: of the shuffle.
+    """
+
+    def __init__(self, *, folds: int, fold: int | None, valid: float, shuffle: bool, seed: int) -> None:
+        self.rounds = Rounds(folds, fold, valid, shuffle, seed)
+
+    def __call__(self, table: Table) -> list[Fold]:
+        """Raises UserError: the target is a number or none, or a class is smaller than `folds`."""
+        from sklearn.model_selection import StratifiedKFold as Deal
+
+        rounds = self.rounds
+        codes, rows, unlabelled = self._classes(table)
+
+        def cut(rest: np.ndarray, number: int) -> np.ndarray:
+            rng = rounds.rng(number) if rounds.shuffle else None
+            return cut_rows(codes[rest], rounds.valid, "valid", rng)
+
+        deal = Deal(rounds.folds, shuffle=rounds.shuffle, random_state=rounds.random_state)
+        return rounds.deal(rows, unlabelled, (test for _, test in deal.split(rows, codes)), cut)
+
+    def _classes(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n,) class codes of the rows to split, those rows, and the unlabelled ones."""
+        target = table.labels.name
+        if not table.task.classification:
+            raise UserError(
+                f"split=stratified_kfold needs classes, and the target {target!r} of {table.name} is a "
+                "number; use split=kfold."
+            )
+        rows, unlabelled = divide(table)
+        codes, names = classes(table, rows)
+        counts = np.bincount(codes)
+        rarest = int(counts.argmin())
+        if counts[rarest] < self.rounds.folds:
+            raise UserError(
+                f"split.folds={self.rounds.folds} needs as many rows of each class, and class "
+                f"{names[rarest]!r} of {table.name} has {counts[rarest]}; lower split.folds, or use "
+                "split=kfold."
+            )
+        return codes, rows, unlabelled

@@ -1,0 +1,8 @@
+import torch
+
+from harness.data.augment.none import Identity
+
+
+def test_the_batch_itself_comes_back():
+    inputs = torch.randn(3, 2)
+    assert Identity()(inputs) is inputs

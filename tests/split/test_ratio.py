@@ -1,0 +1,103 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.data.extract.bundled import Bundled
+from harness.errors import UserError
+from harness.split.ratio import Ratio
+from harness.table import Table
+
+DEFAULT = {"test": 0.2, "valid": 0.15, "stratify": True, "shuffle": True, "seed": 0}
+
+
+def ratio(**changes) -> Ratio:
+    return Ratio(**(DEFAULT | changes))
+
+
+def table(target) -> Table:
+    return Table(pd.DataFrame({"x": range(len(target)), "y": target}), ("x",), target=("y",), name="visits")
+
+
+def test_the_valid_part_is_a_fraction_of_what_the_test_part_leaves():
+    (fold,) = ratio(test=0.2, valid=0.25)(table(["a", "b"] * 50))
+    assert (len(fold.train), len(fold.valid), len(fold.test)) == (60, 20, 20)
+    assert fold.number == 0
+
+
+def test_digits_are_divided_with_the_classes_in_proportion():
+    roles = {"target": "digit", "group": "writer", "id": None, "features": None, "drop": [], "task": "auto"}
+    digits = Bundled(name="digits", kind="image", shape=[1, 8, 8], **roles)()
+    (fold,) = ratio()(digits)
+    assert (len(fold.train), len(fold.valid), len(fold.test)) == (1222, 216, 359)
+    everyone = np.bincount(digits.labels) / 1797
+    for _, rows in fold.parts():
+        assert np.abs(np.bincount(digits.labels.iloc[rows]) - everyone * len(rows)).max() <= 1
+
+
+def test_without_stratify_the_classes_do_not_matter():
+    one, other = ratio(stratify=False)(table(["a"] * 10 + ["b"] * 10)), ratio()(table(np.arange(20) + 0.5))
+    assert np.array_equal(one[0].test, other[0].test)
+
+
+def test_a_regression_is_split_by_row():
+    (fold,) = ratio()(table(np.linspace(0, 1, 30)))
+    assert (len(fold.train), len(fold.valid), len(fold.test)) == (20, 4, 6)
+
+
+def test_a_table_without_target_splits_every_row_and_has_no_unlabelled_ones():
+    (fold,) = ratio()(Table(pd.DataFrame({"x": range(10)}), ("x",)))
+    assert sorted(np.concatenate([fold.train, fold.valid, fold.test])) == list(range(10))
+    assert len(fold.unlabelled) == 0
+
+
+def test_rows_without_a_target_are_the_unlabelled_ones():
+    (fold,) = ratio()(table(["a", None, "b", "a", "b", np.nan, "a", "b"]))
+    assert fold.unlabelled.tolist() == [1, 5]
+
+
+def test_six_rows_are_enough():
+    (fold,) = ratio()(table(["a", "b"] * 3))
+    assert (len(fold.train), len(fold.valid), len(fold.test)) == (4, 1, 1)
+
+
+def test_without_shuffle_the_last_rows_test_and_those_before_validate():
+    (fold,) = ratio(shuffle=False, stratify=False, valid=0.25)(table(["a", "b"] * 5))
+    assert fold.train.tolist() == [0, 1, 2, 3, 4, 5]
+    assert fold.valid.tolist() == [6, 7]
+    assert fold.test.tolist() == [8, 9]
+
+
+def test_no_test_fraction_leaves_the_test_part_empty():
+    (fold,) = ratio(test=0.0)(table(["a", "b"] * 10))
+    assert len(fold.test) == 0
+    assert len(fold.train) + len(fold.valid) == 20
+
+
+def test_the_test_rows_do_not_depend_on_the_valid_fraction():
+    target = ["a", "b", "c"] * 20
+    one, other = ratio(valid=0.0)(table(target))[0], ratio(valid=0.4)(table(target))[0]
+    assert np.array_equal(one.test, other.test)
+
+
+def test_a_class_of_one_row_cannot_be_stratified():
+    words = r"two or more rows of each class, and class 'rare' of visits has one; set split.stratify=false"
+    with pytest.raises(UserError, match=words):
+        ratio()(table(["a"] * 9 + ["rare"]))
+    (fold,) = ratio(stratify=False)(table(["a"] * 9 + ["rare"]))
+    assert len(fold.test) == 2
+
+
+def test_a_class_that_is_a_number_is_named_without_a_decimal_point():
+    with pytest.raises(UserError, match="class '7' of visits"):
+        ratio()(table([1, 1, 1, 7, None]))
+
+
+@pytest.mark.parametrize("test", [-0.2, 1.0, 1.5])
+def test_a_test_fraction_outside_0_to_1_is_refused(test):
+    with pytest.raises(ValueError, match=f"test must be 0 or more and less than 1, got {test}"):
+        ratio(test=test)
+
+
+def test_fractions_that_leave_no_row_to_train_on_are_refused():
+    with pytest.raises(UserError, match=r"split.valid=0.9 of 3 rows leaves none to train on"):
+        ratio(test=0.5, valid=0.9)(table(["a", "b"] * 3))
