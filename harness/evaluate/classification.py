@@ -1,0 +1,105 @@
+"""Classification: how well the classes are predicted, and how honest the probabilities are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from harness.arrays import Loader, Loaders
+from harness.errors import UserError
+from harness.evaluate import measure
+from harness.evaluate.part import answers, known, loader_of, mean_loss, to_floats
+from harness.predictor import Predictor
+from harness.scores import Scores
+
+
+class Classification:
+    """Scores of predicted classes, over the labelled rows of a part.
+
+    loss      as the trainer defines it (label smoothing and class weights included)
+    accuracy  the share of rows whose most probable class is the true one
+    f1        macro F1, over the classes present
+    auroc     macro one-against-the-rest area under the ROC curve, over the classes present
+    log_loss  mean negative log-probability of the true class, in nats
+    ece       expected calibration error over `bins` bins (arXiv 1706.04599)
+
+    `score` adds `accuracy_majority`, the accuracy of always answering the most frequent class of
+    the training part, and the confusion matrix.
+    """
+
+    names: tuple[str, ...] = ("loss", "accuracy", "f1", "auroc", "log_loss", "ece")
+
+    def __init__(self, *, bins: int = 15) -> None:
+        if bins < 1:
+            raise ValueError(f"bins must be 1 or more, got {bins}")
+        self.bins = bins
+
+    def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
+        """All scores of the valid part but baselines; {} where the split keeps no valid rows.
+
+        Raises:
+            UserError: the target is no class, or the trainer learned no outputs.
+        """
+        if loaders.valid is None:
+            return {}
+        return self._measure(predictor, loaders.valid)[0]
+
+    def score(
+        self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
+    ) -> Scores:
+        """The scores of `part`, the baseline of the majority class and the confusion matrix.
+
+        Raises:
+            UserError: as `judge`, or the part has no rows.
+        """
+        values, counts = self._measure(predictor, loader_of(loaders, part))
+        support = counts.sum(dim=1)
+        rows = support.sum().item()
+        assumed = _majority(loaders.train)
+        values["accuracy_majority"] = (
+            support[assumed].item() / rows if assumed is not None and rows else float("nan")
+        )
+        return Scores(values, counts.cpu().numpy(), _notes(support, predictor.task.classes, part))
+
+    def _measure(self, predictor: Predictor, loader: Loader) -> tuple[dict[str, float], Tensor]:
+        """The scores of a part by name, and its confusion matrix on the device."""
+        if predictor.task.kind == "regression":
+            raise UserError(
+                "evaluate=classification needs a class as target, and this target is a number; "
+                "use evaluate=regression, or data.extract.task=classification."
+            )
+        outputs, targets = answers(predictor, loader, "classification")
+        log_p = measure.log_probabilities(outputs)
+        codes = targets.to(log_p.device)
+        counts = measure.confusion(log_p.argmax(dim=1), codes, log_p.shape[1])
+        values = mean_loss(predictor, outputs, targets) | {
+            "accuracy": measure.accuracy(counts),
+            "f1": measure.macro_f1(counts),
+            "auroc": measure.macro_auroc(log_p, codes),
+            "log_loss": measure.log_loss(log_p, codes),
+            "ece": measure.expected_calibration_error(log_p, codes, self.bins),
+        }
+        return to_floats(values), counts
+
+
+def _majority(train: Loader) -> int | None:
+    """The most frequent class of the training part, the lowest code among equals."""
+    targets = train.targets
+    if targets is None or not known(targets).any():
+        return None
+    return int(torch.bincount(targets[known(targets)].cpu()).argmax())
+
+
+def _notes(support: Tensor, classes: tuple[str, ...], part: str) -> tuple[str, ...]:
+    """What the reader must know where a class, or every class but one, is absent."""
+    present = [name for name, count in zip(classes, support.tolist(), strict=True) if count]
+    absent = [name for name in classes if name not in present]
+    if not present:
+        return (f"no row of the {part} part carries a label: its scores are undefined",)
+    if len(present) == 1:
+        return (f"every row of the {part} part is of class {present[0]}: auroc is undefined",)
+    if absent:
+        return (f"no row of the {part} part is of class {', '.join(absent)}: f1 and auroc leave it out",)
+    return ()

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+from torch.nn.functional import mse_loss
+
+from harness.errors import UserError
+from harness.evaluate.regression import Regression, errors
+from harness.scores import direction
+from harness.task import Task
+
+NUMBER = Task("regression")
+
+
+def never() -> None:
+    raise AssertionError("no untrained model is needed")
+
+
+def column(values: list[float]) -> torch.Tensor:
+    return torch.tensor(values)[:, None]
+
+
+@given(st.integers(0, 10**6), st.integers(2, 50), st.floats(-1e4, 1e4))
+@settings(max_examples=40, deadline=None)
+def test_errors_equal_scikit_learn(seed: int, rows: int, offset: float) -> None:
+    generator = np.random.default_rng(seed)
+    truth, predicted = offset + generator.normal(size=(2, rows))
+    found = {
+        name: value.item() for name, value in errors(torch.tensor(predicted), torch.tensor(truth)).items()
+    }
+    assert found == {
+        "rmse": pytest.approx(metrics.root_mean_squared_error(truth, predicted), rel=1e-9),
+        "mae": pytest.approx(metrics.mean_absolute_error(truth, predicted), rel=1e-9),
+        "r2": pytest.approx(metrics.r2_score(truth, predicted), rel=1e-6),
+    }
+
+
+def test_scores_of_a_hand_counted_part(make_loaders, echo) -> None:
+    train = (column([0.0, 0.0, 0.0]), torch.tensor([1.0, 3.0, math.nan]))
+    test = (column([1.0, 2.0, 5.0, 9.0]), torch.tensor([1.0, 4.0, 4.0, math.nan]))
+    scores = Regression().score(echo(NUMBER, mse_loss), make_loaders(NUMBER, train, test=test), "test", never)
+    assert scores.values == {
+        "loss": pytest.approx(5 / 3),
+        "rmse": pytest.approx(math.sqrt(5 / 3)),
+        "mae": 1.0,
+        "r2": pytest.approx(1 - 5 / 6),
+        "rmse_mean": pytest.approx(math.sqrt(3.0)),
+        "mae_mean": pytest.approx(5 / 3),
+    }
+    assert scores.confusion is None
+    assert scores.notes == ()
+
+
+def test_judge_gives_the_named_scores_of_the_valid_part(make_loaders, echo) -> None:
+    part = (column([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    loaders = make_loaders(NUMBER, part, valid=part)
+    judged = Regression().judge(echo(NUMBER, mse_loss), loaders)
+    assert tuple(judged) == Regression.names
+    assert judged["rmse"] == pytest.approx(math.sqrt(2.0))
+    assert Regression().judge(echo(NUMBER), make_loaders(NUMBER, part)) == {}
+
+
+@pytest.mark.parametrize(
+    ("targets", "note"),
+    [
+        ([math.nan, math.nan], "no row of the test part carries a target: its scores are undefined"),
+        ([0.1, 0.1], "every target of the test part is 0.1: r2 is undefined"),
+    ],
+)
+def test_undefined_scores_are_said(make_loaders, echo, targets: list[float], note: str) -> None:
+    part = (column([1.0, 2.0]), torch.tensor(targets))
+    scores = Regression().score(echo(NUMBER), make_loaders(NUMBER, part, test=part), "test", never)
+    assert scores.notes == (note,)
+    assert math.isnan(scores.values["r2"])
+
+
+def test_a_class_as_target_is_refused(make_loaders, echo) -> None:
+    task = Task("binary", ("no", "yes"))
+    part = (column([1.0]), torch.tensor([1]))
+    with pytest.raises(
+        UserError, match="needs a number as target, and this target is a class; use evaluate=classification"
+    ):
+        Regression().judge(echo(task), make_loaders(task, part, valid=part))
+
+
+def test_names_tell_which_way_is_better() -> None:
+    lower = {name for name in (*Regression.names, "rmse_mean") if direction(f"test/{name}") == "minimize"}
+    assert lower == {"loss", "rmse", "mae", "rmse_mean"}
