@@ -1,0 +1,145 @@
+"""Bundle: a trained model as plain files, enough to predict raw rows elsewhere.
+
+weights.safetensors   of model and head
+transform/            the fitted transform's state
+example.json          some raw rows
+bundle.json           configuration, task, columns, requirements
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from harness.predictor import Predictor
+from harness.production import requirements, state
+from harness.table import Kind, Table
+from harness.task import Task
+
+WEIGHTS = "weights.safetensors"
+TRANSFORM = "transform"
+FACTS = "bundle.json"
+EXAMPLE = "example.json"
+
+_SCHEMA = 1
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What `bundle.json` says.
+
+    config    the run's configuration as a plain container, free of secrets
+    columns   feature column -> dtype as pandas names it, in the order in which the model saw them
+    image     (C, H, W) of an image made of pixel columns, else None
+    inputs    shape of one sample, for which the model was built
+    width     of the representation
+    head      whether there is a head: it predicts; without one it gives representations
+    autocast  "bfloat16" where the model ran under autocast, else None
+    """
+
+    config: dict[str, Any]
+    task: Task
+    columns: dict[str, str]
+    kind: Kind
+    image: tuple[int, int, int] | None
+    inputs: tuple[int, ...]
+    width: int
+    head: bool
+    autocast: str | None
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The columns of a prediction, and what MLflow calls their types."""
+        if not self.head:
+            return {f"representation_{i}": "double" for i in range(self.width)}
+        if not self.task.classification:
+            return {"prediction": "double"}
+        return {"prediction": "string", **{f"probability_{name}": "double" for name in self.task.classes}}
+
+
+def write(
+    folder: Path,
+    *,
+    predictor: Predictor,
+    table: Table,
+    inputs: tuple[int, ...],
+    transform_state: dict[str, Any],
+    config: dict[str, Any],
+) -> None:
+    """Writes the bundle; `bundle.json` comes last, so that its presence says that all is there.
+
+    Args:
+        folder: is created.
+        predictor: model and head with the weights to keep, on any device.
+        table: the raw rows; the first three, features only, become the example.
+        inputs: shape of one sample, `arrays.shape`.
+        transform_state: `transform.state()`.
+        config: plain and masked; `data.transform`, `model` and `trainer` are read from it again.
+    """
+    from safetensors.torch import save_model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model(network(predictor.model, predictor.head), str(folder / WEIGHTS))
+    state.save(folder / TRANSFORM, transform_state)
+    _write_example(folder / EXAMPLE, table.frame[list(table.features)].head(_EXAMPLES))
+    bundle = Bundle(
+        config=config,
+        task=predictor.task,
+        columns={name: str(table.frame[name].dtype) for name in table.features},
+        kind=table.kind,
+        image=table.shape,
+        inputs=tuple(inputs),
+        width=predictor.model.width,  # type: ignore[arg-type]  # what the protocol of a model promises
+        head=predictor.head is not None,
+        autocast=None if predictor.autocast is None else str(predictor.autocast).removeprefix("torch."),
+    )
+    facts = {
+        "schema": _SCHEMA,
+        **vars(bundle),
+        "task": {"kind": bundle.task.kind, "classes": bundle.task.classes},
+        "outputs": bundle.outputs,
+        "requirements": requirements.pins(config),
+        "code": requirements.code(config),
+    }
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def read(folder: Path) -> Bundle:
+    """The facts of a bundle.
+
+    Raises:
+        FileNotFoundError: there is none, or it was not finished.
+    """
+    facts = json.loads((folder / FACTS).read_text())
+    return Bundle(
+        config=facts["config"],
+        task=Task(facts["task"]["kind"], tuple(facts["task"]["classes"])),
+        columns=facts["columns"],
+        kind=facts["kind"],
+        image=None if facts["image"] is None else (facts["image"][0], facts["image"][1], facts["image"][2]),
+        inputs=tuple(facts["inputs"]),
+        width=facts["width"],
+        head=facts["head"],
+        autocast=facts["autocast"],
+    )
+
+
+def network(model: nn.Module, head: nn.Module | None) -> nn.ModuleDict:
+    """Model and head under the names by which their weights are stored."""
+    parts = {"model": model, "head": head}
+    # torch.compile wraps a module and prefixes the names of its weights.
+    return nn.ModuleDict(
+        {name: getattr(part, "_orig_mod", part) for name, part in parts.items() if part is not None}
+    )
+
+
+def _write_example(path: Path, rows: pd.DataFrame) -> None:
+    """JSON cannot hold bytes; rows of encoded images go without an example."""
+    if not any(isinstance(value, bytes) for column in rows for value in rows[column]):
+        rows.to_json(path, orient="table", index=False, double_precision=15)

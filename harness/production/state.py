@@ -1,0 +1,67 @@
+"""Fitted state as plain files: JSON, with every piece of bytes in a file of its own. No pickle."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_FILE = "$file"
+_NUMBER = "$number"
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Writes `state.json` and `0.bin`, `1.bin` … into the folder, which is created.
+
+    Args:
+        state: bytes, text, numbers, booleans, None, and lists and dictionaries of these.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces: list[bytes] = []
+    plain = _plain(state, pieces)
+    for number, piece in enumerate(pieces):
+        (folder / f"{number}.bin").write_bytes(piece)
+    (folder / "state.json").write_text(json.dumps(plain, allow_nan=False))
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """What `save` wrote; tuples come back as lists, numbers of numpy as Python's."""
+    restored = _restored(json.loads((folder / "state.json").read_text()), folder)
+    return dict(restored)
+
+
+def _plain(value: Any, pieces: list[bytes]) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    match value:
+        case bytes():
+            pieces.append(value)
+            return {_FILE: f"{len(pieces) - 1}.bin"}
+        case float() if not math.isfinite(value):
+            return {_NUMBER: repr(value)}
+        case None | bool() | int() | float() | str():
+            return value
+        case dict() if all(isinstance(key, str) for key in value):
+            return {key: _plain(item, pieces) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item, pieces) for item in value]
+    raise TypeError(f"a transform's state holds bytes, numbers, text, lists and dicts, got {type(value)}")
+
+
+def _restored(value: Any, folder: Path) -> Any:
+    match value:
+        case {"$file": str(name)}:
+            return (folder / name).read_bytes()
+        case {"$number": str(number)}:
+            return float(number)
+        case dict():
+            return {key: _restored(item, folder) for key, item in value.items()}
+        case list():
+            return [_restored(item, folder) for item in value]
+    return value

@@ -1,0 +1,183 @@
+"""MLflow, seen from the training process: which does not import it, and does not wait for it.
+
+Another process, the clerk, reads the journal in the run's folder and sends it. The two share the
+folder: how far the clerk came stands in `tracking.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+from harness.tracking import address
+from harness.tracking.link import Link
+from harness.tracking.state import SILENCE, State
+
+_POLL = 0.02
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class _Clerk:
+    """The running clerk process and the pipe to it."""
+
+    def __init__(self, outputs: Path) -> None:
+        self.owner = os.getpid()
+        outputs.mkdir(parents=True, exist_ok=True)
+        paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            "OMP_NUM_THREADS": "1",
+        }
+        # A session of its own: Ctrl-C on the terminal is not for it. `-P`: a file named mlflow.py in the
+        # current folder must not take MLflow's place.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "harness.tracking.clerk"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=outputs,
+            env=environment,
+            start_new_session=True,
+        )
+
+    @property
+    def fate(self) -> int | None:
+        """Its exit status, or None while it runs."""
+        return self._process.poll()
+
+    def tell(self, order: dict[str, str]) -> bool:
+        """Hands over an order; False where nobody reads it any more."""
+        if self.owner != os.getpid() or self.fate is not None or self._process.stdin is None:
+            return False
+        try:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def dismiss(self, timeout: float) -> None:
+        """Ends its input and waits for it to finish; after `timeout` seconds it goes on by itself."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.returncode = 0  # it is left to itself on purpose
+
+
+_clerk: _Clerk | None = None
+_silent: set[str] = set()
+
+
+class Mlflow:
+    """Follows runs to an MLflow store: a server, a database, or by default a file in `outputs`.
+
+    One clerk serves all runs of a process. What cannot be sent in time stays in the run's folder and
+    is sent by `python -m harness sync`, or by the next run's clerk.
+
+    Args:
+        uri: a tracking server or a database; None: sqlite, `<outputs>/mlflow.db`.
+        experiment: created where it does not exist.
+        outputs: where the local store, its artifacts and a crashed clerk's log lie.
+        patience: most seconds that the end of a run waits for MLflow. A store that was silent at the
+            end of one run is given a second at the ends of the next, until it answers.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    def __init__(self, *, uri: str | None, experiment: str, outputs: str, patience: float) -> None:
+        address.check(uri)
+        if not experiment.strip():
+            raise ValueError("experiment must be a name, got an empty text")
+        if patience < 0:
+            raise ValueError(f"patience must be at least 0 seconds, got {patience}")
+        self._outputs = Path(outputs).absolute()
+        self._uri = address.absolute(uri, self._outputs)
+        self._place = address.masked(self._uri)
+        self._experiment = experiment
+        self._patience = patience
+        self._left = patience
+
+    def follow(self, folder: Path) -> None:
+        """From now on the journal of this folder goes to MLflow. Returns at once."""
+        global _clerk
+        folder = folder.absolute()
+        state = State.load(folder)
+        if state is None or not state.same_place(self._place, self._experiment):
+            State(self._place, self._experiment).save(folder)
+        self._left = min(1.0, self._patience) if self._place in _silent else self._patience
+        order = {
+            "follow": str(folder),
+            "uri": self._uri,
+            "experiment": self._experiment,
+            "outputs": str(self._outputs),
+        }
+        if _clerk is None or not _clerk.tell(order):
+            _clerk = _Clerk(self._outputs)
+            _clerk.tell(order)
+
+    def link(self, folder: Path, timeout: float | None = None) -> Link:
+        """Waits until MLflow has given the run an id; for `result.json`.
+
+        The waits of one run, `settle` included, share its patience.
+        """
+        return self._wait(folder.absolute(), timeout, lambda state: "" in state.runs)
+
+    def settle(self, folder: Path, timeout: float | None = None) -> Link:
+        """Waits until all that the journal holds has arrived; the last thing a run does."""
+        folder = folder.absolute()
+        link = self._wait(folder, timeout, lambda state: state.sent(folder))
+        if link.sent:
+            _silent.discard(self._place)
+        else:
+            _silent.add(self._place)
+        return link
+
+    def _wait(self, folder: Path, timeout: float | None, arrived: Callable[[State], bool]) -> Link:
+        begun = monotonic()
+        until = begun + max(0.0, self._left if timeout is None else min(timeout, self._left))
+        if _clerk is not None:
+            _clerk.tell({"hurry": str(folder)})
+        while True:
+            fate = None if _clerk is None else _clerk.fate
+            state = State.load(folder) or State(self._place, self._experiment)
+            if arrived(state) or fate is not None or monotonic() >= until:
+                break
+            sleep(_POLL)
+        self._left -= monotonic() - begun
+        sent = state.sent(folder)
+        trouble = self._sentence(folder, state, sent, fate, arrived(state))
+        return Link(self._place, self._experiment, state.runs.get(""), sent, trouble)
+
+    def _sentence(
+        self, folder: Path, state: State, sent: bool, fate: int | None, arrived: bool
+    ) -> str | None:
+        if arrived:
+            return f"MLflow refused {state.refusals}." if state.refused and sent else None
+        if fate is not None:
+            reason = f"the process that feeds MLflow ended with status {fate} (see {self._outputs}/clerk.log)"
+        elif state.trouble is None:
+            reason = f"MLflow at {self._place} did not answer within {self._patience:g} s"
+        elif state.trouble == SILENCE:
+            reason = f"MLflow at {self._place} did not answer"
+        else:
+            reason = f"MLflow at {self._place} did not take the run: {state.trouble.rstrip('.')}"
+        command = f"python -m harness sync {shlex.quote(str(folder))}"
+        return f"{reason}; the run is complete in {folder}, send it later with `{command}`."
+
+
+def dismiss(timeout: float = 60.0) -> None:
+    """Lets this process's clerk finish and go; a process that simply ends need not call it."""
+    global _clerk
+    if _clerk is not None:
+        _clerk.dismiss(timeout)
+        _clerk = None

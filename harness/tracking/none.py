@@ -1,0 +1,18 @@
+"""No tracking: the run's folder is all there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class Untracked:
+    """Does nothing; the journal in the run's folder can still be sent later by `sync`."""
+
+    def follow(self, folder: Path) -> None:
+        return None
+
+    def link(self, folder: Path, timeout: float | None = None) -> None:
+        return None
+
+    def settle(self, folder: Path, timeout: float | None = None) -> None:
+        return None

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.journal import Journal
+from harness.tracking import mlflow as tracking_mlflow
+from harness.tracking.mlflow import Mlflow
+from harness.tracking.state import State
+
+
+def make(outputs: Path, uri: str | None = None, patience: float = 60.0) -> Mlflow:
+    return Mlflow(uri=uri, experiment="digits", outputs=str(outputs), patience=patience)
+
+
+def test_a_run_has_its_link_before_its_end_and_is_settled_after_it(
+    outputs: Path, folder: Path, uri: str, client: Any
+) -> None:
+    tracking = make(outputs)
+    journal = Journal(folder)
+    tracking.follow(folder)
+    journal.start("", "a")
+    journal.metrics("", 1, {"loss": 0.5})
+    link = tracking.link(folder)
+    assert (link.tracking_uri, link.experiment, link.sent, link.trouble) == (uri, "digits", False, None)
+    assert client.get_run(link.run_id).info.status == "RUNNING"
+    journal.end("", "finished")
+    settled = tracking.settle(folder)
+    assert (settled.run_id, settled.sent, settled.trouble) == (link.run_id, True, None)
+    assert client.get_run(link.run_id).info.status == "FINISHED"
+
+
+def test_one_clerk_serves_the_runs_of_a_process(outputs: Path, client: Any) -> None:
+    clerks = set()
+    for name in ("a", "b", "c"):
+        folder = outputs / "runs" / name
+        folder.mkdir(parents=True)
+        tracking, journal = make(outputs), Journal(folder)
+        tracking.follow(folder)
+        journal.start("", name)
+        journal.end("", "finished")
+        assert tracking.settle(folder).sent
+        clerks.add(tracking_mlflow._clerk)
+    assert len(clerks) == 1
+    assert len(client.search_runs(["1"])) == 3
+
+
+def test_what_mlflow_refused_is_one_line_of_a_run_that_was_sent(outputs: Path, folder: Path) -> None:
+    tracking, journal = make(outputs), Journal(folder)
+    tracking.follow(folder)
+    journal.start("", "a")
+    journal.artifact("", "gone.png")
+    journal.end("", "finished")
+    link = tracking.settle(folder)
+    assert link.sent
+    assert link.trouble == "MLflow refused artifact of run '': gone.png is no longer in the run's folder."
+
+
+def test_a_server_that_is_not_there_costs_the_patience_and_one_line(outputs: Path, folder: Path) -> None:
+    address = "http://me:s3cret@127.0.0.1:9"
+    tracking, journal = make(outputs, address, patience=2.0), Journal(folder)
+    begun = time.monotonic()
+    tracking.follow(folder)
+    journal.start("", "a")
+    assert time.monotonic() - begun < 1.0, "following is not waiting"
+    begun = time.monotonic()
+    link = tracking.link(folder)
+    journal.end("", "finished")
+    settled = tracking.settle(folder)
+    assert time.monotonic() - begun < 4.0, "link and settle share the patience"
+    assert (link.run_id, settled.run_id, settled.sent) == (None, None, False)
+    assert settled.tracking_uri == "http://me:***@127.0.0.1:9"
+    assert settled.trouble is not None
+    assert settled.trouble.startswith("MLflow at http://me:***@127.0.0.1:9 did not answer")
+    tail = f"; the run is complete in {folder}, send it later with `python -m harness sync {folder}`."
+    assert settled.trouble.endswith(tail)
+    assert "s3cret" not in settled.trouble
+    assert all("s3cret" not in path.read_text() for path in folder.iterdir())
+    again = make(outputs, address, patience=60.0)
+    again.follow(folder)
+    begun = time.monotonic()
+    assert not again.settle(folder).sent
+    assert time.monotonic() - begun < 4.0, "a silent server is waited for once, not once per trial"
+
+
+def test_a_store_that_did_not_answer_in_time_is_told_so(outputs: Path, folder: Path) -> None:
+    tracking = make(outputs, patience=0.0)
+    tracking.follow(folder)
+    link = tracking.link(folder)
+    assert link.trouble is not None
+    assert link.trouble.startswith(
+        f"MLflow at sqlite:///{outputs}/mlflow.db did not answer within 0 s; the run"
+    )
+
+
+def test_what_keeps_the_store_from_taking_the_run_is_told(outputs: Path, folder: Path, client: Any) -> None:
+    client.delete_experiment(client.create_experiment("digits"))
+    tracking, journal = make(outputs, patience=2.0), Journal(folder)
+    tracking.follow(folder)
+    journal.start("", "a")
+    link = tracking.link(folder)
+    tracking_mlflow._silent.clear()
+    assert link.trouble is not None
+    reason = "did not take the run: experiment 'digits' is deleted there; restore it, or choose another with "
+    assert link.trouble.startswith(f"MLflow at sqlite:///{outputs}/mlflow.db {reason}")
+
+
+def test_a_clerk_that_crashed_is_told_at_once_and_replaced(
+    outputs: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = tracking_mlflow._Clerk.__new__(tracking_mlflow._Clerk)
+    dead.owner = -1
+    dead._process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"], stdin=subprocess.PIPE)
+    dead._process.communicate()
+    tracking = make(outputs)
+    State(f"sqlite:///{outputs}/mlflow.db", "digits").save(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking_mlflow, "_clerk", dead)
+        begun = time.monotonic()
+        link = tracking.link(folder)
+        assert time.monotonic() - begun < 5.0
+        assert link.trouble is not None
+        assert link.trouble.startswith(
+            f"the process that feeds MLflow ended with status 3 (see {outputs}/clerk.log); the run"
+        )
+        assert dead.tell({"hurry": ""}) is False
+
+
+def test_no_part_of_training_imports_mlflow() -> None:
+    code = "import sys, harness.journal, harness.tracking.mlflow, harness.tracking.none; " + (
+        "print([m for m in ('mlflow', 'sqlalchemy', 'torch', 'pandas', 'hydra') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"uri": "./mlruns"}, r"uri must be null, a server such as .* got './mlruns'"),
+        ({"experiment": " "}, "experiment must be a name, got an empty text"),
+        ({"patience": -1.0}, "patience must be at least 0 seconds, got -1.0"),
+    ],
+)
+def test_values_out_of_range_are_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"uri": None, "experiment": "e", "outputs": str(tmp_path), "patience": 1.0}
+    with pytest.raises(ValueError, match=message):
+        Mlflow(**{**given, **change})
