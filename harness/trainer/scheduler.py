@@ -1,0 +1,129 @@
+"""Learning-rate schedules: torch's own by name, and warm-up with cosine decay."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, Literal, final
+
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from harness.scores import direction
+
+Pace = Literal["never", "step", "epoch", "score"]
+
+
+@final
+class WarmupCosine:
+    """Linear warm-up to the optimizer's rate, then a cosine down to `final` of it.
+
+    With W = round(warmup * total_steps), step s (0 for the first) is taken at the rate times
+    (s + 1) / W while s < W, and then times final + (1 - final) * (1 + cos(pi (s - W) / (T - W))) / 2
+    for T = total_steps: SGDR without restarts (arXiv 1608.03983, eq. 5) after a gradual warm-up
+    (arXiv 1706.02677, section 2.2).
+
+    Args:
+        total_steps: optimizer steps of the whole training; given by the trainer.
+        warmup: share of those steps that warm up, at least 0 and below 1.
+        final: the last rate as a share of the first, 0 to 1.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, *, total_steps: int, warmup: float, final: float
+    ) -> None:
+        if not 0 <= warmup < 1:
+            raise ValueError(f"warmup must be a share of the steps, at least 0 and below 1, got {warmup}")
+        if not 0 <= final <= 1:
+            raise ValueError(f"final must be a share of the learning rate, 0 to 1, got {final}")
+        self._rising = round(warmup * total_steps)
+        self._falling = max(total_steps - self._rising, 1)
+        self._final = final
+        # The groups are asked for at each move: an optimizer that loads a state makes new ones.
+        self._optimizer = optimizer
+        self._rates = [float(group["lr"]) for group in optimizer.param_groups]
+        self._move_to(0)
+
+    def step(self) -> None:
+        """Moves on by one optimizer step."""
+        self._move_to(self._steps + 1)
+
+    def _move_to(self, step: int) -> None:
+        self._steps = step
+        if step < self._rising:
+            factor = (step + 1) / self._rising
+        else:
+            fallen = min((step - self._rising) / self._falling, 1.0)
+            factor = self._final + (1 - self._final) * 0.5 * (1 + math.cos(math.pi * fallen))
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self._steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._move_to(int(state["steps"]))
+
+
+@final
+class Schedule:
+    """A scheduler and the pace at which a training moves it.
+
+    `step` is to be called after every optimizer step; None where nothing moves then.
+    """
+
+    def __init__(self, scheduler: Any, pace: Pace) -> None:
+        self._scheduler = scheduler
+        self._pace = pace
+        self.step: Callable[[], None] | None = scheduler.step if pace == "step" else None
+
+    @property
+    def needs_score(self) -> bool:
+        """Whether it never moves without a monitored score."""
+        return self._pace == "score"
+
+    def epoch(self, score: float | None) -> None:
+        """To be called after every epoch, with the monitored score if there is one."""
+        if self._pace == "epoch":
+            self._scheduler.step()
+        elif self._pace == "score" and score is not None:
+            self._scheduler.step(score)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self._scheduler is None else dict(self._scheduler.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if self._scheduler is not None:
+            self._scheduler.load_state_dict(state)
+
+
+def schedule(
+    new: Callable[..., Any] | None, optimizer: torch.optim.Optimizer, *, total_steps: int, monitor: str
+) -> Schedule:
+    """The scheduler that a node describes, moved at the pace it was made for.
+
+    One that takes `total_steps` (OneCycleLR, `WarmupCosine`) is told how many there are and moves
+    after every optimizer step; any other of torch's moves once per epoch, ReduceLROnPlateau with the
+    monitored score and in its direction.
+
+    Raises:
+        ValueError: the node sets what the trainer tells, or the scheduler refuses a value.
+    """
+    if new is None:
+        return Schedule(None, "never")
+    if "total_steps" in inspect.signature(new).parameters:
+        _refuse_given(new, "total_steps", "trainer.epochs and data.load.batch_size")
+        return Schedule(new(optimizer, total_steps=total_steps), "step")
+    made = getattr(new, "func", new)
+    if inspect.isclass(made) and issubclass(made, ReduceLROnPlateau):
+        _refuse_given(new, "mode", f"trainer.monitor={monitor}")
+        mode = "max" if direction(monitor) == "maximize" else "min"
+        return Schedule(new(optimizer, mode=mode), "score")
+    return Schedule(new(optimizer), "epoch")
+
+
+def _refuse_given(new: Callable[..., Any], name: str, source: str) -> None:
+    given = getattr(new, "keywords", {})
+    if name in given:
+        raise ValueError(f"{name} must be left out, since it follows from {source}, got {given[name]!r}")

@@ -1,0 +1,52 @@
+"""What exact resume needs beside the weights: the random generators, and copies that stay as they are."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def generators(device: torch.device) -> dict[str, Any]:
+    """The state of every global random generator that training on `device` may draw from."""
+    numpy: Any = np.random.get_state(legacy=False)
+    state = {
+        "torch": torch.get_rng_state(),
+        "python": random.getstate(),
+        # As a list, because a checkpoint is read without unpickling arrays.
+        "numpy": {**numpy, "state": {**numpy["state"], "key": numpy["state"]["key"].tolist()}},
+    }
+    if device.type != "cpu":
+        state["device"] = torch.get_device_module(device).get_rng_state(*_which(device))
+    return state
+
+
+def set_generators(state: dict[str, Any], device: torch.device) -> None:
+    """Puts every generator where `generators` found it.
+
+    A training that moves to another kind of device goes on with that device's own generator.
+    """
+    torch.set_rng_state(state["torch"])
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    if device.type != "cpu" and "device" in state:
+        torch.get_device_module(device).set_rng_state(state["device"], *_which(device))
+
+
+def _which(device: torch.device) -> tuple[torch.device, ...]:
+    """The device as those functions take it: Apple's MPS is one and takes none."""
+    return () if device.type == "mps" else (device,)
+
+
+def copied(value: Any) -> Any:
+    """A copy of nested dicts, lists and tensors, on the CPU, that later steps do not write into."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(copied(item) for item in value)
+    return value

@@ -1,0 +1,151 @@
+"""Data and networks so small that a whole training takes milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.arrays import Arrays, Loaders
+from harness.auto import finish
+from harness.build import build, check
+from harness.compose import compose
+from harness.data.load.resident import Resident
+from harness.experiment import Experiment, prepare
+from harness.fold import Fold
+from harness.predictor import Predictor
+from harness.progress import Progress
+from harness.task import Task, TaskKind
+from harness.trainer.contrastive import ContrastiveTrainer
+from harness.trainer.method import ContrastiveMethod
+from harness.trainer.supervised import SupervisedTrainer
+from harness.trainer.universal import UniversalTrainer
+
+CLASSES: dict[str, tuple[str, ...]] = {"multiclass": ("a", "b", "c"), "binary": ("no", "yes")}
+CRITERIA = {"multiclass": nn.CrossEntropyLoss, "binary": nn.BCEWithLogitsLoss, "regression": nn.MSELoss}
+
+
+class Net(nn.Module):
+    """(B, 4) -> (B, 8)."""
+
+    width = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 8)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.relu(self.linear(inputs))
+
+
+class Nearness(nn.Module):
+    """A contrastive loss that asks the device nothing: how far a row's two views lie apart."""
+
+    def forward(self, embeddings: Tensor, labels: Tensor, mined: Any) -> Tensor:
+        del labels, mined
+        first, second = embeddings.chunk(2)
+        return (first - second).square().mean()
+
+
+@pytest.fixture
+def make_model() -> Callable[[], Net]:
+    def make(seed: int = 0) -> Net:
+        torch.manual_seed(seed)
+        return Net()
+
+    return make
+
+
+@pytest.fixture
+def make_loaders() -> Callable[..., Loaders]:
+    """Rows of four numbers whose target follows from the first two."""
+
+    def make(
+        kind: TaskKind = "multiclass",
+        *,
+        train: int = 32,
+        valid: int = 16,
+        batch_size: int = 8,
+        shuffle: bool = True,
+    ) -> Loaders:
+        task = Task(kind, CLASSES.get(kind, ()))
+        inputs = torch.randn(train + valid, 4, generator=torch.Generator().manual_seed(0))
+        sums = inputs[:, 0] + inputs[:, 1]
+        codes = (sums > -0.5).long() + (sums > 0.5) * (kind == "multiclass")
+        targets = {"regression": 152 + 77 * sums, "none": None}.get(kind, codes)
+        rows = np.arange(train + valid)
+        fold = Fold(0, rows[:train], rows[train:], rows[:0])
+        load = Resident(batch_size=batch_size, eval_batch_size=64, shuffle=shuffle)
+        return load(Arrays(inputs, targets, task), fold, torch.device("cpu"))
+
+    return make
+
+
+@pytest.fixture
+def make_trainer() -> Callable[..., UniversalTrainer]:
+    """A trainer with plain SGD at a constant rate, but for what the test changes.
+
+    `kind` chooses the loss; "contrastive" is the contrastive trainer without labels.
+    """
+
+    def make(kind: str = "multiclass", **changes: Any) -> UniversalTrainer:
+        universal: dict[str, Any] = {
+            "epochs": 3,
+            "optimizer": partial(torch.optim.SGD, lr=0.1),
+            "scheduler": None,
+            "monitor": "valid/score",
+            "patience": None,
+            "clip_norm": None,
+            "device": "cpu",
+            "precision": "fp32",
+        }
+        if kind == "contrastive":
+            method = ContrastiveMethod(loss=Nearness(), miner=None, labels=False)
+            own = {"method": method, "projection_hidden": 8, "projection_width": 4}
+            return ContrastiveTrainer(**(own | universal | changes))
+        return SupervisedTrainer(**({"loss": CRITERIA[kind]()} | universal | changes))
+
+    return make
+
+
+@pytest.fixture
+def train() -> Callable[..., list[Progress]]:
+    """The whole training; the valid part's score in epoch e is `scores[e - 1]`, if given."""
+
+    def run(
+        trainer: UniversalTrainer,
+        model: nn.Module,
+        loaders: Loaders,
+        *,
+        scores: list[float] | None = None,
+        **keywords: Any,
+    ) -> list[Progress]:
+        coming = iter(scores or [])
+
+        def judge(predictor: Predictor) -> dict[str, float]:
+            del predictor
+            return {trainer.monitor: next(coming)} if scores else {}
+
+        defaults: dict[str, Any] = {"augment": lambda inputs: inputs, "judge": judge, "stop": lambda: False}
+        return list(trainer.fit(model, loaders, **(defaults | keywords)))
+
+    return run
+
+
+@pytest.fixture
+def make_experiment() -> Callable[..., Experiment]:
+    """What `python -m harness WORDS` would train, up to the door of the training."""
+
+    def make(*words: str) -> Experiment:
+        cfg = compose(["trainer.device=cpu", "tracking=none", *words])
+        check(cfg)
+        table = build(cfg.data.extract, "data.extract")()
+        cfg, _ = finish(cfg, table)
+        return prepare(cfg, table, build(cfg.split, "split")(table)[0])
+
+    return make

@@ -1,0 +1,149 @@
+"""Labels are learned by the loss of the task, and predicted in the target's own unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.errors import UserError
+from harness.task import Task
+from harness.trainer.supervised import Regressor, SupervisedTrainer
+
+Make = Callable[..., Any]
+
+
+class Unchanged(nn.Module):
+    """A model that represents a row of four numbers by itself."""
+
+    width = 4
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+
+def test_several_classes_have_a_logit_each_and_two_classes_one(make_trainer: Make) -> None:
+    representation, build_head = torch.randn(5, 8), make_trainer().build_head
+    assert build_head(8, Task("multiclass", ("a", "b", "c")))(representation).shape == (5, 3)
+    assert build_head(8, Task("binary", ("no", "yes")))(representation).shape == (5,)
+
+
+def test_a_regressor_answers_in_the_unit_of_the_targets() -> None:
+    head, representation = Regressor(8), torch.randn(5, 8)
+    targets = torch.tensor([100.0, 140.0, 220.0])
+    head.fit_unit(targets)
+    std = ((targets - targets.mean()) ** 2).mean().sqrt()
+    outputs = head(representation)
+    torch.testing.assert_close(outputs, head.linear(representation).squeeze(-1) * std + targets.mean())
+    torch.testing.assert_close(head.standardise(targets), (targets - targets.mean()) / std)
+
+
+@pytest.mark.parametrize("targets", [[7.0], [7.0, 7.0]])
+def test_targets_that_do_not_vary_have_the_unit_1(targets: list[float]) -> None:
+    head = Regressor(8)
+    head.fit_unit(torch.tensor(targets))
+    assert (head.mean.item(), head.std.item()) == (7.0, 1.0)
+
+
+def test_a_regressor_keeps_its_digits_under_autocast() -> None:
+    head, representation = Regressor(8), torch.randn(64, 8)
+    head.fit_unit(torch.tensor([9_990.0, 10_010.0]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = head(representation)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, head(representation), rtol=0, atol=0.2)  # in bfloat16, 64 apart
+
+
+def test_the_unit_is_that_of_the_training_rows_alone(make_trainer: Make, make_loaders: Make) -> None:
+    loaders, trainer = make_loaders("regression", train=20, valid=12), make_trainer("regression")
+    trainer.attach(Unchanged(), loaders)
+    torch.testing.assert_close(trainer.head.mean, loaders.train.targets.mean())
+    torch.testing.assert_close(trainer.head.std, loaders.train.targets.std(correction=0))
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary", "regression"])
+def test_the_loss_is_the_criterion_of_outputs_and_targets(
+    make_trainer: Make, make_loaders: Make, kind: str
+) -> None:
+    loaders, trainer = make_loaders(kind, batch_size=32, shuffle=False), make_trainer(kind)
+    trainer.attach(Unchanged(), loaders)
+    (batch,) = loaders.train
+    outputs = trainer.predictor()(batch.inputs).outputs
+    if kind == "multiclass":
+        chances = outputs.exp() / outputs.exp().sum(dim=1, keepdim=True)
+        expected = -chances[torch.arange(32), batch.targets].log().mean()
+    elif kind == "binary":
+        chances = 1 / (1 + (-outputs).exp())
+        expected = -torch.where(batch.targets == 1, chances, 1 - chances).log().mean()
+    else:
+        expected = ((outputs - batch.targets) / loaders.train.targets.std(correction=0)).square().mean()
+    loss = trainer.loss(trainer.unpack(batch, lambda inputs: inputs))
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(trainer.predictor().loss(outputs, batch.targets), expected)
+
+
+def test_the_inputs_are_augmented_and_the_labels_are_not(make_trainer: Make, make_loaders: Make) -> None:
+    loaders, trainer = make_loaders(shuffle=False), make_trainer()
+    batch = next(iter(loaders.train))
+    parts = trainer.unpack(batch, lambda inputs: inputs + 1)
+    assert torch.equal(parts.data, batch.inputs + 1)
+    assert torch.equal(parts.labels, batch.targets)
+
+
+def test_a_criterion_gets_float32_under_autocast(
+    make_trainer: Make, make_loaders: Make, make_model: Make, train: Make
+) -> None:
+    class Spy(nn.Module):
+        def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            seen.add(outputs.dtype)
+            return nn.functional.cross_entropy(outputs, targets)
+
+    seen: set[torch.dtype] = set()
+    train(make_trainer(loss=Spy(), precision="bf16"), make_model(), make_loaders())
+    assert seen == {torch.float32}
+
+
+def test_a_criterions_own_parameters_are_learned_and_put_back_with_the_best_epoch(
+    make_trainer: Make, make_loaders: Make, make_model: Make, train: Make
+) -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(outputs * self.scale, targets)
+
+    criterion, falling = Scaled(), iter([0.9, 0.8, 0.7])
+    passed = make_trainer(loss=criterion).fit(
+        make_model(),
+        make_loaders(),
+        lambda inputs: inputs,
+        lambda predictor: {"valid/score": next(falling)},
+        lambda: False,
+    )
+    scales = [criterion.scale.item() for _ in passed]
+    assert len({1.0, *scales}) == 4
+    assert criterion.scale.item() == scales[0]
+
+
+def test_data_without_a_target_is_refused(make_trainer: Make) -> None:
+    words = (
+        "^trainer=supervised learns from labels, and the data has no target; name its column with "
+        "data.extract.target=COLUMN, or learn without labels by trainer=contrastive.$"
+    )
+    with pytest.raises(UserError, match=words):
+        make_trainer().build_head(8, Task("none"))
+
+
+def test_an_auto_loss_is_the_corridors_to_replace(make_trainer: Make) -> None:
+    with pytest.raises(ValueError, match=r"^loss must be a node with a _target_ by now, got auto$"):
+        make_trainer(loss="auto")
+
+
+def test_it_needs_labels_and_learns_outputs() -> None:
+    assert SupervisedTrainer.needs_labels
+    assert SupervisedTrainer.learns == "outputs"

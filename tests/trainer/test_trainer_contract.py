@@ -1,0 +1,130 @@
+"""What every yaml of conf/trainer keeps: it is described, whole, and trains."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from harness.experiment import Experiment
+
+Make = Callable[..., Experiment]
+
+CONF = Path(__file__).parents[2] / "conf"
+YAMLS = sorted((CONF / "trainer").rglob("*.yaml"))
+every_yaml = pytest.mark.parametrize("yaml", YAMLS, ids=lambda path: str(path.relative_to(CONF))[:-5])
+
+TWO_STEPS = ["split.test=0.9", "data.load.batch_size=80", "trainer.epochs=1"]
+
+TOLD_BY_THE_TRAINER = {"params", "optimizer", "total_steps", "mode"}
+LEFT_OUT = {
+    "epochs",  # OneCycleLR's other way to say total_steps
+    "steps_per_epoch",
+    "last_epoch",  # resume restores it
+    "foreach",  # how a step is computed, beside `fused`
+    "capturable",
+    "differentiable",
+}
+
+
+def words(yaml: Path) -> list[str]:
+    """What chooses this yaml on the command line."""
+    group, choice = yaml.parent.relative_to(CONF), yaml.stem
+    trainer = ["trainer=contrastive"] if group.name == "method" else []
+    return [*trainer, f"{group}={choice}"]
+
+
+def nodes(node: Any) -> list[dict[str, Any]]:
+    """A node and those within it."""
+    if not isinstance(node, dict):
+        return []
+    inner = [found for value in node.values() for found in nodes(value)]
+    return [node, *inner] if "_target_" in node else inner
+
+
+def arguments(target: str) -> set[str]:
+    """What the constructor takes by name, and its parents' where it passes keywords on."""
+    module, _, name = target.rpartition(".")
+    found: set[str] = set()
+    own_package = target.startswith("harness.")
+    for cls in getattr(import_module(module), name).__mro__:
+        if "__init__" in vars(cls):
+            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+            found |= {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+            # A library's keywords are its own affair; ours are all listed.
+            if not own_package or not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    return found
+
+
+@every_yaml
+def test_a_yaml_opens_with_a_description_and_the_command_that_runs_it(yaml: Path) -> None:
+    description, command, *_ = yaml.read_text().splitlines()
+    assert description.startswith("# ")
+    assert not description.endswith(".")
+    assert command == f"# python -m harness {' '.join(words(yaml))}"
+
+
+@every_yaml
+def test_a_yaml_lists_every_argument(yaml: Path) -> None:
+    content: Any = OmegaConf.to_container(OmegaConf.load(yaml))
+    chosen = {next(iter(choice)) for choice in content.get("defaults", []) if isinstance(choice, dict)}
+    for node in nodes(content):
+        listed = {name for name in node if not name.startswith("_") and name != "defaults"}
+        extra = chosen if node is content else set()
+        left_out = TOLD_BY_THE_TRAINER | LEFT_OUT if node.get("_partial_") else set()
+        assert listed | extra == arguments(node["_target_"]) - left_out
+
+
+@every_yaml
+def test_every_choice_trains_two_steps_on_digits(yaml: Path, make_experiment: Make) -> None:
+    experiment = make_experiment(*words(yaml), *TWO_STEPS)
+    before = [weight.detach().clone() for weight in experiment.model.parameters()]
+    (progress,) = experiment.trainer.fit(
+        experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False
+    )
+    assert progress.step == 2
+    assert 0 < progress.scores["train/loss"] < 10
+    assert experiment.trainer.monitor in progress.scores
+    moved = [not torch.equal(*pair) for pair in zip(before, experiment.model.parameters(), strict=True)]
+    assert all(moved)
+
+
+@pytest.mark.parametrize(
+    ("group", "node", "kind"),
+    [
+        ("optimizer", "{_target_: torch.optim.Adagrad, _partial_: true, lr: 0.01}", torch.optim.Adagrad),
+        ("optimizer", "{_target_: torch.optim.NAdam, _partial_: true, lr: 0.01}", torch.optim.NAdam),
+        (
+            "scheduler",
+            "{_target_: torch.optim.lr_scheduler.MultiStepLR, _partial_: true, milestones: [1], gamma: 0.5}",
+            torch.optim.lr_scheduler.MultiStepLR,
+        ),
+    ],
+)
+def test_a_class_of_the_users_own_stands_in_for_a_choice(
+    make_experiment: Make, group: str, node: str, kind: type
+) -> None:
+    experiment = make_experiment(f"~trainer/{group}", f"+trainer.{group}={node}", *TWO_STEPS)
+    (progress,) = experiment.trainer.fit(
+        experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False
+    )
+    trainer = experiment.trainer
+    made = trainer.optimizer if group == "optimizer" else trainer.schedule._scheduler
+    assert isinstance(made, kind)
+    assert progress.step == 2
+    assert 0 < progress.scores["train/loss"] < 10
+
+
+def test_null_in_place_of_a_scheduler_is_a_constant_rate(make_experiment: Make) -> None:
+    experiment = make_experiment("trainer.scheduler=null", "trainer.epochs=2", *TWO_STEPS[:2])
+    passed = experiment.trainer.fit(
+        experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False
+    )
+    assert [progress.scores["lr"] for progress in passed] == [0.003, 0.003]

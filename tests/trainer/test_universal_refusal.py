@@ -1,0 +1,120 @@
+"""What is refused before training, and in which words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from harness.errors import UserError
+from harness.trainer.scheduler import WarmupCosine
+
+Make = Callable[..., Any]
+SGD = partial(torch.optim.SGD, lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"patience": 0}, "patience must be at least 1 epoch or null, got 0"),
+        ({"clip_norm": 0.0}, "clip_norm must be above 0 or null, got 0.0"),
+        ({"clip_norm": float("nan")}, "clip_norm must be above 0 or null, got nan"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(make_trainer: Make, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        make_trainer(**change)
+
+
+def test_a_model_without_a_width_is_refused(make_trainer: Make, make_loaders: Make) -> None:
+    words = (
+        "^a model says the width of its representation in an attribute `width`, and Linear has None; "
+        r"set self\.width to D where forward returns \(B, D\)\.$"
+    )
+    for meet in (make_trainer().attach, make_trainer().rehearse):
+        with pytest.raises(UserError, match=words):
+            meet(nn.Linear(4, 8), make_loaders())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"optimizer": partial(SGD, lr=-1.0)}, r"trainer\.optimizer: Invalid learning rate: -1\.0\."),
+        ({"optimizer": partial(SGD, lr=float("inf"))}, r"trainer\.optimizer: lr must be finite, got inf\."),
+        (
+            {"optimizer": partial(SGD, fused=True, foreach=True)},
+            r"trainer\.optimizer: `fused` and `foreach` cannot be `True` together\.",
+        ),
+        ({"optimizer": partial(torch.optim.LBFGS)}, r"trainer\.optimizer: .*argument: 'closure'\."),
+        (
+            {"scheduler": partial(WarmupCosine, warmup=2.0, final=0.0)},
+            r"trainer\.scheduler: warmup must be a share of the steps, at least 0 and below 1, got 2\.0\.",
+        ),
+        (
+            {"scheduler": partial(torch.optim.lr_scheduler.StepLR, step_size=0)},
+            r"trainer\.scheduler: integer modulo by zero\.",
+        ),
+        (
+            {"scheduler": partial(torch.optim.lr_scheduler.StepLR)},
+            r"trainer\.scheduler: .*missing 1 required positional argument: 'step_size'\.",
+        ),
+        (
+            {
+                "optimizer": partial(torch.optim.Adagrad, lr=0.1),
+                "scheduler": partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1),
+            },
+            r"trainer\.scheduler: .*must support momentum or beta1.*",
+        ),
+    ],
+)
+def test_what_optimizer_and_scheduler_refuse_is_said_before_training(
+    make_trainer: Make, make_loaders: Make, make_model: Make, change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=f"^{words}$"):
+        make_trainer(**change).rehearse(make_model(), make_loaders())
+
+
+PLATEAU = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, factor=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "remedy"),
+    [
+        ({"scheduler": PLATEAU}, "trainer.scheduler", "choose another trainer/scheduler"),
+        ({"patience": 3}, "trainer.patience", "set trainer.patience=null"),
+    ],
+)
+def test_nothing_may_wait_for_a_score_that_never_comes(
+    make_trainer: Make, make_loaders: Make, make_model: Make, change: dict[str, Any], key: str, remedy: str
+) -> None:
+    trainer = make_trainer(**change)
+    words = (
+        f"^{key} waits for valid/score, and the split leaves no validation rows; "
+        rf"set split\.valid above 0, or {remedy}\.$"
+    )
+    with pytest.raises(UserError, match=words):
+        trainer.rehearse(make_model(), make_loaders(valid=0))
+    trainer.rehearse(make_model(), make_loaders())
+
+
+def test_a_head_that_does_not_fit_the_target_is_refused_before_training(
+    make_trainer: Make, make_loaders: Make, make_model: Make
+) -> None:
+    with pytest.raises(UserError, match="the data has no target"):
+        make_trainer().rehearse(make_model(), make_loaders("none"))
+
+
+def test_a_rehearsal_leaves_model_and_generators_as_they_were(
+    make_trainer: Make, make_loaders: Make, make_model: Make
+) -> None:
+    model = make_model()
+    before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    make_trainer("contrastive").rehearse(model, make_loaders())
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
