@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,11 @@ class Fold:
     valid: np.ndarray
     test: np.ndarray
     unlabelled: np.ndarray = field(default_factory=_none)
+
+    def with_unlabelled_in_training(self) -> Fold:
+        """The same fold for a trainer that needs no labels: the unlabelled rows train as well."""
+        train = np.union1d(self.train, self.unlabelled)
+        return replace(self, train=train, unlabelled=_none()) if len(self.unlabelled) else self
 
     def parts(self) -> Iterator[tuple[str, np.ndarray]]:
         """The parts that have rows, by name."""

@@ -1,0 +1,150 @@
+"""The words of a command line -> one configuration."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from harness.errors import UserError
+
+_HERE = Path(__file__).resolve().parent
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
+"""The folder of yaml files: inside the package of a wheel, beside it in a checkout."""
+
+Composer = Callable[[list[str]], DictConfig]
+
+_LEARN_FROM_VIEWS = ("ContrastiveTrainer", "SemiSupervisedTrainer")
+
+
+def compose(overrides: list[str] | None = None) -> DictConfig:
+    """The configuration that `python -m harness OVERRIDES` would run, from Python.
+
+    Raises:
+        UserError: a group is given no choice, or several.
+        hydra.errors.HydraException: a choice or key does not exist.
+    """
+    words = list(overrides or [])
+    return compose_words(words + automatic(words, compose_words))
+
+
+def compose_words(overrides: list[str]) -> DictConfig:
+    """Composes exactly these overrides; `auto` stays `auto`."""
+    import hydra
+
+    register_resolvers()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+        return hydra.compose("config", overrides)
+
+
+def automatic(overrides: list[str], composer: Composer) -> list[str]:
+    """The overrides that replace each `auto` group by its choice; a group chosen by name is left alone.
+
+    The choice follows from the kind of the data (`data.extract.kind`) and from the trainer, both of
+    which the configuration alone tells. What needs the rows, such as the kind of the target, is
+    chosen by the corridor after extraction.
+    """
+    check_choices(overrides)
+    cfg = composer([word for word in overrides if _shapes_the_choice(word)])
+    image = OmegaConf.select(cfg, "data.extract.kind") == "image"
+    trainer = str(OmegaConf.select(cfg, "trainer._target_")).rsplit(".", 1)[-1]
+    kind = "image" if image else "tabular"
+    wanted = {
+        "model": "convnet" if image else "mlp",
+        "data/transform": kind,
+        "data/augment": kind if trainer in _LEARN_FROM_VIEWS else "none",
+    }
+    return [
+        f"{group}={choice}"
+        for group, choice in wanted.items()
+        if OmegaConf.select(cfg, f"{group.replace('/', '.')}._auto_")
+    ]
+
+
+def check_choices(overrides: list[str]) -> None:
+    """Whether every group is given one choice: Hydra loads several over each other without a word.
+
+    Raises:
+        UserError: one is not.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    for override in OverridesParser.create().parse_overrides(overrides):
+        group = override.key_or_group
+        if not group:
+            raise UserError(f"the setting {override.input_line!r} lacks a key; write KEY=VALUE.")
+        sound = override.is_delete() or override.is_sweep_override() or isinstance(override.value(), str)
+        if not sound and (CONF / group).is_dir():
+            _refuse_choice(group, override.value())
+
+
+def _refuse_choice(group: str, value: object) -> NoReturn:
+    known = choices(group)
+    if not known:
+        groups = sorted(f"{group}/{path.name}" for path in (CONF / group).iterdir())
+        raise UserError(f"{group} holds groups, each of which takes a choice: {', '.join(groups)}.")
+    several = ""
+    if isinstance(value, list):
+        several = f"; several are runs of their own: -m {group}={','.join(map(str, value))}"
+    raise UserError(f"{group} takes one choice by its name: {', '.join(known)}{several}.")
+
+
+def first_values(overrides: list[str]) -> list[str]:
+    """The overrides of a multirun as those of one run: of every list of values, the first.
+
+    A continuous interval is left out: what it stands for is not known yet.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    words = []
+    for override in OverridesParser.create().parse_overrides(overrides):
+        if not override.is_sweep_override():
+            words.append(str(override.input_line))
+        elif override.is_discrete_sweep():
+            values = itertools.islice(override.sweep_string_iterator(), 1)
+            words += [f"{override.get_key_element()}={value}" for value in values]
+    return words
+
+
+def choices(group: str) -> list[str]:
+    """The names of our own choices of a group such as `data/extract`; empty for no group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml")) if group else []
+
+
+def _shapes_the_choice(override: str) -> bool:
+    """Group choices do, and the data's kind; a value below an `auto` group cannot be composed yet."""
+    key = override.partition("=")[0].lstrip("+~")
+    return "." not in key or key in ("data.extract.kind", "hydra.searchpath")
+
+
+def choice(group: str, name: str) -> dict[str, Any]:
+    """The plain content of one of our own choices, such as `evaluate`, `regression`."""
+    node: Any = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
+    return dict(node)
+
+
+def register_resolvers() -> None:
+    """`${token:}`: four letters that keep two runs of one second apart. `${sweep_folder:…}`: see below."""
+    OmegaConf.register_new_resolver("token", _token, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, use_cache=True, replace=True)
+
+
+def _sweep_folder(outputs: str, name: str | None, overrides: ListConfig) -> str:
+    """`<name>-<n>` with the first free n; the name is by default a digest of the overrides."""
+    import hashlib
+
+    words = sorted(word for word in overrides if not word.startswith(("sweep.", "hydra", "resume")))
+    stem = name or hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
+    number = 0
+    while (Path(outputs) / "sweeps" / f"{stem}-{number}").exists():
+        number += 1
+    return f"{stem}-{number}"
+
+
+def _token() -> str:
+    import secrets
+
+    return "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(4))

@@ -1,0 +1,94 @@
+"""What every configuration must hold beside the arguments of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.annotation import describe, fits, shown
+from harness.compose import choices
+from harness.errors import UserError
+
+SETTINGS: dict[str, Any] = {
+    "seed": int,
+    "name": str | None,
+    "outputs": str,
+    "tags": dict[str, Any],
+    "sweep.name": str | None,
+    "harness.traceback": bool,
+}
+"""The types of the settings that belong to no part."""
+
+PARTS = (
+    "data.extract",
+    "data.transform",
+    "data.augment",
+    "data.load",
+    "split",
+    "model",
+    "trainer",
+    "evaluate",
+    "tracking",
+)
+"""Where the parts of an experiment stand."""
+
+LARGEST_SEED = 2**32 - 1
+"""The largest that NumPy takes; torch would take more."""
+
+_ABSENT = object()
+
+
+def check_settings(cfg: Mapping[str, Any]) -> None:
+    """Whether the plain configuration has every setting, of its type, and a part in every room.
+
+    Raises:
+        UserError: the first that is missing or wrong.
+    """
+    for key, hint in SETTINGS.items():
+        value = _at(cfg, key)
+        if value is _ABSENT:
+            raise UserError(f"the setting {key} is needed; take back what deletes or replaces it.")
+        check_type(value, hint, key)
+    if not 0 <= cfg["seed"] <= LARGEST_SEED:
+        raise UserError(f"seed must be between 0 and {LARGEST_SEED}, got {cfg['seed']}.")
+    for key in ("name", "outputs"):
+        if cfg[key] is not None and not cfg[key].strip():
+            raise UserError(f"{key} must not be empty; give {key}=VALUE, or leave it out.")
+    for key in PARTS:
+        _check_part(cfg, key)
+
+
+def _check_part(cfg: Mapping[str, Any], key: str) -> None:
+    part, group = _at(cfg, key), key.replace(".", "/")
+    if not isinstance(part, dict) or not part.keys() & {"_target_", "_auto_"}:
+        got = "none" if part is _ABSENT else shown(part)
+        raise UserError(
+            f"{key} must be a part with a _target_, got {got}; choose {group}={' or '.join(choices(group))}."
+        )
+
+
+def _at(cfg: Mapping[str, Any], key: str) -> Any:
+    node: Any = cfg
+    for name in key.split("."):
+        if not isinstance(node, Mapping) or name not in node:
+            return _ABSENT
+        node = node[name]
+    return node
+
+
+def check_type(value: Any, hint: Any, key: str) -> None:
+    """Whether a value fits an annotation.
+
+    Raises:
+        UserError: it does not; says what was asked for, and the choices where `key` is a group.
+    """
+    if fits(value, hint):
+        return
+    able = choices(key.replace(".", "/"))
+    if able:
+        remedy = f"; choose {key.replace('.', '/')}={' or '.join(able)}"
+    elif isinstance(value, int | float) and not isinstance(value, bool) and fits("", hint):
+        remedy = f"; a text of digits is written \"{key}='{value}'\""
+    else:
+        remedy = ""
+    raise UserError(f"{key} must be {describe(hint)}, got {shown(value)}{remedy}.")

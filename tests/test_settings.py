@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from harness.compose import compose
+from harness.errors import UserError
+from harness.settings import LARGEST_SEED, check_settings, check_type
+
+
+@pytest.fixture(scope="module")
+def composed() -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(compose([]), resolve=True)
+    return dict(plain)
+
+
+@pytest.fixture
+def settings(composed: dict[str, Any]) -> dict[str, Any]:
+    return deepcopy(composed)
+
+
+def test_the_default_configuration_has_every_setting(settings: dict[str, Any]) -> None:
+    check_settings(settings)
+
+
+@pytest.mark.parametrize("seed", [0, LARGEST_SEED])
+def test_a_seed_may_be_what_numpy_takes(settings: dict[str, Any], seed: int) -> None:
+    check_settings({**settings, "seed": seed})
+
+
+@pytest.mark.parametrize("seed", [-1, LARGEST_SEED + 1])
+def test_any_other_seed_is_refused(settings: dict[str, Any], seed: int) -> None:
+    with pytest.raises(UserError, match=rf"^seed must be between 0 and 4294967295, got {seed}\.$"):
+        check_settings({**settings, "seed": seed})
+
+
+@pytest.mark.parametrize("key", ["seed", "name", "outputs", "tags", "sweep.name", "harness.traceback"])
+def test_a_setting_that_was_deleted_is_asked_back(settings: dict[str, Any], key: str) -> None:
+    node = settings
+    for name in key.split(".")[:-1]:
+        node = node[name]
+    del node[key.split(".")[-1]]
+    with pytest.raises(
+        UserError, match=rf"^the setting {key} is needed; take back what deletes or replaces it\.$"
+    ):
+        check_settings(settings)
+
+
+@pytest.mark.parametrize("key", ["name", "outputs"])
+def test_an_empty_text_is_refused(settings: dict[str, Any], key: str) -> None:
+    with pytest.raises(UserError, match=rf"^{key} must not be empty; give {key}=VALUE, or leave it out\.$"):
+        check_settings({**settings, key: " "})
+
+
+@pytest.mark.parametrize("part", [None, 3, {}, {"widths": [1]}])
+def test_a_room_without_a_part_is_refused_with_its_choices(settings: dict[str, Any], part: Any) -> None:
+    with pytest.raises(
+        UserError, match=r"^split must be a part with a _target_, got .*; choose split=group_kfold or "
+    ):
+        check_settings({**settings, "split": part})
+
+
+def test_a_number_for_a_text_comes_with_the_way_to_write_it() -> None:
+    with pytest.raises(UserError) as caught:
+        check_type(2020, str | None, "data.extract.target")
+    assert str(caught.value) == (
+        "data.extract.target must be text or null, got 2020; "
+        "a text of digits is written \"data.extract.target='2020'\"."
+    )
+
+
+def test_a_value_for_a_group_comes_with_its_choices() -> None:
+    with pytest.raises(UserError) as caught:
+        check_type(None, dict[str, Any], "trainer.optimizer")
+    assert str(caught.value) == (
+        "trainer.optimizer must be a mapping, got null; "
+        "choose trainer/optimizer=adam or adamw or rmsprop or sgd."
+    )
