@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from dataclasses import replace
@@ -206,9 +207,16 @@ class Screen:
         if self._live:
             self._waiting.append(line)
         else:
-            self._stream.write(plain(line, self._stream.encoding or "utf-8") + "\n")
-            self._stream.flush()
+            self._write(plain(line, self._stream.encoding or "utf-8") + "\n")
             self._shown = time.monotonic()
+
+    def _write(self, text: str) -> None:
+        """To the stream; a reader that has gone, such as `head`, ends the talking and not the run."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def _show(self, progress: Progress | None = None, force: bool = False) -> None:
         """Prints the waiting lines above the bar and moves the bar, unless it is too early."""

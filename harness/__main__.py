@@ -1,0 +1,175 @@
+"""The door: `python -m harness [overrides | VERB ...]`.
+
+A first word of lower-case letters alone is a verb; everything else is Hydra's. Exit status: 0 done,
+1 a fault, 2 the user's configuration or data is wrong, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from omegaconf import DictConfig
+
+from harness.errors import Interrupted, UserError, near
+from harness.secrets import Secrets
+
+VERBS = ("check", "ls", "sync", "ui")
+
+
+def main() -> None:
+    """The console script and `python -m harness`."""
+    sys.exit(door(sys.argv[1:]))
+
+
+def door(words: list[str]) -> int:
+    """Runs one command line and gives its exit status; every error ends here as one sentence."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and leaving with 1
+    # Set before torch is imported: its idle threads then sleep instead of spinning. On a machine that does
+    # anything else besides, spinning makes the small steps of small networks up to a hundred times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    task = Task(words)
+    try:
+        if words and re.fullmatch("[a-z]+", words[0]):
+            return verb(words[0], words[1:])
+        experiment(words, task)
+    except (Exception, KeyboardInterrupt, Interrupted) as error:
+        return _tell(error, words, task.secrets)
+    except SystemExit as left:  # how argparse and Hydra end, e.g. after --help
+        return left.code if isinstance(left.code, int) else 0
+    return 0
+
+
+def verb(name: str, words: list[str]) -> int:
+    """Runs `harness/verb/<name>.py`.
+
+    Raises:
+        UserError: there is no such verb.
+    """
+    if name not in VERBS:
+        raise UserError(f"there is no verb {name!r}; {near(name, VERBS)} (A setting is KEY=VALUE.)")
+    main_of_verb: Any = import_module(f"harness.verb.{name}").main
+    return int(main_of_verb(words) or 0)
+
+
+def experiment(words: list[str], task: Task) -> None:
+    """One run, or a multirun with `-m`; Hydra's other options as well.
+
+    The choices that `auto` stands for are made first, so that Hydra composes them like any other.
+    """
+    import hydra
+    from hydra._internal.utils import get_args_parser
+    from hydra.core.hydra_config import HydraConfig
+
+    from harness.compose import CONF, automatic, compose_words, first_values, register_resolvers
+
+    register_resolvers()
+    parser: Any = get_args_parser()
+    parser.error = _refuse_option
+    options = parser.parse_args(words)
+    if not (options.help or options.hydra_help or options.shell_completion):
+        overrides = _with_config_dir(options)
+        task.made = automatic(first_values(overrides) if options.multirun else overrides, compose_words)
+    sys.argv = [sys.argv[0], *words, *task.made]
+    before = HydraConfig.instance().cfg
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+    finally:
+        HydraConfig.instance().cfg = before  # a multirun leaves its own behind
+    if task.error is not None:
+        raise task.error
+
+
+def _refuse_option(message: str) -> NoReturn:
+    raise UserError(f"{message}; `python -m harness --hydra-help` lists the options.")
+
+
+def _with_config_dir(options: Any) -> list[str]:
+    words = list(options.overrides)
+    if options.config_dir is not None:
+        folder = Path(options.config_dir).absolute()
+        if not folder.is_dir():
+            raise UserError(
+                f"--config-dir={options.config_dir} is no folder; name one that holds yaml files."
+            )
+        words.append(f"hydra.searchpath=[file://{folder}]")
+    return words
+
+
+class Task:
+    """What Hydra calls for every job: the corridor, with the job's folder and overrides.
+
+    `made` are the choices that `auto` stands for. In a multirun they are those of its first run, without
+    which Hydra could not compose what all runs share; each run makes its own. A single run's error is
+    kept in `error`, because Hydra would print a line of its own about it.
+    """
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+        self.secrets = Secrets(None, words)
+        self.error: Exception | None = None
+        self.made: list[str] = []
+
+    def __call__(self, cfg: DictConfig) -> float | None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        from harness.provenance import command
+        from harness.run import run
+
+        hydra_cfg = HydraConfig.get()
+        folder = Path(hydra_cfg.runtime.output_dir)
+        many = hydra_cfg.mode == RunMode.MULTIRUN
+        words = list(hydra_cfg.overrides.task) if many else self._words
+        try:
+            if not many and not hydra_cfg.run.dir.strip():
+                raise UserError(
+                    "hydra.run.dir must not be empty; give hydra.run.dir=FOLDER, or leave it out."
+                )
+            self.secrets = Secrets(cfg, self._words)
+            result = run(cfg, folder, command=command([self.secrets.text(word) for word in words]))
+        except Exception as error:
+            discard(folder)
+            if many:
+                raise
+            self.error = error
+            return None
+        objective = result.objective
+        return None if objective is None else objective["value"]
+
+
+def discard(folder: Path) -> None:
+    """Takes away the folders that Hydra made for a run that never began.
+
+    Only empty ones, the run's own and two above, and never the folder in which the command was typed.
+    """
+    here = Path.cwd()
+    for empty in (folder, *list(folder.parents)[:2]):
+        if here.is_relative_to(empty):
+            return
+        try:
+            empty.rmdir()
+        except OSError:
+            return
+
+
+def _tell(error: BaseException, words: list[str], secrets: Secrets) -> int:
+    from harness.explain import explain
+
+    status, sentence, trace = explain(error, words)
+    wanted = any(re.fullmatch(r"\+*harness\.traceback=true", word, re.IGNORECASE) for word in words)
+    if trace or wanted:
+        import traceback
+
+        print(secrets.text("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+    if sentence:
+        print(secrets.text(sentence), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Where a result came from: the commit, what was changed since, the packages, the command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code version of the folder in which the command was typed.
+
+    `commit` is empty outside a git repository; `diff` is what was changed since the commit, with
+    the names of files that git does not track.
+    """
+
+    commit: str = ""
+    branch: str = ""
+    diff: str = ""
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self.diff)
+
+
+def code(folder: Path | None = None) -> Code:
+    """Asks git about `folder` (the current one); a machine without git has no commit."""
+    where = folder or Path.cwd()
+    commit = _git(where, "rev-parse", "HEAD")
+    if not commit:
+        return Code()
+    untracked = _git(where, "ls-files", "--others", "--exclude-standard")
+    diff = _git(where, "diff", "HEAD", "--no-ext-diff")
+    if untracked:
+        diff += "\n# not tracked by git:\n" + "".join(f"# {name}\n" for name in untracked.splitlines())
+    return Code(commit, _git(where, "rev-parse", "--abbrev-ref", "HEAD"), diff)
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, errors="replace", timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def packages() -> dict[str, str]:
+    """Every installed distribution and its version, sorted by name."""
+    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def machine() -> dict[str, str]:
+    """What the run ran on, in words."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "cpus": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+    }
+
+
+def command(words: list[str]) -> str:
+    """The command that repeats this run, quoted for a shell."""
+    return " ".join(["python -m harness", *(shlex.quote(word) for word in words)])

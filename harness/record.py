@@ -1,0 +1,275 @@
+"""Record: everything that a run leaves behind, in its folder, in MLflow and on the screen."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from harness import provenance
+from harness.build import build
+from harness.errors import Interrupted, UserError
+from harness.experiment import Experiment
+from harness.fold import Fold
+from harness.journal import End, Journal
+from harness.page import Page
+from harness.predictions import draw
+from harness.scores import direction
+from harness.screen import Screen
+from harness.secrets import Secrets, leaves
+from harness.summary import Result, summarise
+from harness.table import Table
+from harness.tracking.link import Link
+
+RESULT = "result.json"
+
+
+class Record:
+    """Open while the run lasts: `with Record(…) as record`; closed, it has written `result.json`.
+
+    One fold is one MLflow run; several are a parent with a child each. However the run ends, the
+    journal says so: finished, failed with its error, or interrupted.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        cfg: DictConfig,
+        table: Table,
+        folds: list[Fold],
+        folder: Path,
+        command: str,
+        chosen: dict[str, str],
+    ) -> None:
+        self.cfg = cfg
+        self.table = table
+        self.folds = folds
+        self.folder = folder
+        self.command = command
+        self.chosen = chosen
+        self.secrets = Secrets(cfg)
+        self.tracking = build(cfg.tracking, "tracking")
+        self.result = Result(status="failed", command=self.secrets.text(command))
+        self._pages: list[Page] = []
+        self._began = time.perf_counter()
+
+    def __enter__(self) -> Record:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            config = OmegaConf.to_yaml(OmegaConf.create(self.secrets.config))
+            (self.folder / "config.yaml").write_text(config, encoding="utf-8")
+            self.journal = Journal(self.folder)
+        except OSError as error:
+            raise UserError(
+                f"the run's folder {self.folder} cannot be written ({error.strerror}); "
+                "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
+            ) from error
+        self.log = _open_log(self.folder / "run.log", self.secrets)
+        self.screen = Screen()
+        self._start()
+        self.tracking.follow(self.folder)
+        return self
+
+    def _start(self) -> None:
+        code = provenance.code()
+        tags = {
+            **self.secrets.config["tags"],
+            "command": self.command,
+            "seed": self.cfg.seed,
+            "folds": len(self.folds),
+            "data.digest": self.table.digest,
+            "git.commit": code.commit or "not a git repository",
+            "git.branch": code.branch,
+            "git.dirty": str(code.dirty).lower(),
+            **{f"auto.{key}": value for key, value in self.chosen.items()},
+            **provenance.machine(),
+        }
+        parts = self.inputs(self.folds[0]) if len(self.folds) == 1 else [self._whole()]
+        self.journal.start(
+            "", self._name, None, dict(leaves(self.secrets.config)), self.secrets.texts(tags), parts
+        )
+        self.journal.artifact("", "config.yaml")
+        if code.dirty:
+            (self.folder / "code.diff").write_text(self.secrets.text(code.diff), encoding="utf-8")
+            self.journal.artifact("", "code.diff")
+
+    @property
+    def _name(self) -> str:
+        return self.secrets.text(self.cfg.name)
+
+    def inputs(self, fold: Fold) -> list[dict[str, object]]:
+        """The data set as MLflow shows it, one entry per part of a fold."""
+        whole = self._whole()
+        groups = None if self.table.group is None else self.table.groups
+        return [
+            {
+                **whole,
+                "context": part,
+                "rows": len(rows),
+                "groups": None if groups is None else len(pd.unique(groups[rows])),
+            }
+            for part, rows in fold.parts()
+        ]
+
+    def _whole(self) -> dict[str, object]:
+        table = self.table
+        return {
+            "name": self.secrets.text(table.name),
+            "digest": table.digest,
+            "source": self.secrets.text(table.source),
+            "context": "all",
+            "rows": len(table),
+            "groups": None if table.group is None else int(table.frame[table.group].nunique()),
+        }
+
+    def opening(self, first: Experiment) -> None:
+        """Says what will be run, and what `auto` came to."""
+        table, task, trainer = self.table, self.table.task, first.trainer
+        target = f"{task.kind} target {table.target[0]}" if task.labelled else "no target"
+        if task.classification:
+            target += f", {len(task.classes)} classes"
+        grouped = f", {table.frame[table.group].nunique()} groups by {table.group}" if table.group else ""
+        split = str(self.cfg.split._target_).rsplit(".", 1)[-1]
+        facts = {
+            "data": f"{table.name}, {len(table)} rows, {len(table.features)} features, {target}{grouped}",
+            "split": f"{split}, {len(self.folds)} fold{'s' if len(self.folds) > 1 else ''}",
+            "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
+            "trainer": f"{type(trainer).__name__}, {trainer.epochs} epochs on {trainer.device}",
+            "folder": str(self.folder),
+        }
+        if self.chosen:
+            facts["auto"] = ", ".join(f"{key}={value}" for key, value in self.chosen.items())
+        self.screen.opening(self.secrets.texts(facts), first.trainer.monitor)
+        if first.loaders.valid is None:
+            self.screen.note("no validation rows (split.valid=0): the last epoch is kept, not the best")
+
+    def page(self, fold: Fold) -> Page:
+        """Where one fold is written down."""
+        card = {
+            "name": f"{self._name} fold {fold.number}",
+            "params": dict(leaves(self.secrets.config)),
+            "tags": {"fold": fold.number, "data.digest": self.table.digest},
+            "inputs": self.inputs(fold),
+        }
+        page = Page(self.journal, self.screen, self.folder, fold, len(self.folds), card, self.secrets.config)
+        self._pages.append(page)
+        return page
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status: End = "finished"
+        told = None
+        if error is not None:
+            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+            status = "interrupted" if stopped else "failed"
+            told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
+            self.log.error("%s", told, exc_info=not stopped)
+        try:
+            self._close(status, told)
+        finally:
+            self.screen.close()
+            self.journal.close()
+            _close_log(self.log)
+
+    def _close(self, status: End, error: str | None) -> None:
+        self._write_packages()
+        self._sum_up()
+        for page in self._pages:
+            page.end(status, error)
+        link = self.tracking.link(self.folder)
+        self.result = self._result(status, error, link)
+        self.result.write(self.folder / RESULT)
+        self.journal.artifact("", RESULT)
+        self.journal.end("", status, error)
+        link = self.tracking.settle(self.folder) or link
+        if link is not None and link.trouble:
+            self.screen.note(link.trouble)
+        self.screen.closing(self.result, self.folder, _where(link))
+
+    def _write_packages(self) -> None:
+        lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]
+        (self.folder / "packages.txt").write_text("".join(lines), encoding="utf-8")
+        self.journal.artifact("", "packages.txt")
+
+    def _sum_up(self) -> None:
+        """All folds together: the parent's own scores, and the out-of-fold predictions in one file."""
+        if len(self.folds) > 1 and self._pages:
+            means = {name: summary["mean"] for name, summary in self._scores().items()}
+            self.journal.metrics("", 0, means)
+        told = [page.told for page in self._pages if page.told is not None]
+        if told:
+            pooled = pd.concat(told).sort_values("row")
+            pooled.to_csv(self.folder / "predictions.csv", index=False)
+            self.journal.artifact("", "predictions.csv")
+            for picture in draw(pooled, self.table.task, self.folder):
+                self.journal.artifact("", picture, "plots")
+
+    def _scores(self) -> dict[str, Any]:
+        done = [page.scores for page in self._pages if page.scores]
+        names = list(dict.fromkeys(name for scores in done for name in scores))
+        return {name: summarise([scores[name] for scores in done if name in scores]) for name in names}
+
+    def _result(self, status: End, error: str | None, link: Any) -> Result:
+        scores = self._scores()
+        monitor = self.cfg.trainer.monitor
+        value = scores[monitor]["mean"] if monitor in scores else None
+        tracked = link and {
+            "tracking_uri": link.tracking_uri,
+            "experiment": link.experiment,
+            "run_id": link.run_id,
+        }
+        return Result(
+            status=status,
+            objective={"name": monitor, "direction": direction(monitor), "value": value},
+            scores=scores,
+            folds=len(self.folds),
+            seconds=time.perf_counter() - self._began,
+            seed=self.cfg.seed,
+            mlflow=tracked,
+            command=self.secrets.text(self.command),
+            error=error,
+        )
+
+
+def _where(link: Link | None) -> str | None:
+    """The line about MLflow on the screen."""
+    if link is None or link.run_id is None:
+        return None
+    return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"
+
+
+class _Masked(logging.Formatter):
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._secrets.text(super().format(record))
+
+
+def _open_log(path: Path, secrets: Secrets) -> logging.Logger:
+    """Everything that is logged or warned of while the run lasts goes to its `run.log`, masked."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(_Masked(secrets))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    log = logging.getLogger("harness")
+    log.setLevel(logging.INFO)
+    return log
+
+
+def _close_log(log: logging.Logger) -> None:
+    logging.captureWarnings(False)
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h.formatter, _Masked)]:
+        root.removeHandler(handler)
+        handler.close()

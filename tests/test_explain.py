@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import signal
+
+import pytest
+from hydra.errors import HydraException, OverrideParseException
+
+from harness.errors import Diverged, Interrupted, UserError
+from harness.explain import composition, explain
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (UserError("it is wrong."), (2, "error: it is wrong.", False)),
+        (Diverged("it grew."), (1, "error: it grew.", False)),
+        (ZeroDivisionError("by nothing"), (1, "error: ZeroDivisionError: by nothing.", True)),
+        (ZeroDivisionError("in\ntwo lines"), (1, "error: ZeroDivisionError: in two lines.", True)),
+        (OSError("no file name"), (1, "error: OSError: no file name.", True)),
+        (Interrupted(signal.SIGTERM), (143, "", False)),
+        (Interrupted(signal.SIGINT), (130, "", False)),
+        (KeyboardInterrupt(), (130, "", False)),
+        (HydraException("Hydra objects"), (2, "error: Hydra objects.", False)),
+    ],
+)
+def test_an_error_is_a_status_and_a_sentence(error: BaseException, told: tuple[int, str, bool]) -> None:
+    assert explain(error, []) == told
+
+
+def test_a_folder_that_hydra_could_not_make_is_the_users_to_choose() -> None:
+    status, sentence, _ = explain(PermissionError(13, "Permission denied", "/root/x"), [])
+    assert status == 2
+    assert sentence == (
+        "error: the folder /root/x cannot be written (Permission denied); "
+        "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Missing mandatory value: a.b\n    full_key: a.b", "a.b has no value yet; give it with a.b=VALUE."),
+        (
+            "Interpolation key 'x' not found\n    full_key: a.b\n    object_type=dict",
+            "Interpolation key 'x' not found (at a.b).",
+        ),
+        ("first\nsecond\n\nthird", "first second."),
+        (
+            "Environment variable 'X' not found",
+            "the configuration reads the environment variable X, which is not set; set it first.",
+        ),
+        (
+            "Multiple values for model. To override",
+            "model has a choice already; replace it with model=CHOICE, without a plus.",
+        ),
+    ],
+)
+def test_hydras_complaint_is_said_better(said: str, told: str) -> None:
+    assert composition(HydraException(said), []) == told
+
+
+def test_a_near_miss_is_found_although_another_word_is_wrong_as_well() -> None:
+    error = HydraException("Could not override 'trainer.epoch'.")
+    told = composition(error, ["trainer.epoch=3", "model=nope", "split.nope=1"])
+    assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
+
+
+def test_what_cannot_be_read_is_shown_with_the_way_to_quote() -> None:
+    error = OverrideParseException(override="a=b=c", message="mismatched input")
+    assert composition(error, []) == (
+        "the setting 'a=b=c' cannot be read as KEY=VALUE; a text of more than plain letters, digits and /.-_ "
+        "stands in quotes within the shell's: \"KEY='a text (1)'\"."
+    )

@@ -1,0 +1,83 @@
+"""Every model trains two steps with every trainer and method that fits it, from the command line's words."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from harness.auto import finish
+from harness.build import build, check
+from harness.compose import compose
+from harness.experiment import Experiment, prepare
+
+CONF = Path(__file__).parents[1] / "conf"
+# auto is one of the others; timm is an optional dependency with a test of its own.
+MODELS = sorted({path.stem for path in (CONF / "model").glob("*.yaml")} - {"auto", "timm"})
+METHODS = sorted(path.stem for path in (CONF / "trainer" / "method").glob("*.yaml"))
+
+WAYS = {
+    "supervised": ["trainer=supervised"],
+    **{name: ["trainer=contrastive", f"trainer/method={name}"] for name in METHODS},
+}
+# Of each form of sample, a data set cut down to a few dozen training rows, and the batches to halve it.
+DATA = {
+    "image": ["data/extract=digits", "split.test=0.95", "data.load.batch_size=40"],
+    "row": ["data/extract=breast_cancer", "split.test=0.85", "data.load.batch_size=40"],
+    "number": ["data/extract=diabetes", "split.test=0.8", "data.load.batch_size=40"],
+}
+
+
+def takes(model: str) -> tuple[str, ...]:
+    module, _, name = str(OmegaConf.load(CONF / "model" / f"{model}.yaml")._target_).rpartition(".")
+    forms: tuple[str, ...] = getattr(import_module(module), name).takes
+    return forms
+
+
+def fits(way: str, data: str) -> bool:
+    """Whether the way has a use for the target; a number has no classes to pull together."""
+    if data != "number" or way == "supervised":
+        return True
+    return not OmegaConf.load(CONF / "trainer" / "method" / f"{way}.yaml").labels
+
+
+CASES = [
+    pytest.param(model, way, data, id=f"{model}-{way}-{data}")
+    for model in MODELS
+    for way in WAYS
+    for data in DATA
+    if fits(way, data) and ("row" if data == "number" else data) in takes(model)
+]
+
+
+def experiment_of(*words: str) -> Experiment:
+    cfg = compose(["trainer.device=cpu", "trainer.epochs=1", "tracking=none", *words])
+    check(cfg)
+    table = build(cfg.data.extract, "data.extract")()
+    cfg, _ = finish(cfg, table)
+    return prepare(cfg, table, build(cfg.split, "split")(table)[0])
+
+
+def test_each_model_meets_each_way_of_learning() -> None:
+    met = {(case.values[0], case.values[1]) for case in CASES}
+    assert met == {(model, way) for model in MODELS for way in WAYS}
+
+
+@pytest.mark.parametrize(("model", "way", "data"), CASES)
+def test_the_two_train_two_steps_and_give_finite_answers(model: str, way: str, data: str) -> None:
+    experiment = experiment_of(f"model={model}", *WAYS[way], *DATA[data])
+    before = [weight.detach().clone() for weight in experiment.model.parameters()]
+    trainer, loaders = experiment.trainer, experiment.loaders
+    (progress,) = trainer.fit(experiment.model, loaders, experiment.augment, experiment.judge, lambda: False)
+    assert progress.step == 2
+    assert 0 < progress.scores["train/loss"] < 20
+    moved = [not torch.equal(*pair) for pair in zip(before, experiment.model.parameters(), strict=True)]
+    assert all(moved)
+    assert loaders.valid is not None
+    prediction = trainer.predictor().gather(loaders.valid)
+    assert prediction.representation.isfinite().all()
+    assert (prediction.outputs is None) == (trainer.learns == "representation")
+    assert prediction.outputs is None or prediction.outputs.isfinite().all()
