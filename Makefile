@@ -1,0 +1,42 @@
+# Everything from a bare clone: the first target that needs it makes .venv and installs into it.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python -m harness
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench ui clean
+
+help: ## Say what each target does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: harness needs Python 3.11 or newer; name one with make PYTHON=python3.11." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: .venv/.installed ## Set up everything, train on real data, print the result and where to look
+	$(RUN)
+
+test: .venv/.installed ## Set up everything, run the tests
+	$(BIN)/python -m pytest
+
+check: .venv/.installed ## Format, lint and strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.installed ## Put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.installed ## Measure our speed against named alternatives, print and store the tables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks
+
+ui: .venv/.installed ## Open MLflow on the runs in outputs/
+	$(RUN) ui
+
+clean: ## Remove .venv and caches; never outputs/
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
