@@ -131,6 +131,7 @@ class Task:
                     "hydra.run.dir must not be empty; give hydra.run.dir=FOLDER, or leave it out."
                 )
             self.secrets = Secrets(cfg, self._words)
+            self._mask(folder, hydra_cfg.output_subdir)
             result = run(cfg, folder, command=command([self.secrets.text(word) for word in words]))
         except Exception as error:
             discard(folder)
@@ -140,6 +141,11 @@ class Task:
             return None
         objective = result.objective
         return None if objective is None else objective["value"]
+
+    def _mask(self, folder: Path, subdir: str | None) -> None:
+        """Takes the secrets out of the files that Hydra has written where somebody asked it to."""
+        for file in (folder / subdir).glob("*.yaml") if subdir is not None else ():
+            file.write_text(self.secrets.text(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def discard(folder: Path) -> None:

@@ -86,8 +86,9 @@ def prepare(cfg: DictConfig, table: Table, fold: Fold) -> Experiment:
     if trainer.learns == "representation":
         fold = fold.with_unlabelled_in_training()
     transform: Transform = build(cfg.data.transform, "data.transform")
-    transform.fit(table, fold.train, table.task)
-    arrays = transform(table)
+    with refusing("data.transform"):
+        transform.fit(table, fold.train, table.task)
+        arrays = transform(table)
     check_shape(cfg, arrays.shape, table)
     loaders = build(cfg.data.load, "data.load")(arrays, fold, trainer.device)
     model = new_model(cfg.model, arrays.shape)

@@ -76,39 +76,43 @@ def _set_already(key: str, words: list[str]) -> str:
 def _unknown_key(key: str, words: list[str]) -> str:
     if "/" in key and (CONF / key).is_dir():
         return _foreign_group(key)
-    group, _, leaf = key.rpartition(".")
     settings = _settings(words, key)
-    tops = {name.partition(".")[0] for name in settings} - {"hydra"}
-    able = [file for file in choices(group.replace(".", "/")) if _lists(group.replace(".", "/"), file, leaf)]
+    if settings.get(key) == "mapping":
+        return f"{key} takes further settings one by one, with a plus before each: +{key}.NAME=VALUE."
+    group, _, leaf = key.rpartition(".")
+    room = group.replace(".", "/")
+    able = [f"{room}={choice}" for choice in choices(room) if _lists(room, choice, leaf)]
     if able:
-        return (
-            f"there is no setting {key!r} with the choice made; {_owners(group.replace('.', '/'), able)} it."
-        )
+        have = "has" if len(able) == 1 else "have"
+        return f"there is no setting {key!r} with the choice made; {' and '.join(able)} {have} it."
     if settings.get(group) == "mapping":
         return f"there is no setting {key!r} yet; add it with a plus before it: +{key}=VALUE."
     if settings.get(group) == "value":
         return f"{group} is one value, without {leaf!r} below it; give it whole: '{group}={{{leaf}: VALUE}}'."
-    known = [name for name, kind in settings.items() if kind == "value"]
-    same_leaf = [name for name in known if name.rpartition(".")[2] == leaf and name != key]
+    return f"there is no setting {key!r}; {_near_setting(key, settings)}"
+
+
+def _near_setting(key: str, settings: dict[str, str]) -> str:
+    """The tail of a message: a setting of the same last name, one alike, or what there is beside it."""
+    group, _, leaf = key.rpartition(".")
+    known = [name for name, kind in settings.items() if kind == "value" and name != key]
+    same_leaf = [name for name in known if name.rpartition(".")[2] == leaf]
     if same_leaf:
-        return f"there is no setting {key!r}; did you mean {' or '.join(same_leaf[:3])}?"
-    close = near(key, {*known, *tops} - {key})
+        return f"did you mean {' or '.join(same_leaf[:3])}?"
+    tops = {name.partition(".")[0] for name in settings} - {key}
+    close = near(key, {*known, *tops})
     if close.startswith("did"):
-        return f"there is no setting {key!r}; {close}"
+        return close
     below = [name[len(group) + 1 :] for name in known if group and name.startswith(f"{group}.")]
     if below:
-        return f"there is no setting {key!r}; {group} has {', '.join(below)}."
-    return f"there is no setting {key!r}; `python -m harness --cfg job` prints all there are."
+        return f"{group} has {', '.join(below)}."
+    return "`python -m harness --cfg job` prints all there are."
 
 
 def _lists(group: str, choice: str, leaf: str) -> bool:
     """Whether the yaml of a choice has a line for that argument."""
     text = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
     return re.search(rf"^{re.escape(leaf)}:", text, re.MULTILINE) is not None
-
-
-def _owners(group: str, able: list[str]) -> str:
-    return f"{' and '.join(f'{group}={choice}' for choice in able)} {'has' if len(able) == 1 else 'have'}"
 
 
 def _foreign_group(key: str) -> str:

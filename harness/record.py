@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -171,7 +172,9 @@ class Record:
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
             status = "interrupted" if stopped else "failed"
             told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
-            self.log.error("%s", told, exc_info=not stopped)
+            # As text, because another handler than ours would write the stack unmasked.
+            lines = [] if stopped else traceback.format_exception(error)
+            self.log.error("%s", "\n".join([told, self.secrets.text("".join(lines))]).rstrip())
         try:
             self._close(status, told)
         finally:

@@ -56,6 +56,10 @@ KEYS = [
         ["trainer.loss._target_=a.B"],
         r"trainer\.loss is one value, .* whole: 'trainer\.loss=\{_target_: VALUE\}'\.",
     ),
+    (
+        ["tags={a:1}"],
+        r"tags takes further settings one by one, with a plus before each: \+tags\.NAME=VALUE\.",
+    ),
     (["+seed=3"], r"there is a setting 'seed' already; change it without a plus: seed=VALUE\."),
     (["~nope"], r"there is no setting 'nope'; `python -m harness --cfg job` prints all there are\."),
     (

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import logging
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import pytest
@@ -194,6 +195,32 @@ def test_no_secret_is_in_anything_that_a_multirun_leaves(
     assert answer.status == 1
     assert "2 of 2 runs failed; the first of them, " in answer.out
     assert f"error: RuntimeError: {MASK} and ${{oc.env:HARNESS_TEST_SECRET}}." in answer.err
+    assert_nowhere(here, answer.out, answer.err)
+
+
+@pytest.fixture
+def _logging_restored() -> Iterator[None]:
+    """Hydra's own logging is configured for the whole process."""
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    for handler in set(logging.root.handlers) - set(handlers):
+        handler.close()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_no_secret_is_in_the_files_that_hydra_was_asked_to_write(
+    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> NoReturn:
+        raise RuntimeError(f"{KEY} and {ENVIRONMENT}")
+
+    monkeypatch.setattr("harness.run.run_fold", broken)
+    answer = knock(*FAST, *WORDS, "tracking=none", "hydra.output_subdir=.hydra", "hydra/job_logging=default")
+    assert answer.status == 1
+    assert len(list(here.rglob(".hydra/*.yaml"))) == 3
+    assert "RuntimeError: *** and " in next(here.rglob("harness.log")).read_text()
     assert_nowhere(here, answer.out, answer.err)
 
 

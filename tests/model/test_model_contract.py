@@ -94,7 +94,8 @@ def test_the_representation_is_finite_has_the_width_and_is_the_same_each_time(
     assert first.dtype == torch.float32
     assert first.isfinite().all()
     assert torch.equal(first, second)
-    torch.testing.assert_close(alone, first[:1], rtol=1e-4, atol=1e-5)
+    # Two threads add up a convolution in another order than one: ResNet-50 then differs by 1.3e-5.
+    torch.testing.assert_close(alone, first[:1], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("choice", "shape"), CASES)
