@@ -20,7 +20,7 @@ run: .venv/.installed ## Set up everything, train on real data, print the result
 	$(RUN)
 
 test: .venv/.installed ## Set up everything, run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 check: .venv/.installed ## Format, lint and strict types
 	$(BIN)/ruff format --check .

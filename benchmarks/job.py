@@ -64,8 +64,11 @@ def same_work(store: str) -> str:
     Raises:
         RuntimeError: it was not the same.
     """
-    ours = logged(store, newest_run(store, "run_name != 'by hand'"))
-    theirs = logged(store, newest_run(store, "run_name = 'by hand'"))
+    runs = newest_run(store, "run_name != 'by hand'"), newest_run(store, "run_name = 'by hand'")
+    sizes = [run.data.metrics["model/parameters"] for run in runs]
+    if sizes[0] != sizes[1]:
+        raise RuntimeError(f"the contenders' networks have {sizes[0]:.0f} and {sizes[1]:.0f} parameters")
+    ours, theirs = (logged(store, run) for run in runs)
     for name, things in ours.items():
         alone = [
             thing for thing in (*things, *theirs[name]) if things.count(thing) != theirs[name].count(thing)
@@ -73,7 +76,7 @@ def same_work(store: str) -> str:
         if alone:
             raise RuntimeError(f"the contenders did not log the same {name}: {alone[:5]} on one side alone")
     counts = ", ".join(f"{len(things)} {name}" for name, things in ours.items())
-    return f"Each logs {counts}."
+    return f"Each trains {sizes[0]:,.0f} parameters of the model and logs {counts}."
 
 
 def newest_run(store: str, which: str = "") -> Any:

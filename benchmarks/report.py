@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from importlib import metadata
@@ -27,7 +28,7 @@ def circumstances(command: str) -> dict[str, Any]:
         "system": _system(),
         "load": [round(load, 2) for load in os.getloadavg()],
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": dict(_packages()),
     }
 
 
@@ -84,6 +85,13 @@ def store(comparisons: Sequence[Comparison], facts: dict[str, Any], folder: Path
     everything = {**facts, "comparisons": [asdict(comparison) for comparison in comparisons]}
     text = json.dumps(everything, indent=1, ensure_ascii=False)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _packages() -> Iterator[tuple[str, str]]:
+    """Those that are installed: Lightning need not be where `step` is not run."""
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            yield name, metadata.version(name)
 
 
 def _system() -> str:

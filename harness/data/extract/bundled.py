@@ -42,12 +42,20 @@ class Bundled:
         task: Aim,
     ) -> None:
         self.name = name
-        self.roles = Roles(target, group, id, features, drop, task, kind, shape)
+        named = {target, group, id, *(features or []), *drop}
+        # A label that is given no role, as by data.extract.target=null, does not become a feature.
+        aside = [column for column in _labels(name) if column not in named]
+        self.roles = Roles(target, group, id, features, [*drop, *aside], task, kind, shape)
 
     def __call__(self) -> Table:
         """Raises UserError: roles that the columns do not fit."""
         frame = _digits() if self.name == "digits" else _other(self.name)
         return self.roles.assign(frame, self.name, f"scikit-learn: {self.name}")
+
+
+def _labels(name: Name) -> tuple[str, ...]:
+    """The columns of a set that are no features."""
+    return ("digit", "writer") if name == "digits" else (_TARGETS[name],)
 
 
 def _digits() -> pd.DataFrame:

@@ -70,3 +70,11 @@ def test_diabetes_asks_for_a_number_from_measures_in_their_own_units():
     assert table.task.kind == "regression"
     assert table.labels.head(3).tolist() == [151.0, 75.0, 141.0]
     assert table.frame["age"].head(3).tolist() == [59.0, 48.0, 72.0]
+
+
+@pytest.mark.parametrize(("name", "labels"), [("digits", {"digit", "writer"}), ("wine", {"cultivar"})])
+def test_a_label_without_a_role_does_not_become_a_feature(name, labels):
+    shape = [1, 8, 8] if name == "digits" else None
+    table = extract(name, "image" if shape else "table", shape)
+    assert not labels & set(table.features)
+    assert not table.target
