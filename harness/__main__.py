@@ -133,6 +133,9 @@ class Task:
             self.secrets = Secrets(cfg, self._words)
             self._mask(folder, hydra_cfg.output_subdir)
             result = run(cfg, folder, command=command([self.secrets.text(word) for word in words]))
+        except (KeyboardInterrupt, Interrupted):
+            discard(folder)
+            raise
         except Exception as error:
             discard(folder)
             if many:

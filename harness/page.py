@@ -86,11 +86,11 @@ class Page:
         self.scores["model/parameters"] = float(experiment.parameters)
         self.scores["time/epoch_seconds"] = sum(epochs) / max(len(epochs), 1)
         self.journal.metrics(self.key, self._step, self.scores)
-        plot.curves(self._history, self.folder / "curves.png", experiment.trainer.monitor)
-        self._file("curves.png", "plots")
         if self.fold.number < MOST_MODELS or self.folds == 1:
             experiment.save(self.folder / "model", table, self.config)
             self.journal.model(self.key, self._relative("model"))
+        plot.curves(self._history, self.folder / "curves.png", experiment.trainer.monitor)
+        self._file("curves.png", "plots")
         self.end("finished", None)
         self.screen.fold_scores(self.fold.number, self.scores)
 

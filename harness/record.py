@@ -17,7 +17,7 @@ from harness.build import build
 from harness.errors import Interrupted, UserError
 from harness.experiment import Experiment
 from harness.fold import Fold
-from harness.journal import End, Journal
+from harness.journal import JOURNAL, End, Journal
 from harness.page import Page
 from harness.predictions import draw
 from harness.scores import direction
@@ -37,7 +37,7 @@ class Record:
     journal says so: finished, failed with its error, or interrupted.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or holds a run already.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Record:
     def __enter__(self) -> Record:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._require_fresh_folder()
             config = OmegaConf.to_yaml(OmegaConf.create(self.secrets.config))
             (self.folder / "config.yaml").write_text(config, encoding="utf-8")
             self.journal = Journal(self.folder)
@@ -77,6 +78,14 @@ class Record:
         self._start()
         self.tracking.follow(self.folder)
         return self
+
+    def _require_fresh_folder(self) -> None:
+        """MLflow would take a second run in the journal of a first for its continuation."""
+        if (self.folder / JOURNAL).exists():
+            raise UserError(
+                f"a run needs a folder of its own, and {self.folder} holds one already; "
+                "choose another with hydra.run.dir=FOLDER, or remove it."
+            )
 
     def _start(self) -> None:
         code = provenance.code()
@@ -142,7 +151,7 @@ class Record:
             "data": f"{table.name}, {len(table)} rows, {len(table.features)} features, {target}{grouped}",
             "split": f"{split}, {len(self.folds)} fold{'s' if len(self.folds) > 1 else ''}",
             "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
-            "trainer": f"{type(trainer).__name__}, {trainer.epochs} epochs on {trainer.device}",
+            "trainer": f"{type(trainer).__name__}, {_epochs(trainer.epochs)} on {trainer.device}",
             "folder": str(self.folder),
         }
         if self.chosen:
@@ -183,19 +192,24 @@ class Record:
             _close_log(self.log)
 
     def _close(self, status: End, error: str | None) -> None:
-        self._write_packages()
-        self._sum_up()
-        for page in self._pages:
-            page.end(status, error)
-        link = self.tracking.link(self.folder)
-        self.result = self._result(status, error, link)
+        # The scores first: a picture that fails, or a second Ctrl-C while MLflow is waited for, costs none.
+        self.result = self._result(status, error, None)
         self.result.write(self.folder / RESULT)
-        self.journal.artifact("", RESULT)
-        self.journal.end("", status, error)
+        try:
+            self._write_packages()
+            self._sum_up()
+            for page in self._pages:
+                page.end(status, error)
+            link = self.tracking.link(self.folder)
+            self.result = self._result(status, error, link)
+            self.result.write(self.folder / RESULT)
+            self.journal.artifact("", RESULT)
+        finally:
+            self.journal.end("", status, error)
         link = self.tracking.settle(self.folder) or link
         if link is not None and link.trouble:
             self.screen.note(link.trouble)
-        self.screen.closing(self.result, self.folder, _where(link))
+        self.screen.closing(self.result, self.folder, _where(link), _pages_of(link))
 
     def _write_packages(self) -> None:
         lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]
@@ -247,6 +261,16 @@ def _where(link: Link | None) -> str | None:
     if link is None or link.run_id is None:
         return None
     return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"
+
+
+def _pages_of(link: Link | None) -> str | None:
+    """What shows the run: a server shows its own pages, a database needs MLflow's."""
+    local = link is not None and link.tracking_uri.startswith("sqlite:")
+    return "make ui" if local else None
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'s' if count > 1 else ''}"
 
 
 class _Masked(logging.Formatter):

@@ -50,12 +50,12 @@ def run(cfg: DictConfig, folder: Path, consumers: Sequence[Consumer] = (), comma
         Interrupted: a signal came; the run is recorded as interrupted.
     """
     cfg, chosen, table, folds = plan(cfg)
-    first = prepare(cfg, table, folds[0])
+    first: Experiment | None = prepare(cfg, table, folds[0])
     with Stop() as stop, Record(cfg, table, folds, folder, command, chosen) as record:
         record.opening(first)
         for fold in folds:
-            experiment = first if fold is folds[0] else prepare(cfg, table, fold)
-            run_fold(experiment, table, record.page(fold), stop, consumers)
+            run_fold(first or prepare(cfg, table, fold), table, record.page(fold), stop, consumers)
+            first = None  # no fold's data stays on the device while the next one trains
     return record.result
 
 

@@ -122,8 +122,13 @@ class Screen:
             self._print_fold(number, scores)
         self._show(force=True)
 
-    def closing(self, result: Result, folder: Path, link: str | None = None, ui: str = "make ui") -> None:
-        """The scores beside their baselines, where the files are, and what to type next."""
+    def closing(
+        self, result: Result, folder: Path, link: str | None = None, ui: str | None = None
+    ) -> None:
+        """The scores beside their baselines, where the files are, and what to type next.
+
+        `link` says where MLflow has the run, and `ui` what to type to see it there.
+        """
         self.close()
         self._say([])
         for line in score_table(result):
@@ -216,7 +221,9 @@ class Screen:
             self._stream.write(text)
             self._stream.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
     def _show(self, progress: Progress | None = None, force: bool = False) -> None:
         """Prints the waiting lines above the bar and moves the bar, unless it is too early."""

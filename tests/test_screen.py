@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import weakref
 from pathlib import Path
@@ -120,7 +121,7 @@ def closing(screen: Screen, **changes: object) -> None:
         "seconds": 12.3,
         "command": "python -m harness model=mlp",
     }
-    screen.closing(Result(**(result | changes)), Path("outputs/digits-1"), "http://127.0.0.1:5000/#/runs/1")
+    screen.closing(Result(**(result | changes)), Path("outputs/digits-1"), "run 1 of experiment harness", "make ui")
 
 
 def test_the_closing_says_how_it_went_and_where_to_look() -> None:
@@ -135,7 +136,7 @@ def test_the_closing_says_how_it_went_and_where_to_look() -> None:
         "finished in 12 s, valid/accuracy 0.9800 (maximized)\n"
         "\n"
         "files   outputs/digits-1\n"
-        "mlflow  http://127.0.0.1:5000/#/runs/1\n"
+        "mlflow  run 1 of experiment harness\n"
         "see it  make ui\n"
         "repeat  python -m harness model=mlp\n"
     )
@@ -224,3 +225,14 @@ def test_the_screen_lets_go_of_the_model(terminal: Terminal) -> None:
     del model
     assert alive() is None
     screen.close()
+
+
+def test_a_reader_that_goes_away_ends_the_talking_and_not_the_run():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        screen = Screen(stream)
+        screen.note("nobody listens")
+        screen.note("and that is no error")
+        screen.close()
+        assert os.fstat(stream.fileno()).st_rdev == os.stat(os.devnull).st_rdev
