@@ -17,28 +17,38 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
+from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.measure import Comparison, take_turns
-from harness.auto import finish
+from harness.arrays import Arrays
 from harness.build import build
 from harness.compose import compose
 from harness.experiment import Experiment, prepare
+from harness.fold import Fold
+from harness.run import plan
 from harness.stop import Stop
+from harness.task import Task
+
+_CANCER = ["data/extract=breast_cancer", "model.widths=[64]", "model.dropout=0"]
 
 WORK = {
-    "MLP 30-64-1 on breast_cancer": (["data/extract=breast_cancer", "model.widths=[64]"], 150),
-    "convolutional network on digits": (["data/extract=digits"], 8),
+    "MLP 30-64-2, some 100 steps an epoch": (_CANCER, 12, 16),
+    "MLP 30-64-1, 7 steps an epoch, as `data/extract=breast_cancer` trains it": (_CANCER, 150, 0),
+    "convolutional network on digits": (["data/extract=digits"], 8, 0),
 }
-"""What is trained: the words of the command line, and for how many epochs at a time."""
+"""What is trained: the words of the command line, for how many epochs at a time, and how often its rows
+are repeated, with one output per class (0: as the command line trains it)."""
 
 BATCH = 64
 ROUNDS = 11
@@ -50,14 +60,14 @@ Train = Callable[[], list[float]]
 def main(rounds: int = ROUNDS) -> list[Comparison]:
     """One comparison per network."""
     torch.set_num_threads(1)
-    return [compare(work, words, epochs, rounds) for work, (words, epochs) in WORK.items()]
+    return [compare(work, *what, rounds) for work, what in WORK.items()]
 
 
-def compare(work: str, words: list[str], epochs: int, rounds: int) -> Comparison:
+def compare(work: str, words: list[str], epochs: int, times: int, rounds: int) -> Comparison:
     """All contenders on one network, each for `epochs` epochs after one that warms up."""
     words = [*words, f"data.load.batch_size={BATCH}", f"trainer.epochs={epochs + 1}", "trainer.device=cpu"]
-    plain = assemble([*words, "trainer/scheduler=none"])
-    scheduled = assemble(words)
+    plain = assemble([*words, "trainer/scheduler=none"], times)
+    scheduled = assemble(words, times)
     steps = len(plain.loaders.train)
     inputs, targets = tensors(plain)
     new = partial(network, plain)
@@ -84,12 +94,23 @@ def cost(train: Train, steps: int) -> float:
     return (ends[-1] - ends[0]) / ((len(ends) - 1) * steps) * 1e6
 
 
-def assemble(words: list[str]) -> Experiment:
-    """The parts that `python -m harness WORDS` would train with."""
-    cfg = compose(words)
-    table = build(cfg.data.extract, "data.extract")()
-    cfg, _ = finish(cfg, table)
-    return prepare(cfg, table, build(cfg.split, "split")(table)[0])
+def assemble(words: list[str], times: int) -> Experiment:
+    """The parts that `python -m harness WORDS` would train with, or on its training rows repeated."""
+    cfg, _, table, folds = plan(compose(words))
+    experiment = prepare(cfg, table, folds[0])
+    return repeated(experiment, cfg, times) if times else experiment
+
+
+def repeated(experiment: Experiment, cfg: DictConfig, times: int) -> Experiment:
+    """The training rows over and over and nothing else, with an output per class and cross-entropy."""
+    inputs, codes = tensors(experiment)
+    task = Task("multiclass", experiment.loaders.task.classes)
+    arrays = Arrays(inputs.repeat(times, 1), codes.long().repeat(times), task)
+    none = np.empty(0, dtype=np.int64)
+    fold = Fold(0, np.arange(len(arrays.inputs)), none, none)
+    loaders = build(cfg.data.load)(arrays, fold, torch.device("cpu"))
+    trainer = build({**cfg.trainer, "loss": {"_target_": "torch.nn.CrossEntropyLoss"}})
+    return replace(experiment, fold=fold, loaders=loaders, trainer=trainer)
 
 
 def tensors(experiment: Experiment) -> tuple[Tensor, Tensor]:

@@ -1,13 +1,10 @@
-"""The two ways in which a command ends early on purpose."""
+"""The three ways in which a command ends early on purpose, and the sentences that tell of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-
-MOST = 40
-"""A list of what there is names at most so many."""
 
 
 class UserError(Exception):

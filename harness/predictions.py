@@ -6,28 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from harness import plot
 from harness.arrays import Loader
 from harness.fold import Fold
+from harness.predictor import probabilities
 from harness.table import Table
 from harness.task import Task
-
-
-def probabilities(outputs: Tensor, task: Task) -> np.ndarray:
-    """(B, C) logits or (B,) one logit -> (B, C) float32 that sum to one, classes in the task's order."""
-    if task.kind == "binary":
-        second = torch.sigmoid(outputs)
-        return torch.stack([1 - second, second], dim=1).cpu().numpy()
-    return torch.softmax(outputs, dim=1).cpu().numpy()
 
 
 def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task: Task) -> pd.DataFrame:
     """One line per row of a part: position, id and group where there are, fold, target, prediction.
 
-    For classes also one probability column `p_<class>` each. `outputs` are in the order of
+    For classes also one probability column `probability_<class>` each. `outputs` are in the order of
     `loader.rows`.
     """
     rows = loader.rows.cpu().numpy()
@@ -41,8 +33,8 @@ def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task:
         frame["target"] = true
         frame["prediction"] = outputs.cpu().numpy()
         return frame
-    names = np.asarray(task.classes, dtype=object)
-    shares = probabilities(outputs, task)
+    names = np.array([*task.classes, None], dtype=object)  # an unlabelled row's -1 picks the last
+    shares = probabilities(outputs).cpu().numpy()
     frame["target"] = names[true]
     frame["prediction"] = names[shares.argmax(axis=1)]
     return pd.concat([frame, pd.DataFrame(shares, columns=columns(task))], axis=1)
@@ -50,7 +42,7 @@ def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task:
 
 def columns(task: Task) -> list[str]:
     """The probability columns, in the order of the classes."""
-    return [f"p_{name}" for name in task.classes]
+    return [f"probability_{name}" for name in task.classes]
 
 
 def draw(told: pd.DataFrame, task: Task, folder: Path) -> list[str]:
@@ -58,6 +50,7 @@ def draw(told: pd.DataFrame, task: Task, folder: Path) -> list[str]:
     if not task.classification:
         plot.residuals(told["prediction"].to_numpy(), told["target"].to_numpy(), folder / "residuals.png")
         return ["residuals.png"]
+    told = told[told["target"].notna()]
     code = {name: number for number, name in enumerate(task.classes)}
     true = told["target"].map(code).to_numpy(dtype=np.int64)
     said = told["prediction"].map(code).to_numpy(dtype=np.int64)

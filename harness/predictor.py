@@ -25,6 +25,14 @@ class Prediction(NamedTuple):
     outputs: Tensor | None
 
 
+def probabilities(outputs: Tensor) -> Tensor:
+    """(B, C) logits, or (B,) one logit of class 1, -> (B, C) that sum to one, in the order of the classes."""
+    if outputs.ndim == 1:
+        second = outputs.sigmoid()
+        return torch.stack([1 - second, second], dim=1)
+    return outputs.softmax(dim=1)
+
+
 @dataclass(frozen=True)
 class Predictor:
     """Inputs in, `Prediction` out: in evaluation mode, without gradients, heads included.

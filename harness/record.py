@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import shlex
 import time
 import traceback
 from pathlib import Path
@@ -18,6 +18,7 @@ from harness.errors import Interrupted, UserError
 from harness.experiment import Experiment
 from harness.fold import Fold
 from harness.journal import JOURNAL, End, Journal
+from harness.log import close_log, open_log
 from harness.page import Page
 from harness.predictions import draw
 from harness.scores import direction
@@ -73,7 +74,7 @@ class Record:
                 f"the run's folder {self.folder} cannot be written ({error.strerror}); "
                 "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
             ) from error
-        self.log = _open_log(self.folder / "run.log", self.secrets)
+        self.log = open_log(self.folder / "run.log", self.secrets)
         self.screen = Screen()
         self._start()
         self.tracking.follow(self.folder)
@@ -149,9 +150,9 @@ class Record:
         split = str(self.cfg.split._target_).rsplit(".", 1)[-1]
         facts = {
             "data": f"{table.name}, {len(table)} rows, {len(table.features)} features, {target}{grouped}",
-            "split": f"{split}, {len(self.folds)} fold{'s' if len(self.folds) > 1 else ''}",
+            "split": f"{split}, {_counted(len(self.folds), 'fold')}",
             "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
-            "trainer": f"{type(trainer).__name__}, {_epochs(trainer.epochs)} on {trainer.device}",
+            "trainer": f"{type(trainer).__name__}, {_counted(trainer.epochs, 'epoch')} on {trainer.device}",
             "folder": str(self.folder),
         }
         if self.chosen:
@@ -189,7 +190,7 @@ class Record:
         finally:
             self.screen.close()
             self.journal.close()
-            _close_log(self.log)
+            close_log(self.log)
 
     def _close(self, status: End, error: str | None) -> None:
         # The scores first: a picture that fails, or a second Ctrl-C while MLflow is waited for, costs none.
@@ -209,7 +210,14 @@ class Record:
         link = self.tracking.settle(self.folder) or link
         if link is not None and link.trouble:
             self.screen.note(link.trouble)
-        self.screen.closing(self.result, self.folder, _where(link), _pages_of(link))
+        self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link))
+
+    def _pages_of(self, link: Link | None) -> str | None:
+        """What shows the run: a server shows its own pages, a database needs MLflow's."""
+        if link is None or link.run_id is None or not link.tracking_uri.startswith("sqlite:"):
+            return None
+        place = "" if self.cfg.outputs == "outputs" else f" --outputs {shlex.quote(self.cfg.outputs)}"
+        return self.secrets.text(f"python -m harness ui{place}")
 
     def _write_packages(self) -> None:
         lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]
@@ -238,11 +246,7 @@ class Record:
         scores = self._scores()
         monitor = self.cfg.trainer.monitor
         value = scores[monitor]["mean"] if monitor in scores else None
-        tracked = link and {
-            "tracking_uri": link.tracking_uri,
-            "experiment": link.experiment,
-            "run_id": link.run_id,
-        }
+        tracked = link and {name: getattr(link, name) for name in ("tracking_uri", "experiment", "run_id")}
         return Result(
             status=status,
             objective={"name": monitor, "direction": direction(monitor), "value": value},
@@ -263,40 +267,5 @@ def _where(link: Link | None) -> str | None:
     return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"
 
 
-def _pages_of(link: Link | None) -> str | None:
-    """What shows the run: a server shows its own pages, a database needs MLflow's."""
-    local = link is not None and link.tracking_uri.startswith("sqlite:")
-    return "make ui" if local else None
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' if count > 1 else ''}"
-
-
-class _Masked(logging.Formatter):
-    def __init__(self, secrets: Secrets) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._secrets = secrets
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self._secrets.text(super().format(record))
-
-
-def _open_log(path: Path, secrets: Secrets) -> logging.Logger:
-    """Everything that is logged or warned of while the run lasts goes to its `run.log`, masked."""
-    handler = logging.FileHandler(path, delay=True)
-    handler.setFormatter(_Masked(secrets))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    logging.captureWarnings(True)
-    log = logging.getLogger("harness")
-    log.setLevel(logging.INFO)
-    return log
-
-
-def _close_log(log: logging.Logger) -> None:
-    logging.captureWarnings(False)
-    root = logging.getLogger()
-    for handler in [h for h in root.handlers if isinstance(h.formatter, _Masked)]:
-        root.removeHandler(handler)
-        handler.close()
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count > 1 else ''}"

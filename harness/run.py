@@ -50,12 +50,13 @@ def run(cfg: DictConfig, folder: Path, consumers: Sequence[Consumer] = (), comma
         Interrupted: a signal came; the run is recorded as interrupted.
     """
     cfg, chosen, table, folds = plan(cfg)
-    first: Experiment | None = prepare(cfg, table, folds[0])
+    first = prepare(cfg, table, folds[0])
     with Stop() as stop, Record(cfg, table, folds, folder, command, chosen) as record:
         record.opening(first)
-        for fold in folds:
-            run_fold(first or prepare(cfg, table, fold), table, record.page(fold), stop, consumers)
-            first = None  # no fold's data stays on the device while the next one trains
+        run_fold(first, table, record.page(folds[0]), stop, consumers)
+        del first  # no fold's data stays on the device while the next one trains
+        for fold in folds[1:]:
+            run_fold(prepare(cfg, table, fold), table, record.page(fold), stop, consumers)
     return record.result
 
 

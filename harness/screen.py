@@ -122,9 +122,7 @@ class Screen:
             self._print_fold(number, scores)
         self._show(force=True)
 
-    def closing(
-        self, result: Result, folder: Path, link: str | None = None, ui: str | None = None
-    ) -> None:
+    def closing(self, result: Result, folder: Path, link: str | None = None, ui: str | None = None) -> None:
         """The scores beside their baselines, where the files are, and what to type next.
 
         `link` says where MLflow has the run, and `ui` what to type to see it there.

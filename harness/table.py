@@ -120,7 +120,7 @@ class Table:
                 f"data.extract.task=regression needs a number as target, and column {self.target[0]!r} holds "
                 f"{values[0]!r}; use data.extract.task=classification."
             )
-        whole = numeric and bool((known == known.round()).all())
+        whole = numeric and bool((known % 1 == 0).all())  # which an infinite number is not
         if self.aim == "regression" or (
             self.aim == "auto" and numeric and not (whole and len(values) <= MOST_CLASSES)
         ):

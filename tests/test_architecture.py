@@ -43,6 +43,7 @@ FLOORS = {
     2: (
         "run",
         "record",
+        "log",
         "page",
         "experiment",
         "auto",

@@ -28,10 +28,10 @@ def test_an_error_is_a_status_and_a_sentence(error: BaseException, told: tuple[i
 
 
 def test_a_folder_that_hydra_could_not_make_is_the_users_to_choose() -> None:
-    status, sentence, _ = explain(PermissionError(13, "Permission denied", "/root/x"), [])
+    status, sentence, _ = explain(PermissionError(13, "Permission denied", "/data/x"), [])
     assert status == 2
     assert sentence == (
-        "error: the folder /root/x cannot be written (Permission denied); "
+        "error: the folder /data/x cannot be written (Permission denied); "
         "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
     )
 

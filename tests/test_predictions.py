@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.arrays import Arrays, Loader
 from harness.data.load.resident import Resident
 from harness.fold import Fold
-from harness.predictions import draw, predictions, probabilities
+from harness.predictions import draw, predictions
 from harness.table import Table
 from harness.task import Task
 
@@ -36,27 +36,28 @@ def part(task: Task, targets: Tensor) -> Loader:
     return loaders.test
 
 
-def test_probabilities_are_softmax_and_sigmoid_in_the_order_of_the_classes() -> None:
-    logits = torch.tensor([[0.0, 0.0, 0.0], [0.0, np.log(2.0), np.log(5.0)]])
-    assert probabilities(logits, THREE) == pytest.approx(
-        np.array([[1 / 3] * 3, [0.125, 0.25, 0.625]]), abs=1e-6
-    )
-    one = probabilities(torch.tensor([0.0, np.log(3.0)]), TWO)
-    assert one == pytest.approx(np.array([[0.5, 0.5], [0.25, 0.75]]), abs=1e-6)
-
-
 def test_a_class_is_told_with_row_id_group_fold_and_probabilities() -> None:
     loader = part(THREE, torch.tensor([0, 1, 2, 0, 1, 2]))
     outputs = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0]])
     told = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, outputs, THREE)
-    assert list(told) == ["row", "name", "ward", "fold", "target", "prediction", "p_a", "p_b", "p_c"]
+    assert list(told) == [
+        "row",
+        "name",
+        "ward",
+        "fold",
+        "target",
+        "prediction",
+        "probability_a",
+        "probability_b",
+        "probability_c",
+    ]
     assert told.row.tolist() == [1, 4, 5]
     assert told.name.tolist() == ["v", "y", "z"]
     assert told.ward.tolist() == [1, 3, 3]
     assert told.fold.tolist() == [7, 7, 7]
     assert told.target.tolist() == ["b", "b", "c"]
     assert told.prediction.tolist() == ["a", "b", "b"]
-    assert told.p_b.tolist() == pytest.approx(
+    assert told.probability_b.tolist() == pytest.approx(
         [np.exp(-9) / (1 + 2 * np.exp(-9)), *[1 / (1 + 2 * np.exp(-9))] * 2]
     )
 
@@ -66,7 +67,7 @@ def test_one_logit_is_told_as_two_classes() -> None:
     told = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([-1.0, 0.5, 2.0]), TWO)
     assert told.target.tolist() == ["yes", "no", "yes"]
     assert told.prediction.tolist() == ["no", "yes", "yes"]
-    assert (told.p_no + told.p_yes).tolist() == pytest.approx([1, 1, 1])
+    assert (told.probability_no + told.probability_yes).tolist() == pytest.approx([1, 1, 1])
 
 
 def test_a_number_is_told_in_its_own_unit() -> None:
@@ -79,9 +80,21 @@ def test_a_number_is_told_in_its_own_unit() -> None:
 
 def test_the_pictures_go_with_the_task(tmp_path: Path) -> None:
     classes = pd.DataFrame(
-        {"target": ["no", "yes"], "prediction": ["no", "no"], "p_no": [0.9, 0.6], "p_yes": [0.1, 0.4]}
+        {
+            "target": ["no", "yes"],
+            "prediction": ["no", "no"],
+            "probability_no": [0.9, 0.6],
+            "probability_yes": [0.1, 0.4],
+        }
     )
     assert draw(classes, TWO, tmp_path) == ["confusion.png", "calibration.png"]
     numbers = pd.DataFrame({"target": [1.0, 2.0], "prediction": [1.1, 1.9]})
     assert draw(numbers, NUMBER, tmp_path) == ["residuals.png"]
     assert {path.name for path in tmp_path.iterdir()} == {"confusion.png", "calibration.png", "residuals.png"}
+
+
+def test_a_row_without_a_label_has_no_target_and_is_in_no_picture(tmp_path: Path) -> None:
+    loader = part(THREE, torch.tensor([0, 1, 2, 0, -1, 2]))
+    told = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, torch.eye(3), THREE)
+    assert told.target.isna().tolist() == [False, True, False]
+    assert draw(told, THREE, tmp_path) == ["confusion.png", "calibration.png"]

@@ -76,7 +76,7 @@ def test_the_result_holds_the_keys_that_scripts_rely_on(folder: Path) -> None:
 def test_the_scores_are_those_of_the_predictions(folder: Path) -> None:
     scores = strict(folder / "result.json")["scores"]
     told = pd.read_csv(folder / "predictions.csv")
-    shares = told[["p_setosa", "p_versicolor", "p_virginica"]].to_numpy()
+    shares = told[["probability_setosa", "probability_versicolor", "probability_virginica"]].to_numpy()
     codes = told.target.map({"setosa": 0, "versicolor": 1, "virginica": 2}).to_numpy()
     assert len(told) == 30
     assert shares.sum(axis=1) == pytest.approx(np.ones(30), abs=1e-6)
@@ -247,6 +247,15 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         UserError, match=r"^the run's folder \S+/file cannot be written \(File exists\); choose"
     ):
         run(compose(FAST), tmp_path / "file")
+
+
+def test_a_folder_that_holds_a_run_takes_no_second_one(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").touch()
+    with pytest.raises(
+        UserError, match=r"^a run needs a folder of its own, and \S+ holds one already; choose another with"
+    ):
+        run(compose(FAST), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
 
 
 @pytest.fixture(autouse=True)

@@ -121,7 +121,12 @@ def closing(screen: Screen, **changes: object) -> None:
         "seconds": 12.3,
         "command": "python -m harness model=mlp",
     }
-    screen.closing(Result(**(result | changes)), Path("outputs/digits-1"), "run 1 of experiment harness", "make ui")
+    screen.closing(
+        Result(**(result | changes)),
+        Path("outputs/digits-1"),
+        "run 1 of experiment harness",
+        "python -m harness ui",
+    )
 
 
 def test_the_closing_says_how_it_went_and_where_to_look() -> None:
@@ -137,7 +142,7 @@ def test_the_closing_says_how_it_went_and_where_to_look() -> None:
         "\n"
         "files   outputs/digits-1\n"
         "mlflow  run 1 of experiment harness\n"
-        "see it  make ui\n"
+        "see it  python -m harness ui\n"
         "repeat  python -m harness model=mlp\n"
     )
 

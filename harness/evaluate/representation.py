@@ -55,8 +55,8 @@ class Representation:
     def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """`rankme` of the valid part and, with labels, the score of its nearest neighbours.
 
-        At most `bank` training rows are asked, the same in every epoch. {} where the split keeps no
-        valid rows.
+        At most `bank` labelled training rows are asked, the same in every epoch. {} where the split
+        keeps no valid rows.
         """
         if loaders.valid is None:
             return {}
@@ -151,8 +151,8 @@ def _undefined(like: _Sample) -> Tensor:
 
 
 def _encode(predictor: Predictor, loader: Loader, most: int | None = None) -> _Sample:
-    """The representation of a part, or of `most` of its rows, the same at each call."""
-    chosen = _choose(len(loader.rows), most)
+    """The representation of a part, or of `most` of its labelled rows, the same at each call."""
+    chosen = torch.arange(len(loader.rows)) if most is None else _choose(loader, most)
     features, targets = [], []
     first = 0
     for batch in loader.ordered():
@@ -169,14 +169,19 @@ def _encode(predictor: Predictor, loader: Loader, most: int | None = None) -> _S
     return _Sample(torch.cat(features), torch.cat(targets))
 
 
-def _choose(rows: int, most: int | None) -> Tensor:
-    """Sorted positions, at random but always the same; leaves the global generators alone.
+def _choose(loader: Loader, most: int) -> Tensor:
+    """Sorted positions of labelled rows, at random but always the same; leaves the global generators alone.
 
-    Rows often come in the order of their class, and so the first ones would not do.
+    Rows often come in the order of their class, and so the first ones would not do. Where no row has a
+    label, the positions of unlabelled ones.
     """
-    if most is None or rows <= most:
-        return torch.arange(rows)
-    return torch.randperm(rows, generator=torch.Generator().manual_seed(0))[:most].sort().values
+    rows = torch.arange(len(loader.rows))
+    if loader.targets is not None and bool(known(loader.targets).any()):
+        rows = rows[known(loader.targets).cpu()]
+    if len(rows) <= most:
+        return rows
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
+    return rows[order[:most].sort().values]
 
 
 def _flatten(loader: Loader) -> _Sample:

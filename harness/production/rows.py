@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.build import build
 from harness.errors import UserError
-from harness.predictor import Predictor
+from harness.predictor import Predictor, probabilities
 from harness.production import state
 from harness.production.bundle import TRANSFORM, WEIGHTS, Bundle, network, read
 from harness.protocol import Transform
@@ -82,7 +82,7 @@ class RowPredictor:
             return pd.DataFrame(prediction.representation.double().cpu().numpy())
         if not task.classification:
             return pd.DataFrame({0: outputs.double().cpu().numpy()})
-        chances = _probabilities(outputs).double().cpu()
+        chances = probabilities(outputs).double().cpu()
         frame = pd.DataFrame(chances.numpy())
         frame.insert(0, "prediction", [task.classes[code] for code in chances.argmax(dim=1).tolist()])
         return frame
@@ -104,14 +104,6 @@ def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
     load_model(whole, folder / WEIGHTS, device=str(device))
     autocast = None if bundle.autocast is None else getattr(torch, bundle.autocast)
     return Predictor(model, head, bundle.task, autocast=autocast)
-
-
-def _probabilities(outputs: Tensor) -> Tensor:
-    """(B, C) of logits (B, C), or of the one logit (B,) of a binary target."""
-    if outputs.ndim == 1:
-        positive = outputs.sigmoid()
-        return torch.stack((1 - positive, positive), dim=1)
-    return outputs.softmax(dim=1)
 
 
 def _typed(column: pd.Series, kind: str) -> pd.Series:

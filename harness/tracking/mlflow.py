@@ -106,10 +106,12 @@ class Mlflow:
         self._experiment = experiment
         self._patience = patience
         self._left = patience
+        self._fault: str | None = None
 
     def follow(self, folder: Path) -> None:
         """From now on the journal of this folder goes to MLflow. Returns at once."""
         global _clerk
+        self._fault = None
         folder = folder.absolute()
         state = State.load(folder)
         if state is None or not state.same_place(self._place, self._experiment):
@@ -122,7 +124,11 @@ class Mlflow:
             "outputs": str(self._outputs),
         }
         if _clerk is None or not _clerk.tell(order):
-            _clerk = _Clerk(self._outputs)
+            try:
+                _clerk = _Clerk(self._outputs)
+            except OSError as error:  # an outputs folder that cannot be written must not end the training
+                _clerk, self._fault = None, str(error)
+                return
             _clerk.tell(order)
 
     def link(self, folder: Path, timeout: float | None = None) -> Link:
@@ -150,7 +156,7 @@ class Mlflow:
         while True:
             fate = None if _clerk is None else _clerk.fate
             state = State.load(folder) or State(self._place, self._experiment)
-            if arrived(state) or fate is not None or monotonic() >= until:
+            if arrived(state) or self._fault or fate is not None or monotonic() >= until:
                 break
             sleep(_POLL)
         self._left -= monotonic() - begun
@@ -163,7 +169,9 @@ class Mlflow:
     ) -> str | None:
         if arrived:
             return f"MLflow refused {state.refusals}." if state.refused and sent else None
-        if fate is not None:
+        if self._fault is not None:
+            reason = f"the process that feeds MLflow could not be started ({self._fault})"
+        elif fate is not None:
             reason = f"the process that feeds MLflow ended with status {fate} (see {self._outputs}/clerk.log)"
         elif state.trouble is None:
             reason = f"MLflow at {self._place} did not answer within {self._patience:g} s"

@@ -42,18 +42,23 @@ def sync(
     outputs = Path(outputs).absolute()
     folders = unsent(outputs) if target is None else [_find(Path(target), outputs)]
     lines, failures = [], []
+    refused: UserError | None = None
     for folder in folders:
-        place = _place(folder, outputs, uri, experiment, explicit=target is not None)
+        try:
+            place = _place(folder, outputs, uri, experiment, explicit=target is not None)
+        except UserError as error:  # a password that one run lacks must not keep the others back
+            refused = refused or error
+            continue
         try:
             lines.append(_send(folder, *place, outputs))
-        except UserError:
-            raise
         except Exception as error:
             failures.append(f"MLflow at {address.masked(place[0])}: {words(error, place[0])}")
+    if refused is not None:
+        raise refused
     if failures:
         raise UserError(
             f"{len(failures)} of {len(folders)} runs could not be sent: {failures[0].rstrip('.')}; start "
-            "that server, or give another address with tracking.uri=ADDRESS."
+            "that server, or give another address with --uri ADDRESS."
         )
     return lines or ["nothing to send."]
 
@@ -112,8 +117,7 @@ def _place(
     if state is None:
         if given is None:
             raise UserError(
-                f"{folder} was not tracked, so that its address is not known; "
-                "give it with tracking.uri=ADDRESS."
+                f"{folder} was not tracked, so that its address is not known; give it with --uri ADDRESS."
             )
         return given, experiment or "harness"
     chosen = experiment or state.experiment
@@ -122,7 +126,7 @@ def _place(
     if address.MASK in state.uri:
         raise UserError(
             f"{folder} goes to {state.uri}, and passwords are never stored; give the whole address with "
-            "tracking.uri=ADDRESS."
+            "--uri ADDRESS."
         )
     return state.uri, chosen
 

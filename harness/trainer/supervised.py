@@ -110,7 +110,9 @@ class SupervisedTrainer(UniversalTrainer):
     def loss(self, parts: Labelled) -> Tensor:
         assert self.head is not None
         outputs = self.head(self.model(parts.data))
-        return self._compare(outputs.float(), parts.labels)
+        if self.autocast is not None:
+            outputs = outputs.float()
+        return self._compare(outputs, parts.labels)
 
     def predictor(self) -> Predictor:
         return Predictor(self.model, self.head, self.task, self._compare, self.autocast)

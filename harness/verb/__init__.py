@@ -1,1 +1,1 @@
-"""The verbs of the door: each module's `main(words)` gives an exit status."""
+"""The verbs of the door: each module's `main(words)` does what it is named after."""

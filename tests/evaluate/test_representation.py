@@ -198,3 +198,12 @@ def test_without_a_valid_part_there_is_nothing_to_judge_or_score(make_loaders) -
 def test_arguments_out_of_range_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Representation(**arguments)
+
+
+def test_where_labels_are_scarce_the_bank_is_of_labelled_rows(make_loaders) -> None:  # type: ignore[no-untyped-def]
+    inputs, targets = two_clouds(400, 0)
+    scarce = torch.full_like(targets, -1)
+    scarce[:10], scarce[-10:] = targets[:10], targets[-10:]
+    loaders = make_loaders(TWO, (inputs, scarce), valid=two_clouds(20, 1))
+    few, all_of_them = Representation(bank=20), Representation(bank=4096)
+    assert few.judge(keep(0, TWO), loaders) == all_of_them.judge(keep(0, TWO), loaders)

@@ -131,6 +131,18 @@ def test_a_clerk_that_crashed_is_told_at_once_and_replaced(
         assert dead.tell({"hurry": ""}) is False
 
 
+def test_an_outputs_folder_that_cannot_be_made_costs_one_line(tmp_path: Path, folder: Path) -> None:
+    tracking_mlflow.dismiss()
+    (tmp_path / "file").touch()
+    tracking = make(tmp_path / "file" / "outputs")
+    tracking.follow(folder)
+    Journal(folder).start("", "a")
+    link = tracking.settle(folder)
+    assert (link.run_id, link.sent) == (None, False)
+    assert link.trouble is not None
+    assert link.trouble.startswith("the process that feeds MLflow could not be started ([Errno 20] Not a d")
+
+
 def test_no_part_of_training_imports_mlflow() -> None:
     code = "import sys, harness.journal, harness.tracking.mlflow, harness.tracking.none; " + (
         "print([m for m in ('mlflow', 'sqlalchemy', 'torch', 'pandas', 'hydra') if m in sys.modules])"

@@ -70,7 +70,7 @@ def test_another_address_gets_the_whole_run(outputs: Path, uri: str, client: Any
 def test_an_untracked_run_is_sent_where_one_says(outputs: Path, uri: str, client: Any) -> None:
     folder = write(outputs / "runs" / "a")
     with pytest.raises(
-        UserError, match="was not tracked, so that its address is not known; give it with tra"
+        UserError, match="was not tracked, so that its address is not known; give it with --uri"
     ):
         sync(folder, outputs)
     sync(folder, outputs, uri=uri, experiment="late")
@@ -85,6 +85,14 @@ def test_a_password_must_be_given_again(outputs: Path) -> None:
             UserError, match=r"goes to http://me:\*\*\*@host, and passwords are never stored; gi"
         ):
             sync(target, outputs)
+
+
+def test_a_run_that_lacks_its_password_keeps_no_other_back(outputs: Path, uri: str, client: Any) -> None:
+    write(outputs / "runs" / "a", uri="http://me:***@host")
+    write(outputs / "runs" / "b", uri=uri)
+    with pytest.raises(UserError, match=r"a goes to http://me:\*\*\*@host"):
+        sync(None, outputs)
+    assert statuses(client) == {"b": "FINISHED"}
 
 
 def test_a_server_that_is_away_is_told(outputs: Path) -> None:

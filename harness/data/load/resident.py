@@ -89,9 +89,14 @@ class _Part:
         return None if self._targets is None else self._targets.index_select(0, self._resident_rows)
 
     def _batches(self, order: Tensor, sizes: list[int]) -> Iterator[Batch]:
-        inputs, targets = self._inputs, self._targets
-        for rows in torch.split(order, sizes):
-            labels = None if targets is None else targets.index_select(0, rows)
+        inputs = self._inputs
+        if self._targets is None:
+            for rows in torch.split(order, sizes):
+                yield Batch(inputs.index_select(0, rows), None, rows)
+            return
+        # Targets are small: put in order once per pass, a batch of them is a view.
+        targets = self._targets.index_select(0, order)
+        for rows, labels in zip(torch.split(order, sizes), torch.split(targets, sizes), strict=True):
             yield Batch(inputs.index_select(0, rows), labels, rows)
 
     def _shuffled(self) -> Tensor:
