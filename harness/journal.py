@@ -148,10 +148,8 @@ def alive(who: Mapping[str, Any]) -> bool | None:
         return bool(_born(who["pid"]) == who["born"])
     try:
         os.kill(who["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
+    except OSError as error:
+        return isinstance(error, PermissionError)  # it runs, under another user
     return True
 
 

@@ -108,8 +108,10 @@ def test_an_unknown_status_is_refused(tmp_path: Path) -> None:
 
 def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
+    journal.metrics("", 1, {"train/loss": 0.5})
     journal.close()
     journal.close()
+    assert [event["values"] for event in read(tmp_path)[0]] == [{"train/loss": 0.5}]
 
 
 def test_a_writer_lives_until_it_is_killed() -> None:

@@ -17,8 +17,11 @@ def predictor() -> Predictor:
 
 def test_looking_changes_nothing() -> None:
     watched = predictor()
+    before = {name: tensor.clone() for name, tensor in watched.model.state_dict().items()}
     with unchanged(watched):
-        watched(torch.ones(5, 3))
+        looked = watched(torch.ones(5, 3))
+    assert looked.representation.shape == (5, 2)
+    assert all(torch.equal(before[name], tensor) for name, tensor in watched.model.state_dict().items())
 
 
 @pytest.mark.parametrize(
