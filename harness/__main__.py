@@ -65,9 +65,11 @@ def experiment(words: list[str], task: Task) -> None:
     from hydra._internal.utils import get_args_parser
     from hydra.core.hydra_config import HydraConfig
 
-    from harness.compose import CONF, automatic, compose_words, first_values, register_resolvers
+    from harness.cache.command import command
+    from harness.compose import CONF, as_typed, automatic, compose_words, first_values, register_resolvers
 
     register_resolvers()
+    words = [as_typed(word) for word in words]
     parser: Any = get_args_parser()
     parser.error = _refuse_option
     options = parser.parse_args(words)
@@ -77,7 +79,8 @@ def experiment(words: list[str], task: Task) -> None:
     sys.argv = [sys.argv[0], *words, *task.made]
     before = HydraConfig.instance().cfg
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        with command(many=bool(options.multirun)):
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
     finally:
         HydraConfig.instance().cfg = before  # a multirun leaves its own behind
     if task.error is not None:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from harness.task import Task
 
 
-@dataclass(frozen=True)
-class Arrays:
-    """All rows of a table as tensors on the CPU, row i of the table at position i.
+class Rows(Protocol):
+    """Samples that are made when they are asked for: decoded files, entries of a memory-mapped array.
 
-    inputs   (N, *shape) float32: (N, C, H, W) images, (N, F) rows of features,
-             (N, T, F) sequences
-    targets  (N,) int64 class codes (-1: unlabelled), or (N,) float32 numbers in the target's
-             own unit (NaN: unlabelled), or None without a target column
+    Must survive pickling, because worker processes read from it.
     """
 
-    inputs: Tensor
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, *shape)."""
+        ...
+
+    def take(self, rows: np.ndarray) -> Tensor:
+        """The samples at `rows`, (B,) int64 -> (B, *shape) float32 on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """All rows of a table, row i of the table at position i, on the CPU.
+
+    inputs   (N, *shape) float32: (N, C, H, W) images, (N, F) rows of features,
+             (N, T, F) sequences; a tensor, or `Rows` where not all should be in memory at once
+    targets  (N,) int64 class codes (-1: unlabelled), or (N,) float32 numbers in the target's
+             own unit (NaN: unlabelled), (N, T) of several targets, or None without a target column
+    """
+
+    inputs: Tensor | Rows
     targets: Tensor | None
     task: Task
 
@@ -29,6 +48,17 @@ class Arrays:
     def shape(self) -> tuple[int, ...]:
         """The shape of one sample: what a model is built for."""
         return tuple(self.inputs.shape[1:])
+
+    @property
+    def size(self) -> int:
+        """The bytes of all samples as float32."""
+        return math.prod(self.inputs.shape) * 4
+
+    def take(self, rows: np.ndarray) -> Tensor:
+        """The samples at `rows`, (B,) int64 -> (B, *shape) float32."""
+        if isinstance(self.inputs, Tensor):
+            return self.inputs[torch.from_numpy(rows)]
+        return self.inputs.take(rows)
 
 
 class Batch(NamedTuple):
@@ -78,7 +108,8 @@ class Loaders:
     Passes over `train` and `unlabelled`, which are learned from, are shuffled by the global torch
     generator; `valid` and `test` keep their order.
 
-    A part without rows is None. `shape` is that of one sample.
+    A part without rows is None. `shape` is that of one sample. `how` says in a few words where the
+    samples are and how they come, for the screen.
     """
 
     train: Loader
@@ -87,3 +118,4 @@ class Loaders:
     unlabelled: Loader | None
     shape: tuple[int, ...]
     task: Task
+    how: str = ""

@@ -16,9 +16,21 @@ from harness.task import Task
 _LOSSES = {
     "multiclass": "torch.nn.CrossEntropyLoss",
     "binary": "torch.nn.BCEWithLogitsLoss",
+    "multilabel": "torch.nn.BCEWithLogitsLoss",
     "regression": "torch.nn.MSELoss",
 }
-_MONITORS = {"classification": "valid/accuracy", "regression": "valid/rmse"}
+_EVALUATIONS = {
+    "multiclass": "classification",
+    "binary": "classification",
+    "multilabel": "multilabel",
+    "regression": "regression",
+    "none": "representation",
+}
+_MONITORS = {
+    "classification": "valid/accuracy",
+    "multilabel": "valid/accuracy",
+    "regression": "valid/rmse",
+}
 
 
 def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
@@ -40,8 +52,7 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             cfg.trainer.loss = {"_target_": _LOSSES[task.kind]}
             made["trainer.loss"] = _LOSSES[task.kind].rsplit(".", 1)[-1]
         if cfg.evaluate.get("_auto_"):
-            kind = "classification" if task.classification else "regression"
-            made["evaluate"] = "representation" if trainer.learns == "representation" else kind
+            made["evaluate"] = _evaluation(trainer, task)
             cfg.evaluate = choice("evaluate", made["evaluate"])
         _check_evaluator(cfg, trainer, task)
         if cfg.trainer.get("monitor") == "auto":
@@ -50,6 +61,10 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             cfg.name = _name(cfg, table)
     check(cfg)
     return cfg, made
+
+
+def _evaluation(trainer: Any, task: Task) -> str:
+    return "representation" if trainer.learns == "representation" else _EVALUATIONS[task.kind]
 
 
 def _monitor(cfg: DictConfig, task: Task) -> str:
@@ -107,10 +122,8 @@ def _check_labels(cfg: DictConfig, trainer: Any, task: Task) -> None:
 def _check_evaluator(cfg: DictConfig, trainer: Any, task: Task) -> None:
     """An evaluation of ours that would have nothing to score."""
     name = chosen(cfg, "evaluate")
-    right = "classification" if task.classification else "regression"
-    if trainer.learns == "representation":
-        right = "representation"
-    if name not in ("classification", "regression") or name == right:
+    right = _evaluation(trainer, task)
+    if name not in _MONITORS or name == right:
         return
     raise UserError(
         f"evaluate={name} does not fit trainer={chosen(cfg, 'trainer')} on a target of kind {task.kind}; "

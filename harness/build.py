@@ -17,7 +17,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from harness.errors import UserError, near, refused, sentence
-from harness.settings import check_settings, check_type
+from harness.settings import SETTINGS, check_settings, check_type
 
 _OWN_KEYS = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
 
@@ -65,7 +65,12 @@ def check(cfg: DictConfig) -> None:
     plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     check_settings(plain)
     for name, value in plain.items():
-        check_nodes(value, str(name))
+        check_nodes(own(value, name) if isinstance(value, dict) else value, str(name))
+
+
+def own(node: Mapping[str, Any], room: str) -> dict[str, Any]:
+    """A part's node without the settings beside its arguments that are the corridor's."""
+    return {name: value for name, value in node.items() if f"{room}.{name}" not in SETTINGS}
 
 
 def check_nodes(value: Any, key: str) -> None:
@@ -98,7 +103,9 @@ def _check_node(node: dict[str, Any], key: str) -> None:
                 f"{key}.{name} is no argument of {node['_target_']} (leave it out with '~{key}.{name}'); "
                 f"{near(name, names)}"
             )
-    needed = [name for name in _own(function, names) if parameters[name].default is inspect.Parameter.empty]
+    needed = [
+        name for name in _listed(function, names) if parameters[name].default is inspect.Parameter.empty
+    ]
     missing = [name for name in needed if name not in given]
     if missing and not node.get("_partial_") and not node.get("_args_"):
         raise UserError(
@@ -135,7 +142,7 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter] | 
     return found
 
 
-def _own(function: Callable[..., Any], names: list[str]) -> list[str]:
+def _listed(function: Callable[..., Any], names: list[str]) -> list[str]:
     """The parameters that the callable itself lists; a parent's may be filled in by the child."""
     try:
         listed = inspect.signature(function).parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +18,14 @@ CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 
 Composer = Callable[[list[str]], DictConfig]
 
+_TEXTS = ("data.extract.query",)
+_BY_KIND = {
+    "table": ("mlp", "tabular", "tabular"),
+    "image": ("convnet", "image", "image"),
+    "sequence": ("transformer", "sequence", "tabular"),
+}
+"""Model, transform, and the augmentation of a trainer that learns from views."""
+
 _LEARN_FROM_VIEWS = ("ContrastiveTrainer", "SemiSupervisedTrainer")
 
 
@@ -27,8 +36,22 @@ def compose(overrides: list[str] | None = None) -> DictConfig:
         UserError: a group is given no choice, or several.
         hydra.errors.HydraException: a choice or key does not exist.
     """
-    words = list(overrides or [])
+    words = [as_typed(word) for word in overrides or []]
     return compose_words(words + automatic(words, compose_words))
+
+
+def as_typed(word: str) -> str:
+    """An override whose value is a text in a language of its own, quoted for Hydra's grammar.
+
+    `data.extract.query=select a, b from t` is then what the shell's user meant; a value that is quoted
+    already, or null, stays as it is.
+    """
+    key, equals, value = word.partition("=")
+    if key.lstrip("+") not in _TEXTS or value in ("", "null") or value[0] in "'\"":
+        return word
+    escaped = re.sub(r'(\\*)"', lambda found: f'{found[1] * 2}\\"', value)
+    tail = len(escaped) - len(escaped.rstrip("\\"))
+    return f'{key}{equals}"{escaped}{escaped[len(escaped) - tail :]}"'
 
 
 def compose_words(overrides: list[str]) -> DictConfig:
@@ -49,13 +72,13 @@ def automatic(overrides: list[str], composer: Composer) -> list[str]:
     """
     check_choices(overrides)
     cfg = composer([word for word in overrides if _shapes_the_choice(word)])
-    image = OmegaConf.select(cfg, "data.extract.kind") == "image"
+    kind = OmegaConf.select(cfg, "data.extract.kind")
     trainer = str(OmegaConf.select(cfg, "trainer._target_")).rsplit(".", 1)[-1]
-    kind = "image" if image else "tabular"
+    model, transform, augment = _BY_KIND.get(kind, _BY_KIND["table"])
     wanted = {
-        "model": "convnet" if image else "mlp",
-        "data/transform": kind,
-        "data/augment": kind if trainer in _LEARN_FROM_VIEWS else "none",
+        "model": model,
+        "data/transform": transform,
+        "data/augment": augment if trainer in _LEARN_FROM_VIEWS else "none",
     }
     return [
         f"{group}={choice}"

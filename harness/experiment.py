@@ -15,11 +15,13 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from harness import pipeline
 from harness.arrays import Loaders
 from harness.auto import check_monitor, check_shape
 from harness.build import build
 from harness.errors import UserError, refused, refusing
 from harness.fold import Fold
+from harness.plan import Plan
 from harness.predictor import Predictor
 from harness.production import bundle
 from harness.protocol import Augment, Evaluator, Transform
@@ -73,22 +75,20 @@ class Experiment:
         return Predictor(model, None, self.loaders.task, None, self.trainer.autocast)
 
 
-def prepare(cfg: DictConfig, table: Table, fold: Fold) -> Experiment:
+def prepare(plan: Plan, fold: Fold) -> Experiment:
     """Builds every part for one fold; the transform is fitted on the fold's training rows only.
 
     Raises:
         UserError: two parts do not fit each other or the data. Nothing has been trained then.
     """
+    cfg, table = plan.cfg, plan.table
     seed_everything(cfg.seed)
     trainer: UniversalTrainer = build(cfg.trainer, "trainer")
     evaluator: Evaluator = build(cfg.evaluate, "evaluate")
     check_monitor(trainer.monitor, evaluator.names)
     if trainer.learns == "representation":
         fold = fold.with_unlabelled_in_training()
-    transform: Transform = build(cfg.data.transform, "data.transform")
-    with refusing("data.transform"):
-        transform.fit(table, fold.train, table.task)
-        arrays = transform(table)
+    transform, arrays = pipeline.shape(cfg, table, fold, plan.cache)
     check_shape(cfg, arrays.shape, table)
     loaders = build(cfg.data.load, "data.load")(arrays, fold, trainer.device)
     model = new_model(cfg.model, arrays.shape)

@@ -12,6 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.compose import CONF, choices, compose
 from harness.errors import Diverged, Interrupted, UserError, near, sentence
 
+_MOST = 3
+"""A message names this many choices that would have a setting."""
+
 
 def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
     """Exit status, the sentence for the user, and whether the stack of calls belongs beside it."""
@@ -83,8 +86,10 @@ def _unknown_key(key: str, words: list[str]) -> str:
     room = group.replace(".", "/")
     able = [f"{room}={choice}" for choice in choices(room) if _lists(room, choice, leaf)]
     if able:
+        more = f" and {len(able) - _MOST} more" if len(able) > _MOST else ""
         have = "has" if len(able) == 1 else "have"
-        return f"there is no setting {key!r} with the choice made; {' and '.join(able)} {have} it."
+        named = (", " if more else " and ").join(able[:_MOST])
+        return f"there is no setting {key!r} with the choice made; {named}{more} {have} it."
     if settings.get(group) == "mapping":
         return f"there is no setting {key!r} yet; add it with a plus before it: +{key}=VALUE."
     if settings.get(group) == "value":

@@ -18,7 +18,8 @@ class Fold:
 
     `unlabelled` rows carry no target, or one that the split hides; they reach the
     semi-supervised and contrastive trainers and no other. Test rows are seen by no fitting,
-    early stopping, tuning or augmentation.
+    early stopping, tuning or augmentation. Folds of a nested split that share their test rows have
+    the same number `outer`; elsewhere it is None.
     """
 
     number: int
@@ -26,6 +27,7 @@ class Fold:
     valid: np.ndarray
     test: np.ndarray
     unlabelled: np.ndarray = field(default_factory=_none)
+    outer: int | None = None
 
     def with_unlabelled_in_training(self) -> Fold:
         """The same fold for a trainer that needs no labels: the unlabelled rows train as well."""

@@ -144,13 +144,15 @@ def score_table(result: Result) -> list[Line]:
     part = next(iter(own)).split("/")[0]
     endings = [end for end in _BASELINES if any(f"{name}_{end}" in result.scores for name in own)]
     folds = ["std", "95 % interval"] if result.folds > 1 else []
+    together = ["pooled"] if any("pooled" in score for score in own.values()) else []
     rows: list[list[Span]] = []
     for name in own:
         compared = [own[name], *(result.scores.get(f"{name}_{end}") for end in endings)]
         best = _best(name, compared)
         model, *others = [_score_cell(score, place == best) for place, score in enumerate(compared)]
-        rows.append([(_short(name), ""), model, *_spread(own[name])[: len(folds)], *others])
-    return table([part, "model", *folds, *endings], rows)
+        pooled = [(number(own[name].get("pooled")), "")] if together else []
+        rows.append([(_short(name), ""), model, *_spread(own[name])[: len(folds)], *pooled, *others])
+    return table([part, "model", *folds, *together, *endings], rows)
 
 
 def _best(name: str, scores: Sequence[Summary | None]) -> int | None:

@@ -21,6 +21,7 @@ _INK, _FAINT = "#333333", "#DDDDDD"
 _DOTS_PER_INCH = 120
 _MOST_CLASSES_WRITTEN = 20  # a confusion matrix of more classes shows colours alone
 _MOST_POINTS = 20_000
+_MOST_TARGETS = 8
 
 
 def curves(history: Sequence[Mapping[str, float]], path: Path, monitor: str = "") -> None:
@@ -113,35 +114,53 @@ def calibration(probabilities: np.ndarray, targets: np.ndarray, path: Path, bins
     _save(figure, path)
 
 
-def residuals(predicted: np.ndarray, true: np.ndarray, path: Path, unit: str = "") -> None:
+def residuals(
+    predicted: np.ndarray, true: np.ndarray, path: Path, unit: str = "", names: Sequence[str] = ()
+) -> None:
     """Predicted against true numbers, and the distribution of their difference.
 
-    Both (n,), in the target's `unit`; rows whose true number is NaN are left out, and of very many
-    rows evenly spaced ones are drawn.
+    Both (n,) in the target's `unit`, or (n, T) of several targets called `names`, a row of panels each
+    for the first eight. Rows whose true number is NaN are left out, and of very many rows evenly spaced
+    ones are drawn.
     """
+    predicted, true = predicted.reshape(len(true), -1), true.reshape(len(true), -1)
+    count = min(true.shape[1], _MOST_TARGETS)
+    figure, axes = _figure(8.4, 3.8 * count, rows=count, columns=2, heights=(1,) * count)
+    titles = []
+    for place in range(count):
+        name = names[place] if names else ""
+        left, right = axes[2 * place : 2 * place + 2]
+        titles.append(_residuals(left, right, predicted[:, place], true[:, place], name, unit))
+        if name:
+            left.set_title(titles[-1], fontsize=10)
+    if not names and titles[0]:
+        figure.suptitle(titles[0], fontsize=10)
+    _save(figure, path)
+
+
+def _residuals(left: Any, right: Any, predicted: np.ndarray, true: np.ndarray, name: str, unit: str) -> str:
+    """The two panels of one target, (n,) each; how many rows it has and their error, in words."""
     known = ~np.isnan(true)
     predicted, true = predicted[known], true[known]
     suffix = f" ({unit})" if unit else ""
-    gap = predicted - true
-    shown = slice(None, None, math.ceil(len(true) / _MOST_POINTS) or 1)
-    figure, (left, right) = _figure(8.4, 3.8, columns=2)
-    if len(true):
-        ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
-        left.plot(ends, ends, color=_INK, linewidth=0.8, linestyle=":", label="perfect")
-        left.scatter(true[shown], predicted[shown], s=10, color=_BLUE, alpha=0.5, linewidths=0, label="rows")
-        left.legend(frameon=False, fontsize=8, loc="upper left")
-        right.hist(gap, bins="sqrt" if len(gap) < 2500 else 50, color=_BLUE, edgecolor="white", linewidth=0.5)
-        right.axvline(0, color=_INK, linewidth=0.8, linestyle=":")
-        right.axvline(float(gap.mean()), color=_ORANGE, linewidth=1.2, label=f"mean {gap.mean():.3g}")
-        right.legend(frameon=False, fontsize=8)
-        figure.suptitle(
-            f"{len(true):,} rows, RMSE {math.sqrt(np.square(gap).mean()):.4g}{suffix}", fontsize=10
-        )
-    left.set_xlabel(f"true{suffix}")
-    left.set_ylabel(f"predicted{suffix}")
-    right.set_xlabel(f"predicted minus true{suffix}")
+    of = f" {name}" if name else ""
+    left.set_xlabel(f"true{of}{suffix}")
+    left.set_ylabel(f"predicted{of}{suffix}")
+    right.set_xlabel(f"predicted minus true{of}{suffix}")
     right.set_ylabel("rows")
-    _save(figure, path)
+    if not len(true):
+        return ""
+    gap = predicted - true
+    shown = slice(None, None, math.ceil(len(true) / _MOST_POINTS))
+    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+    left.plot(ends, ends, color=_INK, linewidth=0.8, linestyle=":", label="perfect")
+    left.scatter(true[shown], predicted[shown], s=10, color=_BLUE, alpha=0.5, linewidths=0, label="rows")
+    left.legend(frameon=False, fontsize=8, loc="upper left")
+    right.hist(gap, bins="sqrt" if len(gap) < 2500 else 50, color=_BLUE, edgecolor="white", linewidth=0.5)
+    right.axvline(0, color=_INK, linewidth=0.8, linestyle=":")
+    right.axvline(float(gap.mean()), color=_ORANGE, linewidth=1.2, label=f"mean {gap.mean():.3g}")
+    right.legend(frameon=False, fontsize=8)
+    return f"{len(true):,} rows, RMSE {math.sqrt(np.square(gap).mean()):.4g}{suffix}"
 
 
 def _figure(

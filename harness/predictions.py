@@ -2,32 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from harness import plot
 from harness.arrays import Loader
+from harness.evaluate.measure import log_probabilities
 from harness.fold import Fold
 from harness.predictor import probabilities
 from harness.table import Table
 from harness.task import Task
 
+Measure = Callable[[Tensor, Tensor], dict[str, float]]
+
+
+class Told(NamedTuple):
+    """What a fold says of its test rows.
+
+    frame    a line per row: position, id and group where there are, fold, target, prediction; for
+             classes also one probability column `probability_<class>` each. Several targets have a
+             `target_<column>` and a `prediction_<column>` each, labels a `probability_<column>` too
+    outputs  (n, C) float64 log-probabilities (of labels: that each is present), or float64 numbers
+             (n,), of several targets (n, T); on the CPU
+    targets  (n,) or (n, T) as in `Arrays`, on the CPU, or None
+    numbers  whether the outputs are numbers
+    """
+
+    frame: pd.DataFrame
+    outputs: Tensor
+    targets: Tensor | None
+    numbers: bool
+
+
+def tell(table: Table, fold: Fold, loader: Loader, outputs: Tensor) -> Told:
+    """The predictions of a part; `outputs` are in the order of `loader.rows`."""
+    task, said = table.task, outputs.cpu()
+    if task.classification:
+        said = log_probabilities(said)
+    elif task.kind == "multilabel":
+        said = logsigmoid(said.double())
+    targets = None if loader.targets is None else loader.targets.cpu()
+    frame = predictions(table, fold, loader, outputs, task)
+    return Told(frame, said.double(), targets, task.kind == "regression")
+
+
+def pool(told: Sequence[Told], measure: Measure) -> dict[str, float]:
+    """The scores of all folds' predictions as if they were one part's, by plain name.
+
+    A row that several folds test counts once, with its mean probabilities (or its mean number).
+    """
+    targets = [fold.targets for fold in told if fold.targets is not None]
+    if not targets:
+        return {}
+    rows = torch.from_numpy(np.concatenate([fold.frame["row"].to_numpy() for fold in told]))
+    outputs, answers = torch.cat([fold.outputs for fold in told]), torch.cat(targets)
+    own, place = torch.unique(rows, return_inverse=True)
+    if len(own) < len(rows):
+        numbers = told[0].numbers
+        sums = outputs.new_zeros((len(own), *outputs.shape[1:]))
+        sums.index_add_(0, place, outputs if numbers else outputs.exp())
+        counts = torch.bincount(place).double()
+        means = sums / counts.reshape(-1, *[1] * (outputs.ndim - 1))
+        outputs = means if numbers else means.log()
+        answers = answers.new_empty((len(own), *answers.shape[1:])).index_copy_(0, place, answers)
+    return measure(outputs, answers)
+
 
 def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task: Task) -> pd.DataFrame:
-    """One line per row of a part: position, id and group where there are, fold, target, prediction.
-
-    For classes also one probability column `probability_<class>` each. `outputs` are in the order of
-    `loader.rows`.
-    """
+    """`Told.frame` of a part."""
     rows = loader.rows.cpu().numpy()
     frame = pd.DataFrame({"row": rows})
     for column in (table.id, table.group):
         if column is not None:
             frame[column] = table.frame[column].to_numpy()[rows]
     frame["fold"] = fold.number
+    if task.several:
+        return pd.concat([frame, _several(loader, outputs, task)], axis=1)
     true = np.empty(0) if loader.targets is None else loader.targets.cpu().numpy()
     if not task.classification:
         frame["target"] = true
@@ -40,16 +97,39 @@ def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task:
     return pd.concat([frame, pd.DataFrame(shares, columns=columns(task))], axis=1)
 
 
+def _several(loader: Loader, outputs: Tensor, task: Task) -> pd.DataFrame:
+    """Targets, predictions and, of labels, probabilities: a column each per target."""
+    names = task.columns or task.classes
+    true = torch.full(outputs.shape, torch.nan) if loader.targets is None else loader.targets
+    said = outputs if task.columns else outputs.sigmoid()
+    told = {f"target_{name}": true[:, place] for place, name in enumerate(names)}
+    told |= {f"prediction_{name}": said[:, place] for place, name in enumerate(names)}
+    frame = pd.DataFrame({name: values.cpu().numpy() for name, values in told.items()})
+    if task.columns:
+        return frame
+    chances = frame[[f"prediction_{name}" for name in names]].set_axis(columns(task), axis=1)
+    frame = frame.assign(**{f"prediction_{name}": chances[f"probability_{name}"] > 0.5 for name in names})
+    return pd.concat([frame.astype("Int64"), chances], axis=1)  # whole numbers, also where some are unknown
+
+
 def columns(task: Task) -> list[str]:
-    """The probability columns, in the order of the classes."""
+    """The probability columns, in the order of the classes or labels."""
     return [f"probability_{name}" for name in task.classes]
 
 
 def draw(told: pd.DataFrame, task: Task, folder: Path) -> list[str]:
     """The pictures of all predictions of a run together; the names of the files."""
-    if not task.classification:
-        plot.residuals(told["prediction"].to_numpy(), told["target"].to_numpy(), folder / "residuals.png")
+    if task.kind == "regression":
+        endings = [f"_{name}" for name in task.columns] or [""]
+        predicted = told[[f"prediction{ending}" for ending in endings]].to_numpy()
+        right = told[[f"target{ending}" for ending in endings]].to_numpy()
+        plot.residuals(predicted, right, folder / "residuals.png", names=task.columns)
         return ["residuals.png"]
+    if task.kind == "multilabel":
+        labels = told[[f"target_{name}" for name in task.classes]].to_numpy(dtype=np.int64, na_value=-1)
+        chances = told[columns(task)].to_numpy()
+        plot.calibration(chances.reshape(-1), labels.reshape(-1), folder / "calibration.png")
+        return ["calibration.png"]
     told = told[told["target"].notna()]
     code = {name: number for number, name in enumerate(task.classes)}
     true = told["target"].map(code).to_numpy(dtype=np.int64)

@@ -21,19 +21,34 @@ from harness.task import Task
 
 
 class Extractor(Protocol):
-    """data/extract: the outside world -> Table. Called once per run."""
+    """data/extract: the outside world -> Table. Called once per run.
+
+    One that reads local files may also have `fingerprint() -> str`, which changes whenever the files
+    do; what it read is then kept for later commands (`data.cache`). Without it, or where it gives None,
+    the source is remote and read anew by each command.
+    """
 
     def __call__(self) -> Table: ...
 
 
 class Splitter(Protocol):
-    """split: Table -> Folds of disjoint rows, the same for the same table and seed."""
+    """split: Table -> Folds of disjoint rows, the same for the same table and seed.
+
+    An attribute `grouped = True` promises that no group is in two parts, `timed = True` that no
+    training row is later than a test row; the leakage guard holds it to that.
+    """
 
     def __call__(self, table: Table) -> list[Fold]: ...
 
 
 class Transform(Protocol):
-    """data/transform: Table -> Arrays. What `fit` learns, it learns from `rows` alone."""
+    """data/transform: Table -> Arrays. What `fit` learns, it learns from `rows` alone.
+
+    A transform may also have `arrange(table, holds) -> Table`: the part of its work that learns
+    nothing from the rows, such as events joined to sequences or files decoded to pixels. It is done
+    once, before the split, for all folds, and kept for later commands; `holds(size)` tells whether
+    the loader would keep `size` bytes of float32 samples in memory, so that decoding ahead pays.
+    """
 
     def fit(self, table: Table, rows: np.ndarray, task: Task) -> None: ...
 
@@ -60,11 +75,20 @@ class Augment(Protocol):
 class Load(Protocol):
     """data/load: Arrays + Fold -> Loaders, batches on the device."""
 
+    def holds(self, size: int, device: torch.device) -> bool:
+        """Whether `size` bytes of float32 samples would be kept in memory, all at once."""
+        ...
+
     def __call__(self, arrays: Arrays, fold: Fold, device: torch.device) -> Loaders: ...
 
 
 class Evaluator(Protocol):
-    """evaluate: predictor + loaders -> scores. Never changes a weight or buffer of the model."""
+    """evaluate: predictor + loaders -> scores. Never changes a weight or buffer of the model.
+
+    One that can score predictions alone may also have `pool(outputs, targets) -> dict[str, float]`: the
+    scores of all folds' out-of-fold predictions put together, from (n, C) float64 log-probabilities or
+    (n,) float64 numbers.
+    """
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from harness import provenance
 from harness.build import build
 from harness.errors import Interrupted, UserError
 from harness.experiment import Experiment
+from harness.facts import facts, notes
 from harness.fold import Fold
 from harness.journal import JOURNAL, End, Journal
 from harness.log import close_log, open_log
 from harness.page import Page
+from harness.plan import Plan
 from harness.predictions import draw
+from harness.protocol import Evaluator
 from harness.scores import direction
 from harness.screen import Screen
 from harness.secrets import Secrets, leaves
-from harness.summary import Result, summarise
-from harness.table import Table
+from harness.summary import Result, Summary
+from harness.tally import ROWS, over_folds, pooled, table_of_folds, write_rows
 from harness.tracking.link import Link
 
 RESULT = "result.json"
@@ -43,23 +48,20 @@ class Record:
 
     def __init__(
         self,
-        cfg: DictConfig,
-        table: Table,
-        folds: list[Fold],
+        plan: Plan,
         folder: Path,
         command: str,
-        chosen: dict[str, str],
     ) -> None:
-        self.cfg = cfg
-        self.table = table
-        self.folds = folds
+        self.plan = plan
+        self.cfg, self.table, self.folds = plan.cfg, plan.table, plan.folds
         self.folder = folder
         self.command = command
-        self.chosen = chosen
-        self.secrets = Secrets(cfg)
-        self.tracking = build(cfg.tracking, "tracking")
+        self.secrets = Secrets(self.cfg)
+        self.tracking = build(self.cfg.tracking, "tracking")
         self.result = Result(status="failed", command=self.secrets.text(command))
         self._pages: list[Page] = []
+        self._scores: dict[str, Summary] = {}
+        self._evaluator: Evaluator | None = None
         self._began = time.perf_counter()
 
     def __enter__(self) -> Record:
@@ -99,7 +101,7 @@ class Record:
             "git.commit": code.commit or "not a git repository",
             "git.branch": code.branch,
             "git.dirty": str(code.dirty).lower(),
-            **{f"auto.{key}": value for key, value in self.chosen.items()},
+            **{f"auto.{key}": value for key, value in self.plan.chosen.items()},
             **provenance.machine(),
         }
         parts = self.inputs(self.folds[0]) if len(self.folds) == 1 else [self._whole()]
@@ -107,9 +109,18 @@ class Record:
             "", self._name, None, dict(leaves(self.secrets.config)), self.secrets.texts(tags), parts
         )
         self.journal.artifact("", "config.yaml")
+        self._write_checks()
+        write_rows(self.folds, len(self.table), self.folder / ROWS)
+        self.journal.artifact("", ROWS)
         if code.dirty:
             (self.folder / "code.diff").write_text(self.secrets.text(code.diff), encoding="utf-8")
             self.journal.artifact("", "code.diff")
+
+    def _write_checks(self) -> None:
+        found = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
+        text = json.dumps(found, indent=1, ensure_ascii=False)
+        (self.folder / "checks.json").write_text(text + "\n", encoding="utf-8")
+        self.journal.artifact("", "checks.json")
 
     @property
     def _name(self) -> str:
@@ -141,25 +152,11 @@ class Record:
         }
 
     def opening(self, first: Experiment) -> None:
-        """Says what will be run, and what `auto` came to."""
-        table, task, trainer = self.table, self.table.task, first.trainer
-        target = f"{task.kind} target {table.target[0]}" if task.labelled else "no target"
-        if task.classification:
-            target += f", {len(task.classes)} classes"
-        grouped = f", {table.frame[table.group].nunique()} groups by {table.group}" if table.group else ""
-        split = str(self.cfg.split._target_).rsplit(".", 1)[-1]
-        facts = {
-            "data": f"{table.name}, {len(table)} rows, {len(table.features)} features, {target}{grouped}",
-            "split": f"{split}, {_counted(len(self.folds), 'fold')}",
-            "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
-            "trainer": f"{type(trainer).__name__}, {_counted(trainer.epochs, 'epoch')} on {trainer.device}",
-            "folder": str(self.folder),
-        }
-        if self.chosen:
-            facts["auto"] = ", ".join(f"{key}={value}" for key, value in self.chosen.items())
-        self.screen.opening(self.secrets.texts(facts), first.trainer.monitor)
-        if first.loaders.valid is None:
-            self.screen.note("no validation rows (split.valid=0): the last epoch is kept, not the best")
+        """Says what will be run, and what must not be missed about it."""
+        self._evaluator = first.evaluator
+        self.screen.opening(self.secrets.texts(facts(self.plan, first, self.folder)), first.trainer.monitor)
+        for note in notes(self.plan, first):
+            self.screen.note(self.secrets.text(note))
 
     def page(self, fold: Fold) -> Page:
         """Where one fold is written down."""
@@ -194,6 +191,7 @@ class Record:
 
     def _close(self, status: End, error: str | None) -> None:
         # The scores first: a picture that fails, or a second Ctrl-C while MLflow is waited for, costs none.
+        self._count()
         self.result = self._result(status, error, None)
         self.result.write(self.folder / RESULT)
         try:
@@ -227,23 +225,30 @@ class Record:
     def _sum_up(self) -> None:
         """All folds together: the parent's own scores, and the out-of-fold predictions in one file."""
         if len(self.folds) > 1 and self._pages:
-            means = {name: summary["mean"] for name, summary in self._scores().items()}
-            self.journal.metrics("", 0, means)
-        told = [page.told for page in self._pages if page.told is not None]
+            values = {name: summary["mean"] for name, summary in self._scores.items()}
+            pools = {name: s["pooled"] for name, s in self._scores.items() if "pooled" in s}
+            values |= {f"{name}_pooled": value for name, value in pools.items()}
+            self.journal.metrics("", 0, values)
+            table_of_folds(self._pages).to_csv(self.folder / "folds.csv", index=False)
+            self.journal.artifact("", "folds.csv")
+        told = [page.told.frame for page in self._pages if page.told is not None]
         if told:
-            pooled = pd.concat(told).sort_values("row")
-            pooled.to_csv(self.folder / "predictions.csv", index=False)
+            together = pd.concat(told).sort_values("row", kind="stable")
+            together.to_csv(self.folder / "predictions.csv", index=False)
             self.journal.artifact("", "predictions.csv")
-            for picture in draw(pooled, self.table.task, self.folder):
+            for picture in draw(together, self.table.task, self.folder):
                 self.journal.artifact("", picture, "plots")
 
-    def _scores(self) -> dict[str, Any]:
-        done = [page.scores for page in self._pages if page.scores]
-        names = list(dict.fromkeys(name for scores in done for name in scores))
-        return {name: summarise([scores[name] for scores in done if name in scores]) for name in names}
+    def _count(self) -> None:
+        """The scores of the folds that are done."""
+        self._scores = over_folds(self._pages)
+        measure = getattr(self._evaluator, "pool", None)
+        for name, value in pooled(self._pages, measure).items():
+            if name in self._scores:
+                self._scores[name]["pooled"] = value
 
     def _result(self, status: End, error: str | None, link: Any) -> Result:
-        scores = self._scores()
+        scores = self._scores
         monitor = self.cfg.trainer.monitor
         value = scores[monitor]["mean"] if monitor in scores else None
         tracked = link and {name: getattr(link, name) for name in ("tracking_uri", "experiment", "run_id")}
@@ -265,7 +270,3 @@ def _where(link: Link | None) -> str | None:
     if link is None or link.run_id is None:
         return None
     return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count > 1 else ''}"

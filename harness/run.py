@@ -1,7 +1,7 @@
 """The corridor: one experiment, from configuration to score. Read this file first.
 
     extract() -> Table          the outside world becomes rows
-    split(table) -> Fold...     rows become training, validation and test parts
+    split(table) -> Fold...     rows become training, validation and test parts, searched for leaks
     prepare(fold)               transform fitted on training rows, loaders, model, trainer
     trainer.fit(...)            yields Progress once per epoch; consumers decide what becomes of it
     evaluate(...)               scores, with baselines beside them
@@ -15,16 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from omegaconf import DictConfig
 
-from harness.auto import finish
-from harness.build import build, check
 from harness.experiment import Experiment, prepare
 from harness.fold import Fold
 from harness.page import Page
-from harness.predictions import predictions
+from harness.plan import make_plan
+from harness.predictions import tell
 from harness.progress import Progress
 from harness.record import Record
 from harness.scores import Scores
@@ -49,41 +47,15 @@ def run(cfg: DictConfig, folder: Path, consumers: Sequence[Consumer] = (), comma
         Diverged: the loss became NaN; the run is recorded as failed.
         Interrupted: a signal came; the run is recorded as interrupted.
     """
-    cfg, chosen, table, folds = plan(cfg)
-    first = prepare(cfg, table, folds[0])
-    with Stop() as stop, Record(cfg, table, folds, folder, command, chosen) as record:
+    plan = make_plan(cfg)
+    first = prepare(plan, plan.folds[0])
+    with Stop() as stop, Record(plan, folder, command) as record:
         record.opening(first)
-        run_fold(first, table, record.page(folds[0]), stop, consumers)
+        run_fold(first, plan.table, record.page(plan.folds[0]), stop, consumers)
         del first  # no fold's data stays on the device while the next one trains
-        for fold in folds[1:]:
-            run_fold(prepare(cfg, table, fold), table, record.page(fold), stop, consumers)
+        for fold in plan.folds[1:]:
+            run_fold(prepare(plan, fold), plan.table, record.page(fold), stop, consumers)
     return record.result
-
-
-class Plan(NamedTuple):
-    """What is known of an experiment before anything is fitted.
-
-    cfg     the configuration without any `auto`
-    chosen  what each `auto` came to, by key
-    """
-
-    cfg: DictConfig
-    chosen: dict[str, str]
-    table: Table
-    folds: list[Fold]
-
-
-def plan(cfg: DictConfig, table: Table | None = None) -> Plan:
-    """Checks the configuration, reads the rows (or takes `table`, where they were read before), splits them.
-
-    Raises:
-        UserError: configuration or data is wrong.
-    """
-    check(cfg)
-    if table is None:
-        table = build(cfg.data.extract, "data.extract")()
-    cfg, chosen = finish(cfg, table)
-    return Plan(cfg, chosen, table, build(cfg.split, "split")(table))
 
 
 def run_fold(
@@ -97,7 +69,7 @@ def run_fold(
     test = experiment.loaders.test
     outputs = None if test is None else experiment.trainer.predictor().gather(test).outputs
     if test is not None and outputs is not None:
-        page.predict(predictions(table, experiment.fold, test, outputs, table.task))
+        page.predict(tell(table, experiment.fold, test, outputs))
     page.keep(experiment, table)
 
 

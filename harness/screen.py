@@ -27,7 +27,7 @@ from harness.layout import (
 from harness.progress import Progress
 from harness.summary import Result
 
-_ROWS = 30  # about how many epochs are printed, however many there are
+_ROWS = 30  # about how many epochs, or folds, are printed, however many there are
 _REFRESH = 0.1  # seconds between two looks of the live bar
 _QUIET = 60.0  # seconds after which a log file gets a sign of life
 
@@ -114,11 +114,12 @@ class Screen:
         self._show(force=True)
 
     def fold_scores(self, number: int, scores: dict[str, float]) -> None:
-        """A fold is done; of several, each gets one line with its scores by full name."""
+        """A fold is done; of several, each gets one line with its scores by full name, of very many some."""
         self._finished += 1
+        stride = max(1, math.ceil(self._folds / _ROWS))
         if self._folds == 1:
             self._print_pending()
-        else:
+        elif self._finished in (1, self._folds) or self._finished % stride == 0:
             self._print_fold(number, scores)
         self._show(force=True)
 

@@ -6,23 +6,16 @@ import os
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-MASK = "***"
+from harness.mask import MASK, mask_urls, passwords, secret_name
+
 SHORTEST = 4
 """A shorter secret is masked where it stands in the configuration, but not searched for in free text,
 where it would hit innocent words."""
 
-_SECRET_KEY = re.compile(
-    r"(^|_)(password|passwd|passphrase|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|"
-    r"authori[sz]ation|auth)(_|$)",
-    re.IGNORECASE,
-)
-_WORDS_OF_A_KEY = re.compile(r"-|(?<=[a-z])(?=[A-Z])")
-_URL_PASSWORD = re.compile(r"(?P<head>\b[a-z][\w+.-]*://[^\s/:@]*:)(?P<password>[^\s/]+)(?=@)", re.IGNORECASE)
 _FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*(?P<name>[^\s,{}]+)")
 
 _REFERENCE = r"\$\{\s*oc\.env[^{}]*\}"
@@ -54,7 +47,7 @@ class Secrets:
         # One pass, in which a reference to the environment stands for itself.
         found = re.compile("|".join([_REFERENCE, *map(re.escape, values)]))
         text = found.sub(lambda match: self._known.get(match[0], match[0]), text)
-        return _URL_PASSWORD.sub(rf"\g<head>{MASK}", text)
+        return mask_urls(text)
 
     def texts(self, node: Any) -> Any:
         """A plain container with `text` done to every text in it."""
@@ -67,7 +60,7 @@ class Secrets:
     def _learn_word(self, word: str) -> None:
         """What stands behind a key named like a secret, and what the word takes from the environment."""
         key, _, value = word.partition("=")
-        if _named_like_a_secret(key.lstrip("+~").rsplit(".", 1)[-1]) and "${" not in value:
+        if secret_name(key.lstrip("+~").rsplit(".", 1)[-1]) and "${" not in value:
             self._learn(value.strip("'\""), MASK)
         self._learn_urls(word)
         self._learn_environment(word)
@@ -93,18 +86,14 @@ class Secrets:
             return  # a variable that is not set is reported by whoever needs its value
 
     def _learn_urls(self, text: str) -> None:
-        for found in _URL_PASSWORD.finditer(text):
-            for password in {found["password"], unquote(found["password"])}:
-                self._learn(password, MASK)
+        for password in passwords(text):
+            self._learn(password, MASK)
 
     def _container(self, node: Any, secret: bool = False) -> Any:
         raw: Any = OmegaConf.to_container(node, resolve=False)
         if isinstance(node, ListConfig):
             return [self._leaf(node, position, raw[position], secret) for position in range(len(node))]
-        return {
-            str(key): self._leaf(node, key, raw[key], secret or _named_like_a_secret(str(key)))
-            for key in node
-        }
+        return {str(key): self._leaf(node, key, raw[key], secret or secret_name(str(key))) for key in node}
 
     def _leaf(self, parent: Any, key: Any, raw: Any, secret: bool) -> Any:
         if isinstance(raw, str) and _FROM_ENVIRONMENT.search(raw):
@@ -129,10 +118,6 @@ class Secrets:
         if isinstance(node, str) and not _FROM_ENVIRONMENT.search(node):
             return self.text(node)
         return node
-
-
-def _named_like_a_secret(key: str) -> bool:
-    return _SECRET_KEY.search(_WORDS_OF_A_KEY.sub("_", key)) is not None
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

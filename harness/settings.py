@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from harness.annotation import describe, fits, shown
 from harness.compose import choices
-from harness.errors import UserError
+from harness.errors import UserError, near
 
 SETTINGS: dict[str, Any] = {
     "seed": int,
@@ -16,8 +16,18 @@ SETTINGS: dict[str, Any] = {
     "tags": dict[str, Any],
     "sweep.name": str | None,
     "harness.traceback": bool,
+    "split.guard": Literal["warn", "error", "off"],
+    "split.labelled": int | float | None,
 }
 """The types of the settings that belong to no part."""
+
+CACHE: dict[str, Any] = {
+    "folder": str,
+    "size": int | float,
+    "worth": int | float,
+    "version": str | int | float | None,
+}
+"""The types of `data.cache`, unless that is off."""
 
 PARTS = (
     "data.extract",
@@ -44,6 +54,8 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     Raises:
         UserError: the first that is missing or wrong.
     """
+    for key in PARTS:
+        _check_part(cfg, key)
     for key, hint in SETTINGS.items():
         value = _at(cfg, key)
         if value is _ABSENT:
@@ -54,8 +66,27 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     for key in ("name", "outputs"):
         if cfg[key] is not None and not cfg[key].strip():
             raise UserError(f"{key} must not be empty; give {key}=VALUE, or leave it out.")
-    for key in PARTS:
-        _check_part(cfg, key)
+    _check_cache(_at(cfg, "data.cache"))
+
+
+def _check_cache(cache: Any) -> None:
+    if cache in ("off", False):
+        return
+    if not isinstance(cache, Mapping):
+        got = "none" if cache is _ABSENT else shown(cache)
+        raise UserError(f"data.cache must be off, or left as it is, got {got}.")
+    for name, value in cache.items():
+        if name not in CACHE:
+            raise UserError(f"data.cache.{name} is no setting of the cache; {near(str(name), CACHE)}")
+        check_type(value, CACHE[str(name)], f"data.cache.{name}")
+    for name in CACHE:
+        if name not in cache:
+            raise UserError(
+                f"the setting data.cache.{name} is needed; take back what deletes or replaces it."
+            )
+    for name in ("size", "worth"):
+        if cache[name] < 0:
+            raise UserError(f"data.cache.{name} must be 0 or more, got {cache[name]}.")
 
 
 def _check_part(cfg: Mapping[str, Any], key: str) -> None:

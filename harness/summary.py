@@ -17,7 +17,8 @@ SCHEMA = 1
 
 Status = Literal["finished", "pruned", "failed", "interrupted"]
 Summary = dict[str, Any]
-"""{"mean", "std", "ci95": [low, high], "folds": [...]}: what `summarise` gives."""
+"""{"mean", "std", "ci95": [low, high], "folds": [...]}: what `summarise` gives; a test score of several
+folds also has "pooled", the score of all out-of-fold predictions together."""
 
 
 def summarise(values: Sequence[float]) -> Summary:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-TaskKind = Literal["multiclass", "binary", "regression", "none"]
+TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "none"]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What the target column asks for.
+    """What the target columns ask for.
 
-    `classes` are the labels in the order of their codes 0 … C-1 (empty for a regression).
+    `classes` are the labels in the order of their codes 0 … C-1 (empty for a regression); of a
+    multi-label task, the columns, each of which is 0 or 1. `columns` are the target columns of a
+    regression on several, else empty.
+
     They are a property of the whole table, not of a fold, so that every fold predicts the same
     columns; no other fact of a test row reaches the training.
     """
 
     kind: TaskKind
     classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -26,9 +30,17 @@ class Task:
 
     @property
     def classification(self) -> bool:
+        """Whether each row has exactly one class."""
         return self.kind in ("multiclass", "binary")
 
     @property
+    def several(self) -> bool:
+        """Whether a row has several targets: they are (N, T) then, not (N,)."""
+        return self.kind == "multilabel" or bool(self.columns)
+
+    @property
     def outputs(self) -> int:
-        """Width of the supervised head: C logits, one logit (binary) or one number."""
-        return len(self.classes) if self.kind == "multiclass" else 1
+        """Width of the supervised head: a logit per class, one logit (binary), a number per target."""
+        if self.kind in ("multiclass", "multilabel"):
+            return len(self.classes)
+        return max(1, len(self.columns))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -53,3 +54,32 @@ def only_run(here: Path) -> Callable[[], Path]:
         return folder
 
     return find
+
+
+def _service(name: str) -> Any:
+    """A module of tests/service, loaded when a test needs its server."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "service" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # which dataclasses look up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of this session's own: see `Postgres` in tests/service/postgres.py."""
+    service = _service("postgres")
+    bin = service.binaries()
+    if bin is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with service.running(bin) as server:
+        yield server
+
+
+@pytest.fixture
+def graphql_server() -> Iterator[Any]:
+    """A GraphQL server: see `GraphqlServer` in tests/service/graphql_server.py."""
+    with _service("graphql_server").running() as server:
+        yield server

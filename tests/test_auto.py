@@ -16,6 +16,9 @@ TABLES = {
     "multiclass": Table(pd.DataFrame({"a": range(6), "y": list("uvwuvw")}), ("a",), ("y",)),
     "binary": Table(pd.DataFrame({"a": range(6), "y": list("uvuvuv")}), ("a",), ("y",)),
     "regression": Table(pd.DataFrame({"a": range(6), "y": [0.5, 1, 2, 3, 4, 5]}), ("a",), ("y",)),
+    "multilabel": Table(
+        pd.DataFrame({"a": range(4), "y": [0, 1, 0, 1], "z": [0, 0, 1, 1]}), ("a",), ("y", "z")
+    ),
     "none": Table(pd.DataFrame({"a": range(6)}), ("a",)),
 }
 
@@ -30,6 +33,8 @@ def finished(kind: str, *words: str) -> tuple[Any, dict[str, str]]:
         ("multiclass", "supervised", "torch.nn.CrossEntropyLoss", "Classification", "valid/accuracy"),
         ("binary", "supervised", "torch.nn.BCEWithLogitsLoss", "Classification", "valid/accuracy"),
         ("regression", "supervised", "torch.nn.MSELoss", "Regression", "valid/rmse"),
+        ("multilabel", "supervised", "torch.nn.BCEWithLogitsLoss", "Multilabel", "valid/accuracy"),
+        ("multilabel", "contrastive", None, "Representation", "valid/knn_accuracy"),
         ("multiclass", "contrastive", None, "Representation", "valid/knn_accuracy"),
         ("regression", "contrastive", None, "Representation", "valid/knn_r2"),
         ("none", "contrastive", None, "Representation", "valid/rankme"),
@@ -52,6 +57,8 @@ def test_the_monitor_that_auto_chooses_is_a_score_of_the_evaluation() -> None:
     for kind, trainer in (
         ("multiclass", "supervised"),
         ("regression", "supervised"),
+        ("multilabel", "supervised"),
+        ("multilabel", "contrastive"),
         ("none", "contrastive"),
     ):
         cfg, _ = finished(kind, f"trainer={trainer}")
@@ -85,11 +92,20 @@ def test_a_trainer_that_learns_from_labels_needs_some(words: list[str]) -> None:
         finished("none", *words)
 
 
-def test_an_evaluation_with_nothing_to_score_is_refused() -> None:
-    with pytest.raises(
-        UserError, match=r"^evaluate=regression does not fit .*; use evaluate=classification\.$"
-    ):
-        finished("binary", "evaluate=regression")
+@pytest.mark.parametrize(
+    ("kind", "told", "right"),
+    [
+        ("binary", "regression", "classification"),
+        ("multilabel", "classification", "multilabel"),
+        ("multilabel", "regression", "multilabel"),
+        ("regression", "multilabel", "regression"),
+        ("multiclass", "multilabel", "classification"),
+    ],
+)
+def test_an_evaluation_with_nothing_to_score_is_refused(kind: str, told: str, right: str) -> None:
+    words = rf"^evaluate={told} does not fit .* on a target of kind {kind}; use evaluate={right}\.$"
+    with pytest.raises(UserError, match=words):
+        finished(kind, f"evaluate={told}")
 
 
 def test_rows_of_another_kind_than_was_told_are_refused() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from benchmarks.measure import Comparison, seconds_on_a_terminal, spread, take_turns
+from benchmarks import data, images
+from benchmarks.measure import Comparison, answer, seconds_on_a_terminal, spread, take_turns
+from benchmarks.memory import held
 from benchmarks.report import circumstances, number, store, table
 
 COMPARISON = Comparison(
@@ -65,3 +69,58 @@ def test_a_command_that_fails_is_no_measurement(tmp_path: Path) -> None:
     words = [sys.executable, "-S", "-c", "import sys; print(sys.stdout.isatty()); sys.exit(3)"]
     with pytest.raises(RuntimeError, match=r"ended with status 3:\nTrue"):
         seconds_on_a_terminal(words, tmp_path, {})
+
+
+def test_an_answer_is_the_last_line_that_a_command_prints() -> None:
+    assert answer([sys.executable, "-S", "-c", "print('so'); print('{\"seconds\": 2}')"]) == {"seconds": 2}
+
+
+def test_a_command_that_fails_gives_no_answer() -> None:
+    with pytest.raises(RuntimeError, match=r"ended with status 3:\nwhy"):
+        answer([sys.executable, "-S", "-c", "import sys; print('why'); sys.exit(3)"])
+
+
+def test_the_peak_counts_what_was_freed() -> None:
+    told = []
+    for size in (0, 200_000_000):
+        words = f"from benchmarks.memory import peak; bytes(b'x' * {size}); print(peak())"
+        told.append(answer([sys.executable, "-c", words]))
+    assert told[1] - told[0] > 190
+
+
+def test_what_is_held_counts_the_processes_that_were_started() -> None:
+    before = held()
+    child = "import sys; block = b'x' * 100_000_000; print('ready', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-S", "-c", child]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert held() - before > 90
+        process.communicate()
+
+
+def test_the_script_and_the_harness_read_the_same_rows(tmp_path: Path) -> None:
+    data.write(tmp_path, 400)
+    csv, parquet = pd.read_csv(tmp_path / "rows.csv"), pd.read_parquet(tmp_path / "rows.parquet")
+    pd.testing.assert_frame_equal(csv, parquet)
+    assert csv.shape == (400, data.FEATURES + 1)
+    assert 0 < csv.isna().to_numpy().sum() < 400
+    assert csv["target"].nunique() == 2
+    assert not csv["target"].isna().any()
+    told = data.through_harness(tmp_path, "csv", 1, ["data.cache=off"])
+    assert told["seconds"] > 0
+    assert told["megabytes"] > 50
+    assert set(answer([sys.executable, str(data.SCRIPT), str(tmp_path / "rows.csv")])) == set(told)
+
+
+def test_passes_are_compared_as_a_whole_and_memory_with_the_first(tmp_path: Path) -> None:
+    images.draw(tmp_path, 20)
+    assert len(list(tmp_path.glob("class-*/*.jpg"))) == 20
+    told = {
+        "ours": [{"images": 20, "seconds": [1.0, 2.0, 3.0], "megabytes": [10.0, 11.0, 12.0]}],
+        "theirs": [{"images": 20, "seconds": [2.0, 2.0, 2.0], "megabytes": [20.0, 20.0, 20.0]}],
+    }
+    time, memory = images.compared(told, 20)
+    assert time.costs == {"ours": [6.0], "theirs": [6.0]}
+    assert (memory.ours, memory.reference) == ("ours, after pass 3", "ours, after pass 1")
+    assert memory.ratio(memory.ours).median == 1.2

@@ -61,7 +61,7 @@ def test_a_key_or_choice_that_does_not_exist_is_hydras_to_refuse() -> None:
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("split=null", "split takes one choice by its name: group_kfold, kfold, ratio, stratified_kfold."),
+        ("tracking=null", "tracking takes one choice by its name: mlflow, none."),
         ("trainer=3", "trainer takes one choice by its name: contrastive, supervised."),
         (
             "trainer=[supervised,contrastive]",
@@ -96,8 +96,35 @@ def test_the_first_run_of_a_multirun_has_the_first_of_all_values() -> None:
     assert first_values(words) == ["a=1", "+b='x, y'", "c=3", "~e", "f=${oc.env:X}", "g=[1]"]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from visits where age < 3 and name = 'x, y' -- (all)",
+        "select \"a b\" from t where path = 'c:\\dir\\'",
+        "{ rows(first: 3) { id } }",
+        "select 1 as a, 'it''s' as b \\",
+        'ends with a quote "',
+    ],
+)
+def test_a_query_is_taken_as_it_is_typed(query: str) -> None:
+    words = ["data/extract=sql", "data.extract.url=sqlite:///a.db", f"data.extract.query={query}"]
+    assert compose(words).data.extract["query"] == query
+
+
+@pytest.mark.parametrize("word", ["data.extract.query='select *'", 'data.extract.query="select *"'])
+def test_a_query_that_is_quoted_for_hydra_is_left_alone(word: str) -> None:
+    assert compose(["data/extract=sql", word]).data.extract["query"] == "select *"
+
+
+def test_no_query_is_null_and_a_reference_to_the_environment_still_works(monkeypatch) -> None:
+    monkeypatch.setenv("HARNESS_TEST_WARD", "north")
+    assert compose(["data/extract=sql", "data.extract.query=null"]).data.extract["query"] is None
+    word = "data.extract.query=select * from t where ward = '${oc.env:HARNESS_TEST_WARD}'"
+    assert compose(["data/extract=sql", word]).data.extract["query"].endswith("= 'north'")
+
+
 def test_the_choices_are_the_yaml_files() -> None:
-    assert choices("split") == ["group_kfold", "kfold", "ratio", "stratified_kfold"]
+    assert choices("tracking") == ["mlflow", "none"]
     assert choices("nope") == choices("") == []
     assert choice("evaluate", "regression") == {"_target_": "harness.evaluate.regression.Regression"}
     assert (CONF / "config.yaml").is_file()

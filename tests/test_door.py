@@ -21,7 +21,7 @@ CHOICES = [
     (["trainer=contrastive", "trainer/method=simclear"], r".*no choice 'simclear'; did you mean simclr\?"),
     (["model=null"], r"model takes one choice by its name: auto, convnet, .*vit\."),
     (["model=3"], r"model takes one choice by its name: .*"),
-    (["split=null"], r"split takes one choice by its name: group_kfold, kfold, ratio, stratified_kfold\."),
+    (["tracking=null"], r"tracking takes one choice by its name: mlflow, none\."),
     (
         ["model=[mlp,convnet]"],
         r"model takes one choice .*; several are runs of their own: -m model=mlp,convnet\.",
@@ -45,7 +45,8 @@ KEYS = [
     (["modle=mlp"], r"there is no setting 'modle'; did you mean model\?"),
     (
         ["split.fold=2"],
-        r".*'split\.fold' with the choice made; split=group_kfold and .*=stratified_kfold have it\.",
+        r".*'split\.fold' with the choice made; split=group_kfold, split=kfold, split=leave_one_group_out "
+        r"and \d more have it\.",
     ),
     (["tracking.uri=http://x"], r".*'tracking\.uri' with the choice made; tracking=mlflow has it\."),
     (
@@ -81,7 +82,10 @@ KEYS = [
     (["~seed"], r"the setting seed is needed; take back what deletes or replaces it\."),
     (["sweep=asha"], r"the setting sweep\.name is needed; .*"),
     (["~model"], r"model must be a part with a _target_, got none; choose model=auto or convnet or .*"),
-    (["data.load=null"], r"data\.load must be a part with a _target_, got null; choose data/load=resident\."),
+    (
+        ["data.load=null"],
+        r"data\.load must be a part with a _target_, got null; choose data/load=auto or resident or stream\.",
+    ),
     (["~model.widths"], r"model: missing a required argument: 'widths'\."),
     (["=3"], r"the setting '=3' lacks a key; write KEY=VALUE\."),
     (["name='x"], r"the setting \"name='x\" cannot be read as KEY=VALUE; .* \"KEY='a text \(1\)'\"\."),
@@ -183,7 +187,10 @@ PARTS = [
         ["trainer=contrastive", "trainer/method=supcon", "data/extract=diabetes"],
         r"this trainer/method pulls rows of one class together, and the target is a number; .*",
     ),
-    (["split=stratified_kfold", "data/extract=diabetes"], r"split=stratified_kfold needs classes, .*"),
+    (
+        ["split=stratified_kfold", "data/extract=diabetes"],
+        r"split=stratified_kfold needs one class for each row, .*",
+    ),
     (
         ["evaluate=regression"],
         r"evaluate=regression does not fit trainer=supervised .*; use evaluate=classification\.",
@@ -198,7 +205,7 @@ DATA: list[tuple[list[str], str, str]] = [
         "a,y\n1,2\n3,2\n",
         r"a target needs two or more .*'y' of rows has only the value '2'; choose another .*",
     ),
-    ([], "a,y\n1,\n3,\n", r"a target needs two or more distinct values, .* has no value at all; .*"),
+    ([], "a,y\n1,\n3,\n", r"a target must be known in some row, and 'y' of rows is known in none of 2; .*"),
     ([], "a,y\n1,2\n", r"a target needs two or more distinct values, .*"),
     (
         [],
@@ -255,7 +262,7 @@ DATA: list[tuple[list[str], str, str]] = [
     (
         ["data.extract.path=2020"],
         "a,y\n",
-        r"data\.extract\.path must be text or null, got 2020; a text of digits .*",
+        r"data\.extract\.path must be text or a list of texts or null, got 2020; a text of digits .*",
     ),
     (
         ["split=stratified_kfold"],
@@ -279,8 +286,8 @@ DATA: list[tuple[list[str], str, str]] = [
     ),
     (
         ["split=group_kfold", "data.extract.group=g"],
-        "g,a,y\n" + "1,1,0\n,1,1\n" * 9,
-        r"split=group_kfold needs a group in every row, and column 'g' of rows is empty in 9 of them; .*",
+        "g,a,y\n" + "1,1,0\n,1,1\n2,1,0\n" * 9,
+        r"a split by group needs a group in every row, and column 'g' of rows is empty in 9 of them; .*",
     ),
 ]
 

@@ -10,10 +10,11 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from harness.cache.command import command
 from harness.compose import compose
 from harness.errors import UserError
 from harness.experiment import Blank, Experiment, new_model, prepare
-from harness.run import plan
+from harness.plan import make_plan
 
 IRIS = ["data/extract=iris", "trainer.device=cpu", "tracking=none"]
 
@@ -52,8 +53,8 @@ def prepared(*words: str, **parts: dict[str, Any]) -> Experiment:
     cfg = compose([*IRIS, *words])
     for key, node in parts.items():
         OmegaConf.update(cfg, key.replace("__", "."), node, merge=False)
-    planned = plan(cfg)
-    return prepare(planned.cfg, planned.table, planned.folds[0])
+    plan = make_plan(cfg)
+    return prepare(plan, plan.folds[0])
 
 
 def test_the_parts_are_ready_to_train() -> None:
@@ -140,14 +141,13 @@ def test_a_blank_model_is_zeros_of_its_width() -> None:
     assert torch.equal(Blank(3)(torch.ones(2, 7)), torch.zeros(2, 3))
 
 
-def test_rows_that_were_read_before_are_not_read_again() -> None:
-    cfg = compose(IRIS)
-    table = plan(cfg).table
-    cfg.data.extract.name = "wine"
-    cfg.data.extract.target = None
-    assert plan(cfg, table).table is table
+def test_the_runs_of_one_command_share_their_rows_and_another_command_reads_anew() -> None:
+    with command(many=True):
+        table = make_plan(compose(IRIS)).table
+        assert make_plan(compose([*IRIS, "seed=1"])).table is table
+    assert make_plan(compose(IRIS)).table is not table
 
 
 def test_planning_writes_nothing(here: Path) -> None:
-    plan(compose(IRIS))
+    make_plan(compose(IRIS))
     assert list(here.iterdir()) == []

@@ -9,10 +9,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from harness.auto import finish
-from harness.build import build, check
 from harness.compose import compose
 from harness.experiment import Experiment, prepare
+from harness.plan import make_plan
 
 CONF = Path(__file__).parents[1] / "conf"
 # auto is one of the others; timm is an optional dependency with a test of its own.
@@ -54,11 +53,9 @@ CASES = [
 
 
 def experiment_of(*words: str) -> Experiment:
-    cfg = compose(["trainer.device=cpu", "trainer.epochs=1", "tracking=none", *words])
-    check(cfg)
-    table = build(cfg.data.extract, "data.extract")()
-    cfg, _ = finish(cfg, table)
-    return prepare(cfg, table, build(cfg.split, "split")(table)[0])
+    cfg = compose(["trainer.device=cpu", "trainer.epochs=1", "tracking=none", "split.guard=off", *words])
+    plan = make_plan(cfg)
+    return prepare(plan, plan.folds[0])
 
 
 def test_each_model_meets_each_way_of_learning() -> None:

@@ -128,6 +128,18 @@ def test_residuals_leave_unlabelled_rows_out_and_name_the_unit(tmp_path: Path, d
     assert is_png(tmp_path / "residuals.png")
 
 
+def test_residuals_of_several_targets_have_a_row_of_panels_each(tmp_path: Path, drawn: list[Any]) -> None:
+    true = np.array([[1.0, 10.0], [3.0, np.nan]])
+    plot.residuals(np.array([[2.0, 12.0], [2.0, 9.0]]), true, tmp_path / "r.png", names=("kg", "cm"))
+    first, _, second, beside = drawn[0].axes
+    assert first.collections[0].get_offsets().tolist() == [[1.0, 2.0], [3.0, 2.0]]
+    assert second.collections[0].get_offsets().tolist() == [[10.0, 12.0]]
+    assert (first.get_title(), second.get_title()) == ("2 rows, RMSE 1", "1 rows, RMSE 2")
+    assert (first.get_xlabel(), beside.get_xlabel()) == ("true kg", "predicted minus true cm")
+    plot.residuals(np.zeros((2, 9)), np.zeros((2, 9)), tmp_path / "r.png", names=list("abcdefghi"))
+    assert len(drawn[1].axes) == 2 * 8
+
+
 def test_residuals_of_no_rows_are_an_empty_picture(tmp_path: Path) -> None:
     plot.residuals(np.array([1.0]), np.array([np.nan]), tmp_path / "residuals.png")
     assert is_png(tmp_path / "residuals.png")

@@ -11,13 +11,16 @@ from torch import Tensor
 from harness.arrays import Arrays, Loader
 from harness.data.load.resident import Resident
 from harness.fold import Fold
-from harness.predictions import draw, predictions
+from harness.predictions import Told, draw, pool, predictions, tell
 from harness.table import Table
 from harness.task import Task
 
 THREE = Task("multiclass", ("a", "b", "c"))
 TWO = Task("binary", ("no", "yes"))
 NUMBER = Task("regression")
+NUMBERS = Task("regression", columns=("kg", "cm"))
+LABELS = Task("multilabel", ("hot", "wet"))
+FOLD = Fold(0, *[np.empty(0)] * 3)
 FRAME = pd.DataFrame(
     {"x": range(6), "name": list("uvwxyz"), "ward": [1, 1, 2, 2, 3, 3], "y": ["a", "b", "c", "a", "b", "c"]}
 )
@@ -76,6 +79,69 @@ def test_a_number_is_told_in_its_own_unit() -> None:
     assert list(told) == ["row", "name", "ward", "fold", "target", "prediction"]
     assert told.target.tolist() == [10, 40, 50]
     assert told.prediction.tolist() == [1.5, 2.5, 3.5]
+
+
+def test_several_numbers_have_a_target_and_a_prediction_each() -> None:
+    targets = torch.tensor([[0.0, 0], [1, 10], [2, 20], [3, 30], [4, torch.nan], [5, 50]])
+    told = predictions(
+        TABLE, FOLD, part(NUMBERS, targets), torch.tensor([[1.5, 11], [4.5, 41], [5.5, 51]]), NUMBERS
+    )
+    assert list(told)[4:] == ["target_kg", "target_cm", "prediction_kg", "prediction_cm"]
+    assert told.target_kg.tolist() == [1, 4, 5]
+    assert told.target_cm.tolist() == pytest.approx([10, np.nan, 50], nan_ok=True)
+    assert told.prediction_cm.tolist() == [11, 41, 51]
+
+
+def test_labels_are_told_as_0_and_1_with_a_probability_each() -> None:
+    targets = torch.tensor([[0.0, 0], [1, 0], [0, 0], [0, 0], [0, torch.nan], [1, 1]])
+    outputs = torch.tensor([[2.0, -1.0], [-2.0, 0.5], [0.1, 3.0]])
+    told = predictions(TABLE, FOLD, part(LABELS, targets), outputs, LABELS)
+    names = ["target_hot", "target_wet", "prediction_hot", "prediction_wet"]
+    assert list(told)[4:] == [*names, "probability_hot", "probability_wet"]
+    said = "1,0,1,0\n0,,0,1\n1,1,1,1\n"
+    assert told[names].to_csv(index=False, header=False) == said
+    assert told.probability_wet.tolist() == pytest.approx([1 / (1 + np.exp(-z)) for z in (-1.0, 0.5, 3.0)])
+
+
+def test_what_is_pooled_are_log_probabilities_or_numbers() -> None:
+    logits = torch.tensor([[2.0, -1.0], [-2.0, 0.5], [0.1, 3.0]])
+    flags = pd.DataFrame({"x": range(6), "hot": [0, 1] * 3, "wet": [0, 0, 1] * 2})
+    labels = Table(flags, ("x",), ("hot", "wet"))
+    told = tell(labels, FOLD, part(LABELS, torch.zeros(6, 2)), logits)
+    torch.testing.assert_close(told.outputs.exp(), logits.double().sigmoid())
+    assert not told.numbers
+    numbers = Table(flags, ("x",), ("hot", "wet"), aim="regression")
+    told = tell(numbers, FOLD, part(NUMBERS, torch.zeros(6, 2)), logits)
+    assert told.outputs.tolist() == logits.double().tolist()
+    assert told.numbers
+    twice = pool(
+        [told, told._replace(outputs=told.outputs + 4)], lambda outputs, _: {"sum": outputs.sum().item()}
+    )
+    assert twice["sum"] == pytest.approx(logits.sum().item() + 2 * 6)
+
+
+def test_labels_of_a_row_told_twice_count_with_their_mean_probabilities() -> None:
+    frame = pd.DataFrame({"row": [3, 1]})
+    chances = torch.tensor([[[0.2, 0.4], [0.9, 0.1]], [[0.4, 0.8], [0.5, 0.3]]], dtype=torch.float64)
+    answers = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    seen: list[list[list[float]]] = []
+
+    def measure(outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        seen.extend([outputs.exp().tolist(), targets.tolist()])
+        return {}
+
+    pool([Told(frame, chance.log(), answers, False) for chance in chances], measure)
+    np.testing.assert_allclose(seen[0], [[0.7, 0.2], [0.3, 0.6]])
+    assert seen[1] == [[0, 1], [1, 0]]
+
+
+def test_the_pictures_of_several_targets(tmp_path: Path) -> None:
+    numbers = {"target_kg": [1.0], "target_cm": [2.0], "prediction_kg": [1.5], "prediction_cm": [2.5]}
+    assert draw(pd.DataFrame(numbers), NUMBERS, tmp_path) == ["residuals.png"]
+    chances = {"probability_hot": [0.9, 0.1], "probability_wet": [0.2, 0.3]}
+    flags = pd.DataFrame({"target_hot": [1, 0], "target_wet": [None, 1]}, dtype="Int64")
+    assert draw(flags.assign(**chances), LABELS, tmp_path) == ["calibration.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {"residuals.png", "calibration.png"}
 
 
 def test_the_pictures_go_with_the_task(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from harness.secrets import MASK, Secrets, leaves
+from harness.mask import MASK
+from harness.secrets import Secrets, leaves
 
 KEY, ENVIRONMENT, PASSWORD, DEEP = "Zq7-key", "Zq7-environment", "Zq7-password", "Zq7-deep"
 EVERY = (KEY, ENVIRONMENT, PASSWORD, DEEP)
@@ -97,6 +98,8 @@ def test_a_variable_that_is_not_set_has_no_secret_and_its_default_is_none() -> N
         ("postgresql+psycopg://me:a@b@host", f"postgresql+psycopg://me:{MASK}@host"),
         ("see http://a:b@c and ftp://d:e@f", f"see http://a:{MASK}@c and ftp://d:{MASK}@f"),
         ("http://host:5000/x at 3@4", "http://host:5000/x at 3@4"),
+        ("https://host/x?page=2&api_key=hunter2#top", f"https://host/x?page=2&api_key={MASK}#top"),
+        ("https://host/x?accessToken=hunter2", f"https://host/x?accessToken={MASK}"),
         ("sqlite:////tmp/a:b.db", "sqlite:////tmp/a:b.db"),
     ],
 )

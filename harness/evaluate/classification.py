@@ -65,23 +65,42 @@ class Classification:
 
     def _measure(self, predictor: Predictor, loader: Loader) -> tuple[dict[str, float], Tensor]:
         """The scores of a part by name, and its confusion matrix on the device."""
-        if predictor.task.kind == "regression":
+        kind = predictor.task.kind
+        if kind == "multilabel":
+            raise UserError(
+                "evaluate=classification needs one class for each row, and these targets are labels of "
+                "which a row may have several; use evaluate=multilabel."
+            )
+        if kind == "regression":
             raise UserError(
                 "evaluate=classification needs a class as target, and this target is a number; "
                 "use evaluate=regression, or data.extract.task=classification."
             )
         outputs, targets = answers(predictor, loader, "classification")
         log_p = measure.log_probabilities(outputs)
-        codes = targets.to(log_p.device)
+        values, counts = self._values(log_p, targets.to(log_p.device))
+        return to_floats(mean_loss(predictor, outputs, targets) | values), counts
+
+    def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """The scores of out-of-fold predictions, all but the loss.
+
+        Args:
+            outputs: (n, C) float64 log-probabilities.
+            targets: (n,) int64 codes, -1 where unknown.
+        """
+        rows = known(targets)
+        return to_floats(self._values(outputs[rows], targets[rows])[0])
+
+    def _values(self, log_p: Tensor, codes: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         counts = measure.confusion(log_p.argmax(dim=1), codes, log_p.shape[1])
-        values = mean_loss(predictor, outputs, targets) | {
+        values = {
             "accuracy": measure.accuracy(counts),
             "f1": measure.macro_f1(counts),
             "auroc": measure.macro_auroc(log_p, codes),
             "log_loss": measure.log_loss(log_p, codes),
             "ece": measure.expected_calibration_error(log_p, codes, self.bins),
         }
-        return to_floats(values), counts
+        return values, counts
 
 
 def _majority(train: Loader) -> int | None:

@@ -73,11 +73,11 @@ def macro_auroc(log_p: Tensor, targets: Tensor) -> Tensor:
     for first in range(0, log_p.shape[1], _CLASSES_AT_ONCE):
         scores = log_p[:, first : first + _CLASSES_AT_ONCE].T.contiguous()
         codes = torch.arange(first, first + len(scores), device=targets.device)
-        areas.append(_areas(scores, targets == codes[:, None]))
+        areas.append(roc_areas(scores, targets == codes[:, None]))
     return torch.cat(areas).nanmean()
 
 
-def _areas(scores: Tensor, member: Tensor) -> Tensor:
+def roc_areas(scores: Tensor, member: Tensor) -> Tensor:
     """Scores (C, n) and membership (C, n) -> (C,) areas, NaN where there is no curve."""
     ordered = scores.sort(dim=1).values
     below = torch.searchsorted(ordered, scores)

@@ -30,12 +30,17 @@ def loader_of(loaders: Loaders, part: str) -> Loader:
 
 
 def known(targets: Tensor) -> Tensor:
-    """(n,) bool: which targets are known; an unknown class is -1, an unknown number NaN."""
-    return ~targets.isnan() if targets.is_floating_point() else targets >= 0
+    """(n,) bool: the rows whose target, or all of several (n, T), is known.
+
+    An unknown class is -1, an unknown number or label NaN.
+    """
+    if targets.is_floating_point():
+        return ~targets.isnan() if targets.ndim == 1 else ~targets.isnan().any(dim=1)
+    return targets >= 0
 
 
 def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, Tensor]:
-    """The outputs, (n,) or (n, C), and the targets, (n,), of the labelled rows of a part.
+    """The outputs, (n,) or (n, C), and the targets, (n,) or (n, T), of the labelled rows of a part.
 
     `choice` is the word of the evaluation, for the messages.
 

@@ -86,12 +86,12 @@ def logistic(
 
 
 def ridge(bank: Tensor, targets: Tensor, queries: Tensor, l2: float) -> Tensor:
-    """Ridge regression on centred features: (m,) predicted numbers.
+    """Ridge regression on centred features: predicted numbers, (m,) or, of targets (n, T), (m, T).
 
     Minimises the squared error plus `l2` times the squared weights, in the primal or, with more
     features than rows, in the dual.
     """
-    mean = targets.mean()
+    mean = targets.mean(dim=0)
     rows, width = bank.shape
     if width <= rows:
         gram = bank.T @ bank

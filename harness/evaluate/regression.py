@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.evaluate.part import answers, exact, known, loader_of, mean_loss, to_floats
 from harness.predictor import Predictor
 from harness.scores import Scores
+from harness.task import Task
 
 
 class Regression:
@@ -22,6 +23,10 @@ class Regression:
     mae   mean absolute error, in the target's unit
     r2    1 - squared error / squared distance from the part's own mean; NaN where all targets are
           equal
+
+    Of several targets each score is the plain mean over them (scikit-learn's "uniform_average"): where
+    their units do not compare, read `r2`, which has none. A target that does not vary is left out of
+    `r2`, and named.
 
     `score` adds `rmse_mean` and `mae_mean`, the errors of always answering the mean of the
     training part.
@@ -40,6 +45,16 @@ class Regression:
         outputs, targets = _answers(predictor, loaders.valid)
         return to_floats(mean_loss(predictor, outputs, targets) | errors(exact(outputs), exact(targets)))
 
+    def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """The scores of out-of-fold predictions, all but the loss.
+
+        Args:
+            outputs: (n,) numbers, or (n, T).
+            targets: of the same shape, NaN where unknown.
+        """
+        rows = known(targets)
+        return to_floats(errors(exact(outputs[rows]), exact(targets[rows])))
+
     def score(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
     ) -> Scores:
@@ -53,45 +68,58 @@ class Regression:
         values = mean_loss(predictor, outputs, targets) | errors(exact(outputs), truth)
         constant = errors(_training_mean(loaders.train, truth).expand_as(truth), truth)
         values |= {f"{name}_mean": constant[name] for name in ("rmse", "mae")}
-        return Scores(to_floats(values), notes=_notes(truth, part))
+        return Scores(to_floats(values), notes=_notes(truth, predictor.task, part))
 
 
 def errors(predicted: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """`rmse`, `mae` and `r2` of (n,) float64 numbers, scalars; NaN without rows."""
+    """`rmse`, `mae` and `r2` of float64 numbers, (n,) or (n, T), scalars; NaN without rows."""
     gap = predicted - truth
     return {
-        "rmse": gap.square().mean().sqrt(),
+        "rmse": gap.square().mean(dim=0).sqrt().mean(),
         "mae": gap.abs().mean(),
         "r2": r2(predicted, truth),
     }
 
 
 def r2(predicted: Tensor, truth: Tensor) -> Tensor:
-    """The coefficient of determination, a scalar; NaN where `truth` does not vary."""
-    spread = (truth - truth.mean()).square().sum()
-    score = 1 - (predicted - truth).square().sum() / spread
-    return torch.where(spread > 0, score, torch.nan)
+    """The coefficient of determination, a scalar, the mean over the columns of (n, T).
+
+    A column of `truth` that does not vary is left out; NaN where none does.
+    """
+    spread = (truth - truth.mean(dim=0)).square().sum(dim=0)
+    score = 1 - (predicted - truth).square().sum(dim=0) / spread
+    return torch.where(spread > 0, score, torch.nan).nanmean()
 
 
 def _answers(predictor: Predictor, loader: Loader) -> tuple[Tensor, Tensor]:
-    if predictor.task.classification:
+    task = predictor.task
+    if task.classification or task.kind == "multilabel":
+        found, choice = "this target is a class", "classification"
+        if task.several:
+            found, choice = "these targets are labels", "multilabel"
         raise UserError(
-            "evaluate=regression needs a number as target, and this target is a class; "
-            "use evaluate=classification, or data.extract.task=regression."
+            f"evaluate=regression needs a number as target, and {found}; "
+            f"use evaluate={choice}, or data.extract.task=regression."
         )
     return answers(predictor, loader, "regression")
 
 
 def _training_mean(train: Loader, like: Tensor) -> Tensor:
-    """A scalar with the device and type of `like`; NaN where no training row has a target."""
+    """A scalar, or (T,), with the device and type of `like`; NaN where no training row has a target."""
     if train.targets is None:
         return like.new_tensor(float("nan"))
-    return exact(train.targets[known(train.targets)]).mean()
+    return exact(train.targets[known(train.targets)]).mean(dim=0)
 
 
-def _notes(truth: Tensor, part: str) -> tuple[str, ...]:
+def _notes(truth: Tensor, task: Task, part: str) -> tuple[str, ...]:
     if len(truth) == 0:
         return (f"no row of the {part} part carries a target: its scores are undefined",)
-    if bool((truth == truth[0]).all()):
-        return (f"every target of the {part} part is {truth[0].item():g}: r2 is undefined",)
-    return ()
+    constant = (truth == truth[0]).all(dim=0)
+    if not task.several:
+        said = f"every target of the {part} part is {truth[0].item():g}: r2 is undefined"
+        return (said,) if constant else ()
+    names = [name for name, same in zip(task.columns, constant.tolist(), strict=True) if same]
+    if not names:
+        return ()
+    consequence = "is undefined" if len(names) == len(task.columns) else "leaves it out"
+    return (f"every row of the {part} part has the same {', '.join(names)}: r2 {consequence}",)

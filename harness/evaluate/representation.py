@@ -31,6 +31,9 @@ class Representation:
     rankme           effective rank of the part's representation (arXiv 2210.02885), higher is
                      better; needs no label
 
+    Of several labels, each is probed by itself and the accuracy is the share of labels that are right;
+    of several numbers, R2 is the mean over them.
+
     Features are standardised by the training rows. `score` sets beside each probe the same probe on
     the representation of an untrained model (`_random`) and on the flattened inputs (`_raw`): what
     training added is the difference.
@@ -109,8 +112,8 @@ class Representation:
         values = self._neighbours(task, bank, queries)
         if len(bank.features) and len(queries.features):
             inputs, asked = probe.standardise(bank.features, queries.features)
-            if task.classification:
-                predicted, converged = probe.logistic(inputs, bank.targets, asked, self.l2, self.iterations)
+            if _classes(task):
+                predicted, converged = self._logistic(inputs, bank.targets, asked)
                 values["linear_accuracy"] = (predicted == queries.targets).double().mean()
                 if not converged:
                     notes.append(
@@ -120,23 +123,32 @@ class Representation:
             else:
                 values["linear_r2"] = r2(probe.ridge(inputs, bank.targets, asked, self.l2), queries.targets)
         else:
-            values["linear_accuracy" if task.classification else "linear_r2"] = _undefined(bank)
+            values["linear_accuracy" if _classes(task) else "linear_r2"] = _undefined(bank)
         return {name + suffix: value for name, value in values.items()}
+
+    def _logistic(self, inputs: Tensor, targets: Tensor, asked: Tensor) -> tuple[Tensor, bool]:
+        """The predicted codes, (m,) or of several labels (m, C), and whether every fit converged."""
+        if targets.ndim == 1:
+            return probe.logistic(inputs, targets, asked, self.l2, self.iterations)
+        fits = [probe.logistic(inputs, one, asked, self.l2, self.iterations) for one in targets.unbind(1)]
+        return torch.stack([said for said, _ in fits], dim=1), all(converged for _, converged in fits)
 
     def _neighbours(self, task: Task, bank: _Sample, queries: _Sample) -> dict[str, Tensor]:
         """`knn_accuracy` or `knn_r2`, NaN where one side has no rows."""
-        name = "knn_accuracy" if task.classification else "knn_r2"
+        name = "knn_accuracy" if _classes(task) else "knn_r2"
         if len(bank.features) == 0 or len(queries.features) == 0:
             return {name: _undefined(bank)}
         rows = probe.nearest(*probe.standardise(bank.features, queries.features), self.neighbours)
         answers = bank.targets[rows]
-        if task.classification:
-            return {name: (probe.vote(answers) == queries.targets).double().mean()}
-        return {name: r2(answers.mean(dim=1), queries.targets)}
+        if not _classes(task):
+            return {name: r2(answers.mean(dim=1), queries.targets)}
+        labels = answers.unbind(2) if task.several else [answers]
+        said = torch.stack([probe.vote(one) for one in labels], dim=1)
+        return {name: (said == queries.targets.reshape(said.shape)).double().mean()}
 
 
 class _Sample(NamedTuple):
-    """Features (n, D) float64 and targets (n,), int64 or float64, row by row."""
+    """Features (n, D) float64 and targets (n,), of several (n, T), int64 or float64, row by row."""
 
     features: Tensor
     targets: Tensor
@@ -144,6 +156,11 @@ class _Sample(NamedTuple):
     def labelled(self) -> _Sample:
         rows = known(self.targets)
         return _Sample(self.features[rows], self.targets[rows])
+
+
+def _classes(task: Task) -> bool:
+    """Whether what is probed is right or wrong, not near or far."""
+    return task.classification or task.kind == "multilabel"
 
 
 def _undefined(like: _Sample) -> Tensor:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from torch import nn
 
 from harness.predictor import Predictor
-from harness.production import requirements, state
+from harness.production import raw, requirements, state
 from harness.table import Kind, Table
 from harness.task import Task
 
@@ -35,8 +34,12 @@ class Bundle:
     """What `bundle.json` says.
 
     config    the run's configuration as a plain container, free of secrets
-    columns   feature column -> dtype as pandas names it, in the order in which the model saw them
+    columns   columns of a raw row -> dtype as pandas names it, features in the order in which the model
+              saw them; of features that are an array beside the table, the one column `array`
     image     (C, H, W) of an image made of pixel columns, else None
+    array     shape of a cell of the column `array`, else None
+    id, time  of raw rows that are the events of sequences, the columns that join and order them;
+              else None
     inputs    shape of one sample, for which the model was built
     width     of the representation
     head      whether there is a head: it predicts; without one it gives representations
@@ -48,6 +51,9 @@ class Bundle:
     columns: dict[str, str]
     kind: Kind
     image: tuple[int, int, int] | None
+    array: tuple[int, ...] | None
+    id: str | None
+    time: str | None
     inputs: tuple[int, ...]
     width: int
     head: bool
@@ -58,9 +64,12 @@ class Bundle:
         """The columns of a prediction, and what MLflow calls their types."""
         if not self.head:
             return {f"representation_{i}": "double" for i in range(self.width)}
-        if not self.task.classification:
-            return {"prediction": "double"}
-        return {"prediction": "string", **{f"probability_{name}": "double" for name in self.task.classes}}
+        probabilities = {f"probability_{name}": "double" for name in self.task.classes}
+        if self.task.kind == "multilabel":
+            return {f"prediction_{name}": "long" for name in self.task.classes} | probabilities
+        if self.task.classification:
+            return {"prediction": "string", **probabilities}
+        return {f"prediction_{name}": "double" for name in self.task.columns} or {"prediction": "double"}
 
 
 def write(
@@ -77,7 +86,7 @@ def write(
     Args:
         folder: is created.
         predictor: model and head with the weights to keep, on any device.
-        table: the raw rows; the first three, features only, become the example.
+        table: the rows as trained on; the first three become the example, see `raw.example`.
         inputs: shape of one sample, `arrays.shape`.
         transform_state: `transform.state()`.
         config: plain and masked; `data.transform`, `model` and `trainer` are read from it again.
@@ -87,13 +96,19 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     save_model(network(predictor.model, predictor.head), str(folder / WEIGHTS))
     state.save(folder / TRANSFORM, transform_state)
-    _write_example(folder / EXAMPLE, table.frame[list(table.features)].head(_EXAMPLES))
+    example = raw.example(table, _EXAMPLES)
+    if example is not None:
+        example.to_json(folder / EXAMPLE, orient="table", index=False, double_precision=15)
+    joined = table.events is not None
     bundle = Bundle(
         config=config,
         task=predictor.task,
-        columns={name: str(table.frame[name].dtype) for name in table.features},
+        columns=raw.columns(table),
         kind=table.kind,
         image=table.shape,
+        array=None if table.array is None or table.files else table.array.shape[1:],
+        id=table.id if joined else None,
+        time=table.time if joined else None,
         inputs=tuple(inputs),
         width=predictor.model.width,  # type: ignore[arg-type]  # what the protocol of a model promises
         head=predictor.head is not None,
@@ -102,7 +117,7 @@ def write(
     facts = {
         "schema": _SCHEMA,
         **vars(bundle),
-        "task": {"kind": bundle.task.kind, "classes": bundle.task.classes},
+        "task": vars(bundle.task),
         "outputs": bundle.outputs,
         "requirements": requirements.pins(config),
         "code": requirements.code(config),
@@ -119,10 +134,13 @@ def read(folder: Path) -> Bundle:
     facts = json.loads((folder / FACTS).read_text())
     return Bundle(
         config=facts["config"],
-        task=Task(facts["task"]["kind"], tuple(facts["task"]["classes"])),
+        task=Task(facts["task"]["kind"], tuple(facts["task"]["classes"]), tuple(facts["task"]["columns"])),
         columns=facts["columns"],
         kind=facts["kind"],
         image=None if facts["image"] is None else (facts["image"][0], facts["image"][1], facts["image"][2]),
+        array=None if facts["array"] is None else tuple(facts["array"]),
+        id=facts["id"],
+        time=facts["time"],
         inputs=tuple(facts["inputs"]),
         width=facts["width"],
         head=facts["head"],
@@ -137,9 +155,3 @@ def network(model: nn.Module, head: nn.Module | None) -> nn.ModuleDict:
     return nn.ModuleDict(
         {name: getattr(part, "_orig_mod", part) for name, part in parts.items() if part is not None}
     )
-
-
-def _write_example(path: Path, rows: pd.DataFrame) -> None:
-    """JSON cannot hold bytes; rows of encoded images go without an example."""
-    if not any(isinstance(value, bytes) for column in rows for value in rows[column]):
-        rows.to_json(path, orient="table", index=False, double_precision=15)

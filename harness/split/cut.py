@@ -1,4 +1,4 @@
-"""Cut a part off some rows: the one rule by which every split makes its valid (or test) part."""
+"""Cut a part off some rows: the rules by which every split makes its valid (or test) part."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import pandas as pd
 from harness.errors import UserError
 
 Part = Literal["test", "valid"]
+
+_TRIES = 32
+"""How often groups are tried in another order: enough to find a good choice among a dozen groups; of
+thousands, any order finds one."""
 
 
 def require_fraction(part: Part, fraction: float) -> None:
@@ -64,11 +68,10 @@ def cut_rows(
             f"split.{part}={fraction} finds no class with a row to spare, as each has one row left to train "
             f"on; give more rows, or set split.{part}=0."
         )
-    for stratum, share in enumerate(shares):
-        members = np.flatnonzero(strata == stratum)
+    for own, share in zip(members(strata), shares, strict=True):
         if rng is not None:
-            members = rng.permutation(members)
-        chosen[members[len(members) - share :]] = True
+            own = rng.permutation(own)
+        chosen[own[len(own) - share :]] = True
     return chosen
 
 
@@ -89,12 +92,77 @@ def cut_groups(
     codes, names = pd.factorize(groups)
     if fraction > 0 and max(1, round(fraction * len(names))) >= len(names):
         raise UserError(
-            f"split.{part}={fraction} of the {len(names)} groups that a fold leaves to train on would take "
-            f"them all; set more split.folds, or split.{part}=0."
+            f"split.{part}={fraction} of the {len(names)} groups that are left to train on would take them "
+            f"all; set split.{part}=0, or give more groups."
         )
     chosen = cut_rows(np.zeros(len(names), dtype=np.int64), fraction, part, rng)
     rows: np.ndarray = chosen[codes]
     return rows
+
+
+def cut_groups_in_proportion(
+    groups: np.ndarray, strata: np.ndarray, fraction: float, part: Part, rng: np.random.RandomState | None
+) -> np.ndarray:
+    """Choose whole groups that together hold about `fraction` of every stratum.
+
+    Greedy: each group in turn is chosen if that brings the shares of the strata nearer to `fraction`
+    (sum of squares), and does not take the last row of a stratum. Of several random orders the one
+    whose choice comes nearest is kept.
+
+    Args:
+        groups: (n,) the group of each row.
+        strata: (n,) int64 codes 0 … S-1.
+        rng: of the orders; None tries one, the last group first.
+
+    Returns:
+        (n,) bool, true for the rows chosen.
+
+    Raises:
+        UserError: every group is the only one of some stratum, so that none can be spared.
+    """
+    codes, names = pd.factorize(groups)
+    if fraction == 0:
+        return np.zeros(len(codes), dtype=bool)
+    width = int(strata.max()) + 1
+    counts = np.bincount(codes * width + strata, minlength=len(names) * width).reshape(-1, width)
+    if rng is None:
+        orders = np.arange(len(names))[::-1][None]
+    else:
+        orders = np.stack([rng.permutation(len(names)) for _ in range(_TRIES)])
+    chosen = _nearest(counts[:, counts.any(axis=0)], orders, fraction)
+    if not chosen.any():
+        raise UserError(
+            f"split.{part}={fraction} finds no group to spare, as each of the {len(names)} that are left to "
+            f"train on is the only one of a class; set split.{part}=0, or give more groups."
+        )
+    rows: np.ndarray = chosen[codes]
+    return rows
+
+
+def members(strata: np.ndarray) -> list[np.ndarray]:
+    """The positions of each stratum, ascending: one sort instead of a pass per stratum."""
+    counts = np.bincount(strata)
+    narrow = strata.astype(np.min_scalar_type(len(counts)))  # which NumPy sorts by radix, up to 16 bits
+    order = np.argsort(narrow, kind="stable")
+    ends = np.cumsum(counts)
+    return [order[end - count : end] for count, end in zip(counts, ends, strict=True)]
+
+
+def _nearest(counts: np.ndarray, orders: np.ndarray, fraction: float) -> np.ndarray:
+    """(G,) bool, the greedy choice of the best of `orders` (T, G); `counts` (G, S) are rows per stratum."""
+    totals = counts.sum(axis=0)
+    tries = np.arange(len(orders))
+    taken = np.zeros((len(orders), len(totals)), dtype=np.int64)
+    distance = np.full(len(orders), np.inf)  # so that the first group that may be spared is chosen
+    chosen = np.zeros(orders.shape, dtype=bool)
+    for groups in orders.T:
+        more = taken + counts[groups]
+        nearer = np.square(more / totals - fraction).sum(axis=1)
+        better = (nearer < distance) & (more < totals).all(axis=1)
+        taken[better], distance[better] = more[better], nearer[better]
+        chosen[tries[better], groups[better]] = True
+    best: np.ndarray = chosen[distance.argmin()]
+    return best
 
 
 def _shares(counts: np.ndarray, size: int, rng: np.random.RandomState | None) -> np.ndarray:

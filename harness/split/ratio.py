@@ -6,7 +6,15 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.fold import Fold
-from harness.split.cut import cut_rows, require_fraction, require_seed
+from harness.split.cut import (
+    Part,
+    cut_groups,
+    cut_groups_in_proportion,
+    cut_rows,
+    require_fraction,
+    require_seed,
+)
+from harness.split.groups import group_codes, without_told
 from harness.split.rows import classes, divide
 from harness.table import Table
 
@@ -19,32 +27,52 @@ class Ratio:
         valid: in [0, 1), the fraction of what the test part leaves.
         stratify: keep the proportions of the classes in every part, within one row; a table
             without classes is split by row.
+        grouped: never divide a group. The fractions are then of the groups; with `stratify` they are
+            of each class, as nearly as whole groups can make them. An unlabelled row whose group
+            tests or validates is left out.
         shuffle: False gives the last rows to test and the last of the others to valid (with
-            `stratify`, of each class).
+            `stratify`, of each class; with `grouped`, the groups that appear last).
         seed: of the shuffle.
     """
 
-    def __init__(self, *, test: float, valid: float, stratify: bool, shuffle: bool, seed: int) -> None:
+    def __init__(
+        self, *, test: float, valid: float, stratify: bool, grouped: bool, shuffle: bool, seed: int
+    ) -> None:
         require_fraction("test", test)
         require_fraction("valid", valid)
         require_seed(seed)
         self.test, self.valid = test, valid
-        self.stratify = stratify
+        self.stratify, self.grouped = stratify, grouped
         self.shuffle, self.seed = shuffle, seed
 
     def __call__(self, table: Table) -> list[Fold]:
-        """Raises UserError: too few rows for the fractions, or a class too small to stratify."""
+        """Raises UserError: too few rows or groups for the fractions, or a class too small to stratify."""
         rows, unlabelled = divide(table)
-        strata = self._strata(table, rows)
+        codes = self._strata(table, rows)
+        groups = group_codes(table) if self.grouped else None
         rng = np.random.RandomState(self.seed) if self.shuffle else None
-        test = cut_rows(strata, self.test, "test", rng)
-        rest = np.flatnonzero(~test)
-        valid = cut_rows(strata[rest], self.valid, "valid", rng)
-        return [Fold(0, rows[rest[~valid]], rows[rest[valid]], rows[test], unlabelled)]
 
-    def _strata(self, table: Table, rows: np.ndarray) -> np.ndarray:
+        def cut(positions: np.ndarray, fraction: float, part: Part) -> np.ndarray:
+            """(n,) bool, which of these positions in `rows` make the part."""
+            own = None if codes is None else codes[positions]
+            if groups is None:
+                return cut_rows(
+                    np.zeros(len(positions), np.int64) if own is None else own, fraction, part, rng
+                )
+            if own is None:
+                return cut_groups(groups[rows[positions]], fraction, part, rng)
+            return cut_groups_in_proportion(groups[rows[positions]], own, fraction, part, rng)
+
+        test = cut(np.arange(len(rows)), self.test, "test")
+        rest = np.flatnonzero(~test)
+        valid = cut(rest, self.valid, "valid")
+        fold = Fold(0, rows[rest[~valid]], rows[rest[valid]], rows[test], unlabelled)
+        return [fold if groups is None else without_told(fold, groups)]
+
+    def _strata(self, table: Table, rows: np.ndarray) -> np.ndarray | None:
+        """(n,) int64 class codes; None where the classes do not matter, or there are none."""
         if not (self.stratify and table.task.classification):
-            return np.zeros(len(rows), dtype=np.int64)
+            return None
         codes, names = classes(table, rows)
         counts = np.bincount(codes)
         rarest = int(counts.argmin())

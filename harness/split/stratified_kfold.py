@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.errors import UserError
 from harness.fold import Fold
 from harness.split.cut import cut_rows
 from harness.split.rounds import Rounds
-from harness.split.rows import classes, divide
+from harness.split.rows import classes, divide, require_class_size, require_classes
 from harness.table import Table
 
 
@@ -27,11 +26,14 @@ class StratifiedKFold:
         self.rounds = Rounds(folds, fold, valid, shuffle, seed)
 
     def __call__(self, table: Table) -> list[Fold]:
-        """Raises UserError: the target is a number or none, or a class is smaller than `folds`."""
+        """Raises UserError: a row has no one class, or a class is smaller than `folds`."""
         from sklearn.model_selection import StratifiedKFold as Deal
 
         rounds = self.rounds
-        codes, rows, unlabelled = self._classes(table)
+        require_classes(table, "stratified_kfold", "kfold")
+        rows, unlabelled = divide(table)
+        codes, names = classes(table, rows)
+        require_class_size(table, codes, names, rounds.folds)
 
         def cut(rest: np.ndarray, number: int) -> np.ndarray:
             rng = rounds.rng(number) if rounds.shuffle else None
@@ -39,23 +41,3 @@ class StratifiedKFold:
 
         deal = Deal(rounds.folds, shuffle=rounds.shuffle, random_state=rounds.random_state)
         return rounds.deal(rows, unlabelled, (test for _, test in deal.split(rows, codes)), cut)
-
-    def _classes(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(n,) class codes of the rows to split, those rows, and the unlabelled ones."""
-        target = table.labels.name
-        if not table.task.classification:
-            raise UserError(
-                f"split=stratified_kfold needs classes, and the target {target!r} of {table.name} is a "
-                "number; use split=kfold."
-            )
-        rows, unlabelled = divide(table)
-        codes, names = classes(table, rows)
-        counts = np.bincount(codes)
-        rarest = int(counts.argmin())
-        if counts[rarest] < self.rounds.folds:
-            raise UserError(
-                f"split.folds={self.rounds.folds} needs as many rows of each class, and class "
-                f"{names[rarest]!r} of {table.name} has {counts[rarest]}; lower split.folds, or use "
-                "split=kfold."
-            )
-        return codes, rows, unlabelled

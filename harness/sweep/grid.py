@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from harness.compose import automatic
 from harness.errors import UserError
 from harness.secrets import Secrets
-from harness.table import Table
 
 
 def sweep(
@@ -63,18 +62,14 @@ def _counted(runs: int) -> str:
 def _rehearse(configurations: list[DictConfig]) -> None:
     """Takes each to the first training step; rows that several share are read once."""
     from harness.experiment import prepare
-    from harness.run import plan
+    from harness.plan import make_plan
 
-    tables: dict[str, Table] = {}
     before = HydraConfig.instance().cfg
     try:
         for cfg in configurations:
             HydraConfig.instance().set_config(cfg)
-            own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-            source = OmegaConf.to_yaml(own.data.extract, resolve=True)
-            planned = plan(own, tables.get(source))
-            tables[source] = planned.table
-            prepare(planned.cfg, planned.table, planned.folds[0])
+            plan = make_plan(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+            prepare(plan, plan.folds[0])
     finally:
         HydraConfig.instance().cfg = before
 

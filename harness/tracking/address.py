@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import unquote
 
-MASK = "***"
+from harness.mask import MASK, mask_urls, passwords
 
-_PASSWORD = re.compile(r"(?P<head>^[a-z][\w+.-]*://[^/]*?:)(?P<password>[^/]+)(?=@)", re.IGNORECASE)
 _SQLITE = re.compile(r"^(?P<scheme>sqlite(\+\w+)?):///(?P<path>.+)$")
 
 
@@ -44,15 +42,12 @@ def file(uri: str) -> Path | None:
 
 def masked(uri: str) -> str:
     """The address with `***` for its password: what may be written anywhere."""
-    return _PASSWORD.sub(rf"\g<head>{MASK}", uri)
+    return mask_urls(uri)
 
 
 def scrubbed(text: str, uri: str) -> str:
     """A sentence of MLflow's, which may quote the address, without the address's password."""
-    match = _PASSWORD.match(uri)
     text = text.replace(uri, masked(uri))
-    if match is None:
-        return text
-    for password in {match["password"], unquote(match["password"])}:
+    for password in sorted(passwords(uri), key=len, reverse=True):
         text = text.replace(password, MASK)
     return text

@@ -9,6 +9,7 @@ from filelock import Timeout
 
 from harness.errors import UserError
 from harness.journal import JOURNAL, alive, read
+from harness.mask import MASK
 from harness.tracking import address
 from harness.tracking.errand import lock
 from harness.tracking.feed import Feed, words
@@ -123,7 +124,7 @@ def _place(
     chosen = experiment or state.experiment
     if given is not None and (explicit or state.uri == address.masked(given)):
         return given, chosen
-    if address.MASK in state.uri:
+    if MASK in state.uri:
         raise UserError(
             f"{folder} goes to {state.uri}, and passwords are never stored; give the whole address with "
             "--uri ADDRESS."

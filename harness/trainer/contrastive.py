@@ -57,9 +57,10 @@ class ContrastiveTrainer(UniversalTrainer):
 
     def build_head(self, width: int, task: Task) -> None:
         if self.method.labels and not task.classification:
+            found = "several columns" if task.several else "a number" if task.labelled else "absent"
             raise UserError(
-                f"this trainer/method pulls rows of one class together, and the target is "
-                f"{'absent' if not task.labelled else 'a number'}; use trainer/method=simclr."
+                f"this trainer/method pulls rows of one class together, and the target is {found}; "
+                "use trainer/method=simclr."
             )
 
     def build_training_head(self, width: int, task: Task) -> nn.Module:

@@ -17,7 +17,7 @@ from harness.trainer.universal import UniversalTrainer
 
 
 class Labelled(NamedTuple):
-    """data (B, *shape) float32; labels (B,) int64 codes, or float32 for a regression."""
+    """data (B, *shape) float32; labels (B,) int64 codes or float32 numbers, (B, T) float32 of several."""
 
     data: Tensor
     labels: Tensor
@@ -25,46 +25,52 @@ class Labelled(NamedTuple):
 
 @final
 class Regressor(nn.Module):
-    """(B, D) -> (B,) float32 in the target's own unit.
+    """(B, D) -> (B,) float32 in the target's own unit, or (B, T) of several targets.
 
-    Learns in units of the training targets' mean and standard deviation, which are buffers, so that
-    one learning rate serves targets of any scale.
+    Learns in units of each target's mean and standard deviation over the training rows, which are
+    buffers, so that one learning rate serves targets of any scale and several weigh alike.
+
+    Args:
+        width: D, of the representation.
+        targets: T, how many numbers are predicted.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, targets: int = 1) -> None:
         super().__init__()
-        self.linear = nn.Linear(width, 1)
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("std", torch.ones(()))
+        shape = () if targets == 1 else (targets,)
+        self.linear = nn.Linear(width, targets)
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("std", torch.ones(shape))
 
     def fit_unit(self, targets: Tensor) -> None:
-        """Takes the unit from the training targets (n,); 1 where they do not vary."""
-        std = targets.std(correction=0)
-        self.mean.copy_(targets.mean())
+        """Takes the units from the training targets, (n,) or (n, T); 1 for one that does not vary."""
+        std = targets.std(dim=0, correction=0)
+        self.mean.copy_(targets.mean(dim=0))
         self.std.copy_(torch.where(std > 0, std, 1.0))
 
     def standardise(self, values: Tensor) -> Tensor:
-        """(B,) in the target's own unit -> (B,) in the unit that is learned in."""
+        """(B,) or (B, T) in the targets' own units -> the same in the units that are learned in."""
         return (values - self.mean) / self.std
 
     def forward(self, representation: Tensor) -> Tensor:
         # In float32 also under autocast: bfloat16 tells 152 from 153, but not 152.2 from 152.6.
-        standardised: Tensor = self.linear(representation).squeeze(-1).float()
-        return standardised * self.std + self.mean
+        standardised: Tensor = self.linear(representation).float()
+        return standardised.reshape(-1, *self.mean.shape) * self.std + self.mean
 
 
 @final
 class SupervisedTrainer(UniversalTrainer):
-    """Learns labels: several classes, two classes, or a number.
+    """Learns labels: several classes, two classes, labels beside each other, or numbers.
 
     Args:
         loss: (outputs, targets) -> mean loss. Several classes: (B, C) logits and int64 codes. Two:
-            (B,) logits and float32 0 or 1. A number: (B,) and (B,), both standardised by the
-            training targets. "auto" is replaced by the corridor: cross-entropy, binary
-            cross-entropy, mean squared error.
+            (B,) logits and float32 0 or 1. Labels of which a row may have any: (B, C) logits and
+            (B, C) float32 0 or 1. A number: (B,) and (B,), several: (B, T) and (B, T), both
+            standardised by the training targets. "auto" is replaced by the corridor: cross-entropy,
+            binary cross-entropy (of labels, its mean over rows and labels), mean squared error.
     """
 
     needs_labels = True
@@ -82,9 +88,9 @@ class SupervisedTrainer(UniversalTrainer):
                 "data.extract.target=COLUMN, or learn without labels by trainer=contrastive."
             )
         if task.kind == "regression":
-            return Regressor(width)
+            return Regressor(width, task.outputs)
         logits = nn.Linear(width, task.outputs)
-        return logits if task.kind == "multiclass" else nn.Sequential(logits, nn.Flatten(0))
+        return nn.Sequential(logits, nn.Flatten(0)) if task.kind == "binary" else logits
 
     def build_training_head(self, width: int, task: Task) -> None:
         return None

@@ -17,16 +17,19 @@ def main(words: list[str]) -> None:
 
     from harness.compose import compose
     from harness.experiment import prepare
-    from harness.run import plan
+    from harness.plan import make_plan
 
-    cfg, chosen, table, folds = plan(compose(overrides))
-    experiment = prepare(cfg, table, folds[0])
-    for fold in folds[1:]:
-        prepare(cfg, table, fold)
-    parts = ", ".join(f"{len(rows)} {part}" for part, rows in folds[0].parts())
-    counted = f"{len(folds)} fold{'s' if len(folds) > 1 else ''}"
-    print(f"{cfg.name}: {len(table)} rows, {counted}, the first of {parts};")
+    plan = make_plan(compose(overrides))
+    experiment = prepare(plan, plan.folds[0])
+    for fold in plan.folds[1:]:
+        prepare(plan, fold)
+    parts = ", ".join(f"{len(rows)} {part}" for part, rows in plan.folds[0].parts())
+    counted = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
+    print(f"{plan.cfg.name}: {len(plan.table)} rows, {counted}, the first of {parts};")
     print(f"{experiment.parameters:,} parameters, {experiment.trainer.epochs} epochs.")
-    for key, value in chosen.items():
+    for key, value in plan.chosen.items():
         print(f"auto: {key}={value}")
+    for finding in plan.findings:
+        if finding.severity != "fine":
+            print(f"! {finding.sentence}")
     print("It fits.")

@@ -73,7 +73,8 @@ def echo() -> MakePredictor:
     def make(
         task: Task, loss: Callable[[Tensor, Tensor], Tensor] | None = None, head: bool = True
     ) -> Predictor:
-        final: nn.Module = nn.Identity() if task.kind == "multiclass" else _First()
+        wide = task.kind == "multiclass" or task.several
+        final: nn.Module = nn.Identity() if wide else _First()
         return Predictor(nn.Identity(), final if head else None, task, loss)
 
     return make

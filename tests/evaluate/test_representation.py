@@ -102,6 +102,42 @@ def test_a_number_as_target_is_probed_by_regression(make_loaders) -> None:
     assert evaluator.judge(keep(0, NUMBER), loaders) == {name: scores[name] for name in ("rankme", "knn_r2")}
 
 
+def test_several_numbers_are_probed_and_averaged(make_loaders) -> None:
+    train, test = draw(80, 2), draw(40, 2, seed=1)
+    both = Task("regression", columns=("a", "b"))
+    loaders = make_loaders(both, (train, train * 3 + 2), valid=(test, test * 3 + 2))
+    blind = Representation(l2=1e-6).score(keep(0, both), loaders, "valid", lambda: keep(1, both)).values
+    alone = [
+        Representation(l2=1e-6)
+        .score(
+            keep(0, NUMBER),
+            make_loaders(NUMBER, (train, train[:, place]), valid=(test, test[:, place])),
+            "valid",
+            lambda: keep(1, NUMBER),
+        )
+        .values
+        for place in (0, 1)
+    ]
+    for name in ("knn_r2", "linear_r2", "linear_r2_raw"):
+        assert blind[name] == pytest.approx((alone[0][name] + alone[1][name]) / 2)
+
+
+def test_several_labels_are_probed_one_by_one(make_loaders) -> None:
+    labels = Task("multilabel", ("a", "b"))
+    train, test = draw(80, 2), draw(41, 2, seed=1)
+    loaders = make_loaders(labels, (train, (train > 0).float()), valid=(test, (test > 0).float()))
+    found = Representation().score(keep(0, labels), loaders, "valid", lambda: keep(1, labels)).values
+    alone = []
+    for place in (0, 1):
+        part = make_loaders(
+            TWO, (train, (train[:, place] > 0).long()), valid=(test, (test[:, place] > 0).long())
+        )
+        alone.append(Representation().score(keep(0, TWO), part, "valid", lambda: keep(1, TWO)).values)
+    for name in ("knn_accuracy", "linear_accuracy", "knn_accuracy_raw", "linear_accuracy_raw"):
+        assert found[name] == pytest.approx((alone[0][name] + alone[1][name]) / 2)
+    assert Representation().judge(keep(0, labels), loaders)["knn_accuracy"] == found["knn_accuracy"]
+
+
 def test_without_labels_the_effective_rank_remains(make_loaders) -> None:
     none = Task("none")
     loaders = make_loaders(none, (draw(30, 4), None), valid=(draw(20, 4, seed=1), None))

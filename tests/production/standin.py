@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -69,4 +70,17 @@ class Trainer:
         assert device == "cpu", "the device of the training may not exist here"
 
     def build_head(self, width: int, task: Task) -> nn.Module:
-        return nn.Linear(width, task.outputs) if task.kind == "multiclass" else Single(width, 1)
+        single = task.outputs == 1
+        return Single(width, 1) if single else nn.Linear(width, task.outputs)
+
+
+class Flat(nn.Module):
+    """(B, *shape) -> (B, 3), whatever the shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.width = 3
+        self.linear = nn.Linear(math.prod(shape), 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.linear(inputs.flatten(1))

@@ -14,16 +14,20 @@ from harness.table import Table
 from harness.task import Task
 
 CLASSES = Task("multiclass", ("dead", "ill", "well"))
+NUMBERS = Task("regression", columns=("weight", "pulse"))
+LABELS = Task("multilabel", ("hot", "wet"))
 
 
-def test_the_facts_come_back_as_they_were(make: Any, config: dict[str, Any]) -> None:
-    folder, _, _ = make(CLASSES, autocast=torch.bfloat16)
+@pytest.mark.parametrize("task", [CLASSES, NUMBERS, LABELS])
+def test_the_facts_come_back_as_they_were(make: Any, config: dict[str, Any], task: Task) -> None:
+    folder, _, _ = make(task, autocast=torch.bfloat16)
     facts = bundle.read(folder)
     assert facts.config == config
-    assert facts.task == CLASSES
+    assert facts.task == task
     assert facts.columns == {"age": "int64", "dose": "float64", "ward": "str"}
     assert (facts.kind, facts.image, facts.inputs, facts.width) == ("table", None, (3,), 5)
     assert (facts.head, facts.autocast) == (True, "bfloat16")
+    assert (facts.array, facts.id, facts.time) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,8 @@ def test_the_facts_come_back_as_they_were(make: Any, config: dict[str, Any]) -> 
         (CLASSES, True, ["prediction", "probability_dead", "probability_ill", "probability_well"]),
         (Task("binary", ("no", "yes")), True, ["prediction", "probability_no", "probability_yes"]),
         (Task("regression"), True, ["prediction"]),
+        (NUMBERS, True, ["prediction_weight", "prediction_pulse"]),
+        (LABELS, True, ["prediction_hot", "prediction_wet", "probability_hot", "probability_wet"]),
         (CLASSES, False, [f"representation_{i}" for i in range(5)]),
     ],
 )

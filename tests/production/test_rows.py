@@ -46,6 +46,24 @@ def test_a_regression_gives_numbers(make: Any, rows: pd.DataFrame) -> None:
     np.testing.assert_array_equal(found["prediction"], expected)
 
 
+def test_a_regression_on_several_columns_gives_a_number_for_each(make: Any, rows: pd.DataFrame) -> None:
+    folder, predictor, transform = make(Task("regression", columns=("weight", "pulse")))
+    found = RowPredictor(folder)(rows)
+    expected = direct(predictor, transform, rows).outputs.double().numpy()
+    assert list(found.columns) == ["prediction_weight", "prediction_pulse"]
+    np.testing.assert_array_equal(found.to_numpy(), expected)
+
+
+def test_labels_are_0_or_1_with_a_probability_each(make: Any, rows: pd.DataFrame) -> None:
+    folder, predictor, transform = make(Task("multilabel", ("hot", "wet")))
+    found = RowPredictor(folder)(rows)
+    chances = direct(predictor, transform, rows).outputs.sigmoid().double().numpy()
+    assert list(found.columns) == ["prediction_hot", "prediction_wet", "probability_hot", "probability_wet"]
+    np.testing.assert_array_equal(found.iloc[:, 2:].to_numpy(), chances)
+    np.testing.assert_array_equal(found.iloc[:, :2].to_numpy(), chances > 0.5)
+    assert [str(dtype) for dtype in found.dtypes] == ["int64", "int64", "float64", "float64"]
+
+
 def test_without_a_head_the_representation_is_given(make: Any, rows: pd.DataFrame) -> None:
     folder, predictor, transform = make(CLASSES, head=False)
     found = RowPredictor(folder)(rows)

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection
 
-from harness.data.extract.bundled import Bundled
+from harness.build import build
+from harness.compose import compose_words
 from harness.errors import UserError
 from harness.split.group_kfold import GroupKFold
 from harness.table import Table
@@ -53,8 +54,7 @@ def test_without_shuffle_the_test_parts_are_those_of_scikit_learn():
 
 
 def test_digits_are_tested_by_writer():
-    roles = {"target": "digit", "group": "writer", "id": None, "features": None, "drop": [], "task": "auto"}
-    digits = Bundled(name="digits", kind="image", shape=[1, 8, 8], **roles)()
+    digits = build(compose_words(["data/extract=digits"]).data.extract, "data.extract")()
     folds = grouped()(digits)
     writers = [set(digits.groups[fold.test]) for fold in folds]
     assert sorted(writer for part in writers for writer in part) == list(range(14))
@@ -87,7 +87,7 @@ def test_fewer_groups_than_folds_are_refused():
 
 
 def test_too_few_groups_to_cut_a_valid_part_are_refused():
-    words = r"split.valid=0.15 of the 1 groups .* set more split.folds, or split.valid=0."
+    words = r"split.valid=0.15 of the 1 groups .* all; set split.valid=0, or give more groups."
     with pytest.raises(UserError, match=words):
         grouped(folds=2)(table([0, 1] * 5))
 

@@ -1,13 +1,17 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from harness.data.extract.bundled import Bundled
+from harness.build import build
+from harness.compose import compose_words
 from harness.errors import UserError
 from harness.split.ratio import Ratio
 from harness.table import Table
 
-DEFAULT = {"test": 0.2, "valid": 0.15, "stratify": True, "shuffle": True, "seed": 0}
+DEFAULT = {"test": 0.2, "valid": 0.15, "stratify": True, "grouped": False, "shuffle": True, "seed": 0}
 
 
 def ratio(**changes) -> Ratio:
@@ -25,8 +29,7 @@ def test_the_valid_part_is_a_fraction_of_what_the_test_part_leaves():
 
 
 def test_digits_are_divided_with_the_classes_in_proportion():
-    roles = {"target": "digit", "group": "writer", "id": None, "features": None, "drop": [], "task": "auto"}
-    digits = Bundled(name="digits", kind="image", shape=[1, 8, 8], **roles)()
+    digits = build(compose_words(["data/extract=digits"]).data.extract, "data.extract")()
     (fold,) = ratio()(digits)
     assert (len(fold.train), len(fold.valid), len(fold.test)) == (1222, 216, 359)
     everyone = np.bincount(digits.labels) / 1797
@@ -101,3 +104,58 @@ def test_a_test_fraction_outside_0_to_1_is_refused(test):
 def test_fractions_that_leave_no_row_to_train_on_are_refused():
     with pytest.raises(UserError, match=r"split.valid=0.9 of 3 rows leaves none to train on"):
         ratio(test=0.5, valid=0.9)(table(["a", "b"] * 3))
+
+
+def grouped_table(target, who) -> Table:
+    frame = pd.DataFrame({"x": range(len(who)), "y": target, "who": who})
+    return Table(frame, ("x",), target=("y",), group="who", name="visits")
+
+
+def test_grouped_parts_are_fractions_of_the_groups():
+    who = np.repeat(np.arange(20), np.arange(1, 21))
+    (fold,) = ratio(grouped=True, valid=0.25)(grouped_table(np.arange(210) + 0.5, who))
+    assert [len(set(who[rows])) for rows in (fold.train, fold.valid, fold.test)] == [12, 4, 4]
+    assert not set(who[fold.train]) & set(who[fold.valid]) | set(who[fold.train]) & set(who[fold.test])
+
+
+def test_grouped_and_stratified_parts_are_whole_groups_with_the_classes_in_proportion():
+    who, target = np.repeat(np.arange(40), 5), np.tile(["a", "a", "a", "b", "b"], 40)
+    (fold,) = ratio(grouped=True, valid=0.25)(grouped_table(target, who))
+    for rows, groups in ((fold.train, 24), (fold.valid, 8), (fold.test, 8)):
+        assert len(set(who[rows])) == groups
+        assert (target[rows] == "b").mean() == 0.4
+
+
+def test_a_grouped_split_leaves_out_unlabelled_rows_of_groups_that_test_or_validate():
+    who = np.repeat(np.arange(20), 3)
+    (fold,) = ratio(grouped=True)(grouped_table(["a", "b", None] * 20, who))
+    assert set(who[fold.unlabelled]) == set(who[fold.train])
+
+
+def test_without_shuffle_the_groups_that_appear_last_test():
+    who = np.repeat(list("jihgfedcba"), 2)
+    (fold,) = ratio(grouped=True, stratify=False, shuffle=False, valid=0.0)(
+        grouped_table(["a", "b"] * 10, who)
+    )
+    assert set(who[fold.test]) == {"a", "b"}
+
+
+def test_a_grouped_split_needs_a_group_column():
+    with pytest.raises(UserError, match=r"has no group column; name it with data.extract.group=COLUMN"):
+        ratio(grouped=True)(table(["a", "b"] * 9))
+
+
+def test_several_targets_are_split_by_row():
+    frame = pd.DataFrame({"x": range(20), "sick": [0, 1] * 10, "old": [0, 1, 1, 0] * 5})
+    (fold,) = ratio()(Table(frame, ("x",), target=("sick", "old")))
+    assert np.array_equal(fold.test, ratio()(table(np.arange(20) + 0.5))[0].test)
+
+
+def test_a_default_run_does_not_wait_for_scikit_learn():
+    script = (
+        "import sys; from harness.split.ratio import Ratio; "
+        "Ratio(test=0.2, valid=0.1, stratify=True, grouped=True, shuffle=True, seed=0); "
+        "print('sklearn' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

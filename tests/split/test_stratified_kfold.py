@@ -54,9 +54,17 @@ def test_without_shuffle_the_rows_of_each_class_are_dealt_in_order():
 
 def test_a_number_as_target_is_refused():
     with pytest.raises(
-        UserError, match="needs classes, and the target 'y' of visits is a number; use split=kfold"
+        UserError,
+        match="needs one class for each row, and the target 'y' of visits is a number; use split=kfold",
     ):
         stratified()(table(np.linspace(0, 1, 30)))
+
+
+def test_several_targets_are_refused():
+    frame = pd.DataFrame({"x": range(30), "sick": [0, 1] * 15, "old": [0, 1, 1] * 10})
+    words = "needs one class for each row, and the targets of visits are several, sick, old"
+    with pytest.raises(UserError, match=words):
+        stratified()(Table(frame, ("x",), target=("sick", "old"), name="visits"))
 
 
 def test_a_table_without_target_is_refused():

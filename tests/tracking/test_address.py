@@ -34,6 +34,7 @@ def test_only_a_database_file_has_a_file() -> None:
         ("http://me:s3cret@host:5000/path", "http://me:***@host:5000/path"),
         ("postgresql+psycopg2://me:p@ss@host/db", "postgresql+psycopg2://me:***@host/db"),
         ("http://host:5000", "http://host:5000"),
+        ("mysql://host/db?user=me&password=s3cret&ssl=1", "mysql://host/db?user=me&password=***&ssl=1"),
         ("http://host:5000/a:b@c", "http://host:5000/a:b@c"),
         ("sqlite:////home/me@work:1/mlflow.db", "sqlite:////home/me@work:1/mlflow.db"),
     ],

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from harness.arrays import Arrays, Loaders
-from harness.auto import finish
-from harness.build import build, check
 from harness.compose import compose
 from harness.data.load.resident import Resident
 from harness.experiment import Experiment, prepare
 from harness.fold import Fold
+from harness.plan import make_plan
 from harness.predictor import Predictor
 from harness.progress import Progress
 from harness.task import Task, TaskKind
@@ -142,10 +141,8 @@ def make_experiment() -> Callable[..., Experiment]:
     """What `python -m harness WORDS` would train, up to the door of the training."""
 
     def make(*words: str) -> Experiment:
-        cfg = compose(["trainer.device=cpu", "tracking=none", *words])
-        check(cfg)
-        table = build(cfg.data.extract, "data.extract")()
-        cfg, _ = finish(cfg, table)
-        return prepare(cfg, table, build(cfg.split, "split")(table)[0])
+        cfg = compose(["trainer.device=cpu", "tracking=none", "split.guard=off", *words])
+        plan = make_plan(cfg)
+        return prepare(plan, plan.folds[0])
 
     return make

@@ -128,7 +128,9 @@ def test_the_projection_has_the_widths_of_the_yaml(make_trainer: Make) -> None:
     assert [tuple(weight.shape) for weight in head.parameters()] == [(6, 8), (6,), (6,), (6,), (5, 6), (5,)]
 
 
-@pytest.mark.parametrize(("task", "found"), [("none", "absent"), ("regression", "a number")])
+@pytest.mark.parametrize(
+    ("task", "found"), [("none", "absent"), ("regression", "a number"), ("multilabel", "several columns")]
+)
 def test_classes_are_needed_where_classes_are_pulled_together(
     make_trainer: Make, task: str, found: str
 ) -> None:

@@ -16,10 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.auto import finish
-from harness.build import build
 from harness.compose import compose
 from harness.experiment import prepare
+from harness.plan import make_plan
 
 GOLDEN = Path(__file__).with_name("golden.json")
 
@@ -41,9 +40,8 @@ CURVES = {
 
 def curve(name: str) -> list[float]:
     cfg = compose([*CURVES[name], *TEN_STEPS])
-    table = build(cfg.data.extract, "data.extract")()
-    cfg, _ = finish(cfg, table)
-    experiment = prepare(cfg, table, build(cfg.split, "split")(table)[0])
+    plan = make_plan(cfg)
+    experiment = prepare(plan, plan.folds[0])
     trainer, losses = experiment.trainer, []
     loss_of = trainer.loss
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from harness.arrays import Arrays, Loaders
+from harness.data.load.resident import Resident
 from harness.errors import UserError
+from harness.fold import Fold
 from harness.task import Task
 from harness.trainer.supervised import Regressor, SupervisedTrainer
 
@@ -29,6 +33,57 @@ def test_several_classes_have_a_logit_each_and_two_classes_one(make_trainer: Mak
     representation, build_head = torch.randn(5, 8), make_trainer().build_head
     assert build_head(8, Task("multiclass", ("a", "b", "c")))(representation).shape == (5, 3)
     assert build_head(8, Task("binary", ("no", "yes")))(representation).shape == (5,)
+
+
+def test_labels_have_a_logit_each_and_several_numbers_an_output_each(make_trainer: Make) -> None:
+    representation, build_head = torch.randn(5, 8), make_trainer().build_head
+    assert build_head(8, Task("multilabel", ("a", "b", "c")))(representation).shape == (5, 3)
+    assert build_head(8, Task("regression", columns=("a", "b")))(representation).shape == (5, 2)
+    assert build_head(8, Task("regression"))(representation).shape == (5,)
+
+
+def test_each_of_several_targets_is_learned_in_its_own_unit() -> None:
+    head, representation = Regressor(8, 2), torch.randn(5, 8)
+    targets = torch.tensor([[100.0, 7.0], [140.0, 7.0], [220.0, 7.0]])
+    head.fit_unit(targets)
+    one = Regressor(8)
+    one.fit_unit(targets[:, 0])
+    torch.testing.assert_close(head.mean, torch.tensor([one.mean.item(), 7.0]))
+    torch.testing.assert_close(head.std, torch.tensor([one.std.item(), 1.0]))
+    torch.testing.assert_close(head(representation), head.linear(representation) * head.std + head.mean)
+    torch.testing.assert_close(head.standardise(targets)[:, 0], one.standardise(targets[:, 0]))
+
+
+def several(task: Task, targets: Tensor) -> Loaders:
+    """Rows of four numbers, all of them for training."""
+    inputs = torch.randn(len(targets), 4, generator=torch.Generator().manual_seed(0))
+    rows, none = np.arange(len(targets)), np.arange(0)
+    load = Resident(batch_size=64, eval_batch_size=64, shuffle=False)
+    return load(Arrays(inputs, targets, task), Fold(0, rows, none, none), torch.device("cpu"))
+
+
+def test_the_loss_of_several_numbers_is_the_mean_of_their_standardised_ones(make_trainer: Make) -> None:
+    targets = torch.randn(16, 2) * torch.tensor([100.0, 0.01])
+    loaders, trainer = several(Task("regression", columns=("a", "b")), targets), make_trainer("regression")
+    trainer.attach(Unchanged(), loaders)
+    (batch,) = loaders.train
+    outputs = trainer.predictor()(batch.inputs).outputs
+    each = ((outputs - targets) / targets.std(dim=0, correction=0)).square().mean(dim=0)
+    assert each.shape == (2,)
+    torch.testing.assert_close(trainer.loss(trainer.unpack(batch, lambda inputs: inputs)), each.mean())
+    torch.testing.assert_close(trainer.predictor().loss(outputs, targets), each.mean())
+
+
+def test_the_loss_of_labels_is_the_mean_of_their_binary_ones(make_trainer: Make) -> None:
+    targets = (torch.rand(16, 3) > 0.5).float()
+    loaders, trainer = several(Task("multilabel", ("a", "b", "c")), targets), make_trainer("binary")
+    trainer.attach(Unchanged(), loaders)
+    (batch,) = loaders.train
+    outputs = trainer.predictor()(batch.inputs).outputs
+    chances = 1 / (1 + (-outputs).exp())
+    expected = -torch.where(targets == 1, chances, 1 - chances).log().mean()
+    torch.testing.assert_close(trainer.loss(trainer.unpack(batch, lambda inputs: inputs)), expected)
+    torch.testing.assert_close(trainer.predictor().loss(outputs, targets), expected)
 
 
 def test_a_regressor_answers_in_the_unit_of_the_targets() -> None:

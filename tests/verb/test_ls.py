@@ -10,7 +10,7 @@ def test_without_a_group_every_group_is_listed_with_its_choices(knock: Any) -> N
     answer = knock("ls")
     assert (answer.status, answer.err) == (0, "")
     lines = dict(line.split(maxsplit=1) for line in answer.out.splitlines())
-    assert lines["split"] == "group_kfold, kfold, ratio, stratified_kfold"
+    assert lines["tracking"] == "mlflow, none"
     assert lines["trainer/method"] == "simclr, supcon, triplet"
     assert list(lines) == sorted(groups())
 

@@ -2,60 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from harness.data.extract.roles import Roles
-from harness.table import Aim, Kind, Table
+from harness.data.extract.source import Source
+from harness.table import Table
 
 Name = Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
 
-_TARGETS = {"breast_cancer": "diagnosis", "wine": "cultivar", "iris": "species", "diabetes": "progression"}
+TARGETS = {"breast_cancer": "diagnosis", "wine": "cultivar", "iris": "species", "diabetes": "progression"}
+"""The label of each set but digits, which has two."""
 
 _WRITERS = (0, 130, 256, 386, 516, 646, 776, 915, 1029, 1157, 1287, 1415, 1545, 1667)
 """The first row of each of the 14 people who wrote the digits, one after the other."""
 
 
-class Bundled:
+class Bundled(Source):
     """A data set of scikit-learn as a Table.
 
     Columns beside the features: digits has `digit` and `writer`, breast_cancer `diagnosis`, wine
     `cultivar`, iris `species`, diabetes `progression` (a number; the features in their own units).
-    The other arguments are those of `Roles`.
+    The other arguments are those of `Source`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: Name,
-        kind: Kind,
-        shape: list[int] | None,
-        target: str | None,
-        group: str | None,
-        id: str | None,
-        features: list[str] | None,
-        drop: list[str],
-        task: Aim,
-    ) -> None:
-        self.name = name
-        named = {target, group, id, *(features or []), *drop}
-        # A label that is given no role, as by data.extract.target=null, does not become a feature.
-        aside = [column for column in _labels(name) if column not in named]
-        self.roles = Roles(target, group, id, features, [*drop, *aside], task, kind, shape)
+    def __init__(self, *, name: Name, **roles: Any) -> None:
+        super().__init__(name=name, **roles)
+        self.data = name
+        # A label that is given no role, as by data.extract.target=null, becomes no feature.
+        used = self.roles.named.union(self.roles.drop)
+        aside = [column for column in labels_of(name) if column not in used]
+        self.roles = replace(self.roles, drop=[*self.roles.drop, *aside])
 
     def __call__(self) -> Table:
         """Raises UserError: roles that the columns do not fit."""
-        frame = _digits() if self.name == "digits" else _other(self.name)
-        return self.roles.assign(frame, self.name, f"scikit-learn: {self.name}")
+        return self.roles.assign(bundled(self.data), self.data, f"scikit-learn: {self.data}")
+
+    def fingerprint(self) -> str:
+        """The data comes with scikit-learn, and changes with nothing else."""
+        return installed()
 
 
-def _labels(name: Name) -> tuple[str, ...]:
+def installed() -> str:
+    """The version of scikit-learn, which is not imported for it."""
+    from importlib.metadata import version
+
+    return f"scikit-learn {version('scikit-learn')}"
+
+
+def bundled(name: Name) -> pd.DataFrame:
+    """The features and labels of a set."""
+    return _digits() if name == "digits" else _other(name)
+
+
+def labels_of(name: Name) -> tuple[str, ...]:
     """The columns of a set that are no features."""
-    return ("digit", "writer") if name == "digits" else (_TARGETS[name],)
+    return ("digit", "writer") if name == "digits" else (TARGETS[name],)
 
 
 def _digits() -> pd.DataFrame:
@@ -89,5 +95,5 @@ def _other(name: str) -> pd.DataFrame:
     else:
         found = getattr(datasets, f"load_{name}")(as_frame=True)
         target = found.target.map(dict(enumerate(map(str, found.target_names))))
-    frame: pd.DataFrame = found.data.assign(**{_TARGETS[name]: target})
+    frame: pd.DataFrame = found.data.assign(**{TARGETS[name]: target})
     return frame

@@ -1,130 +1,265 @@
-"""Csv: a table in a text file."""
+"""Csv: a table in a text file, or in many."""
 
 from __future__ import annotations
 
+import codecs
+import lzma
+import os
+import re
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from harness.data.extract.roles import Roles
-from harness.errors import UserError, near
-from harness.table import Aim, Kind, Table
+from harness.data.extract import files
+from harness.data.extract.lines import (
+    COMPRESSIONS,
+    Dialect,
+    Places,
+    malformed,
+    require_equal_lengths,
+    unfinished,
+)
+from harness.data.extract.source import Source
+from harness.data.extract.types import WORDS, Type, converted, number_or_text, odd_row
+from harness.errors import UserError, near, sentence
+from harness.table import Table
+
+_KEY = "data.extract.path"
+
+_FAULTS = (OSError, EOFError, ValueError, ImportError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+"""What reading, unpacking and decoding a file raise; pandas' own are ValueErrors."""
 
 
-class Csv:
-    """A file of separated values, its first line the column names, in UTF-8.
+class Csv(Source):
+    """Files of separated values, the first line of each the column names.
 
-    Group and id columns are kept as the text they are (`007` stays `007`); of the others, those
-    that hold only numbers become numbers. The arguments not named here are those of `Roles`.
+    A column of only numbers becomes numbers, any other text; one of numbers with some text between is
+    refused. Group and id columns stay the text they are (`007` stays `007`) unless they are whole
+    numbers. The arguments not named here are those of `Source`.
 
     Args:
-        path: the file; relative to the current folder.
+        path: the file, a list of files, or a pattern (`visits-*.csv`, `**/*.csv`); relative to the
+            current folder; read in the order of their names, all with the same columns. Those that
+            end in .gz, .bz2, .xz, .zip or .zst are unpacked while they are read.
         separator: what stands between two cells: one character, or a regular expression.
+        decimal: what stands between a number's whole and fractional part.
+        encoding: of the characters, by its name in Python.
         missing: the cells that count as missing, an empty one among them.
-        name: what the data set is called; None: the file's name without its ending.
+        types: of the columns that are not to be judged by what they hold.
+        dates: the columns of dates.
+        date_format: of the dates, as of `strptime`; None: ISO 8601.
+        source_column: a column to add, with the name of each row's file; None: none.
     """
 
     def __init__(
         self,
         *,
-        path: str | None,
+        path: str | list[str] | None,
         separator: str,
+        decimal: str,
+        encoding: str,
         missing: list[str],
-        name: str | None,
-        kind: Kind,
-        shape: list[int] | None,
-        target: str | None,
-        group: str | None,
-        id: str | None,
-        features: list[str] | None,
-        drop: list[str],
-        task: Aim,
+        types: dict[str, Type],
+        dates: list[str],
+        date_format: str | None,
+        source_column: str | None,
+        **roles: Any,
     ) -> None:
+        super().__init__(**roles)
         if not separator:
             raise ValueError("separator must be one character or more, got ''")
-        self.path = path
-        self.separator, self.missing = separator, missing
-        self.name = name
-        self.roles = Roles(target, group, id, features, drop, task, kind, shape)
+        if len(decimal) != 1 or decimal == separator:
+            raise ValueError(f"decimal must be one character other than the separator, got {decimal!r}")
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise ValueError(
+                f"encoding must be one that Python knows, such as utf-8 or latin-1, got {encoding!r}"
+            ) from None
+        twice = [column for column in dates if types.get(column, "date") != "date"]
+        if twice:
+            raise ValueError(f"dates must not name a column to which types gives another, got {twice[0]!r}")
+        self.path, self.missing, self.decimal = path, missing, decimal
+        self.dialect = Dialect(separator, encoding)
+        self.types: dict[str, Type] = types | dict.fromkeys(dates, "date")
+        self.date_format, self.source_column = date_format, source_column
 
     def __call__(self) -> Table:
         """Raises UserError: no such file, no table in it, or roles that its columns do not fit."""
+        paths = self._paths()
+        frame = self._typed(*self._read(paths, self._text(paths)))
+        return self.roles.assign(frame, self.name or _title(paths), _shown(self.path))
+
+    def fingerprint(self) -> str:
+        """Of the files, see `harness.data.extract.files.fingerprint`."""
+        return files.fingerprint(self._paths())
+
+    def _paths(self) -> list[Path]:
         if self.path is None:
             raise UserError("data.extract.path needs the file to read; give data.extract.path=FILE.csv.")
-        path = Path(self.path).expanduser()
-        _require_file(path)
-        return self.roles.assign(self._read(path), self.name or path.stem, self.path)
+        return files.matching(self.path, _KEY)
 
-    def _read(self, path: Path) -> pd.DataFrame:
+    def _text(self, paths: list[Path]) -> set[str]:
+        """The columns to be read as they are written; looks at the names in every file first."""
+        first = self._names(paths[0])
+        for path in paths[1:]:
+            names = self._names(path)
+            odd = [name for name in (*first, *names) if (name in first) != (name in names)]
+            if odd:
+                without, other = (path, paths[0]) if odd[0] in first else (paths[0], path)
+                raise UserError(
+                    f"the files of data.extract.path must have the same columns, and {without} lacks "
+                    f"{odd[0]!r}, which {other} has; mend it, or leave it out of data.extract.path."
+                )
+        for column in self.types:
+            if column not in first:
+                key = "dates" if self.types[column] == "date" else "types"
+                raise UserError(
+                    f"data.extract.{key} names the column {column!r}, which {paths[0]} does not have; "
+                    f"{near(column, first)}"
+                )
+        if self.source_column in first:
+            raise UserError(
+                f"data.extract.source_column={self.source_column} is a column of {paths[0]} already; "
+                "choose another name."
+            )
+        plain = {column for column, kind in self.types.items() if kind not in ("int", "float")}
+        return plain | {name for name in first if name in (self.roles.group, self.roles.id)}
+
+    def _read(self, paths: list[Path], text: set[str]) -> tuple[pd.DataFrame, Places]:
+        """All rows in one frame, the columns `text` and those of numbers and text together as text."""
+        frames = [self._guarded(path, text) for path in paths]
+        if self.source_column is not None:
+            folder = os.path.commonpath([path.parent for path in paths])
+            for path, frame in zip(paths, frames, strict=True):
+                frame[self.source_column] = os.path.relpath(path, folder)
+        places = Places(paths, [len(frame) for frame in frames], self.dialect)
+        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+        untold = (column for column in frame.columns if column not in text)
+        mixed = {column for column in untold if _holds_text_among_others(frame[column])}
+        # pandas judges a column block by block: what is the number 1 in one would be the text "1" in another.
+        return self._read(paths, text | mixed) if mixed else (frame, places)
+
+    def _guarded(self, path: Path, text: set[str]) -> pd.DataFrame:
         try:
-            return self._parse(path)
+            frame = self._parse(path, text)
+            require_equal_lengths(path, self.dialect, frame)
         except pd.errors.EmptyDataError:
             raise UserError(
                 f"data.extract.path={path} is empty; name a file with a line of column names."
             ) from None
         except UnicodeDecodeError:
+            encoding = self.dialect.encoding.upper()
             raise UserError(
-                f"data.extract.path={path} is not text in UTF-8; save it as comma-separated UTF-8 text."
+                f"data.extract.path={path} is not text in {encoding}; save it as comma-separated {encoding} "
+                "text, or set data.extract.encoding."
             ) from None
-        except pd.errors.ParserWarning:
-            raise UserError(
-                f"data.extract.path={path} has more cells in a row than column names in its first line; "
-                "add the missing names."
-            ) from None
-        except (pd.errors.ParserError, OSError) as fault:
-            reason = str(fault).rpartition("C error: ")[2].strip()
-            raise UserError(
-                f"data.extract.path={path} cannot be read as a table: {reason}; mend the file, or set "
-                "data.extract.separator."
-            ) from None
+        except (pd.errors.ParserWarning, pd.errors.ParserError) as fault:
+            if "EOF inside string" in str(fault):
+                raise unfinished(path, self.dialect) from None
+            raise malformed(path, self.dialect) or self._unreadable(path, fault) from None
+        except ImportError as fault:  # a compression that pandas needs a package for
+            raise UserError(f"data.extract.path={path} cannot be unpacked: {sentence(str(fault))}") from None
+        except _FAULTS as fault:
+            raise self._unreadable(path, fault) from None
+        return frame
 
-    def _parse(self, path: Path) -> pd.DataFrame:
-        # The C parser reads a column as a whole, so that one odd cell far down makes it text throughout.
-        engine: dict[str, Any] = {"engine": "c", "low_memory": False}
-        if len(self.separator) > 1:
-            engine = {"engine": "python"}
-        self._require_distinct_names(path, engine)
-        text = [column for column in (self.roles.group, self.roles.id) if column is not None]
+    def _unreadable(self, path: Path, fault: Exception) -> UserError:
+        reason = " ".join(str(fault).rpartition("C error: ")[2].split()).rstrip(".").replace(". ", ", ")
+        return UserError(
+            f"data.extract.path={path} cannot be read as a table: {reason}; mend the file, or set "
+            "data.extract.separator."
+        )
+
+    def _parse(self, path: Path, text: set[str]) -> pd.DataFrame:
         with warnings.catch_warnings():
             # pandas warns where it cuts off cells that have no column name.
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # `_read` looks for itself
             frame: pd.DataFrame = pd.read_csv(
                 path,
-                sep=self.separator,
                 index_col=False,
                 dtype=dict.fromkeys(text, str),
                 keep_default_na=False,
                 na_values=self.missing,
-                **engine,
+                decimal=self.decimal,
+                **self._written(),
             )
         return frame
 
-    def _require_distinct_names(self, path: Path, engine: dict[str, Any]) -> None:
-        """pandas would rename the second of two: a second target column would become a feature."""
-        first = pd.read_csv(path, sep=self.separator, header=None, nrows=1, dtype=str, **engine)
-        names = first.iloc[0]
-        twice = names[names.duplicated()].dropna()
+    def _written(self) -> dict[str, Any]:
+        engine: Any = "c" if self.dialect.plain else "python"
+        return {"sep": self.dialect.separator, "encoding": self.dialect.encoding, "engine": engine}
+
+    def _names(self, path: Path) -> list[str]:
+        """The column names; pandas would rename the second of two: a second target would be a feature."""
+        try:
+            first = pd.read_csv(
+                path, header=None, nrows=1, dtype=str, keep_default_na=False, **self._written()
+            ).iloc[0]
+        except _FAULTS:
+            return list(self._guarded(path, set()).columns)  # which says what is wrong
+        twice = first[first.duplicated() & (first != "")]
         if len(twice):
             raise UserError(
                 f"data.extract.path={path} has two columns named {twice.iloc[0]!r}; rename one in the file."
             )
+        return [name or f"Unnamed: {i}" for i, name in enumerate(first)]
 
+    def _typed(self, frame: pd.DataFrame, places: Places) -> pd.DataFrame:
+        for column in frame.columns:
+            kind = self.types.get(column)
+            text = pd.api.types.is_string_dtype(frame[column].dtype) and not frame[column].isna().all()
+            if kind is not None:
+                frame[column] = self._convert(frame[column], kind, places)
+            elif text and column in (self.roles.group, self.roles.id):
+                frame[column] = number_or_text(frame[column])
+            elif text and column not in self.roles.drop:
+                self._require_one_type(frame[column], places)
+        return frame
 
-def _require_file(path: Path) -> None:
-    if path.is_dir():
-        names = (entry.name for entry in path.iterdir() if entry.is_file())
-        raise UserError(f"data.extract.path={path} is a folder, and a file is needed; {near('', names)}")
-    if path.exists():
-        return
-    if not path.parent.is_dir():
+    def _convert(self, column: pd.Series, kind: Type, places: Places) -> pd.Series:
+        found, row = converted(column, kind, self.decimal, self.date_format)
+        if row < 0:
+            return found
+        key = "date_format" if kind == "date" else "types"
+        form = f" written {self.date_format or 'as in ISO 8601'}" if kind == "date" else ""
         raise UserError(
-            f"data.extract.path={path} does not exist, nor does its folder; relative paths start at "
-            f"{Path.cwd()}."
+            f"column {str(column.name)!r} must hold {WORDS[kind]}{form}, and {places.of(row)} holds "
+            f"{str(column.iloc[row])!r}; mend it, count it as missing with data.extract.missing, or change "
+            f"data.extract.{key}."
         )
-    names = (entry.name for entry in path.parent.iterdir() if entry.suffix == path.suffix)
-    raise UserError(
-        f"data.extract.path={path} does not exist; among the {path.suffix or 'other'} files of its folder, "
-        f"{near(path.name, names)}"
-    )
+
+    def _require_one_type(self, column: pd.Series, places: Places) -> None:
+        row = odd_row(column, self.decimal)
+        if row >= 0:
+            raise UserError(
+                f"column {str(column.name)!r} holds numbers, and {places.of(row)} the text "
+                f"{column.iloc[row]!r}; mend it, count it as missing with data.extract.missing, or keep all "
+                f"as text with +data.extract.types.{column.name}=text."
+            )
+
+
+def _holds_text_among_others(column: pd.Series) -> bool:
+    if column.dtype != object:
+        return False
+    return pd.api.types.infer_dtype(column, skipna=True) not in ("string", "boolean", "empty")
+
+
+def _title(paths: list[Path]) -> str:
+    """The file's name without its endings; of several files, what their names begin with."""
+    stems = [Path(path.stem).stem if path.suffix in COMPRESSIONS else path.stem for path in paths]
+    shared = stems[0]
+    while not all(stem.startswith(shared) for stem in stems):
+        shared = shared[:-1]
+    if len(paths) > 1:
+        shared = re.sub(r"[\W_\d]+$", "", shared)
+    return shared or paths[0].resolve().parent.name
+
+
+def _shown(path: str | list[str] | None) -> str:
+    return ", ".join(path) if isinstance(path, list) else str(path)

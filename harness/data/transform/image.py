@@ -1,14 +1,19 @@
-"""Image: rows of pixel columns -> (N, C, H, W)."""
+"""Image: pixel columns, arrays, files -> (N, C, H, W)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 
 from harness.arrays import Arrays
-from harness.data.transform.columns import numbers, select
+from harness.data.transform.columns import numbers, require
+from harness.data.transform.pictures import Files, Moments, Pictures, Source, Stack, in_turn
+from harness.data.transform.shaping import Fit, Shaping
 from harness.data.transform.target import encode, pack, unpack
 from harness.errors import UserError
 from harness.table import Table
@@ -18,53 +23,151 @@ from harness.task import Task
 class Image:
     """Pixels as float32, each channel with mean 0 and standard deviation 1 over the training rows.
 
-    A pixel that is missing or infinite becomes its channel's mean.
+    Images are pixel columns, an array (N, C, H, W), or one column of paths or of encoded files; the
+    last three are read when a batch asks for them. A pixel that is missing or infinite becomes its
+    channel's mean.
 
     Args:
+        size: [H, W] in pixels; None: the images have one size, and the first that differs is named.
+        resize: how an image comes to `size`: "stretch", "crop" (scaled to cover it, the middle kept)
+            or "pad" (scaled into it, zeros around).
+        channels: 1 (grey), 3 (red, green, blue); None: as the images are, all alike.
         normalise: False leaves the pixels in their own unit.
+        statistics: of how many training images mean and deviation are taken, spread evenly over them.
     """
 
-    def __init__(self, *, normalise: bool) -> None:
-        self.normalise = normalise
+    def __init__(
+        self,
+        *,
+        size: list[int] | None,
+        resize: Fit,
+        channels: Literal[1, 3] | None,
+        normalise: bool,
+        statistics: int,
+    ) -> None:
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise ValueError(f"size must be [height, width] in pixels or null, got {size}")
+        if statistics < 1:
+            raise ValueError(f"statistics must be 1 or more images, got {statistics}")
+        self.shaping = Shaping(None if size is None else (size[0], size[1]), resize, channels)
+        self.normalise, self.statistics = normalise, statistics
+        self.columns: Sequence[str] = ()
+        self.shape: tuple[int, ...] | None = None
+
+    def arrange(self, table: Table, holds: Callable[[int], bool]) -> Table:
+        """Decodes files to an array (N, C, H, W) of uint8 where the loader holds all the samples.
+
+        Raises:
+            UserError: an image cannot be decoded, or is of another shape than the first.
+        """
+        if table.array is not None or table.shape is not None:
+            return table
+        files = self._files(table, first=0)
+        size = 4 * int(np.prod(files.shape))
+        if not holds(size):
+            return table
+        return replace(table, features=(), array=files.all(), files=table.features[0])
 
     def fit(self, table: Table, rows: np.ndarray, task: Task) -> None:
-        """Raises UserError: the table has no pixel columns, or one that holds no numbers."""
-        if table.shape is None:
-            raise UserError(
-                f"data/transform=image needs pixel columns, and {table.name} has none; set "
-                "data.extract.kind=image and data.extract.shape=[C,H,W], or use data/transform=tabular."
-            )
-        self.task, self.columns, self.shape = task, table.features, table.shape
-        pixels = numbers(select(table, self.columns).iloc[rows])
-        pixels = pixels.reshape(len(rows), self.shape[0], -1)
-        known = ~np.isnan(pixels)
-        count = np.maximum(known.sum(axis=(0, 2)), 1)
-        self.mean = np.where(known, pixels, 0).sum(axis=(0, 2)) / count
-        distance = np.where(known, pixels - self.mean[:, None], 0)
-        deviation = np.sqrt((distance**2).sum(axis=(0, 2)) / count)
-        # A channel of one colour has no spread to divide by.
-        self.deviation = np.where(deviation > 0, deviation, 1.0)
+        """Raises UserError: the table has no images, or the first of the training rows cannot be read."""
+        self.task, self.columns, self.shape = task, table.features, None
+        source = self._source(table, int(rows[0]))
+        self.shape = source.shape[1:]
+        drawn = rows[
+            np.arange(min(len(rows), self.statistics)) * len(rows) // min(len(rows), self.statistics)
+        ]
+        moments = Moments(self.shape[0])
+        if isinstance(source, Pixels):
+            moments.add(source.numbers(drawn))
+        else:
+            for pixels in in_turn(source, drawn):
+                moments.add(pixels)
+        self.mean, self.deviation = moments.mean, moments.deviation
 
     def __call__(self, table: Table) -> Arrays:
-        pixels = numbers(select(table, self.columns)).reshape(len(table), self.shape[0], -1)
-        mean = self.mean[:, None]
-        pixels = np.where(np.isnan(pixels), mean, pixels)
-        if self.normalise:
-            pixels = (pixels - mean) / self.deviation[:, None]
-        inputs = torch.from_numpy(pixels.astype(np.float32)).reshape(len(table), *self.shape)
-        return Arrays(inputs, encode(table, self.task), self.task)
+        """Raises UserError: a column is missing or holds no images."""
+        source = self._source(table, 0)
+        targets = encode(table, self.task)
+        if isinstance(source, Pixels):
+            return Arrays(torch.from_numpy(self._normalised(source)), targets, self.task)
+        self._require_shape(source, table)
+        deviation = self.deviation if self.normalise else None
+        return Arrays(Pictures(source, self.mean, deviation), targets, self.task)
 
     def state(self) -> dict[str, Any]:
         return {
             "columns": list(self.columns),
-            "shape": list(self.shape),
+            "shape": list(self.shape or ()),
             "mean": self.mean.tolist(),
             "deviation": self.deviation.tolist(),
             "task": pack(self.task),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        channels, height, width = state["shape"]
-        self.columns, self.shape = tuple(state["columns"]), (channels, height, width)
+        self.columns, self.shape = tuple(state["columns"]), tuple(state["shape"])
         self.mean, self.deviation = np.array(state["mean"]), np.array(state["deviation"])
         self.task = unpack(state["task"])
+
+    def _normalised(self, source: Pixels) -> np.ndarray:
+        """(N, C, H, W) float32, computed in double precision."""
+        pixels = source.numbers(slice(None))
+        mean = self.mean[:, None]
+        pixels = np.where(np.isnan(pixels), mean, pixels)
+        if self.normalise:
+            pixels = (pixels - mean) / self.deviation[:, None]
+        return pixels.astype(np.float32).reshape(source.shape)
+
+    def _source(self, table: Table, first: int) -> Source | Pixels:
+        if table.array is not None:
+            if table.array.ndim != 4 or table.array.dtype.kind not in "fiub":
+                raise UserError(
+                    f"data/transform=image takes an array (N, C, H, W) of numbers, and {table.name} gives "
+                    f"{table.array.shape} of {table.array.dtype}; set data.extract.kind to what it holds."
+                )
+            return Stack(table.array, self.shaping)
+        if table.shape is None and not self._pixel_columns:
+            return self._files(table, first)
+        columns = self.columns or table.features
+        require(table.frame, columns, table.name)
+        shape = table.shape or self.shape
+        pixels = Pixels(table.frame, columns, tuple(shape or ()))
+        if self.shaping.size in (None, pixels.shape[2:]) and self.shaping.channels in (None, pixels.shape[1]):
+            return pixels
+        return Stack(pixels.numbers(slice(None)).reshape(pixels.shape), self.shaping)
+
+    @property
+    def _pixel_columns(self) -> bool:
+        """Whether the transform was fitted on more columns than a path."""
+        return len(self.columns) > 1
+
+    def _files(self, table: Table, first: int) -> Files:
+        columns = self.columns or table.features
+        require(table.frame, columns, table.name)
+        column = table.frame[columns[0]]
+        if len(columns) != 1 or pd.api.types.is_numeric_dtype(column):
+            raise UserError(
+                f"data/transform=image needs pixel columns or one column of images, and {table.name} has "
+                "neither; set data.extract.kind=image and data.extract.shape=[C,H,W], or use "
+                "data/transform=tabular."
+            )
+        return Files(column, self.shaping, self.shape, first)
+
+    def _require_shape(self, source: Source, table: Table) -> None:
+        if source.shape[1:] != self.shape:
+            raise UserError(
+                f"the model was trained on images of shape {self.shape}, and {table.name} gives "
+                f"{source.shape[1:]}; set data.transform.size before training, or give images alike."
+            )
+
+
+class Pixels:
+    """Images of pixel columns."""
+
+    def __init__(self, frame: pd.DataFrame, columns: Sequence[str], shape: tuple[int, ...]) -> None:
+        self._frame, self._columns = frame[list(columns)], columns
+        self.shape = (len(frame), *shape)
+
+    def numbers(self, rows: np.ndarray | slice) -> np.ndarray:
+        """(B, C, H * W) float64, NaN where missing."""
+        pixels = numbers(self._frame.iloc[rows])
+        return pixels.reshape(len(pixels), self.shape[1], -1)

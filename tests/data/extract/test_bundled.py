@@ -16,9 +16,12 @@ def extract(name, kind="table", shape=None, target=None, group=None):
         target=target,
         group=group,
         id=None,
+        time=None,
         features=None,
         drop=[],
         task="auto",
+        infinite="error",
+        keep=[],
     )()
 
 

@@ -1,16 +1,35 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from harness.data.extract.roles import Roles
 from harness.errors import UserError
 
-DEFAULT = {"target": None, "group": None, "id": None, "features": None, "drop": [], "task": "auto"}
+DEFAULT = {
+    "target": None,
+    "group": None,
+    "id": None,
+    "time": None,
+    "features": None,
+    "keep": [],
+    "drop": [],
+    "task": "auto",
+    "kind": "table",
+    "shape": None,
+    "infinite": "error",
+}
 
 
-def assign(frame=None, *, kind="table", shape=None, **changes):
+def assign(frame=None, array=None, **changes):
     if frame is None:
         frame = pd.DataFrame({"age": [1, 2], "dose": [3, 4], "who": ["a", "b"], "ill": ["y", "n"]})
-    return Roles(**(DEFAULT | changes), kind=kind, shape=shape).assign(frame, "visits", "visits.csv")
+    return Roles(**(DEFAULT | changes)).assign(frame, "visits", "visits.csv", array)
+
+
+def refuse(words, *arguments, **changes):
+    with pytest.raises(UserError, match=words) as found:
+        assign(*arguments, **changes)
+    assert str(found.value).count(". ") == 0
 
 
 def test_the_features_are_all_columns_without_another_role_in_order():
@@ -47,10 +66,19 @@ def test_pixel_columns_have_the_shape_of_an_image_and_a_table_has_none():
     assert assign(frame, kind="table", shape=[3, 2, 2]).shape is None
 
 
-@pytest.mark.parametrize("shape", [None, [8, 8], [0, 8, 8]])
-def test_an_image_without_a_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"shape must be \[channels, height, width\] where kind=image, got"):
+@pytest.mark.parametrize("shape", [[8, 8], [0, 8, 8]])
+def test_a_shape_that_is_none_is_refused(shape):
+    with pytest.raises(ValueError, match=r"shape must be \[channels, height, width\], got"):
         assign(kind="image", shape=shape)
+
+
+def test_an_image_is_one_feature_or_pixel_columns_with_a_shape():
+    assert assign(kind="image", features=["who"]).shape is None
+    refuse(
+        r"an image is one feature, or pixel columns with a shape, and visits has 4 features; set "
+        r"data.extract.shape=\[channels, height, width\], or name the one with data.extract.features.",
+        kind="image",
+    )
 
 
 def test_a_shape_that_the_columns_do_not_fill_is_refused():
@@ -62,6 +90,19 @@ def test_a_shape_that_the_columns_do_not_fill_is_refused():
 def test_a_target_that_is_not_there_is_answered_with_the_columns():
     with pytest.raises(UserError, match=r"data.extract.target names the column 'il', .* did you mean ill\?"):
         assign(target="il")
+
+
+def test_a_column_that_is_kept_is_no_feature_but_stays_in_the_frame():
+    table = assign(target="ill", id="who", keep=["dose"])
+    assert "dose" not in table.features
+    assert "dose" in table.frame.columns
+
+
+def test_a_column_that_is_kept_cannot_be_a_feature_as_well():
+    with pytest.raises(
+        UserError, match=r"features and data\.extract\.keep both name the column 'dose'; take"
+    ):
+        assign(target="ill", features=["dose"], keep=["dose"])
 
 
 def test_dropping_a_column_that_is_not_there_is_refused():
@@ -86,3 +127,54 @@ def test_a_table_without_a_feature_is_refused():
     words = r"visits has no column left as a feature; name some with data.extract.features="
     with pytest.raises(UserError, match=words):
         assign(pd.DataFrame({"y": [0, 1]}), target="y")
+
+
+def test_several_columns_are_the_target_and_no_features():
+    table = assign(target=["age", "dose"], group="who")
+    assert table.target == ("age", "dose")
+    assert table.features == ("ill",)
+
+
+def test_a_target_that_is_named_twice_is_refused():
+    refuse("data.extract.target names the column 'age' twice; take one out.", target=["age", "age"])
+
+
+def test_the_rows_of_the_frame_are_not_copied():
+    frame = pd.DataFrame({"x": np.arange(3.0), "y": [1, 2, 1]})
+    assert np.shares_memory(assign(frame, target="y").frame["x"].to_numpy(), frame["x"].to_numpy())
+
+
+def test_an_array_is_the_features_and_the_frame_need_not_have_a_column():
+    array = np.zeros((2, 3, 4, 4))
+    table = assign(pd.DataFrame(index=range(2)), array, kind="image")
+    assert (table.features, len(table), table.shape) == ((), 2, None)
+    assert table.array is array
+
+
+def test_an_array_of_another_length_is_a_fault():
+    with pytest.raises(ValueError, match="the array of visits has 3 rows, and its frame 2"):
+        assign(None, np.zeros((3, 2)))
+
+
+def test_features_and_shape_do_not_choose_within_an_array():
+    refuse(
+        "data.extract.features chooses among columns, and the features of visits are one array; leave",
+        None,
+        np.zeros((2, 2)),
+        features=["age"],
+    )
+    refuse(
+        r"data.extract.shape=\[1, 4, 4\] is not that of the samples of visits, \[3, 4, 4\]; leave it out",
+        None,
+        np.zeros((2, 3, 4, 4)),
+        kind="image",
+        shape=[1, 4, 4],
+    )
+
+
+def test_a_sequence_without_an_id_is_refused():
+    refuse(
+        "data.extract.kind=sequence joins the rows of visits that share an id, and none is named; name its "
+        "column with data.extract.id=COLUMN.",
+        kind="sequence",
+    )

@@ -4,6 +4,8 @@ import torch
 
 from harness.arrays import Arrays
 from harness.data.load.resident import Resident
+from harness.data.load.sampler import ClassBalanced
+from harness.errors import UserError
 from harness.fold import Fold
 from harness.task import Task
 
@@ -91,6 +93,74 @@ def test_without_targets_batches_and_parts_have_none():
 def test_the_tensors_are_moved_once_and_not_copied_where_they_already_are():
     train = loaders([0, 1]).train
     assert train._inputs.data_ptr() == ARRAYS.inputs.data_ptr()
+
+
+class Lazy:
+    """Row i is (i, -i), made when it is asked for."""
+
+    shape = (20, 2)
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def take(self, rows: np.ndarray) -> torch.Tensor:
+        self.asked.append(len(rows))
+        return torch.from_numpy(np.stack([rows, -rows], axis=1)).float()
+
+
+def test_samples_made_when_asked_for_are_made_once_some_at_a_time(monkeypatch):
+    monkeypatch.setattr("harness.data.load.resident._BYTES_AT_ONCE", 7 * 2 * 4)
+    lazy = Lazy()
+    train = loaders([4, 2, 19], arrays=Arrays(lazy, None, Task("none")), shuffle=False).train
+    for _ in range(2):
+        (batch,) = train
+        assert batch.inputs.tolist() == [[4, -4], [2, -2], [19, -19]]
+    assert lazy.asked == [7, 7, 6]
+
+
+def test_it_holds_any_amount_and_tells_where():
+    assert Resident(batch_size=1, eval_batch_size=1, shuffle=True).holds(10**15, torch.device("cpu"))
+    arrays = Arrays(torch.zeros(20, 6_000), None, Task("none"))
+    assert loaders([0, 1], arrays=arrays).how == "resident on cpu, 0.5 MB"
+
+
+def test_a_sampler_draws_the_training_rows_and_no_others():
+    found = loaders(range(1, 16, 2), unlabelled=[2, 4, 6], test=[16, 17], sampler=Evens())
+    assert [batch.rows.tolist() for batch in found.train] == [[1, 5, 9], [13]]
+    assert len(found.train) == 2
+    assert [batch.rows.tolist() for batch in found.train.ordered()] == [[*range(1, 16, 2)]]
+    assert sorted(row for batch in found.unlabelled for row in batch.rows.tolist()) == [2, 4, 6]
+    assert [batch.rows.tolist() for batch in found.test] == [[16, 17]]
+
+
+class Evens:
+    """A sampler of the user's own: every other row, in threes."""
+
+    def sizes(self, codes, batch_size):
+        return [3, 1]
+
+    def length(self, codes):
+        return 4
+
+    def draw(self, codes):
+        assert codes.tolist() == [1] * 8
+        return torch.arange(0, 8, 2)
+
+
+def test_a_sampler_that_keeps_the_batch_size_leaves_no_single_row():
+    found = loaders(range(10), sampler=ClassBalanced(replacement=True), batch_size=3)
+    assert sizes(found.train) == [3, 3, 4]
+
+
+def test_a_regression_has_no_classes_to_balance():
+    arrays = Arrays(torch.zeros(20, 2), torch.arange(20.0), Task("regression"))
+    with pytest.raises(UserError, match="draws rows by their class, and no training row has one"):
+        loaders(range(10), arrays=arrays, sampler=ClassBalanced(replacement=True))
+
+
+def test_a_sampler_without_shuffle_is_refused():
+    with pytest.raises(ValueError, match=r"shuffle must be true where there is a sampler, .* got false"):
+        loaders([0], sampler=ClassBalanced(replacement=True), shuffle=False)
 
 
 def test_shape_and_task_are_those_of_the_arrays():

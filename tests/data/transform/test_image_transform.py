@@ -7,6 +7,10 @@ from harness.errors import UserError
 from harness.table import Table
 
 
+def image(*, size=None, resize="stretch", channels=None, normalise=True, statistics=4096) -> Image:
+    return Image(size=size, resize=resize, channels=channels, normalise=normalise, statistics=statistics)
+
+
 def table(pixels: np.ndarray) -> Table:
     """pixels: (N, C, H, W)"""
     frame = pd.DataFrame(pixels.reshape(len(pixels), -1)).rename(columns=str)
@@ -14,7 +18,7 @@ def table(pixels: np.ndarray) -> Table:
 
 
 def transformed(pixels, rows, normalise=True):
-    source, transform = table(pixels), Image(normalise=normalise)
+    source, transform = table(pixels), image(normalise=normalise)
     transform.fit(source, np.asarray(rows), source.task)
     return transform(source).inputs.numpy()
 
@@ -59,15 +63,13 @@ def test_a_channel_without_a_value_in_the_training_rows_is_finite():
 
 def test_a_table_without_pixel_columns_is_refused():
     rows = Table(pd.DataFrame({"x": [1, 2]}), ("x",), name="visits")
-    words = (
-        r"data/transform=image needs pixel columns, and visits has none; .* or use data/transform=tabular."
-    )
+    words = r"needs pixel columns or one column of images, and visits has neither; .* data/transform=tabular"
     with pytest.raises(UserError, match=words):
-        Image(normalise=True).fit(rows, np.arange(2), rows.task)
+        image().fit(rows, np.arange(2), rows.task)
 
 
 def test_a_pixel_column_of_text_is_refused():
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    image = Table(frame, ("a", "b"), kind="image", shape=(1, 1, 2))
+    rows = Table(frame, ("a", "b"), kind="image", shape=(1, 1, 2))
     with pytest.raises(UserError, match="column 'b' must hold numbers, and holds text"):
-        Image(normalise=True).fit(image, np.arange(2), image.task)
+        image().fit(rows, np.arange(2), rows.task)

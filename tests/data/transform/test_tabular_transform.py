@@ -1,3 +1,5 @@
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from harness.data.transform.tabular import Tabular
 from harness.errors import UserError
@@ -25,13 +27,18 @@ class Doubler(TransformerMixin, BaseEstimator):
         return 2 * values
 
 
-def tabular(numeric=None, categorical=None) -> Tabular:
+def tabular(numeric=None, categorical=None, dates=None, cyclic=False) -> Tabular:
     if numeric is None:
         numeric = [SimpleImputer(strategy="median"), StandardScaler()]
     if categorical is None:
         encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
         categorical = [SimpleImputer(strategy="most_frequent"), encoder]
-    return Tabular(numeric=numeric, categorical=categorical)
+    return Tabular(
+        numeric=numeric,
+        categorical=categorical,
+        dates=["elapsed", "year", "month", "day_of_week", "hour"] if dates is None else dates,
+        cyclic=cyclic,
+    )
 
 
 def table(columns) -> Table:
@@ -113,12 +120,12 @@ def test_no_column_with_a_value_is_refused():
         transformed({"x": [np.nan, np.nan, 3.0]}, [0, 1])
 
 
-def test_a_column_of_dates_is_refused():
+def test_a_column_of_durations_is_refused():
     words = (
-        r"column 'x' of visits holds datetime64.*, and data/transform=tabular takes numbers, text, booleans"
+        r"column 'x' of visits holds timedelta64.*, and data.transform takes numbers, text, booleans, dates"
     )
     with pytest.raises(UserError, match=words):
-        transformed({"x": pd.to_datetime(["2026-01-01", "2026-01-02"])}, [0, 1])
+        transformed({"x": pd.to_timedelta([1, 2], unit="D")}, [0, 1])
 
 
 def test_parts_that_leave_a_gap_are_refused():
@@ -177,3 +184,136 @@ def test_the_state_of_the_yamls_parts_asks_for_no_trust_but_in_numpys_dtype():
     fitted, rows = tabular(), table({"x": [1.5, 2.5], "c": ["a", "b"]})
     fitted.fit(rows, np.arange(2), rows.task)
     assert skops.io.get_untrusted_types(data=fitted.state()["transformer"]) == ["numpy.dtype"]
+
+
+def test_the_parts_of_a_date_are_numbers():
+    columns = {"x": pd.to_datetime(["2024-12-30 06:00", "2025-03-01 18:30", "2024-12-29 00:00"])}
+    found = transformed(columns, [0, 1], tabular(numeric=[]))
+    assert found.tolist() == [
+        [0, 2024, 12, 0, 6],
+        [pytest.approx(61 + 12.5 / 24), 2025, 3, 5, 18],
+        [-1.25, 2024, 12, 6, 0],
+    ]
+
+
+def test_months_weekdays_and_hours_go_round_in_a_circle():
+    columns = {"x": pd.to_datetime(["2024-12-30 06:00", "2024-03-01 18:00"])}
+    found = transformed(
+        columns, [0, 1], tabular(numeric=[], dates=["month", "day_of_week", "hour"], cyclic=True)
+    )
+    angles = 2 * np.pi * np.array([[12 / 12, 0 / 7, 6 / 24], [3 / 12, 4 / 7, 18 / 24]])
+    expected = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(2, 6)
+    assert np.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(pd.to_datetime(["2024-01-01", None, "2024-01-03"])).dt.tz_localize("Europe/Berlin"),
+        np.array([date(2024, 1, 1), None, date(2024, 1, 3)], dtype=object),
+    ],
+    ids=["time zone", "Python's dates"],
+)
+def test_a_missing_date_is_imputed_by_the_numeric_parts(column):
+    found = transformed({"x": column}, [0, 1, 2], tabular(numeric=[SimpleImputer()], dates=["elapsed"]))
+    assert found.tolist() == [[0], [1], [2]]
+
+
+def test_without_parts_of_dates_they_are_left_out():
+    columns = {"x": pd.to_datetime(["2024-01-01", "2024-01-02"]), "y": [1.0, 2.0]}
+    assert transformed(columns, [0, 1], tabular(numeric=[], dates=[])).tolist() == [[1], [2]]
+
+
+def test_dates_written_as_text_are_read_where_the_training_held_dates():
+    transform, rows = tabular(numeric=[], dates=["elapsed"]), table({"x": pd.to_datetime(["2024-01-01"])})
+    transform.fit(rows, np.arange(1), rows.task)
+    assert transform(table({"x": ["2024-01-08"]})).inputs.tolist() == [[7]]
+
+
+@pytest.mark.parametrize("value", ["soon", 17])
+def test_what_is_no_date_is_refused_where_the_training_held_dates(value):
+    transform, rows = tabular(), table({"x": pd.to_datetime(["2024-01-01"])})
+    transform.fit(rows, np.arange(1), rows.task)
+    with pytest.raises(
+        UserError, match=f"column 'x' must hold dates, and holds {value!r}; mend it, or leave"
+    ):
+        transform(table({"x": [value]}))
+
+
+def test_the_value_that_is_no_date_is_named_among_those_that_are():
+    transform, rows = tabular(), table({"x": pd.to_datetime(["2024-01-01"])})
+    transform.fit(rows, np.arange(1), rows.task)
+    with pytest.raises(UserError, match="column 'x' must hold dates, and holds 'soon'; mend it"):
+        transform(table({"x": ["2024-01-01", "soon"]}))
+
+
+def test_dates_survive_the_saved_state():
+    fitted, rows = tabular(numeric=[], dates=["elapsed"]), table({"x": pd.to_datetime(["2024-01-01"])})
+    fitted.fit(rows, np.arange(1), rows.task)
+    fresh = tabular(numeric=[], dates=["elapsed"])
+    fresh.restore(fitted.state())
+    assert fresh(table({"x": pd.to_datetime(["2024-01-05"])})).inputs.tolist() == [[4]]
+
+
+def test_rare_categories_are_one_and_so_is_an_unseen_one():
+    encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, sparse_output=False)
+    found = transformed({"x": list("aabbcde")}, range(6), tabular(categorical=[encoder]))
+    assert found.tolist() == [[1, 0, 0]] * 2 + [[0, 1, 0]] * 2 + [[0, 0, 1]] * 3
+
+
+def test_features_are_the_same_whatever_number_of_rows_is_worked_on_at_once(monkeypatch):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": random.normal(size=700), "c": random.choice(list("xyz"), 700)})
+    frame.loc[::7, "a"] = np.nan
+    whole = transformed(frame, range(400))
+    monkeypatch.setattr("harness.data.transform.chains._CELLS_AT_ONCE", 40)
+    monkeypatch.setattr("harness.data.transform.chains._CELLS_TO_FIT", 1)
+    assert np.array_equal(transformed(frame, range(400)), whole)
+
+
+def test_a_gap_is_found_in_whichever_row_it_is():
+    columns = {"x": [1.0] * 900 + [np.nan]}
+    with pytest.raises(UserError, match="missing or infinite in row 900 of visits"):
+        transformed(columns, range(900), tabular(numeric=[]))
+
+
+def test_an_encoder_that_asks_for_targets_learns_from_the_labelled_training_rows():
+    frame = pd.DataFrame({"x": list("aabbab"), "y": [1.5, 2.5, 7.0, None, 100.0, 100.0]})
+    source = Table(frame, ("x",), target=("y",), aim="regression", name="visits")
+    transform = tabular(categorical=[TargetEncoder(smooth=0.0, target_type="continuous")])
+    transform.fit(source, np.arange(4), source.task)
+    assert transform(source).inputs[:, 0].tolist() == [2, 2, 7, 7, 2, 7]
+
+
+def test_an_encoder_that_asks_for_targets_where_there_are_none_is_refused():
+    words = r"data.transform.categorical holds TargetEncoder, which learns from targets, and no training row"
+    with pytest.raises(UserError, match=words):
+        transformed({"x": ["a", "b"]}, [0, 1], tabular(categorical=[TargetEncoder()]))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
+def test_an_array_is_what_the_same_numbers_in_columns_are(dtype):
+    array = (np.random.default_rng(0).normal(size=(30, 4)) * 50).astype(dtype)
+    source = Table(pd.DataFrame({"y": range(30)}), (), array=array)
+    transform = tabular()
+    transform.fit(source, np.arange(0, 30, 2), source.task)
+    columns = pd.DataFrame(array, columns=list("abcd"))
+    assert np.array_equal(transform(source).inputs.numpy(), transformed(columns, np.arange(0, 30, 2)))
+
+
+def test_a_feature_of_an_array_without_a_value_in_the_training_rows_is_left_out():
+    array = np.array([[1.0, np.nan, np.inf], [3.0, np.nan, 2.0], [5.0, 7.0, 8.0]])
+    source, transform = (
+        Table(pd.DataFrame({"y": range(3)}), (), array=array),
+        tabular(numeric=[SimpleImputer()]),
+    )
+    transform.fit(source, np.arange(2), source.task)
+    assert transform(source).inputs.tolist() == [[1, 2], [3, 2], [5, 8]]
+
+
+def test_an_array_of_images_is_refused():
+    source = Table(pd.DataFrame({"y": [1]}), (), array=np.zeros((1, 3, 4, 4)), name="photos")
+    with pytest.raises(
+        UserError, match=r"takes rows of features, and photos gives arrays of shape \(3, 4, 4\)"
+    ):
+        tabular().fit(source, np.arange(1), source.task)

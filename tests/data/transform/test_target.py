@@ -76,6 +76,48 @@ def test_an_infinite_target_is_refused():
         encode(table([1.5, np.inf]), Task("regression"))
 
 
-@pytest.mark.parametrize("task", [Task("none"), Task("regression"), Task("binary", ("a", "b"))], ids=str)
+def several(**targets) -> Table:
+    frame = pd.DataFrame({"x": range(3)} | targets)
+    return Table(frame, ("x",), target=tuple(targets), name="visits")
+
+
+def test_several_labels_are_a_column_of_zeros_and_ones_each():
+    labels = several(a=[0, 1, None], b=[1, 0, 1])
+    found = encode(labels, labels.task)
+    assert labels.task.kind == "multilabel"
+    assert found.dtype == torch.float32
+    assert torch.equal(found.isnan(), torch.tensor([[False] * 2, [False] * 2, [True, False]]))
+    assert found.nan_to_num(9).tolist() == [[0, 1], [1, 0], [9, 1]]
+
+
+def test_several_numbers_keep_their_units_in_the_order_of_the_task():
+    task = Task("regression", columns=("b", "a"))
+    found = encode(several(a=[1.5, 2.5, 3.5], b=[10, 20, None]), task)
+    assert found.nan_to_num(9).tolist() == [[10, 1.5], [20, 2.5], [9, 3.5]]
+
+
+def test_a_label_that_is_neither_0_nor_1_is_refused():
+    words = r"the target 'b' must be 0 or 1 as one label of several, and is 2 in row 1; mend"
+    with pytest.raises(UserError, match=words):
+        encode(several(a=[0, 1, 1], b=[0, 2, None]), Task("multilabel", ("a", "b")))
+
+
+def test_a_lacking_target_of_several_is_named():
+    words = r"visits lacks the target 'bb', one of 2 that the model predicts; did you mean b\?"
+    with pytest.raises(UserError, match=words):
+        encode(several(a=[0, 1, 1], b=[0, 1, 1]), Task("multilabel", ("a", "bb")))
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task("none"),
+        Task("regression"),
+        Task("binary", ("a", "b")),
+        Task("multilabel", ("a", "b")),
+        Task("regression", columns=("a", "b")),
+    ],
+    ids=str,
+)
 def test_a_task_comes_out_of_its_pack(task):
     assert unpack(pack(task)) == task

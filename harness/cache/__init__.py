@@ -1,0 +1,1 @@
+"""cache: what was read and shaped once is kept for the next fold, trial and command."""

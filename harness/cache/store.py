@@ -1,0 +1,119 @@
+"""Store: folders by key, each of which appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SEAL = "sizes.json"
+"""The last file of an entry: the size of every other, by which a torn one is known."""
+
+_STALE = 24 * 3600
+"""Seconds after which what a killed process left half-written, or kept for its command alone, may go."""
+
+
+class Store:
+    """Entries in one folder, shared by processes, the least recently used removed first.
+
+    Args:
+        folder: is created by the first entry.
+        limit: bytes of all entries together.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
+
+    def find(self, key: str) -> Path | None:
+        """The entry's folder, marked as just used; None where there is none, or a torn one."""
+        entry = self.folder / key
+        try:
+            sizes: dict[str, int] = json.loads((entry / SEAL).read_text())
+            if any((entry / name).stat().st_size != size for name, size in sizes.items()):
+                return None
+            os.utime(entry)
+        except (OSError, ValueError):
+            return None
+        return entry
+
+    def keep(self, key: str, write: Callable[[Path], None]) -> int:
+        """Writes an entry; an older one of that key is replaced. Returns its size in bytes.
+
+        Nothing is kept that is larger than the limit.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
+        try:
+            write(partial)
+            sizes = {str(file.relative_to(partial)): file.stat().st_size for file in _files(partial)}
+            (partial / SEAL).write_text(json.dumps(sizes))
+            size = sum(sizes.values())
+            if size <= self.limit:
+                self.drop(key)
+                partial.rename(self.folder / key)
+                self._trim()
+            return size
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def drop(self, prefix: str) -> None:
+        """Removes the entries whose key begins so. Who has one open reads on: the file lives until then."""
+        for entry in self.folder.glob(f"{prefix}*"):
+            shutil.rmtree(entry, ignore_errors=True)
+
+    @contextmanager
+    def making(self, key: str) -> Iterator[None]:
+        """One process of this machine at a time: the others wait, and then find what it made.
+
+        The locks lie in the system's temporary folder, so that a command that is refused leaves nothing
+        where the user looks. They are few, because keys share them.
+        """
+        import getpass
+        import hashlib
+
+        from filelock import FileLock
+
+        place = hashlib.sha256(f"{self.folder.absolute()}/{key}".encode()).hexdigest()[:2]
+        locks = Path(tempfile.gettempdir()) / f"harness-{getpass.getuser()}"
+        locks.mkdir(exist_ok=True)
+        with FileLock(locks / f"{place}.lock"):
+            yield
+
+    def _trim(self) -> None:
+        """Removes the least recently used entries until the rest is within the limit."""
+        used = 0
+        entries = [entry for entry in self.folder.iterdir() if entry.is_dir()]
+        for entry in sorted(entries, key=_last_used, reverse=True):
+            partial = entry.name.startswith(".")
+            if partial and time.time() - _last_used(entry) < _STALE:
+                continue  # somebody is writing it
+            used += sum(_size(file) for file in _files(entry))
+            if partial or used > self.limit:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # another process has removed it
+
+
+def _last_used(entry: Path) -> float:
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0

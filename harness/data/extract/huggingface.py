@@ -1,0 +1,142 @@
+"""HuggingFace: a data set of the `datasets` library, from the hub or from local files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from harness.data.extract import files
+from harness.data.extract.source import Source
+from harness.errors import UserError, near, sentence
+from harness.table import Table
+
+_FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
+
+
+class HuggingFace(Source):
+    """One split of a data set; needs the extra `harness[huggingface]`.
+
+    Class labels come by their names, images as encoded files (bytes). Code that a data set brings is
+    never run. The arguments not named here are those of `Source`.
+
+    Args:
+        path: a folder of `save_to_disk`, a folder or file of .csv, .json, .jsonl, .parquet or .arrow,
+            or a name on the hub, which is downloaded.
+        subset: which of several data sets under that name; None: the only one, or its default.
+        split: which part; None: the only one.
+        revision: of the hub's repository: a branch, a tag, or a commit; with a commit of 40
+            hexadecimal digits the rows are the same for ever. None: its newest.
+    """
+
+    def __init__(
+        self, *, path: str | None, subset: str | None, split: str | None, revision: str | None, **roles: Any
+    ) -> None:
+        super().__init__(**roles)
+        self.path, self.subset, self.split, self.revision = path, subset, split, revision
+
+    def __call__(self) -> Table:
+        """Raises UserError: the extra is missing, no such data set or split, or roles that do not fit."""
+        path = self._path()
+        found = self._one(self._load(path, _library()), path)
+        name = self.name or Path(path).stem
+        return self.roles.assign(_framed(found), name, path)
+
+    def fingerprint(self) -> str | None:
+        """Of local files, or the commit on the hub; None: the hub may have a newer one."""
+        path = self._path()
+        local = Path(path).expanduser()
+        if local.is_file():
+            return files.fingerprint([local])
+        if local.is_dir():
+            return files.fingerprint(sorted(entry for entry in local.rglob("*") if entry.is_file()))
+        return f"{path}@{self.revision}" if re.fullmatch("[0-9a-f]{40}", self.revision or "") else None
+
+    def _path(self) -> str:
+        if self.path is None:
+            raise UserError(
+                "data.extract.path needs a data set; give data.extract.path=FOLDER, or its name on the hub."
+            )
+        return self.path
+
+    def _load(self, path: str, datasets: ModuleType) -> Any:
+        local = Path(path).expanduser()
+        if not local.exists() and (path[:1] in "./~" or local.suffix in _FORMATS):
+            files.file(path, "data.extract.path")
+        if local.is_file() and local.suffix not in _FORMATS:
+            raise UserError(
+                f"data.extract.path={path} must end in {' or '.join(_FORMATS)}; choose data/extract by "
+                "its format."
+            )
+        datasets.disable_progress_bars()
+        try:
+            if (local / "state.json").is_file() or (local / "dataset_dict.json").is_file():
+                return datasets.load_from_disk(str(local))
+            if local.is_file():
+                return datasets.load_dataset(_FORMATS[local.suffix], data_files=str(local))
+            where = str(local) if local.is_dir() else path
+            return datasets.load_dataset(where, self.subset, revision=self.revision)
+        except Exception as fault:  # of files, of the network, and of what the hub answers
+            raise UserError(
+                f"data.extract.path={path} cannot be loaded by the datasets library: "
+                f"{sentence(str(fault).strip() or type(fault).__name__).rstrip('.')}; check the name, "
+                "data.extract.subset and data.extract.revision."
+            ) from fault
+
+    def _one(self, found: Any, path: str) -> Any:
+        """The split that was asked for."""
+        if not isinstance(found, dict):
+            if self.split is not None:
+                raise UserError(
+                    f"data.extract.split={self.split} chooses among splits, and {path} has one without a "
+                    "name; leave it out with data.extract.split=null."
+                )
+            return found
+        if self.split is None and len(found) == 1:
+            return next(iter(found.values()))
+        if self.split not in found:
+            got = "null" if self.split is None else self.split
+            raise UserError(
+                f"data.extract.split must name a split of {path}, got {got}; {near(got, map(str, found))}"
+            )
+        return found[self.split]
+
+
+def _library() -> ModuleType:
+    try:
+        import datasets
+    except ImportError:
+        raise UserError(
+            "data/extract=huggingface needs the datasets library; install it with "
+            "pip install 'harness[huggingface]'."
+        ) from None
+    library: ModuleType = datasets
+    return library
+
+
+def _framed(dataset: Any) -> pd.DataFrame:
+    """The columns of a data set: labels by name, images as bytes."""
+    import datasets
+
+    images = [name for name, kind in dataset.features.items() if isinstance(kind, datasets.Image)]
+    for name in images:
+        dataset = dataset.cast_column(name, datasets.Image(decode=False))
+    frame: pd.DataFrame = dataset.with_format(None).to_pandas()
+    for name in images:
+        frame[name] = pd.Series([_encoded(cell) for cell in frame[name]], dtype=object)
+    for name, kind in dataset.features.items():
+        if isinstance(kind, datasets.ClassLabel):
+            names = dict(enumerate(kind.names))
+            frame[name] = frame[name].map(names)  # -1 is an unlabelled row, and becomes missing
+    return frame
+
+
+def _encoded(cell: dict[str, Any] | None) -> bytes | None:
+    """The encoded file of an image, which the library keeps as bytes or as a path."""
+    if cell is None:
+        return None
+    kept: bytes | None = cell["bytes"]
+    return Path(cell["path"]).read_bytes() if kept is None else kept

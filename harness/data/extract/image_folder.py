@@ -1,0 +1,208 @@
+"""ImageFolder: photographs in a folder per class, or listed in a table."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from harness.data.extract import files
+from harness.data.extract.lines import Dialect, malformed, require_equal_lengths
+from harness.data.extract.source import Source
+from harness.data.extract.types import number_or_text
+from harness.errors import UserError, near
+from harness.table import Table
+
+log = logging.getLogger("harness")
+
+
+class ImageFolder(Source):
+    """Images as the paths of their files: one feature, `path`, relative to where the root is named.
+
+    Without a table, the folder directly below the root in which a file lies, at any depth, is its
+    `class`. With a table, its rows are the images and its other columns may have roles. Every image
+    is decoded once, before anything is trained on it; a JPEG at an eighth of its size, which reads
+    the whole file and is quick. The arguments not named here are those of `Source`.
+
+    Args:
+        path: the root.
+        table: a .csv file with one row per image; None: a folder per class.
+        path_column: the table's column of paths, relative to the root.
+        suffixes: the endings of the files to take, in lower case; the other files are left alone.
+        unreadable: whether a file that cannot be decoded is an "error", or its row is left out ("skip"),
+            which is logged.
+        group_pattern: a regular expression, searched for in each path below the root; its first group is
+            the column `group`, which has the role where no other column has. None: no such column.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str | None,
+        table: str | None,
+        path_column: str,
+        suffixes: list[str],
+        unreadable: Literal["error", "skip"],
+        group_pattern: str | None,
+        **roles: Any,
+    ) -> None:
+        super().__init__(**roles)
+        if not suffixes or not all(suffix.startswith(".") for suffix in suffixes):
+            raise ValueError(f"suffixes must each begin with a full stop, as .jpg does, got {suffixes}")
+        self.pattern = None if group_pattern is None else _compiled(group_pattern)
+        self.path, self.table, self.path_column = path, table, path_column
+        self.suffixes, self.unreadable = tuple(suffix.lower() for suffix in suffixes), unreadable
+
+    def __call__(self) -> Table:
+        """Raises UserError: no such folder or file, no image, or one that cannot be decoded."""
+        root = self._root()
+        frame = self._listed(root) if self.table is not None else self._found(root)
+        if self.pattern is not None:
+            if "group" in frame:
+                raise UserError(
+                    f"data.extract.group_pattern makes a column 'group', which {self.table} has already; "
+                    "leave one out."
+                )
+            frame["group"] = _groups(frame[self.path_column].tolist(), self.pattern)
+        frame[self.path_column] = [str(root / name) for name in frame[self.path_column]]
+        frame = self._decodable(frame)
+        roles = replace(
+            self.roles,
+            features=self.roles.features or [self.path_column],
+            group=self.roles.group or (None if self.pattern is None else "group"),
+        )
+        return roles.assign(frame, self.name or root.resolve().name, str(self.path))
+
+    def fingerprint(self) -> str:
+        """Of the images and the table, see `harness.data.extract.files.fingerprint`."""
+        root = self._root()
+        if self.table is None:
+            return files.fingerprint(root / name for name in self._names(root))
+        listed = self._listed(root)[self.path_column]
+        return files.fingerprint([Path(self.table).expanduser(), *(root / name for name in listed)])
+
+    def _root(self) -> Path:
+        if self.path is None:
+            raise UserError(
+                "data.extract.path needs the folder of the images; give data.extract.path=FOLDER."
+            )
+        return files.folder(self.path, "data.extract.path")
+
+    def _names(self, root: Path) -> list[str]:
+        """The files below the root, relative to it, sorted; hidden ones are left out."""
+        found = []
+        for folder, inner, names in os.walk(root, followlinks=True):
+            inner[:] = [name for name in inner if not name.startswith(".")]
+            taken = [name for name in names if name.lower().endswith(self.suffixes) and name[0] != "."]
+            found += [os.path.relpath(Path(folder, name), root) for name in taken]
+        return sorted(found)
+
+    def _found(self, root: Path) -> pd.DataFrame:
+        names = self._names(root)
+        if not names:
+            raise UserError(
+                f"data.extract.path={root} holds no file that ends in {' or '.join(self.suffixes)}; name "
+                "another folder, or set data.extract.suffixes."
+            )
+        folders = [Path(name).parts[0] if Path(name).parent != Path() else None for name in names]
+        if "class" in self.roles.targets and None in folders:
+            raise UserError(
+                f"the class of an image is its folder, and {root / names[folders.index(None)]} lies in "
+                f"none below {root}; move it, or name the folder above with data.extract.path."
+            )
+        return pd.DataFrame({self.path_column: names, "class": pd.Series(folders, dtype=object)})
+
+    def _listed(self, root: Path) -> pd.DataFrame:
+        path = files.file(str(self.table), "data.extract.table")
+        names = {self.roles.group, self.roles.id} - {None}
+        frame = _table(path, [self.path_column, *map(str, names)])
+        for column in names & {*frame.columns}:
+            frame[column] = number_or_text(frame[column])
+        if self.path_column not in frame:
+            raise UserError(
+                f"data.extract.path_column names the column {self.path_column!r}, which {path} does not "
+                f"have; {near(self.path_column, map(str, frame.columns))}"
+            )
+        absent = [name for name in frame[self.path_column] if pd.isna(name) or not (root / name).is_file()]
+        if absent:
+            raise UserError(
+                f"{path} names the image {absent[0]!r}, which is not in {root} ({len(absent)} of "
+                f"{len(frame)} are not); mend the table, or data.extract.path."
+            )
+        return frame
+
+    def _decodable(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows whose image can be decoded."""
+        paths = frame[self.path_column].tolist()
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            faults = list(threads.map(_fault, paths))
+        bad = np.array([fault is not None for fault in faults])
+        if not bad.any():
+            return frame
+        first = int(bad.argmax())
+        words = f"{paths[first]} ({faults[first]})"
+        if self.unreadable == "error":
+            raise UserError(
+                f"every image must be readable, and {bad.sum()} of {len(bad)} cannot be decoded, first "
+                f"{words}; mend or remove the file, or leave it out with data.extract.unreadable=skip."
+            )
+        log.warning("%d of %d images cannot be read and are left out, first %s.", bad.sum(), len(bad), words)
+        return frame[~bad]
+
+
+def _table(path: Path, text: list[str]) -> pd.DataFrame:
+    dialect = Dialect(",", "utf-8")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells without a column name are cut off
+            frame = pd.read_csv(path, index_col=False, dtype=dict.fromkeys(text, str))
+        require_equal_lengths(path, dialect, frame)
+    except (ValueError, pd.errors.ParserWarning) as fault:
+        reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
+        raise malformed(path, dialect) or UserError(
+            f"data.extract.table={path} cannot be read as comma-separated text in UTF-8: {reason}; save "
+            "it as such."
+        ) from None
+    return frame
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as fault:
+        raise ValueError(f"group_pattern must be a regular expression, got {pattern!r}: {fault}") from None
+    if compiled.groups < 1:
+        raise ValueError(f"group_pattern must have a group in parentheses, got {pattern!r}")
+    return compiled
+
+
+def _groups(names: list[str], pattern: re.Pattern[str]) -> list[str | None]:
+    found = [match[1] if (match := pattern.search(name)) else None for name in names]
+    if None in found:
+        raise UserError(
+            f"data.extract.group_pattern={pattern.pattern} is not in {names[found.index(None)]!r}; write one "
+            "that is in every path."
+        )
+    return found
+
+
+def _fault(path: str) -> str | None:
+    """Why an image cannot be decoded, or None."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
+        reason = "no image" if "cannot identify" in str(fault) else str(fault)
+        return " ".join(reason.split()) or type(fault).__name__
+    return None

@@ -1,0 +1,101 @@
+"""Types: the column of a text file as the type that the user says it has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+Type = Literal["int", "float", "text", "boolean", "category", "date"]
+
+WORDS: dict[Type, str] = {
+    "int": "whole numbers",
+    "float": "numbers",
+    "boolean": "true and false, yes and no, or 1 and 0",
+    "date": "dates",
+}
+"""What a column of a type holds; text and categories can be anything."""
+
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+_SAMPLE = 10_000
+
+
+def converted(column: pd.Series, kind: Type, decimal: str, date_format: str | None) -> tuple[pd.Series, int]:
+    """The column as `kind`, and the row of the first value that is none, or -1.
+
+    An int column with missing values is float64, a boolean one object, as pandas reads them.
+
+    Args:
+        column: (N,) texts, missing where the cell is; or numbers already.
+        decimal: the character between a number's whole and fractional part.
+        date_format: as of `strptime`; None: ISO 8601.
+    """
+    if kind == "text":
+        return column, -1
+    if kind == "category":
+        return column.astype("category"), -1
+    if kind == "boolean":
+        found = _booleans(column)
+    elif kind == "date":
+        found = dates(column, date_format)
+    else:
+        found = _numbers(column, decimal)
+    wrong = (found.isna() & column.notna()).to_numpy()
+    if kind == "int":
+        wrong = wrong | (found.notna() & (found % 1 != 0)).to_numpy()  # nor is inf whole
+        found = found if wrong.any() or found.hasnans else found.astype(np.int64)
+    elif kind == "float":
+        found = found.astype(np.float64)
+    return found, int(wrong.argmax()) if wrong.any() else -1
+
+
+def _numbers(column: pd.Series, decimal: str) -> pd.Series:
+    """(N,) numbers, NaN where a value is none; a column that pandas read as numbers as it is."""
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        return column
+    column = column.map(str, na_action="ignore")  # true and false are no numbers
+    if decimal != ".":
+        column = column.str.replace(decimal, ".", regex=False)
+    return pd.to_numeric(column, errors="coerce")
+
+
+def _booleans(column: pd.Series) -> pd.Series:
+    words = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
+    found = column.str.strip().str.lower().astype(object).map(words)
+    return found.astype(object) if found.hasnans else found.astype(bool)
+
+
+def dates(column: pd.Series, date_format: str | None) -> pd.Series:
+    """(N,) datetime64, in UTC where the texts name their offset; NaT where a text is no date."""
+    form = date_format or "ISO8601"
+    try:
+        found = pd.to_datetime(column, format=form, errors="coerce")
+    except ValueError:  # several offsets
+        return pd.to_datetime(column, format=form, errors="coerce", utc=True)
+    return found if getattr(found.dtype, "tz", None) is None else found.dt.tz_convert("UTC")
+
+
+def number_or_text(column: pd.Series) -> pd.Series:
+    """A text column as whole numbers where none would be written differently: `7`, but not `007` or `7.0`.
+
+    So that a name of a group is the same from a text file as from a database that knows its type.
+    """
+    known = column.dropna()
+    if known.empty or not known.iloc[0].isascii() or not known.iloc[0].lstrip("-").isdigit():
+        return column
+    numbers = pd.to_numeric(known, errors="coerce")
+    if numbers.dtype != np.int64 or not (numbers.astype(str) == known).all():
+        return column
+    return numbers if len(known) == len(column) else numbers.reindex(column.index)
+
+
+def odd_row(column: pd.Series, decimal: str) -> int:
+    """The row of the first text in a text column most of whose values are numbers, else -1."""
+    known = column.dropna()
+    sample = known.iloc[:: max(1, len(known) // _SAMPLE)]
+    if len(known) == 0 or _numbers(sample, decimal).notna().mean() <= 0.5:
+        return -1
+    text = _numbers(column, decimal).isna().to_numpy() & column.notna().to_numpy()
+    return int(text.argmax()) if text.any() else -1

@@ -1,0 +1,68 @@
+"""Facts: what a run is about to do, a line each, for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.experiment import Experiment
+from harness.plan import Plan
+
+
+def facts(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
+    """Data, split, model, trainer and folder in words, and what `auto` came to."""
+    lines = {
+        "data": data(plan),
+        "split": f"{str(plan.cfg.split._target_).rsplit('.', 1)[-1]}, {counted(len(plan.folds), 'fold')}",
+        "guard": _guard(plan),
+        "load": first.loaders.how,
+        "cache": ", ".join(plan.cache.used),
+        "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
+        "trainer": f"{type(first.trainer).__name__}, {counted(first.trainer.epochs, 'epoch')} "
+        f"on {first.trainer.device}",
+        "folder": str(folder),
+        "auto": ", ".join(f"{key}={value}" for key, value in plan.chosen.items()),
+    }
+    if lines["cache"]:
+        lines["cache"] += f", from {plan.cfg.data.cache.folder} (data.cache=off reads anew)"
+    return {name: line for name, line in lines.items() if line}
+
+
+def data(plan: Plan) -> str:
+    """Rows, features, target, groups, and how many rows carry no label."""
+    table, task = plan.table, plan.table.task
+    features = f"{len(table.features)} features"
+    if table.array is not None:
+        features = f"{table.kind}s of {' x '.join(map(str, table.array.shape[1:]))}"
+    target = f"{task.kind} target {', '.join(table.target)}" if task.labelled else "no target"
+    if task.classification:
+        target += f", {len(task.classes)} classes"
+    words = [table.name, f"{len(table):,} rows", features, target]
+    if table.group is not None:
+        words.append(f"{table.frame[table.group].nunique():,} groups by {table.group}")
+    unlabelled = len(table) - int(table.labelled.sum())
+    if task.labelled and unlabelled:
+        words.append(f"{unlabelled:,} rows unlabelled")
+    return ", ".join(words)
+
+
+def _guard(plan: Plan) -> str:
+    if not plan.findings or plan.cfg.split.get("guard") == "off":
+        return "off" if plan.cfg.split.get("guard") == "off" else ""
+    warnings = [finding.check for finding in plan.findings if finding.severity == "warning"]
+    checked = counted(len(plan.findings), "check")
+    return f"{checked}, {counted(len(warnings), 'warning')}" if warnings else f"{checked}, no leak seen"
+
+
+def notes(plan: Plan, first: Experiment) -> Iterator[str]:
+    """What the reader must not miss before the training starts."""
+    for finding in plan.findings:
+        if finding.severity == "warning":
+            yield finding.sentence
+    if first.loaders.valid is None:
+        yield "no validation rows (split.valid=0): the last epoch is kept, not the best"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 fold`, `178 folds`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

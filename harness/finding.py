@@ -1,0 +1,23 @@
+"""Finding: what a check of the data saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["fine", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check.
+
+    check     its name, such as "duplicates"
+    severity  "warning" misleads the scores, "error" makes them worthless, whatever the user allowed
+    sentence  what was seen, which rows or columns, and the remedy; of a check that found nothing, what
+              was looked at
+    """
+
+    check: str
+    severity: Severity
+    sentence: str

@@ -1,0 +1,64 @@
+"""The leakage guards, one after the other: what would make the scores of these folds lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.finding import Finding
+from harness.fold import Fold
+from harness.guard.classes import classes
+from harness.guard.determines import determines
+from harness.guard.duplicates import duplicates
+from harness.guard.equals import equals
+from harness.guard.groups import groups
+from harness.guard.identifiers import identifiers
+from harness.guard.order import order
+from harness.table import Table
+
+
+def guard(table: Table, folds: Sequence[Fold], *, grouped: bool, timed: bool, split: str) -> list[Finding]:
+    """One finding of each check that applies to the table, "fine" ones included, always in the same order.
+
+    Features are judged one by one only where the table has rows of features: no pixel, and no column of
+    events, is a leak of its own.
+
+    Args:
+        folds: one or more of the same table.
+        grouped: whether the split promises that no group is in two parts.
+        timed: whether it promises that no training row is later than a test row.
+        split: its name, for the sentences.
+    """
+    findings = [duplicates(table, folds)]
+    if _has_features_apart(table):
+        if table.target:
+            findings += [equals(table), determines(table, folds)]
+        findings.append(identifiers(table))
+    if timed or table.time is not None:
+        findings.append(order(table, folds, timed=timed, split=split))
+    if table.group is not None:
+        findings.append(groups(table, folds, grouped=grouped, split=split))
+    if table.task.classification:
+        findings.append(classes(table, folds))
+    return findings
+
+
+def worthless(
+    table: Table, folds: Sequence[Fold], *, grouped: bool, timed: bool, split: str
+) -> list[Finding]:
+    """The checks alone whose errors no setting allows: the target among the features, a broken promise.
+
+    Args:
+        folds, grouped, timed, split: as of `guard`.
+    """
+    findings = []
+    if table.target and _has_features_apart(table):
+        findings.append(equals(table))
+    if timed:
+        findings.append(order(table, folds, timed=timed, split=split))
+    if grouped and table.group is not None:
+        findings.append(groups(table, folds, grouped=grouped, split=split))
+    return findings
+
+
+def _has_features_apart(table: Table) -> bool:
+    return table.kind == "table" and bool(table.features) and table.array is None and table.events is None

@@ -1,0 +1,117 @@
+"""The data's way from its source to the folds: extract, arrange, split, hide, look for leaks.
+
+Each station is a part of its own, built from its node of the configuration; what joins them is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from harness.arrays import Arrays
+from harness.auto import chosen
+from harness.build import build, own
+from harness.cache.cache import Cache, Settings
+from harness.errors import UserError, refusing
+from harness.finding import Finding
+from harness.fold import Fold
+from harness.guard.guard import guard, worthless
+from harness.protocol import Load, Splitter, Transform
+from harness.split.labelled import hide
+from harness.table import Table
+from harness.trainer.device import find_device
+
+
+def open_cache(cfg: DictConfig) -> Cache:
+    """The cache that `data.cache` describes."""
+    node = cfg.data.cache
+    return Cache(Settings(**plain(node)) if isinstance(node, DictConfig) else None)
+
+
+def read(cfg: DictConfig, cache: Cache) -> Table:
+    """The rows of the source, as the transform arranges them.
+
+    Raises:
+        UserError: the source cannot be read, or its rows do not fit their roles.
+    """
+    table = cache.extract(plain(cfg.data.extract), build(cfg.data.extract, "data.extract"))
+    transform: Any = build(cfg.data.transform, "data.transform")
+    if not hasattr(transform, "arrange"):
+        return table
+    load: Load = build(cfg.data.load, "data.load")
+    device = find_device(cfg.trainer.device)
+    with refusing("data.transform"):
+        return cache.arrange(
+            plain(cfg.data.transform), transform, table, lambda size: load.holds(size, device)
+        )
+
+
+def divide(cfg: DictConfig, table: Table) -> list[Fold]:
+    """The folds of the split, with the labels hidden that `split.labelled` hides.
+
+    Raises:
+        UserError: the rows cannot be divided so.
+    """
+    folds = list(splitter(cfg)(table))
+    if not folds:
+        raise UserError(f"split={chosen(cfg, 'split')} gives no fold of {table.name}; choose another split.")
+    labelled = cfg.split.get("labelled")
+    if labelled is None:
+        return folds
+    return [hide(table, fold, labelled, cfg.split.get("seed", 0)) for fold in folds]
+
+
+def splitter(cfg: DictConfig) -> Splitter:
+    """The split without the settings that are the corridor's."""
+    built: Splitter = build(own(plain(cfg.split), "split"), "split")
+    return built
+
+
+def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold]) -> list[Finding]:
+    """What the leakage guards saw.
+
+    Raises:
+        UserError: something that makes every score worthless; with split.guard=error, anything.
+    """
+    strict = cfg.split.get("guard", "warn")
+    split = splitter(cfg)
+    look = worthless if strict == "off" else guard
+    promises = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}
+    found = look(table, folds, **promises, split=chosen(cfg, "split"))
+    refused = [finding for finding in found if finding.severity == "error"]
+    if strict == "error":
+        refused += [finding for finding in found if finding.severity == "warning"]
+    if refused:
+        raise UserError(refused[0].sentence)
+    return found
+
+
+def shape(cfg: DictConfig, table: Table, fold: Fold, cache: Cache) -> tuple[Transform, Arrays]:
+    """The transform, fitted on the fold's training rows only, and all rows as it shapes them.
+
+    The targets of unlabelled rows are unknown in the arrays, also where the split only hides them.
+    """
+    transform: Transform = build(cfg.data.transform, "data.transform")
+    with refusing("data.transform"):
+        arrays = cache.fit(plain(cfg.data.transform), transform, table, fold.train, table.task)
+    return transform, _without_labels(arrays, fold.unlabelled)
+
+
+def _without_labels(arrays: Arrays, rows: np.ndarray) -> Arrays:
+    if arrays.targets is None or not len(rows):
+        return arrays
+    targets = arrays.targets.clone()
+    unknown = float("nan") if targets.is_floating_point() else -1
+    targets[torch.from_numpy(rows)] = unknown
+    return replace(arrays, targets=targets)
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """A node as a plain container, its references resolved."""
+    container: Any = OmegaConf.to_container(node, resolve=True)
+    return dict(container)

@@ -1,0 +1,63 @@
+"""Tally: the scores of all folds together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.fold import Fold
+from harness.page import Page
+from harness.predictions import Measure, pool
+from harness.summary import Summary, summarise
+
+ROWS = "folds.npz"
+
+_CODES = {"train": 1, "valid": 2, "test": 3, "unlabelled": 4}
+
+
+def over_folds(pages: Sequence[Page]) -> dict[str, Summary]:
+    """Each score by full name, summarised over the folds that have it.
+
+    Folds of a nested split that share their test rows count as one, with the mean of their scores.
+    """
+    done = [page for page in pages if page.scores]
+    names = list(dict.fromkeys(name for page in done for name in page.scores))
+    return {name: summarise(_by_outer(done, name)) for name in names}
+
+
+def _by_outer(pages: Sequence[Page], name: str) -> list[float]:
+    values: dict[Any, list[float]] = {}
+    for page in pages:
+        if name in page.scores:
+            own = page.fold.number if page.fold.outer is None else ("outer", page.fold.outer)
+            values.setdefault(own, []).append(page.scores[name])
+    return [float(np.mean(scores)) for scores in values.values()]
+
+
+def pooled(pages: Sequence[Page], measure: Measure | None) -> dict[str, float]:
+    """The test scores of all out-of-fold predictions put together, by full name; {} of a single fold."""
+    told = [page.told for page in pages if page.told is not None]
+    if len(told) < 2 or measure is None:
+        return {}
+    return {f"test/{name}": value for name, value in pool(told, measure).items()}
+
+
+def table_of_folds(pages: Sequence[Page]) -> pd.DataFrame:
+    """A line per fold with its scores: `folds.csv`."""
+    return pd.DataFrame([{"fold": page.fold.number, **page.scores} for page in pages if page.scores])
+
+
+def write_rows(folds: Sequence[Fold], rows: int, path: Path) -> None:
+    """Which row was in which part of which fold: `parts`, (folds, rows) uint8, and `number`, (folds,).
+
+    0 is no part, 1 train, 2 valid, 3 test, 4 unlabelled.
+    """
+    parts = np.zeros((len(folds), rows), dtype=np.uint8)
+    for place, fold in enumerate(folds):
+        for name, members in fold.parts():
+            parts[place, members] = _CODES[name]
+    np.savez_compressed(path, parts=parts, number=np.array([fold.number for fold in folds]))

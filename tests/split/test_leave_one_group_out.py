@@ -1,0 +1,73 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import model_selection
+
+from harness.build import build
+from harness.compose import compose_words
+from harness.errors import UserError
+from harness.split import rounds
+from harness.split.leave_one_group_out import LeaveOneGroupOut
+from harness.table import Table
+
+DEFAULT = {"fold": None, "valid": 0.15, "seed": 0}
+
+
+def leave_one_group_out(**changes) -> LeaveOneGroupOut:
+    return LeaveOneGroupOut(**(DEFAULT | changes))
+
+
+def visits(who, target=None) -> Table:
+    target = np.arange(len(who)) + 0.5 if target is None else target
+    frame = pd.DataFrame({"x": range(len(who)), "y": target, "who": who})
+    return Table(frame, ("x",), target=("y",), group="who", name="visits")
+
+
+def test_digits_are_tested_writer_by_writer():
+    digits = build(compose_words(["data/extract=digits"]).data.extract, "data.extract")()
+    folds = leave_one_group_out()(digits)
+    assert [set(digits.groups[fold.test]) for fold in folds] == [{writer} for writer in range(14)]
+    assert {len(set(digits.groups[fold.valid])) for fold in folds} == {2}
+
+
+def test_the_test_parts_are_those_of_scikit_learn():
+    who = np.random.default_rng(0).choice(["c", "a", "d", "b"], 40)
+    theirs = model_selection.LeaveOneGroupOut().split(who, groups=who)
+    for fold, (_, test) in zip(leave_one_group_out()(visits(who)), theirs, strict=True):
+        assert np.array_equal(fold.test, test)
+
+
+def test_a_group_without_a_label_tests_in_no_fold_and_is_told_to_all():
+    folds = leave_one_group_out(valid=0.0)(visits(["a", "b", "c", "c"], [1.5, 2.5, None, None]))
+    assert [fold.test.tolist() for fold in folds] == [[0], [1]]
+    assert [fold.unlabelled.tolist() for fold in folds] == [[2, 3], [2, 3]]
+
+
+def test_an_unlabelled_row_of_the_group_that_tests_is_left_out():
+    folds = leave_one_group_out(valid=0.0)(visits(["a", "b", "a", "b"], [1.5, 2.5, None, None]))
+    assert [fold.unlabelled.tolist() for fold in folds] == [[3], [2]]
+
+
+def test_one_group_cannot_be_left_out():
+    words = r"needs two or more groups, and column 'who' of visits has 1; .* data.extract.group=COLUMN"
+    with pytest.raises(UserError, match=words):
+        leave_one_group_out()(visits(["a"] * 9))
+
+
+def test_two_groups_leave_none_to_validate():
+    words = r"split.valid=0.15 of the 1 groups .* set split.valid=0, or give more groups."
+    with pytest.raises(UserError, match=words):
+        leave_one_group_out()(visits(["a", "b"] * 9))
+
+
+def test_a_table_without_groups_is_refused():
+    with pytest.raises(UserError, match=r"has no group column; name it with data.extract.group=COLUMN"):
+        leave_one_group_out()(Table(pd.DataFrame({"x": range(30)}), ("x",)))
+
+
+def test_more_groups_than_can_be_listed_are_refused(monkeypatch):
+    monkeypatch.setattr(rounds, "MOST_FOLDS", 5)
+    with pytest.raises(
+        UserError, match="5 folds at most, and this split makes 6; use split=group_kfold, or one"
+    ):
+        leave_one_group_out()(visits(list("abcdef") * 2))

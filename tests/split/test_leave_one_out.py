@@ -1,0 +1,71 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import model_selection
+
+from harness.build import build
+from harness.compose import compose_words
+from harness.errors import UserError
+from harness.split import rounds
+from harness.split.leave_one_out import LeaveOneOut
+from harness.table import Table
+
+DEFAULT = {"fold": None, "valid": 0.15, "stratify": True, "seed": 0}
+
+
+def leave_one_out(**changes) -> LeaveOneOut:
+    return LeaveOneOut(**(DEFAULT | changes))
+
+
+def visits(target) -> Table:
+    return Table(pd.DataFrame({"x": range(len(target)), "y": target}), ("x",), target=("y",), name="visits")
+
+
+def test_wine_has_178_folds_of_one_test_row_each():
+    wine = build(compose_words(["data/extract=wine"]).data.extract, "data.extract")()
+    folds = leave_one_out()(wine)
+    assert [fold.test.tolist() for fold in folds] == [[row] for row in range(178)]
+    assert {len(fold.valid) for fold in folds} == {round(0.15 * 177)}
+
+
+def test_the_test_parts_are_those_of_scikit_learn():
+    theirs = model_selection.LeaveOneOut().split(np.zeros(9))
+    for fold, (_, test) in zip(leave_one_out()(visits(np.arange(9) + 0.5)), theirs, strict=True):
+        assert np.array_equal(fold.test, test)
+
+
+def test_unlabelled_rows_test_in_no_fold():
+    folds = leave_one_out(valid=0.0)(visits(["a", None, "b", "a"]))
+    assert [fold.test.tolist() for fold in folds] == [[0], [2], [3]]
+    assert [fold.unlabelled.tolist() for fold in folds] == [[1]] * 3
+
+
+def test_the_valid_part_has_the_classes_in_proportion():
+    target = np.repeat(["a", "b"], [30, 10])
+    for fold in leave_one_out(valid=0.5)(visits(target)):
+        rest = np.append(fold.train, fold.valid)
+        share = (target[rest] == "a").sum() * len(fold.valid) / len(rest)
+        assert abs((target[fold.valid] == "a").sum() - share) < 1
+
+
+def test_without_stratify_the_classes_do_not_matter():
+    target = ["a", "b"] * 10
+    one, other = leave_one_out(stratify=False)(visits(target)), leave_one_out()(visits(np.arange(20) + 0.5))
+    assert [fold.valid.tolist() for fold in one] == [fold.valid.tolist() for fold in other]
+
+
+def test_one_row_cannot_be_split():
+    with pytest.raises(UserError, match="needs two or more rows to split, and visits has 1; give more rows"):
+        leave_one_out()(Table(pd.DataFrame({"x": [1]}), ("x",), name="visits"))
+
+
+def test_more_rows_than_can_be_listed_are_refused_with_two_ways_out(monkeypatch):
+    monkeypatch.setattr(rounds, "MOST_FOLDS", 30)
+    words = (
+        "there can be 30 folds at most, and this split makes 31; use split=kfold, or one fold alone with "
+        "split.fold=NUMBER."
+    )
+    with pytest.raises(UserError, match=words):
+        leave_one_out()(visits(np.arange(31) + 0.5))
+    (alone,) = leave_one_out(fold=17)(visits(np.arange(31) + 0.5))
+    assert alone.test.tolist() == [17]

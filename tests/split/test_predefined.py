@@ -1,0 +1,155 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.errors import UserError
+from harness.split.predefined import Predefined
+from harness.table import Table
+
+WORDS = {"train": "train", "valid": "valid", "test": "test"}
+DEFAULT = {
+    "column": "part",
+    "words": WORDS,
+    "fold": None,
+    "valid": 0.0,
+    "stratify": True,
+    "grouped": False,
+    "seed": 0,
+}
+
+
+def predefined(**changes) -> Predefined:
+    return Predefined(**(DEFAULT | changes))
+
+
+def visits(part, target=None, **columns) -> Table:
+    target = ["a", "b"] * (len(part) // 2) + ["a"] * (len(part) % 2) if target is None else target
+    frame = pd.DataFrame({"x": range(len(part)), "y": target, "part": part, **columns})
+    group = "who" if "who" in columns else None
+    return Table(frame, ("x",), target=("y",), group=group, name="visits")
+
+
+def test_the_column_says_what_each_row_does():
+    (fold,) = predefined()(visits(["train", "test", "valid", "train", "test"]))
+    assert (fold.train.tolist(), fold.valid.tolist(), fold.test.tolist()) == ([0, 3], [2], [1, 4])
+
+
+def test_other_words_and_numbers_may_stand_for_the_parts():
+    words = {"train": ["dev", "learn"], "test": [2]}
+    (fold,) = predefined(words=words)(visits(["dev", "2", "learn", "dev"]))
+    assert (fold.train.tolist(), fold.test.tolist()) == ([0, 2, 3], [1])
+    (fold,) = predefined(words={"train": 0, "test": 1})(visits([0, 1, 0, 1]))
+    assert (fold.train.tolist(), fold.test.tolist()) == ([0, 2], [1, 3])
+
+
+@pytest.mark.parametrize("number", [[1, 0, 2, 1], [1.0, 0.0, 2.0, 1.0], ["1", "0", "2", "1"]])
+def test_of_numbers_fold_k_tests_on_the_rows_of_number_k(number):
+    folds = predefined()(visits(number))
+    assert [fold.test.tolist() for fold in folds] == [[1], [0, 3], [2]]
+    assert [fold.train.tolist() for fold in folds] == [[0, 2, 3], [1, 2], [0, 1, 3]]
+
+
+def test_where_no_row_validates_a_fraction_of_the_training_rows_does():
+    target = np.repeat(["a", "b"], [30, 10])
+    (fold,) = predefined(valid=0.25)(visits(["train"] * 20 + ["test"] * 8 + ["train"] * 12, target))
+    assert (len(fold.train), len(fold.valid), len(fold.test)) == (24, 8, 8)
+    assert (
+        sorted(target[fold.valid]) == ["a"] * 5 + ["b"] * 3
+        or sorted(target[fold.valid]) == ["a"] * 6 + ["b"] * 2
+    )
+
+
+def test_where_rows_validate_no_other_does():
+    (fold,) = predefined(valid=0.5)(visits(["train", "valid", "train", "train"]))
+    assert fold.valid.tolist() == [1]
+
+
+def test_grouped_the_fraction_is_of_groups():
+    who = np.repeat(np.arange(10), 3)
+    (fold,) = predefined(valid=0.25, grouped=True)(visits(["train"] * 24 + ["test"] * 6, who=who))
+    assert len(set(who[fold.valid])) == 2
+    assert not set(who[fold.valid]) & set(who[fold.train])
+
+
+def test_grouped_an_unlabelled_row_of_a_group_that_tests_is_left_out():
+    table = visits(["train", "train", "test", None, None], ["a", "b", "a", None, None], who=[0, 1, 2, 2, 0])
+    assert predefined(grouped=True)(table)[0].unlabelled.tolist() == [4]
+
+
+def test_an_unlabelled_row_is_kept_unless_it_tests_or_validates():
+    table = visits(["train", "train", "test", "test", None, "train"], ["a", "b", "a", None, None, None])
+    assert predefined()(table)[0].unlabelled.tolist() == [4, 5]
+    folds = predefined()(visits([0, 1, 0, 1, None], ["a", "b", "b", None, None]))
+    assert [fold.unlabelled.tolist() for fold in folds] == [[3, 4], [4]]
+
+
+def test_a_split_without_column_is_refused():
+    with pytest.raises(UserError, match=r"needs the column that names the parts; give split.column=COLUMN"):
+        predefined(column=None)(visits(["train", "test"]))
+
+
+def test_a_column_that_does_not_exist_is_refused_with_the_near_miss():
+    with pytest.raises(
+        UserError, match=r"names the column 'parts', which visits does not have; did you mean part\?"
+    ):
+        predefined(column="parts")(visits(["train", "test"]))
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("x", r"is a feature of visits; set 'data\.extract\.keep=\[x\]'\."),
+        ("y", r"is the target of visits; take it out of data\.extract\.target\."),
+    ],
+)
+def test_a_column_that_a_model_sees_or_predicts_is_refused(column, words):
+    with pytest.raises(UserError, match=words):
+        predefined(column=column)(visits(["train", "test"]))
+
+
+def test_a_value_that_stands_for_no_part_is_refused_with_the_near_miss():
+    words = r"visits holds 'trian', which stands for no part; did you mean train\? Other words go"
+    with pytest.raises(UserError, match=words):
+        predefined()(visits(["train", "trian", "test"]))
+
+
+def test_a_labelled_row_without_a_value_is_refused():
+    words = (
+        "split.column=part must have a value in every labelled row, and is empty in 1 of visits; fill it in"
+    )
+    with pytest.raises(UserError, match=words):
+        predefined()(visits(["train", None, "test"]))
+
+
+@pytest.mark.parametrize(("numbers", "shown"), [([1, 2, 1], "1, 2"), ([0, 2, 2], "0, 2"), ([0, 0, 0], "0")])
+def test_fold_numbers_with_a_gap_are_refused(numbers, shown):
+    words = rf"folds 0, 1, 2 … without a gap, and that of visits holds {shown}; renumber them."
+    with pytest.raises(UserError, match=words):
+        predefined()(visits(numbers))
+
+
+def test_a_fold_number_that_only_unlabelled_rows_have_tests_nothing_and_is_none():
+    folds = predefined()(visits([0, 1, 2], ["a", "b", None]))
+    assert [fold.test.tolist() for fold in folds] == [[0], [1]]
+
+
+def test_a_column_without_training_rows_is_refused():
+    words = r"leaves no labelled row to train on; give some a value of split.words.train: train\."
+    with pytest.raises(UserError, match=words):
+        predefined()(visits(["test", "valid", "test"]))
+    with pytest.raises(UserError, match=r"a value of split.words.train: there are none\."):
+        predefined(words={"train": [], "test": ["test"], "valid": ["valid"]})(
+            visits(["test", "valid", "test"])
+        )
+
+
+def test_words_for_no_part_or_for_two_are_refused():
+    with pytest.raises(ValueError, match="words must be given for train, valid and test, got 'dev'"):
+        predefined(words={"dev": ["dev"]})
+    with pytest.raises(ValueError, match="words must stand for one part each, got '1' for train and test"):
+        predefined(words={"train": [1], "test": ["1"]})
+
+
+def test_the_only_training_row_cannot_validate():
+    with pytest.raises(UserError, match=r"split.valid=0.15 of 1 rows leaves none to train on"):
+        predefined(valid=0.15)(visits(["train", "test"]))
