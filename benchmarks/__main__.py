@@ -1,4 +1,4 @@
-"""`python -m benchmarks [step | startup | job] [--rounds N]`: prints tables; all together are stored."""
+"""`python -m benchmarks [SCRIPT] [--rounds N]`: prints tables; all together are stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.measure import Comparison
 
-SCRIPTS = ("step", "startup", "job")
+SCRIPTS = ("step", "startup", "job", "data", "images")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -9,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-Contender = Callable[[], float]
-"""Does its work once and says what it cost."""
+Cost = TypeVar("Cost")
+"""A number, or several by name."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -54,14 +55,14 @@ class Comparison:
         return spread([cost / reference for cost, reference in pairs])
 
 
-def take_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """The cost of every contender in every round.
+def take_turns(contenders: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:
+    """The cost of every contender, which does its work once when it is called, in every round.
 
     Each round begins with another contender, so that nobody is always the one who finds the caches
     warm; a round before the first, which fills them, is not counted.
     """
     names = list(contenders)
-    costs: dict[str, list[float]] = {name: [] for name in names}
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
     for number in range(rounds + 1):
         start = number % len(names)
         for name in names[start:] + names[:start]:
@@ -76,6 +77,20 @@ def spread(values: Sequence[float]) -> Spread:
     if len(values) == 1:
         return Spread(values[0], values[0], values[0])
     return Spread(*statistics.quantiles(values, n=4, method="inclusive"))
+
+
+def answer(command: Sequence[str]) -> Any:
+    """What a command prints last, a line of JSON; it runs in the repository's root, with one thread.
+
+    Raises:
+        RuntimeError: it failed; with what it had printed.
+    """
+    environment, root = {**os.environ, **ONE_THREAD}, Path(__file__).parents[1]
+    process = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    if process.returncode != 0:
+        status, printed = process.returncode, process.stdout + process.stderr
+        raise RuntimeError(f"{' '.join(command)} ended with status {status}:\n{printed}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def seconds_on_a_terminal(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> float:

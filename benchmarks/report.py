@@ -15,7 +15,17 @@ from typing import Any
 
 from benchmarks.measure import Comparison, spread
 
-PACKAGES = ("torch", "hydra-core", "mlflow", "scikit-learn", "numpy", "lightning")
+PACKAGES = (
+    "torch",
+    "hydra-core",
+    "mlflow",
+    "scikit-learn",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "lightning",
+)
 
 
 def circumstances(command: str) -> dict[str, Any]:

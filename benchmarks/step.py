@@ -36,7 +36,7 @@ from harness.build import build
 from harness.compose import compose
 from harness.experiment import Experiment, prepare
 from harness.fold import Fold
-from harness.run import plan
+from harness.plan import make_plan
 from harness.stop import Stop
 from harness.task import Task
 
@@ -96,9 +96,9 @@ def cost(train: Train, steps: int) -> float:
 
 def assemble(words: list[str], times: int) -> Experiment:
     """The parts that `python -m harness WORDS` would train with, or on its training rows repeated."""
-    cfg, _, table, folds = plan(compose(words))
-    experiment = prepare(cfg, table, folds[0])
-    return repeated(experiment, cfg, times) if times else experiment
+    plan = make_plan(compose(words))
+    experiment = prepare(plan, plan.folds[0])
+    return repeated(experiment, plan.cfg, times) if times else experiment
 
 
 def repeated(experiment: Experiment, cfg: DictConfig, times: int) -> Experiment:

@@ -86,9 +86,10 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     trainer: UniversalTrainer = build(cfg.trainer, "trainer")
     evaluator: Evaluator = build(cfg.evaluate, "evaluate")
     check_monitor(trainer.monitor, evaluator.names)
+    unlabelled = fold.unlabelled
     if trainer.learns == "representation":
         fold = fold.with_unlabelled_in_training()
-    transform, arrays = pipeline.shape(cfg, table, fold, plan.cache)
+    transform, arrays = pipeline.shape(cfg, table, fold, plan.cache, unlabelled)
     check_shape(cfg, arrays.shape, table)
     loaders = build(cfg.data.load, "data.load")(arrays, fold, trainer.device)
     model = new_model(cfg.model, arrays.shape)

@@ -5,12 +5,12 @@ Each station is a part of its own, built from its node of the configuration; wha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from harness.arrays import Arrays
@@ -72,7 +72,7 @@ def splitter(cfg: DictConfig) -> Splitter:
     return built
 
 
-def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold]) -> list[Finding]:
+def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold], cache: Cache) -> list[Finding]:
     """What the leakage guards saw.
 
     Raises:
@@ -80,9 +80,12 @@ def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold]) -> list[Findin
     """
     strict = cfg.split.get("guard", "warn")
     split = splitter(cfg)
-    look = worthless if strict == "off" else guard
-    promises = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}
-    found = look(table, folds, **promises, split=chosen(cfg, "split"))
+    promises: dict[str, Any] = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}
+    promises["split"] = chosen(cfg, "split")
+    if strict == "off":
+        found = worthless(table, folds, **promises)
+    else:
+        found = cache.findings(table, folds, promises, lambda: guard(table, folds, **promises))
     refused = [finding for finding in found if finding.severity == "error"]
     if strict == "error":
         refused += [finding for finding in found if finding.severity == "warning"]
@@ -91,24 +94,39 @@ def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold]) -> list[Findin
     return found
 
 
-def shape(cfg: DictConfig, table: Table, fold: Fold, cache: Cache) -> tuple[Transform, Arrays]:
+def shape(
+    cfg: DictConfig, table: Table, fold: Fold, cache: Cache, hidden: np.ndarray | None = None
+) -> tuple[Transform, Arrays]:
     """The transform, fitted on the fold's training rows only, and all rows as it shapes them.
 
-    The targets of unlabelled rows are unknown in the arrays, also where the split only hides them.
+    The targets of unlabelled rows are unknown to both, also where the split only hides them.
+
+    Args:
+        hidden: (n,) int64, the unlabelled rows; None: those of the fold. A trainer that learns from them
+            has them in the fold's training part, where nothing else tells them from the others.
     """
     transform: Transform = build(cfg.data.transform, "data.transform")
+    table = _without_labels(table, fold.unlabelled if hidden is None else hidden)
     with refusing("data.transform"):
         arrays = cache.fit(plain(cfg.data.transform), transform, table, fold.train, table.task)
-    return transform, _without_labels(arrays, fold.unlabelled)
+    return transform, arrays
 
 
-def _without_labels(arrays: Arrays, rows: np.ndarray) -> Arrays:
-    if arrays.targets is None or not len(rows):
-        return arrays
-    targets = arrays.targets.clone()
-    unknown = float("nan") if targets.is_floating_point() else -1
-    targets[torch.from_numpy(rows)] = unknown
-    return replace(arrays, targets=targets)
+def _without_labels(table: Table, rows: np.ndarray) -> Table:
+    """The table with the targets of these rows missing; the task is still that of all."""
+    rows = rows[table.labelled[rows]]
+    if not len(rows):
+        return table
+    unknown = np.zeros(len(table), dtype=bool)
+    unknown[rows] = True
+    frame = table.frame.copy(deep=False)
+    for column in table.target:
+        frame[column] = frame[column].mask(unknown)
+    without = replace(table, frame=frame)
+    # What is known of the whole table need not be worked out again for each fold.
+    told = hashlib.sha256(table.digest.encode() + rows.tobytes()).hexdigest()
+    vars(without).update(task=table.task, digest=told)
+    return without
 
 
 def plain(node: DictConfig) -> dict[str, Any]:

@@ -44,4 +44,4 @@ def make_plan(cfg: DictConfig) -> Plan:
     table = pipeline.read(cfg, cache)
     cfg, chosen = finish(cfg, table)
     folds = pipeline.divide(cfg, table)
-    return Plan(cfg, chosen, table, folds, pipeline.inspect(cfg, table, folds), cache)
+    return Plan(cfg, chosen, table, folds, pipeline.inspect(cfg, table, folds, cache), cache)

@@ -47,7 +47,8 @@ def test_rows_that_took_their_time_are_kept_for_the_next_command(here: Path) -> 
     write(here / "rows.csv")
     first, second = csv(*KEEP), csv(*KEEP)
     assert first.cache.used == []
-    assert [use.split(" in ")[0] for use in second.cache.used] == ["rows"]
+    assert [use.split(" in ")[0] for use in second.cache.used] == ["rows", "findings"]
+    assert second.findings == first.findings != []
     pd.testing.assert_frame_equal(second.table.frame, first.table.frame)
     assert second.table.digest == first.table.digest
 
@@ -71,7 +72,7 @@ def test_a_changed_file_is_read_anew_even_within_the_same_moment(here: Path) -> 
 def test_a_changed_configuration_is_read_anew(here: Path, word: str) -> None:
     write(here / "rows.csv")
     csv(*KEEP)
-    assert csv(*KEEP, word).cache.used == []
+    assert "rows" not in str(csv(*KEEP, word).cache.used)
 
 
 def test_a_cache_that_is_off_keeps_nothing_and_reads_nothing(here: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_torn_entry_is_made_anew(here: Path) -> None:
     for file in (here / "outputs/cache").rglob("facts.json"):
         file.write_text("{" + " " * (file.stat().st_size - 1))  # as long as it was
     second = csv(*KEEP)
-    assert second.cache.used == []
+    assert "rows" not in str(second.cache.used)
     pd.testing.assert_frame_equal(second.table.frame, first.table.frame)
 
 
@@ -130,11 +131,12 @@ def test_a_remote_source_is_read_anew_by_each_command(remote: list[str]) -> None
 
 
 def test_a_remote_source_is_read_once_for_all_runs_of_a_command(remote: list[str], here: Path) -> None:
-    with command(many=True):
+    with command(many=True) as own:
         assert remotely(remote).table.frame.x[0] == 1
         assert remotely(remote).table.frame.x[0] == 1
-        assert len(list((here / "outputs/cache").iterdir())) == 1  # for processes that the command starts
-    assert list((here / "outputs/cache").iterdir()) == []
+        # For processes that the command starts, and for no longer.
+        assert len(list((here / "outputs/cache").glob(f"{own.token}-*"))) == 1
+    assert not list((here / "outputs/cache").glob(f"{own.token}-*"))
     assert remotely(remote).table.frame.x[0] == 2
 
 
@@ -164,6 +166,15 @@ def test_fitted_arrays_are_kept_and_are_the_same(here: Path) -> None:
     assert torch.equal(first.inputs, second.inputs)
     assert torch.equal(first.targets, second.targets)
     assert torch.equal(one(plan.table).inputs, two(plan.table).inputs)
+
+
+def test_the_guards_look_again_at_other_folds_and_other_rows(here: Path) -> None:
+    write(here / "rows.csv")
+    csv(*KEEP)
+    for words in (["split.seed=1"], ["split=kfold"], ["data.extract.drop=[z]"]):
+        assert "findings" not in str(csv(*KEEP, *words).cache.used)
+    write(here / "rows.csv", seed=1)
+    assert csv(*KEEP).cache.used == []
 
 
 def test_another_fold_or_transform_is_fitted_anew(here: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +18,8 @@ from harness.cache.command import current
 from harness.cache.key import key
 from harness.cache.rows import read_arrays, read_table, write_arrays, write_table
 from harness.cache.store import Store
+from harness.finding import Finding
+from harness.fold import Fold
 from harness.production import state
 from harness.protocol import Transform
 from harness.table import Table
@@ -45,13 +48,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """How one thing is kept: what the screen calls it, its key, whether it is kept however quickly made."""
+    """How one thing is kept: what the screen calls it, its key, and how it is read and written.
+
+    `always` keeps it however quickly it was made, `small` if that took a tenth of what is worth it.
+    """
 
     what: str
     name: str
     read: Callable[[Path], T]
     write: Callable[[T, Path], None]
     always: bool = False
+    small: bool = False
 
 
 class Cache:
@@ -106,7 +113,8 @@ class Cache:
                 raise LookupError("what was decoded ahead is more than the loader would hold")
             return found
 
-        entry = Entry("arranged rows", key("arrange", node, table.digest), read, write_table)
+        told = repr((table.name, table.source, table.aim, table.kind, _types(table)))
+        entry = Entry("arranged rows", key("arrange", node, table.digest, told), read, write_table)
         return self._table(entry, lambda: transform.arrange(table, holds), self._store)
 
     def _table(self, entry: Entry[Table], make: Callable[[], Table], store: Store | None) -> Table:
@@ -134,8 +142,35 @@ class Cache:
         if self._store is None:
             return make()
         chosen = hashlib.sha256(rows.tobytes()).hexdigest()
-        entry = Entry("fitted arrays", key("fit", node, table.digest, chosen), read, write)
+        told = repr((task, _types(table)))
+        entry = Entry("fitted arrays", key("fit", node, table.digest, chosen, told), read, write)
         return self._found_or_made(entry, self._store, make)
+
+    def findings(
+        self, table: Table, folds: Sequence[Fold], promises: dict[str, Any], look: Callable[[], list[Finding]]
+    ) -> list[Finding]:
+        """What the leakage guards say of these folds, which follows from rows and folds alone.
+
+        Args:
+            promises: what else the guards are told.
+            look: asks them.
+        """
+        files = table.kind == "image" and table.array is None and table.shape is None
+        if self._store is None or files:  # the content of files is not in the table's digest
+            return look()
+        digest = hashlib.sha256()
+        for fold in folds:
+            for part, rows in fold.parts():
+                digest.update(f"{fold.number} {part} {len(rows)} ".encode() + rows.tobytes())
+
+        def write(found: list[Finding], folder: Path) -> None:
+            (folder / "findings.json").write_text(json.dumps([asdict(finding) for finding in found]))
+
+        def read(folder: Path) -> list[Finding]:
+            return [Finding(**fields) for fields in json.loads((folder / "findings.json").read_text())]
+
+        name = key("guard", promises, table.digest, digest.hexdigest())
+        return self._found_or_made(Entry("findings", name, read, write, small=True), self._store, look)
 
     def _found_or_made(self, entry: Entry[T], store: Store, make: Callable[[], T]) -> T:
         with store.making(entry.name):
@@ -144,13 +179,16 @@ class Cache:
             if folder is not None:
                 try:
                     content = entry.read(folder)
+                    if store.find(entry.name) is None:  # so that an absent file was not told as no array
+                        raise LookupError("another process removed it meanwhile")
                 except Exception as fault:  # whatever is wrong with a file, it can be made again
                     _log.info("an entry of the cache cannot be read and is made anew: %s", fault)
                 else:
                     self.used.append(f"{entry.what} in {time.perf_counter() - begun:.2f} s")
                     return content
             content = make()
-            if entry.always or time.perf_counter() - begun >= self._worth:
+            worth = self._worth / 10 if entry.small else self._worth
+            if entry.always or time.perf_counter() - begun >= worth:
                 self._keep(entry, store, content)
         return content
 
@@ -160,3 +198,9 @@ class Cache:
         except (OSError, TypeError, ValueError, ArithmeticError) as fault:
             # Arrow's errors are ValueErrors and TypeErrors: a column of objects that it has no type for.
             _log.info("not kept for later commands: %s", fault)
+
+
+def _types(table: Table) -> list[str]:
+    """The types of the columns, which the digest does not tell: 0 and 1 are those of false and true."""
+    frames = [frame for frame in (table.frame, table.events) if frame is not None]
+    return [repr(dtype) for frame in frames for dtype in frame.dtypes]

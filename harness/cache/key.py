@@ -40,7 +40,8 @@ def code(targets: frozenset[str]) -> str:
     digest = hashlib.sha256(sys.version.encode())
     for name in _LIBRARIES:
         digest.update(f"{name} {_version(name)}".encode())
-    for file in sorted([*_PACKAGE.glob("*.py"), *(_PACKAGE / "data").rglob("*.py")]):
+    ours = [*_PACKAGE.glob("*.py"), *(_PACKAGE / "data").rglob("*.py"), *(_PACKAGE / "guard").glob("*.py")]
+    for file in sorted(ours):
         digest.update(file.read_bytes())
     for name in sorted({target.partition(".")[0] for target in targets} - {"harness"}):
         digest.update(_foreign(name))

@@ -100,10 +100,12 @@ def _read_frame(path: Path) -> pd.DataFrame | None:
 
 
 def _write_array(array: np.ndarray, path: Path) -> None:
-    stored = np.lib.format.open_memmap(path, mode="w+", dtype=array.dtype, shape=array.shape)
-    for first in range(0, len(array), _ROWS_AT_ONCE):  # a mapped array is never whole in memory
-        stored[first : first + _ROWS_AT_ONCE] = array[first : first + _ROWS_AT_ONCE]
-    stored.flush()
+    """Written, not mapped: of a mapped file, a full disk would end the process instead of raising OSError."""
+    facts = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, facts)
+        for first in range(0, len(array), _ROWS_AT_ONCE):  # a mapped array is never whole in memory
+            file.write(np.ascontiguousarray(array[first : first + _ROWS_AT_ONCE]).data)
 
 
 _ROWS_AT_ONCE = 4096

@@ -157,7 +157,8 @@ class Chains:
         values = np.empty((len(rows), len(names) + len(dates)), order="F")
         step = max(1, _CELLS_TO_FIT // len(source))
         for first in range(0, len(names), step):
-            values[:, first : first + step] = _numbers(source, names[first : first + step], rows)
+            group = names[first : first + step]
+            values[:, first : first + len(group)] = _numbers(source, group, rows)
         for position, part in enumerate(dates):
             values[:, len(names) + position] = part
         empty = [position for position in range(len(names)) if np.isnan(values[:, position]).all()]

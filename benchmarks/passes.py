@@ -1,0 +1,39 @@
+"""Passes over the training rows of the harness's loaders, in a process of its own.
+
+    python -m benchmarks.passes EPOCHS WORD …
+
+prints the seconds of each pass, and the MB held after it, as JSON; what comes before the first pass
+is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from time import perf_counter
+
+import torch
+
+from benchmarks.memory import held
+from harness import pipeline
+from harness.build import build
+from harness.compose import compose
+from harness.plan import make_plan
+
+
+def main(epochs: int, words: list[str]) -> None:
+    """Prints a list of each."""
+    plan = make_plan(compose(words))
+    _, arrays = pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+    loaders = build(plan.cfg.data.load, "data.load")(arrays, plan.folds[0], torch.device("cpu"))
+    seconds, megabytes = [], []
+    for _ in range(epochs):
+        began = perf_counter()
+        seen = sum(len(batch.inputs) for batch in loaders.train)
+        seconds.append(perf_counter() - began)
+        megabytes.append(held())
+    print(json.dumps({"images": seen, "seconds": seconds, "megabytes": megabytes}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])
