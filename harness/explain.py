@@ -40,7 +40,7 @@ def composition(error: BaseException, words: list[str]) -> str:
         group, _, wrong = error.missing_cfg_file.rpartition("/")
         return f"{group} has no choice {wrong!r}; {near(wrong, error.options)}"
     if isinstance(error, OverrideParseException) and "=" not in error.override:
-        return f"the word {error.override!r} is neither KEY=VALUE nor a verb that stands first."
+        return _stray(error.override, words)
     if isinstance(error, OverrideParseException):
         return (
             f"the setting {error.override!r} cannot be read as KEY=VALUE; a text of more than plain letters, "
@@ -51,6 +51,15 @@ def composition(error: BaseException, words: list[str]) -> str:
         if found:
             return answer(found[1], words)
     return sentence(_first_lines(text))
+
+
+def _stray(word: str, words: list[str]) -> str:
+    """A word without `=`, often the rest of a value that the shell took apart at a space."""
+    rule = f"the word {word!r} is neither KEY=VALUE nor a verb that stands first"
+    key, equals, _ = words[words.index(word) - 1].partition("=") if word in words[1:] else ("", "", "")
+    if not equals:
+        return f"{rule}."
+    return f"{rule}; if it belongs to {key}, the shell needs quotes around the whole: '{key}=A VALUE'."
 
 
 def _unset(name: str, words: list[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.experiment import Experiment
 from harness.plan import Plan
+from harness.table import Table
 
 
 def facts(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
@@ -31,19 +32,26 @@ def facts(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
 def data(plan: Plan) -> str:
     """Rows, features, target, groups, and how many rows carry no label."""
     table, task = plan.table, plan.table.task
-    features = f"{len(table.features)} features"
-    if table.array is not None:
-        features = f"{table.kind}s of {' x '.join(map(str, table.array.shape[1:]))}"
     target = f"{task.kind} target {', '.join(table.target)}" if task.labelled else "no target"
     if task.classification:
         target += f", {len(task.classes)} classes"
-    words = [table.name, f"{len(table):,} rows", features, target]
+    words = [table.name, f"{len(table):,} rows", _features(table), target]
     if table.group is not None:
         words.append(f"{table.frame[table.group].nunique():,} groups by {table.group}")
     unlabelled = len(table) - int(table.labelled.sum())
     if task.labelled and unlabelled:
         words.append(f"{unlabelled:,} rows unlabelled")
     return ", ".join(words)
+
+
+def _features(table: Table) -> str:
+    if table.array is not None and table.kind != "table":
+        return f"{table.kind}s of {' x '.join(map(str, table.array.shape[1:]))}"
+    if table.array is not None:
+        return counted(table.array.shape[1], "feature")
+    if table.kind == "image" and table.shape is None:
+        return "images"  # which are decoded as they are needed
+    return counted(len(table.features), "feature")
 
 
 def _guard(plan: Plan) -> str:
@@ -59,6 +67,17 @@ def notes(plan: Plan, first: Experiment) -> Iterator[str]:
     for finding in plan.findings:
         if finding.severity == "warning":
             yield finding.sentence
+    if plan.cache.trouble is not None:
+        yield plan.cache.trouble
+    targets = first.loaders.train.targets
+    if (
+        plan.cfg.data.load.get("sampler") is not None
+        and targets is not None
+        and not targets.is_floating_point()
+    ):
+        unlabelled = int((targets < 0).sum())
+        if unlabelled:
+            yield f"data.load.sampler draws by class: {counted(unlabelled, 'unlabelled row')} are never drawn"
     if first.loaders.valid is None:
         yield "no validation rows (split.valid=0): the last epoch is kept, not the best"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.arrays import Arrays
 from harness.auto import chosen
-from harness.build import build, own
+from harness.build import build, own, target
 from harness.cache.cache import Cache, Settings
 from harness.errors import UserError, refusing
 from harness.finding import Finding
@@ -105,11 +106,25 @@ def shape(
         hidden: (n,) int64, the unlabelled rows; None: those of the fold. A trainer that learns from them
             has them in the fold's training part, where nothing else tells them from the others.
     """
-    transform: Transform = build(cfg.data.transform, "data.transform")
+    node = plain(cfg.data.transform)
+    transform: Transform = build(node, "data.transform")
     table = _without_labels(table, fold.unlabelled if hidden is None else hidden)
     with refusing("data.transform"):
-        arrays = cache.fit(plain(cfg.data.transform), transform, table, fold.train, table.task)
+        arrays = cache.fit(node, transform, table, fold.train, cfg.seed if _draws(node) else None)
     return transform, arrays
+
+
+def _draws(node: Any) -> bool:
+    """Whether a part of a transform takes its random numbers from the run's seed."""
+    if isinstance(node, dict):
+        if "_target_" in node and node.get("random_state") is None:
+            try:
+                if "random_state" in signature(target(node, "data.transform")).parameters:
+                    return True
+            except ValueError:
+                return True  # written in C: nobody knows
+        return any(map(_draws, node.values()))
+    return isinstance(node, list) and any(map(_draws, node))
 
 
 def _without_labels(table: Table, rows: np.ndarray) -> Table:

@@ -75,13 +75,19 @@ def pool(told: Sequence[Told], measure: Measure) -> dict[str, float]:
     return measure(outputs, answers)
 
 
+_OWN = ("row", "fold", "target", "prediction")
+_OWN_BEGINNINGS = ("target_", "prediction_", "probability_")
+"""Columns of `Told.frame` that no id or group of that name may overwrite."""
+
+
 def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task: Task) -> pd.DataFrame:
     """`Told.frame` of a part."""
     rows = loader.rows.cpu().numpy()
     frame = pd.DataFrame({"row": rows})
-    for column in (table.id, table.group):
+    for role, column in (("id", table.id), ("group", table.group)):
         if column is not None:
-            frame[column] = table.frame[column].to_numpy()[rows]
+            taken = column in _OWN or column.startswith(_OWN_BEGINNINGS)
+            frame[f"{role}_{column}" if taken else column] = table.frame[column].to_numpy()[rows]
     frame["fold"] = fold.number
     if task.several:
         return pd.concat([frame, _several(loader, outputs, task)], axis=1)

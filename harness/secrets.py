@@ -20,6 +20,11 @@ _FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*(?P<name>[^\s,{}]+)")
 
 _REFERENCE = r"\$\{\s*oc\.env[^{}]*\}"
 
+_WITHIN_A_VALUE = re.compile(
+    r"[{,]\s*(?P<q>['\"]?)(?P<name>[\w.-]+)(?P=q)\s*:\s*(?P<value>'[^']*'|\"[^\"]*\"|[^,{}\s][^,{}]*)"
+)
+"""`{name: value, …}`, which Hydra takes on the command line."""
+
 
 class Secrets:
     """Knows the secrets of a command line and its configuration, and keeps them out of what is written.
@@ -58,10 +63,16 @@ class Secrets:
         return self.text(node) if isinstance(node, str) else node
 
     def _learn_word(self, word: str) -> None:
-        """What stands behind a key named like a secret, and what the word takes from the environment."""
+        """What stands behind a key named like a secret, and what the word takes from the environment.
+
+        The key may stand within the value, as in `+data.extract.headers={authorization: …}`.
+        """
         key, _, value = word.partition("=")
         if secret_name(key.lstrip("+~").rsplit(".", 1)[-1]) and "${" not in value:
             self._learn(value.strip("'\""), MASK)
+        for found in _WITHIN_A_VALUE.finditer(value):
+            if secret_name(found["name"]) and "${" not in found["value"]:
+                self._learn(found["value"].strip("'\""), MASK)
         self._learn_urls(word)
         self._learn_environment(word)
 

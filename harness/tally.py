@@ -47,8 +47,12 @@ def pooled(pages: Sequence[Page], measure: Measure | None) -> dict[str, float]:
 
 
 def table_of_folds(pages: Sequence[Page]) -> pd.DataFrame:
-    """A line per fold with its scores: `folds.csv`."""
-    return pd.DataFrame([{"fold": page.fold.number, **page.scores} for page in pages if page.scores])
+    """A line per fold with its scores, of a nested split also with its outer fold: `folds.csv`."""
+    return pd.DataFrame([{**_numbers(page.fold), **page.scores} for page in pages if page.scores])
+
+
+def _numbers(fold: Fold) -> dict[str, int]:
+    return {"fold": fold.number} if fold.outer is None else {"fold": fold.number, "outer": fold.outer}
 
 
 def write_rows(folds: Sequence[Fold], rows: int, path: Path) -> None:

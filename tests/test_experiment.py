@@ -57,6 +57,15 @@ def prepared(*words: str, **parts: dict[str, Any]) -> Experiment:
     return prepare(plan, plan.folds[0])
 
 
+@pytest.mark.parametrize("method", ["supcon", "simclr"])
+def test_a_trainer_that_learns_from_unlabelled_rows_gets_no_label_that_the_split_hides(method: str) -> None:
+    made = prepared("trainer=contrastive", f"trainer/method={method}", "split.labelled=12")
+    targets = made.loaders.train.targets
+    assert targets is not None
+    assert len(targets) == 102
+    assert int((targets >= 0).sum()) == 12
+
+
 def test_the_parts_are_ready_to_train() -> None:
     experiment = prepared("model.widths=[8]")
     assert experiment.parameters == 40

@@ -65,6 +65,14 @@ def test_a_near_miss_is_found_although_another_word_is_wrong_as_well() -> None:
     assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
 
 
+def test_a_value_that_the_shell_took_apart_is_told_with_its_key() -> None:
+    error = OverrideParseException(override="a,y", message="mismatched input")
+    assert composition(error, ["data.extract.query=select", "a,y", "from", "visit"]) == (
+        "the word 'a,y' is neither KEY=VALUE nor a verb that stands first; if it belongs to "
+        "data.extract.query, the shell needs quotes around the whole: 'data.extract.query=A VALUE'."
+    )
+
+
 def test_what_cannot_be_read_is_shown_with_the_way_to_quote() -> None:
     error = OverrideParseException(override="a=b=c", message="mismatched input")
     assert composition(error, []) == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 
 from harness import pipeline
 from harness.cache.command import command
+from harness.cache.rows import read_arrays
 from harness.compose import compose
 from harness.errors import UserError
 from harness.plan import Plan, make_plan
@@ -94,7 +96,9 @@ def test_a_torn_entry_is_made_anew(here: Path) -> None:
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(here: Path) -> None:
     write(here / "rows.csv")
     (here / "outputs").write_text("in the way")
-    assert len(csv(*KEEP).table) == 40
+    plan = csv(*KEEP)
+    assert len(plan.table) == 40
+    assert plan.cache.trouble.startswith(f"nothing is kept in data.cache.folder={here}/outputs/cache: ")
 
 
 class Remote:
@@ -187,6 +191,22 @@ def test_another_fold_or_transform_is_fitted_anew(here: Path) -> None:
     assert plan.cache.used == []
 
 
+QUANTILES = {"_target_": "sklearn.preprocessing.QuantileTransformer", "n_quantiles": 5}
+
+
+@pytest.mark.parametrize(("part", "shared"), [(QUANTILES, False), ({**QUANTILES, "random_state": 3}, True)])
+def test_what_a_transform_draws_is_not_shared_by_runs_of_different_seeds(
+    here: Path, part: dict[str, Any], shared: bool
+) -> None:
+    write(here / "rows.csv")
+    plan = csv(*KEEP)
+    plan.cfg.data.transform.numeric[1] = part
+    for seed in (0, 1):
+        plan.cfg.seed = seed
+        pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+    assert bool(plan.cache.used) == shared
+
+
 def test_hidden_labels_are_in_no_array_that_training_gets() -> None:
     plan = planned("data/extract=iris", "split.labelled=12")
     fold = plan.folds[0]
@@ -196,6 +216,64 @@ def test_hidden_labels_are_in_no_array_that_training_gets() -> None:
     assert (arrays.targets[fold.unlabelled] == -1).all()
     for rows in (fold.train, fold.valid, fold.test):
         assert (arrays.targets[rows] >= 0).all()
+
+
+def test_hidden_labels_reach_no_encoder_of_a_trainer_that_learns_from_unlabelled_rows() -> None:
+    plan = planned("data/extract=iris", "split.labelled=12", "data.cache=off")
+    encoder = {"_target_": "sklearn.preprocessing.TargetEncoder"}
+    plan.cfg.data.transform.numeric = [encoder]
+    fold = plan.folds[0]
+    labels = plan.table.frame[plan.table.target[0]]
+    shuffled = labels.copy()
+    shuffled.iloc[fold.unlabelled] = labels.iloc[fold.unlabelled].sample(frac=1, random_state=0).to_numpy()
+    assert not shuffled.equals(labels)
+    inputs = []
+    for values in (labels, shuffled):
+        table = replace(plan.table, frame=plan.table.frame.assign(**{plan.table.target[0]: values}))
+        training = fold.with_unlabelled_in_training()
+        _, arrays = pipeline.shape(plan.cfg, table, training, plan.cache, fold.unlabelled)
+        inputs.append(arrays.inputs)
+    assert torch.equal(*inputs)
+
+
+def test_arrays_of_columns_of_other_types_are_fitted_anew(here: Path) -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=40), "b": [0, 1] * 20, "y": ["u", "v", "v", "u"] * 10})
+    words = ["data/extract=parquet", "data.extract.path=rows.parquet", "data.extract.target=y", *KEEP]
+    for rows in (frame, frame.astype({"b": bool})):
+        rows.to_parquet(here / "rows.parquet")
+        plan = planned(*words, "split=kfold")
+        pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+        assert "fitted" not in " ".join(plan.cache.used)
+
+
+def test_arrays_of_another_task_are_fitted_anew(here: Path) -> None:
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=40), "y": [1, 2, 3, 4] * 10})
+    frame.to_parquet(here / "rows.parquet")
+    words = ["data/extract=parquet", "data.extract.path=rows.parquet", "data.extract.target=y", *KEEP]
+    kinds = []
+    for task in ("classification", "regression"):
+        plan = planned(*words, "split=kfold", f"data.extract.task={task}")
+        _, arrays = pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+        kinds.append(arrays.targets.is_floating_point())
+    assert kinds == [False, True]
+
+
+def test_an_entry_that_another_process_removes_while_it_is_read_is_made_anew(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(here / "rows.csv")
+    plan = csv(*KEEP)
+    _, first = pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+
+    def removed(folder: Path, task: Any) -> Any:
+        (folder / "targets.npy").unlink()
+        return read_arrays(folder, task)
+
+    monkeypatch.setattr("harness.cache.cache.read_arrays", removed)
+    _, second = pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+    assert plan.cache.used == []
+    assert torch.equal(first.targets, second.targets)
 
 
 def test_the_same_labels_are_hidden_whatever_the_seed_of_the_run() -> None:

@@ -65,6 +65,17 @@ def test_a_class_is_told_with_row_id_group_fold_and_probabilities() -> None:
     )
 
 
+def test_an_id_or_group_that_is_named_like_a_column_of_ours_stands_beside_it() -> None:
+    frame = FRAME.rename(columns={"name": "fold", "ward": "row"})
+    table = Table(frame, ("x",), ("y",), group="row", id="fold")
+    told = predictions(table, FOLD, part(THREE, torch.tensor([0, 1, 2, 0, 1, 2])), torch.eye(3), THREE)
+    assert list(told.columns[:4]) == ["row", "id_fold", "group_row", "fold"]
+    assert told["row"].tolist() == ROWS.tolist()
+    assert told["id_fold"].tolist() == ["v", "y", "z"]
+    assert told["group_row"].tolist() == [1, 3, 3]
+    assert told["fold"].tolist() == [0, 0, 0]
+
+
 def test_one_logit_is_told_as_two_classes() -> None:
     loader = part(TWO, torch.tensor([0, 1, 0, 1, 0, 1]))
     told = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([-1.0, 0.5, 2.0]), TWO)

@@ -244,3 +244,15 @@ def test_no_secret_is_in_a_refusal(knock: Any, words: list[str]) -> None:
     assert "error: " in answer.err
     for secret in EVERY:
         assert secret not in answer.err + answer.out
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "+data.extract.headers={Authorization: Bearer s3cretvalue}",
+        "data.extract.parameters={kind:a,api_token:s3cretvalue}",
+        "+x={'password': 's3cretvalue'}",
+    ],
+)
+def test_a_secret_within_a_value_of_the_command_line_is_known(word: str) -> None:
+    assert "s3cretvalue" not in Secrets(None, [word]).text(f"cannot override with {word}")

@@ -18,7 +18,7 @@ from harness.fold import Fold
 from harness.journal import read
 from harness.predictions import Told, pool
 from harness.run import run
-from harness.tally import over_folds, pooled, write_rows
+from harness.tally import over_folds, pooled, table_of_folds, write_rows
 
 NONE = np.empty(0, dtype=np.int64)
 
@@ -40,6 +40,11 @@ def test_inner_folds_that_share_their_test_rows_count_as_one() -> None:
     found = over_folds(pages)["a"]
     assert found["folds"] == [1.5, 6.0]
     assert found["mean"] == 3.75
+
+
+def test_the_table_of_folds_names_the_outer_fold_where_there_is_one() -> None:
+    assert list(table_of_folds([page(0, a=1.0)]).columns) == ["fold", "a"]
+    assert table_of_folds([page(0, 0, a=1.0), page(1, 2, a=1.0)])["outer"].tolist() == [0, 2]
 
 
 def told(rows: list[int], outputs: list[Any], targets: list[float]) -> Told:

@@ -23,7 +23,6 @@ from harness.fold import Fold
 from harness.production import state
 from harness.protocol import Transform
 from harness.table import Table
-from harness.task import Task
 
 _log = logging.getLogger("harness")
 
@@ -62,7 +61,7 @@ class Entry(Generic[T]):
 
 
 class Cache:
-    """Answers for one run. `used` says what came from files, for the screen.
+    """Answers for one run. `used` says what came from files, `trouble` why nothing can be kept.
 
     A key holds the configuration, the source's fingerprint or the table's own digest, and the code's
     version, so that nothing stale can be found. An entry that cannot be read or written costs time,
@@ -74,6 +73,7 @@ class Cache:
 
     def __init__(self, settings: Settings | None) -> None:
         self.used: list[str] = []
+        self.trouble: str | None = None
         self._command = current()
         self._store: Store | None = None
         self._version: str | None = None
@@ -124,8 +124,15 @@ class Cache:
             self._command.remember(entry.name, table)
         return table
 
-    def fit(self, node: Any, transform: Transform, table: Table, rows: np.ndarray, task: Task) -> Arrays:
-        """Fits a transform on `rows`, or restores it as it was fitted on the same rows before."""
+    def fit(
+        self, node: Any, transform: Transform, table: Table, rows: np.ndarray, seed: int | None
+    ) -> Arrays:
+        """Fits a transform on `rows`, or restores it as it was fitted on the same rows before.
+
+        Args:
+            seed: what its random numbers follow from; None where it draws none.
+        """
+        task = table.task
 
         def make() -> Arrays:
             transform.fit(table, rows, task)
@@ -142,7 +149,7 @@ class Cache:
         if self._store is None:
             return make()
         chosen = hashlib.sha256(rows.tobytes()).hexdigest()
-        told = repr((task, _types(table)))
+        told = repr((task, _types(table), seed))
         entry = Entry("fitted arrays", key("fit", node, table.digest, chosen, told), read, write)
         return self._found_or_made(entry, self._store, make)
 
@@ -169,7 +176,8 @@ class Cache:
         def read(folder: Path) -> list[Finding]:
             return [Finding(**fields) for fields in json.loads((folder / "findings.json").read_text())]
 
-        name = key("guard", promises, table.digest, digest.hexdigest())
+        told = repr((table.name, table.task, table.kind, _types(table)))
+        name = key("guard", promises, table.digest, digest.hexdigest(), told)
         return self._found_or_made(Entry("findings", name, read, write, small=True), self._store, look)
 
     def _found_or_made(self, entry: Entry[T], store: Store, make: Callable[[], T]) -> T:
@@ -195,7 +203,9 @@ class Cache:
     def _keep(self, entry: Entry[T], store: Store, content: T) -> None:
         try:
             store.keep(entry.name, lambda folder: entry.write(content, folder))
-        except (OSError, TypeError, ValueError, ArithmeticError) as fault:
+        except OSError as fault:
+            self.trouble = f"nothing is kept in data.cache.folder={store.folder}: {fault.strerror or fault}"
+        except (TypeError, ValueError, ArithmeticError) as fault:
             # Arrow's errors are ValueErrors and TypeErrors: a column of objects that it has no type for.
             _log.info("not kept for later commands: %s", fault)
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 SEAL = "sizes.json"
@@ -75,17 +75,19 @@ class Store:
         """One process of this machine at a time: the others wait, and then find what it made.
 
         The locks lie in the system's temporary folder, so that a command that is refused leaves nothing
-        where the user looks. They are few, because keys share them.
+        where the user looks. They are few, because keys share them. Where they cannot be made, nobody
+        waits, and what several make at once is the same.
         """
-        import getpass
         import hashlib
 
         from filelock import FileLock
 
         place = hashlib.sha256(f"{self.folder.absolute()}/{key}".encode()).hexdigest()[:2]
-        locks = Path(tempfile.gettempdir()) / f"harness-{getpass.getuser()}"
-        locks.mkdir(exist_ok=True)
-        with FileLock(locks / f"{place}.lock"):
+        locks = Path(tempfile.gettempdir()) / f"harness-{_user()}"
+        with ExitStack() as held:
+            with suppress(OSError):
+                locks.mkdir(exist_ok=True)
+                held.enter_context(FileLock(locks / f"{place}.lock"))
             yield
 
     def _trim(self) -> None:
@@ -99,6 +101,11 @@ class Store:
             used += sum(_size(file) for file in _files(entry))
             if partial or used > self.limit:
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _user() -> str:
+    """Tells users apart by number: within a container one may have no name."""
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
 
 
 def _files(folder: Path) -> list[Path]:

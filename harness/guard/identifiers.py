@@ -31,13 +31,20 @@ def identifiers(table: Table) -> Finding:
             "identifiers", "fine", f"None of {len(table.features)} features names rows or groups of rows."
         )
     said = listed(f"{name!r} ({why})" for name, why in found.items())
-    names = list(found)
     return Finding(
         "identifiers",
         "warning",
         f"{'features' if len(found) > 1 else 'feature'} {said} may be learned by heart, which helps with no "
-        "new row; give it its role with data.extract.id=COLUMN or data.extract.group=COLUMN, or leave it out "
-        f"with data.extract.drop={settings(names)}.",
+        f"new row; {_remedy(table, list(found))}.",
+    )
+
+
+def _remedy(table: Table, names: list[str]) -> str:
+    if {table.id, table.group} & {*names}:  # only those that are named as features can be both
+        return f"take {'them' if len(names) > 1 else 'it'} out of data.extract.features"
+    return (
+        "give it its role with data.extract.id=COLUMN or data.extract.group=COLUMN, or leave it out with "
+        f"data.extract.drop={settings(names)}"
     )
 
 

@@ -21,7 +21,11 @@ def order(table: Table, folds: Sequence[Fold], *, timed: bool, split: str) -> Fi
     times = _times(table)
     if times is None:
         return Finding(
-            "order", "fine", f"Column {table.time!r} holds no numbers or ISO dates to order rows by."
+            "order",
+            "warning",
+            f"the times in column {table.time!r} are neither numbers nor ISO dates, so that nobody can tell "
+            "whether training rows are later than test rows; have them read as dates with "
+            f"'data.extract.dates=[{table.time}]', or take the role away with data.extract.time=null.",
         )
     later, hit, pair = 0, 0, (0, 0)
     for fold in folds:

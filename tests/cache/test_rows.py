@@ -1,5 +1,7 @@
 """What is read back equals what was written, in value, type and digest."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,3 +93,18 @@ def test_arrays_survive_and_can_be_written_to_without_touching_the_file(tmp_path
         torch.testing.assert_close(found.targets, targets, equal_nan=True, rtol=0, atol=0)
     found.inputs[0, 0] = 9
     assert read_arrays(tmp_path, task).inputs[0, 0] == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(tmp_path):
+    (tmp_path / "inputs.npy").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="space"):
+        write_arrays(Arrays(torch.zeros(9000, 3), None, Task("none")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "inputs", [torch.zeros(0, 3), torch.arange(20000.0).reshape(10000, 2).T.contiguous().T]
+)
+def test_arrays_without_rows_or_in_another_order_survive(tmp_path, inputs):
+    write_arrays(Arrays(inputs, None, Task("none")), tmp_path)
+    assert torch.equal(torch.from_numpy(np.load(tmp_path / "inputs.npy")), inputs)

@@ -119,3 +119,13 @@ def test_only_one_makes_an_entry_and_the_others_find_it(tmp_path):
     for thread in threads:
         thread.join()
     assert len(made) == 1
+
+
+def test_without_a_place_for_locks_everyone_makes_an_entry(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    monkeypatch.setattr("getpass.getuser", lambda: 1 / 0)  # a user without a name, as in a container
+    store = Store(tmp_path / "cache", 1000)
+    with store.making("a"):
+        store.keep("a", writer(b"1"))
+    assert store.find("a")

@@ -85,6 +85,7 @@ def test_the_id_and_the_group_are_no_features():
     frame = pd.DataFrame({"k": rng.normal(size=COUNT), "g": GROUP})
     found = identifiers(Table(frame, ("k", "g"), id="k", group="g"))
     assert found.sentence.startswith("features 'k' (the id itself) and 'g' (the group itself) may be")
+    assert found.sentence.endswith("; take them out of data.extract.features.")  # `drop` would be refused
 
 
 def test_a_column_of_many_rows_that_repeats_each_value_twice_within_a_group_is_found():

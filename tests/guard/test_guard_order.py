@@ -84,6 +84,8 @@ def test_without_a_time_column_a_timed_split_is_held_to_the_order_of_the_rows():
 def test_times_without_an_order_are_said_to_have_none(times):
     found = order(table(times), [fold([1], [], [0])], timed=False, split="kfold")
     assert (found.severity, found.sentence) == (
-        "fine",
-        "Column 'day' holds no numbers or ISO dates to order rows by.",
+        "warning",
+        "the times in column 'day' are neither numbers nor ISO dates, so that nobody can tell whether "
+        "training rows are later than test rows; have them read as dates with 'data.extract.dates=[day]', or "
+        "take the role away with data.extract.time=null.",
     )

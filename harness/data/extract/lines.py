@@ -147,7 +147,8 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
             if len(cells) != len(names):
                 return UserError(
                     f"line {line} of {path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the first "
-                    f"line names {len(names)} columns; mend the line, or set data.extract.separator."
+                    f"line names {len(names)} column{'s' * (len(names) != 1)}; mend the line, or set "
+                    "data.extract.separator."
                 )
     except (csv.Error, UnicodeDecodeError):
         return None  # which pandas has words for

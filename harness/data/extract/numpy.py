@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +16,12 @@ from harness.data.extract.source import Source
 from harness.errors import UserError, near
 from harness.table import Table
 
+log = logging.getLogger("harness")
+
 _COLUMNS = {"targets": "target", "groups": "group", "ids": "id"}
 _DIMENSIONS = {"table": (2, "(N, F)"), "image": (4, "(N, C, H, W)"), "sequence": (3, "(N, T, F)")}
+_MOST_CHANNELS = 4
+"""Of a common image: red, green, blue and opacity."""
 
 
 class Numpy(Source):
@@ -111,8 +116,9 @@ class Numpy(Source):
         found = inputs.shape
         if self.roles.kind == "image" and inputs.ndim == 3:
             inputs = inputs[:, None]
-        elif self.roles.kind == "image" and inputs.ndim == 4 and self.layout == "channels_last":
-            inputs = inputs.transpose(0, 3, 1, 2)
+        elif self.roles.kind == "image" and inputs.ndim == 4:
+            _doubt_layout(found, self.layout)
+            inputs = inputs.transpose(0, 3, 1, 2) if self.layout == "channels_last" else inputs
         if inputs.ndim != dimensions:
             fitting = [kind for kind, (number, _) in _DIMENSIONS.items() if number == len(found)]
             remedy = f"set data.extract.kind={fitting[0]}" if fitting else "give them that shape"
@@ -133,6 +139,23 @@ class Numpy(Source):
             target=targets if roles.target is None else roles.target,
             group=roles.group or ("group" if "group" in columns else None),
             id=roles.id or ("id" if "id" in columns else None),
+        )
+
+
+def _doubt_layout(shape: tuple[int, ...], layout: str) -> None:
+    """Warns of channels where the other layout would have as few as photographs have."""
+    first, last = shape[1], shape[3]
+    here, there = (first, last) if layout == "channels_first" else (last, first)
+    if here > _MOST_CHANNELS >= there:
+        other = "channels_last" if layout == "channels_first" else "channels_first"
+        log.warning(
+            "data.extract.layout=%s takes images of shape %s to have %d channels; if they have %d, set "
+            "data.extract.layout=%s.",
+            layout,
+            shape,
+            here,
+            there,
+            other,
         )
 
 

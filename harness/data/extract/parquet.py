@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from harness.data.extract import files
 from harness.data.extract.source import Source
 from harness.errors import UserError
 from harness.table import Table
+
+log = logging.getLogger("harness")
 
 _KEY = "data.extract.path"
 
@@ -35,7 +39,9 @@ class Parquet(Source):
         """Raises UserError: no such file, no table in it, or roles that its columns do not fit."""
         paths = self._paths()
         source = ", ".join(self.path) if isinstance(self.path, list) else str(self.path)
-        shared = paths[0] if len(paths) == 1 else paths[0].parent
+        shared = (
+            paths[0] if len(paths) == 1 else Path(os.path.commonpath([p.resolve().parent for p in paths]))
+        )
         frame, pruned = self._read(paths)
         roles = replace(self.roles, drop=[]) if pruned else self.roles
         return roles.assign(frame, self.name or shared.resolve().stem, source)
@@ -58,6 +64,7 @@ class Parquet(Source):
             schemas = [pq.read_schema(path) for path in paths]
             columns = self._columns(schemas[0].names)
             _require_one_schema(paths, schemas, columns)
+            _tell_partitions(paths, schemas[0].names)
             _require_flat(schemas[0], columns, paths[0])
             # Each column is freed as soon as it is pandas', so that no second copy is ever whole.
             table = pa.concat_tables(
@@ -84,6 +91,17 @@ class Parquet(Source):
         if roles.features is not None:
             return [name for name in names if name in named]
         return [name for name in names if name not in roles.drop]
+
+
+def _tell_partitions(paths: list[Path], names: list[str]) -> None:
+    """Warns of folders such as `year=2026`, of which other programs make a column."""
+    folders = {part.partition("=")[0] for path in paths for part in path.parent.parts if "=" in part}
+    for column in sorted(folders - {*names}):
+        log.warning(
+            "The files of data.extract.path lie in folders %s=…, of which no column is made; write it into "
+            "the files if it is needed.",
+            column,
+        )
 
 
 def _require_one_schema(paths: list[Path], schemas: list[Any], columns: list[str]) -> None:

@@ -236,8 +236,9 @@ def _kind(column: pd.Series, name: str) -> str:
         return "dates"
     if is_category(column):
         return "categorical"
+    held = "bytes" if pd.api.types.is_object_dtype(column) else column.dtype
     raise UserError(
-        f"column {column.name!r} of {name} holds {column.dtype}, and data.transform takes numbers, text, "
+        f"column {column.name!r} of {name} holds {held}, and data.transform takes numbers, text, "
         "booleans, dates and categories; convert it, or leave it out with data.extract.drop."
     )
 

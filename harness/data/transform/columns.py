@@ -77,10 +77,11 @@ def is_number(column: pd.Series) -> bool:
 
 
 def is_category(column: pd.Series) -> bool:
+    """Whether the column holds text, truth values or categories; bytes, such as encoded images, are none."""
     return (
         pd.api.types.is_bool_dtype(column)
         or pd.api.types.is_string_dtype(column)
-        or pd.api.types.is_object_dtype(column)
+        or (pd.api.types.is_object_dtype(column) and pd.api.types.infer_dtype(column) != "bytes")
         or isinstance(column.dtype, pd.CategoricalDtype)
     )
 

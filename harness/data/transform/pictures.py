@@ -115,7 +115,7 @@ class Files:
             raise UserError(
                 f"image {self._name(row)} is {_words(pixels.shape)}, and the first is {_words(self._shape)}; "
                 f"give all one shape with data.transform.size=[{self._shape[1]},{self._shape[2]}] and "
-                f"data.transform.channels={self._shape[0]}."
+                f"data.transform.channels={max(self._shape[0], pixels.shape[0])}."
             )
         return pixels
 

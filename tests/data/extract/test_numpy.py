@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,28 @@ def test_an_archive_has_its_roles_by_their_names(make, archive):
     assert table.groups.tolist() == [0, 0, 1, 1, 2, 2]
     assert table.frame["id"].tolist() == [10, 11, 12, 13, 14, 15]
     assert (table.name, table.source, len(table)) == ("scans", archive, 6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "doubted"),
+    [
+        ((6, 4, 5, 3), "channels_first", False),
+        ((6, 8, 9, 3), "channels_first", True),
+        ((6, 8, 9, 3), "channels_last", False),
+        ((6, 3, 8, 9), "channels_last", True),
+        ((6, 12, 8, 9), "channels_first", False),
+    ],
+)
+def test_a_layout_of_more_channels_than_the_other_would_have_is_doubted(
+    make, tmp_path, caplog, shape, layout, doubted
+):
+    np.save(tmp_path / "x.npy", np.zeros(shape, dtype=np.uint8))
+    np.save(tmp_path / "y.npy", LABELS)
+    source = {"path": str(tmp_path / "x.npy"), "targets": str(tmp_path / "y.npy")}
+    with caplog.at_level(logging.WARNING, logger="harness"):
+        make("numpy", **source, kind="image", layout=layout)()
+    words = f"data.extract.layout={layout} takes images of shape {shape} to have"
+    assert [message.startswith(words) for message in caplog.messages] == [True] * doubted
 
 
 def test_arrays_of_an_archive_may_have_other_names(make, archive):

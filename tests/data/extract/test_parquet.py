@@ -1,5 +1,6 @@
 import datetime
 import decimal
+import logging
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,20 @@ def test_a_folder_and_a_pattern_are_all_their_files_in_order(make, visits, path)
     assert np.array_equal(table.frame["x"], [1.5, 2.5, 3.5, np.nan], equal_nan=True)
     assert table.name == "visits"
     assert list(table.frame.index) == [0, 1, 2, 3]
+
+
+def test_the_column_that_folders_name_is_not_read_and_that_is_said(make, visits, caplog):
+    for year in ("2025", "2026"):
+        folder = visits / f"year={year}"
+        folder.mkdir()
+        (visits / f"{int(year) - 2024}.parquet").rename(folder / "part.parquet")
+    with caplog.at_level(logging.WARNING, logger="harness"):
+        table = make("parquet", path=str(visits), target="y")()
+    assert (table.name, table.features) == ("visits", ("x", "g", "spare"))
+    assert [
+        message.startswith("The files of data.extract.path lie in folders year=…")
+        for message in caplog.messages
+    ] == [True]
 
 
 def test_only_the_columns_with_a_role_are_read_where_features_are_named(make, visits):

@@ -120,6 +120,12 @@ def test_no_column_with_a_value_is_refused():
         transformed({"x": [np.nan, np.nan, 3.0]}, [0, 1])
 
 
+def test_a_column_of_bytes_is_refused():
+    words = r"column 'x' of visits holds bytes, and data.transform takes numbers, text, booleans, dates"
+    with pytest.raises(UserError, match=words):
+        transformed({"x": [None, b"\x89PNG", b"\x89PNG"]}, [0, 1, 2])
+
+
 def test_a_column_of_durations_is_refused():
     words = (
         r"column 'x' of visits holds timedelta64.*, and data.transform takes numbers, text, booleans, dates"
@@ -194,6 +200,14 @@ def test_the_parts_of_a_date_are_numbers():
         [pytest.approx(61 + 12.5 / 24), 2025, 3, 5, 18],
         [-1.25, 2024, 12, 6, 0],
     ]
+
+
+def test_dates_stand_behind_the_numbers():
+    days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"])
+    columns = {"a": [1.0, 2.0, 3.0], "x": days, "b": [4.0, 5.0, 6.0], "c": list("pqp")}
+    found = transformed(columns, [0, 1, 2], tabular(numeric=[], dates=["elapsed", "year"]))
+    assert found[:, :4].tolist() == [[1, 4, 0, 2024], [2, 5, 1, 2024], [3, 6, 2, 2024]]
+    assert found.shape == (3, 6)
 
 
 def test_months_weekdays_and_hours_go_round_in_a_circle():
