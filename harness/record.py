@@ -46,12 +46,7 @@ class Record:
         UserError: the folder cannot be written, or holds a run already.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        folder: Path,
-        command: str,
-    ) -> None:
+    def __init__(self, plan: Plan, folder: Path, command: str) -> None:
         self.plan = plan
         self.cfg, self.table, self.folds = plan.cfg, plan.table, plan.folds
         self.folder = folder

@@ -40,6 +40,8 @@ class Table:
     array     (N, …) the features as one array beside the frame, often memory-mapped, or None:
               (N, F) of a table, (N, C, H, W) of images, (N, T, F) of sequences
     files     the column whose files a transform has decoded to `array`, or None
+    contents  a digest of what is in the files that the rows name, part of `digest`; empty where nobody
+              has read them all
     events    of a sequence, the long table whose rows `spans` joins to samples, or None
 
     An image is a row of pixel columns (`shape` says how many), an entry of `array`, or a single
@@ -63,6 +65,7 @@ class Table:
     time: str | None = None
     array: np.ndarray | None = None
     files: str | None = None
+    contents: str = ""
     events: pd.DataFrame | None = None
     spans: np.ndarray | None = None
 
@@ -82,6 +85,13 @@ class Table:
                         f"data.extract.{role} names the column {column!r}, which {self.name} does not have; "
                         f"{near(column, known)}"
                     )
+
+    @property
+    def names_files(self) -> bool:
+        """Whether the one feature of an image is the path of its file, so that rows alone do not tell it."""
+        if self.kind != "image" or self.array is not None or len(self.features) != 1:
+            return False
+        return isinstance(self.frame[self.features[0]].iloc[0], str)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -188,5 +198,5 @@ class Table:
                 for first in range(0, len(array), _ROWS_AT_ONCE):  # memory-mapped: never whole in memory
                     digest.update(array[first : first + _ROWS_AT_ONCE].tobytes())
         roles = (self.features, self.target, self.group, self.id, self.time, self.shape)
-        digest.update(repr(roles).encode())
+        digest.update(f"{roles}{self.contents}".encode())
         return digest.hexdigest()[:16]

@@ -160,6 +160,66 @@ def test_a_remote_source_of_a_stated_version_is_kept_until_the_version_changes(r
     assert [remotely(words).table.frame.x[0] for words in (one, one, two, one)] == [1, 1, 2, 1]
 
 
+def paint(path: Path, colour: int) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (4, 4), colour).save(path)
+
+
+PICTURES = [
+    "tracking=none",
+    "trainer.device=cpu",
+    "data/transform=image",
+    "model=convnet",
+    "model.widths=[4]",
+]
+
+
+def test_decoded_pictures_are_kept_until_one_is_painted_anew(here: Path) -> None:
+    for number in range(20):
+        paint(here / "pictures" / "ab"[number % 2] / f"{number:02d}.png", 10 * number)
+
+    def look() -> tuple[int, str, list[str]]:
+        words = [*PICTURES, *KEEP, "data/extract=image_folder", "data.extract.path=pictures"]
+        plan = make_plan(compose(words))
+        assert plan.table.array is not None
+        uses = [use.split(" in ")[0] for use in plan.cache.used]
+        return int(plan.table.array[0].max()), plan.table.digest, uses
+
+    value, digest, uses = look()
+    assert (value, uses) == (0, [])
+    assert look() == (0, digest, ["rows", "arranged rows", "findings"])
+    paint(here / "pictures" / "a" / "00.png", 77)
+    value, other, uses = look()
+    assert (value, uses) == (77, [])
+    assert other != digest
+
+
+def test_pictures_whose_files_nobody_has_read_are_decoded_anew(here: Path) -> None:
+    lines = ["picture,y"]
+    for number in range(20):
+        paint(here / f"{number:02d}.png", 10 * number)
+        lines.append(f"{number:02d}.png,{'ab'[number % 2]}")
+    (here / "rows.csv").write_text("\n".join(lines))
+
+    def look() -> int:
+        words = [
+            *PICTURES,
+            *KEEP,
+            "data/extract=csv",
+            "data.extract.path=rows.csv",
+            "data.extract.kind=image",
+        ]
+        plan = make_plan(compose([*words, "data.extract.target=y"]))
+        assert plan.table.array is not None
+        return int(plan.table.array[0].max())
+
+    assert look() == 0
+    paint(here / "00.png", 77)
+    assert look() == 77
+
+
 def test_fitted_arrays_are_kept_and_are_the_same(here: Path) -> None:
     write(here / "rows.csv")
     plan = csv(*KEEP)

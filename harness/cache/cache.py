@@ -115,7 +115,8 @@ class Cache:
 
         told = repr((table.name, table.source, table.aim, table.kind, _types(table)))
         entry = Entry("arranged rows", key("arrange", node, table.digest, told), read, write_table)
-        return self._table(entry, lambda: transform.arrange(table, holds), self._store)
+        store = None if _unread(table) else self._store
+        return self._table(entry, lambda: transform.arrange(table, holds), store)
 
     def _table(self, entry: Entry[Table], make: Callable[[], Table], store: Store | None) -> Table:
         table: Table | None = self._command.table(entry.name)
@@ -162,8 +163,7 @@ class Cache:
             promises: what else the guards are told.
             look: asks them.
         """
-        files = table.kind == "image" and table.array is None and table.shape is None
-        if self._store is None or files:  # the content of files is not in the table's digest
+        if self._store is None or _unread(table):
             return look()
         digest = hashlib.sha256()
         for fold in folds:
@@ -208,6 +208,11 @@ class Cache:
         except (TypeError, ValueError, ArithmeticError) as fault:
             # Arrow's errors are ValueErrors and TypeErrors: a column of objects that it has no type for.
             _log.info("not kept for later commands: %s", fault)
+
+
+def _unread(table: Table) -> bool:
+    """Whether the rows name files whose content is not in the table's digest."""
+    return table.names_files and not table.contents
 
 
 def _types(table: Table) -> list[str]:

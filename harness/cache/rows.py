@@ -16,7 +16,20 @@ from harness.table import Table
 from harness.task import Task
 
 _FACTS = "facts.json"
-_PLAIN = ("features", "target", "group", "id", "kind", "shape", "name", "source", "aim", "time", "files")
+_PLAIN = (
+    "features",
+    "target",
+    "group",
+    "id",
+    "kind",
+    "shape",
+    "name",
+    "source",
+    "aim",
+    "time",
+    "files",
+    "contents",
+)
 
 
 def write_table(table: Table, folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 import os
 import re
@@ -73,13 +75,14 @@ class ImageFolder(Source):
                 )
             frame["group"] = _groups(frame[self.path_column].tolist(), self.pattern)
         frame[self.path_column] = [str(root / name) for name in frame[self.path_column]]
-        frame = self._decodable(frame)
+        frame, contents = self._decodable(frame)
         roles = replace(
             self.roles,
             features=self.roles.features or [self.path_column],
             group=self.roles.group or (None if self.pattern is None else "group"),
         )
-        return roles.assign(frame, self.name or root.resolve().name, str(self.path))
+        table = roles.assign(frame, self.name or root.resolve().name, str(self.path))
+        return replace(table, contents=contents)
 
     def fingerprint(self) -> str:
         """Of the images and the table, see `harness.data.extract.files.fingerprint`."""
@@ -118,7 +121,7 @@ class ImageFolder(Source):
                 f"the class of an image is its folder, and {root / names[folders.index(None)]} lies in "
                 f"none below {root}; move it, or name the folder above with data.extract.path."
             )
-        return pd.DataFrame({self.path_column: names, "class": pd.Series(folders, dtype=object)})
+        return pd.DataFrame({self.path_column: names, "class": pd.Series(folders, dtype="str")})
 
     def _listed(self, root: Path) -> pd.DataFrame:
         path = files.file(str(self.table), "data.extract.table")
@@ -139,14 +142,15 @@ class ImageFolder(Source):
             )
         return frame
 
-    def _decodable(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows whose image can be decoded."""
+    def _decodable(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+        """The rows whose image can be decoded, and a digest of what is in their files."""
         paths = frame[self.path_column].tolist()
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            faults = list(threads.map(_fault, paths))
+            digests, faults = zip(*threads.map(_looked_at, paths), strict=True)
         bad = np.array([fault is not None for fault in faults])
+        contents = hashlib.sha256(b"".join(digests)).hexdigest()
         if not bad.any():
-            return frame
+            return frame, contents
         first = int(bad.argmax())
         words = f"{paths[first]} ({faults[first]})"
         if self.unreadable == "error":
@@ -155,7 +159,7 @@ class ImageFolder(Source):
                 f"{words}; mend or remove the file, or leave it out with data.extract.unreadable=skip."
             )
         log.warning("%d of %d images cannot be read and are left out, first %s.", bad.sum(), len(bad), words)
-        return frame[~bad]
+        return frame[~bad], contents
 
 
 def _table(path: Path, text: list[str]) -> pd.DataFrame:
@@ -194,15 +198,17 @@ def _groups(names: list[str], pattern: re.Pattern[str]) -> list[str | None]:
     return found
 
 
-def _fault(path: str) -> str | None:
-    """Why an image cannot be decoded, or None."""
+def _looked_at(path: str) -> tuple[bytes, str | None]:
+    """A digest of what is in a file, and why it cannot be decoded as an image, or None."""
     from PIL import Image
 
+    content = b""
     try:
-        with Image.open(path) as image:
+        content = Path(path).read_bytes()
+        with Image.open(io.BytesIO(content)) as image:
             image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
         reason = "no image" if "cannot identify" in str(fault) else str(fault)
-        return " ".join(reason.split()) or type(fault).__name__
-    return None
+        return hashlib.sha256(content).digest(), " ".join(reason.split()) or type(fault).__name__
+    return hashlib.sha256(content).digest(), None

@@ -183,3 +183,13 @@ def test_the_fingerprint_is_that_of_the_table_and_the_images_in_it(make, photos,
     truncated(photos / "dog/p1-a.jpg")
     seen.append(extractor.fingerprint())
     assert len(set(seen)) == 3
+
+
+def test_the_digest_tells_what_is_in_the_files(make, tmp_path):
+    for name in ("a/1.png", "b/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (3, 3), 5).save(tmp_path / name)
+    before = make("image_folder", path=str(tmp_path))().digest
+    assert make("image_folder", path=str(tmp_path))().digest == before
+    Image.new("L", (3, 3), 6).save(tmp_path / "a/1.png")
+    assert make("image_folder", path=str(tmp_path))().digest != before
