@@ -84,7 +84,7 @@ def again(folder: Path, rounds: int, rows: int) -> Comparison:
         "first command": first,
     }
     told = take_turns(contenders, rounds)
-    notes = ["Each composes its configuration and divides the rows; the guard looks for leaks every time."]
+    notes = ["Each composes its configuration and divides the rows; what the guard saw is kept as well."]
     work = f"{rows} x {FEATURES} numbers from csv, again"
     return Comparison(work, "s", "first command", 0.1, costs(told, "seconds"), notes)
 
