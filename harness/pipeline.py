@@ -22,6 +22,7 @@ from harness.errors import UserError, refusing
 from harness.finding import Finding
 from harness.fold import Fold
 from harness.guard.guard import guard, worthless
+from harness.node import nodes
 from harness.protocol import Load, Splitter, Transform
 from harness.split.labelled import hide
 from harness.table import Table
@@ -114,17 +115,16 @@ def shape(
     return transform, arrays
 
 
-def _draws(node: Any) -> bool:
+def _draws(content: dict[str, Any]) -> bool:
     """Whether a part of a transform takes its random numbers from the run's seed."""
-    if isinstance(node, dict):
-        if "_target_" in node and node.get("random_state") is None:
-            try:
-                if "random_state" in signature(target(node, "data.transform")).parameters:
-                    return True
-            except ValueError:
-                return True  # written in C: nobody knows
-        return any(map(_draws, node.values()))
-    return isinstance(node, list) and any(map(_draws, node))
+    for node in nodes(content):
+        try:
+            parameters = signature(target(node, "data.transform")).parameters
+        except ValueError:
+            return True  # written in C: nobody knows
+        if "random_state" in parameters and node.get("random_state") is None:
+            return True
+    return False
 
 
 def _without_labels(table: Table, rows: np.ndarray) -> Table:

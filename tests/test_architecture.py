@@ -13,6 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.build import target
+from harness.node import nodes
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "harness"
@@ -73,6 +74,7 @@ FLOORS = {
         "layout",
         "loss",
         "mask",
+        "node",
         "predictor",
         "progress",
         "protocol",
@@ -224,18 +226,6 @@ def test_a_yaml_begins_with_what_it_is_and_the_command_that_runs_it(file: Path) 
     assert lines[0].startswith("# ")
     assert len(lines[0]) > 10
     assert lines[1].startswith("# python -m harness")
-
-
-def nodes(content: Any) -> Iterator[dict[str, Any]]:
-    """Every node with a `_target_`, nested ones as well."""
-    if isinstance(content, dict):
-        if "_target_" in content:
-            yield content
-        for value in content.values():
-            yield from nodes(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from nodes(value)
 
 
 def content(file: Path) -> Any:

@@ -6,12 +6,13 @@ import hashlib
 import json
 import secrets
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from harness.node import packages
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PROCESS = secrets.token_bytes(16)
@@ -26,13 +27,13 @@ def key(purpose: str, node: Any, *facts: str | None) -> str:
         node: the plain configuration of a part; every `_target_` in it contributes its code.
         facts: such as the fingerprint of the files that are read.
     """
-    content = [purpose, node, facts, code(frozenset(_targets(node)))]
+    content = [purpose, node, facts, code(frozenset(packages(node)))]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 @cache
-def code(targets: frozenset[str]) -> str:
-    """A digest of the code that makes tables and arrays: ours, the libraries', and that of `targets`.
+def code(foreign: frozenset[str]) -> str:
+    """A digest of the code that makes tables and arrays: ours, the libraries', and `foreign` packages'.
 
     A part of the user's own counts with its whole package or, where it is a single file, with the
     Python files beside it. Code that was loaded does not change while a process runs.
@@ -43,20 +44,9 @@ def code(targets: frozenset[str]) -> str:
     ours = [*_PACKAGE.glob("*.py"), *(_PACKAGE / "data").rglob("*.py"), *(_PACKAGE / "guard").glob("*.py")]
     for file in sorted(ours):
         digest.update(file.read_bytes())
-    for name in sorted({target.partition(".")[0] for target in targets} - {"harness"}):
+    for name in sorted(foreign - {"harness"}):
         digest.update(_foreign(name))
     return digest.hexdigest()
-
-
-def _targets(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("_target_"), str):
-            yield node["_target_"]
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
 
 
 def _foreign(name: str) -> bytes:
@@ -68,7 +58,7 @@ def _foreign(name: str) -> bytes:
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         return name.encode()  # built in, or gone: building the part will tell
     origin = Path(spec.origin)
-    if "site-packages" in origin.parts:
+    if {"site-packages", "dist-packages"} & set(origin.parts):
         return f"{name} {_version(name)} {origin.stat().st_mtime_ns}".encode()
     package = origin.name == "__init__.py"
     files = origin.parent.rglob("*.py") if package else origin.parent.glob("*.py")

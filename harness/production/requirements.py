@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
+
+from harness.node import packages
 
 _ALWAYS = (
     "mlflow",
@@ -20,7 +21,7 @@ _ALWAYS = (
     "scikit-learn",
     "skops",
 )
-_WHERE_USED = {"pytorch_metric_learning": "pytorch-metric-learning", "timm": "timm", "kornia": "kornia"}
+_WHERE_USED = {"pytorch_metric_learning": "pytorch-metric-learning", "timm": "timm", "PIL": "pillow"}
 _BROUGHT = {"harness", "torch", "builtins"}
 
 
@@ -43,18 +44,7 @@ def code(config: dict[str, Any]) -> list[str]:
 def _tops(config: dict[str, Any]) -> set[str]:
     """The top-level packages that the parts of a bundle are built from."""
     parts = [config.get("model"), config.get("data", {}).get("transform"), config.get("trainer")]
-    return {target.partition(".")[0] for target in _targets(parts)} - _BROUGHT
-
-
-def _targets(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("_target_"), str):
-            yield node["_target_"]
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
+    return packages(parts) - _BROUGHT
 
 
 def _path(top: str) -> Path | None:
