@@ -54,7 +54,7 @@ def read(cfg: DictConfig, cache: Cache) -> Table:
 
 
 def divide(cfg: DictConfig, table: Table) -> list[Fold]:
-    """The folds of the split, with the labels hidden that `split.labelled` hides.
+    """The folds of the split.
 
     Raises:
         UserError: the rows cannot be divided so.
@@ -62,6 +62,15 @@ def divide(cfg: DictConfig, table: Table) -> list[Fold]:
     folds = list(splitter(cfg)(table))
     if not folds:
         raise UserError(f"split={chosen(cfg, 'split')} gives no fold of {table.name}; choose another split.")
+    return folds
+
+
+def with_few_labels(cfg: DictConfig, table: Table, folds: list[Fold]) -> list[Fold]:
+    """The folds with the labels hidden that `split.labelled` hides.
+
+    Raises:
+        UserError: there are not so many, or fewer than classes.
+    """
     labelled = cfg.split.get("labelled")
     if labelled is None:
         return folds

@@ -43,5 +43,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     cache = pipeline.open_cache(cfg)
     table = pipeline.read(cfg, cache)
     cfg, chosen = finish(cfg, table)
-    folds = pipeline.divide(cfg, table)
-    return Plan(cfg, chosen, table, folds, pipeline.inspect(cfg, table, folds, cache), cache)
+    whole = pipeline.divide(cfg, table)
+    folds = pipeline.with_few_labels(cfg, table, whole)
+    # A leak is one whether labels are hidden or not, and what a fold is worth is told with all of them.
+    return Plan(cfg, chosen, table, folds, pipeline.inspect(cfg, table, whole, cache), cache)

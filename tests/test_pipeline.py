@@ -336,6 +336,12 @@ def test_an_entry_that_another_process_removes_while_it_is_read_is_made_anew(
     assert torch.equal(first.targets, second.targets)
 
 
+def test_the_guards_look_at_the_folds_before_labels_are_hidden() -> None:
+    few, all_of_them = planned("data/extract=iris", "split.labelled=6"), planned("data/extract=iris")
+    assert few.findings == all_of_them.findings
+    assert len(few.folds[0].train) < len(all_of_them.folds[0].train)
+
+
 def test_the_same_labels_are_hidden_whatever_the_seed_of_the_run() -> None:
     one, two = (planned("data/extract=iris", "split.labelled=12", f"seed={seed}") for seed in (0, 1))
     other = planned("data/extract=iris", "split.labelled=12", "split.seed=1")
