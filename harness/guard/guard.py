@@ -33,7 +33,8 @@ def guard(table: Table, folds: Sequence[Fold], *, grouped: bool, timed: bool, sp
         if table.target:
             findings += [equals(table), determines(table, folds)]
         findings.append(identifiers(table))
-    if timed or table.time is not None:
+    # The time of events orders them within their sequence, and says nothing of one sequence to another.
+    if timed or (table.time is not None and table.events is None):
         findings.append(order(table, folds, timed=timed, split=split))
     if table.group is not None:
         findings.append(groups(table, folds, grouped=grouped, split=split))

@@ -151,3 +151,17 @@ def test_the_guards_import_no_heavy_library():
     code = f"import sys, harness.guard.guard; print(*{heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == ""
+
+
+def test_the_time_of_events_orders_them_within_a_sequence_and_no_sequence_after_another():
+    events = pd.DataFrame({"x": np.arange(8.0), "t": [0, 1, 0, 1, 0, 1, 2, 3]})
+    frame = pd.DataFrame({"who": ["a", "b", "c"], "t": [1, 1, 3]})
+    spans = np.array([[0, 2], [2, 4], [4, 8]])
+    table = Table(frame, ("x",), id="who", time="t", kind="sequence", events=events, spans=spans)
+    folds = [Fold(0, np.array([2]), np.array([1]), np.array([0]))]
+
+    def checks(timed: bool) -> list[str]:
+        return [finding.check for finding in guard(table, folds, grouped=False, timed=timed, split="x")]
+
+    assert "order" not in checks(timed=False)
+    assert "order" in checks(timed=True)
