@@ -74,26 +74,34 @@ def _class(values: np.ndarray, truth: np.ndarray, cut: int, amounts: bool) -> st
     One or two mistakes are let pass, one in a hundred rows at most: where a threshold on the feature
     made the classes, a row between it and the nearest value seen is guessed wrong.
     """
-    one, other = slice(None, cut), slice(cut, None)
-    wrong = wrong_by_chance = 0
-    for fit, held in ((one, other), (other, one)):
+    rows = np.arange(len(values))
+    count = wrong = wrong_by_chance = 0
+    for fit, held in ((rows[:cut], rows[cut:]), (rows[cut:], rows[:cut])):
+        held = _told(values, fit, held, amounts)
         wrong += int((guess_class(values[fit], truth[fit], values[held], amounts) != truth[held]).sum())
         wrong_by_chance += int((truth[held] != np.bincount(truth[fit]).argmax()).sum())
-    count = len(truth)
-    if wrong > max((1 - ALWAYS) * count, min(2, count // 100)):
+        count += len(held)
+    if 2 * count < len(rows) or wrong > max((1 - ALWAYS) * count, min(2, count // 100)):
         return ""
     if wrong_by_chance < FEWEST_SURPRISES or wrong > 0.05 * wrong_by_chance:
         return ""
     return f"{count - wrong} of {count} held-out rows"
 
 
+def _told(values: np.ndarray, fit: np.ndarray, held: np.ndarray, amounts: bool) -> np.ndarray:
+    """The held-out rows of whose value the fitted rows tell anything: of one without order, those seen."""
+    return held if amounts else held[np.isin(values[held], values[fit])]
+
+
 def _number(values: np.ndarray, truth: np.ndarray, cut: int, amounts: bool) -> str:
-    one, other = slice(None, cut), slice(cut, None)
-    error = spread = 0.0
-    for fit, held in ((one, other), (other, one)):
+    rows = np.arange(len(values))
+    count, error, spread = 0, 0.0, 0.0
+    for fit, held in ((rows[:cut], rows[cut:]), (rows[cut:], rows[:cut])):
+        held = _told(values, fit, held, amounts)
+        count += len(held)
         guess = guess_number(values[fit], truth[fit], values[held], amounts)
         error += float(((guess - truth[held]) ** 2).sum())
         spread += float(((truth[held] - truth[fit].mean()) ** 2).sum())
-    if spread == 0 or 1 - error / spread < ALWAYS:
+    if 2 * count < len(rows) or spread == 0 or 1 - error / spread < ALWAYS:
         return ""
-    return f"{len(truth)} held-out rows with r2 {1 - error / spread:.4f}"
+    return f"{count} held-out rows with r2 {1 - error / spread:.4f}"

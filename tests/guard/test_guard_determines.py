@@ -224,3 +224,16 @@ def test_what_differs_in_a_row_is_another_column_and_few_rows_agree_by_chance(ta
 
 def test_16_rows_of_two_even_classes_are_no_chance():
     assert equals(table([0, 1] * 8, same=[5, 3] * 8)).severity == "error"
+
+
+def test_a_name_whose_rows_share_one_class_is_found_though_some_names_are_held_out_whole():
+    random = np.random.default_rng(0)
+    sizes = random.integers(1, 25, 40)
+    patient = np.repeat(np.arange(40), sizes)
+    outcome = np.array(["well", "ill"])[random.integers(0, 2, 40)[patient]]
+    names = np.array([f"patient {number}" for number in patient])
+    finding = determines(table(outcome, patient=names), ratio(len(patient)))
+    assert finding.severity == "warning"
+    assert finding.sentence.startswith("feature 'patient' alone tells 'y' of ")
+    shuffled = determines(table(random.permutation(outcome), patient=names), ratio(len(patient)))
+    assert shuffled.severity == "fine"
