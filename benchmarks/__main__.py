@@ -1,33 +1,52 @@
-"""`python -m benchmarks [SCRIPT] [--rounds N]`: prints tables; all together are stored."""
+"""`python -m benchmarks [SCRIPT] [--rounds N]`: prints tables; all together are stored.
+
+A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
+Exits with 1 where one failed.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
+import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.measure import Comparison
+from benchmarks.measure import Comparison, Unable
 
-SCRIPTS = ("step", "startup", "job", "data", "images")
+SCRIPTS = ("step", "methods", "checkpoint", "startup", "job", "data", "images", "gpu")
 
 
-def main() -> None:
-    """Runs what is named, or everything."""
+def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).parent) -> int:
+    """Runs what is named, or everything, which is stored in `folder`; the exit status."""
     parser = argparse.ArgumentParser("python -m benchmarks", description="Ratios to named alternatives.")
     parser.add_argument("script", nargs="?", choices=SCRIPTS, help="one alone; it is not stored then")
     parser.add_argument("--rounds", type=int, help="how often each contender is measured")
-    options = parser.parse_args()
-    words = [options.script or "", f"--rounds {options.rounds}" if options.rounds else ""]
-    facts = report.circumstances(" ".join(["python -m benchmarks", *filter(None, words)]))
+    options = parser.parse_args(words)
+    typed = [options.script or "", f"--rounds {options.rounds}" if options.rounds else ""]
+    facts = report.circumstances(" ".join(["python -m benchmarks", *filter(None, typed)]))
     comparisons: list[Comparison] = []
+    absent: dict[str, str] = {}
+    failed = False
     for name in [options.script] if options.script else SCRIPTS:
-        script = import_module(f"benchmarks.{name}")
-        comparisons += script.main(options.rounds or script.ROUNDS)
-    print(report.page(comparisons, facts))
+        try:
+            script = import_module(f"benchmarks.{name}")
+            comparisons += script.main(options.rounds or script.ROUNDS)
+        except Unable as reason:
+            absent[name] = f"not run: {reason}"
+        except Exception as error:
+            traceback.print_exc()
+            absent[name] = (
+                f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            )
+            failed = True
+    print(report.page(comparisons, facts, absent))
     if options.script is None:
-        report.store(comparisons, facts, Path(__file__).parent)
+        report.store(comparisons, facts, folder, absent)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

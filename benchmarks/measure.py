@@ -18,6 +18,10 @@ Cost = TypeVar("Cost")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+class Unable(Exception):
+    """This machine lacks what a script measures; says what."""
+
+
 class Spread(NamedTuple):
     """The median of some numbers and the quartiles around it."""
 

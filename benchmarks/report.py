@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -70,8 +70,10 @@ def number(cost: float) -> str:
     return f"{cost:.0f}" if cost >= 100 else f"{cost:.3g}"
 
 
-def page(comparisons: Sequence[Comparison], facts: dict[str, Any]) -> str:
-    """The whole of results.md."""
+def page(
+    comparisons: Sequence[Comparison], facts: dict[str, Any], absent: Mapping[str, str] | None = None
+) -> str:
+    """The whole of results.md; `absent` says of a script why it has no table."""
     packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
     return "\n".join(
         [
@@ -85,14 +87,21 @@ def page(comparisons: Sequence[Comparison], facts: dict[str, Any]) -> str:
             "within a round, which a change of the machine's pace leaves alone.",
             "",
             *(f"{table(comparison)}\n" for comparison in comparisons),
+            *(f"`{script}` {reason}\n" for script, reason in (absent or {}).items()),
         ]
     )
 
 
-def store(comparisons: Sequence[Comparison], facts: dict[str, Any], folder: Path) -> None:
+def store(
+    comparisons: Sequence[Comparison],
+    facts: dict[str, Any],
+    folder: Path,
+    absent: Mapping[str, str] | None = None,
+) -> None:
     """Writes results.md, and results.json with the cost of every round."""
-    (folder / "results.md").write_text(page(comparisons, facts), encoding="utf-8")
-    everything = {**facts, "comparisons": [asdict(comparison) for comparison in comparisons]}
+    (folder / "results.md").write_text(page(comparisons, facts, absent), encoding="utf-8")
+    told = [asdict(comparison) for comparison in comparisons]
+    everything = {**facts, "absent": dict(absent or {}), "comparisons": told}
     text = json.dumps(everything, indent=1, ensure_ascii=False)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
 

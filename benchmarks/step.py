@@ -132,11 +132,19 @@ def network(experiment: Experiment) -> tuple[nn.Module, Callable[[Tensor, Tensor
     return nn.Sequential(model, head), functional.cross_entropy
 
 
-def optimizer_of(model: nn.Module) -> torch.optim.Optimizer:
-    """With the arguments of conf/trainer/optimizer/adamw.yaml."""
-    return torch.optim.AdamW(
-        model.parameters(), lr=0.003, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, fused=True
-    )
+def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
+    """With the arguments of conf/trainer/optimizer/adamw.yaml; norms and biases do not decay."""
+    groups = groups_of(network, weight_decay=0.01)
+    return torch.optim.AdamW(groups, lr=0.003, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def groups_of(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters that learn, in the groups of an optimizer."""
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in learned if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in learned if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def train_with_harness(experiment: Experiment) -> list[float]:

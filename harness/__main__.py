@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,16 +34,41 @@ def door(words: list[str]) -> int:
     # Set before torch is imported: its idle threads then sleep instead of spinning. On a machine that does
     # anything else besides, spinning makes the small steps of small networks up to a hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if _several():
+        from harness.peers import together
+
+        return together(_answer, words)
+    return _answer(words)
+
+
+def _several() -> bool:
+    """Whether torchrun has started this process beside others."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def _answer(words: list[str]) -> int:
     task = Task(words)
     try:
         if words and re.fullmatch("[a-z]+", words[0]):
+            if _several():
+                raise UserError(f"torchrun starts trainings, and {words[0]} is none; type it without.")
             return verb(words[0], words[1:])
-        experiment(words, task)
+        with _fate():
+            experiment(words, task)
     except (Exception, KeyboardInterrupt, Interrupted) as error:
         return _tell(error, words, task.secrets)
     except SystemExit as left:  # how argparse and Hydra end, e.g. after --help
         return left.code if isinstance(left.code, int) else 0
     return 0
+
+
+def _fate() -> AbstractContextManager[None]:
+    """Under torchrun, the error of one process is that of all."""
+    if not _several():
+        return nullcontext()
+    from harness.peers import fate
+
+    return fate()
 
 
 def verb(name: str, words: list[str]) -> int:
@@ -76,15 +103,27 @@ def experiment(words: list[str], task: Task) -> None:
     if not (options.help or options.hydra_help or options.shell_completion):
         overrides = _with_config_dir(options)
         task.made = automatic(first_values(overrides) if options.multirun else overrides, compose_words)
-    sys.argv = [sys.argv[0], *words, *task.made]
+    # Behind the other settings, before an option that follows them: argparse takes them in one piece.
+    places = [place for place, word in enumerate(words, start=1) if word in options.overrides]
+    end = max(places, default=len(words))
+    sys.argv = [sys.argv[0], *words[:end], *task.made, *words[end:]]
     before = HydraConfig.instance().cfg
     try:
-        with command(many=bool(options.multirun)):
+        with command(many=bool(options.multirun) or _several(), token=_token()):
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
     finally:
         HydraConfig.instance().cfg = before  # a multirun leaves its own behind
     if task.error is not None:
         raise task.error
+
+
+def _token() -> str | None:
+    """The cache's word for this command, which all processes of torchrun share."""
+    if not _several():
+        return None
+    from harness.distributed import share
+
+    return share(secrets.token_hex(8))
 
 
 def _refuse_option(message: str) -> NoReturn:
@@ -133,18 +172,20 @@ class Task:
                 raise UserError(
                     "hydra.run.dir must not be empty; give hydra.run.dir=FOLDER, or leave it out."
                 )
+            if _several():
+                _follow(cfg)
             self.secrets = Secrets(cfg, self._words)
             self._mask(folder, hydra_cfg.output_subdir)
-            result = run(cfg, folder, command=command([self.secrets.text(word) for word in words]))
-        except (KeyboardInterrupt, Interrupted):
-            discard(folder)
-            raise
+            typed = command([self.secrets.text(word) for word in words])
+            chosen = any(word.startswith("hydra.run.dir=") for word in hydra_cfg.overrides.hydra)
+            result = run(cfg, folder, command=typed, chosen=chosen and not many)
         except Exception as error:
-            discard(folder)
             if many:
                 raise
             self.error = error
             return None
+        finally:
+            discard(folder)
         objective = result.objective
         return None if objective is None else objective["value"]
 
@@ -154,8 +195,18 @@ class Task:
             file.write_text(self.secrets.text(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def _follow(cfg: DictConfig) -> None:
+    """Of the processes of torchrun, rank 0 alone tells MLflow."""
+    from omegaconf import OmegaConf
+
+    from harness.distributed import rank
+
+    if rank() > 0:
+        OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)
+
+
 def discard(folder: Path) -> None:
-    """Takes away the folders that Hydra made for a run that never began.
+    """Takes away the folders that Hydra made for a run that never began, or went on in another.
 
     Only empty ones, the run's own and two above, and never the folder in which the command was typed.
     """
@@ -173,6 +224,13 @@ def _tell(error: BaseException, words: list[str], secrets: Secrets) -> int:
     from harness.explain import explain
 
     status, sentence, trace = explain(error, words)
+    if _several() and sentence:
+        from harness.peers import voice
+
+        introduced = voice(status, secrets.text(sentence))
+        if introduced is None:
+            return status
+        sentence = f"{introduced}{sentence}"
     wanted = any(re.fullmatch(r"\+*harness\.traceback=true", word, re.IGNORECASE) for word in words)
     if trace or wanted:
         import traceback

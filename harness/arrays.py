@@ -38,11 +38,15 @@ class Arrays:
              (N, T, F) sequences; a tensor, or `Rows` where not all should be in memory at once
     targets  (N,) int64 class codes (-1: unlabelled), or (N,) float32 numbers in the target's
              own unit (NaN: unlabelled), (N, T) of several targets, or None without a target column
+    partners (N, P) int64, the rows that the table names for each row, -1 for none; None: it names
+             none. A training batch then holds B rows that have them all, and behind these their P * B
+             partners, the first of each row, then the second
     """
 
     inputs: Tensor | Rows
     targets: Tensor | None
     task: Task
+    partners: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,15 +71,23 @@ class Batch(NamedTuple):
     inputs   (B, *shape) float32
     targets  (B,) as in `Arrays`, or None
     rows     (B,) int64, positions in the table
+    weight   what a mean over these rows counts in the mean over all processes that share a batch; 1
+             where their shares are equal, as in a single process
     """
 
     inputs: Tensor
     targets: Tensor | None
     rows: Tensor
+    weight: float = 1.0
 
 
 class Loader(Protocol):
-    """An iterable of batches: each pass is one epoch and yields every row once."""
+    """An iterable of batches: each pass is one epoch and yields every row once.
+
+    One that trains may also have `after(batches: int) -> Iterator[Batch]`, a pass without its first
+    batches: the order is drawn as for a whole pass, and the samples left out are not made. Without it,
+    a training that goes on within an epoch makes them once more.
+    """
 
     def __iter__(self) -> Iterator[Batch]: ...
 

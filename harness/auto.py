@@ -14,10 +14,10 @@ from harness.table import Kind, Table
 from harness.task import Task
 
 _LOSSES = {
-    "multiclass": "torch.nn.CrossEntropyLoss",
-    "binary": "torch.nn.BCEWithLogitsLoss",
-    "multilabel": "torch.nn.BCEWithLogitsLoss",
-    "regression": "torch.nn.MSELoss",
+    "multiclass": "cross_entropy",
+    "binary": "binary_cross_entropy",
+    "multilabel": "binary_cross_entropy",
+    "regression": "mean_squared_error",
 }
 _EVALUATIONS = {
     "multiclass": "classification",
@@ -49,8 +49,8 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
         trainer: Any = target(cfg.trainer, "trainer")
         _check_labels(cfg, trainer, task)
         if cfg.trainer.get("loss") == "auto":
-            cfg.trainer.loss = {"_target_": _LOSSES[task.kind]}
-            made["trainer.loss"] = _LOSSES[task.kind].rsplit(".", 1)[-1]
+            made["trainer.loss"] = _LOSSES[task.kind]
+            cfg.trainer.loss = choice("trainer/loss", made["trainer.loss"])
         if cfg.evaluate.get("_auto_"):
             made["evaluate"] = _evaluation(trainer, task)
             cfg.evaluate = choice("evaluate", made["evaluate"])

@@ -18,7 +18,7 @@ CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 
 Composer = Callable[[list[str]], DictConfig]
 
-_TEXTS = ("data.extract.query",)
+_TEXTS = ("pretrain.words", "data.extract.query", "resume.run")
 _BY_KIND = {
     "table": ("mlp", "tabular", "tabular"),
     "image": ("convnet", "image", "image"),
@@ -44,9 +44,11 @@ def as_typed(word: str) -> str:
     """An override whose value is a text in a language of its own, quoted for Hydra's grammar.
 
     `data.extract.query=select a, b from t` is then what the shell's user meant; a value that is quoted
-    already, or null, stays as it is.
+    already, or null, stays as it is. `resume=RUN` is short for `resume.run=RUN`.
     """
     key, equals, value = word.partition("=")
+    if key == "resume" and not value.startswith("{"):
+        key, word = "resume.run", f"resume.run={value}"
     if key.lstrip("+") not in _TEXTS or value in ("", "null") or value[0] in "'\"":
         return word
     escaped = re.sub(r'(\\*)"', lambda found: f'{found[1] * 2}\\"', value)

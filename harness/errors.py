@@ -1,4 +1,4 @@
-"""The three ways in which a command ends early on purpose, and the sentences that tell of them."""
+"""The four ways in which a command ends early on purpose, and the sentences that tell of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ class Diverged(Exception):
     """The training loss became NaN or infinite; says in which epoch and what to try."""
 
 
+class Unproved(Exception):
+    """What a debug mode was to show did not come true; the run is recorded as failed."""
+
+
+class OutOfMemory(Exception):
+    """The training does not fit into the memory; says which batch size to try."""
+
+
 class Interrupted(BaseException):
     """A signal ended the run kindly; `signum` gives the exit status 128 + signum.
 
@@ -27,6 +35,19 @@ class Interrupted(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by signal {signum}")
         self.signum = signum
+
+
+class PeerFailed(Exception):
+    """Another process of the same training failed, and this one ends with it.
+
+    status  the exit status of that process
+    told    whether it says so itself
+    """
+
+    def __init__(self, status: int, sentence: str, told: bool) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.told = told
 
 
 MOST_NAMES = 20

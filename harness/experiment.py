@@ -6,7 +6,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,31 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from harness import pipeline
-from harness.arrays import Loaders
+from harness.arrays import Arrays, Loaders
 from harness.auto import check_monitor, check_shape
 from harness.build import build
 from harness.errors import UserError, refused, refusing
 from harness.fold import Fold
+from harness.partners import find_partners
 from harness.plan import Plan
 from harness.predictor import Predictor
 from harness.production import bundle
 from harness.protocol import Augment, Evaluator, Transform
 from harness.seed import seed_everything
 from harness.table import Table
+from harness.trainer.feed import Course
 from harness.trainer.state import generators, set_generators
 from harness.trainer.universal import UniversalTrainer
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a fold trains with. `new_model` gives the architecture with random weights."""
+    """What a fold trains with.
+
+    `new_model` gives the architecture with random weights; `notes` are what must not be missed about the
+    rows; `cfg` is what all was built from. `before` is what the model learns first, and `scratch` gives the
+    same training without that, where it is to be compared.
+    """
 
     fold: Fold
     transform: Transform
@@ -43,6 +50,10 @@ class Experiment:
     trainer: UniversalTrainer
     augment: Augment
     evaluator: Evaluator
+    cfg: DictConfig
+    notes: tuple[str, ...] = ()
+    before: Experiment | None = None
+    scratch: Callable[[], Experiment] | None = None
 
     @property
     def parameters(self) -> int:
@@ -78,27 +89,53 @@ class Experiment:
 def prepare(plan: Plan, fold: Fold) -> Experiment:
     """Builds every part for one fold; the transform is fitted on the fold's training rows only.
 
+    For a trainer that learns from unlabelled rows, these are training rows without targets.
+
     Raises:
         UserError: two parts do not fit each other or the data. Nothing has been trained then.
     """
     cfg, table = plan.cfg, plan.table
+    before = None if plan.before is None else prepare(plan.before, fold)
+    scratch = partial(prepare, replace(plan, before=None), fold) if before and cfg.pretrain.scratch else None
     seed_everything(cfg.seed)
     trainer: UniversalTrainer = build(cfg.trainer, "trainer")
     evaluator: Evaluator = build(cfg.evaluate, "evaluate")
     check_monitor(trainer.monitor, evaluator.names)
-    unlabelled = fold.unlabelled
+    seen = fold.with_unlabelled_in_training() if _learns_unlabelled(trainer) else fold
+    transform, arrays = pipeline.shape(cfg, table, seen, plan.cache, fold.unlabelled)
     if trainer.learns == "representation":
-        fold = fold.with_unlabelled_in_training()
-    transform, arrays = pipeline.shape(cfg, table, fold, plan.cache, unlabelled)
+        fold = seen
     check_shape(cfg, arrays.shape, table)
+    arrays, told = _with_partners(arrays, table, fold, trainer)
     loaders = build(cfg.data.load, "data.load")(arrays, fold, trainer.device)
-    model = new_model(cfg.model, arrays.shape)
+    origin = plan.origins.get(fold.number)
+    given = cfg.model if origin is None else {**cfg.model, "weights": str(origin.file)}
+    model = new_model(given, arrays.shape)
     augment: Augment = build(cfg.data.augment, "data.augment")
+    trainer.layers.check(model)
     trainer.rehearse(model, loaders)
     try_batch(model, trainer, loaders, augment)
     bare = {**cfg.model, "weights": None} if "weights" in cfg.model else cfg.model
     fresh = partial(new_model, bare, arrays.shape)
-    return Experiment(fold, transform, loaders, model, fresh, trainer, augment, evaluator)
+    told += () if origin is None else origin.notes
+    return Experiment(
+        fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, told, before, scratch
+    )
+
+
+def _learns_unlabelled(trainer: UniversalTrainer) -> bool:
+    return trainer.learns == "representation" or bool(getattr(trainer, "learns_unlabelled", False))
+
+
+def _with_partners(
+    arrays: Arrays, table: Table, fold: Fold, trainer: UniversalTrainer
+) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays with the rows that columns name for each row, for a trainer that learns from such."""
+    columns: tuple[str, ...] = getattr(trainer, "columns", ())
+    if not columns:
+        return arrays, ()
+    partners, told = find_partners(table, columns, fold.train)
+    return replace(arrays, partners=partners), (told,)
 
 
 def new_model(node: Mapping[str, Any] | DictConfig, shape: tuple[int, ...]) -> nn.Module:
@@ -131,10 +168,11 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
         augment(batch.inputs)
     rehearsing = copy.deepcopy(trainer)
     rehearsing.attach(Blank(int(model.width)), loaders)  # type: ignore[arg-type]  # checked by the trainer
-    place = "trainer.method" if trainer.learns == "representation" else "trainer.loss"
+    portion = next(iter(Course(rehearsing.feed(loaders), rehearsing.device)))
+    place = "trainer.method" if hasattr(trainer, "method") else "trainer.loss"
     with refusing(place), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch warns of here, it raises a line later
-        rehearsing.loss(rehearsing.unpack(batch, augment))
+        rehearsing.loss(rehearsing.unpack(portion, augment))
     set_generators(kept, trainer.device)
 
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.compose import CONF, choices, compose
-from harness.errors import Diverged, Interrupted, UserError, near, sentence
+from harness.errors import Diverged, Interrupted, OutOfMemory, PeerFailed, Unproved, UserError, near, sentence
 
 _MOST = 3
 """A message names this many choices that would have a setting."""
@@ -22,11 +22,13 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
         return 128 + error.signum, "", False
     if isinstance(error, KeyboardInterrupt):
         return 130, "", False
+    if isinstance(error, PeerFailed):
+        return error.status, "" if error.told else f"error: {error}", False
     if isinstance(error, UserError):
         return 2, f"error: {error}", False
     if isinstance(error, HydraException | OmegaConfBaseException) or _raised_by_hydra(error):
         return 2, f"error: {composition(error, words)}", False
-    if isinstance(error, Diverged):
+    if isinstance(error, Diverged | OutOfMemory | Unproved):
         return 1, f"error: {error}", False
     if isinstance(error, OSError) and error.filename and _before_the_run(error):
         return 2, f"error: {_unwritable(error)}", False

@@ -19,14 +19,22 @@ def facts(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
         "load": first.loaders.how,
         "cache": ", ".join(plan.cache.used),
         "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
-        "trainer": f"{type(first.trainer).__name__}, {counted(first.trainer.epochs, 'epoch')} "
+        "trainer": f"{type(first.trainer).__name__}, {counted(first.trainer.budget.epochs, 'epoch')} "
         f"on {first.trainer.device}",
+        "pretrain": _pretrain(first.before),
         "folder": str(folder),
         "auto": ", ".join(f"{key}={value}" for key, value in plan.chosen.items()),
     }
     if lines["cache"]:
         lines["cache"] += f", from {plan.cfg.data.cache.folder} (data.cache=off reads anew)"
     return {name: line for name, line in lines.items() if line}
+
+
+def _pretrain(before: Experiment | None) -> str:
+    if before is None:
+        return ""
+    rows = counted(len(before.fold.train), "row")
+    return f"{type(before.trainer).__name__}, {counted(before.trainer.budget.epochs, 'epoch')} on {rows}"
 
 
 def data(plan: Plan) -> str:
@@ -69,6 +77,7 @@ def notes(plan: Plan, first: Experiment) -> Iterator[str]:
             yield finding.sentence
     if plan.cache.trouble is not None:
         yield plan.cache.trouble
+    yield from first.notes
     targets = first.loaders.train.targets
     if (
         plan.cfg.data.load.get("sampler") is not None

@@ -6,12 +6,14 @@ by another process, so that training waits for nothing but one `write`.
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import json
 import math
 import os
 import socket
 import time
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -37,6 +39,28 @@ class Journal:
         path = Path(folder) / JOURNAL
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._torn = _ends_within_a_line(path)
+
+    def claim(self) -> bool:
+        """Takes the journal for this process alone; False where another has it.
+
+        The system takes it back when the process ends, however that ends. A forked child, such as a
+        worker that loads data, lets go of it at once, so that none outlives its parent as the owner.
+        """
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # a file system without locks: whoever is alive is known by `alive` alone
+        own = weakref.ref(self)
+
+        def let_go() -> None:
+            journal = own()
+            if journal is not None:
+                journal.close()
+
+        os.register_at_fork(after_in_child=let_go)
+        return True
 
     def start(
         self,

@@ -15,7 +15,7 @@ Span = tuple[str, str]
 
 Line = list[Span]
 
-_BASELINES = ("majority", "mean", "random", "raw")
+_BASELINES = ("majority", "mean", "random", "raw", "scratch")
 _BEST = "bold green"
 _GAP = "  "
 _NARROWEST = 8

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from harness import plot
+from harness.arrays import Loader
+from harness.checkpoint.done import Done, Outcome
+from harness.checkpoint.keeper import Keeper
+from harness.evaluate.projection import Projection
 from harness.experiment import Experiment
 from harness.fold import Fold
 from harness.journal import End, Journal
-from harness.predictions import Told
+from harness.past import Past
+from harness.predictions import Said, Told, tell
 from harness.progress import Progress
 from harness.scores import Scores
 from harness.screen import Screen
@@ -23,6 +31,11 @@ MOST_CHILDREN = 20
 """With more folds than this, a fold is a point in the parent's curves and no run of its own."""
 
 
+def key_of(fold: Fold, folds: int) -> str:
+    """What the journal calls a fold, and its folder below the run's: "" where it is the whole run."""
+    return "" if folds == 1 else f"fold-{fold.number}"
+
+
 @dataclass
 class Page:
     """One fold's lines in the journal, its files, and its scores.
@@ -31,6 +44,10 @@ class Page:
     folds     how many folds the run has
     card      what the run of this fold is started with: name, params, tags, inputs
     config    the masked configuration, which is saved with the model
+    keeper    of the fold's checkpoints
+    past      what the journal told before this process began
+    clock     tells how many seconds the run has taken
+    training  the trainer's state from which the fold goes on; None for one that begins
     """
 
     journal: Journal
@@ -40,8 +57,13 @@ class Page:
     folds: int
     card: dict[str, Any]
     config: dict[str, Any]
+    keeper: Keeper
+    past: Past
+    clock: Callable[[], float]
+    training: dict[str, Any] | None = None
     scores: dict[str, float] = field(default_factory=dict)
     told: Told | None = None
+    _said: Said | None = None
     _history: list[dict[str, float]] = field(default_factory=list)
     _best: dict[str, float] = field(default_factory=dict)
     _step: int = 0
@@ -49,7 +71,7 @@ class Page:
 
     @property
     def key(self) -> str:
-        return "" if self.folds == 1 else f"fold-{self.fold.number}"
+        return key_of(self.fold, self.folds)
 
     @property
     def alone(self) -> bool:
@@ -69,19 +91,45 @@ class Page:
         """The fold starts: its child run, where the run has several."""
         if self.alone or self._kept:
             self.folder.mkdir(exist_ok=True)
+        self._begin_child()
+        self._show()
+
+    def _begin_child(self) -> None:
         if self.key and self.alone:
             self.journal.start(self.key, parent="", **self.card)
+
+    def _show(self) -> None:
         self.screen.fold(self.fold.number, self.folds, {part: len(rows) for part, rows in self.fold.parts()})
 
     def epoch(self, progress: Progress) -> None:
         """An epoch's scores, in the journal first."""
         if self.alone:
-            self.journal.metrics(self.key, progress.epoch, progress.scores)
+            self._metrics(self.key, progress.epoch, progress.scores)
         self._history.append({"epoch": progress.epoch, **progress.scores})
         self._step = progress.epoch
         if progress.best:
             self._best = progress.scores
         self.screen.epoch(progress)
+
+    def _metrics(self, run: str, step: int, values: dict[str, float]) -> None:
+        """Scores that the journal has not: a run that goes on passes through some epochs again."""
+        if not self.past.has(run, step, values):
+            self.journal.metrics(run, step, values)
+
+    def checkpoint(self, progress: Progress, stopping: bool) -> None:
+        """Offers the state of this moment to the keeper, which decides whether it is worth a checkpoint."""
+        self.keeper.see(progress, lambda: self._state(progress), stopping)
+
+    def _state(self, progress: Progress) -> dict[str, Any]:
+        """Everything from which the fold goes on: the trainer's state, and the curves so far."""
+        curves = {"history": self._history, "best": self._best, "step": self._step}
+        return {"trainer": progress.state(), "page": curves, "seconds": self.clock()}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Takes up where a checkpoint left off."""
+        curves = state["page"]
+        self._history, self._best, self._step = curves["history"], curves["best"], curves["step"]
+        self.training = state["trainer"]
 
     def score(self, part: str, scores: Scores) -> None:
         """The scores of a part after training."""
@@ -89,9 +137,20 @@ class Page:
         for note in scores.notes if self.alone else ():  # of hundreds of folds, what is pooled counts
             self.screen.note(f"{part}: {note}")
 
-    def predict(self, told: Told) -> None:
-        """The test rows with their predictions; the record puts those of all folds together."""
-        self.told = told
+    def predict(self, table: Table, loader: Loader, outputs: Tensor) -> None:
+        """What was said of the test rows; the record puts the predictions of all folds together."""
+        targets = None if loader.targets is None else loader.targets.cpu()
+        self._say(table, Said(loader.rows.cpu(), targets, outputs.cpu()))
+
+    def _say(self, table: Table, said: Said) -> None:
+        self._said = said
+        self.told = tell(table, self.fold, said, said.outputs)
+
+    def project(self, found: Projection | None) -> None:
+        """A picture of what the representation separates."""
+        if found is not None and self.alone:
+            plot.projection(found, self.folder / "representation.png")
+            self._file("representation.png", "plots")
 
     def keep(self, experiment: Experiment, table: Table) -> None:
         """The trained model, and the last figures of the fold, which is then over."""
@@ -103,11 +162,36 @@ class Page:
             self._keep_alone(experiment, table)
         else:
             self._keep_as_point(experiment, table)
+        self._write_done()
+        self.keeper.finish(self._kept)
         self.end("finished", None)
         self.screen.fold_scores(self.fold.number, self.scores)
 
+    def _write_done(self) -> None:
+        """What came of the fold, for a run that goes on after a stop; a full disk costs it and no more."""
+        try:
+            Done(self.root).write(self.fold.number, Outcome(self.scores, self._said))
+        except OSError as error:
+            self.screen.note(
+                f"what came of fold {self.fold.number} could not be kept ({error.strerror}): if the run is "
+                "stopped, the fold will be trained again."
+            )
+
+    def read_back(self, outcome: Outcome, table: Table) -> None:
+        """Takes what came of the fold in an earlier process, as if it had come now."""
+        self.scores = outcome.scores
+        if outcome.said is not None:
+            self._say(table, Said(*outcome.said))
+        self.keeper.finish(self._kept)
+        self._show()
+        if self.key and self.alone and self.past.ended(self.key) != "finished":
+            self._begin_child()
+            self.end("finished", None)
+        self._ended = True
+        self.screen.fold_scores(self.fold.number, self.scores)
+
     def _keep_alone(self, experiment: Experiment, table: Table) -> None:
-        self.journal.metrics(self.key, self._step, self.scores)
+        self._metrics(self.key, self._step, self.scores)
         if self._kept:
             experiment.save(self.folder / "model", table, self.config)
             self.journal.model(self.key, self._relative("model"))
@@ -116,7 +200,7 @@ class Page:
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:
         points = {f"fold/{name}": value for name, value in self.scores.items() if name.startswith("test/")}
-        self.journal.metrics("", self.fold.number, points)
+        self._metrics("", self.fold.number, points)
         if self._kept:
             experiment.save(self.folder / "model", table, self.config)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from omegaconf import DictConfig
 
@@ -10,8 +10,12 @@ from harness import pipeline
 from harness.auto import finish
 from harness.build import check
 from harness.cache.cache import Cache
+from harness.distributed import alike, share
+from harness.errors import UserError
 from harness.finding import Finding
 from harness.fold import Fold
+from harness.origin import Origin, find_origins
+from harness.pretrain.words import pretraining
 from harness.table import Table
 
 
@@ -23,6 +27,8 @@ class Plan:
     chosen    what each `auto` came to, by key
     findings  what the leakage guards saw
     cache     where rows and fitted arrays are kept
+    origins   the weights that each fold starts from, by its number, where they are not random
+    before    what each fold learns first, of the same rows; None: nothing
     """
 
     cfg: DictConfig
@@ -31,6 +37,8 @@ class Plan:
     folds: list[Fold]
     findings: list[Finding] = field(default_factory=list)
     cache: Cache = field(default_factory=lambda: Cache(None))
+    origins: dict[int, Origin] = field(default_factory=dict)
+    before: Plan | None = None
 
 
 def make_plan(cfg: DictConfig) -> Plan:
@@ -42,8 +50,32 @@ def make_plan(cfg: DictConfig) -> Plan:
     check(cfg)
     cache = pipeline.open_cache(cfg)
     table = pipeline.read(cfg, cache)
+    _require_same(table)
     cfg, chosen = finish(cfg, table)
     whole = pipeline.divide(cfg, table)
     folds = pipeline.with_few_labels(cfg, table, whole)
     # A leak is one whether labels are hidden or not, and what a fold is worth is told with all of them.
-    return Plan(cfg, chosen, table, folds, pipeline.inspect(cfg, table, whole, cache), cache)
+    plan = Plan(cfg, chosen, table, folds, pipeline.inspect(cfg, table, whole, cache), cache)
+    return replace(plan, origins=find_origins(cfg, table, folds), before=_before(plan))
+
+
+def _require_same(table: Table) -> None:
+    """Whether the processes of torchrun have read the same rows, each for itself.
+
+    Raises:
+        UserError: the source changed between their reads, or is random.
+    """
+    if not alike(table.digest):
+        raise UserError(
+            f"the processes of torchrun must read the same rows, and {share(table.name)} differs from one "
+            "to another; name a source in data.extract that stays as it is between two reads, such as a file."
+        )
+
+
+def _before(plan: Plan) -> Plan | None:
+    """The plan of the pre-training; weights that were given are where it starts."""
+    found = pretraining(plan.cfg, plan.table)
+    if found is None:
+        return None
+    cfg, chosen = found
+    return replace(plan, cfg=cfg, chosen=chosen, origins=find_origins(cfg, plan.table, plan.folds))

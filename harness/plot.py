@@ -13,15 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from harness.evaluate.projection import Panel, Projection
 from harness.scores import direction
 
 _BLUE, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _SERIES = (_BLUE, _ORANGE, _GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_FURTHER = ("#8C510A", "#6A3D9A", "#9ACD32")  # ten classes in all
 _INK, _FAINT = "#333333", "#DDDDDD"
 _DOTS_PER_INCH = 120
 _MOST_CLASSES_WRITTEN = 20  # a confusion matrix of more classes shows colours alone
 _MOST_POINTS = 20_000
 _MOST_TARGETS = 8
+_MOST_CLASSES_NAMED = 20  # a projection of more classes shows colours alone
+_UNKNOWN = "#BBBBBB"
 
 
 def curves(history: Sequence[Mapping[str, float]], path: Path, monitor: str = "") -> None:
@@ -114,6 +118,32 @@ def calibration(probabilities: np.ndarray, targets: np.ndarray, path: Path, bins
     _save(figure, path)
 
 
+def rates(
+    tried: np.ndarray, losses: np.ndarray, smooth: np.ndarray, marks: Mapping[str, float], path: Path
+) -> None:
+    """The loss against the learning rate, and the rates that it suggests.
+
+    tried   (n,) rising learning rates
+    losses  (n,) the loss of the step at each; of one that blew up, the axis shows the beginning
+    smooth  (n,) what the marks are read off
+    marks   rates by name
+    """
+    figure, (axis,) = _figure(6.4, 4.0)
+    axis.plot(tried, losses, color=_BLUE, alpha=0.35, linewidth=0.9, label="loss of a step")
+    axis.plot(tried, smooth, color=_BLUE, linewidth=1.6, label="smoothed")
+    for (name, mark), colour in zip(marks.items(), (_ORANGE, _GREEN), strict=False):
+        axis.axvline(mark, color=colour, linewidth=1.4, linestyle="--", label=f"{name}: {mark:.2g}")
+    # What blew up would press the valley flat.
+    low, high = float(smooth.min()), float(smooth[: int(smooth.argmin()) + 1].max())
+    room = max(high - low, 1e-3 * abs(high), 1e-12)
+    axis.set_ylim(low - 0.25 * room, high + 0.4 * room)
+    axis.set_xscale("log")
+    axis.set_xlabel("learning rate")
+    axis.set_ylabel("training loss")
+    axis.legend(frameon=False, fontsize=8, loc="lower left")
+    _save(figure, path)
+
+
 def residuals(
     predicted: np.ndarray, true: np.ndarray, path: Path, unit: str = "", names: Sequence[str] = ()
 ) -> None:
@@ -161,6 +191,77 @@ def _residuals(left: Any, right: Any, predicted: np.ndarray, true: np.ndarray, n
     right.axvline(float(gap.mean()), color=_ORANGE, linewidth=1.2, label=f"mean {gap.mean():.3g}")
     right.legend(frameon=False, fontsize=8)
     return f"{len(true):,} rows, RMSE {math.sqrt(np.square(gap).mean()):.4g}{suffix}"
+
+
+def projection(found: Projection, path: Path) -> None:
+    """One representation beside the other: the rows of a part in two dimensions, coloured by their target.
+
+    Up to twenty classes are named where their middle lies; numbers have a colour bar. What is drawn
+    last hides what lies below it, so the rows come in an order of chance.
+    """
+    count = len(found.panels[0].points)
+    order = np.random.default_rng(0).permutation(count)
+    targets = np.full(count, np.nan) if found.targets is None else found.targets[order].astype(np.float64)
+    known = ~np.isnan(targets) & ((targets >= 0) | (not found.classes))  # a class of -1 is not known
+    limits = {"vmin": -0.5, "vmax": len(found.classes) - 0.5} if found.classes else {}
+    style = {"s": max(4.0, min(14.0, 8000 / max(1, count))), "alpha": 0.75, "linewidths": 0}
+    figure, axes = _figure(0.4 + 3.3 * len(found.panels), 3.9, columns=len(found.panels))
+    for axis, panel in zip(axes, found.panels, strict=True):
+        points = panel.points[order]
+        axis.scatter(*points[~known].T, color=_BLUE if found.targets is None else _UNKNOWN, **style)
+        told = axis.scatter(*points[known].T, c=targets[known], cmap=_colours(found), **limits, **style)
+        if len(found.classes) <= _MOST_CLASSES_NAMED:
+            _name_classes(axis, points, targets, found)
+        _frame(axis, panel, found.method)
+    if known.any() and not found.classes:
+        bar = figure.colorbar(told, ax=axes, shrink=0.75)
+        bar.set_label("target", fontsize=9)
+        bar.ax.tick_params(labelsize=8)
+    grey = 0 if found.targets is None else int(np.sum(~known))
+    unlabelled = f", {grey:,} of them unlabelled (grey)" if grey else ""
+    title = (
+        f"{found.method.upper()} of {count:,} {found.part} rows{unlabelled}; axes learned from training rows"
+    )
+    figure.suptitle(title, fontsize=10)
+    _save(figure, path)
+
+
+def _colours(found: Projection) -> Any:
+    """A colour for each class, as different as their number allows, or a scale for numbers."""
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    count = len(found.classes)
+    if count == 0:
+        return mpl.colormaps["viridis"]
+    if count <= len(_SERIES) + len(_FURTHER):
+        return ListedColormap([*_SERIES, *_FURTHER][:count])
+    return mpl.colormaps["tab20" if count <= 20 else "turbo"].resampled(max(count, 20))
+
+
+def _name_classes(axis: Any, points: np.ndarray, targets: np.ndarray, found: Projection) -> None:
+    """Each class's name in its colour, at that of its points which lies nearest to their median."""
+    from matplotlib.patheffects import withStroke
+
+    white, colours = withStroke(linewidth=3, foreground="white"), _colours(found)
+    for code, name in enumerate(found.classes[:_MOST_CLASSES_NAMED]):
+        own = points[targets == code]
+        if len(own):
+            style = {"fontsize": 11, "fontweight": "bold", "ha": "center", "va": "center"}
+            gaps = np.square(own - np.median(own, axis=0)).sum(axis=1)
+            axis.text(*own[gaps.argmin()], name, color=colours(code), path_effects=[white], **style)
+
+
+def _frame(axis: Any, panel: Panel, method: str) -> None:
+    """Title and axes of one panel; a component has no unit, so that no numbers stand there."""
+    axis.set_title(panel.name, fontsize=10)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_box_aspect(1)
+    shares = [""] * 2 if panel.shares is None else [f": {share:.0%} of variance" for share in panel.shares]
+    name = "component" if method == "pca" else "dimension"
+    axis.set_xlabel(f"{name} 1{shares[0]}")
+    axis.set_ylabel(f"{name} 2{shares[1]}")
 
 
 def _figure(

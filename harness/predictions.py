@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from harness import plot
-from harness.arrays import Loader
 from harness.evaluate.measure import log_probabilities
 from harness.fold import Fold
 from harness.predictor import probabilities
@@ -21,6 +20,28 @@ from harness.table import Table
 from harness.task import Task
 
 Measure = Callable[[Tensor, Tensor], dict[str, float]]
+
+
+class Part(Protocol):
+    """Rows and targets of a part: its loader's, or those that were kept of it."""
+
+    @property
+    def rows(self) -> Tensor:
+        """(n,) int64, positions in the table."""
+        ...
+
+    @property
+    def targets(self) -> Tensor | None:
+        """(n,) or (n, T) as in `Arrays`."""
+        ...
+
+
+class Said(NamedTuple):
+    """What a network said of some rows, as it came from it: on the CPU, in the order of `rows`."""
+
+    rows: Tensor
+    targets: Tensor | None
+    outputs: Tensor
 
 
 class Told(NamedTuple):
@@ -41,15 +62,19 @@ class Told(NamedTuple):
     numbers: bool
 
 
-def tell(table: Table, fold: Fold, loader: Loader, outputs: Tensor) -> Told:
-    """The predictions of a part; `outputs` are in the order of `loader.rows`."""
-    task, said = table.task, outputs.cpu()
+def tell(table: Table, fold: Fold, part: Part, outputs: Tensor) -> Told:
+    """The predictions of a part; `outputs` are in the order of `part.rows`.
+
+    All of it is worked out on the CPU, so that what was kept on the disk gives the same.
+    """
+    outputs = outputs.cpu()
+    task, said = table.task, outputs
     if task.classification:
         said = log_probabilities(said)
     elif task.kind == "multilabel":
         said = logsigmoid(said.double())
-    targets = None if loader.targets is None else loader.targets.cpu()
-    frame = predictions(table, fold, loader, outputs, task)
+    targets = None if part.targets is None else part.targets.cpu()
+    frame = predictions(table, fold, part, outputs, task)
     return Told(frame, said.double(), targets, task.kind == "regression")
 
 
@@ -80,9 +105,9 @@ _OWN_BEGINNINGS = ("target_", "prediction_", "probability_")
 """Columns of `Told.frame` that no id or group of that name may overwrite."""
 
 
-def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task: Task) -> pd.DataFrame:
+def predictions(table: Table, fold: Fold, part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
     """`Told.frame` of a part."""
-    rows = loader.rows.cpu().numpy()
+    rows = part.rows.cpu().numpy()
     frame = pd.DataFrame({"row": rows})
     for role, column in (("id", table.id), ("group", table.group)):
         if column is not None:
@@ -90,8 +115,8 @@ def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task:
             frame[f"{role}_{column}" if taken else column] = table.frame[column].to_numpy()[rows]
     frame["fold"] = fold.number
     if task.several:
-        return pd.concat([frame, _several(loader, outputs, task)], axis=1)
-    true = np.empty(0) if loader.targets is None else loader.targets.cpu().numpy()
+        return pd.concat([frame, _several(part, outputs, task)], axis=1)
+    true = np.empty(0) if part.targets is None else part.targets.cpu().numpy()
     if not task.classification:
         frame["target"] = true
         frame["prediction"] = outputs.cpu().numpy()
@@ -103,10 +128,10 @@ def predictions(table: Table, fold: Fold, loader: Loader, outputs: Tensor, task:
     return pd.concat([frame, pd.DataFrame(shares, columns=columns(task))], axis=1)
 
 
-def _several(loader: Loader, outputs: Tensor, task: Task) -> pd.DataFrame:
+def _several(part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
     """Targets, predictions and, of labels, probabilities: a column each per target."""
     names = task.columns or task.classes
-    true = torch.full(outputs.shape, torch.nan) if loader.targets is None else loader.targets
+    true = torch.full(outputs.shape, torch.nan) if part.targets is None else part.targets
     said = outputs if task.columns else outputs.sigmoid()
     told = {f"target_{name}": true[:, place] for place, name in enumerate(names)}
     told |= {f"prediction_{name}": said[:, place] for place, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Progress: what a trainer yields once per epoch."""
+"""Progress: what a trainer yields once per epoch, and within one where it is asked to."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of a training at the end of an epoch.
+    """The state of a training at the end of an epoch, or of a step within one.
 
-    epoch    1 for the first
+    epoch    the epoch that ended, 1 for the first; within one, that which is under way
     epochs   how many there will be at most
     step     optimizer steps so far
-    scores   `train/loss`, `valid/…`, `time/epoch_seconds`, `lr`
+    scores   `train/loss`, `valid/…`, `time/epoch_seconds`, `lr`; {} within an epoch
     best     whether the monitored score is the best so far
     state    everything that exact resume needs, as tensors and plain values; computed when called
+    whole    whether the epoch has ended
     """
 
     epoch: int
@@ -25,3 +26,4 @@ class Progress:
     scores: dict[str, float]
     best: bool
     state: Callable[[], dict[str, Any]]
+    whole: bool = True

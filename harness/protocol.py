@@ -67,6 +67,9 @@ class Augment(Protocol):
     """data/augment: random change of a batch, (B, *shape) -> (B, *shape), on the batch's device.
 
     Used on training rows only; random numbers come from torch's global generators.
+
+    One may also have `weak(inputs: Tensor) -> Tensor`, a milder change that leaves no doubt what a row
+    is, with which semi-supervised methods guess a label. Without it, these take the row as it is.
     """
 
     def __call__(self, inputs: Tensor) -> Tensor: ...
@@ -87,7 +90,8 @@ class Evaluator(Protocol):
 
     One that can score predictions alone may also have `pool(outputs, targets) -> dict[str, float]`: the
     scores of all folds' out-of-fold predictions put together, from (n, C) float64 log-probabilities or
-    (n,) float64 numbers.
+    (n,) float64 numbers. One that looks at representations may have `project(predictor, loaders, part,
+    untrained) -> Projection | None`: what a picture of the part's shows.
     """
 
     @property

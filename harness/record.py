@@ -7,7 +7,6 @@ import shlex
 import time
 import traceback
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -16,21 +15,29 @@ from omegaconf import OmegaConf
 
 from harness import provenance
 from harness.build import build
+from harness.checkpoint.done import Done
+from harness.checkpoint.keeper import FOLDER as CHECKPOINTS
+from harness.checkpoint.keeper import Keeper, Pace, Settings
 from harness.errors import Interrupted, UserError
 from harness.experiment import Experiment
 from harness.facts import facts, notes
 from harness.fold import Fold
 from harness.journal import JOURNAL, End, Journal
 from harness.log import close_log, open_log
-from harness.page import Page
+from harness.page import Page, key_of
+from harness.parts import ROWS, write_rows
+from harness.past import DIVERGED
+from harness.pipeline import plain
 from harness.plan import Plan
 from harness.predictions import draw
 from harness.protocol import Evaluator
+from harness.resume import Start, going_on
+from harness.same import digest
 from harness.scores import direction
 from harness.screen import Screen
 from harness.secrets import Secrets, leaves
 from harness.summary import Result, Summary
-from harness.tally import ROWS, over_folds, pooled, table_of_folds, write_rows
+from harness.tally import over_folds, pooled, table_of_folds
 from harness.tracking.link import Link
 
 RESULT = "result.json"
@@ -40,16 +47,17 @@ class Record:
     """Open while the run lasts: `with Record(…) as record`; closed, it has written `result.json`.
 
     One fold is one MLflow run; several are a parent with a child each. However the run ends, the
-    journal says so: finished, failed with its error, or interrupted.
+    journal says so: finished, failed with its error, or interrupted. A run that goes on has its folder
+    and its journal from `start`.
 
     Raises:
         UserError: the folder cannot be written, or holds a run already.
     """
 
-    def __init__(self, plan: Plan, folder: Path, command: str) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, start: Start, command: str) -> None:
+        self.plan, self.start = plan, start
         self.cfg, self.table, self.folds = plan.cfg, plan.table, plan.folds
-        self.folder = folder
+        self.folder = start.folder
         self.command = command
         self.secrets = Secrets(self.cfg)
         self.tracking = build(self.cfg.tracking, "tracking")
@@ -57,15 +65,19 @@ class Record:
         self._pages: list[Page] = []
         self._scores: dict[str, Summary] = {}
         self._evaluator: Evaluator | None = None
-        self._began = time.perf_counter()
+        self._checkpoints = Settings(**plain(self.cfg.checkpoint))
+        self._pace = Pace(self._checkpoints)
+        self._digest = digest(plan.table, self.secrets.config)
+        self._began = time.perf_counter() - start.seconds
 
     def __enter__(self) -> Record:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._require_fresh_folder()
+            if self.start.journal is None:
+                self._require_fresh_folder()
             config = OmegaConf.to_yaml(OmegaConf.create(self.secrets.config))
             (self.folder / "config.yaml").write_text(config, encoding="utf-8")
-            self.journal = Journal(self.folder)
+            self.journal = self.start.journal or self._new_journal()
         except OSError as error:
             raise UserError(
                 f"the run's folder {self.folder} cannot be written ({error.strerror}); "
@@ -85,6 +97,11 @@ class Record:
                 "choose another with hydra.run.dir=FOLDER, or remove it."
             )
 
+    def _new_journal(self) -> Journal:
+        journal = Journal(self.folder)
+        journal.claim()
+        return journal
+
     def _start(self) -> None:
         code = provenance.code()
         tags = {
@@ -93,6 +110,7 @@ class Record:
             "seed": self.cfg.seed,
             "folds": len(self.folds),
             "data.digest": self.table.digest,
+            **self._origin(self.folds[0]),
             "git.commit": code.commit or "not a git repository",
             "git.branch": code.branch,
             "git.dirty": str(code.dirty).lower(),
@@ -150,7 +168,7 @@ class Record:
         """Says what will be run, and what must not be missed about it."""
         self._evaluator = first.evaluator
         self.screen.opening(self.secrets.texts(facts(self.plan, first, self.folder)), first.trainer.monitor)
-        for note in notes(self.plan, first):
+        for note in [*self.start.notes, *notes(self.plan, first)]:
             self.screen.note(self.secrets.text(note))
 
     def page(self, fold: Fold) -> Page:
@@ -158,12 +176,45 @@ class Record:
         card = {
             "name": f"{self._name} fold {fold.number}",
             "params": dict(leaves(self.secrets.config)),
-            "tags": {"fold": fold.number, "data.digest": self.table.digest},
+            "tags": {"fold": fold.number, "data.digest": self.table.digest, **self._origin(fold)},
             "inputs": self.inputs(fold),
         }
-        page = Page(self.journal, self.screen, self.folder, fold, len(self.folds), card, self.secrets.config)
+        page = Page(
+            journal=self.journal,
+            screen=self.screen,
+            root=self.folder,
+            fold=fold,
+            folds=len(self.folds),
+            card=card,
+            config=self.secrets.config,
+            keeper=self._keeper(fold),
+            past=self.start.past,
+            clock=lambda: self.seconds,
+        )
+        if self.start.found is not None and fold.number == self.start.fold:
+            page.go_on(self.start.found.state)
         self._pages.append(page)
         return page
+
+    def _origin(self, fold: Fold) -> dict[str, str]:
+        """Where the weights that a fold starts from come from."""
+        origin = self.plan.origins.get(fold.number)
+        return {} if origin is None else origin.tags
+
+    def _keeper(self, fold: Fold) -> Keeper:
+        return Keeper(
+            self.folder / key_of(fold, len(self.folds)) / CHECKPOINTS,
+            self._checkpoints,
+            self._pace,
+            {"fold": fold.number, "digest": self._digest},
+            self.screen.note,
+            self.start.found if fold.number == self.start.fold else None,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, over all the processes that it took."""
+        return time.perf_counter() - self._began
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -191,7 +242,7 @@ class Record:
         self.result.write(self.folder / RESULT)
         try:
             self._write_packages()
-            self._sum_up()
+            self._sum_up(status)
             for page in self._pages:
                 page.end(status, error)
             link = self.tracking.link(self.folder)
@@ -200,10 +251,14 @@ class Record:
             self.journal.artifact("", RESULT)
         finally:
             self.journal.end("", status, error)
+        if status == "finished":
+            Done(self.folder).clear()
         link = self.tracking.settle(self.folder) or link
         if link is not None and link.trouble:
             self.screen.note(link.trouble)
-        self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link))
+        stopped = status in ("interrupted", "failed") and not (error or "").startswith(DIVERGED)
+        go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
+        self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link), go_on)
 
     def _pages_of(self, link: Link | None) -> str | None:
         """What shows the run: a server shows its own pages, a database needs MLflow's."""
@@ -217,13 +272,18 @@ class Record:
         (self.folder / "packages.txt").write_text("".join(lines), encoding="utf-8")
         self.journal.artifact("", "packages.txt")
 
-    def _sum_up(self) -> None:
-        """All folds together: the parent's own scores, and the out-of-fold predictions in one file."""
+    def _sum_up(self, status: End) -> None:
+        """All folds together: the parent's own scores, and the out-of-fold predictions in one file.
+
+        Those scores become points only when all folds are done: of a run that goes on, MLflow would
+        have two.
+        """
         if len(self.folds) > 1 and self._pages:
             values = {name: summary["mean"] for name, summary in self._scores.items()}
             pools = {name: s["pooled"] for name, s in self._scores.items() if "pooled" in s}
             values |= {f"{name}_pooled": value for name, value in pools.items()}
-            self.journal.metrics("", 0, values)
+            if status == "finished" and not self.start.past.has("", 0, values):
+                self.journal.metrics("", 0, values)
             table_of_folds(self._pages).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")
         told = [page.told.frame for page in self._pages if page.told is not None]
@@ -252,7 +312,7 @@ class Record:
             objective={"name": monitor, "direction": direction(monitor), "value": value},
             scores=scores,
             folds=len(self.folds),
-            seconds=time.perf_counter() - self._began,
+            seconds=self.seconds,
             seed=self.cfg.seed,
             mlflow=tracked,
             command=self.secrets.text(self.command),

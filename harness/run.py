@@ -18,13 +18,19 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from harness.batch_size import sized
+from harness.debug.mode import Mode, limited, mode
+from harness.evaluate.projection import Projection
 from harness.experiment import Experiment, prepare
 from harness.fold import Fold
+from harness.memory import enough_memory
 from harness.page import Page
+from harness.peers import fate
 from harness.plan import make_plan
-from harness.predictions import tell
+from harness.pretrain.train import compared, pretrained
 from harness.progress import Progress
 from harness.record import Record
+from harness.resume import rehearse, starting
 from harness.scores import Scores
 from harness.stop import Stop
 from harness.summary import Result
@@ -33,53 +39,86 @@ from harness.table import Table
 Consumer = Callable[[Fold, Progress], None]
 
 
-def run(cfg: DictConfig, folder: Path, consumers: Sequence[Consumer] = (), command: str = "") -> Result:
+def run(
+    cfg: DictConfig,
+    folder: Path,
+    consumers: Sequence[Consumer] = (),
+    command: str = "",
+    chosen: bool = True,
+) -> Result:
     """Runs every fold of one experiment and returns what `result.json` holds.
 
     Args:
         cfg: a composed configuration, see `harness.compose.compose`.
-        folder: where the run leaves its files; made if it does not exist.
-        consumers: called with each fold's `Progress`; a sweep passes its own.
+        folder: where the run leaves its files; made if it does not exist. With `resume` set, the run goes
+            on where it was begun.
+        consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own.
         command: what to type to repeat the run.
+        chosen: whether the user chose the folder: `resume=auto` then goes on with the run in it, if there
+            is one, and looks nowhere else.
 
     Raises:
         UserError: configuration or data is wrong; raised before anything is written.
         Diverged: the loss became NaN; the run is recorded as failed.
+        OutOfMemory: the training did not fit into the memory; the run is recorded as failed.
         Interrupted: a signal came; the run is recorded as interrupted.
     """
     plan = make_plan(cfg)
-    first = prepare(plan, plan.folds[0])
-    with Stop() as stop, Record(plan, folder, command) as record:
-        record.opening(first)
-        run_fold(first, plan.table, record.page(plan.folds[0]), stop, consumers)
-        del first  # no fold's data stays on the device while the next one trains
-        for fold in plan.folds[1:]:
-            run_fold(prepare(plan, fold), plan.table, record.page(fold), stop, consumers)
+    debug = mode(plan.cfg)
+    plan = sized(limited(plan, debug))
+    with starting(plan, folder, chosen) as (plan, start):
+        ready = [prepare(plan, start.next(plan.folds))]
+        rehearse(ready[0], start)
+        with Stop() as stop, Record(plan, start, command) as record, fate():
+            record.opening(ready[0])
+            if debug.says:
+                record.screen.note(debug.says)
+            for fold in plan.folds:
+                page = record.page(fold)
+                if fold.number in start.done:
+                    page.read_back(start.done[fold.number], plan.table)
+                else:
+                    # Popped, so that no fold's data stays on the device while the next one trains.
+                    experiment = ready.pop() if ready else prepare(plan, fold)
+                    run_fold(experiment, plan.table, page, stop, consumers, debug)
+                    del experiment
     return record.result
 
 
 def run_fold(
-    experiment: Experiment, table: Table, page: Page, stop: Stop, consumers: Sequence[Consumer]
+    experiment: Experiment, table: Table, page: Page, stop: Stop, consumers: Sequence[Consumer], debug: Mode
 ) -> None:
-    """Trains and evaluates one fold, and writes it down."""
+    """Trains and evaluates one fold, as far as `debug` leaves it, and writes it down."""
     page.begin()
-    train(experiment, page, stop, consumers)
-    for part, scores in evaluate(experiment):
-        page.score(part, scores)
-    test = experiment.loaders.test
-    outputs = None if test is None else experiment.trainer.predictor().gather(test).outputs
-    if test is not None and outputs is not None:
-        page.predict(tell(table, experiment.fold, test, outputs))
-    page.keep(experiment, table)
+    with debug(experiment, page, stop) as debugged:
+        if debugged is not None:
+            work(debugged, table, page, stop, consumers)
+
+
+def work(experiment: Experiment, table: Table, page: Page, stop: Stop, consumers: Sequence[Consumer]) -> None:
+    """The fold's training, its scores, its predictions and its model."""
+    with pretrained(experiment, table, page, stop):
+        train(experiment, page, stop, consumers)
+        for part, scores in [*evaluate(experiment), *compared(experiment, stop, evaluate)]:
+            page.score(part, scores)
+        test = experiment.loaders.test
+        outputs = None if test is None else experiment.trainer.predictor().gather(test).outputs
+        if test is not None and outputs is not None:
+            page.predict(table, test, outputs)
+        page.project(projection(experiment))
+        page.keep(experiment, table)
 
 
 def train(experiment: Experiment, page: Page, stop: Stop, consumers: Sequence[Consumer]) -> None:
-    """The training of one fold; its weights are then those of the best epoch."""
+    """The training of one fold, from its checkpoint on; its weights are then those of the best epoch."""
     trainer, loaders = experiment.trainer, experiment.loaders
-    with stop.kindly():
-        for progress in trainer.fit(experiment.model, loaders, experiment.augment, experiment.judge, stop):
-            page.epoch(progress)
-            for consumer in consumers:
+    model, augment, judge = experiment.model, experiment.augment, experiment.judge
+    with stop.kindly(), page.keeper.pace as pace, enough_memory(page.config):
+        for progress in trainer.fit(model, loaders, augment, judge, stop, page.training, pace.due):
+            if progress.whole:
+                page.epoch(progress)
+            page.checkpoint(progress, stopping=stop())
+            for consumer in consumers if progress.whole else ():
                 consumer(experiment.fold, progress)
     stop.raise_if_asked()
 
@@ -92,3 +131,15 @@ def evaluate(experiment: Experiment) -> list[tuple[str, Scores]]:
         (part, experiment.evaluator.score(predictor, experiment.loaders, part, experiment.untrained))
         for part in present
     ]
+
+
+def projection(experiment: Experiment) -> Projection | None:
+    """What a picture of the representation shows, where the evaluator looks at one."""
+    look = getattr(experiment.evaluator, "project", None)
+    parts = [part for part, _ in experiment.fold.parts() if part in ("valid", "test")]
+    if look is None or not parts:
+        return None
+    found: Projection | None = look(
+        experiment.trainer.predictor(), experiment.loaders, parts[-1], experiment.untrained
+    )
+    return found

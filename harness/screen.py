@@ -108,9 +108,20 @@ class Screen:
             self._say([(self._state(progress), "")])
         self._show(progress)
 
+    def fact(self, name: str, fact: str) -> None:
+        """One more line like those of the opening, such as how far something is that has no table."""
+        self._say_fact(name, fact)
+        self._show(force=True)
+
     def note(self, text: str) -> None:
         """One line that the reader must not miss."""
         self._say([("! ", "yellow"), (text, "yellow")])
+        self._show(force=True)
+
+    def say(self, text: str) -> None:
+        """Plain lines, such as a table that a debug mode made."""
+        for line in text.splitlines():
+            self._say([(line, "")])
         self._show(force=True)
 
     def fold_scores(self, number: int, scores: dict[str, float]) -> None:
@@ -123,10 +134,18 @@ class Screen:
             self._print_fold(number, scores)
         self._show(force=True)
 
-    def closing(self, result: Result, folder: Path, link: str | None = None, ui: str | None = None) -> None:
+    def closing(
+        self,
+        result: Result,
+        folder: Path,
+        link: str | None = None,
+        ui: str | None = None,
+        go_on: str | None = None,
+    ) -> None:
         """The scores beside their baselines, where the files are, and what to type next.
 
-        `link` says where MLflow has the run, and `ui` what to type to see it there.
+        `link` says where MLflow has the run, `ui` what to type to see it there, and `go_on` what goes on
+        with a run that was stopped.
         """
         self.close()
         self._say([])
@@ -143,7 +162,13 @@ class Screen:
         if result.error:
             self._say([(result.error, "red")])
         self._say([])
-        pointers = {"files": str(folder), "mlflow": link, "see it": ui, "repeat": result.command}
+        pointers = {
+            "files": str(folder),
+            "mlflow": link,
+            "see it": ui,
+            "repeat": result.command,
+            "go on": go_on,
+        }
         for name, pointer in pointers.items():
             if pointer:
                 self._say_fact(name, pointer)

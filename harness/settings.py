@@ -16,8 +16,16 @@ SETTINGS: dict[str, Any] = {
     "tags": dict[str, Any],
     "sweep.name": str | None,
     "harness.traceback": bool,
+    "pretrain.words": str | None,
+    "pretrain.scratch": bool,
     "split.guard": Literal["warn", "error", "off"],
     "split.labelled": int | float | None,
+    "resume.run": str | None,
+    "resume.allow": list[str],
+    "checkpoint.keep": int,
+    "checkpoint.share": int | float,
+    "checkpoint.minutes": int | float | None,
+    "checkpoint.finished": Literal["best", "all", "none"],
 }
 """The types of the settings that belong to no part."""
 
@@ -40,7 +48,7 @@ PARTS = (
     "evaluate",
     "tracking",
 )
-"""Where the parts of an experiment stand."""
+"""Where the parts of an experiment stand; beside them, there may be a part `debug`."""
 
 LARGEST_SEED = 2**32 - 1
 """The largest that NumPy takes; torch would take more."""
@@ -56,6 +64,8 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     """
     for key in PARTS:
         _check_part(cfg, key)
+    if cfg.get("debug") is not None:
+        _check_part(cfg, "debug")
     for key, hint in SETTINGS.items():
         value = _at(cfg, key)
         if value is _ABSENT:
@@ -63,10 +73,26 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
         check_type(value, hint, key)
     if not 0 <= cfg["seed"] <= LARGEST_SEED:
         raise UserError(f"seed must be between 0 and {LARGEST_SEED}, got {cfg['seed']}.")
-    for key in ("name", "outputs"):
-        if cfg[key] is not None and not cfg[key].strip():
+    texts = {"name": cfg["name"], "outputs": cfg["outputs"], "resume": cfg["resume"]["run"]}
+    for key, text in texts.items():
+        if text is not None and not text.strip():
             raise UserError(f"{key} must not be empty; give {key}=VALUE, or leave it out.")
+    _check_checkpoint(cfg["checkpoint"])
     _check_cache(_at(cfg, "data.cache"))
+
+
+def _check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
+    known = [key.rpartition(".")[2] for key in SETTINGS if key.startswith("checkpoint.")]
+    for name in checkpoint:
+        if name not in known:
+            raise UserError(f"checkpoint.{name} is no setting of checkpoints; {near(str(name), known)}")
+    keep, share, minutes = (checkpoint[name] for name in ("keep", "share", "minutes"))
+    if keep < 1:
+        raise UserError(f"checkpoint.keep must be at least 1, got {keep}.")
+    if not 0 <= share <= 1:
+        raise UserError(f"checkpoint.share must be between 0 and 1 of the training time, got {share}.")
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"checkpoint.minutes must be above 0 or null, got {minutes}.")
 
 
 def _check_cache(cache: Any) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from harness.distributed import highest
 from harness.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -39,7 +40,8 @@ class Stop:
             self._kind = False
 
     def raise_if_asked(self) -> None:
-        """Ends the run after a training that a signal cut short."""
+        """Ends the run after a training that a signal cut short, in whichever process it was heard."""
+        self.signum = int(highest(self.signum or 0)[0]) or None
         if self.signum is not None:
             raise Interrupted(self.signum)
 

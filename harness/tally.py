@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,6 @@ from harness.fold import Fold
 from harness.page import Page
 from harness.predictions import Measure, pool
 from harness.summary import Summary, summarise
-
-ROWS = "folds.npz"
-
-_CODES = {"train": 1, "valid": 2, "test": 3, "unlabelled": 4}
 
 
 def over_folds(pages: Sequence[Page]) -> dict[str, Summary]:
@@ -53,15 +48,3 @@ def table_of_folds(pages: Sequence[Page]) -> pd.DataFrame:
 
 def _numbers(fold: Fold) -> dict[str, int]:
     return {"fold": fold.number} if fold.outer is None else {"fold": fold.number, "outer": fold.outer}
-
-
-def write_rows(folds: Sequence[Fold], rows: int, path: Path) -> None:
-    """Which row was in which part of which fold: `parts`, (folds, rows) uint8, and `number`, (folds,).
-
-    0 is no part, 1 train, 2 valid, 3 test, 4 unlabelled.
-    """
-    parts = np.zeros((len(folds), rows), dtype=np.uint8)
-    for place, fold in enumerate(folds):
-        for name, members in fold.parts():
-            parts[place, members] = _CODES[name]
-    np.savez_compressed(path, parts=parts, number=np.array([fold.number for fold in folds]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,24 @@ def _service(name: str) -> Any:
     sys.modules[name] = module  # which dataclasses look up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Callable[..., Any]:
+    """`processes(function, …)` calls it in two processes that train together; see tests/service/processes.py.
+
+    With `waiting=False` they are under way when it returns.
+    """
+    service = _service("processes")
+    folders = itertools.count()
+
+    def run(function: Callable[..., Any], *arguments: Any, count: int = 2, waiting: bool = True) -> Any:
+        folder = tmp_path / f"processes-{next(folders)}"
+        folder.mkdir()
+        running = service.start(function, *arguments, folder=folder, count=count)
+        return running.wait() if waiting else running
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from harness.auto import check_monitor, check_shape, chosen, finish
 from harness.build import build
-from harness.compose import compose
+from harness.compose import choice, compose
 from harness.errors import UserError
 from harness.table import Table
 
@@ -30,10 +30,10 @@ def finished(kind: str, *words: str) -> tuple[Any, dict[str, str]]:
 @pytest.mark.parametrize(
     ("kind", "trainer", "loss", "evaluation", "monitor"),
     [
-        ("multiclass", "supervised", "torch.nn.CrossEntropyLoss", "Classification", "valid/accuracy"),
-        ("binary", "supervised", "torch.nn.BCEWithLogitsLoss", "Classification", "valid/accuracy"),
-        ("regression", "supervised", "torch.nn.MSELoss", "Regression", "valid/rmse"),
-        ("multilabel", "supervised", "torch.nn.BCEWithLogitsLoss", "Multilabel", "valid/accuracy"),
+        ("multiclass", "supervised", "cross_entropy", "Classification", "valid/accuracy"),
+        ("binary", "supervised", "binary_cross_entropy", "Classification", "valid/accuracy"),
+        ("regression", "supervised", "mean_squared_error", "Regression", "valid/rmse"),
+        ("multilabel", "supervised", "binary_cross_entropy", "Multilabel", "valid/accuracy"),
         ("multilabel", "contrastive", None, "Representation", "valid/knn_accuracy"),
         ("multiclass", "contrastive", None, "Representation", "valid/knn_accuracy"),
         ("regression", "contrastive", None, "Representation", "valid/knn_r2"),
@@ -44,12 +44,12 @@ def test_auto_follows_from_the_target_and_the_trainer(
     kind: str, trainer: str, loss: str | None, evaluation: str, monitor: str
 ) -> None:
     cfg, made = finished(kind, f"trainer={trainer}")
-    assert cfg.trainer.get("loss") == (None if loss is None else {"_target_": loss})
+    assert cfg.trainer.get("loss") == (None if loss is None else choice("trainer/loss", loss))
     assert cfg.evaluate._target_.endswith(f".{evaluation}")
     assert cfg.trainer.monitor == monitor
     assert made["evaluate"] == evaluation.lower()
     assert made["trainer.monitor"] == monitor
-    assert made.get("trainer.loss") == (None if loss is None else loss.removeprefix("torch.nn."))
+    assert made.get("trainer.loss") == loss
     assert cfg.name == f"mlp-{'simclr' if trainer == 'contrastive' else 'supervised'}-table"
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
 
+from benchmarks import __main__ as door
 from benchmarks import data, images
-from benchmarks.measure import Comparison, answer, seconds_on_a_terminal, spread, take_turns
+from benchmarks.measure import Comparison, Unable, answer, seconds_on_a_terminal, spread, take_turns
 from benchmarks.memory import held
 from benchmarks.report import circumstances, number, store, table
 
@@ -124,3 +127,65 @@ def test_passes_are_compared_as_a_whole_and_memory_with_the_first(tmp_path: Path
     assert time.costs == {"ours": [6.0], "theirs": [6.0]}
     assert (memory.ours, memory.reference) == ("ours, after pass 3", "ours, after pass 1")
     assert memory.ratio(memory.ours).median == 1.2
+
+
+def scripts(patch: pytest.MonkeyPatch, **mains: Callable[[int], list[Comparison]]) -> None:
+    """Puts these in the place of the benchmarks."""
+    for name, main in mains.items():
+        module = ModuleType(name)
+        vars(module).update(main=main, ROUNDS=3)
+        patch.setitem(sys.modules, f"benchmarks.{name}", module)
+    patch.setattr(door, "SCRIPTS", tuple(mains))
+
+
+def test_a_script_that_fails_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[int] = []
+
+    def broken(rounds: int) -> list[Comparison]:
+        raise RuntimeError("no such file\nand more")
+
+    def unable(rounds: int) -> list[Comparison]:
+        raise Unable("there is no card")
+
+    def fine(rounds: int) -> list[Comparison]:
+        asked.append(rounds)
+        return [COMPARISON]
+
+    scripts(monkeypatch, broken=broken, unable=unable, fine=fine)
+    assert door.main([], tmp_path) == 1
+    text = (tmp_path / "results.md").read_text()
+    assert "### a step" in text
+    assert "`broken` failed: RuntimeError: no such file\n" in text
+    assert "`unable` not run: there is no card\n" in text
+    stored = json.loads((tmp_path / "results.json").read_text())
+    assert len(stored["comparisons"]) == 1
+    assert list(stored["absent"]) == ["broken", "unable"]
+    assert asked == [3]
+    printed = capsys.readouterr()
+    assert text in printed.out
+    assert "and more" in printed.err
+
+
+def test_what_cannot_run_here_is_no_failure_and_one_script_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(rounds: int) -> list[Comparison]:
+        raise Unable("there is no card")
+
+    def broken(rounds: int) -> list[Comparison]:
+        raise KeyError
+
+    scripts(monkeypatch, unable=unable, broken=broken)
+    assert door.main(["unable"], tmp_path) == 0
+    assert door.main(["broken", "--rounds", "2"], tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_script_is_there_and_says_how_often_it_measures() -> None:
+    names = [f"benchmarks.{name}" for name in door.SCRIPTS]
+    words = f"from importlib import import_module; print([import_module(name).ROUNDS for name in {names}])"
+    told = answer([sys.executable, "-c", words])
+    assert len(told) == len(names)
+    assert min(told) >= 1

@@ -160,21 +160,22 @@ def test_the_composed_default_passes() -> None:
 
 
 def test_a_method_of_another_family_is_refused_with_those_that_fit() -> None:
-    assert fitting(ContrastiveMethod, "trainer.method") == ["simclr", "supcon", "triplet"]
+    fit = fitting(ContrastiveMethod, "trainer.method")
+    assert {"simclr", "byol", "column_pairs"} <= set(fit)
+    assert "fixmatch" not in fit
     wrong = {"_target_": "torch.nn.Identity"}
     cfg = compose(["trainer=contrastive"])
     cfg.trainer.method = wrong
     with pytest.raises(UserError) as caught:
         check(cfg)
     assert str(caught.value) == (
-        "trainer.method must be a ContrastiveMethod, got torch.nn.Identity; "
-        "there are simclr, supcon, triplet."
+        f"trainer.method must be a ContrastiveMethod, got torch.nn.Identity; there are {', '.join(fit)}."
     )
 
 
 def test_a_module_for_a_module_passes() -> None:
-    check_nodes({"_target_": "harness.trainer.method.ContrastiveMethod", **METHOD}, "trainer.method")
+    check_nodes({"_target_": "harness.trainer.contrast.metric.Metric", **METHOD}, "trainer.method")
     assert issubclass(nn.CrossEntropyLoss, nn.Module)
 
 
-METHOD = {"loss": {"_target_": "torch.nn.CrossEntropyLoss"}, "miner": None, "labels": True}
+METHOD = {"loss": {"_target_": "torch.nn.CrossEntropyLoss"}, "miner": None, "labels": True, "projection": [4]}

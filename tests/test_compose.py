@@ -62,10 +62,10 @@ def test_a_key_or_choice_that_does_not_exist_is_hydras_to_refuse() -> None:
     ("word", "sentence"),
     [
         ("tracking=null", "tracking takes one choice by its name: mlflow, none."),
-        ("trainer=3", "trainer takes one choice by its name: contrastive, supervised."),
+        ("trainer=3", "trainer takes one choice by its name: contrastive, semi_supervised, supervised."),
         (
             "trainer=[supervised,contrastive]",
-            "trainer takes one choice by its name: contrastive, supervised; "
+            "trainer takes one choice by its name: contrastive, semi_supervised, supervised; "
             "several are runs of their own: -m trainer=supervised,contrastive.",
         ),
         ("data=x", None),

@@ -17,7 +17,7 @@ CSV = ("data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y"
 
 CHOICES = [
     (["model=resnet05"], r"model has no choice 'resnet05'; did you mean resnet50 or resnet18\?"),
-    (["trainer="], r"trainer has no choice ''; there are contrastive, supervised\."),
+    (["trainer="], r"trainer has no choice ''; there are contrastive, semi_supervised, supervised\."),
     (["trainer=contrastive", "trainer/method=simclear"], r".*no choice 'simclear'; did you mean simclr\?"),
     (["model=null"], r"model takes one choice by its name: auto, convnet, .*vit\."),
     (["model=3"], r"model takes one choice by its name: .*"),
@@ -33,7 +33,10 @@ CHOICES = [
     (["data=null"], r"data holds groups, each of which takes a choice: data/augment, data/extract, .*"),
     (["+model=mlp"], r"model has a choice already; replace it with model=CHOICE, without a plus\."),
     (["model={_target_:torch.nn.Linear}"], r"model takes one choice by its name: .*"),
-    (["trainer/method=supcon"], r".* takes no trainer/method; it belongs to trainer=contrastive\."),
+    (
+        ["trainer/method=supcon"],
+        r".* takes no trainer/method; it belongs to trainer=contrastive and trainer=semi_supervised\.",
+    ),
     (["experiment=nope"], r"experiment has no choice 'nope'; .*"),
     (["hydra/launcher=nope"], r"hydra/launcher has no choice 'nope'; .*basic.*"),
     (["--config-dir", "nope"], r"--config-dir=nope is no folder; name one that holds yaml files\."),
@@ -55,7 +58,7 @@ KEYS = [
     ),
     (
         ["trainer.loss._target_=a.B"],
-        r"trainer\.loss is one value, .* whole: 'trainer\.loss=\{_target_: VALUE\}'\.",
+        r"there is no setting 'trainer\.loss\._target_' with the choice made; trainer/loss=.* have it\.",
     ),
     (
         ["tags={a:1}"],
@@ -100,10 +103,10 @@ KEYS = [
 ]
 
 TYPES = [
-    (["trainer.epochs=ten"], r"trainer\.epochs must be a whole number, got 'ten'\."),
-    (["trainer.epochs=1.5"], r"trainer\.epochs must be a whole number, got 1\.5\."),
-    (["trainer.epochs=true"], r"trainer\.epochs must be a whole number, got true\."),
-    (["trainer.epochs="], r"trainer\.epochs must be a whole number, got ''\."),
+    (["trainer.epochs=ten"], r"trainer\.epochs must be a whole number or null, got 'ten'\."),
+    (["trainer.epochs=1.5"], r"trainer\.epochs must be a whole number or null, got 1\.5\."),
+    (["trainer.epochs=true"], r"trainer\.epochs must be a whole number or null, got true\."),
+    (["trainer.epochs="], r"trainer\.epochs must be a whole number or null, got ''\."),
     (["trainer.patience=soon"], r"trainer\.patience must be a whole number or null, got 'soon'\."),
     (["trainer.optimizer.lr=null"], r"trainer\.optimizer\.lr must be a number, got null\."),
     (
@@ -114,8 +117,11 @@ TYPES = [
         ["trainer.optimizer=null"],
         r"trainer\.optimizer must be a part .*; choose trainer/optimizer=adam or adamw or .*",
     ),
-    (["trainer.loss=nope"], r"trainer\.loss must be a part with a _target_ or auto, got 'nope'\."),
-    (["trainer.precision=fp16"], r"trainer\.precision must be one of fp32, bf16, got 'fp16'\."),
+    (
+        ["trainer.loss=nope"],
+        r"trainer\.loss must be a part with a _target_ or auto, got 'nope'; choose trainer/loss=auto or .*",
+    ),
+    (["trainer.precision=fp8"], r"trainer\.precision must be one of fp32, bf16, fp16, got 'fp8'\."),
     (["model.widths=3"], r"model\.widths must be a list of whole numbers, got 3\."),
     (["model.widths=[a]"], r"model\.widths must be a list of whole numbers, got \['a'\]\."),
     (["split.shuffle=1"], r"split\.shuffle must be true or false, got 1\."),
@@ -127,7 +133,7 @@ TYPES = [
 ]
 
 RANGES = [
-    (["trainer.epochs=0"], r"trainer\.epochs must be at least 1, got 0\."),
+    (["trainer.epochs=0"], r"trainer\.epochs must be at least 1 or null, got 0\."),
     (["trainer.patience=-1"], r"trainer\.patience must be at least 1 epoch or null, got -1\."),
     (["data.load.batch_size=0"], r"data\.load\.batch_size must be 1 or more, got 0\."),
     (["seed=-1"], r"seed must be between 0 and 4294967295, got -1\."),
@@ -168,7 +174,7 @@ PARTS = [
     ),
     (
         ["trainer.loss={_target_:torch.nn.MSELoss}"],
-        r"trainer\.loss: The size of tensor a \(10\) must match .*",
+        r"trainer\.loss=MSELoss compares numbers, and the target is one of several classes; .*",
     ),
     (
         ["trainer.loss={_target_:torch.nn.CrossEntropyLoss,nope:3}"],
@@ -324,8 +330,8 @@ TRACKING = [
 
 MULTIRUN = [
     (["model=mlp,nope"], r"model has no choice 'nope'; .*"),
-    (["trainer.epochs=1,ten"], r"trainer\.epochs must be a whole number, got 'ten'\."),
-    (["trainer.epochs=1,0"], r"trainer\.epochs must be at least 1, got 0\."),
+    (["trainer.epochs=1,ten"], r"trainer\.epochs must be a whole number or null, got 'ten'\."),
+    (["trainer.epochs=1,0"], r"trainer\.epochs must be at least 1 or null, got 0\."),
     (["model=mlp,resnet50", "data/extract=iris"], r"model=resnet50 takes images, and iris gives .*"),
     (
         ["trainer.optimizer.lr=interval(0.1,1)"],
@@ -346,7 +352,10 @@ def assert_refused(answer: Any, words: str, here: Path, before: set[Path]) -> No
     assert answer.out == ""
     (sentence,) = answer.err.splitlines()
     assert re.fullmatch(f"error: {words}", sentence), sentence
-    assert set(here.rglob("*")) == before
+    # On a slow machine the guards may take half a second, and what they saw is then kept.
+    slow = here / "outputs" / "cache"
+    left = {path for path in here.rglob("*") if slow not in (path, *path.parents)}
+    assert left - ({slow.parent} if slow.exists() else set()) == before
 
 
 @pytest.mark.parametrize(("words", "sentence"), CHOICES + KEYS + TYPES + RANGES + PARTS + FOLDERS, ids=names)
@@ -384,7 +393,7 @@ def test_the_stack_of_calls_is_shown_on_request(knock: Any, here: Path) -> None:
     answer = knock("trainer.epochs=0", "harness.traceback=true", *FAST[1:])
     assert answer.status == 2
     assert answer.err.startswith("Traceback (most recent call last):")
-    assert answer.err.endswith("error: trainer.epochs must be at least 1, got 0.\n")
+    assert answer.err.endswith("error: trainer.epochs must be at least 1 or null, got 0.\n")
 
 
 def test_a_refusal_never_takes_away_the_folder_it_was_typed_in(knock: Any, here: Path) -> None:

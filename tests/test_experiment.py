@@ -107,9 +107,12 @@ def test_an_augmentation_that_cannot_take_the_rows_is_refused() -> None:
 
 
 def test_a_loss_that_cannot_take_the_targets_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^trainer\.loss: The size of tensor a \(3\) must match .*\.$"):
+    with pytest.raises(
+        UserError, match=r"^trainer\.loss=MSELoss compares numbers, and the target is one of several"
+    ):
         prepared(trainer__loss={"_target_": "torch.nn.MSELoss"})
-    method = {"_target_": "harness.trainer.method.ContrastiveMethod", "miner": None, "labels": False}
+    method = {"_target_": "harness.trainer.contrast.metric.Metric", "miner": None, "labels": False}
+    method["projection"] = [8]
     with pytest.raises(UserError, match=r"^trainer\.method: .*"):
         prepared("trainer=contrastive", trainer__method={**method, "loss": {"_target_": "torch.nn.Identity"}})
 

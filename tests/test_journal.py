@@ -137,3 +137,27 @@ def test_without_proc_the_process_id_must_do() -> None:
 
 def test_of_another_host_nothing_is_known() -> None:
     assert alive({**writer(), "host": f"not-{socket.gethostname()}"}) is None
+
+
+def test_a_journal_is_claimed_by_one_until_it_is_closed(tmp_path: Path) -> None:
+    first, second = Journal(tmp_path), Journal(tmp_path)
+    assert first.claim()
+    assert not second.claim()
+    first.close()
+    assert second.claim()
+
+
+def test_a_forked_child_does_not_hold_the_claim_of_its_parent(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    assert journal.claim()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        os.read(reading, 1)  # until the parent is done
+        os._exit(0)
+    journal.close()
+    assert Journal(tmp_path).claim()
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,11 +17,29 @@ from harness.plan import make_plan
 CONF = Path(__file__).parents[1] / "conf"
 # auto is one of the others; timm is an optional dependency with a test of its own.
 MODELS = sorted({path.stem for path in (CONF / "model").glob("*.yaml")} - {"auto", "timm"})
-METHODS = sorted(path.stem for path in (CONF / "trainer" / "method").glob("*.yaml"))
+FAMILIES = {
+    "contrast": ["trainer=contrastive"],
+    "consistency": ["trainer=semi_supervised", "split.labelled=30"],
+}
 
+
+def method_of(yaml: Path) -> Any:
+    return OmegaConf.load(yaml)
+
+
+def family_of(yaml: Path) -> str:
+    """`contrast` of harness.trainer.contrast.byol.Byol."""
+    return str(method_of(yaml)._target_).split(".")[2]
+
+
+METHODS = {
+    yaml.stem: yaml
+    for yaml in sorted((CONF / "trainer" / "method").glob("*.yaml"))
+    if not yaml.stem.startswith("column_")  # whose tables name pairs; they have tests of their own
+}
 WAYS = {
     "supervised": ["trainer=supervised"],
-    **{name: ["trainer=contrastive", f"trainer/method={name}"] for name in METHODS},
+    **{name: [*FAMILIES[family_of(yaml)], f"trainer/method={name}"] for name, yaml in METHODS.items()},
 }
 # Of each form of sample, a data set cut down to a few dozen training rows, and the batches to halve it.
 DATA = {
@@ -40,7 +59,7 @@ def fits(way: str, data: str) -> bool:
     """Whether the way has a use for the target; a number has no classes to pull together."""
     if data != "number" or way == "supervised":
         return True
-    return not OmegaConf.load(CONF / "trainer" / "method" / f"{way}.yaml").labels
+    return family_of(METHODS[way]) == "contrast" and not method_of(METHODS[way]).get("labels", False)
 
 
 CASES = [
@@ -70,7 +89,7 @@ def test_the_two_train_two_steps_and_give_finite_answers(model: str, way: str, d
     trainer, loaders = experiment.trainer, experiment.loaders
     (progress,) = trainer.fit(experiment.model, loaders, experiment.augment, experiment.judge, lambda: False)
     assert progress.step == 2
-    assert 0 < progress.scores["train/loss"] < 20
+    assert 0 < progress.scores["train/loss"] < 1000  # barlow's is a sum over hundreds of dimensions
     moved = [not torch.equal(*pair) for pair in zip(before, experiment.model.parameters(), strict=True)]
     assert all(moved)
     assert loaders.valid is not None

@@ -152,3 +152,16 @@ def test_no_picture_needs_pyplot_and_none_matplotlib_before_it_is_drawn(tmp_path
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rates_show_the_valley_and_what_is_read_off_it(tmp_path: Path, drawn: list[Any]) -> None:
+    tried = np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+    losses = np.array([2.0, 1.5, 1.0, 1.4, 1e9])
+    marks = {"steepest": 1e-3, "lowest / 10": 1e-3}
+    plot.rates(tried, losses, losses.clip(max=4), marks, tmp_path / "lr.png")
+    assert is_png(tmp_path / "lr.png")
+    (axis,) = drawn[0].axes
+    assert axis.get_xscale() == "log"
+    assert axis.get_ylim() == pytest.approx((0.75, 2.4))  # what blew up does not press the valley flat
+    written = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert written == ["loss of a step", "smoothed", "steepest: 0.001", "lowest / 10: 0.001"]

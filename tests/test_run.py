@@ -171,7 +171,7 @@ def test_the_folder_of_a_run_holds_what_the_journal_lists(folder: Path) -> None:
     assert files <= listed
     present = {path.name for path in folder.iterdir()}
     assert listed <= present
-    assert present - listed == {"journal.jsonl"}
+    assert present - listed == {"journal.jsonl", "checkpoints"}
 
 
 def test_every_fold_is_a_child_with_its_own_epochs(folds: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(knock: Any, only_run:
     assert answer.status == 1
     (sentence,) = answer.err.splitlines()
     assert sentence.startswith("error: the training loss became nan in epoch 1 (")
-    assert "try trainer.optimizer.lr=1e+29 or trainer.clip_norm=1" in sentence
+    assert "try trainer.optimizer.lr=1e+29 or trainer.update.clip_norm=1" in sentence
     result = strict(only_run() / "result.json")
     assert result["status"] == "failed"
     assert result["error"] == "Diverged: " + sentence.removeprefix("error: ")

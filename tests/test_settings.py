@@ -77,5 +77,15 @@ def test_a_value_for_a_group_comes_with_its_choices() -> None:
         check_type(None, dict[str, Any], "trainer.optimizer")
     assert str(caught.value) == (
         "trainer.optimizer must be a mapping, got null; "
-        "choose trainer/optimizer=adam or adamw or rmsprop or sgd."
+        "choose trainer/optimizer=adam or adamw or lars or rmsprop or sgd."
     )
+
+
+def test_debug_is_a_part_where_there_is_one(settings: dict[str, Any]) -> None:
+    check_settings({**settings, "debug": None})
+    check_settings({**settings, "debug": {"_target_": "some.part"}})
+    said = (
+        r"^debug must be a part with a _target_, got true; choose debug=anomaly or fast or lr or overfit or"
+    )
+    with pytest.raises(UserError, match=said):
+        check_settings({**settings, "debug": True})

@@ -16,9 +16,10 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, roc_au
 from harness.compose import compose
 from harness.fold import Fold
 from harness.journal import read
+from harness.parts import write_rows
 from harness.predictions import Told, pool
 from harness.run import run
-from harness.tally import over_folds, pooled, table_of_folds, write_rows
+from harness.tally import over_folds, pooled, table_of_folds
 
 NONE = np.empty(0, dtype=np.int64)
 

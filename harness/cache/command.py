@@ -59,11 +59,15 @@ def current() -> Command:
 
 
 @contextmanager
-def command(many: bool) -> Iterator[Command]:
-    """What is run within it is one command; what the cache kept for it alone is removed at its end."""
+def command(many: bool, token: str | None = None) -> Iterator[Command]:
+    """What is run within it is one command; what the cache kept for it alone is removed at its end.
+
+    Args:
+        token: of a command that several processes work for; None: a new one.
+    """
     global _current
     before = _current, os.environ.get(_VARIABLE)
-    own = _current = Command(secrets.token_hex(8), many)
+    own = _current = Command(token or secrets.token_hex(8), many)
     os.environ[_VARIABLE] = own.token
     try:
         yield own

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_QUERIES_AT_ONCE = 1024  # bounds the memory of the distances, (1024, bank) float64
+_DISTANCES_AT_ONCE = 2**25  # 256 MiB as float64
 _ROUNDING = 1e-6  # a feature that varies less than this, relative to its mean, is a float32 constant
 _GRADIENT = 1e-6  # the largest entry of the gradient at which the logistic regression has converged
 
@@ -21,19 +21,20 @@ def standardise(bank: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean, spread = bank.mean(dim=0), bank.std(dim=0, correction=0)
     scale = torch.where(spread > _ROUNDING * mean.abs(), spread, torch.inf)
-    return (bank - mean) / scale, (queries - mean) / scale
+    return (bank - mean).div_(scale), (queries - mean).div_(scale)
 
 
 def nearest(bank: Tensor, queries: Tensor, count: int) -> Tensor:
     """(m, count) int64: the rows of the bank at the smallest Euclidean distances, nearest first.
 
     Euclidean rather than cosine: the same distance has to be fair to a table of two columns,
-    where the angle alone says little.
+    where the angle alone says little. Whatever the sizes, few distances are held at a time.
     """
     count = min(count, len(bank))
+    at_once = max(1, _DISTANCES_AT_ONCE // len(bank))
     near = [
         torch.cdist(some, bank).topk(count, dim=1, largest=False).indices
-        for some in torch.split(queries, _QUERIES_AT_ONCE)
+        for some in torch.split(queries, at_once)
     ]
     return torch.cat(near)
 
@@ -55,9 +56,7 @@ def logistic(
     """
     codes, classes = torch.unique(targets, return_inverse=True)
     wanted = torch.nn.functional.one_hot(classes).to(bank)
-    ones = bank.new_ones(len(bank), 1)
-    inputs = torch.cat([bank, ones], dim=1)
-    weights = torch.zeros(inputs.shape[1], len(codes), dtype=bank.dtype, device=bank.device)
+    weights = bank.new_zeros(bank.shape[1] + 1, len(codes))  # the last row is the intercept
     penalty = torch.full_like(weights, l2 / len(bank))
     penalty[-1] = 0
     weights.requires_grad_()
@@ -73,8 +72,9 @@ def logistic(
 
     @torch.no_grad()
     def objective() -> float:
-        log_p = (inputs @ weights).log_softmax(dim=1)
-        weights.grad = inputs.T @ (log_p.exp() - wanted) / len(bank) + penalty * weights
+        log_p = (bank @ weights[:-1] + weights[-1]).log_softmax(dim=1)
+        residual = (log_p.exp() - wanted) / len(bank)
+        weights.grad = torch.cat([bank.T @ residual, residual.sum(dim=0, keepdim=True)]) + penalty * weights
         return float((penalty * weights.square()).sum() / 2 - (wanted * log_p).sum() / len(bank))
 
     optimizer.step(objective)  # type: ignore[no-untyped-call]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
-from typing import NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from harness.arrays import Loader, Loaders
 from harness.evaluate import probe
-from harness.evaluate.part import exact, known, loader_of, to_floats
+from harness.evaluate.part import loader_of, to_floats
+from harness.evaluate.projection import Projection, project, require_umap
 from harness.evaluate.regression import r2
+from harness.evaluate.sample import Sample, encode, flatten, some, some_labelled
 from harness.evaluate.unchanged import unchanged
 from harness.predictor import Predictor
 from harness.scores import Scores
 from harness.task import Task
 
-_MOST_RAW = 2**27  # numbers in the flattened training inputs, 1 GiB as float64
+_MOST_RAW = 2**28  # flattened input numbers, 2 GiB as float64: CIFAR-10 fits, photographs of 224 px do not
 
 
 class Representation:
@@ -36,24 +38,49 @@ class Representation:
 
     Features are standardised by the training rows. `score` sets beside each probe the same probe on
     the representation of an untrained model (`_random`) and on the flattened inputs (`_raw`): what
-    training added is the difference.
+    training added is the difference. `project` shows the same three on a sheet of paper.
+
+    Args:
+        neighbours: training rows that vote.
+        bank: most labelled training rows that `judge` asks.
+        l2: weight penalty of both linear probes.
+        iterations: most steps of the logistic regression.
+        projection: how `project` goes to two dimensions; "none": there is no picture.
+        points: most rows that a projection is learned from, and most that it shows.
+
+    Raises:
+        ValueError: a value is out of range.
+        UserError: projection="umap", and umap-learn is not installed.
     """
 
     names: tuple[str, ...] = ("knn_accuracy", "knn_r2", "rankme")
     """Of these, `judge` gives `rankme` and the one that fits the target, if there is a target."""
 
     def __init__(
-        self, *, neighbours: int = 5, bank: int = 4096, l2: float = 1.0, iterations: int = 1000
+        self,
+        *,
+        neighbours: int = 5,
+        bank: int = 4096,
+        l2: float = 1.0,
+        iterations: int = 1000,
+        projection: Literal["pca", "umap", "none"] = "pca",
+        points: int = 2000,
     ) -> None:
         for name, value in (("neighbours", neighbours), ("bank", bank), ("iterations", iterations)):
             if value < 1:
                 raise ValueError(f"{name} must be 1 or more, got {value}")
         if l2 <= 0:
             raise ValueError(f"l2 must be more than 0, got {l2}")
+        if points < 2:
+            raise ValueError(f"points must be 2 or more, got {points}")
+        if projection == "umap":
+            require_umap()
         self.neighbours = neighbours
         self.bank = bank
         self.l2 = l2
         self.iterations = iterations
+        self.projection = projection
+        self.points = points
 
     def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """`rankme` of the valid part and, with labels, the score of its nearest neighbours.
@@ -63,11 +90,11 @@ class Representation:
         """
         if loaders.valid is None:
             return {}
-        queries = _encode(predictor, loaders.valid)
+        queries = encode(predictor, loaders.valid)
         values = {"rankme": probe.rankme(queries.features)}
         if predictor.task.labelled:
-            bank = _encode(predictor, loaders.train, self.bank)
-            values |= self._neighbours(predictor.task, bank.labelled(), queries.labelled())
+            bank = encode(predictor, loaders.train, some_labelled(loaders.train, self.bank))
+            values |= self._neighbours(predictor.task, *_fair(bank, queries))
         return to_floats(values)
 
     def score(
@@ -82,36 +109,76 @@ class Representation:
         loader = loader_of(loaders, part)
         notes: list[str] = []
         with unchanged(predictor):
-            queries = _encode(predictor, loader)
+            queries = encode(predictor, loader)
             values = {"rankme": probe.rankme(queries.features)}
             if predictor.task.labelled:
-                bank = _encode(predictor, loaders.train)
-                values |= self._probes(predictor.task, bank, queries, "", notes)
+                labelled = len(queries.labelled().targets)
+                sides = _fair(encode(predictor, loaders.train), queries)
+                values |= self._probes(predictor.task, *sides, "", notes)
+                del queries, sides  # the baselines need the room
                 values |= self._baselines(loaders, loader, untrained, notes)
-        if len(queries.labelled().features) == 0 and predictor.task.labelled:
-            notes.append(f"no row of the {part} part carries a label: its probes are undefined")
+                if labelled == 0:
+                    notes.append(f"no row of the {part} part carries a label: its probes are undefined")
         return Scores(to_floats(values), notes=tuple(notes))
+
+    def project(
+        self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
+    ) -> Projection | None:
+        """Rows of `part` by the trained and by an untrained model, and as they are, in two dimensions each.
+
+        The projections are learned from training rows. None where none is wanted, or where nothing
+        finite is left to show; the raw input is left out where it is too large.
+
+        Raises:
+            UserError: the part has no rows.
+        """
+        method = self.projection
+        if method == "none":
+            return None
+        loader = loader_of(loaders, part)
+        places = some(loader, self.points)
+        panels = [
+            project(method, name, *probe.standardise(bank.features, queries.features))
+            for name, bank, queries in self._sides(predictor, loaders, loader, untrained)
+            if bool(bank.features.isfinite().all()) and bool(queries.features.isfinite().all())
+        ]
+        task, targets = loaders.task, loader.targets
+        plain = targets is not None and not task.several
+        shown = targets.cpu()[places].numpy() if plain and targets is not None else None
+        return Projection(method, part, tuple(panels), shown, task.classes) if panels else None
+
+    def _sides(
+        self, predictor: Predictor, loaders: Loaders, loader: Loader, untrained: Callable[[], Predictor]
+    ) -> Iterator[tuple[str, Sample, Sample]]:
+        """What a projection is learned from and what it shows, of one representation after the other."""
+        learned, shown = some(loaders.train, self.points), some(loader, self.points)
+        yield "trained", encode(predictor, loaders.train, learned), encode(predictor, loader, shown)
+        random = untrained()
+        yield "random encoder", encode(random, loaders.train, learned), encode(random, loader, shown)
+        if (len(learned) + len(shown)) * prod(loaders.shape) <= _MOST_RAW:
+            yield "raw input", flatten(loaders.train, learned), flatten(loader, shown)
 
     def _baselines(
         self, loaders: Loaders, loader: Loader, untrained: Callable[[], Predictor], notes: list[str]
     ) -> dict[str, Tensor]:
         """The same probes on a random representation and on the inputs as they are."""
         random, task, train = untrained(), loaders.task, loaders.train
-        values = self._probes(task, _encode(random, train), _encode(random, loader), "_random", notes)
-        size = len(train.rows) * prod(loaders.shape)
+        sides = _fair(encode(random, train), encode(random, loader))
+        values = self._probes(task, *sides, "_random", notes)
+        del sides
+        size = (len(train.rows) + len(loader.rows)) * prod(loaders.shape)
         if size > _MOST_RAW:
-            notes.append(f"no _raw baseline: the training inputs are {size:,} numbers, over {_MOST_RAW:,}")
+            notes.append(f"no _raw baseline: the inputs are {size:,} numbers, over {_MOST_RAW:,}")
             return values
-        return values | self._probes(task, _flatten(train), _flatten(loader), "_raw", notes)
+        return values | self._probes(task, *_fair(flatten(train), flatten(loader)), "_raw", notes)
 
     def _probes(
-        self, task: Task, bank: _Sample, queries: _Sample, suffix: str, notes: list[str]
+        self, task: Task, bank: Sample, queries: Sample, suffix: str, notes: list[str]
     ) -> dict[str, Tensor]:
-        """Both probes by name, `suffix` appended; adds to `notes` where a fit did not converge."""
-        bank, queries = bank.labelled(), queries.labelled()
+        """Both probes of what `_fair` made, `suffix` appended; a fit that did not converge is noted."""
         values = self._neighbours(task, bank, queries)
-        if len(bank.features) and len(queries.features):
-            inputs, asked = probe.standardise(bank.features, queries.features)
+        inputs, asked = bank.features, queries.features
+        if len(inputs) and len(asked):
             if _classes(task):
                 predicted, converged = self._logistic(inputs, bank.targets, asked)
                 values["linear_accuracy"] = (predicted == queries.targets).double().mean()
@@ -133,12 +200,12 @@ class Representation:
         fits = [probe.logistic(inputs, one, asked, self.l2, self.iterations) for one in targets.unbind(1)]
         return torch.stack([said for said, _ in fits], dim=1), all(converged for _, converged in fits)
 
-    def _neighbours(self, task: Task, bank: _Sample, queries: _Sample) -> dict[str, Tensor]:
-        """`knn_accuracy` or `knn_r2`, NaN where one side has no rows."""
+    def _neighbours(self, task: Task, bank: Sample, queries: Sample) -> dict[str, Tensor]:
+        """`knn_accuracy` or `knn_r2` of what `_fair` made, NaN where one side has no rows."""
         name = "knn_accuracy" if _classes(task) else "knn_r2"
         if len(bank.features) == 0 or len(queries.features) == 0:
             return {name: _undefined(bank)}
-        rows = probe.nearest(*probe.standardise(bank.features, queries.features), self.neighbours)
+        rows = probe.nearest(bank.features, queries.features, self.neighbours)
         answers = bank.targets[rows]
         if not _classes(task):
             return {name: r2(answers.mean(dim=1), queries.targets)}
@@ -147,15 +214,13 @@ class Representation:
         return {name: (said == queries.targets.reshape(said.shape)).double().mean()}
 
 
-class _Sample(NamedTuple):
-    """Features (n, D) float64 and targets (n,), of several (n, T), int64 or float64, row by row."""
-
-    features: Tensor
-    targets: Tensor
-
-    def labelled(self) -> _Sample:
-        rows = known(self.targets)
-        return _Sample(self.features[rows], self.targets[rows])
+def _fair(bank: Sample, queries: Sample) -> tuple[Sample, Sample]:
+    """The labelled rows of both, their features standardised by the bank's."""
+    bank, queries = bank.labelled(), queries.labelled()
+    if len(bank.features) == 0 or len(queries.features) == 0:
+        return bank, queries
+    inputs, asked = probe.standardise(bank.features, queries.features)
+    return Sample(inputs, bank.targets), Sample(asked, queries.targets)
 
 
 def _classes(task: Task) -> bool:
@@ -163,54 +228,5 @@ def _classes(task: Task) -> bool:
     return task.classification or task.kind == "multilabel"
 
 
-def _undefined(like: _Sample) -> Tensor:
+def _undefined(like: Sample) -> Tensor:
     return like.features.new_tensor(float("nan"))
-
-
-def _encode(predictor: Predictor, loader: Loader, most: int | None = None) -> _Sample:
-    """The representation of a part, or of `most` of its labelled rows, the same at each call."""
-    chosen = torch.arange(len(loader.rows)) if most is None else _choose(loader, most)
-    features, targets = [], []
-    first = 0
-    for batch in loader.ordered():
-        rows = chosen[(chosen >= first) & (chosen < first + len(batch.rows))] - first
-        first += len(batch.rows)
-        if len(rows) < len(batch.rows):
-            rows = rows.to(batch.inputs.device)
-            batch = batch._replace(
-                inputs=batch.inputs[rows], targets=None if batch.targets is None else batch.targets[rows]
-            )
-        if len(rows):
-            features.append(exact(predictor(batch.inputs).representation))
-            targets.append(_targets(batch.targets, features[-1]))
-    return _Sample(torch.cat(features), torch.cat(targets))
-
-
-def _choose(loader: Loader, most: int) -> Tensor:
-    """Sorted positions of labelled rows, at random but always the same; leaves the global generators alone.
-
-    Rows often come in the order of their class, and so the first ones would not do. Where no row has a
-    label, the positions of unlabelled ones.
-    """
-    rows = torch.arange(len(loader.rows))
-    if loader.targets is not None and bool(known(loader.targets).any()):
-        rows = rows[known(loader.targets).cpu()]
-    if len(rows) <= most:
-        return rows
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
-    return rows[order[:most].sort().values]
-
-
-def _flatten(loader: Loader) -> _Sample:
-    """The inputs of a part, each row flattened."""
-    batches = list(loader.ordered())
-    features = torch.cat([exact(batch.inputs).flatten(start_dim=1) for batch in batches])
-    targets = [_targets(batch.targets, features) for batch in batches]
-    return _Sample(features, torch.cat(targets))
-
-
-def _targets(targets: Tensor | None, features: Tensor) -> Tensor:
-    """Targets beside their features; -1, unknown, for each row of a part without targets."""
-    if targets is None:
-        return torch.full((len(features),), -1, device=features.device)
-    return exact(targets) if targets.is_floating_point() else targets.to(features.device)

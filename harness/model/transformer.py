@@ -43,12 +43,13 @@ class Transformer(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(width, depth, heads, mlp_ratio, dropout, pooling)
+        encoder = Encoder(width, depth, heads, mlp_ratio, dropout, pooling)
         if len(shape) == 1:
             self.embed: nn.Module = FeatureTokens(shape[0], width)
         else:
             steps, features = shape
             self.embed = nn.Sequential(nn.Linear(features, width), Position((steps,), width, position))
+        self.encoder = encoder  # registered after what lies below it, as layers are counted
         self.width = width
         if weights is not None:
             load(self, weights)

@@ -46,13 +46,14 @@ class ViT(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(width, depth, heads, mlp_ratio, dropout, pooling)
+        encoder = Encoder(width, depth, heads, mlp_ratio, dropout, pooling)
         channels, height, across = shape
         side = patch_side(height, across, patch)
         self.embed = nn.Conv2d(channels, width, kernel_size=side, stride=side)
         # As a linear layer over the pixels of a patch, which is what it is.
         nn.init.xavier_uniform_(self.embed.weight.flatten(1))
         self.position = Position((height // side, across // side), width, position)
+        self.encoder = encoder  # registered after what lies below it, as layers are counted
         self.width = width
         if weights is not None:
             load(self, weights)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from harness.errors import UserError
 
-_WRAPPERS = ("module.", "model.", "_orig_mod.")
-"""What DataParallel, Lightning and torch.compile put before each name."""
+_WRAPPERS = ("trainer.", "best.weights.", "network.", "module.", "model.", "_orig_mod.")
+"""What comes before each name: in our checkpoints, whose best epoch goes before the last step, and from
+DataParallel, Lightning (and our bundles) and torch.compile."""
 
 _CLASSIFIERS = ("fc", "head", "heads", "classifier")
 """What reference implementations call the layer that maps a representation to classes."""
@@ -77,17 +78,18 @@ def _unreadable(path: Path) -> UserError:
 
 
 def _unwrap(found: dict[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
-    """Takes off prefixes of wrappers until a name is one of the model's.
+    """Takes off prefixes of wrappers for as long as more names become the model's.
 
     What a wrapper holds beside the network, such as a loss with weights, is left out.
     """
     names = set(wanted)
-    while not names & found.keys():
-        prefix = next((prefix for prefix in _WRAPPERS if any(n.startswith(prefix) for n in found)), None)
-        if prefix is None:
-            break
+    most = found
+    while prefix := next((prefix for prefix in _WRAPPERS if any(n.startswith(prefix) for n in found)), None):
         found = {n.removeprefix(prefix): tensor for n, tensor in found.items() if n.startswith(prefix)}
-    return found
+        # A name may be the model's by chance: a head of ours and a part of the model may be called alike.
+        if not names & most.keys() or len(names & found.keys()) > len(names & most.keys()):
+            most = found
+    return most
 
 
 def _check_names(path: str, found: set[str], wanted: set[str]) -> None:

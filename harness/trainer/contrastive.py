@@ -2,95 +2,139 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from harness.arrays import Batch, Loaders
+from harness.distributed import gathered, rank, world
 from harness.errors import UserError
 from harness.predictor import Predictor
 from harness.protocol import Augment
 from harness.task import Task
-from harness.trainer.method import ContrastiveMethod
+from harness.trainer.contrast.probe import Probe
+from harness.trainer.feed import Feed
+from harness.trainer.method import Contrast, ContrastiveMethod, MomentumMethod
 from harness.trainer.universal import UniversalTrainer
-
-
-class Contrast(NamedTuple):
-    """data       (B, *shape) float32, the anchors
-    positives  (B, *shape), row i belongs with anchor i
-    negatives  (M, *shape) that belong with no anchor; None: the other rows of the batch serve
-    labels     (B,) int64; equal labels belong together
-    """
-
-    data: Tensor
-    positives: Tensor
-    negatives: Tensor | None
-    labels: Tensor
 
 
 @final
 class ContrastiveTrainer(UniversalTrainer):
     """Learns a representation in which what belongs together is close.
 
-    The loss sees a projection of the representation (arXiv 2002.05709, section 4.2), which is thrown
-    away afterwards; what is kept and evaluated is the model's own representation.
+    The loss sees what the method's heads make of the representation, and they are thrown away
+    afterwards; what is kept and evaluated is the model's own representation.
 
     Args:
-        method: what belongs together, and the loss over it.
-        projection_hidden: width of the projection head's hidden layer.
-        projection_width: width of the embedding that the loss compares.
+        method: what belongs together, the heads that compare it, and the loss.
+        probe: whether a linear classifier learns beside the model, without a gradient into it, and tells
+            `train/probe_loss` and `train/probe_accuracy` of the labelled rows. Its gradient counts in
+            `trainer.update.clip_norm`.
     """
 
     learns = "representation"
 
-    def __init__(
-        self, *, method: ContrastiveMethod, projection_hidden: int, projection_width: int, **universal: Any
-    ) -> None:
+    def __init__(self, *, method: ContrastiveMethod, probe: bool, **universal: Any) -> None:
         super().__init__(**universal)
-        for name, width in (("projection_hidden", projection_hidden), ("projection_width", projection_width)):
-            if width < 1:
-                raise ValueError(f"{name} must be at least 1, got {width}")
         self.method = method
-        self.criterion = method.loss
-        self._projection = (projection_hidden, projection_width)
+        self._probing = probe
+        self.probe: Probe | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that name the rows to compare with, positives first."""
+        return self.method.columns
 
     def build_head(self, width: int, task: Task) -> None:
-        if self.method.labels and not task.classification:
-            found = "several columns" if task.several else "a number" if task.labelled else "absent"
+        if task.classification:
+            return
+        found = "several columns" if task.several else "a number" if task.labelled else "absent"
+        if self.method.labels:
             raise UserError(
                 f"this trainer/method pulls rows of one class together, and the target is {found}; "
                 "use trainer/method=simclr."
             )
+        if self._probing:
+            raise UserError(
+                f"trainer.probe=true learns one class per row, and the target is {found}; "
+                "set trainer.probe=false."
+            )
 
-    def build_training_head(self, width: int, task: Task) -> nn.Module:
-        hidden, out = self._projection
-        return nn.Sequential(
-            nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out)
-        )
+    def build_companion(self, model: nn.Module, head: nn.Module | None, task: Task) -> nn.Module:
+        width: Any = model.width
+        self.method.build(model, width)
+        if not self._probing:
+            return self.method
+        self.probe = Probe(width, len(task.classes))
+        return nn.ModuleDict({"method": self.method, "probe": self.probe})
 
     def prepare(self, loaders: Loaders) -> None:
-        """Nothing is read off the targets."""
+        if isinstance(self.method, MomentumMethod):
+            self.follow = self._follow
 
-    def unpack(self, batch: Batch, augment: Augment) -> Contrast:
-        own = torch.arange(len(batch.rows), device=batch.inputs.device)
-        labels = own
-        if self.method.labels and batch.targets is not None:
-            # An unlabelled row (-1) belongs with its own other view only.
-            labels = torch.where(batch.targets >= 0, batch.targets, own + len(self.task.classes))
-        return Contrast(augment(batch.inputs), augment(batch.inputs), None, labels)
+    def _follow(self) -> None:
+        assert isinstance(self.method, MomentumMethod)
+        self.method.follow(self.model, self.progress_share)
+
+    def feed(self, loaders: Loaders) -> Feed:
+        return Feed(loaders.train)
+
+    def unpack(self, portion: Batch, augment: Augment) -> Contrast:
+        parts = 1 + len(self.method.columns)  # of the batch: the rows, and those that columns name for them
+        count = len(portion.rows) // parts
+        if count < 2:
+            raise UserError(
+                "contrastive learning compares the rows of a batch with each other, and a batch has "
+                f"{count}; set data.load.batch_size to 2 or more."
+            )
+        targets = None if portion.targets is None else portion.targets[:count]
+        if parts == 1:
+            views = [augment(portion.inputs), augment(portion.inputs)]
+            rows = portion.rows.repeat(2)
+        else:
+            views, rows = list(augment(portion.inputs).chunk(parts)), portion.rows
+        negatives = views[2] if len(views) > 2 else None
+        return Contrast(views[0], views[1], negatives, self._labels(count, targets), rows, targets)
+
+    def _labels(self, count: int, targets: Tensor | None) -> Tensor:
+        # Numbers of their own in each process, far above those of classes.
+        own = torch.arange(count, device=self.device) + (rank() << 32)
+        if not self.method.labels or targets is None:
+            return own
+        # An unlabelled row (-1) belongs with its own other view only.
+        return torch.where(targets >= 0, targets, own + len(self.task.classes))
 
     def loss(self, parts: Contrast) -> Tensor:
-        assert self.training_head is not None
-        views = [parts.data, parts.positives] + ([] if parts.negatives is None else [parts.negatives])
-        embeddings = self.training_head(self.model(torch.cat(views)))
-        labels = parts.labels.repeat(2)
-        if parts.negatives is not None:
-            alone = torch.arange(len(parts.negatives), device=labels.device) + labels.max() + 1
-            labels = torch.cat([labels, alone])
-        # Similarities are divided by a temperature of a tenth, which bfloat16 has not the digits for.
+        representation = self.model(torch.cat(self.method.views(parts)))
+        embedded = self.method.embed(representation, parts)
         with torch.autocast(self.device.type, enabled=False):
-            return self.method(embeddings.float(), labels)
+            loss = self.method.compare(*_whole(parts, [part.float() for part in embedded]))
+        if self.probe is None or parts.targets is None:
+            return loss
+        probe_loss, accuracy = self.probe(representation[: len(parts.data)], parts.targets)
+        self.meters.add("train/probe_loss", probe_loss)
+        self.meters.add("train/probe_accuracy", accuracy)
+        # The probe's gradient without its value: `train/loss` is the method's own.
+        with_probe: Tensor = loss + (probe_loss - probe_loss.detach())
+        return with_probe
 
     def predictor(self) -> Predictor:
         return Predictor(self.model, None, self.task, None, self.autocast)
+
+
+def _whole(parts: Contrast, embedded: list[Tensor]) -> tuple[Any, ...]:
+    """Parts and embeddings of the batch that all processes share, in the order of a single process.
+
+    Each embedding holds whole views, one after the other, of as many rows as there are anchors; each
+    view is put together from all processes. What is left of the parts is what `compare` looks at.
+    """
+    if world() == 1:
+        return parts, *embedded
+    count = len(parts.data)
+    views = [torch.cat([gathered(view) for view in torch.split(part, count)]) for part in embedded]
+    negatives = None if parts.negatives is None else gathered(parts.negatives.flatten(1)[:, :1])
+    targets = None if parts.targets is None else gathered(parts.targets)
+    rows = torch.cat([gathered(part) for part in torch.split(parts.rows, count)])
+    labels = gathered(parts.labels)
+    return Contrast(parts.data, parts.positives, negatives, labels, rows, targets), *views

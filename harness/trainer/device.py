@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Literal
+
 import torch
 
 from harness.errors import UserError
+
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def find_device(name: str) -> torch.device:
@@ -26,3 +31,45 @@ def find_device(name: str) -> torch.device:
             f"trainer.device={name} cannot be used here ({reason}); use trainer.device=auto or cpu."
         ) from error
     return device
+
+
+def check_precision(device: torch.device, precision: Literal["fp32", "bf16", "fp16"]) -> None:
+    """Whether the device can train in that precision.
+
+    A card that only emulates bfloat16 counts as one that cannot: it would be slower than in fp32. What
+    else a device can do is found by trying it on two numbers.
+
+    Raises:
+        UserError: it cannot; says why, and what it can.
+    """
+    reason = None if precision == "fp32" else _objection(device, _TYPES[precision])
+    if reason is not None:
+        able = [name for name, dtype in _TYPES.items() if _objection(device, dtype) is None]
+        remedy = " or ".join(f"trainer.precision={name}" for name in ("fp32", *able))
+        raise UserError(f"trainer.precision={precision} cannot be had on {device} ({reason}); use {remedy}.")
+
+
+def _objection(device: torch.device, dtype: torch.dtype) -> str | None:
+    """What speaks against automatic mixed precision in that type; None: nothing."""
+    emulated = dtype == torch.bfloat16 and device.type == "cuda"
+    if emulated and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return "it has no arithmetic of that type"
+    try:
+        # Where torch does not know a type, it warns and goes on in float32.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            made = _try(device, dtype)
+    except (RuntimeError, TypeError, ValueError, AssertionError, Warning) as error:
+        return str(error).splitlines()[0].rstrip(".")
+    return None if made == dtype else f"torch computes in {made} there"
+
+
+def _try(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """The type that a product has under autocast, with its gradient taken."""
+    weight = torch.ones(1, 1, device=device, requires_grad=True)
+    with torch.autocast(device.type, dtype=dtype):
+        product = torch.nn.functional.linear(torch.ones(2, 1, device=device), weight)
+    # A loss in float16 is scaled, or its gradients would vanish.
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    scaler.scale(product.float().sum()).backward()  # type: ignore[no-untyped-call]
+    return product.dtype

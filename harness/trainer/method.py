@@ -1,30 +1,73 @@
-"""Methods: the losses within a family of trainers, injected from pytorch-metric-learning."""
+"""Methods of the contrastive family: what belongs together, which heads compare it, and by what loss."""
 
 from __future__ import annotations
 
-from typing import Any, final
+from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 
-@final
-class ContrastiveMethod:
-    """Which rows belong together, and the loss over their embeddings.
-
-    Args:
-        loss: (embeddings, labels, mined) -> scalar, as pytorch-metric-learning's losses; equal labels
-            belong together.
-        miner: (embeddings, labels) -> the tuples that the loss is taken over, or None for all.
-        labels: true: rows of one class belong together; false: only the two views of one row do.
+class Contrast(NamedTuple):
+    """data       (B, *shape) float32, the anchors
+    positives  (B, *shape), row i belongs with anchor i
+    negatives  (M, *shape) that belong with no anchor; None: the other rows of the batch serve
+    labels     (B,) int64; equal labels belong together
+    rows       (V,) int64, the table's row of each view: data, then positives, then negatives
+    targets    (B,) int64 classes of the anchors, -1 for unlabelled, or None; what a probe learns
     """
 
-    def __init__(self, *, loss: nn.Module, miner: nn.Module | None, labels: bool) -> None:
-        self.loss = loss
-        self.miner = miner
-        self.labels = labels
+    data: Tensor
+    positives: Tensor
+    negatives: Tensor | None
+    labels: Tensor
+    rows: Tensor
+    targets: Tensor | None
 
-    def __call__(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """embeddings (V, P) float32 of V views, labels (V,) int64 -> scalar."""
-        mined: Any = None if self.miner is None else self.miner(embeddings, labels)
-        loss: Tensor = self.loss(embeddings, labels, mined)
-        return loss
+
+class ContrastiveMethod(nn.Module, ABC):
+    """A loss of the parts of a batch, and the heads that it needs on the representation.
+
+    A method is itself the module that learns beside the model and is thrown away afterwards: `build`
+    completes it by projection heads, momentum copies and queues. The trainer takes a batch through it
+    in two strides: `embed` under autocast, `compare` in float32, because similarities are divided by a
+    temperature of a tenth, which bfloat16 has not the digits for.
+    """
+
+    labels: bool = False
+    """Whether rows of one class belong together, so that the method is useless without classes."""
+
+    columns: tuple[str, ...] = ()
+    """The columns that name each row's positive and negative; without, positives are augmented views."""
+
+    @abstractmethod
+    def build(self, model: nn.Module, width: int) -> None:
+        """Makes the heads anew for a model whose representation is (B, width)."""
+
+    def views(self, parts: Contrast) -> list[Tensor]:
+        """What goes through the model, data first."""
+        return [parts.data, parts.positives] + ([] if parts.negatives is None else [parts.negatives])
+
+    @abstractmethod
+    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
+        """The embeddings that the loss is about.
+
+        Args:
+            representation: (V, width), of all `views` in one pass.
+        """
+
+    @abstractmethod
+    def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
+        """The scalar loss of what `embed` gave, in float32."""
+
+
+class MomentumMethod(ContrastiveMethod):
+    """A method with a copy of the model that follows it."""
+
+    @abstractmethod
+    def follow(self, model: nn.Module, share: float) -> None:
+        """Moves the copy, after each optimizer step.
+
+        Args:
+            share: of the training's steps that are done, in [0, 1).
+        """

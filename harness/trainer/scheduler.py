@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, final
 
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from harness.errors import UserError
 from harness.scores import direction
 
 Pace = Literal["never", "step", "epoch", "score"]
@@ -107,11 +109,25 @@ def schedule(
     after every optimizer step; any other of torch's moves once per epoch, ReduceLROnPlateau with the
     monitored score and in its direction.
 
+    Groups that learn at a share of the rate ("factor") keep it, also under a scheduler that is given
+    absolute rates, such as OneCycleLR's `max_lr`.
+
     Raises:
         ValueError: the node sets what the trainer tells, or the scheduler refuses a value.
+        UserError: it sets the same rate for all groups.
     """
     if new is None:
         return Schedule(None, "never")
+    shares = [float(group.get("factor", 1.0)) for group in optimizer.param_groups]
+    new = _for_each_group(new, shares)
+    made = _make(new, optimizer, total_steps, monitor)
+    _require_shares(optimizer, shares)
+    return made
+
+
+def _make(
+    new: Callable[..., Any], optimizer: torch.optim.Optimizer, total_steps: int, monitor: str
+) -> Schedule:
     if "total_steps" in inspect.signature(new).parameters:
         _refuse_given(new, "total_steps", "trainer.epochs and data.load.batch_size")
         return Schedule(new(optimizer, total_steps=total_steps), "step")
@@ -121,6 +137,26 @@ def schedule(
         mode = "max" if direction(monitor) == "maximize" else "min"
         return Schedule(new(optimizer, mode=mode), "score")
     return Schedule(new(optimizer), "epoch")
+
+
+def _for_each_group(new: Callable[..., Any], shares: list[float]) -> Callable[..., Any]:
+    """The scheduler with its absolute rates, such as OneCycleLR's `max_lr`, as each group's share of them."""
+    given = getattr(new, "keywords", {})
+    rates = {name: given[name] for name in ("max_lr", "base_lr") if isinstance(given.get(name), int | float)}
+    if not rates or set(shares) == {1.0}:
+        return new
+    return partial(new, **{name: [rate * share for share in shares] for name, rate in rates.items()})
+
+
+def _require_shares(optimizer: torch.optim.Optimizer, shares: list[float]) -> None:
+    """Raises UserError where the scheduler set the groups' rates without regard to their shares."""
+    rates = [float(group["lr"]) / share for group, share in zip(optimizer.param_groups, shares, strict=True)]
+    learn_alike = len(set(shares)) == 1
+    if not learn_alike and not all(math.isclose(rate, rates[0], rel_tol=1e-6) for rate in rates):
+        raise UserError(
+            "trainer.scheduler must keep the share of the rate that trainer.layers.decay gives each layer, "
+            "and this one sets rates of its own; choose another trainer/scheduler, or trainer.layers.decay=1."
+        )
 
 
 def _refuse_given(new: Callable[..., Any], name: str, source: str) -> None:

@@ -42,8 +42,13 @@ def _which(device: torch.device) -> tuple[torch.device, ...]:
 
 
 def copied(value: Any) -> Any:
-    """A copy of nested dicts, lists and tensors, on the CPU, that later steps do not write into."""
+    """A copy of nested dicts, lists and tensors, on the CPU, that later steps do not write into.
+
+    A tensor of which each process has a share is put together; all of them then have to ask.
+    """
     if isinstance(value, Tensor):
+        if hasattr(value, "full_tensor"):
+            value = value.full_tensor()
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}

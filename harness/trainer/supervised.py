@@ -13,14 +13,24 @@ from harness.errors import UserError
 from harness.predictor import Predictor
 from harness.protocol import Augment
 from harness.task import Task
+from harness.trainer.class_weights import check_weights, evened, weigh
+from harness.trainer.criterion import require_fit
+from harness.trainer.feed import Feed
+from harness.trainer.mix import Mix
 from harness.trainer.universal import UniversalTrainer
 
 
 class Labelled(NamedTuple):
-    """data (B, *shape) float32; labels (B,) int64 codes or float32 numbers, (B, T) float32 of several."""
+    """data (B, *shape) float32; labels (B,) int64 codes or float32 numbers, (B, T) float32 of several.
+
+    Where rows were mixed, `others` are the labels of each row's partner, and the row itself counts by
+    `share`; else None and 1.
+    """
 
     data: Tensor
     labels: Tensor
+    others: Tensor | None = None
+    share: float = 1.0
 
 
 @final
@@ -71,15 +81,33 @@ class SupervisedTrainer(UniversalTrainer):
             (B, C) float32 0 or 1. A number: (B,) and (B,), several: (B, T) and (B, T), both
             standardised by the training targets. "auto" is replaced by the corridor: cross-entropy,
             binary cross-entropy (of labels, its mean over rows and labels), mean squared error.
+        class_weights: how much a row of each class counts, in the order of the classes; "balanced": as
+            much as makes all classes of the training rows count alike; None: every row alike.
+        mix: blends the rows of a batch, and their targets.
+
+    Raises:
+        ValueError: a weight is not above 0.
     """
 
     needs_labels = True
+    criterion: nn.Module
 
-    def __init__(self, *, loss: nn.Module | Literal["auto"], **universal: Any) -> None:
+    def __init__(
+        self,
+        *,
+        loss: nn.Module | Literal["auto"],
+        class_weights: list[float] | Literal["balanced"] | None,
+        mix: Mix,
+        **universal: Any,
+    ) -> None:
         super().__init__(**universal)
         if isinstance(loss, str):
             raise ValueError(f"loss must be a node with a _target_ by now, got {loss}")
+        if isinstance(class_weights, list) and not all(weight > 0 for weight in class_weights):
+            raise ValueError(f"class_weights must be above 0, got {class_weights}")
         self.criterion = loss
+        self.class_weights = class_weights
+        self.mix = mix
 
     def build_head(self, width: int, task: Task) -> nn.Module:
         if not task.labelled:
@@ -87,17 +115,23 @@ class SupervisedTrainer(UniversalTrainer):
                 "trainer=supervised learns from labels, and the data has no target; name its column with "
                 "data.extract.target=COLUMN, or learn without labels by trainer=contrastive."
             )
+        require_fit(self.criterion, task)
+        check_weights(self.class_weights, self.criterion, task)
         if task.kind == "regression":
             return Regressor(width, task.outputs)
         logits = nn.Linear(width, task.outputs)
         return nn.Sequential(logits, nn.Flatten(0)) if task.kind == "binary" else logits
 
-    def build_training_head(self, width: int, task: Task) -> None:
+    def build_companion(self, model: nn.Module, head: nn.Module | None, task: Task) -> None:
         return None
 
     def prepare(self, loaders: Loaders) -> None:
-        if isinstance(self.head, Regressor) and loaders.train.targets is not None:
-            self.head.fit_unit(loaders.train.targets)
+        self.mix.check(loaders.shape)
+        targets = loaders.train.targets
+        if isinstance(self.head, Regressor) and targets is not None:
+            self.head.fit_unit(targets)
+        if targets is not None:
+            weigh(self.class_weights, self.criterion, self.task, targets)
         self._compare = self._comparison()
 
     def _comparison(self) -> Callable[[Tensor, Tensor], Tensor]:
@@ -109,16 +143,32 @@ class SupervisedTrainer(UniversalTrainer):
             return lambda outputs, targets: criterion(outputs, targets.to(outputs.dtype))
         return criterion
 
+    def feed(self, loaders: Loaders) -> Feed:
+        return Feed(loaders.train)
+
     def unpack(self, batch: Batch, augment: Augment) -> Labelled:
         assert batch.targets is not None  # the corridor refused data without labels
-        return Labelled(augment(batch.inputs), batch.targets)
+        data, partner, share = self.mix(augment(batch.inputs))
+        if partner is None:
+            return Labelled(data, batch.targets)
+        others = batch.targets[partner]
+        if self.task.kind == "regression":
+            return Labelled(data, torch.lerp(others, batch.targets, share))
+        return Labelled(data, batch.targets, others, share)
 
     def loss(self, parts: Labelled) -> Tensor:
         assert self.head is not None
         outputs = self.head(self.model(parts.data))
         if self.autocast is not None:
             outputs = outputs.float()
-        return self._compare(outputs, parts.labels)
+        own = self._learned(outputs, parts.labels)
+        if parts.others is None:
+            return own
+        return torch.lerp(self._learned(outputs, parts.others), own, parts.share)
+
+    def _learned(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """The loss of this process's rows, so that the mean over the processes is that of the batch."""
+        return self._compare(outputs, labels) * evened(self.criterion, labels)
 
     def predictor(self) -> Predictor:
         return Predictor(self.model, self.head, self.task, self._compare, self.autocast)

@@ -3,69 +3,71 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
-from time import perf_counter
-from typing import Any, ClassVar, Literal, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch, Loaders
+from harness.arrays import Loaders
+from harness.distributed import Agreed, share, world
 from harness.errors import Diverged, UserError
 from harness.predictor import Predictor
 from harness.progress import Progress
 from harness.protocol import Augment
-from harness.task import Task
 from harness.trainer.best import Best
-from harness.trainer.device import find_device
+from harness.trainer.budget import Budget
+from harness.trainer.clock import Clock
+from harness.trainer.device import check_precision, find_device
+from harness.trainer.divergence import advice
+from harness.trainer.feed import Course
+from harness.trainer.global_norm import norm_globally
+from harness.trainer.layers import Layers, merged
+from harness.trainer.meters import Meters
+from harness.trainer.network import together, width_of
+from harness.trainer.parallel import Replicas, check_device, diverge, weight_of
 from harness.trainer.rehearsal import rehearse_step
 from harness.trainer.scheduler import Schedule, schedule
+from harness.trainer.shards import Shards
+from harness.trainer.speed import Speed
 from harness.trainer.state import copied, generators, set_generators
+from harness.trainer.update import Update
+from harness.trainer.way import Way
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+_CASTS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 Judge = Callable[[Predictor], dict[str, float]]
 
 
-class UniversalTrainer(ABC):
+class UniversalTrainer(Way):
     """Ties a model to data, optimizer, scheduler and loss, and yields `Progress` once per epoch.
 
-    A subclass is one way of learning. It sets `criterion` and says which heads it puts on the
-    representation, how a batch comes apart, what the loss of those parts is, and how its network
+    A subclass is one way of learning. It says which heads it puts on the representation, what an
+    epoch passes over, how a batch comes apart, what the loss of those parts is, and how its network
     predicts; it changes nothing else. A trainer knows nothing of MLflow, files or the screen; those
     read what `fit` yields.
 
     Args:
-        epochs: passes over the training rows.
-        optimizer: parameters -> optimizer; a partial node.
+        epochs: passes over the training rows at most; None: as many as `steps` take.
+        steps: optimizer steps at most, also within an epoch, which is then judged; None: no such end.
+        minutes: of training at most, counted over all that a run was resumed; None: no such end.
+        optimizer: parameter groups -> optimizer; a partial node.
         scheduler: optimizer [, total_steps] -> scheduler; a partial node, or None for a constant rate.
         monitor: the `valid/…` score whose best epoch is kept; its direction follows from its name.
         patience: epochs without improvement before stopping early; None: never.
-        clip_norm: largest 2-norm of the gradient of all parameters together; None: no clipping.
+        update: from the gradient of a loss to new weights.
+        layers: which parameters learn, and at which rate.
+        speed: how the network lies in memory and is computed.
         device: "auto" takes CUDA, then Apple's MPS, then the CPU.
-        precision: "bf16" runs the forward pass under autocast; weights stay in fp32.
+        precision: "bf16" and "fp16" run the forward pass under autocast, "fp16" with a scaled loss;
+            weights stay in fp32.
 
     Raises:
         ValueError: a value is out of range.
-        UserError: there is no such device.
+        UserError: there is no such device, or it cannot do that precision.
     """
 
-    needs_labels: ClassVar[bool] = False
-    """Whether data without a target is useless to every training of this class."""
-
-    learns: ClassVar[Literal["outputs", "representation"]] = "outputs"
-    """What is worth evaluating afterwards: predictions, or the representation itself."""
-
-    criterion: nn.Module
-    """The loss, set by the subclass; parameters of its own (proxies, class centres) are learned too."""
-
-    # What `attach` sets.
-    task: Task
-    model: nn.Module
-    head: nn.Module | None
-    training_head: nn.Module | None
-    network: nn.ModuleDict
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     step: int
@@ -73,61 +75,32 @@ class UniversalTrainer(ABC):
     def __init__(
         self,
         *,
-        epochs: int,
+        epochs: int | None,
+        steps: int | None,
+        minutes: float | None,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., Any] | None,
         monitor: str,
         patience: int | None,
-        clip_norm: float | None,
+        update: Update,
+        layers: Layers,
+        speed: Speed,
         device: str,
         precision: Precision,
     ) -> None:
-        if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {epochs}")
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be at least 1 epoch or null, got {patience}")
-        if clip_norm is not None and not clip_norm > 0:
-            raise ValueError(f"clip_norm must be above 0 or null, got {clip_norm}")
-        self.epochs = epochs
+        self.budget = Budget(epochs, steps, minutes)
         self.monitor = monitor
         self.patience = patience
-        self.clip_norm = clip_norm
+        self.update, self.layers, self.speed = update, layers, speed
         self.device = find_device(device)
-        self.autocast = torch.bfloat16 if precision == "bf16" else None
+        check_device(self.device)
+        check_precision(self.device, precision)
+        self.autocast = _CASTS[precision]
+        self.meters = Meters(self.device, finite_only=update.skip > 0)
         self._new_optimizer = optimizer
         self._new_scheduler = scheduler
-
-    # What a way of learning says for itself.
-
-    @abstractmethod
-    def build_head(self, width: int, task: Task) -> nn.Module | None:
-        """The part above the representation that prediction needs: (B, width) -> outputs, or None.
-
-        Raises:
-            UserError: this way of learning has no use for such a task.
-        """
-
-    @abstractmethod
-    def build_training_head(self, width: int, task: Task) -> nn.Module | None:
-        """A further head that only the loss needs, such as a projection; thrown away afterwards."""
-
-    @abstractmethod
-    def prepare(self, loaders: Loaders) -> None:
-        """Asked once before training, with the network on its device: what is read off the targets."""
-
-    @abstractmethod
-    def unpack(self, batch: Batch, augment: Augment) -> Any:
-        """The parts of a batch that the loss is about, augmented."""
-
-    @abstractmethod
-    def loss(self, parts: Any) -> Tensor:
-        """The scalar loss of what `unpack` gave, through `self.model` and the heads."""
-
-    @abstractmethod
-    def predictor(self) -> Predictor:
-        """The network as it stands: inputs -> representation and outputs."""
-
-    # What all share.
 
     @final
     def fit(
@@ -138,66 +111,80 @@ class UniversalTrainer(ABC):
         judge: Judge,
         stop: Callable[[], bool],
         state: dict[str, Any] | None = None,
+        due: Callable[[], bool] = lambda: False,
     ) -> Iterator[Progress]:
         """Trains, one `Progress` per epoch; afterwards the best epoch's weights are in place.
 
-        `train/loss` is the mean over the epoch's steps, `lr` the rate after the last of them, and
-        `time/epoch_seconds` that of training alone. `Progress.state` is to be called before the next
-        epoch is asked for; what it gives stays as it is.
+        `train/loss` is the mean over the epoch's batches, `lr` the highest rate after the last of them,
+        and `time/epoch_seconds` that of training alone. `Progress.state` is to be called before the
+        next step is asked for; what it gives stays as it is.
 
         Args:
             model: shape of the data -> (B, `model.width`); moved to the device and trained in place.
             judge: scores the valid part, by `valid/…` name; asked once per epoch.
-            stop: asked after every step; true ends the training kindly.
+            stop: asked after every step; true ends the training kindly, with a `Progress` of this step.
             state: what `Progress.state()` of an earlier, interrupted training gave.
+            due: asked after every step; true yields a `Progress` within the epoch.
 
         Raises:
-            Diverged: the loss became NaN or infinite.
+            Diverged: the loss or its gradient became NaN or infinite.
         """
-        self.attach(model, loaders)
-        best = Best(self.monitor, self.network)
-        begun = 0 if state is None else self._restore(state, best)
-        for epoch in range(begun + 1, self.epochs + 1):
-            if self.patience is not None and best.epochs_since >= self.patience:
-                break
-            started = perf_counter()
-            loss = self._train_epoch(loaders, augment, stop)
-            if stop():
-                break
-            seconds = perf_counter() - started
-            if not math.isfinite(loss):
-                raise Diverged(self._advice(loss, epoch))
-            scores = {
-                "train/loss": loss,
-                **judge(self.predictor()),
-                "lr": self.optimizer.param_groups[0]["lr"],
-                "time/epoch_seconds": seconds,
-            }
-            improved = best.see(scores)
-            self.schedule.epoch(scores.get(self.monitor))
-            yield Progress(epoch, self.epochs, self.step, scores, improved, partial(self._state, epoch, best))
+        self.attach(model, loaders, divided=self.speed.divides)
+        stop, due = Agreed(stop), Agreed(due, lasting=False)
+        best = Best(self.monitor, self._kept)
+        if state is not None:
+            self._restore(state, best)
+        while self._course.under_way or not self._enough(best):
+            for stopping in self._train_epoch(augment, stop, due):
+                yield self._progress(best)
+                if stopping:
+                    self._finish(best)
+                    return
+            trained = self._trained()
+            with self.update.averaged(), self._spread.whole():
+                scores = share({**trained, **judge(self.predictor()), **self._pace()})
+                improved = best.see(scores)
+            self._end_epoch(scores.get(self.monitor))
+            yield self._progress(best, scores, improved)
+        self._finish(best)
+
+    def _finish(self, best: Best) -> None:
+        """The best epoch's weights, whole in every process."""
+        self._spread.release()
         best.restore()
 
     @final
-    def attach(self, model: nn.Module, loaders: Loaders) -> None:
-        """Puts heads on the model, everything on the device, and builds optimizer and scheduler."""
+    def attach(self, model: nn.Module, loaders: Loaders, divided: bool = False) -> None:
+        """Puts heads on the model, everything on the device, and builds optimizer and scheduler.
+
+        Args:
+            divided: whether each process keeps a share of the weights.
+        """
         self.task = loaders.task
         self.model = model
-        self.head = self.build_head(_width(model), self.task)
-        self.training_head = self.build_training_head(_width(model), self.task)
-        parts = {
-            "model": model,
-            "head": self.head,
-            "training_head": self.training_head,
-            "criterion": self.criterion,
-        }
-        self.network = nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
+        self.head = self.build_head(width_of(model), self.task)
+        self.companion = self.build_companion(model, self.head, self.task)
+        self._kept = together(model=model, head=self.head, criterion=self.criterion)
+        others = together(head=self.head, criterion=self.criterion, companion=self.companion)
+        self.network = together(model=model, **others)
         self.network.to(self.device)
+        norm_globally(self.network, self.device)
+        self.speed.prepare(model, self.device)
         self.prepare(loaders)
-        self._parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = self._new_optimizer(self._parameters)
-        self.schedule = self._schedule(self.optimizer, loaders)
-        self.step = 0
+        self._spread = (Shards if divided else Replicas)(model, self.network, self.loss)
+        self.optimizer = self._spread.suited(self._optimizer(self.layers.groups(model, others)))
+        self._course = Course(self.feed(loaders), self.device)
+        self.budget.plan(len(self._course), self.update.accumulate)
+        self.schedule = self._schedule(self.optimizer)
+        learned = [p for group in self.optimizer.param_groups for p in group["params"]]
+        scaled = self.autocast is torch.float16
+        self.update.attach(learned, self.optimizer, self._kept, self.device, scaled)
+        self.meters.clear()
+        self.clock = Clock()
+        self._late = Agreed(lambda: self.budget.late(self.clock))
+        self._seed = torch.initial_seed()
+        self._spread_loss = self._spread.loss()
+        self.epoch = self.step = 0
 
     @final
     def rehearse(self, model: nn.Module, loaders: Loaders) -> None:
@@ -209,9 +196,10 @@ class UniversalTrainer(ABC):
             UserError: model, heads, optimizer and scheduler do not fit each other, the data or the split.
         """
         with torch.random.fork_rng(devices=[]):
-            self.build_head(_width(model), loaders.task)
-            self.build_training_head(_width(model), loaders.task)
-        schedule = rehearse_step(self._new_optimizer, partial(self._schedule, loaders=loaders), self.device)
+            head = self.build_head(width_of(model), loaders.task)
+            self.build_companion(model, head, loaders.task)
+        self.budget.plan(len(self.feed(loaders).leading), self.update.accumulate)
+        schedule = rehearse_step(self._new_optimizer, self._schedule, self.device)
         for key, waits, remedy in (
             ("trainer.scheduler", schedule.needs_score, "choose another trainer/scheduler"),
             ("trainer.patience", self.patience is not None, "set trainer.patience=null"),
@@ -222,36 +210,101 @@ class UniversalTrainer(ABC):
                     f"set split.valid above 0, or {remedy}."
                 )
 
-    def _schedule(self, optimizer: torch.optim.Optimizer, loaders: Loaders) -> Schedule:
-        steps = self.epochs * len(loaders.train)
-        return schedule(self._new_scheduler, optimizer, total_steps=steps, monitor=self.monitor)
+    @property
+    def progress_share(self) -> float:
+        """Which share of the training's steps is done, in [0, 1): for weights that rise, or fall."""
+        return self.step / self.budget.steps
 
-    def _train_epoch(self, loaders: Loaders, augment: Augment, stop: Callable[[], bool]) -> float:
-        """One pass over the training rows; the mean loss of its steps.
+    def _optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimizer of these groups, each with its own share of the rate."""
+        optimizer = self._new_optimizer(merged(groups, self._new_optimizer))
+        for group in optimizer.param_groups:
+            group["lr"] *= group.get("factor", 1.0)
+        return optimizer
 
-        The device is waited for once, at the end.
+    def _schedule(self, optimizer: torch.optim.Optimizer) -> Schedule:
+        return schedule(self._new_scheduler, optimizer, total_steps=self.budget.steps, monitor=self.monitor)
+
+    def _enough(self, best: Best) -> bool:
+        impatient = self.patience is not None and best.epochs_since >= self.patience
+        return impatient or self.epoch >= self.budget.epochs or self._over()
+
+    def _over(self) -> bool:
+        """Whether no step is left, or no time."""
+        return self.step >= self.budget.steps or (self.budget.timed and self._late())
+
+    def _train_epoch(
+        self, augment: Augment, stop: Callable[[], bool], due: Callable[[], bool]
+    ) -> Iterator[bool]:
+        """The rest of an epoch; the device is waited for at its end alone.
+
+        Yields where a state is wanted: true where the training is to stop there.
         """
         self.network.train()
-        optimizer, parameters, move = self.optimizer, self._parameters, self.schedule.step
-        loss_of = self.loss if self.autocast is None else self._cast(self.loss)
-        total = torch.zeros((), device=self.device)
-        steps = 0
-        for batch in loaders.train:
-            loss = loss_of(self.unpack(batch, augment))
-            loss.backward()  # type: ignore[no-untyped-call]
-            if self.clip_norm is not None:
-                nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-            optimizer.step()
-            for parameter in parameters:
-                parameter.grad = None
-            if move is not None:
-                move()
-            total += loss.detach()
-            steps += 1
-            if stop():
+        if self.layers.begin(self.epoch + 1, self.model):
+            self._spread_loss = self._spread.loss()
+        course, update, meters, follow = self._course, self.update, self.meters, self.follow
+        loss_of = self._loss_of(augment)
+        self.clock.run()
+        for portion in course if not self._over() else ():
+            loss = loss_of(portion)
+            update.backward(loss, course.together(update.accumulate))
+            meters.add("train/loss", loss)
+            if course.amid(update.accumulate):
+                continue
+            update.step()
+            self.step += 1
+            if self.schedule.step is not None:
+                self.schedule.step()
+            if follow is not None:
+                follow()
+            stopping = stop()
+            if stopping or due():
+                self.clock.halt()
+                yield stopping
+                self.clock.run()
+            if self._over():
                 break
-        self.step += steps
-        return total.item() / max(steps, 1)
+
+    def _loss_of(self, augment: Augment) -> Callable[[Any], Tensor]:
+        """The loss of a portion; of several processes, what this one's share of it adds to the mean."""
+        loss = self._spread_loss if self.autocast is None else self._cast(self._spread_loss)
+        if world() == 1:
+            return lambda portion: loss(self.unpack(portion, augment))
+
+        def share_of(portion: Any) -> Tensor:
+            diverge(self._seed, self.step)
+            return loss(self.unpack(portion, augment)) * weight_of(portion)
+
+        return share_of
+
+    def _trained(self) -> dict[str, float]:
+        """What the steps of the epoch came to, read off the device.
+
+        Raises:
+            Diverged: one of them was not finite.
+        """
+        means = self.meters.means()
+        failed = self.update.failed
+        self.clock.halt()
+        if failed or not math.isfinite(means["train/loss"]):
+            place = (self.step - failed + 1 if failed else None, self.epoch + 1)
+            rate, clipped = self.optimizer.defaults["lr"], self.update.clip_norm is not None
+            raise Diverged(advice(means["train/loss"], *place, rate, clipped))
+        if self.update.skip:
+            means["train/skipped_steps"] = float(self.update.skipped)
+        return means
+
+    def _pace(self) -> dict[str, float]:
+        rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        return {"lr": max(rates), "time/epoch_seconds": self.clock.epoch}
+
+    def _end_epoch(self, score: float | None) -> None:
+        self.schedule.epoch(score)
+        self.epoch += 1
+        self._course.end()
+        self.meters.clear()
+        self.clock.turn()
 
     def _cast(self, function: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
         """The function under autocast; around the loop's other verbs it would cast the augmentation too."""
@@ -259,40 +312,39 @@ class UniversalTrainer(ABC):
         cast: Callable[[Any], Tensor] = casting(function)
         return cast
 
-    def _advice(self, loss: float, epoch: int) -> str:
-        rate = self.optimizer.defaults["lr"]
-        clipping = "" if self.clip_norm is not None else " or trainer.clip_norm=1"
-        return (
-            f"the training loss became {loss} in epoch {epoch} (trainer.optimizer.lr={rate:g}); "
-            f"try trainer.optimizer.lr={rate / 10:g}{clipping}, and look for extreme values in the data."
-        )
+    def _progress(
+        self,
+        best: Best,
+        scores: dict[str, float] | None = None,
+        improved: bool = False,
+    ) -> Progress:
+        """Of the epoch that has ended with these scores, or else of a step within one."""
+        state = partial(self._state, best)
+        whole = scores is not None
+        epoch = self.epoch if whole else self.epoch + 1
+        return Progress(epoch, self.budget.epochs, self.step, scores or {}, improved, state, whole)
 
-    def _state(self, epoch: int, best: Best) -> dict[str, Any]:
-        live = {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "best": best.state_dict(),
-            "generators": generators(self.device),
+    def _state(self, best: Best) -> dict[str, Any]:
+        parts = {name: part.state_dict() for name, part in self._stateful(best).items()}
+        live = {**parts, "generators": generators(self.device)}
+        return {"epoch": self.epoch, "step": self.step, **copied(live)}
+
+    def _stateful(self, best: Best) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "update": self.update,
+            "course": self._course,
+            "meters": self.meters,
+            "clock": self.clock,
+            "best": best,
         }
-        return {"epoch": epoch, "step": self.step, **copied(live)}
 
-    def _restore(self, state: dict[str, Any], best: Best) -> int:
-        """Takes up where `state` left off; the number of epochs that are done."""
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(copied(state["optimizer"]))  # or it would train the caller's tensors
-        self.schedule.load_state_dict(state["schedule"])
-        best.load_state_dict(state["best"])
-        set_generators(state["generators"], self.device)
-        self.step = int(state["step"])
-        return int(state["epoch"])
-
-
-def _width(model: nn.Module) -> int:
-    width = getattr(model, "width", None)
-    if not isinstance(width, int):
-        raise UserError(
-            f"a model says the width of its representation in an attribute `width`, and "
-            f"{type(model).__name__} has {width!r}; set self.width to D where forward returns (B, D)."
-        )
-    return width
+    def _restore(self, state: dict[str, Any], best: Best) -> None:
+        """Takes up where `state` left off."""
+        for name, part in self._stateful(best).items():
+            kept = copied(state[name])  # or it would train the caller's tensors
+            part.load_state_dict(self._spread.divided(kept, part))
+        set_generators(state["generators"], self.device)  # last: a course draws its orders anew
+        self.epoch, self.step = int(state["epoch"]), int(state["step"])

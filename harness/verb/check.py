@@ -15,18 +15,19 @@ def main(words: list[str]) -> None:
     parser.add_argument("overrides", nargs="*", help="as for a run: GROUP=CHOICE or KEY=VALUE")
     overrides = parser.parse_args(words).overrides
 
+    from harness.batch_size import sized
     from harness.compose import compose
     from harness.experiment import prepare
     from harness.plan import make_plan
 
-    plan = make_plan(compose(overrides))
+    plan = sized(make_plan(compose(overrides)))
     experiment = prepare(plan, plan.folds[0])
     for fold in plan.folds[1:]:
         prepare(plan, fold)
     parts = ", ".join(f"{len(rows)} {part}" for part, rows in plan.folds[0].parts())
     counted = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
     print(f"{plan.cfg.name}: {len(plan.table)} rows, {counted}, the first of {parts};")
-    print(f"{experiment.parameters:,} parameters, {experiment.trainer.epochs} epochs.")
+    print(f"{experiment.parameters:,} parameters, {experiment.trainer.budget.epochs} epochs.")
     for key, value in plan.chosen.items():
         print(f"auto: {key}={value}")
     for finding in plan.findings:

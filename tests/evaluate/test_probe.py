@@ -107,3 +107,11 @@ def test_rankme_counts_equal_directions_and_sees_collapse() -> None:
     assert probe.rankme(torch.ones(20, 6, dtype=torch.float64)).item() == pytest.approx(1.0, abs=1e-5)
     assert probe.rankme(torch.zeros(20, 6, dtype=torch.float64)).item() == 1.0
     assert math.isnan(probe.rankme(torch.full((2, 2), math.nan, dtype=torch.float64)))
+
+
+def test_few_distances_at_a_time_find_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, queries = draw(30, 4), draw(11, 4, seed=1)
+    at_once = probe.nearest(bank, queries, 3)
+    for most in (60, 7):  # two queries at a time, and one that is more than is allowed
+        monkeypatch.setattr(probe, "_DISTANCES_AT_ONCE", most)
+        assert torch.equal(probe.nearest(bank, queries, 3), at_once)

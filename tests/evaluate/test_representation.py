@@ -207,10 +207,10 @@ def test_a_probe_that_ran_out_of_iterations_is_noted(make_loaders) -> None:
 
 
 def test_inputs_too_many_to_hold_have_no_raw_baseline(make_loaders, monkeypatch) -> None:
-    monkeypatch.setattr(representation, "_MOST_RAW", 79)
+    monkeypatch.setattr(representation, "_MOST_RAW", 119)
     loaders = make_loaders(TWO, two_clouds(40, 0), test=two_clouds(20, 1))
     scores = Representation().score(keep(0, TWO), loaders, "test", lambda: keep(1, TWO))
-    assert scores.notes == ("no _raw baseline: the training inputs are 80 numbers, over 79",)
+    assert scores.notes == ("no _raw baseline: the inputs are 120 numbers, over 119",)
     assert "knn_accuracy_random" in scores.values
     assert "knn_accuracy_raw" not in scores.values
 
@@ -243,3 +243,8 @@ def test_where_labels_are_scarce_the_bank_is_of_labelled_rows(make_loaders) -> N
     loaders = make_loaders(TWO, (inputs, scarce), valid=two_clouds(20, 1))
     few, all_of_them = Representation(bank=20), Representation(bank=4096)
     assert few.judge(keep(0, TWO), loaders) == all_of_them.judge(keep(0, TWO), loaders)
+
+
+def test_fewer_than_two_points_are_no_picture() -> None:
+    with pytest.raises(ValueError, match="points must be 2 or more, got 1"):
+        Representation(points=1)

@@ -20,10 +20,14 @@ from harness.plan import make_plan
 from harness.predictor import Predictor
 from harness.progress import Progress
 from harness.task import Task, TaskKind
+from harness.trainer.contrast.metric import Metric
 from harness.trainer.contrastive import ContrastiveTrainer
-from harness.trainer.method import ContrastiveMethod
+from harness.trainer.layers import Layers
+from harness.trainer.mix import Unmixed
+from harness.trainer.speed import Speed
 from harness.trainer.supervised import SupervisedTrainer
 from harness.trainer.universal import UniversalTrainer
+from harness.trainer.update import Update
 
 CLASSES: dict[str, tuple[str, ...]] = {"multiclass": ("a", "b", "c"), "binary": ("no", "yes")}
 CRITERIA = {"multiclass": nn.CrossEntropyLoss, "binary": nn.BCEWithLogitsLoss, "regression": nn.MSELoss}
@@ -93,21 +97,29 @@ def make_trainer() -> Callable[..., UniversalTrainer]:
     """
 
     def make(kind: str = "multiclass", **changes: Any) -> UniversalTrainer:
+        guard = {"accumulate": 1, "clip_norm": None, "ema": None, "skip": 0}
+        guard |= {name: changes.pop(name) for name in list(changes) if name in guard}
+        layers = {"freeze": 0, "head_first": 0, "decay": 1.0, "decay_all": False}
+        layers |= {name: changes.pop(name) for name in list(changes) if name in layers}
         universal: dict[str, Any] = {
             "epochs": 3,
+            "steps": None,
+            "minutes": None,
             "optimizer": partial(torch.optim.SGD, lr=0.1),
             "scheduler": None,
             "monitor": "valid/score",
             "patience": None,
-            "clip_norm": None,
+            "update": Update(**guard),
+            "layers": Layers(**layers),
+            "speed": Speed(channels_last=False, compile=False, tune=False, tf32=False, parallel="ddp"),
             "device": "cpu",
             "precision": "fp32",
         }
         if kind == "contrastive":
-            method = ContrastiveMethod(loss=Nearness(), miner=None, labels=False)
-            own = {"method": method, "projection_hidden": 8, "projection_width": 4}
-            return ContrastiveTrainer(**(own | universal | changes))
-        return SupervisedTrainer(**({"loss": CRITERIA[kind]()} | universal | changes))
+            method = Metric(loss=Nearness(), miner=None, labels=False, projection=[8, 4])
+            return ContrastiveTrainer(**({"method": method, "probe": False} | universal | changes))
+        own = {"loss": CRITERIA[kind](), "class_weights": None, "mix": Unmixed()}
+        return SupervisedTrainer(**(own | universal | changes))
 
     return make
 

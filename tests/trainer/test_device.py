@@ -1,12 +1,18 @@
-"""find_device takes the fastest device there is, or the one that was named."""
+"""find_device takes the fastest device there is, or the one that was named; not all can do everything."""
 
 from __future__ import annotations
+
+import re
+import warnings
+from typing import Literal
 
 import pytest
 import torch
 
 from harness.errors import UserError
-from harness.trainer.device import find_device
+from harness.trainer.device import check_precision, find_device
+
+Precision = Literal["fp32", "bf16", "fp16"]
 
 
 @pytest.mark.parametrize(
@@ -28,3 +34,48 @@ def test_a_device_by_name_is_that_device() -> None:
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=rf"^trainer\.device={name} cannot be used here \(.+\); use trainer"):
         find_device(name)
+
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_the_cpu_trains_in_every_precision_that_torch_has_for_it(precision: Precision) -> None:
+    check_precision(CPU, precision)
+
+
+def test_a_precision_that_torch_does_not_know_on_the_device_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def attempt(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+        warnings.warn(f"In {device} autocast, but the target dtype is not supported.", stacklevel=2)
+        return dtype
+
+    monkeypatch.setattr("harness.trainer.device._try", attempt)
+    said = (
+        "trainer.precision=fp16 cannot be had on cpu (In cpu autocast, but the target dtype is not "
+        "supported); use trainer.precision=fp32."
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+        check_precision(CPU, "fp16")
+
+
+def test_a_device_that_quietly_computes_in_another_type_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.trainer.device._try", lambda device, dtype: torch.bfloat16)
+    said = (
+        "trainer.precision=fp16 cannot be had on cpu (torch computes in torch.bfloat16 there); "
+        "use trainer.precision=fp32 or trainer.precision=bf16."
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+        check_precision(CPU, "fp16")
+
+
+def test_a_card_that_only_emulates_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    monkeypatch.setattr("harness.trainer.device._try", lambda device, dtype: dtype)
+    said = (
+        "trainer.precision=bf16 cannot be had on cuda:0 (it has no arithmetic of that type); "
+        "use trainer.precision=fp32 or trainer.precision=fp16."
+    )
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+        check_precision(torch.device("cuda:0"), "bf16")

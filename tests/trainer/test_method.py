@@ -12,16 +12,16 @@ from torch import Tensor
 
 from harness.build import build
 from harness.compose import compose
-from harness.trainer.method import ContrastiveMethod
+from harness.trainer.contrast.metric import Metric
 
 METHODS = ["simclr", "supcon", "triplet"]
 ROWS, CLASSES = 6, 3
 
 
 @cache
-def method(name: str, *changes: str) -> ContrastiveMethod:
+def method(name: str, *changes: str) -> Metric:
     cfg = compose(["trainer=contrastive", f"trainer/method={name}", *changes])
-    made: ContrastiveMethod = build(cfg.trainer.method, "trainer.method")
+    made: Metric = build(cfg.trainer.method, "trainer.method")
     return made
 
 
@@ -80,13 +80,13 @@ def test_simclr_is_nt_xent(temperature: float | None) -> None:
     changes = [] if temperature is None else [f"trainer.method.loss.temperature={temperature}"]
     embeddings, rows, _ = views()
     expected = nt_xent(embeddings, rows, temperature or 0.2)
-    assert method("simclr", *changes)(embeddings, rows).item() == pytest.approx(expected, rel=1e-9)
+    assert method("simclr", *changes).measure(embeddings, rows).item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_simclr_is_what_the_library_calls_nt_xent() -> None:
     embeddings, rows, _ = views()
     embeddings.requires_grad_()
-    ours = method("simclr")(embeddings, rows)
+    ours = method("simclr").measure(embeddings, rows)
     theirs = NTXentLoss(temperature=0.2)(embeddings, rows)
     torch.testing.assert_close(ours, theirs)
     gradients = [torch.autograd.grad(loss, embeddings)[0] for loss in (ours, theirs)]
@@ -98,7 +98,7 @@ def test_supcon_is_the_supervised_contrastive_loss(temperature: float | None) ->
     changes = [] if temperature is None else [f"trainer.method.loss.temperature={temperature}"]
     embeddings, _, labels = views()
     expected = sup_con(embeddings, labels, temperature or 0.1)
-    assert method("supcon", *changes)(embeddings, labels).item() == pytest.approx(expected, rel=1e-9)
+    assert method("supcon", *changes).measure(embeddings, labels).item() == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("margin", [None, 0.7])
@@ -107,7 +107,7 @@ def test_triplet_is_the_mean_hinge_of_the_semihard_triplets(margin: float | None
     embeddings, _, labels = views()
     expected = semihard_triplets(embeddings, labels, margin or 0.2)
     assert expected > 0
-    assert method("triplet", *changes)(embeddings, labels).item() == pytest.approx(expected, rel=1e-6)
+    assert method("triplet", *changes).measure(embeddings, labels).item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -116,20 +116,22 @@ def test_the_order_of_the_batch_does_not_matter(name: str, seed: int) -> None:
     embeddings, rows, labels = views(seed)
     belongs = labels if method(name).labels else rows
     order = torch.randperm(len(embeddings), generator=torch.Generator().manual_seed(seed))
-    there = method(name)(embeddings, belongs)
-    torch.testing.assert_close(method(name)(embeddings[order], belongs[order]), there)
+    there = method(name).measure(embeddings, belongs)
+    torch.testing.assert_close(method(name).measure(embeddings[order], belongs[order]), there)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_only_equality_of_labels_counts(name: str) -> None:
     embeddings, rows, labels = views()
     belongs = labels if method(name).labels else rows
-    torch.testing.assert_close(method(name)(embeddings, 100 - belongs), method(name)(embeddings, belongs))
+    torch.testing.assert_close(
+        method(name).measure(embeddings, 100 - belongs), method(name).measure(embeddings, belongs)
+    )
 
 
 def test_without_a_semihard_triplet_the_loss_is_zero_and_has_a_gradient() -> None:
     embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
-    loss = method("triplet")(embeddings, torch.tensor([0, 0, 1, 1]))
+    loss = method("triplet").measure(embeddings, torch.tensor([0, 0, 1, 1]))
     loss.backward()
     assert loss.item() == 0
     assert embeddings.grad is not None

@@ -14,6 +14,7 @@ from harness.arrays import Arrays, Loaders
 from harness.data.load.resident import Resident
 from harness.errors import UserError
 from harness.fold import Fold
+from harness.loss.focal import Focal
 from harness.task import Task
 from harness.trainer.supervised import Regressor, SupervisedTrainer
 
@@ -30,14 +31,16 @@ class Unchanged(nn.Module):
 
 
 def test_several_classes_have_a_logit_each_and_two_classes_one(make_trainer: Make) -> None:
-    representation, build_head = torch.randn(5, 8), make_trainer().build_head
+    representation, build_head = torch.randn(5, 8), make_trainer(loss=Focal(gamma=2.0)).build_head
     assert build_head(8, Task("multiclass", ("a", "b", "c")))(representation).shape == (5, 3)
     assert build_head(8, Task("binary", ("no", "yes")))(representation).shape == (5,)
 
 
 def test_labels_have_a_logit_each_and_several_numbers_an_output_each(make_trainer: Make) -> None:
-    representation, build_head = torch.randn(5, 8), make_trainer().build_head
+    representation = torch.randn(5, 8)
+    build_head = make_trainer("binary").build_head
     assert build_head(8, Task("multilabel", ("a", "b", "c")))(representation).shape == (5, 3)
+    build_head = make_trainer("regression").build_head
     assert build_head(8, Task("regression", columns=("a", "b")))(representation).shape == (5, 2)
     assert build_head(8, Task("regression"))(representation).shape == (5,)
 

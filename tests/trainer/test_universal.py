@@ -113,7 +113,7 @@ def test_a_stop_ends_within_a_step_and_leaves_the_best_epoch(
     model, trainer = make_model(), make_trainer(epochs=5)
     stop = lambda: len(begun) >= 6  # noqa: E731
     passed = train(trainer, model, make_loaders(), augment=augment, stop=stop, scores=[0.5] * 5)
-    assert [progress.epoch for progress in passed] == [1]
+    assert [(progress.epoch, progress.whole) for progress in passed] == [(1, True), (2, False)]
     assert len(begun) == 6
     assert trainer.step == 6
     assert torch.equal(model.linear.weight, begun[4])
@@ -122,7 +122,10 @@ def test_a_stop_ends_within_a_step_and_leaves_the_best_epoch(
 @pytest.mark.parametrize(
     ("clip_norm", "remedy"),
     [
-        (None, r"try trainer\.optimizer\.lr=1e\+29 or trainer\.clip_norm=1, and look for extreme values"),
+        (
+            None,
+            r"try trainer\.optimizer\.lr=1e\+29 or trainer\.update\.clip_norm=1, and look for extreme values",
+        ),
         (1e30, r"try trainer\.optimizer\.lr=1e\+29, and look for extreme values in the data\.$"),
     ],
 )
@@ -138,7 +141,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_epoch_and_remedy(
     trainer = make_trainer(
         "regression", optimizer=partial(SGD, lr=1e30), scheduler=scheduler, clip_norm=clip_norm
     )
-    with pytest.raises(Diverged, match=r"^the training loss became (nan|inf) in epoch 1 ") as caught:
+    with pytest.raises(Diverged, match=r"^the training loss became (nan|inf) in step 2, epoch 1 ") as caught:
         train(trainer, make_model(), make_loaders("regression"))
     assert caught.match(r"\(trainer\.optimizer\.lr=1e\+30\); " + remedy)
 
@@ -152,5 +155,5 @@ def test_a_loss_that_is_no_number_in_one_step_alone_is_seen(
         calls.append(1)
         return inputs * float("nan") if len(calls) == 7 else inputs
 
-    with pytest.raises(Diverged, match="became nan in epoch 2"):
+    with pytest.raises(Diverged, match="became nan in step 7, epoch 2"):
         train(make_trainer(), make_model(), make_loaders(), augment=augment)

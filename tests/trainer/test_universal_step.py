@@ -97,7 +97,8 @@ class Waits(TorchDispatchMode):
 
 @pytest.mark.parametrize("kind", ["multiclass", "binary", "regression", "contrastive"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_an_epoch_waits_for_the_device_once(
+@pytest.mark.parametrize("skip", [0, 2])
+def test_no_step_waits_for_a_device_that_answers_late(
     make_trainer: Make,
     make_loaders: Make,
     make_model: Make,
@@ -105,21 +106,26 @@ def test_an_epoch_waits_for_the_device_once(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     precision: str,
+    skip: int,
 ) -> None:
     def refuse(self: Tensor, *_: object, **__: object) -> None:
         raise AssertionError("a tensor is brought to the CPU")
 
-    loaders = make_loaders("multiclass" if kind == "contrastive" else kind)
+    counts = {}
     adamw = partial(torch.optim.AdamW, lr=0.1, fused=True)
     scheduler = partial(WarmupCosine, warmup=0.5, final=0.0)
-    trainer = make_trainer(
-        kind, epochs=2, clip_norm=1.0, optimizer=adamw, scheduler=scheduler, precision=precision
-    )
-    for name in ("cpu", "numpy", "tolist"):
+    monkeypatch.setattr("harness.trainer.update.waits", lambda device: True)
+    for name in ("cpu", "numpy"):
         monkeypatch.setattr(torch.Tensor, name, refuse)
-    with Waits() as waits:
-        train(trainer, make_model(), loaders)
-    assert waits.count == 2
+    for batch_size in (8, 16):
+        loaders = make_loaders("multiclass" if kind == "contrastive" else kind, batch_size=batch_size)
+        settings = {"clip_norm": 1.0, "ema": 0.9, "skip": skip, "precision": precision}
+        trainer = make_trainer(kind, epochs=2, optimizer=adamw, scheduler=scheduler, **settings)
+        with Waits() as waiting:
+            train(trainer, make_model(), loaders)
+        counts[trainer.step] = waiting.count
+    assert list(counts) == [8, 4]
+    assert len(set(counts.values())) == 1
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "regression", "contrastive"])

@@ -12,7 +12,7 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(knock: An
     assert answer.out.splitlines() == [
         "mlp-supervised-iris: 150 rows, 5 folds, the first of 102 train, 18 valid, 30 test;",
         "40 parameters, 7 epochs.",
-        "auto: trainer.loss=CrossEntropyLoss",
+        "auto: trainer.loss=cross_entropy",
         "auto: evaluate=classification",
         "auto: trainer.monitor=valid/accuracy",
         "! 2 of 150 test rows in 2 of 5 folds hold the same features as training rows (row 142 as row 101 "

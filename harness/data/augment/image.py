@@ -66,8 +66,8 @@ class ImageAugment:
         self.shear, self.flip = shear, flip
         self.brightness, self.contrast, self.noise = brightness, contrast, noise
         self.erase, self.erase_area = erase, erase_area
-        still = rotation == translate == shear == flip == 0 and scale[0] == scale[1] == 1
-        self.moves = not still
+        self.shifts = not translate == flip == 0
+        self.moves = self.shifts or not (rotation == shear == 0 and scale[0] == scale[1] == 1)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W), of the same dtype.
@@ -75,22 +75,33 @@ class ImageAugment:
         Raises:
             UserError: the inputs are no images.
         """
-        if inputs.dim() != 4:
-            raise UserError(
-                f"data/augment=image changes images, and a sample has the shape {tuple(inputs.shape[1:])}; "
-                "use data/augment=tabular or data/augment=none."
-            )
-        images = self._move(inputs) if self.moves else inputs
+        _require_images(inputs)
+        images = _moved(inputs, self._theta(inputs)) if self.moves else inputs
         if self.brightness or self.contrast:
             images = self._light(images)
         if self.noise:
             images = images + self.noise * torch.randn_like(images)
         return self._erase(images) if self.erase else images
 
-    def _move(self, images: Tensor) -> Tensor:
-        theta = self._theta(images)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    def weak(self, inputs: Tensor) -> Tensor:
+        """The mirror image and the shift alone, the weak augmentation of arXiv 2001.07685, section 2.3.
+
+        (B, C, H, W) -> (B, C, H, W), of the same dtype.
+
+        Raises:
+            UserError: the inputs are no images.
+        """
+        _require_images(inputs)
+        return _moved(inputs, self._shift(inputs)) if self.shifts else inputs
+
+    def _shift(self, images: Tensor) -> Tensor:
+        """(B, 2, 3): as `_theta`, upright and in its own size."""
+        right, down, chance = torch.rand(3, len(images), device=images.device, dtype=images.dtype)
+        side = torch.where(chance < self.flip, -1.0, 1.0).to(images.dtype)
+        still = torch.zeros_like(side)
+        across = torch.stack([side, still, 2 * self.translate * (2 * right - 1)])
+        along = torch.stack([still, torch.ones_like(side), 2 * self.translate * (2 * down - 1)])
+        return torch.stack([across, along]).permute(2, 0, 1)
 
     def _theta(self, images: Tensor) -> Tensor:
         """(B, 2, 3): for each pixel of the result, where in the image to look.
@@ -130,3 +141,16 @@ class ImageAugment:
         inside = ((y - top * (height - 1)).abs() < tall / 2) & ((x - left * (width - 1)).abs() < wide / 2)
         erased = inside & (chosen < self.erase)
         return images.masked_fill(erased.unsqueeze(1), 0)
+
+
+def _moved(images: Tensor, theta: Tensor) -> Tensor:
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _require_images(inputs: Tensor) -> None:
+    if inputs.dim() != 4:
+        raise UserError(
+            f"data/augment=image changes images, and a sample has the shape {tuple(inputs.shape[1:])}; "
+            "use data/augment=tabular or data/augment=none."
+        )

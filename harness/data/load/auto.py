@@ -25,26 +25,31 @@ class Auto:
 
     Args:
         share: the part of the device's free memory that the samples may take, in (0, 1].
-        batch_size, eval_batch_size, shuffle, sampler: as in both.
+        batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size: as in both.
         workers, prefetch: of the stream.
     """
 
     def __init__(
         self,
         *,
-        batch_size: int,
+        batch_size: int | Literal["auto"],
         eval_batch_size: int,
         shuffle: bool,
         share: float,
         workers: int | Literal["auto"],
         prefetch: int,
         sampler: Sampler | None = None,
+        unlabelled_batch_size: int | None = None,
     ) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {share}")
         self.share = share
         self.resident = Resident(
-            batch_size=batch_size, eval_batch_size=eval_batch_size, shuffle=shuffle, sampler=sampler
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            shuffle=shuffle,
+            sampler=sampler,
+            unlabelled_batch_size=unlabelled_batch_size,
         )
         self.stream = Stream(
             batch_size=batch_size,
@@ -53,6 +58,7 @@ class Auto:
             workers=workers,
             prefetch=prefetch,
             sampler=sampler,
+            unlabelled_batch_size=unlabelled_batch_size,
         )
 
     def holds(self, size: int, device: torch.device) -> bool:

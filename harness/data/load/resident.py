@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,17 +23,25 @@ class Resident:
     """Moves the samples once; no worker processes and, while iterating, no wait for the device.
 
     Args:
-        batch_size: rows in a step, of the parts that train: `train` and `unlabelled`.
+        batch_size: labelled rows in a step; "auto" is replaced by the corridor, before a loader is called.
         eval_batch_size: rows at once where nothing is learned.
         shuffle: whether the parts that train come in a new order every epoch, drawn from the
             global CPU generator.
         sampler: draws the rows of `train`, see `harness.data.load.sampler`; None: every row once.
+        unlabelled_batch_size: unlabelled rows in a step, where a trainer learns from both; None: as
+            many as labelled ones.
     """
 
     def __init__(
-        self, *, batch_size: int, eval_batch_size: int, shuffle: bool, sampler: Sampler | None = None
+        self,
+        *,
+        batch_size: int | Literal["auto"],
+        eval_batch_size: int,
+        shuffle: bool,
+        sampler: Sampler | None = None,
+        unlabelled_batch_size: int | None = None,
     ) -> None:
-        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler)
+        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size)
 
     def holds(self, size: int, device: torch.device) -> bool:
         """Always."""
@@ -56,17 +65,23 @@ class _Part:
         self._resident_rows = order.rows.to(inputs.device)
 
     def __iter__(self) -> Iterator[Batch]:
+        return self.after(0)
+
+    def after(self, batches: int) -> Iterator[Batch]:
+        """A pass without its first batches; its order is drawn as that of a whole one."""
         drawn = self._order.draw()
         same = drawn is self._order.rows
         rows = self._resident_rows if same else on_device(drawn, self._inputs.device)
-        return self._batches(rows, self._order.sizes)
+        sizes, weights = self._order.sizes, self._order.weights
+        return self._batches(rows[sum(sizes[:batches]) :], sizes[batches:], weights[batches:])
 
     def __len__(self) -> int:
         return len(self._order.sizes)
 
     def ordered(self) -> Iterator[Batch]:
         """Every row once, in the order of `rows`, without a random number."""
-        return self._batches(self._resident_rows, self._order.ordered_sizes)
+        sizes = self._order.ordered_sizes
+        return self._batches(self._resident_rows, sizes, [1.0] * len(sizes))
 
     @property
     def rows(self) -> Tensor:
@@ -78,16 +93,17 @@ class _Part:
         """(n,) targets of `rows`, on the device."""
         return None if self._targets is None else self._targets.index_select(0, self._resident_rows)
 
-    def _batches(self, order: Tensor, sizes: list[int]) -> Iterator[Batch]:
+    def _batches(self, order: Tensor, sizes: list[int], weights: list[float]) -> Iterator[Batch]:
         inputs = self._inputs
         if self._targets is None:
-            for rows in torch.split(order, sizes):
-                yield Batch(inputs.index_select(0, rows), None, rows)
+            for rows, weight in zip(torch.split(order, sizes), weights, strict=True):
+                yield Batch(inputs.index_select(0, rows), None, rows, weight)
             return
         # Targets are small: put in order once per pass, a batch of them is a view.
         targets = self._targets.index_select(0, order)
-        for rows, labels in zip(torch.split(order, sizes), torch.split(targets, sizes), strict=True):
-            yield Batch(inputs.index_select(0, rows), labels, rows)
+        parts = zip(torch.split(order, sizes), torch.split(targets, sizes), weights, strict=True)
+        for rows, labels, weight in parts:
+            yield Batch(inputs.index_select(0, rows), labels, rows, weight)
 
 
 def _moved(arrays: Arrays, device: torch.device) -> Tensor:

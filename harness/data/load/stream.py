@@ -28,7 +28,7 @@ class Stream:
     batches live as long as the loader; for other passes they are started anew.
 
     Args:
-        batch_size: rows in a step, of the parts that train: `train` and `unlabelled`.
+        batch_size: labelled rows in a step; "auto" is replaced by the corridor, before a loader is called.
         eval_batch_size: rows at once where nothing is learned.
         shuffle: whether the parts that train come in a new order every epoch, drawn from the
             global CPU generator.
@@ -36,23 +36,26 @@ class Stream:
             lie in memory already. 0: the training process makes its own batches.
         prefetch: batches that each worker makes ahead.
         sampler: draws the rows of `train`, see `harness.data.load.sampler`; None: every row once.
+        unlabelled_batch_size: unlabelled rows in a step, where a trainer learns from both; None: as
+            many as labelled ones.
     """
 
     def __init__(
         self,
         *,
-        batch_size: int,
+        batch_size: int | Literal["auto"],
         eval_batch_size: int,
         shuffle: bool,
         workers: int | Literal["auto"],
         prefetch: int,
         sampler: Sampler | None = None,
+        unlabelled_batch_size: int | None = None,
     ) -> None:
         if workers != "auto" and workers < 0:
             raise ValueError(f"workers must be auto, or 0 or more, got {workers}")
         if prefetch < 1:
             raise ValueError(f"prefetch must be 1 or more, got {prefetch}")
-        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler)
+        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size)
         self.workers, self.prefetch = workers, prefetch
 
     def holds(self, size: int, device: torch.device) -> bool:
@@ -85,16 +88,23 @@ class _Part:
         self._feed, self._targets, self._order = feed, targets, order
 
     def __iter__(self) -> Iterator[Batch]:
-        drawn = self._order.draw()
+        return self.after(0)
+
+    def after(self, batches: int) -> Iterator[Batch]:
+        """A pass without its first batches, which are not made; its order is drawn as that of a whole one."""
+        drawn, sizes = self._order.draw(), self._order.sizes
         # A part that keeps its order is judged once an epoch: no workers wait for it in between.
-        return self._batches(drawn, self._order.sizes, stay=drawn is not self._order.rows)
+        stay = drawn is not self._order.rows
+        weights = self._order.weights[batches:]
+        return self._batches(drawn[sum(sizes[:batches]) :], sizes[batches:], weights, stay)
 
     def __len__(self) -> int:
         return len(self._order.sizes)
 
     def ordered(self) -> Iterator[Batch]:
         """Every row once, in the order of `rows`, without a random number."""
-        return self._batches(self._order.rows, self._order.ordered_sizes, stay=False)
+        sizes = self._order.ordered_sizes
+        return self._batches(self._order.rows, sizes, [1.0] * len(sizes), stay=False)
 
     @property
     def rows(self) -> Tensor:
@@ -107,12 +117,13 @@ class _Part:
         rows = self._order.rows
         return None if self._targets is None else self._targets.index_select(0, rows.to(self._targets.device))
 
-    def _batches(self, drawn: Tensor, sizes: list[int], stay: bool) -> Iterator[Batch]:
+    def _batches(self, drawn: Tensor, sizes: list[int], weights: list[float], stay: bool) -> Iterator[Batch]:
         order = on_device(drawn, self._feed.device)
         targets = None if self._targets is None else torch.split(self._targets.index_select(0, order), sizes)
         inputs = self._feed(list(torch.split(drawn, sizes)), stay)
         for number, rows in enumerate(torch.split(order, sizes)):
-            yield Batch(next(inputs), None if targets is None else targets[number], rows)
+            labels = None if targets is None else targets[number]
+            yield Batch(next(inputs), labels, rows, weights[number])
 
 
 class _Feed:
@@ -131,7 +142,7 @@ class _Feed:
 
     def _loader(self, batches: list[Tensor], stay: bool) -> DataLoader[Any]:
         if not stay:
-            return self._made(_Plan(batches), min(self._workers, len(batches) - 1), stay)
+            return self._made(_Plan(batches), min(self._workers, max(0, len(batches) - 1)), stay)
         if self._staying is None:
             plan = _Plan(batches)
             self._staying = plan, self._made(plan, self._workers, stay)

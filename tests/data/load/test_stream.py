@@ -55,7 +55,7 @@ def passes(loaders) -> list[tuple]:
     for _ in range(2):
         for part in (loaders.train, loaders.unlabelled, loaders.valid, loaders.test):
             found += [*part, *part.ordered()]
-    return [tuple(tensor.tolist() for tensor in batch) for batch in found]
+    return [tuple(tensor.tolist() for tensor in batch[:3]) for batch in found]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -1,0 +1,1 @@
+"""Ways to look at an experiment before it is worth running: debug=fast, overfit, lr, profile, anomaly."""

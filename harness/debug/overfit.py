@@ -1,0 +1,74 @@
+"""Overfit: one batch, trained until its loss has fallen, because what cannot learn one learns nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import final
+
+from harness.debug.steps import losses
+from harness.errors import Unproved
+from harness.experiment import Experiment
+from harness.page import Page
+
+
+@final
+class Overfit:
+    """Trains one batch for `trainer.steps` at most, and says whether its loss has fallen far enough.
+
+    Args:
+        falls_to: the share of its first value that the loss is to reach, in (0, 1); a loss that begins
+            below 0 is to fall by as much of its size.
+
+    Raises:
+        ValueError: the share is out of range.
+    """
+
+    folds = 1
+    says = (
+        "debug=overfit: one batch is trained again and again, unaugmented and at a constant rate; "
+        "nothing is evaluated or tracked"
+    )
+
+    def __init__(self, *, falls_to: float) -> None:
+        if not 0 < falls_to < 1:
+            raise ValueError(f"falls_to must be above 0 and below 1, got {falls_to}")
+        self.falls_to = falls_to
+
+    @contextmanager
+    def __call__(
+        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+    ) -> Iterator[Experiment | None]:
+        seen = list(self._losses(experiment, stop))
+        if seen and not stop():
+            page.screen.note(self._judge(seen))
+        yield None
+
+    def _losses(self, experiment: Experiment, stop: Callable[[], bool]) -> Iterator[float]:
+        """The loss of each step, up to the first that is low enough."""
+        goal = None
+        for loss in losses(experiment, stop, same=True):
+            yield loss
+            goal = self.goal(loss) if goal is None else goal
+            if loss <= goal:
+                return
+
+    def goal(self, first: float) -> float:
+        """What a loss that begins at `first` is to reach."""
+        return first - (1 - self.falls_to) * abs(first)
+
+    def _judge(self, seen: list[float]) -> str:
+        """What was reached, in words.
+
+        Raises:
+            Unproved: too little.
+        """
+        first, goal = seen[0], self.goal(seen[0])
+        if seen[-1] <= goal:
+            return f"the loss of one batch fell from {first:.4g} to {seen[-1]:.4g} in {len(seen)} steps"
+        raise Unproved(
+            f"the loss of one batch was to fall from {first:.4g} to {goal:.4g} and reached {min(seen):.4g} "
+            f"in {len(seen)} steps; try another trainer.optimizer.lr (debug=lr finds one), more "
+            "trainer.steps or less regularisation, set debug.falls_to higher where the loss has a floor "
+            "(label smoothing, supcon), and look whether the targets belong to their rows."
+        )

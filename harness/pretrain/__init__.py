@@ -1,0 +1,1 @@
+"""A training before the training: what a model learns first, on the same fold."""

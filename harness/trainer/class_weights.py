@@ -1,0 +1,104 @@
+"""Class weights: rare classes count more in the loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from harness.distributed import average, world
+from harness.errors import UserError
+from harness.loss.focal import Focal
+from harness.task import Task
+
+_WEIGHING = ("cross_entropy", "binary_cross_entropy", "focal")
+"""The choices of trainer/loss that take weights."""
+
+_MEANS_BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss, Focal)
+"""Of int64 codes they give the sum of the weighted losses over the sum of the weights."""
+
+
+def check_weights(weights: list[float] | str | None, criterion: nn.Module, task: Task) -> None:
+    """Whether the classes of this task can be weighed so in this loss.
+
+    Raises:
+        UserError: the target has no classes, the weights are not one for each, or the loss takes none.
+    """
+    if weights is None:
+        return
+    if task.kind == "regression":
+        raise UserError(
+            f"trainer.class_weights={_shown(weights)} weighs classes, and the target is a number; "
+            "set trainer.class_weights=null."
+        )
+    if isinstance(weights, list) and len(weights) != len(task.classes):
+        raise UserError(
+            f"trainer.class_weights must be balanced or a weight for each of the {len(task.classes)} classes "
+            f"{', '.join(task.classes)}, in this order, got {len(weights)}."
+        )
+    needed = "weight" if task.kind == "multiclass" else "pos_weight"
+    if not hasattr(criterion, needed):
+        raise UserError(
+            f"trainer.class_weights={_shown(weights)} needs a loss with an attribute {needed}, and "
+            f"{type(criterion).__name__} has none; choose trainer/loss={' or '.join(_WEIGHING)}, or set "
+            "trainer.class_weights=null."
+        )
+
+
+def weigh(weights: list[float] | str | None, criterion: nn.Module, task: Task, targets: Tensor) -> None:
+    """Puts the weights into the loss, in place.
+
+    Several classes: one for each, `weight`. Two: `weight` of the first for all rows and, as `pos_weight`,
+    how many times as much the second counts. Labels beside each other: `pos_weight` of each.
+
+    Args:
+        targets: of the training rows, on the device of the loss; rows without a label are left out.
+    """
+    if weights is None:
+        return
+    if isinstance(weights, list):
+        values = torch.tensor(weights, dtype=torch.float32, device=targets.device)
+    else:
+        values = _balanced(targets, task)
+    criterion.to(targets.device)
+    if task.kind == "binary":
+        criterion.weight, criterion.pos_weight = values[0], values[1] / values[0]
+    elif task.kind == "multilabel":
+        criterion.pos_weight = values
+    else:
+        criterion.weight = values
+
+
+def evened(criterion: nn.Module, labels: Tensor) -> Tensor | float:
+    """What a mean weighted by class is to be multiplied with, where it is of this process's share of a batch.
+
+    The engine weighs it by the share's rows, and the loss of the whole batch by the classes of these. 1
+    where the loss is no such mean, or of a single process.
+
+    Args:
+        labels: (B,) int64 codes of the share.
+    """
+    weight = criterion.weight if isinstance(criterion, _MEANS_BY_CLASS) else None
+    if world() == 1 or weight is None or labels.is_floating_point():
+        return 1.0
+    own = torch.stack([weight[labels].sum(), weight.new_tensor(len(labels))])
+    weighed, rows = (own / average(own)).unbind()
+    return weighed / rows
+
+
+def _balanced(targets: Tensor, task: Task) -> Tensor:
+    """(C,) float32: n / (C * n_c) over the n rows and C classes that there are, as scikit-learn does it.
+
+    Of labels beside each other, how many rows lack it for one that has it. A class without a row weighs 1.
+    """
+    if task.kind == "multilabel":
+        known = targets.isfinite()
+        present = (known & (targets > 0)).sum(dim=0)
+        absent = known.sum(dim=0) - present
+        return torch.where(present > 0, absent / present.clamp_min(1), 1.0).clamp_min(1 / len(targets))
+    counts = torch.bincount(targets[targets >= 0], minlength=len(task.classes))
+    classes = (counts > 0).sum()
+    return torch.where(counts > 0, counts.sum() / (classes * counts.clamp_min(1)), 1.0)
+
+
+def _shown(weights: list[float] | str) -> str:
+    return weights if isinstance(weights, str) else str(weights).replace(" ", "")

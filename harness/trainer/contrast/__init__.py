@@ -1,0 +1,1 @@
+"""The methods of the contrastive trainer, one file each."""

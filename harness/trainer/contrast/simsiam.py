@@ -1,0 +1,42 @@
+"""SimSiam: predict the other view's projection, through which no gradient flows."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor, nn
+
+from harness.loss.cosine import cosine_distance
+from harness.trainer.contrast.byol import require_same_output
+from harness.trainer.contrast.heads import mlp, require_widths
+from harness.trainer.method import Contrast, ContrastiveMethod
+
+
+@final
+class SimSiam(ContrastiveMethod):
+    """Simple Siamese representation learning (arXiv 2011.10566): no negatives, no copy.
+
+    What keeps the embeddings from falling together is the stopped gradient. The loss is the paper's plus
+    one, so that 0 is the best there is; one that drops to 0 within few steps tells of a collapse.
+
+    Args:
+        projection: widths of the projection head's layers, each with batch normalisation, the last too.
+        prediction: widths of the predictor's layers, a bottleneck that ends as wide as the projection.
+    """
+
+    def __init__(self, *, projection: list[int], prediction: list[int]) -> None:
+        super().__init__()
+        self.projection = require_widths("projection", projection)
+        self.prediction = require_same_output(require_widths("prediction", prediction), projection)
+
+    def build(self, model: nn.Module, width: int) -> None:
+        self.projector = mlp(width, self.projection, norm="all")
+        self.predictor = mlp(self.projection[-1], self.prediction)
+
+    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
+        projections = self.projector(representation)
+        return self.predictor(projections), projections.detach()
+
+    def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
+        (one, other), (of_one, of_other) = (views.chunk(2) for views in embedded)
+        return (cosine_distance(one, of_other) + cosine_distance(other, of_one)) / 2

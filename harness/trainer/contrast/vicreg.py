@@ -1,0 +1,43 @@
+"""VICReg: two views alike, and an embedding that is kept from collapsing by its statistics."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor, nn
+
+from harness.loss.vicreg import vicreg
+from harness.trainer.contrast.heads import mlp, require_widths
+from harness.trainer.method import Contrast, ContrastiveMethod
+
+
+@final
+class VicReg(ContrastiveMethod):
+    """Variance-invariance-covariance regularisation (arXiv 2105.04906), without negatives or copy.
+
+    Args:
+        projection: widths of the projection head's layers, which the paper calls the expander.
+        invariance: weight of how far two views of a row lie apart.
+        variance: weight of how far the standard deviation of a dimension falls short of 1.
+        covariance: weight of what two dimensions share.
+    """
+
+    def __init__(
+        self, *, projection: list[int], invariance: float, variance: float, covariance: float
+    ) -> None:
+        super().__init__()
+        self.projection = require_widths("projection", projection)
+        self.weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
+        for name, weight in self.weights.items():
+            if not weight >= 0:
+                raise ValueError(f"{name} must be a weight of at least 0, got {weight}")
+
+    def build(self, model: nn.Module, width: int) -> None:
+        self.projector = mlp(width, self.projection)
+
+    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
+        return tuple(self.projector(representation).chunk(2))
+
+    def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
+        first, second = embedded
+        return vicreg(first, second, **self.weights)

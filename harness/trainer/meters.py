@@ -1,0 +1,67 @@
+"""Meters: numbers of each step, gathered on the device and read once per epoch."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from harness.distributed import average
+
+
+@final
+class Meters:
+    """Means over the steps of an epoch, without waiting for the device at any step.
+
+    Args:
+        device: where the numbers are.
+        finite_only: whether a value that is not finite is left out of its mean, because the step that
+            gave it was skipped.
+    """
+
+    def __init__(self, device: torch.device, finite_only: bool = False) -> None:
+        self._device = device
+        self._finite_only = finite_only
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, Tensor | int] = {}
+
+    def add(self, name: str, value: Tensor) -> None:
+        """A scalar of this step, by the full name under which its mean is reported (`train/…`)."""
+        value = value.detach()
+        count: Tensor | int = 1
+        if self._finite_only:
+            finite = value.isfinite()
+            value, count = torch.where(finite, value, 0.0), finite.long()
+        if name in self._sums:
+            self._sums[name] += value
+            self._counts[name] = self._counts[name] + count
+        else:
+            self._sums[name], self._counts[name] = value.clone(), count
+
+    def means(self) -> dict[str, float]:
+        """The means of all, in one transfer; NaN where no step gave a finite value."""
+        if not self._sums:
+            return {}
+        sums = average(torch.stack([value.float() for value in self._sums.values()]))
+        if not self._finite_only:
+            counts = list(self._counts.values())
+        else:
+            counts = torch.stack([torch.as_tensor(count) for count in self._counts.values()]).tolist()
+        return {
+            name: total / count if count else float("nan")
+            for name, total, count in zip(self._sums, sums.tolist(), counts, strict=True)
+        }
+
+    def clear(self) -> None:
+        self._sums, self._counts = {}, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sums = {name: value.to(self._device) for name, value in state["sums"].items()}
+        self._counts = {
+            name: count.to(self._device) if isinstance(count, Tensor) else count
+            for name, count in state["counts"].items()
+        }

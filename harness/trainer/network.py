@@ -1,0 +1,27 @@
+"""Network: what learns together, and the width of the representation between model and heads."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from harness.errors import UserError
+
+
+def width_of(model: nn.Module) -> int:
+    """D of the representation (B, D) that a model gives.
+
+    Raises:
+        UserError: the model does not say it.
+    """
+    width = getattr(model, "width", None)
+    if not isinstance(width, int):
+        raise UserError(
+            f"a model says the width of its representation in an attribute `width`, and "
+            f"{type(model).__name__} has {width!r}; set self.width to D where forward returns (B, D)."
+        )
+    return width
+
+
+def together(**parts: nn.Module | None) -> nn.ModuleDict:
+    """The parts that there are, by name."""
+    return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})

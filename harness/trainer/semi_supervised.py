@@ -1,0 +1,165 @@
+"""SemiSupervisedTrainer: a few labelled rows, and many that are only asked to be consistent."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from harness.arrays import Batch, Loaders
+from harness.distributed import gathered
+from harness.errors import UserError
+from harness.predictor import Predictor
+from harness.protocol import Augment
+from harness.task import Task
+from harness.trainer.consistency.method import ConsistencyMethod, weak
+from harness.trainer.contrast.momentum import Momentum
+from harness.trainer.feed import Feed
+from harness.trainer.universal import UniversalTrainer
+
+
+class LabelledPart(NamedTuple):
+    """data (B, *shape) float32; labels (B,) int64 codes."""
+
+    data: Tensor
+    labels: Tensor
+
+
+class UnlabelledPart(NamedTuple):
+    """views: random changes of the same rows, each (M, *shape) float32; rows (M,) int64, of the table."""
+
+    views: tuple[Tensor, ...]
+    rows: Tensor
+
+
+class TwoParts(NamedTuple):
+    """What one step learns from."""
+
+    labelled: LabelledPart
+    unlabelled: UnlabelledPart
+
+
+@final
+class Companion(nn.Module):
+    """What the method remembers, and the teacher of a method that has one."""
+
+    def __init__(self, method: ConsistencyMethod, teacher: Momentum | None) -> None:
+        super().__init__()
+        self.method = method
+        self.teacher = teacher
+
+
+@final
+class SemiSupervisedTrainer(UniversalTrainer):
+    """Learns classes from labelled rows and from the consistency of its predictions for the others.
+
+    The loss is the cross-entropy of the labelled rows, weakly augmented, plus the method's term; both
+    parts go through the network together. `train/loss_labelled` and `train/loss_unlabelled` add up to
+    `train/loss`; `train/mask_rate` is the share of unlabelled rows that a method with a threshold used.
+
+    An epoch is one pass over the part with more batches, as a rule the unlabelled one; the other
+    repeats beside it. Valid and test rows keep their labels, so that the monitored score is measured
+    on more labels than the training has; `trainer.monitor` and early stopping profit from that.
+
+    Args:
+        method: what is asked of the rows without labels.
+    """
+
+    needs_labels = True
+    learns_unlabelled = True
+    companion: Companion
+
+    def __init__(self, *, method: ConsistencyMethod, **universal: Any) -> None:
+        super().__init__(**universal)
+        self.method = method
+        self.criterion: nn.Module = nn.CrossEntropyLoss()
+
+    def build_head(self, width: int, task: Task) -> nn.Module:
+        """One logit per class, or of two classes one logit of the second, as in supervised learning."""
+        if not task.classification:
+            kinds = {"none": "absent", "multilabel": "several labels of each row"}
+            found = kinds.get(task.kind, "a number")
+            raise UserError(
+                f"trainer=semi_supervised learns one class of each row, and the target is {found}; name a "
+                "column of classes with data.extract.target=COLUMN, or use trainer=supervised or contrastive."
+            )
+        logits = nn.Linear(width, task.outputs)
+        return nn.Sequential(logits, nn.Flatten(0)) if task.kind == "binary" else logits
+
+    def build_companion(self, model: nn.Module, head: nn.Module | None, task: Task) -> Companion:
+        if self.method.decay is None or head is None:
+            return Companion(self.method, None)
+        return Companion(self.method, Momentum(model, head))
+
+    def prepare(self, loaders: Loaders) -> None:
+        assert loaders.unlabelled is not None  # `feed` refused data without
+        rows = loaders.unlabelled.rows.sort().values
+        self.method.begin(len(self.task.classes), rows.to(self.device))
+        self.follow = None if self.companion.teacher is None else self._follow
+
+    def feed(self, loaders: Loaders) -> Feed:
+        if loaders.unlabelled is None:
+            raise UserError(
+                "trainer=semi_supervised learns from unlabelled rows as well, and this split leaves none; "
+                "hide labels with split.labelled=40 or another number, give rows without a target, or use "
+                "trainer=supervised."
+            )
+        if not len(loaders.train):
+            raise UserError(
+                "trainer=semi_supervised learns from labelled rows as well, and this split leaves none to "
+                "train on; choose a split that does, or learn without labels by trainer=contrastive."
+            )
+        self._labelled_lead = len(loaders.train) > len(loaders.unlabelled)
+        if self._labelled_lead:
+            return Feed(loaders.train, beside=loaders.unlabelled)
+        return Feed(loaders.unlabelled, beside=loaders.train)
+
+    def unpack(self, portion: tuple[Batch, Batch], augment: Augment) -> TwoParts:
+        labelled, unlabelled = portion if self._labelled_lead else portion[::-1]
+        assert labelled.targets is not None  # the corridor refused data without labels
+        return TwoParts(
+            LabelledPart(weak(augment, labelled.inputs), labelled.targets),
+            UnlabelledPart(self.method.views(unlabelled.inputs, augment), unlabelled.rows),
+        )
+
+    def loss(self, parts: TwoParts) -> Tensor:
+        (data, labels), (views, rows) = parts
+        teacher = self.companion.teacher
+        own, *others = self._outputs(data, *(views if teacher is None else views[:-1]))
+        if teacher is not None:
+            others.append(gathered(teacher(views[-1])))
+        term = self.method([_logits(outputs) for outputs in others], gathered(rows), self.progress_share)
+        labelled = self._compare(own, gathered(labels))
+        self.meters.add("train/loss_labelled", labelled)
+        self.meters.add("train/loss_unlabelled", term.loss)
+        if term.rate is not None:
+            self.meters.add("train/mask_rate", term.rate)
+        loss: Tensor = labelled + term.loss
+        return loss
+
+    def predictor(self) -> Predictor:
+        return Predictor(self.model, self.head, self.task, self._compare, self.autocast)
+
+    def _outputs(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of several batches, which pass through the network as one."""
+        assert self.head is not None
+        together = self.head(self.model(torch.cat(inputs)))
+        parts = torch.split(together, [len(batch) for batch in inputs])
+        return tuple(gathered(part) for part in parts)
+
+    def _compare(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        loss: Tensor = self.criterion(_logits(outputs), targets)
+        return loss
+
+    def _follow(self) -> None:
+        """The teacher's next weights; the average is of few steps at first, like `trainer.update.ema`."""
+        teacher, decay = self.companion.teacher, self.method.decay
+        if teacher is not None and decay is not None and self.head is not None:
+            teacher.follow(min(decay, (1 + self.step) / (10 + self.step)), self.model, self.head)
+
+
+def _logits(outputs: Tensor) -> Tensor:
+    """(B, C) float32 logits; of one logit z of the second of two classes, (0, z): the same probabilities."""
+    outputs = outputs.float()
+    return outputs if outputs.ndim == 2 else torch.stack([torch.zeros_like(outputs), outputs], dim=1)

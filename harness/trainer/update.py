@@ -1,0 +1,192 @@
+"""Update: from the gradient of a loss to new weights, and what guards them on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+_FIRST_SCALE, _GROWTH, _BACKOFF, _INTERVAL = 2.0**16, 2.0, 0.5, 2000
+"""Dynamic loss scaling as in arXiv 1710.03740, section 3.2, with torch's own constants."""
+
+_SMALLEST_SCALE = 2.0**-10
+"""Below it the loss itself, not its scale, is what overflows."""
+
+
+@final
+class Update:
+    """One optimizer step: accumulated, unscaled, clipped, guarded, averaged.
+
+    A step whose gradient is not finite changes nothing: it is recorded on the device, and no program
+    waits for it. Where the optimizer can leave a step out on the device (torch's fused ones), it does;
+    elsewhere its Python code is told, which costs a wait per step on a graphics card.
+
+    Args:
+        accumulate: batches whose gradients are averaged for one optimizer step.
+        clip_norm: largest 2-norm of the gradient of all parameters together; None: no clipping.
+        ema: decay per step of a moving average of the weights, which is what is judged, kept and
+            evaluated; None: the weights themselves. The decay rises to it as (1 + t) / (10 + t).
+        skip: how many steps with a gradient that is not finite are left out before the training ends.
+            With fp16 a step that overflows is no fault: its scale is lowered.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    def __init__(self, *, accumulate: int, clip_norm: float | None, ema: float | None, skip: int) -> None:
+        if accumulate < 1:
+            raise ValueError(f"accumulate must be 1 or more batches, got {accumulate}")
+        if clip_norm is not None and not clip_norm > 0:
+            raise ValueError(f"clip_norm must be above 0 or null, got {clip_norm}")
+        if ema is not None and not 0 < ema < 1:
+            raise ValueError(f"ema must be between 0 and 1, or null, got {ema}")
+        if skip < 0:
+            raise ValueError(f"skip must be 0 or more steps, got {skip}")
+        self.accumulate = accumulate
+        self.clip_norm = clip_norm
+        self.skip = skip
+        self._decay = ema
+
+    def attach(
+        self,
+        parameters: Iterable[nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        kept: nn.Module,
+        device: torch.device,
+        scaled: bool,
+    ) -> None:
+        """Begins a training.
+
+        Args:
+            parameters: those that the optimizer changes.
+            kept: whose weights and buffers are averaged.
+            scaled: whether the loss is scaled, for gradients in float16.
+        """
+        self._parameters = list(parameters)
+        self._optimizer = optimizer
+        self._found = torch.zeros((), device=device)
+        self._unscale = torch.ones((), device=device)
+        self._bad: Tensor | int = 0
+        self._scale = torch.full((), _FIRST_SCALE, device=device) if scaled else None
+        self._growth = torch.zeros((), dtype=torch.int32, device=device)
+        masks = getattr(optimizer, "_step_supports_amp_scaling", False)
+        self._masked = masks and waits(device)
+        if self._masked:
+            asked: Any = optimizer  # where its step looks for them
+            asked.found_inf, asked.grad_scale = self._found, None
+        self._live = list(kept.state_dict(keep_vars=True).values())
+        self._average = None if self._decay is None else [t.detach().clone() for t in self._live]
+        self._steps = 0
+
+    def backward(self, loss: Tensor, together: int = 1) -> None:
+        """Adds the gradient of a loss that is one of `together` to average."""
+        if together > 1:
+            loss = loss / together
+        if self._scale is not None:
+            loss = loss * self._scale
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self) -> None:
+        """Moves the weights by the gradients gathered so far, and forgets these."""
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if self._scale is not None:
+            self._unscale = self._scale.double().reciprocal().float()
+        # One kernel: unscales, and sets `found` to 1 where anything is not finite.
+        torch._amp_foreach_non_finite_check_and_unscale_(gradients, self._found, self._unscale)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._parameters, self.clip_norm)
+        if self._masked:
+            self._optimizer.step()
+            self._count_on_the_device()
+        elif self._found.item() == 0:
+            self._optimizer.step()
+        else:
+            self._count()
+        for parameter in self._parameters:
+            parameter.grad = None
+        if self._scale is not None:
+            torch._amp_update_scale_(self._scale, self._growth, self._found, _GROWTH, _BACKOFF, _INTERVAL)
+            self._found.zero_()
+        if self._average is not None:
+            self._follow(self._average)
+
+    def _count(self) -> None:
+        """A bad step, known to the program: those beyond `skip` leave `found` set, for good."""
+        self._bad += 1
+        if int(self._bad) <= self.skip:
+            self._found.zero_()
+
+    def _count_on_the_device(self) -> None:
+        if self._scale is None:
+            self._bad = self._bad + self._found
+            if self.skip:
+                self._found.copy_(self._bad > self.skip)
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were left out so far, those after the end of a training's patience included."""
+        return int(self._bad)
+
+    @property
+    def failed(self) -> int:
+        """How many steps ago, this one included, the training became hopeless; 0 where it did not."""
+        if self._scale is not None:
+            return int(self._scale.item() < _SMALLEST_SCALE)
+        return max(0, int(self._bad) - self.skip)
+
+    @torch.no_grad()
+    def _follow(self, average: list[Tensor]) -> None:
+        self._steps += 1
+        assert self._decay is not None
+        share = 1 - min(self._decay, (1 + self._steps) / (10 + self._steps))
+        pairs = list(zip(average, self._live, strict=True))
+        torch._foreach_lerp_(
+            [slow for slow, _ in pairs if slow.is_floating_point()],
+            [live for _, live in pairs if live.is_floating_point()],
+            share,
+        )
+        for slow, live in pairs:
+            if not slow.is_floating_point():
+                slow.copy_(live)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it the network has its averaged weights, where `ema` asks for an average."""
+        self._exchange()
+        try:
+            yield
+        finally:
+            self._exchange()
+
+    @torch.no_grad()
+    def _exchange(self) -> None:
+        for slow, live in zip(self._average or (), self._live, strict=self._average is not None):
+            kept = live.clone()
+            live.copy_(slow)
+            slow.copy_(kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "bad": int(self._bad),
+            "scale": self._scale,
+            "growth": self._growth,
+            "average": self._average,
+            "steps": self._steps,
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._bad, self._steps = int(state["bad"]), int(state["steps"])
+        if self._scale is not None and state["scale"] is not None:
+            self._scale.copy_(state["scale"])
+            self._growth.copy_(state["growth"])
+        for slow, saved in zip(self._average or (), state["average"] or (), strict=True):
+            slow.copy_(saved)
+
+
+def waits(device: torch.device) -> bool:
+    """Whether a program that asks for a number on the device has to wait for it."""
+    return device.type != "cpu"

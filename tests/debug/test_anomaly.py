@@ -1,0 +1,106 @@
+"""debug=anomaly names where the first number that is not finite comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.debug.anomaly import finite
+from harness.errors import Diverged
+
+
+class Root(nn.Module):
+    """The square root of zero: finite, with a gradient that is not, times zero."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs + (inputs * 0).sqrt() * 0
+
+
+def spoil(model: nn.Module) -> None:
+    next(part for part in model.modules() if isinstance(part, nn.Linear)).weight.data[0, 0] = torch.inf
+
+
+def overflow(model: nn.Module) -> None:
+    next(part for part in model.modules() if isinstance(part, nn.Linear)).weight.data.fill_(3e38)
+
+
+def root(model: nn.Module) -> None:
+    parent, name = next(
+        (part, name)
+        for part in model.modules()
+        for name, child in part.named_children()
+        if isinstance(child, nn.Linear)
+    )
+    setattr(parent, name, nn.Sequential(getattr(parent, name), Root()))
+
+
+def test_a_weight_that_is_not_finite_is_named_with_its_module(study: Callable[..., Any]) -> None:
+    said = (
+        r"^model\.[\w.]+ \(Linear\) is the first module whose output is not finite, in step 1: its weight is "
+        r"not finite either; try a lower trainer\.optimizer\.lr or trainer\.update\.clip_norm=1\.$"
+    )
+    with pytest.raises(Diverged, match=said):
+        study("debug=anomaly", change=spoil).train()
+
+
+def test_an_output_that_overflows_is_told_from_a_weight_that_did(study: Callable[..., Any]) -> None:
+    said = r"whose output is not finite, in step 1: its input and its weights are finite; try a lower"
+    with pytest.raises(Diverged, match=said):
+        study("debug=anomaly", change=overflow).train()
+
+
+def test_an_input_that_is_not_finite_is_told_from_an_output(study: Callable[..., Any]) -> None:
+    made = study("debug=anomaly")
+    object.__setattr__(made.experiment, "augment", lambda inputs: inputs / 0)
+    said = (
+        r"is the first module to meet a number that is not finite, in its input, in step 1; look for extreme "
+        r"values in the data and in the augmentation\.$"
+    )
+    with pytest.raises(Diverged, match=said):
+        made.train()
+
+
+@pytest.mark.filterwarnings("ignore:Error detected in SqrtBackward0")
+def test_a_gradient_that_is_not_a_number_is_named_by_its_operation(study: Callable[..., Any]) -> None:
+    said = (
+        r"^the backward pass of \w+Backward0 gave NaN in step 1, though all that came before it was finite; "
+        r"the stack of calls above shows where its forward pass stands\.$"
+    )
+    with pytest.raises(Diverged, match=said):
+        study("debug=anomaly", change=root).train()
+
+
+def test_another_fault_stays_what_it_is(study: Callable[..., Any]) -> None:
+    made = study("debug=anomaly")
+    with (
+        pytest.raises(RuntimeError, match=r"^something else$"),
+        made.mode(made.experiment, made.notebook, lambda: False),
+    ):
+        raise RuntimeError("something else")
+
+
+def test_afterwards_nothing_is_looked_at_any_more(study: Callable[..., Any]) -> None:
+    made = study("debug=anomaly", "trainer.epochs=1")
+    made.train()
+    assert not torch.is_anomaly_enabled()
+    layer = nn.Linear(1, 1)
+    layer.weight.data.fill_(torch.nan)
+    assert layer(torch.ones(1)).isnan().all()
+
+
+@pytest.mark.parametrize(
+    ("value", "right"),
+    [
+        (torch.tensor([1.0, torch.inf]), False),
+        (torch.tensor([1, 2]), True),
+        ((torch.ones(1), [torch.tensor(torch.nan)]), False),
+        ({"a": torch.ones(1), "b": None}, True),
+        ("text", True),
+    ],
+)
+def test_finite_looks_into_tuples_lists_and_dicts(value: object, right: bool) -> None:
+    assert finite(value) is right
