@@ -1,4 +1,4 @@
-"""Exposure: which rows of a fold the weights that it starts from have already seen."""
+"""Exposure: which rows of a fold the weights that it starts from have already seen, however many runs ago."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from harness.build import target
 from harness.errors import UserError
 from harness.fold import Fold
-from harness.journal import read
+from harness.journal import JOURNAL, read
 from harness.parts import ROWS
 from harness.production.bundle import FACTS
 from harness.table import Table
@@ -21,12 +21,40 @@ from harness.table import Table
 _TRAIN, _VALID, _UNLABELLED = 1, 2, 4
 """As `harness.parts` writes them."""
 
+_PRETRAINED = Path("pretrain", "model", FACTS)
+"""Of a fold's pre-training, as `harness.pretrain` leaves it."""
 
-def exposure(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
-    """What of the fold's test and validation rows the training behind a file of weights has seen.
+
+def run_of(file: Path) -> Path | None:
+    """The folder of the run that a file is part of; None of a file from elsewhere."""
+    return next((folder for folder in file.parents if (folder / JOURNAL).exists()), None)
+
+
+def exposure(file: Path, table: Table, fold: Fold) -> Iterator[str]:
+    """What of the fold's test and validation rows has been seen on the way to a file of weights: by the run
+    that learned them, by the run whose weights that one started from, and so on.
 
     Raises:
-        UserError: it has learned test rows with their labels, so that no score of theirs means anything.
+        UserError: one has learned test rows with their labels, so that no score of theirs means anything.
+    """
+    run = run_of(file)
+    if run is None:
+        return
+    yield from _by_run(file, run, table, fold)
+    tags = _tags(run, _fold_word(file, run)) or _tags(run, "")  # of many folds, few tell a start of their own
+    earlier = tags.get("weights.file")
+    if earlier is None:
+        return
+    if "weights.run" in tags and run_of(Path(earlier)) is None:
+        yield f"{run} started from {earlier}, whose run is gone: which rows it had learned is not known"
+    yield from exposure(Path(earlier), table, fold)
+
+
+def _by_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
+    """What the training of one run has seen.
+
+    Raises:
+        UserError: test rows with their labels.
     """
     if _digest(run) != table.digest:
         yield (
@@ -64,30 +92,49 @@ def exposure(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
 
 def _digest(run: Path) -> str | None:
     """Of the data of a run, as its journal tells it."""
-    starts = [event for event in read(run)[0] if event["event"] == "start" and event["run"] == ""]
-    return str(starts[-1]["tags"].get("data.digest")) if starts else None
+    digest = _tags(run, "").get("data.digest")
+    return None if digest is None else str(digest)
+
+
+def _tags(run: Path, key: str) -> dict[str, Any]:
+    """With which the journal of a run tells that it, or one of its folds, started; {} of none."""
+    starts = [event for event in read(run)[0] if event["event"] == "start" and event["run"] == key]
+    return dict(starts[-1]["tags"]) if starts else {}
+
+
+def _fold_word(file: Path, run: Path) -> str:
+    """fold-3 of a file of that fold; "" where the run has one fold."""
+    return next((part for part in file.relative_to(run).parts if part.startswith("fold-")), "")
 
 
 def _parts(file: Path, run: Path) -> np.ndarray | None:
     """(N,) uint8, the part of each row when the file was trained; of several folds, of the file's own."""
-    words = [part.removeprefix("fold-") for part in file.relative_to(run).parts if part.startswith("fold-")]
+    word = _fold_word(file, run).removeprefix("fold-")
     try:
         with np.load(run / ROWS) as stored:
             numbers, parts = stored["number"], stored["parts"]
     except (OSError, KeyError, ValueError):
         return None
-    places = np.flatnonzero(numbers == int(words[0])) if words and words[0].isdecimal() else np.array([0])
+    places = np.flatnonzero(numbers == int(word)) if word.isdecimal() else np.array([0])
     found: np.ndarray | None = parts[places[0]] if len(places) else None
     return found
 
 
 def _ways(file: Path, run: Path) -> tuple[bool, bool]:
-    """Whether the training learned from labels, and whether it learned from unlabelled rows as well.
-
-    Of a class that is not here any more, the worse is assumed.
+    """Whether the training learned from labels, and whether it learned from unlabelled rows as well; or the
+    pre-training that it began with.
     """
     config = _config(file, run)
-    node = config["trainer"]
+    ways = [_way(config["trainer"])]
+    if (config.get("pretrain") or {}).get("words") is not None:
+        told = next((place for folder in file.parents if (place := folder / _PRETRAINED).is_file()), None)
+        ways.append((True, True) if told is None else _way(json.loads(told.read_text())["config"]["trainer"]))
+    labels, wide = zip(*ways, strict=True)
+    return any(labels), any(wide)
+
+
+def _way(node: dict[str, Any]) -> tuple[bool, bool]:
+    """As `_ways`, of one trainer. Of a class that is not here any more, the worse is assumed."""
     try:
         trainer: Any = target(node, "trainer")
     except (UserError, KeyError, TypeError):
@@ -95,7 +142,6 @@ def _ways(file: Path, run: Path) -> tuple[bool, bool]:
     method = node.get("method")
     pulls = isinstance(method, dict) and bool(method.get("labels"))
     wide = trainer.learns == "representation" or bool(getattr(trainer, "learns_unlabelled", False))
-    wide = wide or (config.get("pretrain") or {}).get("words") is not None
     return bool(trainer.needs_labels) or pulls, wide
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.distributed import world
 from harness.experiment import Experiment
 from harness.plan import Plan
 from harness.table import Table
@@ -20,7 +21,7 @@ def facts(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
         "cache": ", ".join(plan.cache.used),
         "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
         "trainer": f"{type(first.trainer).__name__}, {counted(first.trainer.budget.epochs, 'epoch')} "
-        f"on {first.trainer.device}",
+        f"on {first.trainer.device}{f', {world()} processes' if world() > 1 else ''}",
         "pretrain": _pretrain(first.before),
         "folder": str(folder),
         "auto": ", ".join(f"{key}={value}" for key, value in plan.chosen.items()),

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from harness.checkpoint.file import ENDING, SIDECAR, Torn, facts_of, read_named
 from harness.errors import UserError, near
-from harness.exposure import exposure
+from harness.exposure import exposure, run_of
 from harness.fold import Fold
 from harness.journal import JOURNAL
 from harness.production.bundle import WEIGHTS
@@ -92,8 +92,7 @@ def _journals(outputs: Path) -> Iterator[Path]:
 def _of_fold(place: Path, table: Table, fold: Fold) -> Origin:
     file = place if place.is_file() else _within(place, fold.number)
     _require_intact(file)
-    run = next((folder for folder in file.parents if (folder / JOURNAL).exists()), None)
-    return Origin(file, run, () if run is None else tuple(exposure(file, run, table, fold)))
+    return Origin(file, run_of(file), tuple(exposure(file, table, fold)))
 
 
 def _within(folder: Path, number: int) -> Path:

@@ -182,6 +182,7 @@ class Page:
         self.scores = outcome.scores
         if outcome.said is not None:
             self._say(table, Said(*outcome.said))
+        self.keeper.take_back()
         self.keeper.finish(self._kept)
         self._show()
         if self.key and self.alone and self.past.ended(self.key) != "finished":

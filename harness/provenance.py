@@ -67,5 +67,7 @@ def machine() -> dict[str, str]:
 
 
 def command(words: list[str]) -> str:
-    """The command that repeats this run, quoted for a shell."""
-    return " ".join(["python -m harness", *(shlex.quote(word) for word in words)])
+    """The command that repeats this run, quoted for a shell; torchrun's with one machine's processes."""
+    beside = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    door = "python -m harness" if beside == "1" else f"torchrun --nproc-per-node {beside} -m harness"
+    return " ".join([door, *(shlex.quote(word) for word in words)])

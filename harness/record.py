@@ -8,7 +8,7 @@ import time
 import traceback
 from dataclasses import asdict
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 from omegaconf import OmegaConf
@@ -32,7 +32,7 @@ from harness.plan import Plan
 from harness.predictions import draw
 from harness.protocol import Evaluator
 from harness.resume import Start, going_on
-from harness.same import digest
+from harness.same import digest, earlier_digests
 from harness.scores import direction
 from harness.screen import Screen
 from harness.secrets import Secrets, leaves
@@ -92,14 +92,19 @@ class Record:
     def _require_fresh_folder(self) -> None:
         """MLflow would take a second run in the journal of a first for its continuation."""
         if (self.folder / JOURNAL).exists():
-            raise UserError(
-                f"a run needs a folder of its own, and {self.folder} holds one already; "
-                "choose another with hydra.run.dir=FOLDER, or remove it."
-            )
+            self._refuse_folder()
+
+    def _refuse_folder(self) -> NoReturn:
+        raise UserError(
+            f"a run needs a folder of its own, and {self.folder} holds one already; "
+            "choose another with hydra.run.dir=FOLDER, or remove it."
+        )
 
     def _new_journal(self) -> Journal:
         journal = Journal(self.folder)
-        journal.claim()
+        if not journal.claim():  # another command began in the same folder at the same time
+            journal.close()
+            self._refuse_folder()
         return journal
 
     def _start(self) -> None:
@@ -209,6 +214,7 @@ class Record:
             {"fold": fold.number, "digest": self._digest},
             self.screen.note,
             self.start.found if fold.number == self.start.fold else None,
+            earlier_digests(self.start.past, self.table),
         )
 
     @property
@@ -256,7 +262,8 @@ class Record:
         link = self.tracking.settle(self.folder) or link
         if link is not None and link.trouble:
             self.screen.note(link.trouble)
-        stopped = status in ("interrupted", "failed") and not (error or "").startswith(DIVERGED)
+        # What diverged or was not proved would only do so again.
+        stopped = status in ("interrupted", "failed") and not (error or "").startswith((DIVERGED, "Unproved"))
         go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
         self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link), go_on)
 

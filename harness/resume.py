@@ -24,7 +24,7 @@ from harness.journal import JOURNAL, Journal, alive, read
 from harness.page import key_of
 from harness.past import OVER, Past
 from harness.plan import Plan
-from harness.same import changed_settings, check_allow, digest, digest_of, other_data
+from harness.same import changed_settings, check_allow, digest, earlier_digests, other_data
 from harness.secrets import Secrets
 from harness.tracking.state import State
 from harness.trainer.state import generators, set_generators
@@ -102,11 +102,11 @@ def _taken_up(plan: Plan, start: Start) -> Start:
     done = Done(start.folder).read()
     left = next((fold for fold in plan.folds if fold.number not in done), None)
     if left is None:
-        return replace(start, done=done)
+        told = "all of its training is done: nothing is trained, and what is left is written."
+        return replace(start, done=done, notes=[*start.notes, told])
     folder = start.folder / key_of(left, len(plan.folds)) / CHECKPOINTS
     config = Secrets(plan.cfg).config
-    digests = {digest(plan.table, config)}
-    digests |= {digest_of(plan.table, event["params"]) for event in start.past.starts}
+    digests = {digest(plan.table, config), *earlier_digests(start.past, plan.table)}
     start = replace(start, done=done, fold=left.number)
     place = f"fold {left.number}" if len(plan.folds) > 1 else "the training"
     try:
@@ -188,7 +188,9 @@ def _newest(plan: Plan, folder: Path) -> Start:
             notes.append(f"resume=auto: {earlier} has this configuration, and other data ({difference}).")
             continue
         claimed = _claim(earlier)
-        if claimed is not None:
+        if claimed is not None and claimed.journal is not None and _over(claimed.past):
+            claimed.journal.close()  # another process finished it meanwhile
+        elif claimed is not None:
             lenient = bool(plan.cfg.resume.allow)
             return replace(claimed, lenient=lenient, notes=[*notes, f"resume=auto: going on with {earlier}."])
     none = f"resume=auto: no unfinished run with this configuration below {outputs}; this one starts afresh."
@@ -219,6 +221,8 @@ def _named(plan: Plan, folder: Path, asked: str) -> Start:
 
 def _check(plan: Plan, start: Start, asked: str) -> None:
     past = start.past
+    if past.start is None:
+        return  # its process ended before it told anything: there is nothing to go against
     if past.ended("") in OVER:
         _refuse(asked, "that run is finished", "leave resume out to run it anew")
     if past.diverged:

@@ -77,6 +77,11 @@ def digest(table: Table, config: dict[str, Any]) -> str:
     return digest_of(table, settings(config))
 
 
+def earlier_digests(past: Past, table: Table) -> set[str]:
+    """The words of all that the run was started with before."""
+    return {digest_of(table, event["params"]) for event in past.starts}
+
+
 def digest_of(table: Table, texts: Mapping[str, str]) -> str:
     told = json.dumps([table.digest, bearing(texts)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -305,7 +305,7 @@ def test_of_a_finished_fold_stays_what_was_asked_for(tmp_path: Path, finished: s
 
 
 def test_nothing_stays_of_a_fold_whose_model_is_not_kept(tmp_path: Path) -> None:
-    kept = keeper(tmp_path, finished="all")
+    kept = keeper(tmp_path / "fold-12", finished="all")
     see(kept, progress(1))
     kept.finish(keep=False)
     assert list(tmp_path.iterdir()) == []
@@ -346,6 +346,37 @@ def test_a_full_disk_costs_one_note_and_no_training(tmp_path: Path, monkeypatch:
     kept.see(progress(2, step=15), dict, True)
     told = f"no checkpoint could be written to {tmp_path}/checkpoints (No space left on device); "
     assert notes == [told + "training goes on."]
+
+
+def test_a_state_that_no_checkpoint_can_hold_costs_one_note_and_no_training(tmp_path: Path) -> None:
+    notes: list[str] = []
+    kept = keeper(tmp_path, notes)
+    for epoch in (1, 2):
+        kept.see(progress(epoch), lambda: {"seen": {1}}, False)
+    (note,) = notes
+    assert note.endswith("(seen is a set, which no checkpoint can hold); training goes on.")
+
+
+@pytest.mark.parametrize(("finished", "left"), [("best", ["epoch-0002"]), ("none", [])])
+def test_of_a_fold_that_an_earlier_process_finished_stays_the_same(
+    tmp_path: Path, finished: str, left: list[str]
+) -> None:
+    see(keeper(tmp_path), progress(1), progress(2, best=True), progress(3))
+    chosen = settings_of(finished=finished)
+    facts = {**FACTS, "digest": "of a setting let pass"}
+    later = Keeper(tmp_path / "checkpoints", chosen, Pace(chosen), facts, print, None, {"d"})
+    later.take_back()
+    later.finish(keep=True)
+    assert files(tmp_path) == left
+
+
+def test_what_comes_before_a_fold_goes_on_under_a_setting_that_was_let_pass(tmp_path: Path) -> None:
+    before, _ = keeper(tmp_path).below("pretrain")
+    see(before, progress(1))
+    chosen = settings_of()
+    facts = {**FACTS, "digest": "of a setting let pass"}
+    later = Keeper(tmp_path / "checkpoints", chosen, Pace(chosen), facts, print, None, {"d"})
+    assert later.below("pretrain")[1] == {"epoch": 1, "step": 10}
 
 
 def test_the_newest_intact_checkpoint_is_used_and_the_torn_one_told_of(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness import distributed
-from harness.distributed import Agreed, agree, average, gathered, highest, rank, share, stacked, world
+from harness.distributed import Agreed, agree, alike, average, gathered, highest, rank, share, stacked, world
 
 
 def together(function):
@@ -33,6 +33,12 @@ def test_one_process_is_told_what_it_says():
     assert average(rows) is rows
     assert stacked(rows).tolist() == [[0, 1, 2]]
     assert Agreed(lambda: True)()
+
+
+def test_a_difference_of_one_process_is_known_to_all(processes):
+    ended = processes(together, lambda: (alike({"a": "b"}), alike(rank())))
+    assert values(ended) == [(True, False), (True, False)]
+    assert alike(1)
 
 
 def test_every_process_is_told_what_rank_0_says(processes):

@@ -228,3 +228,18 @@ def test_the_run_is_tagged_with_where_its_weights_come_from(outputs: Path, tmp_p
     tags = next(event["tags"] for event in read(tmp_path / "run")[0] if event["event"] == "start")
     file = outputs / "runs" / "single" / "model" / "weights.safetensors"
     assert (tags["weights.file"], tags["weights.run"]) == (str(file), "single")
+
+
+def test_labels_that_were_learned_two_runs_ago_count_as_well(outputs: Path) -> None:
+    words = ["trainer=contrastive", "model.weights=single", f"outputs={outputs}"]
+    run(compose([*IRIS, *words]), outputs / "runs" / "further")
+    assert plan(outputs, "further").origins[0].notes == ()
+    with pytest.raises(UserError, match=r"^model\.weights come from .*single, which learned the labels of"):
+        plan(outputs, "further", "split.seed=1")
+
+
+def test_labels_that_a_pretraining_learned_count_as_well(outputs: Path) -> None:
+    words = ["trainer=contrastive", "pretrain.words='trainer=supervised trainer.epochs=1'"]
+    run(compose([*IRIS, *words, f"outputs={outputs}"]), outputs / "runs" / "taught")
+    with pytest.raises(UserError, match=r"^model\.weights come from .*taught, which learned the labels of"):
+        plan(outputs, "taught", "split.seed=1")

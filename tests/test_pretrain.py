@@ -182,3 +182,9 @@ def test_a_wrong_value_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^trainer\.epochs must be at least 1 or null, got 0\.$"):
         run(compose([*IRIS, "pretrain.words=trainer=contrastive trainer.epochs=0"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_debugging_that_asks_for_the_runs_own_steps_has_them() -> None:
+    plan = make_plan(compose([*IRIS, FIRST, "debug=profile", "trainer.steps=7"]))
+    assert plan.before is not None
+    assert (plan.cfg.debug.steps, plan.before.cfg.debug) == (7, None)

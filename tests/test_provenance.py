@@ -63,3 +63,10 @@ def test_the_command_can_be_pasted_into_a_shell() -> None:
     words = ["+tags.a='b c'", "model.widths=[1,2]", "x=${oc.env:Y}"]
     assert shlex.split(command(words)) == ["python", "-m", "harness", *words]
     assert command(["seed=1"]) == "python -m harness seed=1"
+
+
+def test_the_command_of_torchrun_is_one_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert command(["seed=1"]) == "torchrun --nproc-per-node 2 -m harness seed=1"
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    assert command(["seed=1"]) == "python -m harness seed=1"

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness.journal import read
+from harness.journal import Journal, read
 
 MODULE = '''
 import os
@@ -370,6 +370,46 @@ def test_torn_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh
     answer = knock(*FAST, "resume=auto")
     assert answer.status == 0
     assert "no safetensors file at all): the training starts afresh." in answer.out
+
+
+@pytest.mark.parametrize("told", ["", '{"event":"start","ti'], ids=["nothing", "half a line"])
+def test_a_run_that_was_killed_before_it_told_anything_starts_afresh_in_its_folder(
+    knock: Any, here: Path, told: str
+) -> None:
+    (here / "run").mkdir()
+    (here / "run" / "journal.jsonl").write_text(told)
+    answer = knock(*FAST, "hydra.run.dir=run", "resume=auto")
+    assert answer.status == 0, answer.err
+    assert "! the training has no checkpoint yet: it starts afresh." in answer.out
+    assert [step for _, step, values in points(here / "run") if "lr" in values] == [1, 2]
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_gone_on_with(
+    finished: Path, knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = (finished / "journal.jsonl").read_text()
+    interrupt(finished)
+    claim = Journal.claim
+
+    def late(self: Journal) -> bool:
+        (finished / "journal.jsonl").write_text(end)
+        return claim(self)
+
+    monkeypatch.setattr(Journal, "claim", late)
+    answer = knock(*FAST, "resume=auto")
+    assert "resume=auto: no unfinished run with this configuration" in answer.out
+    assert (finished / "journal.jsonl").read_text() == end
+
+
+def test_of_two_commands_that_begin_in_one_folder_at_once_the_second_is_refused(
+    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Journal, "claim", lambda self: False)
+    answer = knock(*FAST, "hydra.run.dir=run")
+    assert answer.status == 2
+    assert answer.err.startswith(
+        f"error: a run needs a folder of its own, and {here / 'run'} holds one already; "
+    )
 
 
 def test_a_checkpoint_is_no_run(finished: Path, knock: Any, here: Path) -> None:

@@ -20,7 +20,8 @@ from safetensors.numpy import load_file
 SMALL = ("model=mlp", "model.widths=[16]", "model.dropout=0", "trainer.epochs=2", "data/augment=none")
 QUIET = ("trainer.device=cpu", "tracking=none", "data.cache=off", "split.guard=off")
 
-FEW = ("data.load.batch_size=255",)
+LITTLE = "split.test=0.7"
+"""Leaves some 450 rows to learn from, seven batches of 63 and a rest."""
 
 BOMB = """
 import os
@@ -45,6 +46,8 @@ def torchrun(here, processes, monkeypatch):
         "harness.plot",
         "matplotlib.pyplot",
         "hydra.core.plugins",
+        "torch._dynamo",
+        "torch.distributed.fsdp",
     ):
         import_module(module)  # once here instead of in every process
     monkeypatch.setattr(sys, "argv", ["harness"])
@@ -80,7 +83,7 @@ def assert_equal_runs(one: Path, two: Path) -> None:
     for name, weight in expected.items():
         np.testing.assert_allclose(found[name], weight, rtol=0, atol=1e-5, err_msg=name)
     for entry, same in zip(curves(one), curves(two), strict=True):
-        assert same == pytest.approx(entry, abs=1e-5)
+        assert same == pytest.approx(entry, rel=1e-5, abs=1e-5)
 
 
 def runs_of(sweep: Path) -> list[Path]:
@@ -89,6 +92,7 @@ def runs_of(sweep: Path) -> list[Path]:
 
 def assert_equal_sweeps(knock, torchrun, *words) -> list[Path]:
     """Every run of a sweep by two processes is that of one; its runs."""
+    words = (*words, LITTLE, "data.load.batch_size=63")
     assert knock(*QUIET, *words, "hydra.sweep.dir=one", "-m").status == 0
     assert [ended.value for ended in torchrun(*words, "hydra.sweep.dir=two", "-m")] == [0, 0]
     one, two = runs_of(Path("one")), runs_of(Path("two"))
@@ -102,39 +106,40 @@ def test_a_supervised_training_is_that_of_a_single_process(knock, torchrun):
     found = assert_equal_sweeps(
         knock,
         torchrun,
-        *("trainer.speed.parallel=ddp,fsdp", "trainer.update.accumulate=1,3", "trainer.epochs=2"),
-        *("model=convnet", "model.widths=[8,8]", "data/augment=none", "data.load.batch_size=63"),
+        *("trainer.speed.parallel=ddp,fsdp", "trainer.update.accumulate=3", "trainer.epochs=2"),
+        *("model=convnet", "model.widths=[8,8]", "data/augment=none"),
         *("trainer.layers.head_first=1", "trainer.class_weights=balanced"),
     )
-    assert len(found) == 4
+    assert len(found) == 2
     for folder in found:
         one, two = (pd.read_csv(f"{side}/{folder.name}/predictions.csv") for side in ("one", "two"))
         pd.testing.assert_frame_equal(one, two, check_exact=False, atol=1e-5)
 
 
 def test_a_contrastive_loss_sees_the_whole_batch(knock, torchrun):
-    methods = "trainer/method=simclr,supcon,vicreg,moco"
+    methods = "trainer/method=supcon,vicreg,moco"
     words = (*SMALL, "trainer=contrastive", methods, "trainer.epochs=1", "trainer/optimizer=sgd")
-    assert len(assert_equal_sweeps(knock, torchrun, *words)) == 4
+    assert len(assert_equal_sweeps(knock, torchrun, *words)) == 3
 
 
 def test_a_semi_supervised_loss_sees_the_whole_batch(knock, torchrun):
     """Both terms with uneven shares, and what the methods remember of the rows."""
-    methods = "trainer/method=fixmatch,flexmatch,freematch"
-    words = (*SMALL, "trainer=semi_supervised", methods, "split.labelled=41", "trainer.epochs=2")
-    assert len(assert_equal_sweeps(knock, torchrun, *words, "data.load.batch_size=63")) == 3
+    methods = "trainer/method=flexmatch,freematch"
+    words = (*SMALL, "trainer=semi_supervised", methods, "split.labelled=41", "trainer.epochs=1")
+    assert len(assert_equal_sweeps(knock, torchrun, *words)) == 2
 
 
 def test_processes_that_read_different_rows_train_nothing(torchrun, here):
     text = "x,y\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(40))
-    (here / "0.csv").write_text(text)
-    (here / "1.csv").write_text(text.replace("\n7,", "\n8,"))
+    for rank, rows in enumerate((text, text.replace("\n7,", "\n8,"))):
+        (here / str(rank)).mkdir()
+        (here / str(rank) / "visits.csv").write_text(rows)
     ended = torchrun(
-        "data/extract=csv", "data.extract.path=${oc.env:RANK}.csv", "data.extract.target=y", *SMALL
+        "data/extract=csv", "data.extract.path=${oc.env:RANK}/visits.csv", "data.extract.target=y", *SMALL
     )
     assert [process.value for process in ended] == [2, 2]
     assert ended[0].err == (
-        "error: the processes of torchrun must read the same rows, and 0.csv differs from one to another; "
+        "error: the processes of torchrun must read the same rows, and visits differs from one to another; "
         "name a source in data.extract that stays as it is between two reads, such as a file.\n"
     )
     assert ended[1].err == ""
@@ -150,7 +155,7 @@ def test_rank_0_alone_prints_and_leaves_files(torchrun, here):
 
 
 def test_several_folds_and_several_runs_are_done_together(torchrun, here):
-    ended = torchrun(*SMALL, "trainer.epochs=1", "split=kfold", "split.folds=2", "seed=1,2", *FEW, "-m")
+    ended = torchrun(*SMALL, "trainer.epochs=1", "split=kfold", "split.folds=2", "seed=1,2", "-m")
     assert [process.value for process in ended] == [0, 0]
     (sweep,) = (here / "outputs" / "sweeps").iterdir()
     assert [result(sweep / number)["folds"] for number in ("0", "1")] == [2, 2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any, Literal, final
 
 from harness.checkpoint.file import ENDING, SIDECAR, Torn, remove, write
-from harness.checkpoint.newest import Entry, Found, newest
+from harness.checkpoint.newest import Entry, Found, left_in, newest
 from harness.distributed import share
 from harness.progress import Progress
 
@@ -72,6 +72,7 @@ class Keeper:
         facts: plain values that every checkpoint carries, see `harness.checkpoint.newest`.
         note: takes a sentence that the user must not miss.
         found: what the training goes on from; None for one that begins.
+        earlier: the digests that checkpoints of earlier processes of the run may carry.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class Keeper:
         facts: Mapping[str, Any],
         note: Callable[[str], None],
         found: Found | None,
+        earlier: Collection[str] = (),
     ) -> None:
         self.folder = folder
         self.pace = pace
         self._settings = settings
         self._facts = dict(facts)
         self._note = note
+        self._digests = {*earlier, facts["digest"]}
         self._kept: list[Entry] = [] if found is None else list(found.entries)
         self._best = None if found is None else found.best
         self._full = False
@@ -99,15 +102,15 @@ class Keeper:
         """
         folder = self.folder.parent / name / FOLDER
         try:
-            found = newest(folder, self._facts["fold"], {self._facts["digest"]})
+            found = newest(folder, self._facts["fold"], self._digests)
         except Torn as error:
             self._note(f"{error}: what it belongs to starts afresh.")
             found = None
-        keeper = Keeper(folder, self._settings, self.pace, self._facts, self._note, found)
+        keeper = Keeper(folder, self._settings, self.pace, self._facts, self._note, found, self._digests)
         return keeper, None if found is None else found.state
 
     def see(self, progress: Progress, state: Callable[[], Any], stopping: bool) -> None:
-        """Writes a checkpoint where one is worth it. A full disk costs a note, never the training.
+        """Writes a checkpoint where one is worth it; what cannot be written costs a note, never the training.
 
         Args:
             state: makes what is to be written; asked only then.
@@ -121,9 +124,9 @@ class Keeper:
         began = perf_counter()
         try:
             self._write(progress, state())
-        except OSError as error:
+        except (OSError, TypeError) as error:  # the latter: a state that no checkpoint can hold
             if not self._full:
-                reason = error.strerror or str(error)
+                reason = getattr(error, "strerror", None) or str(error)
                 self._note(f"no checkpoint could be written to {self.folder} ({reason}); training goes on.")
             self._full = True
         self.pace.wrote(perf_counter() - began)
@@ -145,6 +148,10 @@ class Keeper:
     def _of_best(self) -> list[Entry]:
         """The checkpoint of the best epoch, if one was written."""
         return [entry for entry in self._kept if entry.whole and entry.epoch == self._best]
+
+    def take_back(self) -> None:
+        """Knows again what an earlier process left of a fold that it finished."""
+        self._kept, self._best = left_in(self.folder, self._facts["fold"], self._digests)
 
     def finish(self, keep: bool) -> None:
         """The fold is over: leaves what `checkpoint.finished` says, or nothing where `keep` is false."""

@@ -59,6 +59,12 @@ def newest(folder: Path, fold: int, digests: Collection[str]) -> Found | None:
     return None
 
 
+def left_in(folder: Path, fold: int, digests: Collection[str]) -> tuple[list[Entry], int | None]:
+    """The checkpoints of a fold that nobody goes on with, and its best epoch, read off their beginnings."""
+    entries, _ = _readable(folder, fold, digests)
+    return entries, facts_of(entries[-1].path)["best"] if entries else None
+
+
 def _readable(folder: Path, fold: int, digests: Collection[str]) -> tuple[list[Entry], list[str]]:
     """The checkpoints with a readable beginning, the newest last, and what is wrong with the others."""
     entries: list[Entry] = []

@@ -43,10 +43,11 @@ class Fast:
 
 def few(experiment: Experiment, batches: int) -> Experiment:
     """The experiment on the first batches of every part, and what it learns before or beside likewise."""
-    before, scratch = experiment.before, experiment.scratch
+    before, scratch, loaders = experiment.before, experiment.scratch, experiment.loaders
+    unlabelled = None if loaders.unlabelled is None else Few(loaders.unlabelled, batches, whole=True)
     return replace(
         experiment,
-        loaders=each(experiment.loaders, lambda loader: Few(loader, batches)),
+        loaders=replace(each(loaders, lambda loader: Few(loader, batches)), unlabelled=unlabelled),
         before=None if before is None else few(before, batches),
         scratch=None if scratch is None else lambda: few(scratch(), batches),
     )

@@ -33,12 +33,14 @@ class Few:
 
     Args:
         batches: how many; fewer where the part has fewer.
+        whole: whether `ordered`, `rows` and `targets` are those of the whole part, for one that is learned
+            from and never looked at: what remembers its rows is to know each that a pass may bring.
     """
 
-    def __init__(self, loader: Loader, batches: int) -> None:
+    def __init__(self, loader: Loader, batches: int, *, whole: bool = False) -> None:
         self._loader, self._batches = loader, min(batches, len(loader))
-        self._most = batches
-        self._count = sum(len(batch.rows) for batch in self.ordered())
+        self._most = None if whole else batches
+        self._count = len(loader.rows) if whole else sum(len(batch.rows) for batch in self.ordered())
 
     def __iter__(self) -> Iterator[Batch]:
         return islice(iter(self._loader), self._batches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import final
+from typing import Literal, final
 
 from harness.debug.steps import losses
 from harness.errors import Unproved
@@ -18,7 +18,8 @@ class Overfit:
 
     Args:
         falls_to: the share of its first value that the loss is to reach, in (0, 1); a loss that begins
-            below 0 is to fall by as much of its size.
+            below 0 is to fall by as much of its size. "auto": a tenth, or of a trainer that learns a
+            representation, whose losses have a floor well above 0, nine tenths.
 
     Raises:
         ValueError: the share is out of range.
@@ -30,15 +31,18 @@ class Overfit:
         "nothing is evaluated or tracked"
     )
 
-    def __init__(self, *, falls_to: float) -> None:
-        if not 0 < falls_to < 1:
-            raise ValueError(f"falls_to must be above 0 and below 1, got {falls_to}")
+    def __init__(self, *, falls_to: float | Literal["auto"]) -> None:
+        if falls_to != "auto" and not 0 < falls_to < 1:
+            raise ValueError(f"falls_to must be auto, or above 0 and below 1, got {falls_to}")
         self.falls_to = falls_to
+        self._share = 0.1 if falls_to == "auto" else falls_to
 
     @contextmanager
     def __call__(
         self, experiment: Experiment, page: Page, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
+        if self.falls_to == "auto" and experiment.trainer.learns == "representation":
+            self._share = 0.9
         seen = list(self._losses(experiment, stop))
         if seen and not stop():
             page.screen.note(self._judge(seen))
@@ -55,7 +59,7 @@ class Overfit:
 
     def goal(self, first: float) -> float:
         """What a loss that begins at `first` is to reach."""
-        return first - (1 - self.falls_to) * abs(first)
+        return first - (1 - self._share) * abs(first)
 
     def _judge(self, seen: list[float]) -> str:
         """What was reached, in words.
@@ -70,5 +74,5 @@ class Overfit:
             f"the loss of one batch was to fall from {first:.4g} to {goal:.4g} and reached {min(seen):.4g} "
             f"in {len(seen)} steps; try another trainer.optimizer.lr (debug=lr finds one), more "
             "trainer.steps or less regularisation, set debug.falls_to higher where the loss has a floor "
-            "(label smoothing, supcon), and look whether the targets belong to their rows."
+            "(label smoothing, most contrastive methods), and look whether the targets belong to their rows."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             content = load_file(path)
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of another protocol: it loads, or is refused below
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file of another kind fails at any step of unpickling, in any way
         raise _unreadable(path) from error
     for key in ("state_dict", "model"):

@@ -113,8 +113,9 @@ class ContrastiveTrainer(UniversalTrainer):
         if self.probe is None or parts.targets is None:
             return loss
         probe_loss, accuracy = self.probe(representation[: len(parts.data)], parts.targets)
-        self.meters.add("train/probe_loss", probe_loss)
-        self.meters.add("train/probe_accuracy", accuracy)
+        labelled = (parts.targets >= 0).sum()  # a batch without any tells nothing
+        self.meters.add("train/probe_loss", probe_loss, labelled)
+        self.meters.add("train/probe_accuracy", accuracy, labelled)
         # The probe's gradient without its value: `train/loss` is the method's own.
         with_probe: Tensor = loss + (probe_loss - probe_loss.detach())
         return with_probe

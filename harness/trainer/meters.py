@@ -26,13 +26,20 @@ class Meters:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, Tensor | int] = {}
 
-    def add(self, name: str, value: Tensor) -> None:
-        """A scalar of this step, by the full name under which its mean is reported (`train/…`)."""
+    def add(self, name: str, value: Tensor, weight: Tensor | None = None) -> None:
+        """A scalar of this step, by the full name under which its mean is reported (`train/…`).
+
+        Args:
+            weight: a scalar, how much the step counts, such as the number of rows that the value is a mean
+                of; None: as much as any other.
+        """
         value = value.detach()
         count: Tensor | int = 1
+        if weight is not None:
+            value, count = value * weight, weight
         if self._finite_only:
             finite = value.isfinite()
-            value, count = torch.where(finite, value, 0.0), finite.long()
+            value, count = torch.where(finite, value, 0.0), finite * count
         if name in self._sums:
             self._sums[name] += value
             self._counts[name] = self._counts[name] + count
@@ -40,17 +47,15 @@ class Meters:
             self._sums[name], self._counts[name] = value.clone(), count
 
     def means(self) -> dict[str, float]:
-        """The means of all, in one transfer; NaN where no step gave a finite value."""
+        """The means of all, in one transfer; NaN where no step gave a finite value, or one that counts."""
         if not self._sums:
             return {}
-        sums = average(torch.stack([value.float() for value in self._sums.values()]))
-        if not self._finite_only:
-            counts = list(self._counts.values())
-        else:
-            counts = torch.stack([torch.as_tensor(count) for count in self._counts.values()]).tolist()
+        sums = [value.float() for value in self._sums.values()]
+        counts = [torch.as_tensor(count, device=self._device).float() for count in self._counts.values()]
+        totals = average(torch.stack([*sums, *counts])).tolist()
         return {
             name: total / count if count else float("nan")
-            for name, total, count in zip(self._sums, sums.tolist(), counts, strict=True)
+            for name, total, count in zip(self._sums, totals, totals[len(sums) :], strict=False)
         }
 
     def clear(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from harness.errors import UserError
 
@@ -11,7 +11,7 @@ def width_of(model: nn.Module) -> int:
     """D of the representation (B, D) that a model gives.
 
     Raises:
-        UserError: the model does not say it.
+        UserError: the model does not say it, or keeps what no file of weights can hold.
     """
     width = getattr(model, "width", None)
     if not isinstance(width, int):
@@ -19,6 +19,13 @@ def width_of(model: nn.Module) -> int:
             f"a model says the width of its representation in an attribute `width`, and "
             f"{type(model).__name__} has {width!r}; set self.width to D where forward returns (B, D)."
         )
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise UserError(
+                f"the state of a model must be tensors, which a file of weights can hold, and {name} of this "
+                f"{type(model).__name__} is a {type(value).__name__}; let get_extra_state give a tensor, or "
+                "leave it out."
+            )
     return width
 
 

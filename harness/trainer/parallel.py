@@ -67,7 +67,7 @@ class Replicas:
 
     def divided(self, state: Any, part: Any) -> Any:
         """A part's state as it can be loaded, of one whose tensors are whole."""
-        return with_own_kernels(state, part)
+        return as_they_lie(with_own_kernels(state, part), part)
 
 
 def with_own_kernels(state: Any, part: Any) -> Any:
@@ -79,6 +79,28 @@ def with_own_kernels(state: Any, part: Any) -> Any:
         for saved, own in zip(state["param_groups"], part.param_groups, strict=True)
     ]
     return {**state, "param_groups": groups}
+
+
+def as_they_lie(state: Any, part: Any) -> Any:
+    """An optimizer's state, each tensor in the memory order of its parameter; of another part as it is.
+
+    A file keeps numbers, and not how they lay. Fused kernels walk through a parameter and its moments side
+    by side as they lie in memory, and would give the moments of a channels-last weight to other entries.
+    """
+    if not isinstance(part, torch.optim.Optimizer):
+        return state
+    parameters = [parameter for group in part.param_groups for parameter in group["params"]]
+    return {**state, "state": {n: _as_it_lies(kept, parameters[n]) for n, kept in state["state"].items()}}
+
+
+def _as_it_lies(kept: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """What is kept of a parameter, tensors of its shape in its memory order."""
+    return {
+        name: torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
+        if isinstance(value, Tensor) and value.shape == parameter.shape
+        else value
+        for name, value in kept.items()
+    }
 
 
 def spread(loss: Loss, network: nn.Module) -> Loss:

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from harness.checkpoint.tree import flatten
 from harness.errors import UserError
 from harness.trainer.scheduler import Schedule
+from harness.trainer.state import copied
 
 
 def rehearse_step(
@@ -18,7 +20,7 @@ def rehearse_step(
     new_schedule: Callable[[torch.optim.Optimizer], Schedule],
     device: torch.device,
 ) -> Schedule:
-    """Takes a step with both; the schedule, for what it tells of itself.
+    """Takes a step with both, and what a checkpoint keeps of them; the schedule, for what it tells of itself.
 
     Raises:
         UserError: one of them refuses a value.
@@ -29,12 +31,14 @@ def rehearse_step(
         optimizer = new_optimizer([parameter])
         optimizer.step()
         _require_finite_rate(optimizer)
+        flatten(copied(optimizer.state_dict()))  # as a checkpoint will
     with _refusing("trainer.scheduler"):
         schedule = new_schedule(optimizer)
         optimizer.step()  # torch wants one between a scheduler's making and its first move
         if schedule.step is not None:
             schedule.step()
         schedule.epoch(0.0)
+        flatten(copied(schedule.state_dict()["now"]))
     return schedule
 
 
@@ -43,7 +47,7 @@ def _refusing(key: str) -> Iterator[None]:
     """Gives what a part says of a value the key that it stands at; torch does not know ours."""
     try:
         yield
-    except (ArithmeticError, ValueError, TypeError, RuntimeError) as error:
+    except (ArithmeticError, AttributeError, ValueError, TypeError, RuntimeError) as error:
         raise UserError(f"{key}: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 

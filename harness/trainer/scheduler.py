@@ -13,6 +13,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from harness.errors import UserError
 from harness.scores import direction
+from harness.trainer.begun import Groups, gone_on
+from harness.trainer.state import copied
 
 Pace = Literal["never", "step", "epoch", "score"]
 
@@ -72,12 +74,15 @@ class WarmupCosine:
 class Schedule:
     """A scheduler and the pace at which a training moves it.
 
-    `step` is to be called after every optimizer step; None where nothing moves then.
+    `step` is to be called after every optimizer step; None where nothing moves then. A state that is loaded
+    brings how far the rates have come, while the settings of optimizer and scheduler are those of now.
     """
 
-    def __init__(self, scheduler: Any, pace: Pace) -> None:
+    def __init__(self, scheduler: Any, pace: Pace, optimizer: torch.optim.Optimizer) -> None:
         self._scheduler = scheduler
         self._pace = pace
+        self._groups = Groups(optimizer)
+        self._begun = copied(self._now())
         self.step: Callable[[], None] | None = scheduler.step if pace == "step" else None
 
     @property
@@ -93,11 +98,17 @@ class Schedule:
             self._scheduler.step(score)
 
     def state_dict(self) -> dict[str, Any]:
-        return {} if self._scheduler is None else dict(self._scheduler.state_dict())
+        return {"groups": self._groups.state_dict(), "begun": self._begun, "now": self._now()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """To be called when the optimizer has its state."""
+        self._groups.load_state_dict(state["groups"])
+        own = gone_on(state["begun"], state["now"], copied(self._begun))
         if self._scheduler is not None:
-            self._scheduler.load_state_dict(state)
+            self._scheduler.load_state_dict(own)
+
+    def _now(self) -> dict[str, Any]:
+        return {} if self._scheduler is None else dict(self._scheduler.state_dict())
 
 
 def schedule(
@@ -117,7 +128,7 @@ def schedule(
         UserError: it sets the same rate for all groups.
     """
     if new is None:
-        return Schedule(None, "never")
+        return Schedule(None, "never", optimizer)
     shares = [float(group.get("factor", 1.0)) for group in optimizer.param_groups]
     new = _for_each_group(new, shares)
     made = _make(new, optimizer, total_steps, monitor)
@@ -130,13 +141,13 @@ def _make(
 ) -> Schedule:
     if "total_steps" in inspect.signature(new).parameters:
         _refuse_given(new, "total_steps", "trainer.epochs and data.load.batch_size")
-        return Schedule(new(optimizer, total_steps=total_steps), "step")
+        return Schedule(new(optimizer, total_steps=total_steps), "step", optimizer)
     made = getattr(new, "func", new)
     if inspect.isclass(made) and issubclass(made, ReduceLROnPlateau):
         _refuse_given(new, "mode", f"trainer.monitor={monitor}")
         mode = "max" if direction(monitor) == "maximize" else "min"
-        return Schedule(new(optimizer, mode=mode), "score")
-    return Schedule(new(optimizer), "epoch")
+        return Schedule(new(optimizer, mode=mode), "score", optimizer)
+    return Schedule(new(optimizer), "epoch", optimizer)
 
 
 def _for_each_group(new: Callable[..., Any], shares: list[float]) -> Callable[..., Any]:

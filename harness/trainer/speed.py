@@ -21,9 +21,10 @@ class Speed:
         tune: whether cuDNN tries its algorithms for each shape and keeps the quickest, which may be another
             one, with other roundings, in the next run.
         tf32: whether float32 products may be computed in TensorFloat-32 (10 bits of mantissa) on CUDA.
-        parallel: what each process of torchrun keeps; "ddp": all weights. "fsdp": a share of the weights and
-            of the optimizer's memory, see `harness.trainer.shards`; it goes neither with `compile`
-            nor with weights in another order than theirs, which "auto" gives up. One process has nothing to divide, and trains the same either way.
+        parallel: what each process of torchrun keeps. "ddp": all weights; "fsdp": a share of the weights and
+            of the optimizer's memory, see `harness.trainer.shards`. It goes neither with `compile` nor with
+            weights that lie channels last, which "auto" gives up for it. A single process has nothing to
+            divide, and trains the same either way.
 
     Raises:
         ValueError: a value does not go with `parallel`.

@@ -131,7 +131,7 @@ class UniversalTrainer(Way):
         """
         self.attach(model, loaders, divided=self.speed.divides)
         stop, due = Agreed(stop), Agreed(due, lasting=False)
-        best = Best(self.monitor, self._kept)
+        best = Best(self.monitor, self._kept, always=self.update.averages)
         if state is not None:
             self._restore(state, best)
         while self._course.under_way or not self._enough(best):
@@ -246,7 +246,7 @@ class UniversalTrainer(Way):
         course, update, meters, follow = self._course, self.update, self.meters, self.follow
         loss_of = self._loss_of(augment)
         self.clock.run()
-        for portion in course if not self._over() else ():
+        for portion in () if course.under_way and self._over() else course:
             loss = loss_of(portion)
             update.backward(loss, course.together(update.accumulate))
             meters.add("train/loss", loss)

@@ -77,7 +77,7 @@ class Update:
         if self._masked:
             asked: Any = optimizer  # where its step looks for them
             asked.found_inf, asked.grad_scale = self._found, None
-        self._live = list(kept.state_dict(keep_vars=True).values())
+        self._live = _tensors(kept)
         self._average = None if self._decay is None else [t.detach().clone() for t in self._live]
         self._steps = 0
 
@@ -124,6 +124,11 @@ class Update:
             self._bad = self._bad + self._found
             if self.skip:
                 self._found.copy_(self._bad > self.skip)
+
+    @property
+    def averages(self) -> bool:
+        """Whether the weights that are judged and kept are an average of those that train."""
+        return self._decay is not None
 
     @property
     def skipped(self) -> int:
@@ -183,8 +188,16 @@ class Update:
         if self._scale is not None and state["scale"] is not None:
             self._scale.copy_(state["scale"])
             self._growth.copy_(state["growth"])
+        if self._scale is None:
+            self._found.fill_(float(self._bad > self.skip))
         for slow, saved in zip(self._average or (), state["average"] or (), strict=True):
             slow.copy_(saved)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """Its weights and buffers, each of them once, also where two layers share it."""
+    state = network.state_dict(keep_vars=True).values()
+    return list({id(value): value for value in state if isinstance(value, Tensor)}.values())
 
 
 def waits(device: torch.device) -> bool:

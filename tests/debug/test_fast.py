@@ -76,3 +76,9 @@ def test_a_word_that_is_no_mode_is_refused(knock: Callable[..., Any]) -> None:
     answer = knock("debug=quick")
     assert answer.status == 2
     assert "debug has no choice 'quick'" in answer.err
+
+
+def test_a_method_that_remembers_each_row_without_a_label_knows_those_of_the_batches(tmp_path: Path) -> None:
+    words = ["trainer=semi_supervised", "trainer/method=flexmatch", "split.labelled=9"]
+    batches = ["data.load.batch_size=8", "data.load.eval_batch_size=8"]
+    assert run(compose([*IRIS, *words, *batches]), tmp_path / "run").status == "finished"

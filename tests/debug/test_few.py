@@ -52,6 +52,18 @@ def test_few_of_a_part_that_has_fewer_are_all(loaders: Loaders) -> None:
     assert few.rows.tolist() == list(range(22))
 
 
+def test_few_of_a_part_that_is_learned_from_alone_know_all_its_rows(loaders: Loaders) -> None:
+    few = Few(loaders.train, 2, whole=True)
+    assert passed(few) == passed(loaders.train)[:2]
+    assert (
+        few.rows.tolist()
+        == list(range(22))
+        == [row for batch in few.ordered() for row in batch.rows.tolist()]
+    )
+    assert few.targets is not None
+    assert len(few.targets) == 22
+
+
 def test_every_part_that_there_is_is_changed(loaders: Loaders) -> None:
     made = each(loaders, lambda loader: Few(loader, 1))
     assert made.valid is not None

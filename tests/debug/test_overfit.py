@@ -36,8 +36,8 @@ def test_a_model_that_cannot_learn_is_told_with_what_it_reached(study: Callable[
     said = (
         r"^the loss of one batch was to fall from 1\.\d+ to 0\.1\d+ and reached 1\.\d+ in 5 steps; try "
         r"another trainer\.optimizer\.lr \(debug=lr finds one\), more trainer\.steps or less regularisation, "
-        r"set debug\.falls_to higher where the loss has a floor \(label smoothing, supcon\), and look "
-        r"whether the targets belong to their rows\.$"
+        r"set debug\.falls_to higher where the loss has a floor \(label smoothing, most contrastive methods\)"
+        r", and look whether the targets belong to their rows\.$"
     )
     with pytest.raises(Unproved, match=said):
         made.run()
@@ -58,7 +58,7 @@ def test_the_goal_is_a_share_of_the_first_loss_below_zero_too(first: float, goal
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_share_out_of_range_is_refused(share: float) -> None:
-    with pytest.raises(ValueError, match=f"^falls_to must be above 0 and below 1, got {share}$"):
+    with pytest.raises(ValueError, match=f"^falls_to must be auto, or above 0 and below 1, got {share}$"):
         Overfit(falls_to=share)
 
 

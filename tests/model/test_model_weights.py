@@ -193,3 +193,9 @@ def test_another_number_of_channels_is_refused_with_the_number_that_fits(tmp_pat
     assert re.search(
         r"conv1\.weight is \(64, 3, 3, 3\) instead of \(64, 1, 3, 3\); give images of 3 channels\.$", message
     )
+
+
+def test_a_checkpoint_of_another_pickle_protocol_loads_without_a_word(tmp_path: Path) -> None:
+    path, saved = tmp_path / "w.pt", mlp().state_dict()
+    torch.save(saved, path, pickle_protocol=3)
+    torch.testing.assert_close(mlp(str(path)).state_dict(), saved)

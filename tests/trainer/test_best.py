@@ -74,3 +74,29 @@ def test_a_loaded_state_is_left_as_it_was() -> None:
     assert network.weight.item() == 7
     best.see({"valid/accuracy": 0.6})
     assert state["weights"]["weight"].item() == 7
+
+
+class Counting(nn.Linear):
+    """Keeps a plain number beside its weights."""
+
+    seen = 0
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"seen": self.seen}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.seen = state["seen"]
+
+
+def test_what_a_module_keeps_beside_its_weights_comes_back_too() -> None:
+    network = Counting(1, 1)
+    best = Best("valid/accuracy", network)
+    for network.seen, score in ((1, 0.5), (2, 0.9), (3, 0.7)):
+        best.see({"valid/accuracy": score})
+    again = Counting(1, 1)
+    later = Best("valid/accuracy", again)
+    later.load_state_dict(best.state_dict())
+    best.restore()
+    later.restore()
+    assert (network.seen, again.seen) == (2, 2)
+    assert torch.equal(network.weight, again.weight)

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from harness import distributed
 from harness.errors import UserError
 from harness.loss.binary import BinaryCrossEntropy
 from harness.loss.focal import Focal
 from harness.task import Task
-from harness.trainer.class_weights import check_weights, weigh
+from harness.trainer.class_weights import check_weights, evened, weigh
 
 Make = Callable[..., Any]
 THREE = Task("multiclass", ("a", "b", "c"))
@@ -123,3 +124,35 @@ def test_weights_that_do_not_fit_are_refused(weights: Any, loss: nn.Module, task
 def test_a_weight_of_0_is_refused(make_trainer: Make) -> None:
     with pytest.raises(ValueError, match=r"^class_weights must be above 0, got \[1\.0, 0\.0\]$"):
         make_trainer(class_weights=[1.0, 0.0])
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(label_smoothing=0.1), Focal(gamma=2.0)])
+def test_a_share_counts_by_the_weights_of_its_rows(processes: Make, loss: nn.Module) -> None:
+    """Of seven rows the first process has three: one of class 0, two of class 1."""
+    logits = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    codes = torch.tensor([0, 1, 1, 2, 2, 0, 2])
+    loss.weight = torch.tensor([1.0, 2.0, 4.0])
+
+    def share_of_the_loss() -> float:
+        distributed.join()
+        own = distributed.slice_of(7)
+        mean = loss(logits[own], codes[own]) * evened(loss, codes[own])
+        told = float(distributed.average(mean * distributed.weight_of(7)))
+        distributed.leave()
+        return told
+
+    assert evened(loss, codes) == 1
+    expected = pytest.approx(float(loss(logits, codes)), rel=1e-6)
+    assert [ended.value for ended in processes(share_of_the_loss)] == [expected, expected]
+
+
+def test_a_mean_without_weights_of_classes_stays_as_it_is(processes: Make) -> None:
+    def factors() -> list[Tensor | float]:
+        distributed.join()
+        rows = torch.arange(3) % 2
+        unweighted = evened(nn.CrossEntropyLoss(), rows)
+        binary = evened(Focal(gamma=1.0), rows.float())
+        distributed.leave()
+        return [unweighted, binary, evened(nn.MSELoss(), rows.float())]
+
+    assert [ended.value for ended in processes(factors)] == [[1, 1, 1]] * 2

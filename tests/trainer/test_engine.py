@@ -331,3 +331,15 @@ def test_fp16_gives_up_where_no_scale_helps(make_loaders: Make) -> None:
     trainer = plain(precision="fp16", epochs=5)
     with pytest.raises(Diverged, match=r"^a gradient became NaN or infinite in step 32, epoch 4 "):
         list(fit(trainer, Root(), make_loaders(train=32, batch_size=4)))
+
+
+def test_without_a_score_the_average_is_kept_all_the_same(make_loaders: Make, make_model: Make) -> None:
+    model, averages = make_model(), []
+
+    def judge(predictor: Predictor) -> dict[str, float]:
+        averages.append(predictor.model.linear.weight.detach().clone())
+        return {}
+
+    trainer = plain(ema=0.9, epochs=2)
+    list(fit(trainer, model, make_loaders(train=32, batch_size=4), judge=judge))
+    assert torch.equal(model.linear.weight, averages[-1])

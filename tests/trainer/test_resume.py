@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
+from harness.checkpoint.tree import flatten, unflatten
+from harness.compose import CONF
 from harness.experiment import Experiment
 from harness.progress import Progress
 
 Make = Callable[..., Experiment]
+
+METHODS = {
+    yaml.stem: yaml
+    for yaml in sorted((CONF / "trainer" / "method").glob("*.yaml"))
+    if not yaml.stem.startswith("column_")  # whose tables name pairs
+}
 
 FOUR_EPOCHS = [
     "data/extract=breast_cancer",
@@ -24,11 +32,10 @@ FOUR_EPOCHS = [
 
 
 def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    """As a checkpoint takes it: without pickle, so that reading it can run no code."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    read: dict[str, Any] = torch.load(file, weights_only=True)
+    """As a checkpoint takes it: numbers without their order in memory."""
+    tensors, text = flatten(state)
+    content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    read: dict[str, Any] = unflatten(load(content), text)
     return read
 
 
@@ -82,6 +89,38 @@ def test_resumed_equals_uninterrupted(make_experiment: Make, trainer: str, words
     assert same(later_states, states[2:])
     assert same(resumed.trainer.network.state_dict(), whole.trainer.network.state_dict())
     assert len({progress.scores["train/loss"] for progress in passed}) == 4
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
+def test_weights_that_lie_channels_last_resume_as_they_lie(make_experiment: Make, optimizer: str) -> None:
+    """A fused step walks through weights and moments side by side in memory, and a file keeps no order."""
+    words = ["model=convnet", f"trainer/optimizer={optimizer}", "split.test=0.8", "trainer.epochs=3"]
+    whole, resumed = make_experiment(*words), make_experiment(*words, "seed=1")
+    assert not whole.model.state_dict()["stages.2.0.weight"].is_contiguous()
+    states, _ = finish(whole)
+    later, _ = finish(resumed, states[0])
+    assert same(later, states[1:])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_resumes_at_an_epochs_end_and_within_one(make_experiment: Make, method: str) -> None:
+    """Queues, momentum copies, thresholds and what a method keeps of each row are part of the state."""
+    family = "semi_supervised" if ".consistency." in METHODS[method].read_text() else "contrastive"
+    labels = ["split.labelled=60"] if family == "semi_supervised" else []
+    words = [f"trainer={family}", f"trainer/method={method}", *labels, *FOUR_EPOCHS, "trainer.epochs=3"]
+    whole, states, at = make_experiment(*words), [], []
+    parts = (whole.model, whole.loaders, whole.augment, whole.judge, lambda: False)
+    for progress in whole.trainer.fit(*parts, due=lambda: True):
+        states.append(through_a_file(progress.state()))
+        at.append(progress)
+    within = next(place for place, progress in enumerate(at) if not progress.whole and progress.epoch == 2)
+    for place in (within, next(place for place, progress in enumerate(at) if progress.whole)):
+        resumed = make_experiment(*words, "seed=1")
+        later, passed = finish(resumed, states[place])
+        ends = [state for state, progress in zip(states, at, strict=True) if progress.whole]
+        assert same(later, ends[-len(later) :])
+        assert [progress.epoch for progress in passed][-1] == 3
+        assert same(resumed.model.state_dict(), whole.model.state_dict())
 
 
 def test_the_best_epoch_may_lie_before_the_interruption(make_experiment: Make) -> None:

@@ -89,8 +89,8 @@ def test_no_scheduler_is_a_constant_rate() -> None:
     optimizer = sgd(0.2)
     moves = plan(None, optimizer)
     assert rates(moves, optimizer) == [0.2] * 12
-    assert moves.state_dict() == {}
-    moves.load_state_dict({})
+    assert moves.state_dict()["now"] == {}
+    moves.load_state_dict(moves.state_dict())
 
 
 def test_a_scheduler_that_takes_total_steps_moves_after_every_step() -> None:
@@ -166,3 +166,50 @@ def test_a_schedule_goes_on_where_its_state_was_taken(new: Any) -> None:
     fresh.load_state_dict(state["optimizer"])
     resumed.load_state_dict(state["schedule"])
     assert rates(resumed, fresh, epochs=2) == rates(moves, optimizer, epochs=2)
+
+
+def went_on(earlier: Any, now: Any, *, total_steps: int, lr: float = 0.2, **group: Any) -> list[float]:
+    """The rates of 4 more steps, or epochs, under other settings, of a training that was stopped after 4."""
+    optimizer, fresh = sgd(0.2), sgd(lr)
+    fresh.param_groups[0].update(group)
+    moves = plan(earlier, optimizer)
+    rates(moves, optimizer, epochs=4, steps=1)
+    resumed = schedule(now, fresh, total_steps=total_steps, monitor="valid/accuracy")
+    fresh.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(moves.state_dict())
+    assert {name: fresh.param_groups[0][name] for name in group} == group
+    return rates(resumed, fresh, epochs=4, steps=1)
+
+
+def afresh(new: Any, *, total_steps: int, lr: float = 0.2) -> list[float]:
+    optimizer = sgd(lr)
+    moves = schedule(new, optimizer, total_steps=total_steps, monitor="valid/accuracy")
+    return rates(moves, optimizer, epochs=8, steps=1)[4:]
+
+
+@pytest.mark.parametrize(
+    "new", [partial(lr_scheduler.OneCycleLR, max_lr=0.1), partial(WarmupCosine, warmup=0.25, final=0.0)]
+)
+def test_a_training_made_longer_goes_on_along_the_longer_schedule(new: Any) -> None:
+    found, expected = went_on(new, new, total_steps=40), afresh(new, total_steps=40)
+    assert found[1:] == pytest.approx(expected[1:])  # torch's had set the next rate already
+
+
+def test_a_setting_of_the_scheduler_that_was_changed_holds_from_there_on() -> None:
+    short, long = (partial(lr_scheduler.StepLR, step_size=size) for size in (6, 5))
+    assert went_on(short, long, total_steps=12) == pytest.approx(afresh(long, total_steps=12))
+
+
+@pytest.mark.parametrize("new", [None, partial(lr_scheduler.ExponentialLR, gamma=0.5)])
+def test_a_setting_of_the_optimizer_that_was_changed_holds_from_there_on(new: Any) -> None:
+    found = went_on(new, new, total_steps=12, lr=0.01, weight_decay=0.3)
+    assert found == pytest.approx(afresh(new, total_steps=12, lr=0.01))
+
+
+def test_the_state_of_another_scheduler_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^another state: steps; now "):
+        went_on(
+            partial(WarmupCosine, warmup=0.0, final=0.0),
+            partial(lr_scheduler.StepLR, step_size=2),
+            total_steps=12,
+        )

@@ -45,3 +45,23 @@ def test_tensorfloat_and_cudnns_search_are_off_unless_asked_for() -> None:
     assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark) == ("highest", False)
     laid_out(tf32=True, tune=True)
     assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark) == ("high", True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"compile": "default"}, "compile must be false with trainer.speed.parallel=fsdp, got default"),
+        (
+            {"channels_last": True},
+            "channels_last must be auto or false with trainer.speed.parallel=fsdp, got true",
+        ),
+    ],
+)
+def test_what_divided_weights_cannot_have_is_refused(changes: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        laid_out(parallel="fsdp", **changes)
+
+
+def test_one_process_divides_nothing() -> None:
+    speed = Speed(channels_last="auto", compile=False, tune=False, tf32=False, parallel="fsdp")
+    assert not speed.divides

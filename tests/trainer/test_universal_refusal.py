@@ -124,3 +124,42 @@ def test_a_rehearsal_leaves_model_and_generators_as_they_were(
     make_trainer("contrastive").rehearse(model, make_loaders())
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
+
+
+class Stateless:
+    """A scheduler of which no checkpoint can be made."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+    def step(self) -> None:
+        pass
+
+
+class Odd(Stateless):
+    def state_dict(self) -> dict[str, Any]:
+        return {"seen": {1}}
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "words"),
+    [
+        (Stateless, "'Stateless' object has no attribute 'state_dict'"),
+        (Odd, "seen is a set, which no checkpoint can hold"),
+    ],
+)
+def test_a_scheduler_that_could_not_go_on_after_a_stop_is_refused(
+    make_trainer: Make, make_model: Make, make_loaders: Make, scheduler: type, words: str
+) -> None:
+    with pytest.raises(UserError, match=rf"^trainer\.scheduler: {words}\.$"):
+        make_trainer(scheduler=scheduler).rehearse(make_model(), make_loaders())
+
+
+def test_a_model_whose_state_no_file_of_weights_can_hold_is_refused(
+    make_trainer: Make, make_model: Make, make_loaders: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    monkeypatch.setattr(type(model), "get_extra_state", lambda self: {"seen": 1})
+    words = r"^the state of a model must be tensors, .*, and _extra_state of this Net is a dict; let "
+    with pytest.raises(UserError, match=words):
+        make_trainer().rehearse(model, make_loaders())

@@ -11,7 +11,7 @@ def test_without_a_group_every_group_is_listed_with_its_choices(knock: Any) -> N
     assert (answer.status, answer.err) == (0, "")
     lines = dict(line.split(maxsplit=1) for line in answer.out.splitlines())
     assert lines["tracking"] == "mlflow, none"
-    assert lines["trainer/method"] == "simclr, supcon, triplet"
+    assert lines["trainer/optimizer"] == "adam, adamw, lars, rmsprop, sgd"
     assert list(lines) == sorted(groups())
 
 
