@@ -101,7 +101,8 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     trainer: UniversalTrainer = build(cfg.trainer, "trainer")
     evaluator: Evaluator = build(cfg.evaluate, "evaluate")
     check_monitor(trainer.monitor, evaluator.names)
-    seen = fold.with_unlabelled_in_training() if _learns_unlabelled(trainer) else fold
+    wide = trainer.learns == "representation" or trainer.learns_unlabelled
+    seen = fold.with_unlabelled_in_training() if wide else fold
     transform, arrays = pipeline.shape(cfg, table, seen, plan.cache, fold.unlabelled)
     if trainer.learns == "representation":
         fold = seen
@@ -121,10 +122,6 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     return Experiment(
         fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, told, before, scratch
     )
-
-
-def _learns_unlabelled(trainer: UniversalTrainer) -> bool:
-    return trainer.learns == "representation" or bool(getattr(trainer, "learns_unlabelled", False))
 
 
 def _with_partners(

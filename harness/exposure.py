@@ -141,7 +141,7 @@ def _way(node: dict[str, Any]) -> tuple[bool, bool]:
         return True, True
     method = node.get("method")
     pulls = isinstance(method, dict) and bool(method.get("labels"))
-    wide = trainer.learns == "representation" or bool(getattr(trainer, "learns_unlabelled", False))
+    wide = trainer.learns == "representation" or bool(trainer.learns_unlabelled)
     return bool(trainer.needs_labels) or pulls, wide
 
 

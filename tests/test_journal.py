@@ -151,13 +151,16 @@ def test_a_forked_child_does_not_hold_the_claim_of_its_parent(tmp_path: Path) ->
     journal = Journal(tmp_path)
     assert journal.claim()
     reading, writing = os.pipe()
+    begun, begin = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(writing)
+        os.write(begin, b".")
         os.read(reading, 1)  # until the parent is done
         os._exit(0)
+    assert os.read(begun, 1)
     journal.close()
     assert Journal(tmp_path).claim()
-    os.close(writing)
-    os.close(reading)
+    for end in (writing, reading, begun, begin):
+        os.close(end)
     os.waitpid(child, 0)

@@ -200,7 +200,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(knock: Any, only_run:
     )
     assert answer.status == 1
     (sentence,) = answer.err.splitlines()
-    assert sentence.startswith("error: the training loss became nan in epoch 1 (")
+    assert sentence.startswith("error: the training loss became nan in step 2, epoch 1 (")
     assert "try trainer.optimizer.lr=1e+29 or trainer.update.clip_norm=1" in sentence
     result = strict(only_run() / "result.json")
     assert result["status"] == "failed"
