@@ -105,7 +105,7 @@ def _ready(plan: Plan, size: int) -> tuple[Experiment, Portion]:
     trainer = experiment.trainer
     trainer.attach(experiment.model, experiment.loaders)
     trainer.network.train()
-    return experiment, next(iter(Course(trainer.feed(experiment.loaders), trainer.device)))
+    return experiment, next(iter(Course(trainer.feed(experiment.loaders))))
 
 
 def _loss(experiment: Experiment, portion: Portion) -> Tensor:

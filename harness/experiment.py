@@ -165,7 +165,7 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
         augment(batch.inputs)
     rehearsing = copy.deepcopy(trainer)
     rehearsing.attach(Blank(int(model.width)), loaders)  # type: ignore[arg-type]  # checked by the trainer
-    portion = next(iter(Course(rehearsing.feed(loaders), rehearsing.device)))
+    portion = next(iter(Course(rehearsing.feed(loaders))))
     place = "trainer.method" if hasattr(trainer, "method") else "trainer.loss"
     with refusing(place), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch warns of here, it raises a line later

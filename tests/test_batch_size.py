@@ -41,7 +41,7 @@ def needed(rows: int) -> int:
     experiment = prepare(made, made.folds[0])
     trainer = experiment.trainer
     trainer.attach(experiment.model, experiment.loaders)
-    portion = next(iter(Course(trainer.feed(experiment.loaders), trainer.device)))
+    portion = next(iter(Course(trainer.feed(experiment.loaders))))
     weights = sum(weight.numel() for weight in trainer.network.parameters())
     return saved(experiment, portion) + 4 * weights
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, final
 
 import torch
+from torch import Tensor
 
 from harness.arrays import Batch, Loader
-from harness.trainer.state import generators, set_generators
 
 Portion = Batch | tuple[Batch, Batch]
 """What one step takes: a batch, or one of each loader."""
@@ -30,13 +30,14 @@ class Course:
     """The way through a feed, epoch by epoch, from any batch on.
 
     Iterating gives the rest of the epoch that is under way, or a new one. `state_dict` tells where
-    the way stands by the random generators that drew the order of a pass and the number of batches
-    that it has given, so that a later process draws the same order and goes on behind them.
+    the way stands by torch's CPU generator as it drew the order of a pass, see `harness.arrays.Loaders`,
+    and the number of batches given since, so that a later process draws the same order and goes on behind
+    them.
     """
 
-    def __init__(self, feed: Feed, device: torch.device) -> None:
-        self._leading = _Pass(feed.leading, device)
-        self._beside = None if feed.beside is None else _Pass(feed.beside, device)
+    def __init__(self, feed: Feed) -> None:
+        self._leading = _Pass(feed.leading)
+        self._beside = None if feed.beside is None else _Pass(feed.beside)
 
     def __len__(self) -> int:
         """How many portions an epoch has."""
@@ -45,11 +46,9 @@ class Course:
     def __iter__(self) -> Iterator[Portion]:
         leading, beside = self._leading, self._beside
         leading.begin()
-        if beside is None:
-            yield from leading
-        else:
-            for batch in leading:
-                yield batch, beside.next_for_ever()
+        for batch in leading.batches:
+            leading.given += 1
+            yield batch if beside is None else (batch, beside.next_for_ever())
 
     @property
     def under_way(self) -> bool:
@@ -84,12 +83,11 @@ class Course:
 class _Pass:
     """A loader with the pass that is under way over it."""
 
-    def __init__(self, loader: Loader, device: torch.device) -> None:
+    def __init__(self, loader: Loader) -> None:
         self.loader = loader
-        self._device = device
-        self._origin: dict[str, Any] | None = None
+        self._origin: Tensor | None = None
         self.given = 0
-        self._batches: Iterator[Batch] = iter(())
+        self.batches: Iterator[Batch] = iter(())
 
     @property
     def under_way(self) -> bool:
@@ -98,26 +96,21 @@ class _Pass:
     def begin(self) -> None:
         """Draws a new pass, unless one is under way."""
         if not self.under_way:
-            self._origin = generators(self._device)
+            self._origin = torch.get_rng_state()
             self.given = 0
-            self._batches = iter(self.loader)
+            self.batches = iter(self.loader)
 
     def end(self) -> None:
         self._origin = None
 
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self._batches:
-            self.given += 1
-            yield batch
-
     def next_for_ever(self) -> Batch:
         """The next batch, of the next pass where this one is over."""
         self.begin()
-        batch = next(self._batches, None)
+        batch = next(self.batches, None)
         if batch is None:
             self.end()
             self.begin()
-            batch = next(self._batches)
+            batch = next(self.batches)
         self.given += 1
         return batch
 
@@ -127,17 +120,17 @@ class _Pass:
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
         self.end()
         if state is not None:
-            set_generators(state["origin"], self._device)
+            torch.set_rng_state(state["origin"])
             self._origin, self.given = state["origin"], int(state["given"])
-            self._batches = _after(self.loader, self.given)
+            self.batches = _after(self.loader, self.given)
 
 
 def _after(loader: Loader, batches: int) -> Iterator[Batch]:
     """A pass without its first batches; a loader that cannot leave them out makes them once more."""
-    skipping = getattr(loader, "after", None)
-    rest: Iterator[Batch] = iter(loader) if skipping is None else skipping(batches)
+    skipping: Callable[[int], Iterator[Batch]] | None = getattr(loader, "after", None)
     if skipping is not None:
-        return rest
+        return skipping(batches)
+    rest = iter(loader)
     for _ in range(batches):
         next(rest)
     return rest

@@ -51,11 +51,14 @@ class Meters:
         if not self._sums:
             return {}
         sums = [value.float() for value in self._sums.values()]
-        counts = [torch.as_tensor(count, device=self._device).float() for count in self._counts.values()]
-        totals = average(torch.stack([*sums, *counts])).tolist()
+        there = [count.float() for count in self._counts.values() if isinstance(count, Tensor)]
+        totals = average(torch.stack(sums + there)).tolist()
+        weighed = iter(totals[len(sums) :])
+        # A count of steps is the same in every process, and known without asking the device.
+        counts = [next(weighed) if isinstance(count, Tensor) else count for count in self._counts.values()]
         return {
             name: total / count if count else float("nan")
-            for name, total, count in zip(self._sums, totals, totals[len(sums) :], strict=False)
+            for name, total, count in zip(self._sums, totals, counts, strict=False)
         }
 
     def clear(self) -> None:

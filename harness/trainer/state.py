@@ -16,8 +16,8 @@ def generators(device: torch.device) -> dict[str, Any]:
     state = {
         "torch": torch.get_rng_state(),
         "python": random.getstate(),
-        # As a list, because a checkpoint is read without unpickling arrays.
-        "numpy": {**numpy, "state": {**numpy["state"], "key": numpy["state"]["key"].tolist()}},
+        # As bytes, because a checkpoint holds no arrays.
+        "numpy": {**numpy, "state": {**numpy["state"], "key": numpy["state"]["key"].tobytes()}},
     }
     if device.type != "cpu":
         state["device"] = torch.get_device_module(device).get_rng_state(*_which(device))
@@ -31,7 +31,9 @@ def set_generators(state: dict[str, Any], device: torch.device) -> None:
     """
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
+    numpy = state["numpy"]
+    key = np.frombuffer(numpy["state"]["key"], dtype=np.uint32)
+    np.random.set_state({**numpy, "state": {**numpy["state"], "key": key}})
     if device.type != "cpu" and "device" in state:
         torch.get_device_module(device).set_rng_state(state["device"], *_which(device))
 

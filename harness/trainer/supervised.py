@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.arrays import Batch, Loaders
+from harness.distributed import world
 from harness.errors import UserError
 from harness.predictor import Predictor
 from harness.protocol import Augment
@@ -168,7 +169,8 @@ class SupervisedTrainer(UniversalTrainer):
 
     def _learned(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The loss of this process's rows, so that the mean over the processes is that of the batch."""
-        return self._compare(outputs, labels) * evened(self.criterion, labels)
+        loss = self._compare(outputs, labels)
+        return loss if world() == 1 else loss * evened(self.criterion, labels)
 
     def predictor(self) -> Predictor:
         return Predictor(self.model, self.head, self.task, self._compare, self.autocast)

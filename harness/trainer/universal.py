@@ -130,7 +130,7 @@ class UniversalTrainer(Way):
             Diverged: the loss or its gradient became NaN or infinite.
         """
         self.attach(model, loaders, divided=self.speed.divides)
-        stop, due = Agreed(stop), Agreed(due, lasting=False)
+        stop, due = (stop, due) if world() == 1 else (Agreed(stop), Agreed(due, lasting=False))
         best = Best(self.monitor, self._kept, always=self.update.averages)
         if state is not None:
             self._restore(state, best)
@@ -173,7 +173,7 @@ class UniversalTrainer(Way):
         self.prepare(loaders)
         self._spread = (Shards if divided else Replicas)(model, self.network, self.loss)
         self.optimizer = self._spread.suited(self._optimizer(self.layers.groups(model, others)))
-        self._course = Course(self.feed(loaders), self.device)
+        self._course = Course(self.feed(loaders))
         self.budget.plan(len(self._course), self.update.accumulate)
         self.schedule = self._schedule(self.optimizer)
         learned = [p for group in self.optimizer.param_groups for p in group["params"]]
