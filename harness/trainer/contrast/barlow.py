@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.loss.barlow import barlow_twins
-from harness.trainer.contrast.heads import mlp, require_above, require_widths
-from harness.trainer.method import Contrast, ContrastiveMethod
+from harness.trainer.contrast.heads import require_above
+from harness.trainer.contrast.projected import ProjectedMethod
+from harness.trainer.method import Contrast
 
 
 @final
-class Barlow(ContrastiveMethod):
+class Barlow(ProjectedMethod):
     """Redundancy reduction (arXiv 2103.03230), without negatives, copy or stopped gradient.
 
     Args:
@@ -21,16 +22,9 @@ class Barlow(ContrastiveMethod):
     """
 
     def __init__(self, *, projection: list[int], redundancy: float) -> None:
-        super().__init__()
-        self.projection = require_widths("projection", projection)
+        super().__init__(projection)
         self.redundancy = require_above("redundancy", redundancy)
 
-    def build(self, model: nn.Module, width: int) -> None:
-        self.projector = mlp(width, self.projection)
-
-    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
-        return tuple(self.projector(representation).chunk(2))
-
     def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
-        first, second = embedded
+        first, second = embedded[0].chunk(2)
         return barlow_twins(first, second, redundancy=self.redundancy)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize, triplet_margin_loss
 
 from harness.loss.info_nce import info_nce
-from harness.trainer.contrast.heads import mlp, require_above, require_widths
-from harness.trainer.method import Contrast, ContrastiveMethod
+from harness.trainer.contrast.heads import require_above
+from harness.trainer.contrast.projected import ProjectedMethod
+from harness.trainer.method import Contrast
 
 
 @final
-class ColumnPairs(ContrastiveMethod):
+class ColumnPairs(ProjectedMethod):
     """A row is to find its positive among the positives of the batch and all named negatives
     (multiple negatives ranking, arXiv 1705.00652, section 4.4).
 
@@ -29,16 +30,9 @@ class ColumnPairs(ContrastiveMethod):
     def __init__(
         self, *, positive: str | None, negative: str | None, temperature: float, projection: list[int]
     ) -> None:
-        super().__init__()
+        super().__init__(projection)
         self.columns = _named(positive=positive) + (() if negative is None else (negative,))
         self.temperature = require_above("temperature", temperature)
-        self.projection = require_widths("projection", projection)
-
-    def build(self, model: nn.Module, width: int) -> None:
-        self.projector = mlp(width, self.projection)
-
-    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
-        return (self.projector(representation),)
 
     def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
         count = len(parts.data)
@@ -54,7 +48,7 @@ class ColumnPairs(ContrastiveMethod):
 
 
 @final
-class ColumnTriplets(ContrastiveMethod):
+class ColumnTriplets(ProjectedMethod):
     """A row is to be closer to its positive than to its negative by a margin, both named by the table
     (arXiv 1503.03832, eq. 1, on distances of unit vectors).
 
@@ -68,16 +62,9 @@ class ColumnTriplets(ContrastiveMethod):
     def __init__(
         self, *, positive: str | None, negative: str | None, margin: float, projection: list[int]
     ) -> None:
-        super().__init__()
+        super().__init__(projection)
         self.columns = _named(positive=positive, negative=negative)
         self.margin = require_above("margin", margin)
-        self.projection = require_widths("projection", projection)
-
-    def build(self, model: nn.Module, width: int) -> None:
-        self.projector = mlp(width, self.projection)
-
-    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
-        return (self.projector(representation),)
 
     def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
         (embeddings,) = embedded

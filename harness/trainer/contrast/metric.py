@@ -7,12 +7,12 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from harness.trainer.contrast.heads import mlp, require_widths
-from harness.trainer.method import Contrast, ContrastiveMethod
+from harness.trainer.contrast.projected import ProjectedMethod
+from harness.trainer.method import Contrast
 
 
 @final
-class Metric(ContrastiveMethod):
+class Metric(ProjectedMethod):
     """SimCLR (arXiv 2002.05709), SupCon (2004.11362), triplets (1503.03832): by loss, miner and labels.
 
     The loss sees a projection of the representation (arXiv 2002.05709, section 4.2).
@@ -28,17 +28,10 @@ class Metric(ContrastiveMethod):
     def __init__(
         self, *, loss: nn.Module, miner: nn.Module | None, labels: bool, projection: list[int]
     ) -> None:
-        super().__init__()
+        super().__init__(projection)
         self.loss = loss
         self.miner = miner
         self.labels = labels
-        self.projection = require_widths("projection", projection)
-
-    def build(self, model: nn.Module, width: int) -> None:
-        self.projector = mlp(width, self.projection)
-
-    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
-        return (self.projector(representation),)
 
     def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
         (embeddings,) = embedded

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.loss.vicreg import vicreg
-from harness.trainer.contrast.heads import mlp, require_widths
-from harness.trainer.method import Contrast, ContrastiveMethod
+from harness.trainer.contrast.projected import ProjectedMethod
+from harness.trainer.method import Contrast
 
 
 @final
-class VicReg(ContrastiveMethod):
+class VicReg(ProjectedMethod):
     """Variance-invariance-covariance regularisation (arXiv 2105.04906), without negatives or copy.
 
     Args:
@@ -25,19 +25,12 @@ class VicReg(ContrastiveMethod):
     def __init__(
         self, *, projection: list[int], invariance: float, variance: float, covariance: float
     ) -> None:
-        super().__init__()
-        self.projection = require_widths("projection", projection)
+        super().__init__(projection)
         self.weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
         for name, weight in self.weights.items():
             if not weight >= 0:
                 raise ValueError(f"{name} must be a weight of at least 0, got {weight}")
 
-    def build(self, model: nn.Module, width: int) -> None:
-        self.projector = mlp(width, self.projection)
-
-    def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
-        return tuple(self.projector(representation).chunk(2))
-
     def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
-        first, second = embedded
+        first, second = embedded[0].chunk(2)
         return vicreg(first, second, **self.weights)
