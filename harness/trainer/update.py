@@ -79,6 +79,10 @@ class Update:
             asked.found_inf, asked.grad_scale = self._found, None
         self._live = _tensors(kept)
         self._average = None if self._decay is None else [t.detach().clone() for t in self._live]
+        pairs = list(zip(self._average or (), self._live, strict=False))
+        numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._moving = [slow for slow, _ in numbers], [live for _, live in numbers]
+        self._counting = [pair for pair in pairs if not pair[0].is_floating_point()]  # a norm's batches
         self._steps = 0
 
     def backward(self, loss: Tensor, together: int = 1) -> None:
@@ -111,7 +115,7 @@ class Update:
             torch._amp_update_scale_(self._scale, self._growth, self._found, _GROWTH, _BACKOFF, _INTERVAL)
             self._found.zero_()
         if self._average is not None:
-            self._follow(self._average)
+            self._follow()
 
     def _count(self) -> None:
         """A bad step, known to the program: those beyond `skip` leave `found` set, for good."""
@@ -143,19 +147,13 @@ class Update:
         return max(0, int(self._bad) - self.skip)
 
     @torch.no_grad()
-    def _follow(self, average: list[Tensor]) -> None:
+    def _follow(self) -> None:
         self._steps += 1
         assert self._decay is not None
         share = 1 - min(self._decay, (1 + self._steps) / (10 + self._steps))
-        pairs = list(zip(average, self._live, strict=True))
-        torch._foreach_lerp_(
-            [slow for slow, _ in pairs if slow.is_floating_point()],
-            [live for _, live in pairs if live.is_floating_point()],
-            share,
-        )
-        for slow, live in pairs:
-            if not slow.is_floating_point():
-                slow.copy_(live)
+        torch._foreach_lerp_(*self._moving, share)
+        for slow, live in self._counting:
+            slow.copy_(live)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
