@@ -49,7 +49,7 @@ def sized(plan: Plan) -> Plan:
                 "device; choose a smaller model, or trainer.precision=bf16."
             )
         size //= 2
-    return replace(_with_size(plan, size), chosen={**plan.chosen, "data.load.batch_size": str(size)})
+    return with_size(plan, size)
 
 
 def _everywhere(size: int) -> int:
@@ -62,10 +62,11 @@ def power_of_two(most: float) -> int:
     return 1 << max(int(most).bit_length() - 1, 0)
 
 
-def _with_size(plan: Plan, size: int) -> Plan:
+def with_size(plan: Plan, size: int) -> Plan:
+    """The plan with the number that `auto` came to."""
     cfg: DictConfig = plan.cfg.copy()
     cfg.data.load.batch_size = size
-    return replace(plan, cfg=cfg)
+    return replace(plan, cfg=cfg, chosen={**plan.chosen, "data.load.batch_size": str(size)})
 
 
 def _expected(plan: Plan, most: int) -> int:
@@ -101,7 +102,7 @@ def _fits(plan: Plan, size: int) -> bool:
 
 def _ready(plan: Plan, size: int) -> tuple[Experiment, Portion]:
     """The first fold with everything on its device, and what its first step takes."""
-    experiment = prepare(replace(_with_size(plan, size), before=None), plan.folds[0])
+    experiment = prepare(replace(with_size(plan, size), before=None), plan.folds[0])
     trainer = experiment.trainer
     trainer.attach(experiment.model, experiment.loaders)
     trainer.network.train()

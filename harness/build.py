@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -47,11 +49,25 @@ def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
     name = node["_target_"]
     if not isinstance(name, str):
         raise UserError(f"{key}._target_ must be the dotted name of a class or function, got {name!r}.")
+    known = _known.get(name)
+    if known is not None and known is _at(name):
+        return known
     try:
         deferred = instantiate({"_target_": name, "_partial_": True})
     except InstantiationException as error:
         raise _not_found(name, key, error) from error
-    return cast("partial[Any]", deferred).func
+    _known[name] = cast("partial[Any]", deferred).func
+    return _known[name]
+
+
+_known: dict[str, Callable[..., Any]] = {}
+"""What Hydra found before, and let pass: asking it takes a millisecond, and each trial asks sixty times."""
+
+
+def _at(name: str) -> Any:
+    """What stands under a dotted name now; None where it is not an attribute of a module in memory."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, None)
 
 
 def check(cfg: DictConfig) -> None:
@@ -152,10 +168,24 @@ def _listed(function: Callable[..., Any], names: list[str]) -> list[str]:
 
 
 def _hints(maker: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a call; one that does not evaluate, such as a third party's, checks nothing."""
     try:
         return typing.get_type_hints(maker)
     except Exception:
-        return {}  # a third party's annotation that does not evaluate checks nothing
+        return _one_by_one(inspect.unwrap(maker))
+
+
+def _one_by_one(maker: Callable[..., Any]) -> dict[str, Any]:
+    """Those that evaluate; of a library, some may name what only its type checker has imported."""
+    found: dict[str, Any] = {}
+    for name, hint in getattr(maker, "__annotations__", {}).items():
+        lone = types.FunctionType((lambda: None).__code__, maker.__globals__)
+        lone.__annotations__ = {name: hint}
+        try:
+            found |= typing.get_type_hints(lone)
+        except Exception:
+            continue
+    return found
 
 
 def _check_value(value: Any, hint: Any, key: str) -> None:

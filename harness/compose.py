@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from harness.errors import UserError
+from harness.sweep_folder import SWEEPS, below, newest, stem
 
 _HERE = Path(__file__).resolve().parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
@@ -44,9 +47,12 @@ def as_typed(word: str) -> str:
     """An override whose value is a text in a language of its own, quoted for Hydra's grammar.
 
     `data.extract.query=select a, b from t` is then what the shell's user meant; a value that is quoted
-    already, or null, stays as it is. `resume=RUN` is short for `resume.run=RUN`.
+    already, or null, stays as it is. `resume=RUN` is short for `resume.run=RUN`. What is typed for
+    `sweep.space` needs no plus, although its keys are nobody's yet.
     """
     key, equals, value = word.partition("=")
+    if key == "sweep.space" or key.startswith("sweep.space."):
+        return f"++{word}"
     if key == "resume" and not value.startswith("{"):
         key, word = "resume.run", f"resume.run={value}"
     if key.lstrip("+") not in _TEXTS or value in ("", "null") or value[0] in "'\"":
@@ -123,11 +129,16 @@ def first_values(overrides: list[str]) -> list[str]:
     A continuous interval is left out: what it stands for is not known yet.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ValueType
 
     words = []
     for override in OverridesParser.create().parse_overrides(overrides):
         if not override.is_sweep_override():
             words.append(str(override.input_line))
+        elif override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+            pattern: Any = override.value()
+            found = pattern.filter(choices(override.key_or_group))[:1]
+            words += [f"{override.get_key_element()}={value}" for value in found]
         elif override.is_discrete_sweep():
             values = itertools.islice(override.sweep_string_iterator(), 1)
             words += [f"{override.get_key_element()}={value}" for value in values]
@@ -147,6 +158,11 @@ def _shapes_the_choice(override: str) -> bool:
 
 def choice(group: str, name: str) -> dict[str, Any]:
     """The plain content of one of our own choices, such as `evaluate`, `regression`."""
+    return copy.deepcopy(_content(group, name))
+
+
+@cache  # a sweep asks again for every trial
+def _content(group: str, name: str) -> dict[str, Any]:
     node: Any = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
     return dict(node)
 
@@ -158,15 +174,9 @@ def register_resolvers() -> None:
 
 
 def _sweep_folder(outputs: str, name: str | None, overrides: ListConfig) -> str:
-    """`<name>-<n>` with the first free n; the name is by default a digest of the overrides."""
-    import hashlib
-
-    words = sorted(word for word in overrides if not word.startswith(("sweep.", "hydra", "resume")))
-    stem = name or hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
-    number = 0
-    while (Path(outputs) / "sweeps" / f"{stem}-{number}").exists():
-        number += 1
-    return f"{stem}-{number}"
+    """`<name>-<n>`, as far as the folders tell; a sweep that is kept in a database asks there as well."""
+    named = stem(name, overrides)
+    return f"{named}-{newest(below(Path(outputs) / SWEEPS, named))}"
 
 
 def _token() -> str:

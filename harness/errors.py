@@ -1,4 +1,4 @@
-"""The four ways in which a command ends early on purpose, and the sentences that tell of them."""
+"""The ways in which a command ends early on purpose, and the sentences that tell of them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ class OutOfMemory(Exception):
     """The training does not fit into the memory; says which batch size to try."""
 
 
+class Unfinished(Exception):
+    """A sweep has not come to what was asked: no trial is complete, or not all points of a grid are."""
+
+
+class Pruned(Exception):
+    """Whoever follows a training has seen enough of it: the run ends here, and is recorded as pruned."""
+
+
 class Interrupted(BaseException):
     """A signal ended the run kindly; `signum` gives the exit status 128 + signum.
 
@@ -35,6 +43,10 @@ class Interrupted(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by signal {signum}")
         self.signum = signum
+
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
+        """What it is made of, so that another process, to which it is sent, makes the same."""
+        return type(self), (self.signum,)
 
 
 class PeerFailed(Exception):

@@ -10,10 +10,23 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.compose import CONF, choices, compose
-from harness.errors import Diverged, Interrupted, OutOfMemory, PeerFailed, Unproved, UserError, near, sentence
+from harness.errors import (
+    Diverged,
+    Interrupted,
+    OutOfMemory,
+    PeerFailed,
+    Unfinished,
+    Unproved,
+    UserError,
+    near,
+    sentence,
+)
 
 _MOST = 3
 """A message names this many choices that would have a setting."""
+
+_EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
+"""Launchers that come with a package of their own, and the extra that brings it."""
 
 
 def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
@@ -28,7 +41,7 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
         return 2, f"error: {error}", False
     if isinstance(error, HydraException | OmegaConfBaseException) or _raised_by_hydra(error):
         return 2, f"error: {composition(error, words)}", False
-    if isinstance(error, Diverged | OutOfMemory | Unproved):
+    if isinstance(error, Diverged | OutOfMemory | Unproved | Unfinished):
         return 1, f"error: {error}", False
     if isinstance(error, OSError) and error.filename and _before_the_run(error):
         return 2, f"error: {_unwritable(error)}", False
@@ -40,9 +53,16 @@ def composition(error: BaseException, words: list[str]) -> str:
     text = _innermost(error)
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, wrong = error.missing_cfg_file.rpartition("/")
+        if group == "hydra/launcher" and wrong in _EXTRAS:
+            extra = _EXTRAS[wrong]
+            return f"{group}={wrong} is not installed: pip install 'harness[{extra}]'."
         return f"{group} has no choice {wrong!r}; {near(wrong, error.options)}"
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return _stray(error.override, words)
+    if isinstance(error, OverrideParseException) and {"-m", "--multirun"} & set(words):
+        from harness.sweep.space.grammar import unreadable
+
+        return str(unreadable(error.override, text))
     if isinstance(error, OverrideParseException):
         return (
             f"the setting {error.override!r} cannot be read as KEY=VALUE; a text of more than plain letters, "

@@ -15,6 +15,7 @@ import socket
 import time
 import weakref
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -52,14 +53,8 @@ class Journal:
             return False
         except OSError:
             return True  # a file system without locks: whoever is alive is known by `alive` alone
-        own = weakref.ref(self)
-
-        def let_go() -> None:
-            journal = own()
-            if journal is not None:
-                journal.close()
-
-        os.register_at_fork(after_in_child=let_go)
+        _let_go_in_children()
+        _claimed.add(self)
         return True
 
     def start(
@@ -132,6 +127,18 @@ class Journal:
         if os.write(self._file, line) < len(line):
             raise OSError(f"only part of a line fitted into {JOURNAL}; is the disk full?")
         self._torn = False
+
+
+_claimed: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+@cache  # once for a process, whose runs may be hundreds
+def _let_go_in_children() -> None:
+    def let_go() -> None:
+        for journal in list(_claimed):
+            journal.close()
+
+    os.register_at_fork(after_in_child=let_go)
 
 
 def read(folder: Path, offset: int = 0, until: int | None = None) -> tuple[list[Event], int]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from harness import plot
-from harness.arrays import Loader
 from harness.checkpoint.done import Done, Outcome
 from harness.checkpoint.keeper import Keeper
 from harness.evaluate.projection import Projection
@@ -22,6 +21,7 @@ from harness.predictions import Said, Told, tell
 from harness.progress import Progress
 from harness.scores import Scores
 from harness.screen import Screen
+from harness.silent import Silent
 from harness.table import Table
 
 MOST_MODELS = 10
@@ -48,10 +48,12 @@ class Page:
     past      what the journal told before this process began
     clock     tells how many seconds the run has taken
     training  the trainer's state from which the fold goes on; None for one that begins
+    withheld  whether test rows are left alone for now: then nothing is drawn, and every fold's model is
+              kept, so that `harness.examine` can test it later
     """
 
     journal: Journal
-    screen: Screen
+    screen: Screen | Silent
     root: Path
     fold: Fold
     folds: int
@@ -61,6 +63,7 @@ class Page:
     past: Past
     clock: Callable[[], float]
     training: dict[str, Any] | None = None
+    withheld: bool = False
     scores: dict[str, float] = field(default_factory=dict)
     told: Told | None = None
     _said: Said | None = None
@@ -80,8 +83,13 @@ class Page:
 
     @property
     def _kept(self) -> bool:
-        """Whether the fold's model is kept."""
+        """Whether the fold's model is kept for good."""
         return self.folds == 1 or self.fold.number < MOST_MODELS
+
+    @property
+    def _saved(self) -> bool:
+        """Whether the fold's model is kept at least for now."""
+        return self._kept or self.withheld
 
     @property
     def folder(self) -> Path:
@@ -89,7 +97,7 @@ class Page:
 
     def begin(self) -> None:
         """The fold starts: its child run, where the run has several."""
-        if self.alone or self._kept:
+        if self.alone or self._saved:
             self.folder.mkdir(exist_ok=True)
         self._begin_child()
         self._show()
@@ -137,12 +145,8 @@ class Page:
         for note in scores.notes if self.alone else ():  # of hundreds of folds, what is pooled counts
             self.screen.note(f"{part}: {note}")
 
-    def predict(self, table: Table, loader: Loader, outputs: Tensor) -> None:
+    def predict(self, table: Table, said: Said) -> None:
         """What was said of the test rows; the record puts the predictions of all folds together."""
-        targets = None if loader.targets is None else loader.targets.cpu()
-        self._say(table, Said(loader.rows.cpu(), targets, outputs.cpu()))
-
-    def _say(self, table: Table, said: Said) -> None:
         self._said = said
         self.told = tell(table, self.fold, said, said.outputs)
 
@@ -181,7 +185,7 @@ class Page:
         """Takes what came of the fold in an earlier process, as if it had come now."""
         self.scores = outcome.scores
         if outcome.said is not None:
-            self._say(table, Said(*outcome.said))
+            self.predict(table, Said(*outcome.said))
         self.keeper.take_back()
         self.keeper.finish(self._kept)
         self._show()
@@ -193,20 +197,58 @@ class Page:
 
     def _keep_alone(self, experiment: Experiment, table: Table) -> None:
         self._metrics(self.key, self._step, self.scores)
-        if self._kept:
+        if self._saved:
             experiment.save(self.folder / "model", table, self.config)
+        if not self.withheld:
+            self._show_model(experiment.trainer.monitor)
+
+    def _show_model(self, monitor: str) -> None:
+        """What MLflow gets of the training once it is known that the run counts."""
+        if self._kept:
             self.journal.model(self.key, self._relative("model"))
-        plot.curves(self._history, self.folder / "curves.png", experiment.trainer.monitor)
+        plot.curves(self._history, self.folder / "curves.png", monitor)
         self._file("curves.png", "plots")
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:
         points = {f"fold/{name}": value for name, value in self.scores.items() if name.startswith("test/")}
-        self._metrics("", self.fold.number, points)
-        if self._kept:
+        if points:
+            self._metrics("", self.fold.number, points)
+        if self._saved:
             experiment.save(self.folder / "model", table, self.config)
 
+    def complete(self, outcome: Outcome, history: list[dict[str, float]], monitor: str) -> None:
+        """Closes a fold that was trained before, once its test rows are scored too.
+
+        Args:
+            outcome: what it came to without them.
+            history: the scores of each epoch, with its number as "epoch".
+        """
+        tested = self.scores
+        first = {name: value for name, value in outcome.scores.items() if name.startswith("valid/")}
+        self.scores = {**first, **tested, **outcome.scores}
+        self._history = history
+        self._step = int(history[-1]["epoch"]) if history else 0
+        if self.alone:
+            self._metrics(self.key, self._step, tested)
+            self._show_model(monitor)
+        elif tested:
+            self._metrics("", self.fold.number, {f"fold/{name}": value for name, value in tested.items()})
+        self.end("finished", None)
+
+    def tidy(self) -> None:
+        """Removes a model that was kept for its test alone."""
+        if not self._kept:
+            shutil.rmtree(self.folder / "model", ignore_errors=True)
+            with suppress(OSError):  # of a fold that has pictures, the folder stays
+                self.folder.rmdir()
+
     def end(self, status: End, error: str | None) -> None:
-        """Closes the child run, unless it is closed; the run itself is closed by the record."""
+        """Closes the child run, unless it is closed; the run itself is closed by the record.
+
+        Nobody goes on with what was pruned: its checkpoints go.
+        """
+        if status == "pruned" and not self._ended:
+            self.keeper.finish(False)
         if self.key and self.alone and not self._ended:
             self.journal.end(self.key, status, error)
         self._ended = True

@@ -50,6 +50,11 @@ class Past:
         """Whether these scores of this step were written before."""
         return (run, step, frozenset(values)) in self._points
 
+    def fresh(self, run: str, step: int, values: Mapping[str, float]) -> dict[str, float]:
+        """Those of the scores that nobody wrote at this step, together or one by one."""
+        written = {name for at, when, names in self._points if (at, when) == (run, step) for name in names}
+        return {name: value for name, value in values.items() if name not in written}
+
     def ended(self, run: str) -> str | None:
         """How a run ended; None where it has not, or never began."""
         return self._ends[run]["status"] if run in self._ends else None

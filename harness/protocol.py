@@ -91,7 +91,8 @@ class Evaluator(Protocol):
     One that can score predictions alone may also have `pool(outputs, targets) -> dict[str, float]`: the
     scores of all folds' out-of-fold predictions put together, from (n, C) float64 log-probabilities or
     (n,) float64 numbers. One that looks at representations may have `project(predictor, loaders, part,
-    untrained) -> Projection | None`: what a picture of the part's shows.
+    untrained) -> Projection | None`: what a picture of the part's shows. One whose `score` gives more than
+    `judge` names that in `further: tuple[str, ...]`, so that a sweep may improve it.
     """
 
     @property

@@ -6,7 +6,9 @@ import os
 import platform
 import shlex
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -41,6 +43,12 @@ def code(folder: Path | None = None) -> Code:
     return Code(commit, _git(where, "rev-parse", "--abbrev-ref", "HEAD"), diff)
 
 
+@cache
+def code_at_first(folder: Path) -> Code:
+    """`code` as the process first saw it: what its runs came from is what was imported then."""
+    return code(folder)
+
+
 def _git(folder: Path, *words: str) -> str:
     try:
         done = subprocess.run(
@@ -51,13 +59,15 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def packages() -> dict[str, str]:
+@cache  # what a process has imported stays as it is, whatever is installed beside it
+def packages() -> Mapping[str, str]:
     """Every installed distribution and its version, sorted by name."""
     found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def machine() -> dict[str, str]:
+@cache
+def machine() -> Mapping[str, str]:
     """What the run ran on, in words."""
     return {
         "python": platform.python_version(),

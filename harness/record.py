@@ -7,6 +7,7 @@ import shlex
 import time
 import traceback
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -15,10 +16,11 @@ from omegaconf import OmegaConf
 
 from harness import provenance
 from harness.build import build
+from harness.card import Card
 from harness.checkpoint.done import Done
 from harness.checkpoint.keeper import FOLDER as CHECKPOINTS
 from harness.checkpoint.keeper import Keeper, Pace, Settings
-from harness.errors import Interrupted, UserError
+from harness.errors import Interrupted, Pruned, UserError
 from harness.experiment import Experiment
 from harness.facts import facts, notes
 from harness.fold import Fold
@@ -26,7 +28,7 @@ from harness.journal import JOURNAL, End, Journal
 from harness.log import close_log, open_log
 from harness.page import Page, key_of
 from harness.parts import ROWS, write_rows
-from harness.past import DIVERGED
+from harness.past import DIVERGED, OVER
 from harness.pipeline import plain
 from harness.plan import Plan
 from harness.predictions import draw
@@ -35,10 +37,12 @@ from harness.resume import Start, going_on
 from harness.same import digest, earlier_digests
 from harness.scores import direction
 from harness.screen import Screen
-from harness.secrets import Secrets, leaves
+from harness.secrets import Secrets
+from harness.silent import Silent
 from harness.summary import Result, Summary
 from harness.tally import over_folds, pooled, table_of_folds
 from harness.tracking.link import Link
+from harness.trial import Trial
 
 RESULT = "result.json"
 
@@ -54,17 +58,18 @@ class Record:
         UserError: the folder cannot be written, or holds a run already.
     """
 
-    def __init__(self, plan: Plan, start: Start, command: str) -> None:
-        self.plan, self.start = plan, start
+    def __init__(self, plan: Plan, start: Start, command: str, trial: Trial | None = None) -> None:
+        self.plan, self.start, self.trial = plan, start, trial
         self.cfg, self.table, self.folds = plan.cfg, plan.table, plan.folds
         self.folder = start.folder
         self.command = command
         self.secrets = Secrets(self.cfg)
         self.tracking = build(self.cfg.tracking, "tracking")
         self.result = Result(status="failed", command=self.secrets.text(command))
+        self.evaluator: Evaluator | None = None
+        self._card = Card(plan, self.secrets)
         self._pages: list[Page] = []
         self._scores: dict[str, Summary] = {}
-        self._evaluator: Evaluator | None = None
         self._checkpoints = Settings(**plain(self.cfg.checkpoint))
         self._pace = Pace(self._checkpoints)
         self._digest = digest(plan.table, self.secrets.config)
@@ -84,7 +89,7 @@ class Record:
                 "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
             ) from error
         self.log = open_log(self.folder / "run.log", self.secrets)
-        self.screen = Screen()
+        self.screen = Screen() if self.trial is None else Silent(self.log)
         self._start()
         self.tracking.follow(self.folder)
         return self
@@ -108,24 +113,8 @@ class Record:
         return journal
 
     def _start(self) -> None:
-        code = provenance.code()
-        tags = {
-            **self.secrets.config["tags"],
-            "command": self.command,
-            "seed": self.cfg.seed,
-            "folds": len(self.folds),
-            "data.digest": self.table.digest,
-            **self._origin(self.folds[0]),
-            "git.commit": code.commit or "not a git repository",
-            "git.branch": code.branch,
-            "git.dirty": str(code.dirty).lower(),
-            **{f"auto.{key}": value for key, value in self.plan.chosen.items()},
-            **provenance.machine(),
-        }
-        parts = self.inputs(self.folds[0]) if len(self.folds) == 1 else [self._whole()]
-        self.journal.start(
-            "", self._name, None, dict(leaves(self.secrets.config)), self.secrets.texts(tags), parts
-        )
+        code = provenance.code() if self.trial is None else provenance.code_at_first(Path.cwd())
+        self.journal.start("", **self._card.run(self.command, code, self.trial))
         self.journal.artifact("", "config.yaml")
         self._write_checks()
         write_rows(self.folds, len(self.table), self.folder / ROWS)
@@ -140,71 +129,40 @@ class Record:
         (self.folder / "checks.json").write_text(text + "\n", encoding="utf-8")
         self.journal.artifact("", "checks.json")
 
-    @property
-    def _name(self) -> str:
-        return self.secrets.text(self.cfg.name)
-
-    def inputs(self, fold: Fold) -> list[dict[str, object]]:
-        """The data set as MLflow shows it, one entry per part of a fold."""
-        whole = self._whole()
-        groups = None if self.table.group is None else self.table.groups
-        return [
-            {
-                **whole,
-                "context": part,
-                "rows": len(rows),
-                "groups": None if groups is None else len(pd.unique(groups[rows])),
-            }
-            for part, rows in fold.parts()
-        ]
-
-    def _whole(self) -> dict[str, object]:
-        table = self.table
-        return {
-            "name": self.secrets.text(table.name),
-            "digest": table.digest,
-            "source": self.secrets.text(table.source),
-            "context": "all",
-            "rows": len(table),
-            "groups": None if table.group is None else int(table.frame[table.group].nunique()),
-        }
-
     def opening(self, first: Experiment) -> None:
         """Says what will be run, and what must not be missed about it."""
-        self._evaluator = first.evaluator
+        self.evaluator = first.evaluator
         self.screen.opening(self.secrets.texts(facts(self.plan, first, self.folder)), first.trainer.monitor)
         for note in [*self.start.notes, *notes(self.plan, first)]:
             self.screen.note(self.secrets.text(note))
 
     def page(self, fold: Fold) -> Page:
         """Where one fold is written down."""
-        card = {
-            "name": f"{self._name} fold {fold.number}",
-            "params": dict(leaves(self.secrets.config)),
-            "tags": {"fold": fold.number, "data.digest": self.table.digest, **self._origin(fold)},
-            "inputs": self.inputs(fold),
-        }
         page = Page(
             journal=self.journal,
             screen=self.screen,
             root=self.folder,
             fold=fold,
             folds=len(self.folds),
-            card=card,
+            card=self._card.fold(fold) if len(self.folds) > 1 else {},
             config=self.secrets.config,
             keeper=self._keeper(fold),
             past=self.start.past,
             clock=lambda: self.seconds,
+            withheld=self.withheld,
         )
         if self.start.found is not None and fold.number == self.start.fold:
             page.go_on(self.start.found.state)
         self._pages.append(page)
         return page
 
-    def _origin(self, fold: Fold) -> dict[str, str]:
-        """Where the weights that a fold starts from come from."""
-        origin = self.plan.origins.get(fold.number)
-        return {} if origin is None else origin.tags
+    @property
+    def withheld(self) -> bool:
+        """Whether the test rows are left alone for now.
+
+        Also where a fold was finished so, before the run was stopped: all are then tested together.
+        """
+        return (self.trial is not None and not self.trial.tests) or self.start.untested(self.folds)
 
     def _keeper(self, fold: Fold) -> Keeper:
         return Keeper(
@@ -229,10 +187,11 @@ class Record:
         told = None
         if error is not None:
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-            status = "interrupted" if stopped else "failed"
+            pruned = isinstance(error, Pruned)
+            status = "interrupted" if stopped else "pruned" if pruned else "failed"
             told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
             # As text, because another handler than ours would write the stack unmasked.
-            lines = [] if stopped else traceback.format_exception(error)
+            lines = [] if stopped or pruned else traceback.format_exception(error)
             self.log.error("%s", "\n".join([told, self.secrets.text("".join(lines))]).rstrip())
         try:
             self._close(status, told)
@@ -251,14 +210,18 @@ class Record:
             self._sum_up(status)
             for page in self._pages:
                 page.end(status, error)
-            link = self.tracking.link(self.folder)
-            self.result = self._result(status, error, link)
-            self.result.write(self.folder / RESULT)
+            # A trial waits for nobody: hundreds follow it.
+            link = self.tracking.link(self.folder, None if self.trial is None else 0.0)
+            if link is not None:
+                self.result = self._result(status, error, link)
+                self.result.write(self.folder / RESULT)
             self.journal.artifact("", RESULT)
         finally:
             self.journal.end("", status, error)
-        if status == "finished":
+        if status == "finished" and not self.withheld:
             Done(self.folder).clear()
+        if self.trial is not None:
+            return
         link = self.tracking.settle(self.folder) or link
         if link is not None and link.trouble:
             self.screen.note(link.trouble)
@@ -282,14 +245,15 @@ class Record:
     def _sum_up(self, status: End) -> None:
         """All folds together: the parent's own scores, and the out-of-fold predictions in one file.
 
-        Those scores become points only when all folds are done: of a run that goes on, MLflow would
+        Those scores become points only when no fold can follow: of a run that goes on, MLflow would
         have two.
         """
         if len(self.folds) > 1 and self._pages:
             values = {name: summary["mean"] for name, summary in self._scores.items()}
             pools = {name: s["pooled"] for name, s in self._scores.items() if "pooled" in s}
             values |= {f"{name}_pooled": value for name, value in pools.items()}
-            if status == "finished" and not self.start.past.has("", 0, values):
+            values = self.start.past.fresh("", 0, values)
+            if status in OVER and values:
                 self.journal.metrics("", 0, values)
             table_of_folds(self._pages).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")
@@ -304,7 +268,7 @@ class Record:
     def _count(self) -> None:
         """The scores of the folds that are done."""
         self._scores = over_folds(self._pages)
-        measure = getattr(self._evaluator, "pool", None)
+        measure = getattr(self.evaluator, "pool", None)
         for name, value in pooled(self._pages, measure).items():
             if name in self._scores:
                 self._scores[name]["pooled"] = value

@@ -62,6 +62,15 @@ class Start:
         """How long the earlier processes worked."""
         return max(self.past.seconds, self.found.state["seconds"] if self.found else 0.0)
 
+    def untested(self, folds: Sequence[Fold]) -> bool:
+        """Whether an earlier process finished a fold and left its test rows alone."""
+        return any(
+            fold.number in self.done
+            and not any(name.startswith("test/") for name in self.done[fold.number].scores)
+            and any(part == "test" for part, _ in fold.parts())
+            for fold in folds
+        )
+
     def next(self, folds: Sequence[Fold]) -> Fold:
         """The first fold to train; the last one where nothing is left to train."""
         return next((fold for fold in folds if fold.number not in self.done), folds[-1])
@@ -187,7 +196,7 @@ def _newest(plan: Plan, folder: Path) -> Start:
         if difference:
             notes.append(f"resume=auto: {earlier} has this configuration, and other data ({difference}).")
             continue
-        claimed = _claim(earlier)
+        claimed = claim(earlier)
         if claimed is not None and claimed.journal is not None and _over(claimed.past):
             claimed.journal.close()  # another process finished it meanwhile
         elif claimed is not None:
@@ -206,7 +215,7 @@ def _named(plan: Plan, folder: Path, asked: str) -> Start:
     """The run in a folder, or the reason why it cannot go on."""
     if not (folder / JOURNAL).exists():
         _refuse(asked, f"{folder} holds no run", "name the folder of a run, or resume=auto")
-    start = _claim(folder)
+    start = claim(folder)
     if start is None or _running(start.past):
         _refuse(asked, "that run is still running", "wait for it, or stop it first")
     try:
@@ -224,7 +233,8 @@ def _check(plan: Plan, start: Start, asked: str) -> None:
     if past.start is None:
         return  # its process ended before it told anything: there is nothing to go against
     if past.ended("") in OVER:
-        _refuse(asked, "that run is finished", "leave resume out to run it anew")
+        ended = "was pruned" if past.ended("") == "pruned" else "is finished"
+        _refuse(asked, f"that run {ended}", "leave resume out to run it anew")
     if past.diverged:
         _refuse(asked, "the training of that run diverged, and would again", "change what its error advises")
     changed = changed_settings(past, plan)
@@ -242,7 +252,7 @@ def _refuse(asked: str, why: str, remedy: str) -> NoReturn:
     raise UserError(sentence(f"{asked} cannot be done: {why}; {remedy}"))
 
 
-def _claim(folder: Path) -> Start | None:
+def claim(folder: Path) -> Start | None:
     """The run with its journal claimed, read once nobody else can write to it; None where somebody does."""
     journal = Journal(folder)
     if not journal.claim():

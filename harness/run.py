@@ -18,33 +18,38 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from harness.assess import assess
 from harness.batch_size import sized
 from harness.debug.mode import Mode, limited, mode
-from harness.evaluate.projection import Projection
+from harness.examine import examine
 from harness.experiment import Experiment, prepare
 from harness.fold import Fold
 from harness.memory import enough_memory
 from harness.page import Page
 from harness.peers import fate
 from harness.plan import make_plan
-from harness.pretrain.train import compared, pretrained
+from harness.pretrain.train import pretrained
 from harness.progress import Progress
 from harness.record import Record
+from harness.restored import restored
 from harness.resume import rehearse, starting
-from harness.scores import Scores
 from harness.stop import Stop
 from harness.summary import Result
 from harness.table import Table
+from harness.trial import Trial
 
 Consumer = Callable[[Fold, Progress], None]
+"""May also have a method `fold_done(fold, scores)`, see `run`."""
 
 
+@restored()
 def run(
     cfg: DictConfig,
     folder: Path,
     consumers: Sequence[Consumer] = (),
     command: str = "",
     chosen: bool = True,
+    trial: Trial | None = None,
 ) -> Result:
     """Runs every fold of one experiment and returns what `result.json` holds.
 
@@ -52,15 +57,22 @@ def run(
         cfg: a composed configuration, see `harness.compose.compose`.
         folder: where the run leaves its files; made if it does not exist. With `resume` set, the run goes
             on where it was begun.
-        consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own.
+        consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own. One
+            that has a method `fold_done` is told each fold's scores, by full name, before the next fold
+            begins, and also those of a fold that an earlier process finished.
         command: what to type to repeat the run.
         chosen: whether the user chose the folder: `resume=auto` then goes on with the run in it, if there
             is one, and looks nowhere else.
+        trial: what the run is to a sweep; it is then silent, waits for nobody, and leaves its test rows
+            alone, unless that says otherwise.
+
+    Whatever it changes in the process is as before when it returns.
 
     Raises:
         UserError: configuration or data is wrong; raised before anything is written.
         Diverged: the loss became NaN; the run is recorded as failed.
         OutOfMemory: the training did not fit into the memory; the run is recorded as failed.
+        Pruned: a consumer has seen enough; the run is recorded as pruned.
         Interrupted: a signal came; the run is recorded as interrupted.
     """
     plan = make_plan(cfg)
@@ -69,7 +81,7 @@ def run(
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         rehearse(ready[0], start)
-        with Stop() as stop, Record(plan, start, command) as record, fate():
+        with Stop() as stop, Record(plan, start, command, trial) as record, fate():
             record.opening(ready[0])
             if debug.says:
                 record.screen.note(debug.says)
@@ -82,7 +94,18 @@ def run(
                     experiment = ready.pop() if ready else prepare(plan, fold)
                     run_fold(experiment, plan.table, page, stop, consumers, debug)
                     del experiment
+                tell_done(page, consumers)
+    if record.withheld and (trial is None or trial.tests):  # an earlier process left its test rows alone
+        return examine(cfg, start.folder, command, trial)
     return record.result
+
+
+def tell_done(page: Page, consumers: Sequence[Consumer]) -> None:
+    """Tells the consumers that ask what a fold came to; a debug mode may have left it without scores."""
+    for consumer in consumers if page.scores else ():
+        fold_done = getattr(consumer, "fold_done", None)
+        if fold_done is not None:
+            fold_done(page.fold, page.scores)
 
 
 def run_fold(
@@ -99,13 +122,7 @@ def work(experiment: Experiment, table: Table, page: Page, stop: Stop, consumers
     """The fold's training, its scores, its predictions and its model."""
     with pretrained(experiment, table, page, stop):
         train(experiment, page, stop, consumers)
-        for part, scores in [*evaluate(experiment), *compared(experiment, stop, evaluate)]:
-            page.score(part, scores)
-        test = experiment.loaders.test
-        outputs = None if test is None else experiment.trainer.predictor().gather(test).outputs
-        if test is not None and outputs is not None:
-            page.predict(table, test, outputs)
-        page.project(projection(experiment))
+        assess(experiment, stop, ("valid",) if page.withheld else ("valid", "test")).write(page, table)
         page.keep(experiment, table)
 
 
@@ -121,25 +138,3 @@ def train(experiment: Experiment, page: Page, stop: Stop, consumers: Sequence[Co
             for consumer in consumers if progress.whole else ():
                 consumer(experiment.fold, progress)
     stop.raise_if_asked()
-
-
-def evaluate(experiment: Experiment) -> list[tuple[str, Scores]]:
-    """The scores of the validation and the test part, of the best epoch's weights."""
-    predictor = experiment.trainer.predictor()
-    present = [part for part, _ in experiment.fold.parts() if part in ("valid", "test")]
-    return [
-        (part, experiment.evaluator.score(predictor, experiment.loaders, part, experiment.untrained))
-        for part in present
-    ]
-
-
-def projection(experiment: Experiment) -> Projection | None:
-    """What a picture of the representation shows, where the evaluator looks at one."""
-    look = getattr(experiment.evaluator, "project", None)
-    parts = [part for part, _ in experiment.fold.parts() if part in ("valid", "test")]
-    if look is None or not parts:
-        return None
-    found: Projection | None = look(
-        experiment.trainer.predictor(), experiment.loaders, parts[-1], experiment.untrained
-    )
-    return found

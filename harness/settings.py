@@ -15,6 +15,26 @@ SETTINGS: dict[str, Any] = {
     "outputs": str,
     "tags": dict[str, Any],
     "sweep.name": str | None,
+    "sweep.trials": int | None,
+    "sweep.hours": int | float | None,
+    "sweep.stagnation": int | None,
+    "sweep.workers": int,
+    "sweep.storage": str | None,
+    "sweep.objectives": str | list[str] | dict[str, Literal["minimize", "maximize"]] | None,
+    "sweep.repeat": int,
+    "sweep.constraints": list[str],
+    "sweep.space": dict[str, Any],
+    "sweep.enqueue": list[dict[str, Any]],
+    "sweep.seed": int,
+    "sweep.test": Literal["best", "all", "none"],
+    "sweep.retries": int,
+    "sweep.fail_fast": bool,
+    "sweep.failures": int,
+    "sweep.timeout": int | float | None,
+    "sweep.recycle": int | None,
+    "sweep.isolate": bool,
+    "sweep.lease": int | float,
+    "sweep.axis": Literal["epochs", "folds"],
     "harness.traceback": bool,
     "pretrain.words": str | None,
     "pretrain.scratch": bool,
@@ -50,6 +70,9 @@ PARTS = (
 )
 """Where the parts of an experiment stand; beside them, there may be a part `debug`."""
 
+SWEEPERS = ("sampler", "pruner")
+"""The parts of a sweep, below `sweep`; null: a grid, and no pruning."""
+
 LARGEST_SEED = 2**32 - 1
 """The largest that NumPy takes; torch would take more."""
 
@@ -78,6 +101,7 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
         if text is not None and not text.strip():
             raise UserError(f"{key} must not be empty; give {key}=VALUE, or leave it out.")
     _check_checkpoint(cfg["checkpoint"])
+    _check_sweep(cfg["sweep"])
     _check_cache(_at(cfg, "data.cache"))
 
 
@@ -93,6 +117,21 @@ def _check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
         raise UserError(f"checkpoint.share must be between 0 and 1 of the training time, got {share}.")
     if minutes is not None and not minutes > 0:
         raise UserError(f"checkpoint.minutes must be above 0 or null, got {minutes}.")
+
+
+def _check_sweep(sweep: Mapping[str, Any]) -> None:
+    """Its sampler and pruner are nodes; ranges are read when there is a sweep."""
+    known = [key.partition(".")[2] for key in SETTINGS if key.startswith("sweep.")]
+    for name in sweep:
+        if name not in (*known, *SWEEPERS):
+            raise UserError(f"sweep.{name} is no setting of sweeps; {near(str(name), (*known, *SWEEPERS))}")
+    for name in SWEEPERS:
+        part = sweep.get(name)
+        if part is not None and not (isinstance(part, dict) and "_target_" in part):
+            raise UserError(
+                f"sweep.{name} must be a part with a _target_ or null, got {shown(part)}; "
+                f"choose sweep/{name}={' or '.join(choices(f'sweep/{name}'))}."
+            )
 
 
 def _check_cache(cache: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,18 +15,22 @@ from harness.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_ONE_WISH = 5.0
+"""Seconds within which SIGINT and SIGTERM are one wish: a worker hears Ctrl-C and its command's word."""
+
 
 class Stop:
     """Calling it says whether a signal came. Within `with stop:` it listens for Ctrl-C and SIGTERM.
 
     While training (`with stop.kindly():`) the first signal only sets the answer, so that the step
-    ends and the run is closed in order; at any other station, and at the second signal, it raises
-    `Interrupted` at once.
+    ends and the run is closed in order; at any other station, and at the second signal that is a wish of its
+    own, it raises `Interrupted` at once.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
         self._kind = False
+        self._since = 0.0
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
@@ -56,7 +61,9 @@ class Stop:
 
     def _heard(self, signum: int, frame: FrameType | None) -> None:
         del frame
-        first = self.signum is None
-        self.signum = signum
-        if not (first and self._kind):
+        if self.signum is None:
+            self._since = time.monotonic()
+        again = signum == self.signum or time.monotonic() - self._since > _ONE_WISH
+        self.signum = self.signum or signum
+        if again or not self._kind:
             raise Interrupted(signum)

@@ -94,20 +94,11 @@ class Result:
     objectives: list[dict[str, Any]] | None = None
 
     def write(self, path: Path) -> None:
-        """Strict JSON, NaN and infinities as null; the file appears whole or stays as it was."""
+        """As `write_json` does."""
         content = asdict(self)
         if self.objectives is None:
             del content["objectives"]
-        text = json.dumps(_strict(content), indent=2, allow_nan=False, ensure_ascii=False)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_json(path, content)
 
     @classmethod
     def read(cls, path: Path) -> Result:
@@ -129,6 +120,33 @@ class Result:
             )
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Strict JSON, NaN and infinities as null; the file appears whole or stays as it was.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    text = json.dumps(_strict(content), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file that appears whole or stays as it was, also after a power cut.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _strict(value: Any) -> Any:

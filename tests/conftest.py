@@ -97,6 +97,17 @@ def postgres() -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Path]:
+    """The slurm.conf of a SLURM of this session's own: see tests/service/slurm.py."""
+    service = _service("slurm")
+    missing = service.missing()
+    if missing is not None:
+        pytest.skip(missing)
+    with service.running() as conf:
+        yield conf
+
+
 @pytest.fixture
 def graphql_server() -> Iterator[Any]:
     """A GraphQL server: see `GraphqlServer` in tests/service/graphql_server.py."""

@@ -44,6 +44,8 @@ FLOORS = {
     3: ("__main__", "explain", "verb", "sweep"),
     2: (
         "run",
+        "assess",
+        "examine",
         "debug",
         "batch_size",
         "pretrain",
@@ -53,6 +55,8 @@ FLOORS = {
         "pipeline",
         "cache",
         "record",
+        "card",
+        "silent",
         "resume",
         "same",
         "tally",
@@ -93,12 +97,15 @@ FLOORS = {
         "progress",
         "protocol",
         "provenance",
+        "restored",
         "scores",
         "seed",
         "stop",
         "summary",
+        "sweep_folder",
         "table",
         "task",
+        "trial",
     ),
 }
 """Of floor 0, `annotation`, `checkpoint`, `journal`, `layout`, `provenance`, `stop` and `summary` are there
@@ -108,6 +115,8 @@ CORRIDOR = (
     "__main__",
     "explain",
     "run",
+    "assess",
+    "examine",
     "debug",
     "batch_size",
     "pretrain",
@@ -130,7 +139,8 @@ HOMES = {
     "optuna": ("sweep",),
     "mlflow": ("tracking", "production"),
     "typeguard": ("annotation",),
-    "rich": ("screen",),
+    "rich": ("screen", "sweep"),
+    "plotly": ("sweep",),
     "matplotlib": ("plot",),
 }
 
@@ -236,7 +246,9 @@ def test_every_folder_of_choices_has_its_room() -> None:
     for folder in {yaml.parent.relative_to(CONF) for yaml in YAMLS} - {Path(".")}:
         inside = folder if folder.parts[0] == "data" else Path(folder.parts[0])
         room = PACKAGE / inside
-        found = room.is_dir() or room.with_suffix(".py").is_file() or folder.parts[0] == "experiment"
+        # An experiment is of all rooms; a launcher is chosen in Hydra's own group.
+        roomless = folder.parts[0] in ("experiment", "hydra")
+        found = room.is_dir() or room.with_suffix(".py").is_file() or roomless
         assert found, f"conf/{folder} has no room"
 
 

@@ -179,3 +179,18 @@ def test_a_module_for_a_module_passes() -> None:
 
 
 METHOD = {"loss": {"_target_": "torch.nn.CrossEntropyLoss"}, "miner": None, "labels": True, "projection": [4]}
+
+
+class Foreign:
+    """Of a library that names a type which it imports for its type checker alone."""
+
+    def __init__(self, trials: int = 3, weights: Unheard | None = None) -> None:  # type: ignore[name-defined]  # noqa: F821
+        self.trials = trials
+        self.weights = weights
+
+
+def test_an_annotation_that_does_not_evaluate_leaves_the_others_to_be_checked() -> None:
+    given = node(Foreign, trials="few", weights=3)
+    with pytest.raises(UserError, match=r"^part\.trials must be a whole number, got 'few'\.$"):
+        check_nodes(given, "part")
+    check_nodes({**given, "trials": 2}, "part")

@@ -138,7 +138,7 @@ def test_two_runs_of_one_second_have_two_folders() -> None:
     assert all(len(token) == 4 for token in tokens)
 
 
-def test_the_folder_of_a_multirun_is_a_digest_of_its_words_and_the_first_free_number(tmp_path: Path) -> None:
+def test_the_folder_of_a_multirun_is_that_of_the_sweep_its_words_mean(tmp_path: Path) -> None:
     register_resolvers()
 
     def folder(name: str | None, *words: str) -> str:
@@ -147,8 +147,9 @@ def test_the_folder_of_a_multirun_is_a_digest_of_its_words_and_the_first_free_nu
 
     first = folder(None, "a=1,2", "b=3")
     assert first.endswith("-0")
-    assert folder(None, "b=3", "a=1,2", "sweep.name=null", "hydra/launcher=x") == first
+    assert folder(None, "b=3", "a=1,2", "sweep.workers=2", "hydra/launcher=x") == first
     assert folder(None, "a=1,3", "b=3") != first
-    assert folder("mine", "a=1") == "mine-0"
     (tmp_path / "sweeps" / "mine-0").mkdir(parents=True)
+    assert folder("mine", "a=1") == "mine-0"
+    (tmp_path / "sweeps" / "mine-0" / "result.json").write_text('{"status": "finished"}')
     assert folder("mine", "a=1") == "mine-1"

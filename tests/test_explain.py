@@ -3,7 +3,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 
 from harness.errors import Diverged, Interrupted, UserError
 from harness.explain import composition, explain
@@ -57,6 +57,21 @@ def test_a_folder_that_hydra_could_not_make_is_the_users_to_choose() -> None:
 )
 def test_hydras_complaint_is_said_better(said: str, told: str) -> None:
     assert composition(HydraException(said), []) == told
+
+
+@pytest.mark.parametrize(
+    ("launcher", "extra"), [("joblib", "joblib"), ("submitit_local", "slurm"), ("submitit_slurm", "slurm")]
+)
+def test_a_launcher_that_is_not_installed_is_told_with_its_extra(launcher: str, extra: str) -> None:
+    error = MissingConfigException("…", missing_cfg_file=f"hydra/launcher/{launcher}", options=["local"])
+    assert composition(error, []) == (
+        f"hydra/launcher={launcher} is not installed: pip install 'harness[{extra}]'."
+    )
+
+
+def test_a_launcher_that_does_not_exist_is_told_with_its_near_misses() -> None:
+    error = MissingConfigException("…", missing_cfg_file="hydra/launcher/slrm", options=["local", "slurm"])
+    assert composition(error, []) == "hydra/launcher has no choice 'slrm'; did you mean slurm?"
 
 
 def test_a_near_miss_is_found_although_another_word_is_wrong_as_well() -> None:

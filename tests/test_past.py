@@ -64,3 +64,12 @@ def test_an_end_holds_until_the_run_starts_again(journal: Journal, tmp_path: Pat
     journal.start("", "a")
     past = Past(read(tmp_path)[0])
     assert (past.ended(""), past.diverged) == (None, False)
+
+
+def test_of_scores_at_a_step_those_are_fresh_that_nobody_wrote_there() -> None:
+    point = {"event": "metrics", "time": 1, "run": "", "step": 0}
+    past = Past([{**point, "values": {"valid/loss": 1.0}}, {**point, "values": {"lr": 0.1}}])
+    values = {"valid/loss": 1.0, "lr": 0.1, "test/loss": 2.0}
+    assert past.fresh("", 0, values) == {"test/loss": 2.0}
+    assert past.fresh("", 1, values) == values
+    assert past.fresh("fold-0", 0, values) == values

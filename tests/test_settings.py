@@ -89,3 +89,17 @@ def test_debug_is_a_part_where_there_is_one(settings: dict[str, Any]) -> None:
     )
     with pytest.raises(UserError, match=said):
         check_settings({**settings, "debug": True})
+
+
+def test_sampler_and_pruner_are_parts_or_nothing(settings: dict[str, Any]) -> None:
+    sweep = {**settings["sweep"], "sampler": {"_target_": "some.part"}, "pruner": None}
+    check_settings({**settings, "sweep": sweep})
+    with pytest.raises(
+        UserError, match=r"^sweep\.pruner must be a part with a _target_ or null, got 'asha'; "
+    ):
+        check_settings({**settings, "sweep": {**sweep, "pruner": "asha"}})
+
+
+def test_a_setting_of_sweeps_that_is_none_comes_with_the_near_ones(settings: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"^sweep\.trails is no setting of sweeps; did you mean trials "):
+        check_settings({**settings, "sweep": {**settings["sweep"], "trails": 3}})

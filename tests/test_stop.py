@@ -40,10 +40,21 @@ def test_while_training_the_first_signal_only_sets_the_answer(signum: int) -> No
 @each_signal
 def test_the_second_signal_ends_a_training_at_once(signum: int) -> None:
     with Stop() as stop, stop.kindly():
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signum)
         with pytest.raises(Interrupted) as caught:
             signal.raise_signal(signum)
     assert caught.value.signum == signum
+
+
+def test_ctrl_c_and_the_sigterm_that_follows_it_are_one_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    with Stop() as stop, stop.kindly():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signum == signal.SIGINT
+        monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
 
 
 @each_signal

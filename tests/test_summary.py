@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.errors import UserError
-from harness.summary import Result, student_t, summarise
+from harness.summary import Result, student_t, summarise, write_json
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 30, 31, 177, 1000])
@@ -142,3 +142,13 @@ def test_a_later_schema_is_refused(tmp_path: Path) -> None:
     path.write_text('{"schema": 2, "status": "finished"}')
     with pytest.raises(UserError, match="has schema 2, and this harness reads schema 1"):
         Result.read(path)
+
+
+def test_any_content_is_written_as_strict_json_and_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write_json(path, {"status": "finished", "best": {"values": [math.nan, 1.0, -math.inf]}})
+    assert json.loads(path.read_text()) == {"status": "finished", "best": {"values": [None, 1.0, None]}}
+    with pytest.raises(TypeError):
+        write_json(path, {"status": object()})
+    assert json.loads(path.read_text())["status"] == "finished"
+    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]

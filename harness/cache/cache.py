@@ -178,7 +178,12 @@ class Cache:
 
         told = repr((table.name, table.task, table.kind, _types(table)))
         name = key("guard", promises, table.digest, digest.hexdigest(), told)
-        return self._found_or_made(Entry("findings", name, read, write, small=True), self._store, look)
+        known: list[Finding] | None = self._command.findings(name)
+        if known is None:
+            entry = Entry("findings", name, read, write, small=True)
+            known = self._found_or_made(entry, self._store, look)
+            self._command.remember_findings(name, known)
+        return list(known)
 
     def _found_or_made(self, entry: Entry[T], store: Store, make: Callable[[], T]) -> T:
         with store.making(entry.name):

@@ -14,6 +14,7 @@ from harness.cache.store import Store
 
 _VARIABLE = "HARNESS_COMMAND"
 _MOST_TABLES = 4
+_MOST_FINDINGS = 64
 
 
 class Command:
@@ -32,6 +33,7 @@ class Command:
         self.many = many
         self.folders: set[Path] = set()
         self._tables: OrderedDict[str, Any] = OrderedDict()
+        self._findings: OrderedDict[str, Any] = OrderedDict()
 
     def table(self, key: str) -> Any:
         """The table that was read before in this process, if it is among the last few."""
@@ -45,6 +47,17 @@ class Command:
             self._tables[key] = table
             while len(self._tables) > _MOST_TABLES:
                 self._tables.popitem(last=False)
+
+    def findings(self, key: str) -> Any:
+        """What the leakage guards said before in this process; None where they were not asked."""
+        return self._findings.get(key)
+
+    def remember_findings(self, key: str, findings: Any) -> None:
+        """As `remember`."""
+        if self.many:
+            self._findings[key] = findings
+            while len(self._findings) > _MOST_FINDINGS:
+                self._findings.popitem(last=False)
 
 
 _current: Command | None = None

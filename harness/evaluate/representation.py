@@ -56,6 +56,9 @@ class Representation:
     names: tuple[str, ...] = ("knn_accuracy", "knn_r2", "rankme")
     """Of these, `judge` gives `rankme` and the one that fits the target, if there is a target."""
 
+    further: tuple[str, ...] = ("linear_accuracy", "linear_r2")
+    """What `score` gives besides."""
+
     def __init__(
         self,
         *,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from harness.checkpoint.keeper import Keeper
+from harness.errors import Pruned
 from harness.experiment import Experiment
 from harness.page import MOST_MODELS, Page
 from harness.progress import Progress
@@ -41,7 +42,11 @@ def pretrained(experiment: Experiment, table: Table, page: Page, stop: Stop) -> 
     experiment.model.load_state_dict(before.model.state_dict())
     if page.folds == 1 or page.fold.number < MOST_MODELS:
         before.save(page.folder / FOLDER / "model", table, Secrets(before.cfg).config)
-    yield
+    try:
+        yield
+    except Pruned:  # nobody goes on with it
+        keeper.finish(False)
+        raise
     keeper.finish(False)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from harness.predictor import Predictor
@@ -146,6 +147,21 @@ def read(folder: Path) -> Bundle:
         head=facts["head"],
         autocast=facts["autocast"],
     )
+
+
+def load(folder: Path, predictor: Predictor) -> None:
+    """Gives a predictor, in place and on its device, the weights of the bundle.
+
+    Raises:
+        FileNotFoundError: there is no bundle, or it was not finished.
+        RuntimeError: model and head are others than those of the bundle.
+    """
+    from safetensors.torch import load_model
+
+    if not (folder / FACTS).exists():
+        raise FileNotFoundError(f"{folder} holds no bundle")
+    device = next(predictor.model.parameters(), torch.empty(0)).device
+    load_model(network(predictor.model, predictor.head), folder / WEIGHTS, device=str(device))
 
 
 def network(model: nn.Module, head: nn.Module | None) -> nn.ModuleDict:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,7 @@ def pins(config: dict[str, Any]) -> list[str]:
     names = {*_ALWAYS, *(name for module, name in _WHERE_USED.items() if module in sys.modules)}
     foreign = {top for top in _tops(config) if _installed(top)}
     if foreign:
-        owners = packages_distributions()
-        names.update(owners[top][0] for top in foreign)
+        names.update(_owners()[top][0] for top in foreign)
     return [pin for name in sorted(names) if (pin := _pin(name)) is not None]
 
 
@@ -62,6 +63,12 @@ def _installed(top: str) -> bool:
     return path is not None and bool({"site-packages", "dist-packages"} & set(path.parts))
 
 
+@cache  # what a process has imported stays as it is, whatever is installed beside it
+def _owners() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+@cache
 def _pin(name: str) -> str | None:
     try:
         # `+cpu` and the like name a build that no index lists under this number.

@@ -132,7 +132,7 @@ class Mlflow:
             _clerk.tell(order)
 
     def link(self, folder: Path, timeout: float | None = None) -> Link:
-        """Waits until MLflow has given the run an id; for `result.json`.
+        """Waits until MLflow has given the run an id; for `result.json`. With `timeout=0` it only looks.
 
         The waits of one run, `settle` included, share its patience.
         """
@@ -151,7 +151,7 @@ class Mlflow:
     def _wait(self, folder: Path, timeout: float | None, arrived: Callable[[State], bool]) -> Link:
         begun = monotonic()
         until = begun + max(0.0, self._left if timeout is None else min(timeout, self._left))
-        if _clerk is not None:
+        if _clerk is not None and timeout != 0:
             _clerk.tell({"hurry": str(folder)})
         while True:
             fate = None if _clerk is None else _clerk.fate

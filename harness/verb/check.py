@@ -1,4 +1,4 @@
-"""`python -m harness check [OVERRIDES]`: everything up to the first training step, and nothing written."""
+"""`python -m harness check [-m] [OVERRIDES]`: all up to the first training step, and nothing written."""
 
 from __future__ import annotations
 
@@ -8,13 +8,30 @@ from harness.verb.parser import Parser
 def main(words: list[str]) -> None:
     """Composes, builds and fits every part on the real rows, and says what would run.
 
+    Of a multirun, `-m`, a sample that covers its search space.
+
     Raises:
         UserError: what a run would refuse.
     """
     parser = Parser("check", "Check a configuration on its data without training.")
+    parser.add_argument("-m", "--multirun", action="store_true", help="check a sweep: a sample of its space")
     parser.add_argument("overrides", nargs="*", help="as for a run: GROUP=CHOICE or KEY=VALUE")
-    overrides = parser.parse_args(words).overrides
+    options = parser.parse_intermixed_args(words)
+    if options.multirun:
+        _check_sweep(options.overrides)
+    else:
+        _check_run(options.overrides)
+    print("It fits.")
 
+
+def _check_sweep(overrides: list[str]) -> None:
+    from harness.sweep.preview import preview
+
+    for line in preview(overrides):
+        print(line)
+
+
+def _check_run(overrides: list[str]) -> None:
     from harness.batch_size import sized
     from harness.compose import compose
     from harness.experiment import prepare
@@ -33,4 +50,3 @@ def main(words: list[str]) -> None:
     for finding in plan.findings:
         if finding.severity != "fine":
             print(f"! {finding.sentence}")
-    print("It fits.")

@@ -28,3 +28,50 @@ def test_what_a_run_would_refuse_is_refused(knock: Any, here: Path) -> None:
     answer = knock("check", "data/extract=iris", "model=resnet18")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("error: model=resnet18 takes images, and iris gives rows of 4 features; ")
+
+
+def test_a_multirun_that_fits_is_described_and_nothing_is_written(knock: Any, here: Path) -> None:
+    words = ("sweep=asha", "sweep.trials=9", "sweep.workers=2", "sweep.hours=1.5", "sweep.name=mine")
+    space = ("model=mlp,transformer", "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))")
+    more = "+sweep.space={model.dropout: {values: 'interval(0,0.5)', when: 'model=mlp'}}"
+    answer = knock("check", "-m", "data/extract=iris", "trainer.epochs=4", *words, *space, more)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.splitlines() == [
+        "sweep     asha",
+        "sampler   TPESampler",
+        "pruner    SuccessiveHalvingPruner",
+        "improves  valid/accuracy (maximize)",
+        "space     3 keys",
+        "          model                 mlp, transformer",
+        "          trainer.optimizer.lr  0.0001 to 0.1 (log)",
+        "          model.dropout         0.0 to 0.5           when model=mlp",
+        "budget    9 trials or 1 h 30 min",
+        "workers   2 by hydra/launcher=local",
+        "trial     4 epochs, 1 fold, 1 seed",
+        "storage   a journal in the folder",
+        "folder    outputs/sweeps/mine-0 (new)",
+        "tried     64 points, 3 of them up to the first step",
+        "It fits.",
+    ]
+    assert list(here.iterdir()) == []
+
+
+def test_a_grid_is_described_by_its_points(knock: Any, here: Path) -> None:
+    long = ",".join(str(seed) for seed in range(20000001, 20000009))
+    answer = knock("check", "data/extract=iris", "-m", f"split.seed={long}", "trainer.epochs=1")
+    assert (answer.status, answer.err) == (0, "")
+    lines = answer.out.splitlines()
+    assert lines[1:3] == [
+        "sampler   none: every point in its order",
+        "pruner    none: every trial is trained to its end",
+    ]
+    assert "space     1 key, 8 points" in lines
+    assert "          split.seed  20000001, 20000002, 20000003, 20000004, 20000005, 20000006 …" in lines
+    assert "budget    8 trials" in lines
+
+
+def test_what_a_multirun_would_refuse_is_refused(knock: Any, here: Path) -> None:
+    answer = knock("check", "-m", "data/extract=iris", "sweep=tpe", "seed=1,2")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("error: a sweep needs an end, and TPESampler has none of its own; ")
+    assert list(here.iterdir()) == []

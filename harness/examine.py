@@ -1,0 +1,170 @@
+"""Examine: the test of a run that left its test rows alone while it was compared with others.
+
+What it comes to is what the run would have come to by itself, to the last bit: each fold's transform is
+fitted again on the same rows, and the weights are those of its best epoch, read from the folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.assess import Assessment, assess
+from harness.batch_size import with_size
+from harness.checkpoint.done import Done
+from harness.debug.mode import limited, mode
+from harness.distributed import share
+from harness.errors import UserError
+from harness.experiment import Experiment, prepare
+from harness.fold import Fold
+from harness.journal import JOURNAL, Event, read
+from harness.page import key_of
+from harness.peers import fate
+from harness.plan import Plan, make_plan
+from harness.production import bundle
+from harness.record import RESULT, Record
+from harness.restored import restored
+from harness.resume import Start, claim
+from harness.same import changed_settings, other_data
+from harness.stop import Stop
+from harness.summary import Result
+from harness.trial import Trial
+
+
+@restored()
+def examine(cfg: DictConfig, folder: Path, command: str, trial: Trial | None) -> Result:
+    """Scores and predicts the test rows of a finished run, and writes down what the run left out.
+
+    Until all folds are scored nothing is written, so that a run whose examination was cut short is as it
+    was. One that was examined before gives its result.
+
+    Args:
+        cfg: the run's own configuration.
+        folder: the run's.
+        command: what to type to repeat the run.
+        trial: what the run is to its sweep; None where it has become a run of its own.
+
+    Raises:
+        UserError: the run is not finished, is at work, is another one, or its models are gone.
+        Interrupted: a signal came.
+    """
+    start = _claimed(folder)
+    try:
+        plan = _plan(cfg, start)
+        _require_same(plan, start)
+        if _examined(plan, start):
+            return Result.read(start.folder / RESULT)
+        _require_trained(plan, start)
+        return _write(plan, start, command, None if trial is None else replace(trial, tests=True))
+    finally:
+        if start.journal is not None:
+            start.journal.close()
+
+
+def _claimed(folder: Path) -> Start:
+    """The run with all that is done of it."""
+    start = claim(folder) if (folder / JOURNAL).exists() else None
+    if start is None:
+        why = "it is still running" if (folder / JOURNAL).exists() else "there is no run in it"
+        raise UserError(f"{folder} cannot be tested: {why}; name the folder of a finished run.")
+    return replace(start, done=share(Done(folder).read()))
+
+
+def _plan(cfg: DictConfig, start: Start) -> Plan:
+    """The plan of the run, with what it found out for itself."""
+    cfg = cfg.copy()
+    OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
+    plan = make_plan(cfg)
+    plan = limited(plan, mode(plan.cfg))
+    size = start.past.settings.get("data.load.batch_size")
+    automatic = plan.cfg.data.load.get("batch_size") == "auto"
+    return with_size(plan, int(size)) if automatic and size is not None else plan
+
+
+def _require_same(plan: Plan, start: Start) -> None:
+    changed = changed_settings(start.past, plan)
+    if changed:
+        told = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+        raise UserError(
+            f"{start.folder} cannot be tested: it was trained with other settings ({told}); "
+            "take the changes back."
+        )
+    difference = other_data(start.folder, start.past, plan)
+    if difference:
+        raise UserError(
+            f"{start.folder} cannot be tested: it was trained on other data ({difference}); bring it back."
+        )
+
+
+def _examined(plan: Plan, start: Start) -> bool:
+    """Whether nothing is left to do: a process may have ended after that, before it could say so."""
+    path = start.folder / RESULT
+    if start.done or not path.exists():
+        return False
+    tested = any(name.startswith("test/") for name in Result.read(path).scores)
+    return tested or not any(part == "test" for fold in plan.folds for part, _ in fold.parts())
+
+
+def _require_trained(plan: Plan, start: Start) -> None:
+    left = [fold.number for fold in plan.folds if fold.number not in start.done]
+    if left:
+        raise UserError(
+            f"{start.folder} cannot be tested: fold {left[0]} of {len(plan.folds)} is not trained; "
+            f"go on with the run first, by resume={start.folder}."
+        )
+    for fold in plan.folds:
+        model = _model(start, plan, fold)
+        if not (model / bundle.FACTS).exists():
+            raise UserError(
+                f"{start.folder} cannot be tested: its model {model} is gone; "
+                "run its command again in a new folder."
+            )
+
+
+def _model(start: Start, plan: Plan, fold: Fold) -> Path:
+    return share(start.folder) / key_of(fold, len(plan.folds)) / "model"
+
+
+def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Result:
+    """Scores all folds, then opens the record once more and closes it with what they came to."""
+    events, _ = read(start.folder)
+    found: list[Assessment] = []
+    with Stop() as stop, fate():
+        for fold in plan.folds:
+            experiment = _trained(plan, fold, _model(start, plan, fold))
+            found.append(assess(experiment, stop, ("test",)))
+            evaluator, monitor = experiment.evaluator, experiment.trainer.monitor
+            del experiment  # before the next fold's data goes onto the device
+        with Record(plan, replace(start, done={}), command, trial) as record:
+            record.evaluator = evaluator
+            pages = [record.page(fold) for fold in plan.folds]
+            for page, assessment in zip(pages, found, strict=True):
+                page.begin()
+                assessment.write(page, plan.table)
+                page.complete(start.done[page.fold.number], _history(events, page.key), monitor)
+        for page in pages:
+            page.tidy()
+    return record.result
+
+
+def _trained(plan: Plan, fold: Fold, model: Path) -> Experiment:
+    """The fold's experiment as after its training."""
+    alone = replace(plan, before=None)  # what was learned first is in the weights
+    experiment = prepare(alone, fold)
+    experiment.trainer.attach(experiment.model, experiment.loaders)
+    bundle.load(model, experiment.trainer.predictor())
+    if plan.before is not None and plan.cfg.pretrain.scratch:
+        return replace(experiment, scratch=partial(prepare, alone, fold))
+    return experiment
+
+
+def _history(events: list[Event], run: str) -> list[dict[str, float]]:
+    """The scores of each epoch, as the journal tells them."""
+    return [
+        {"epoch": event["step"], **{name: float(value) for name, value in event["values"].items()}}
+        for event in events
+        if event["event"] == "metrics" and event["run"] == run and "lr" in event["values"]
+    ]

@@ -1,0 +1,163 @@
+"""Conduct: one multirun, from its words to its report.
+
+    read the space          what is swept, what is fixed
+    find the place          a new sweep, or the one to go on with
+    rehearse                everything that could be refused at night is refused now
+    prepare the study       and what is queued
+    muster the crew         workers go through the launcher, each takes trials from the study
+    watch                   until nothing is running and nothing is left to begin
+    close                   the best is tested; result, table, report, MLflow
+
+Several commands may conduct one sweep at a time, on one machine or on many: the study holds them together.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from harness.distributed import rank, share
+from harness.errors import Interrupted, Unfinished
+from harness.stop import Stop
+from harness.sweep.closing import close
+from harness.sweep.composer import Composer
+from harness.sweep.crew import Crew
+from harness.sweep.launch import queue_files
+from harness.sweep.ledger import Ledger
+from harness.sweep.lock import study_lock
+from harness.sweep.place import Place, find_place
+from harness.sweep.prepare import prepare_study
+from harness.sweep.rehearsal import Rehearsed, rehearse
+from harness.sweep.settings import Settings, read_settings
+from harness.sweep.space.reading import read_space
+from harness.sweep.space.space import Space
+from harness.sweep.spec import Spec
+from harness.sweep.watch import Watch
+from harness.sweep.worker import Left, Worker, follow
+
+
+def conduct(words: Sequence[str], config: DictConfig, context: HydraContext) -> None:
+    """Runs a sweep to its end.
+
+    Args:
+        words: the overrides as typed, without Hydra's own.
+        config: what all trials share, Hydra's node included.
+
+    Raises:
+        UserError: something about it is wrong; nothing has been begun then.
+        Interrupted: a signal stopped it; the same command goes on.
+        Unfinished: it has not come to what was asked.
+    """
+    composer = Composer.of(context.config_loader)
+    settings = read_settings(config.sweep)
+    space = read_space(words, settings.space, context.config_loader)
+    # Under torchrun all processes look at the data together.
+    rehearsed = rehearse(space, composer, settings, print if rank() == 0 else lambda said: None)
+    if rank() > 0:
+        told: Any = share(None)
+        follow(replace(told, place=replace(told.place, folder=Path(config.hydra.sweep.dir))))
+        return
+    spec = _spec(words, config, space, composer, settings, find_place(config, words), rehearsed)
+    launcher = _launcher(config, context, spec)
+    study = prepare_study(spec)
+    share(spec)
+    ledger = Ledger(study, study_lock(spec.place.url, spec.root, spec.place.study), lease=settings.lease)
+    crew = Crew(launcher, lambda job: _job(spec, rehearsed), spec.launch, settings.workers, ledger)
+    with Watch(spec, study, ledger, crew, config) as watch:
+        stopped = _work(spec, launcher, crew, watch)
+        closed = close(spec, study, watch, stopped)
+    queue_files.forget(config)
+    if stopped is not None:
+        raise Interrupted(stopped)
+    if closed.error is not None:
+        raise Unfinished(closed.error)
+
+
+def _spec(
+    words: Sequence[str],
+    config: DictConfig,
+    space: Space,
+    composer: Composer,
+    settings: Settings,
+    place: Place,
+    rehearsed: Rehearsed,
+) -> Spec:
+    sampler, pruner = (_plain(config.sweep.get(name)) for name in ("sampler", "pruner"))
+    return Spec(
+        place=place,
+        here=Path.cwd(),
+        settings=settings,
+        typed=tuple(words),
+        space=space,
+        composer=composer,
+        objectives=rehearsed.objectives,
+        epochs=rehearsed.epochs,
+        folds=rehearsed.folds,
+        launch=secrets.token_hex(4),
+        token=os.environ.get("HARNESS_COMMAND", secrets.token_hex(8)),
+        until=None if settings.hours is None else time.time() + 3600 * settings.hours,
+        trials=space.size if sampler is None else settings.trials,
+        sampler=sampler,
+        pruner=pruner,
+    )
+
+
+def _plain(node: Any) -> dict[str, Any] | None:
+    if node is None:
+        return None
+    found: Any = OmegaConf.to_container(node, resolve=True)
+    return dict(found)
+
+
+def _launcher(config: DictConfig, context: HydraContext, spec: Spec) -> Launcher:
+    """Hydra's launcher, whose jobs are workers."""
+    with read_write(config), open_dict(config):
+        config.hydra.sweep.dir = str(spec.root)
+        config.hydra.sweep.subdir = "workers/${hydra.job.num}"
+    queue_files.prepare(config)
+    task: Any = Worker(spec)
+    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+
+
+def _job(spec: Spec, rehearsed: Rehearsed) -> list[str]:
+    """The words of a worker's job. Its configuration is of no account, but Hydra composes one for each."""
+    folder = str(spec.root).replace("\\", "\\\\").replace("'", "\\'")
+    return [*rehearsed.words, f"hydra.sweep.dir='{folder}'", "hydra.sweep.subdir='workers/${hydra.job.num}'"]
+
+
+def _work(spec: Spec, launcher: Launcher, crew: Crew, watch: Watch) -> int | None:
+    """Lets the crew work until all is done; the signal that ended it early, if one did."""
+    if not watch.left:
+        return None
+    in_process = getattr(launcher, "in_process", type(launcher).__name__ == "BasicLauncher")
+    with Stop() as stop:
+        try:
+            if in_process:
+                with watch.aside():
+                    left = crew.work_here()
+                return _heard(left, watch)
+            crew.muster(min(spec.settings.workers, watch.left))
+            watch.until_over()
+        except Interrupted as error:
+            with stop.kindly():
+                watch.dismiss(launcher)
+            return stop.signum or error.signum
+    return None
+
+
+def _heard(left: Left | None, watch: Watch) -> int | None:
+    if left is None:
+        return None
+    if left.reason == "failures":
+        watch.trouble(f"so many trials in a row failed (sweep.failures); the last: {left.error}")
+    return left.signum

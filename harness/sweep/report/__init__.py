@@ -1,0 +1,1 @@
+"""The report of a sweep: one page with pictures that opens anywhere, without a network."""

@@ -1,0 +1,1 @@
+"""The search space: which keys are swept over which values, and under which conditions."""

@@ -1,0 +1,92 @@
+"""Sweep folder: what a sweep is called, `<name>-<n>`, and which of those that exist a command means."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+SWEEPS = "sweeps"
+"""Where they lie below `outputs`."""
+
+STUDY = "study.journal"
+"""The study of a sweep that has no database, in the sweep's folder."""
+
+RESULT = "result.json"
+
+_BY_THE_WAY = frozenset(
+    f"sweep.{key}"
+    for key in (
+        *("name", "trials", "hours", "stagnation", "workers", "storage", "test"),
+        *("retries", "fail_fast", "failures", "timeout", "recycle", "isolate", "lease"),
+    )
+)
+"""Settings that say how long a sweep goes on and by what means: with others it is still the same sweep."""
+
+_ROOMS_BY_THE_WAY = ("tracking", "resume", "outputs", "harness", "hydra")
+
+
+def stem(name: str | None, words: Iterable[str]) -> str:
+    """The sweep's name without its number: its own, else a digest of the words that make it what it is.
+
+    Neither the order of the words counts, nor how long the sweep goes on, by how many workers, where it is
+    stored and what it tells MLflow.
+    """
+    if name is not None:
+        return name
+    own = sorted(word for word in words if not _by_the_way(word))
+    return hashlib.sha256("\n".join(own).encode()).hexdigest()[:8]
+
+
+def _by_the_way(word: str) -> bool:
+    key = re.split("[=@]", word.lstrip("+~"), maxsplit=1)[0]
+    return key in _BY_THE_WAY or re.split("[./]", key, maxsplit=1)[0] in _ROOMS_BY_THE_WAY
+
+
+def below(sweeps: Path, stem: str, stored: bool = True) -> dict[int, bool | None]:
+    """The numbers of the folders `<stem>-<n>`, and whether each sweep is finished, as its files tell.
+
+    None: the number is taken by trials whose study is kept elsewhere.
+
+    Args:
+        stored: whether the study that is looked for is a file of the folder.
+    """
+    found: dict[int, bool | None] = {}
+    for folder in sweeps.glob(f"{glob.escape(stem)}-*"):
+        number = number_of(folder.name, stem)
+        if number is not None and folder.is_dir():
+            found[number] = finished(folder) if _may_hold(folder, stored) else None
+    return found
+
+
+def _may_hold(folder: Path, stored: bool) -> bool:
+    """Whether the study that is looked for is this sweep's; one that has no trial yet may become so."""
+    if (folder / STUDY).exists():
+        return stored
+    return not any(entry.name.isdigit() for entry in folder.iterdir())
+
+
+def number_of(name: str, stem: str) -> int | None:
+    """The n of `<stem>-<n>`."""
+    match = re.fullmatch(rf"{re.escape(stem)}-(\d+)", name)
+    return None if match is None else int(match[1])
+
+
+def newest(numbers: Mapping[int, bool | None]) -> int:
+    """The newest sweep's number where it is unfinished, else the next that is free."""
+    ours = [number for number, over in numbers.items() if over is not None]
+    if ours and not numbers[max(ours)]:
+        return max(ours)
+    return max(numbers, default=-1) + 1
+
+
+def finished(folder: Path) -> bool:
+    """Whether the sweep's result says so."""
+    try:
+        content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("status") == "finished"

@@ -1,0 +1,29 @@
+"""A search space, as a command line and `sweep.space` say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra.core.plugins import Plugins
+
+from harness.compose import CONF
+from harness.sweep.space.reading import read_space
+from harness.sweep.space.space import Space
+
+
+@pytest.fixture(scope="session")
+def space() -> Callable[..., Space]:
+    """`space("model=mlp,vit", seed="1,2")` reads those words, and that as `sweep.space`."""
+    Plugins.instance()  # who reads which kind of place
+    path = ConfigSearchPathImpl()
+    path.append("main", str(CONF))
+    loader = ConfigLoaderImpl(path)
+
+    def read(*words: str, **more: Any) -> Space:
+        return read_space(words, more, loader)
+
+    return read

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.compose import compose
+from harness.errors import Interrupted, Pruned, UserError
+from harness.fold import Fold
+from harness.journal import Event, read
+from harness.progress import Progress
+from harness.run import run
+from harness.summary import Result
+from harness.trial import Trial
+
+FAST = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=3", "trainer.device=cpu", "tracking=none"]
+FOLDS = ["split=stratified_kfold", "split.folds=3"]
+TRIAL = Trial(4, tags={"sweep": "a-1", "trial": 4})
+
+
+class Watcher:
+    """A consumer that remembers what it was told, and prunes where it is asked to."""
+
+    def __init__(self, epoch: tuple[int, int] | None = None, fold: int | None = None) -> None:
+        self.told: list[tuple[str, int]] = []
+        self.scores: dict[int, Mapping[str, float]] = {}
+        self._epoch, self._fold = epoch, fold
+
+    def __call__(self, fold: Fold, progress: Progress) -> None:
+        self.told.append(("epoch", progress.epoch))
+        if (fold.number, progress.epoch) == self._epoch:
+            raise Pruned(f"epoch {progress.epoch} is enough")
+
+    def fold_done(self, fold: Fold, scores: Mapping[str, float]) -> None:
+        self.told.append(("fold", fold.number))
+        self.scores[fold.number] = dict(scores)
+        if fold.number == self._fold:
+            raise Pruned(f"fold {fold.number} is enough")
+
+
+def of(folder: Path, event: str, run: str = "") -> list[Event]:
+    return [entry for entry in read(folder)[0] if entry["event"] == event and entry["run"] == run]
+
+
+def test_a_trial_says_nothing_and_leaves_its_test_rows_and_its_pictures(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = run(compose(FAST), tmp_path, trial=TRIAL)
+    assert capfd.readouterr() == ("", "")
+    assert result.status == "finished"
+    assert "valid/accuracy" in result.scores
+    assert not any(name.startswith("test/") for name in result.scores)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert not [name for name in left if name.endswith(".png")]
+    assert "predictions.csv" not in left
+    assert {"result.json", "config.yaml", "journal.jsonl", "model/weights.safetensors"} <= left
+    assert "done/fold-0000.ckpt" in left or any(name.startswith("done/") for name in left)
+
+
+def test_a_trial_that_is_to_be_tested_leaves_what_any_run_leaves(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(compose(FAST), tmp_path / "trial", trial=Trial(4, tests=True))
+    assert capfd.readouterr() == ("", "")
+    run(compose(FAST), tmp_path / "run")
+    left = [
+        {str(path.relative_to(tmp_path / name)) for path in (tmp_path / name).rglob("*")}
+        for name in ("trial", "run")
+    ]
+    assert left[0] - {"run.log"} == left[1] - {"run.log"}
+    results = [Result.read(tmp_path / name / "result.json").scores for name in ("trial", "run")]
+    for result in results:
+        result.pop("time/epoch_seconds")
+    assert results[0] == results[1]
+
+
+def test_its_run_hangs_below_the_sweep_and_is_tagged_with_it(tmp_path: Path) -> None:
+    run(compose([*FAST, "+tags.idea=wide"]), tmp_path / "one", trial=TRIAL)
+    (start,) = of(tmp_path / "one", "start")
+    assert start["parent"] == ".."
+    assert {"sweep": "a-1", "trial": "4", "idea": "wide", "seed": "0"}.items() <= start["tags"].items()
+    run(compose(FAST), tmp_path / "two", trial=Trial(4, parent="../../sweep"))
+    assert of(tmp_path / "two", "start")[0]["parent"] == "../../sweep"
+
+
+def test_what_a_reader_must_not_miss_is_in_its_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(compose([*FAST, "split.valid=0"]), tmp_path, trial=TRIAL)
+    assert "no validation rows (split.valid=0)" in (tmp_path / "run.log").read_text()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_consumer_is_told_of_each_fold_before_the_next_begins(tmp_path: Path) -> None:
+    watcher = Watcher()
+    result = run(compose([*FAST, *FOLDS, "trainer.epochs=2"]), tmp_path, [watcher], trial=TRIAL)
+    assert watcher.told == [
+        entry for fold in range(3) for entry in (("epoch", 1), ("epoch", 2), ("fold", fold))
+    ]
+    told = [watcher.scores[fold]["valid/accuracy"] for fold in range(3)]
+    assert told == result.scores["valid/accuracy"]["folds"]
+
+
+def test_a_trial_pruned_within_a_fold_is_recorded_as_pruned(tmp_path: Path) -> None:
+    with pytest.raises(Pruned, match="epoch 2 is enough"):
+        run(compose(FAST), tmp_path, [Watcher(epoch=(0, 2))], command="python -m harness", trial=TRIAL)
+    result = Result.read(tmp_path / "result.json")
+    assert (result.status, result.error) == ("pruned", "Pruned: epoch 2 is enough")
+    (end,) = of(tmp_path, "end")
+    assert (end["status"], end["error"]) == ("pruned", "Pruned: epoch 2 is enough")
+    assert [event["step"] for event in of(tmp_path, "metrics")] == [1, 2]
+    assert not (tmp_path / "checkpoints").exists()
+    assert "Traceback" not in (tmp_path / "run.log").read_text()
+
+
+def test_a_trial_pruned_between_folds_keeps_what_the_finished_ones_came_to(tmp_path: Path) -> None:
+    with pytest.raises(Pruned, match="fold 1 is enough"):
+        run(compose([*FAST, *FOLDS]), tmp_path, [Watcher(fold=1)], trial=TRIAL)
+    result = Result.read(tmp_path / "result.json")
+    assert result.status == "pruned"
+    assert len(result.scores["valid/accuracy"]["folds"]) == 2
+    assert len(pd.read_csv(tmp_path / "folds.csv")) == 2
+    assert of(tmp_path, "end", "fold-1")[0]["status"] == "finished"
+    assert not of(tmp_path, "start", "fold-2")
+    assert len(list((tmp_path / "done").iterdir())) >= 2
+
+
+def test_a_fold_in_which_a_trial_is_pruned_is_pruned_too(tmp_path: Path) -> None:
+    with pytest.raises(Pruned):
+        run(compose([*FAST, *FOLDS]), tmp_path, [Watcher(epoch=(1, 2))], trial=TRIAL)
+    assert of(tmp_path, "end", "fold-0")[0]["status"] == "finished"
+    assert of(tmp_path, "end", "fold-1")[0]["status"] == "pruned"
+    assert (tmp_path / "fold-0" / "checkpoints").exists()
+    assert not (tmp_path / "fold-1" / "checkpoints").exists()
+
+
+def test_a_pruned_trial_does_not_go_on(tmp_path: Path) -> None:
+    with pytest.raises(Pruned):
+        run(compose(FAST), tmp_path / "run", [Watcher(epoch=(0, 1))], trial=TRIAL)
+    with pytest.raises(UserError, match="that run was pruned; leave resume out to run it anew"):
+        run(compose([*FAST, f"resume={tmp_path}/run"]), tmp_path / "other", trial=TRIAL)
+
+
+def test_a_trial_that_is_stopped_goes_on_and_its_consumer_hears_of_what_was_done(tmp_path: Path) -> None:
+    words = [*FAST, *FOLDS]
+    alone = run(compose(words), tmp_path / "alone", trial=TRIAL)
+
+    def stop(fold: Fold, progress: Progress) -> None:
+        if (fold.number, progress.epoch) == (1, 2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        run(compose(words), tmp_path / "run", [stop], trial=TRIAL)
+    assert (tmp_path / "run" / "fold-1" / "checkpoints").exists()
+    watcher = Watcher()
+    result = run(compose([*words, f"resume={tmp_path}/run"]), tmp_path / "run", [watcher], trial=TRIAL)
+    assert watcher.told[:2] == [("fold", 0), ("epoch", 3)]
+    assert watcher.scores[0]["valid/accuracy"] == alone.scores["valid/accuracy"]["folds"][0]
+    for name in ("valid/accuracy", "valid/log_loss", "train/loss"):
+        assert result.scores[name] == alone.scores[name]
+
+
+def test_a_trial_does_not_wait_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf:
+        """A process that feeds MLflow, and has not come to this run yet."""
+
+        fate = None
+
+        def __init__(self, outputs: Path) -> None:
+            self.orders: list[dict[str, str]] = []
+
+        def tell(self, order: dict[str, str]) -> bool:
+            self.orders.append(order)
+            return True
+
+    clerk = Deaf(tmp_path)
+    monkeypatch.setattr("harness.tracking.mlflow._clerk", clerk)
+    words = [word for word in FAST if word != "tracking=none"]
+    place = [f"outputs={tmp_path}/out", "tracking.patience=3600"]
+    result = run(compose([*words, *place]), tmp_path / "run", trial=TRIAL)
+    assert [sorted(order)[1] for order in clerk.orders] == ["follow"]
+    assert result.mlflow is not None
+    assert result.mlflow["run_id"] is None
