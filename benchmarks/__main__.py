@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SCRIPT] [--rounds N]`: prints tables; all together are stored.
+"""`python -m benchmarks [SCRIPT ...] [--rounds N] [--store NAME]`: prints tables; all together are stored.
 
 A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
 Exits with 1 where one failed.
@@ -16,21 +16,35 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.measure import Comparison, Unable
 
-SCRIPTS = ("step", "methods", "checkpoint", "startup", "job", "data", "images", "gpu")
+SCRIPTS = (
+    "step",
+    "methods",
+    "checkpoint",
+    "startup",
+    "job",
+    "data",
+    "images",
+    "gpu",
+    "sweep_overhead",
+    "sweep_utilisation",
+    "sweep_pruning",
+    "sweep_thousand",
+)
 
 
 def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).parent) -> int:
     """Runs what is named, or everything, which is stored in `folder`; the exit status."""
     parser = argparse.ArgumentParser("python -m benchmarks", description="Ratios to named alternatives.")
-    parser.add_argument("script", nargs="?", choices=SCRIPTS, help="one alone; it is not stored then")
+    parser.add_argument("scripts", nargs="*", choices=[*SCRIPTS, []], help="some alone")
+    parser.add_argument("--store", help="the page's name; results where all are run, else none")
     parser.add_argument("--rounds", type=int, help="how often each contender is measured")
     options = parser.parse_args(words)
-    typed = [options.script or "", f"--rounds {options.rounds}" if options.rounds else ""]
+    typed = [*options.scripts, f"--rounds {options.rounds}" if options.rounds else ""]
     facts = report.circumstances(" ".join(["python -m benchmarks", *filter(None, typed)]))
     comparisons: list[Comparison] = []
     absent: dict[str, str] = {}
     failed = False
-    for name in [options.script] if options.script else SCRIPTS:
+    for name in options.scripts or SCRIPTS:
         try:
             script = import_module(f"benchmarks.{name}")
             comparisons += script.main(options.rounds or script.ROUNDS)
@@ -43,8 +57,9 @@ def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).paren
             )
             failed = True
     print(report.page(comparisons, facts, absent))
-    if options.script is None:
-        report.store(comparisons, facts, folder, absent)
+    name = options.store or (None if options.scripts else "results")
+    if name is not None:
+        report.store(comparisons, facts, folder, absent, name)
     return int(failed)
 
 

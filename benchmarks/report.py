@@ -19,6 +19,7 @@ PACKAGES = (
     "torch",
     "hydra-core",
     "mlflow",
+    "optuna",
     "scikit-learn",
     "numpy",
     "pandas",
@@ -97,13 +98,14 @@ def store(
     facts: dict[str, Any],
     folder: Path,
     absent: Mapping[str, str] | None = None,
+    name: str = "results",
 ) -> None:
-    """Writes results.md, and results.json with the cost of every round."""
-    (folder / "results.md").write_text(page(comparisons, facts, absent), encoding="utf-8")
+    """Writes `<name>.md`, and `<name>.json` with the cost of every round."""
+    (folder / f"{name}.md").write_text(page(comparisons, facts, absent), encoding="utf-8")
     told = [asdict(comparison) for comparison in comparisons]
     everything = {**facts, "absent": dict(absent or {}), "comparisons": told}
     text = json.dumps(everything, indent=1, ensure_ascii=False)
-    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _packages() -> Iterator[tuple[str, str]]:

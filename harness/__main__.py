@@ -102,6 +102,8 @@ def experiment(words: list[str], task: Task) -> None:
     options = parser.parse_args(words)
     if not (options.help or options.hydra_help or options.shell_completion):
         overrides = _with_config_dir(options)
+        if not (options.multirun or options.cfg):
+            _refuse_sweep(overrides)
         task.made = automatic(first_values(overrides) if options.multirun else overrides, compose_words)
     # Behind the other settings, before an option that follows them: argparse takes them in one piece.
     places = [place for place, word in enumerate(words, start=1) if word in options.overrides]
@@ -128,6 +130,15 @@ def _token() -> str | None:
 
 def _refuse_option(message: str) -> NoReturn:
     raise UserError(f"{message}; `python -m harness --hydra-help` lists the options.")
+
+
+def _refuse_sweep(overrides: list[str]) -> None:
+    """What is said of a sweep would be of no account in a single run."""
+    for word in overrides:
+        if re.match(r"\+*sweep[=./]", word):
+            raise UserError(
+                f"{word} is about a sweep of many trials, and this is one run; type -m before it."
+            )
 
 
 def _with_config_dir(options: Any) -> list[str]:

@@ -11,7 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 from hydra.errors import InstantiationException
@@ -119,8 +119,9 @@ def _check_node(node: dict[str, Any], key: str) -> None:
                 f"{key}.{name} is no argument of {node['_target_']} (leave it out with '~{key}.{name}'); "
                 f"{near(name, names)}"
             )
+    listed = _listed(function)
     needed = [
-        name for name in _listed(function, names) if parameters[name].default is inspect.Parameter.empty
+        name for name in names if name in listed and parameters[name].default is inspect.Parameter.empty
     ]
     missing = [name for name in needed if name not in given]
     if missing and not node.get("_partial_") and not node.get("_args_"):
@@ -132,7 +133,8 @@ def _check_node(node: dict[str, Any], key: str) -> None:
             _check_value(value, parameters[name].annotation, f"{key}.{name}")
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter] | None:
+@cache  # each trial of a sweep asks for the same thirty calls
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
     """The parameters of a call with their annotations evaluated; None where it tells nothing.
 
     A class whose constructor passes `**keywords` on to its parent's takes the parent's as well.
@@ -158,13 +160,13 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter] | 
     return found
 
 
-def _listed(function: Callable[..., Any], names: list[str]) -> list[str]:
+@cache
+def _listed(function: Callable[..., Any]) -> frozenset[str]:
     """The parameters that the callable itself lists; a parent's may be filled in by the child."""
     try:
-        listed = inspect.signature(function).parameters
+        return frozenset(inspect.signature(function).parameters)
     except (TypeError, ValueError):
-        return []  # written in C
-    return [name for name in names if name in listed]
+        return frozenset()  # written in C
 
 
 def _hints(maker: Callable[..., Any]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class Card:
             **({} if trial is None else trial.tags),
         }
         return {
-            "name": self._name,
+            # All trials of a sweep would otherwise have one name.
+            "name": self._name if trial is None else f"{trial.number}-{self._name}",
             "parent": None if trial is None else trial.parent,
             "params": dict(leaves(self._secrets.config)),
             "tags": self._secrets.texts(tags),

@@ -6,22 +6,25 @@ fitted again on the same rows, and the weights are those of its best epoch, read
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
 from harness.assess import Assessment, assess
 from harness.batch_size import with_size
-from harness.checkpoint.done import Done
+from harness.checkpoint.done import Done, Outcome
 from harness.debug.mode import limited, mode
-from harness.distributed import share
+from harness.distributed import rank, share
 from harness.errors import UserError
 from harness.experiment import Experiment, prepare
 from harness.fold import Fold
 from harness.journal import JOURNAL, Event, read
 from harness.page import key_of
+from harness.past import OVER, Past
 from harness.peers import fate
 from harness.plan import Plan, make_plan
 from harness.production import bundle
@@ -32,6 +35,8 @@ from harness.same import changed_settings, other_data
 from harness.stop import Stop
 from harness.summary import Result
 from harness.trial import Trial
+
+T = TypeVar("T")
 
 
 @restored()
@@ -54,23 +59,62 @@ def examine(cfg: DictConfig, folder: Path, command: str, trial: Trial | None) ->
     start = _claimed(folder)
     try:
         plan = _plan(cfg, start)
-        _require_same(plan, start)
-        if _examined(plan, start):
-            return Result.read(start.folder / RESULT)
-        _require_trained(plan, start)
+        known = _agreed(lambda: _known(plan, start))
+        if known is not None:
+            return known
         return _write(plan, start, command, None if trial is None else replace(trial, tests=True))
     finally:
         if start.journal is not None:
             start.journal.close()
 
 
+def _agreed(ask: Callable[[], T]) -> T:
+    """What rank 0 finds or refuses, in every process: it alone has the run's folder."""
+    found: Any = None
+    refusal: UserError | None = None
+    if rank() == 0:
+        try:
+            found = ask()
+        except UserError as error:
+            refusal = error
+    found, refusal = share((found, refusal))
+    if refusal is not None:
+        raise refusal
+    told: T = found
+    return told
+
+
 def _claimed(folder: Path) -> Start:
     """The run with all that is done of it."""
-    start = claim(folder) if (folder / JOURNAL).exists() else None
-    if start is None:
-        why = "it is still running" if (folder / JOURNAL).exists() else "there is no run in it"
-        raise UserError(f"{folder} cannot be tested: {why}; name the folder of a finished run.")
-    return replace(start, done=share(Done(folder).read()))
+    there = (folder / JOURNAL).exists()
+    own = claim(folder) if there else None
+
+    def found() -> tuple[Past, dict[int, Outcome]]:
+        if own is None:
+            why = "it is still running" if there else "there is no run in it"
+            raise UserError(f"{folder} cannot be tested: {why}; name the folder of a finished run.")
+        return own.past, Done(folder).read()
+
+    try:
+        past, done = _agreed(found)
+    except BaseException:
+        if own is not None and own.journal is not None:
+            own.journal.close()
+        raise
+    return replace(own or Start(folder.absolute()), past=past, done=done)
+
+
+def _known(plan: Plan, start: Start) -> Result | None:
+    """The result of a run that was examined before; None of one that can be examined.
+
+    Raises:
+        UserError: it cannot.
+    """
+    _require_same(plan, start)
+    if _examined(plan, start):
+        return Result.read(start.folder / RESULT)
+    _require_trained(plan, start)
+    return None
 
 
 def _plan(cfg: DictConfig, start: Start) -> Plan:
@@ -110,13 +154,18 @@ def _examined(plan: Plan, start: Start) -> bool:
 
 def _require_trained(plan: Plan, start: Start) -> None:
     left = [fold.number for fold in plan.folds if fold.number not in start.done]
+    if left and start.past.ended("") in OVER:
+        raise UserError(
+            f"{start.folder} cannot be tested: what fold {left[0]} of {len(plan.folds)} came to is gone, "
+            "or the run was pruned; run its command again in a new folder."
+        )
     if left:
         raise UserError(
             f"{start.folder} cannot be tested: fold {left[0]} of {len(plan.folds)} is not trained; "
             f"go on with the run first, by resume={start.folder}."
         )
     for fold in plan.folds:
-        model = _model(start, plan, fold)
+        model = _model(start.folder, plan, fold)
         if not (model / bundle.FACTS).exists():
             raise UserError(
                 f"{start.folder} cannot be tested: its model {model} is gone; "
@@ -124,17 +173,17 @@ def _require_trained(plan: Plan, start: Start) -> None:
             )
 
 
-def _model(start: Start, plan: Plan, fold: Fold) -> Path:
-    return share(start.folder) / key_of(fold, len(plan.folds)) / "model"
+def _model(folder: Path, plan: Plan, fold: Fold) -> Path:
+    return folder / key_of(fold, len(plan.folds)) / "model"
 
 
 def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Result:
     """Scores all folds, then opens the record once more and closes it with what they came to."""
-    events, _ = read(start.folder)
+    folder, events = share((start.folder, read(start.folder)[0] if rank() == 0 else []))
     found: list[Assessment] = []
     with Stop() as stop, fate():
         for fold in plan.folds:
-            experiment = _trained(plan, fold, _model(start, plan, fold))
+            experiment = _trained(plan, fold, _model(folder, plan, fold))
             found.append(assess(experiment, stop, ("test",)))
             evaluator, monitor = experiment.evaluator, experiment.trainer.monitor
             del experiment  # before the next fold's data goes onto the device

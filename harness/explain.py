@@ -131,7 +131,12 @@ def _unknown_key(key: str, words: list[str]) -> str:
 def _near_setting(key: str, settings: dict[str, str]) -> str:
     """The tail of a message: a setting of the same last name, one alike, or what there is beside it."""
     group, _, leaf = key.rpartition(".")
-    known = [name for name, kind in settings.items() if kind == "value" and name != key]
+    # What `sweep.space` holds are the keys that were asked for, the wrong one among them.
+    known = [
+        name
+        for name, kind in settings.items()
+        if kind == "value" and name != key and not name.startswith("sweep.space.")
+    ]
     same_leaf = [name for name in known if name.rpartition(".")[2] == leaf]
     if same_leaf:
         return f"did you mean {' or '.join(same_leaf[:3])}?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from harness.checkpoint.file import ENDING, SIDECAR, Torn, facts_of, read_named
 from harness.errors import UserError, near
 from harness.exposure import exposure, run_of
 from harness.fold import Fold
-from harness.journal import JOURNAL
+from harness.journal import JOURNAL, journals
 from harness.production.bundle import WEIGHTS
 from harness.table import Table
 from harness.tracking.state import State
@@ -71,7 +70,7 @@ def _located(named: str, outputs: Path) -> Path:
     for place in (Path(named).expanduser(), runs / named):
         if place.exists():
             return place.absolute()
-    for journal in _journals(outputs):
+    for journal in journals(outputs):
         state = State.load(journal.parent)
         if state is not None and named in state.runs.values():
             key = next(key for key, id in state.runs.items() if id == named)
@@ -82,11 +81,6 @@ def _located(named: str, outputs: Path) -> Path:
         f"MLflow run id, and {named} is "
         f"no path and no run below {runs}; {near(named, names)} (model.weights=null: random weights.)"
     )
-
-
-def _journals(outputs: Path) -> Iterator[Path]:
-    yield from outputs.glob(f"runs/*/{JOURNAL}")
-    yield from outputs.glob(f"sweeps/*/*/{JOURNAL}")
 
 
 def _of_fold(place: Path, table: Table, fold: Fold) -> Origin:

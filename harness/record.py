@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 import pandas as pd
-from omegaconf import OmegaConf
+import yaml
+from omegaconf._utils import get_omega_conf_dumper
 
 from harness import provenance
 from harness.build import build
@@ -80,8 +81,7 @@ class Record:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.start.journal is None:
                 self._require_fresh_folder()
-            config = OmegaConf.to_yaml(OmegaConf.create(self.secrets.config))
-            (self.folder / "config.yaml").write_text(config, encoding="utf-8")
+            (self.folder / "config.yaml").write_text(_yaml(self.secrets.config), encoding="utf-8")
             self.journal = self.start.journal or self._new_journal()
         except OSError as error:
             raise UserError(
@@ -289,6 +289,14 @@ class Record:
             command=self.secrets.text(self.command),
             error=error,
         )
+
+
+def _yaml(config: dict[str, Any]) -> str:
+    """As OmegaConf writes it, which would first make a container of its own of it, for twice the time."""
+    dumper = get_omega_conf_dumper()
+    return str(
+        yaml.dump(config, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=dumper)
+    )
 
 
 def _where(link: Link | None) -> str | None:

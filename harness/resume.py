@@ -20,7 +20,7 @@ from harness.distributed import rank, share
 from harness.errors import UserError, near, sentence
 from harness.experiment import Experiment
 from harness.fold import Fold
-from harness.journal import JOURNAL, Journal, alive, read
+from harness.journal import JOURNAL, Journal, alive, journals, read
 from harness.page import key_of
 from harness.past import OVER, Past
 from harness.plan import Plan
@@ -178,16 +178,17 @@ def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
     if not chosen:
         return _newest(plan, folder)
     if (folder / JOURNAL).exists():
-        return _named(plan, folder, f"resume=auto with hydra.run.dir={folder}")
+        start = _named(plan, folder, f"resume=auto with hydra.run.dir={folder}")
+        return replace(start, named=False)  # "auto": a training whose only checkpoint is torn starts afresh
     return Start(folder, notes=[f"resume=auto: {folder} holds no run yet; this one starts afresh."])
 
 
 def _newest(plan: Plan, folder: Path) -> Start:
     """The newest unfinished run with the same configuration, or a fresh start."""
     outputs = Path(plan.cfg.outputs)
-    journals = sorted(_journals(outputs), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    found = sorted(journals(outputs), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     notes = []
-    for journal in journals:
+    for journal in found:
         earlier = journal.parent
         past = Past(read(earlier)[0])
         if _over(past) or _running(past) or changed_settings(past, plan):
@@ -204,11 +205,6 @@ def _newest(plan: Plan, folder: Path) -> Start:
             return replace(claimed, lenient=lenient, notes=[*notes, f"resume=auto: going on with {earlier}."])
     none = f"resume=auto: no unfinished run with this configuration below {outputs}; this one starts afresh."
     return Start(folder, notes=[*notes, none])
-
-
-def _journals(outputs: Path) -> Iterator[Path]:
-    yield from outputs.glob(f"runs/*/{JOURNAL}")
-    yield from outputs.glob(f"sweeps/*/*/{JOURNAL}")
 
 
 def _named(plan: Plan, folder: Path, asked: str) -> Start:
@@ -286,7 +282,7 @@ def _located(wanted: str, outputs: Path) -> Path:
     for folder in (path, outputs / "runs" / wanted):
         if folder.is_dir():
             return folder
-    for journal in _journals(outputs):
+    for journal in journals(outputs):
         state = State.load(journal.parent)
         if state is not None and wanted in state.runs.values():
             return journal.parent

@@ -42,7 +42,7 @@ class Secrets:
         self._known: dict[str, str] = {}
         for word in words or []:
             self._learn_word(word)
-        self.config: dict[str, Any] = {} if cfg is None else self._container(cfg)
+        self.config: dict[str, Any] = {} if cfg is None else self._container(cfg, None)
         # A secret may have been copied into another value by an interpolation.
         self.config = self._scrub(self.config)
 
@@ -100,8 +100,10 @@ class Secrets:
         for password in passwords(text):
             self._learn(password, MASK)
 
-    def _container(self, node: Any, secret: bool = False) -> Any:
-        raw: Any = OmegaConf.to_container(node, resolve=False)
+    def _container(self, node: Any, raw: Any, secret: bool = False) -> Any:
+        """`raw` is the node with its references, if it is a plain container already."""
+        if not isinstance(raw, dict | list):
+            raw = OmegaConf.to_container(node, resolve=False)
         if isinstance(node, ListConfig):
             return [self._leaf(node, position, raw[position], secret) for position in range(len(node))]
         return {str(key): self._leaf(node, key, raw[key], secret or secret_name(str(key))) for key in node}
@@ -113,7 +115,7 @@ class Secrets:
             return raw
         value = parent[key]
         if isinstance(value, DictConfig | ListConfig):
-            return self._container(value, secret)
+            return self._container(value, raw, secret)
         if secret and value is not None and not isinstance(value, bool):
             self._learn(value, MASK)
             return MASK

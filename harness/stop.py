@@ -24,7 +24,7 @@ class Stop:
 
     While training (`with stop.kindly():`) the first signal only sets the answer, so that the step
     ends and the run is closed in order; at any other station, and at the second signal that is a wish of its
-    own, it raises `Interrupted` at once.
+    own, it raises `Interrupted` at once. The echo of a wish that was heard changes nothing at any station.
     """
 
     def __init__(self) -> None:
@@ -62,8 +62,9 @@ class Stop:
     def _heard(self, signum: int, frame: FrameType | None) -> None:
         del frame
         if self.signum is None:
-            self._since = time.monotonic()
-        again = signum == self.signum or time.monotonic() - self._since > _ONE_WISH
-        self.signum = self.signum or signum
-        if again or not self._kind:
-            raise Interrupted(signum)
+            self.signum, self._since = signum, time.monotonic()
+            if self._kind:
+                return
+        elif signum != self.signum and time.monotonic() - self._since <= _ONE_WISH:
+            return
+        raise Interrupted(signum)

@@ -84,9 +84,15 @@ def newest(numbers: Mapping[int, bool | None]) -> int:
 
 
 def finished(folder: Path) -> bool:
-    """Whether the sweep's result says so."""
+    """Whether the sweep's result says so; one whose trials have all ended is, however they did."""
     try:
         content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("status") == "finished"
+    return isinstance(content, dict) and over(content.get("status"), content.get("trials") or {})
+
+
+def over(status: object, trials: Mapping[str, int]) -> bool:
+    """Whether nothing is left to do, by a result's `status` and how many trials are in which state."""
+    left = trials.get("waiting", 0) + trials.get("running", 0)
+    return status == "finished" or (status == "failed" and bool(trials) and left == 0)

@@ -23,6 +23,16 @@ class Answer(NamedTuple):
 Knock = Callable[..., Answer]
 
 
+@pytest.fixture(autouse=True)
+def hydra_as_before() -> Iterator[None]:
+    """What Hydra knows of the present job is no business of the next test."""
+    from hydra.core.hydra_config import HydraConfig
+
+    before = HydraConfig.instance().cfg
+    yield
+    HydraConfig.instance().cfg = before
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, in which the command is typed."""
@@ -106,6 +116,14 @@ def slurm() -> Iterator[Path]:
         pytest.skip(missing)
     with service.running() as conf:
         yield conf
+
+
+@pytest.fixture
+def terminal(here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Where multiruns are typed, stopped and killed: see `Terminal` in tests/service/sweeping.py."""
+    terminal = _service("sweeping").Terminal(here, tmp_path_factory.mktemp("logs"))
+    yield terminal
+    terminal.clear()
 
 
 @pytest.fixture

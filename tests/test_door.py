@@ -83,7 +83,8 @@ KEYS = [
         r"data\.load\.batchsize is no argument of .*; did you mean batch_size or .*",
     ),
     (["~seed"], r"the setting seed is needed; take back what deletes or replaces it\."),
-    (["sweep=asha"], r"the setting sweep\.name is needed; .*"),
+    (["sweep=asha"], r"sweep=asha is about a sweep of many trials, and this is one run; type -m before it\."),
+    (["sweep.trials=3"], r"sweep\.trials=3 is about a sweep of many trials, .*"),
     (["~model"], r"model must be a part with a _target_, got none; choose model=auto or convnet or .*"),
     (
         ["data.load=null"],
@@ -329,13 +330,19 @@ TRACKING = [
 ]
 
 MULTIRUN = [
-    (["model=mlp,nope"], r"model has no choice 'nope'; .*"),
-    (["trainer.epochs=1,ten"], r"trainer\.epochs must be a whole number or null, got 'ten'\."),
-    (["trainer.epochs=1,0"], r"trainer\.epochs must be at least 1 or null, got 0\."),
-    (["model=mlp,resnet50", "data/extract=iris"], r"model=resnet50 takes images, and iris gives .*"),
+    (["model=mlp,nope"], r"model=nope: model has no choice 'nope'; .*"),
+    (
+        ["trainer.epochs=1,ten"],
+        r"trainer\.epochs=ten: trainer\.epochs must be a whole number or null, got 'ten'\.",
+    ),
+    (["trainer.epochs=1,0"], r"trainer\.epochs=0: trainer\.epochs must be at least 1 or null, got 0\."),
+    (
+        ["model=mlp,resnet50", "data/extract=iris"],
+        r"model=resnet50: model=resnet50 takes images, and iris gives .*",
+    ),
     (
         ["trainer.optimizer.lr=interval(0.1,1)"],
-        r"a grid needs listed values, and \S+ got interval\(0\.1,1\); list .*",
+        r"a grid needs listed values, and \S+ got the interval 0\.1 to 1\.0; list .*",
     ),
     (["seed=range(1,0)"], r"seed=range\(1,0\) holds no value; give one or more: seed=A,B,C\."),
     (["nope=1,2"], r"there is no setting 'nope'; .*"),
@@ -349,7 +356,7 @@ def names(row: Any) -> str | None:
 
 def assert_refused(answer: Any, words: str, here: Path, before: set[Path]) -> None:
     assert answer.status == 2
-    assert answer.out == ""
+    assert re.fullmatch(r"(trying \d+ points of the space, .*\n)?", answer.out)
     (sentence,) = answer.err.splitlines()
     assert re.fullmatch(f"error: {words}", sentence), sentence
     # On a slow machine the guards may take half a second, and what they saw is then kept.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from omegaconf import DictConfig
 
 from harness.compose import compose
+from harness.distributed import join, rank
 from harness.errors import Interrupted, UserError
 from harness.examine import examine
 from harness.fold import Fold
@@ -210,6 +212,31 @@ def test_there_is_no_run(tmp_path: Path) -> None:
     assert told == (f"{tmp_path} cannot be tested: there is no run in it; name the folder of a finished run.")
 
 
+def test_of_several_processes_only_the_first_has_the_folder(folder: Path, processes: Any) -> None:
+    def tested() -> Result:
+        join()
+        place = folder if rank() == 0 else folder.parent / "elsewhere"
+        return examine(compose(IRIS), place, "", TRIAL)
+
+    alone = examine(compose(IRIS), shutil.copytree(folder, folder.parent / "alone"), "", TRIAL)
+    for _ in range(2):  # the second reads what the first has written
+        first, second = (ended.value for ended in processes(tested))
+        assert isinstance(first, Result), first
+        assert isinstance(second, Result), second
+        assert first.scores["test/accuracy"] == alone.scores["test/accuracy"]
+        assert second.scores["test/accuracy"] == alone.scores["test/accuracy"]
+
+
+def test_what_is_refused_is_refused_in_all_processes(folder: Path, processes: Any) -> None:
+    def tested() -> str:
+        join()
+        return refusal(folder if rank() == 0 else folder.parent / "elsewhere", "seed=1")
+
+    told = {ended.value for ended in processes(tested)}
+    assert len(told) == 1
+    assert "it was trained with other settings (seed 0 -> 1)" in told.pop()
+
+
 def test_it_is_still_running(folder: Path) -> None:
     journal = Journal(folder)
     assert journal.claim()
@@ -225,9 +252,23 @@ def test_its_model_is_gone(folder: Path) -> None:
     )
 
 
-def test_a_fold_is_not_trained(folder: Path) -> None:
+def test_a_fold_is_not_trained(tmp_path: Path) -> None:
+    def stop(fold: Fold, progress: Progress) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        run(compose(IRIS), tmp_path / "run", [stop], trial=TRIAL)
+    told = refusal(tmp_path / "run")
+    assert f"fold 0 of 1 is not trained; go on with the run first, by resume={tmp_path}/run." in told
+
+
+def test_what_a_fold_came_to_is_gone(folder: Path) -> None:
     shutil.rmtree(folder / "done")
-    assert f"fold 0 of 1 is not trained; go on with the run first, by resume={folder}." in refusal(folder)
+    told = refusal(folder)
+    assert told == (
+        f"{folder} cannot be tested: what fold 0 of 1 came to is gone, or the run was pruned; "
+        "run its command again in a new folder."
+    )
 
 
 def test_its_settings_are_others(folder: Path) -> None:

@@ -80,6 +80,12 @@ def test_a_near_miss_is_found_although_another_word_is_wrong_as_well() -> None:
     assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
 
 
+def test_a_key_of_the_search_space_is_no_near_miss_of_itself() -> None:
+    error = HydraException("Could not override 'trainer.epoch'.")
+    told = composition(error, ["++sweep.space.trainer.epoch=[1,2]"])
+    assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
+
+
 def test_a_value_that_the_shell_took_apart_is_told_with_its_key() -> None:
     error = OverrideParseException(override="a,y", message="mismatched input")
     assert composition(error, ["data.extract.query=select", "a,y", "from", "visit"]) == (

@@ -372,6 +372,18 @@ def test_torn_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh
     assert "no safetensors file at all): the training starts afresh." in answer.out
 
 
+def test_auto_starts_afresh_in_a_chosen_folder_whose_only_checkpoint_is_torn(
+    finished: Path, knock: Any
+) -> None:
+    """As a trial of a sweep does, whose worker was killed while it wrote the first one."""
+    interrupt(finished)
+    (finished / "checkpoints" / "epoch-0001.safetensors").write_bytes(b"no longer what it was")
+    answer = knock(*FAST, "resume=auto", f"hydra.run.dir={finished}")
+    assert answer.status == 0
+    assert "no safetensors file at all): the training starts afresh." in answer.out
+    assert json.loads((finished / "result.json").read_text())["status"] == "finished"
+
+
 @pytest.mark.parametrize("told", ["", '{"event":"start","ti'], ids=["nothing", "half a line"])
 def test_a_run_that_was_killed_before_it_told_anything_starts_afresh_in_its_folder(
     knock: Any, here: Path, told: str

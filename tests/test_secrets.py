@@ -196,8 +196,8 @@ def test_no_secret_is_in_anything_that_a_multirun_leaves(
     monkeypatch.setattr("harness.run.run_fold", broken)
     answer = knock("-m", *FAST, *WORDS, "seed=1,2", "tracking=none")
     assert answer.status == 1
-    assert "2 of 2 runs failed; the first of them, " in answer.out
-    assert f"error: RuntimeError: {MASK} and ${{oc.env:HARNESS_TEST_SECRET}}." in answer.err
+    assert "no trial is complete: 2 of 2 failed; the first of them, " in answer.out
+    assert f"says: RuntimeError: {MASK} and ${{oc.env:HARNESS_TEST_SECRET}}." in answer.err
     assert_nowhere(here, answer.out, answer.err)
 
 

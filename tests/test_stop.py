@@ -57,6 +57,18 @@ def test_ctrl_c_and_the_sigterm_that_follows_it_are_one_wish(monkeypatch: pytest
             signal.raise_signal(signal.SIGTERM)
 
 
+def test_the_sigterm_that_follows_ctrl_c_does_not_disturb_the_closing_of_the_run() -> None:
+    with Stop() as stop:
+        with stop.kindly():
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted) as caught:
+            stop.raise_if_asked()
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+    assert caught.value.signum == signal.SIGINT
+
+
 @each_signal
 def test_at_any_other_station_a_signal_ends_the_run_at_once(signum: int) -> None:
     with Stop() as stop:

@@ -92,7 +92,7 @@ def runs_of(sweep: Path) -> list[Path]:
 
 def assert_equal_sweeps(knock, torchrun, *words) -> list[Path]:
     """Every run of a sweep by two processes is that of one; its runs."""
-    words = (*words, LITTLE, "data.load.batch_size=63")
+    words = (*words, LITTLE, "data.load.batch_size=63", "sweep.test=all")
     assert knock(*QUIET, *words, "hydra.sweep.dir=one", "-m").status == 0
     assert [ended.value for ended in torchrun(*words, "hydra.sweep.dir=two", "-m")] == [0, 0]
     one, two = runs_of(Path("one")), runs_of(Path("two"))

@@ -66,8 +66,9 @@ _current: Command | None = None
 def current() -> Command:
     """The command that this process works for; a call from Python is one of its own each time."""
     global _current
-    if _current is None and _VARIABLE in os.environ:  # a worker that the command has started
-        _current = Command(os.environ[_VARIABLE], many=True)
+    token = os.environ.get(_VARIABLE)
+    if token is not None and (_current is None or _current.token != token):  # a worker of that command
+        _current = Command(token, many=True)
     return _current or Command(secrets.token_hex(8), many=False)
 
 

@@ -100,7 +100,7 @@ class Classification:
             "log_loss": measure.log_loss(log_p, codes),
             "ece": measure.expected_calibration_error(log_p, codes, self.bins),
         }
-        return values, counts
+        return measure.unless_nan(values, log_p), counts
 
 
 def _majority(train: Loader) -> int | None:

@@ -77,6 +77,12 @@ def macro_auroc(log_p: Tensor, targets: Tensor) -> Tensor:
     return torch.cat(areas).nanmean()
 
 
+def unless_nan(values: dict[str, Tensor], log_p: Tensor) -> dict[str, Tensor]:
+    """The values, or NaN for each where a prediction is NaN, which a score of ranks takes for a good one."""
+    broken = log_p.isnan().any()
+    return {name: torch.where(broken, torch.nan, value) for name, value in values.items()}
+
+
 def roc_areas(scores: Tensor, member: Tensor) -> Tensor:
     """Scores (C, n) and membership (C, n) -> (C,) areas, NaN where there is no curve."""
     ordered = scores.sort(dim=1).values

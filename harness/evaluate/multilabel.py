@@ -94,13 +94,14 @@ def scores(log_p: Tensor, truth: Tensor) -> dict[str, Tensor]:
     said = log_p.exp() > 0.5
     right = said == present
     absent_log_p = torch.log(-torch.expm1(log_p))  # exact also where the probability is close to 1
-    return {
+    values = {
         "accuracy": right.double().mean(),
         "exact_match": right.all(dim=1).double().mean(),
         "f1": _macro_f1(said, present),
         "auroc": measure.roc_areas(log_p.T.contiguous(), present.T).nanmean(),
         "log_loss": -torch.where(present, log_p, absent_log_p).mean(),
     }
+    return measure.unless_nan(values, log_p)
 
 
 def _macro_f1(said: Tensor, present: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -32,7 +31,7 @@ def pins(config: dict[str, Any]) -> list[str]:
     names = {*_ALWAYS, *(name for module, name in _WHERE_USED.items() if module in sys.modules)}
     foreign = {top for top in _tops(config) if _installed(top)}
     if foreign:
-        names.update(_owners()[top][0] for top in foreign)
+        names.update(map(_owner, foreign))
     return [pin for name in sorted(names) if (pin := _pin(name)) is not None]
 
 
@@ -63,9 +62,9 @@ def _installed(top: str) -> bool:
     return path is not None and bool({"site-packages", "dist-packages"} & set(path.parts))
 
 
-@cache  # what a process has imported stays as it is, whatever is installed beside it
-def _owners() -> Mapping[str, list[str]]:
-    return packages_distributions()
+@cache  # by the package, because a notebook may install one and import it between two runs
+def _owner(top: str) -> str:
+    return packages_distributions()[top][0]
 
 
 @cache

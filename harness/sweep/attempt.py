@@ -70,6 +70,7 @@ def perform(spec: Spec, order: Order, report: Report, seen: Seen) -> list[Result
         report=lambda step, value: share(report(step, value) if rank() == 0 else False),
         seen=seen,
         reported=order.reported,
+        epochs=spec.epochs,
     )
     deadline = _Deadline(spec.settings.timeout)
     results = []
@@ -89,7 +90,7 @@ def test(spec: Spec, order: Order) -> None:
         words, cfg, root, trial = _setting(spec, order, index)
         earlier = _earlier(root)
         if earlier is not None and not any(name.startswith("test/") for name in earlier.scores):
-            examine(cfg, root, _typed(cfg, words), trial)
+            examine(cfg, root, _typed(spec, cfg, words), trial)
 
 
 def _setting(spec: Spec, order: Order, index: int) -> tuple[list[str], DictConfig, Path, Trial]:
@@ -109,8 +110,9 @@ def _setting(spec: Spec, order: Order, index: int) -> tuple[list[str], DictConfi
     return words, cfg, root, Trial(order.number, parent, tags, tests)
 
 
-def _typed(cfg: DictConfig, words: list[str]) -> str:
-    return command([Secrets(cfg, words).text(word) for word in words])
+def _typed(spec: Spec, cfg: DictConfig, words: list[str]) -> str:
+    secrets = Secrets(cfg, words)
+    return command([*spec.options, *(secrets.text(word) for word in words)])
 
 
 def _run(spec: Spec, order: Order, index: int, axis: Axis, deadline: _Deadline) -> Result:
@@ -123,7 +125,7 @@ def _run(spec: Spec, order: Order, index: int, axis: Axis, deadline: _Deadline) 
         raise Pruned(earlier.error or "pruned in an earlier attempt")
     OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
     root.parent.mkdir(parents=True, exist_ok=True)
-    return run(cfg, root, [deadline, axis], command=_typed(cfg, words), trial=trial)
+    return run(cfg, root, [deadline, axis], command=_typed(spec, cfg, words), trial=trial)
 
 
 def _earlier(folder: Path) -> Result | None:

@@ -40,6 +40,8 @@ class Axis:
         report: hands a step to the study.
         seen: is told of each epoch, whatever is reported.
         reported: what the study has of this trial already, by step, where it goes on.
+        epochs: E, the most of any trial, so that where `trainer.epochs` is swept a step means the same to
+            all; None: those of this trial.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Axis:
         report: Report,
         seen: Seen,
         reported: Mapping[int, float] | None = None,
+        epochs: int | None = None,
     ) -> None:
         self._objective = objectives[0] if len(objectives) == 1 else None
         self._kind = kind
@@ -61,7 +64,7 @@ class Axis:
         self._reported = dict(reported or {})
         self._run = 0
         self._done: list[list[float]] = [[]]  # scores of the units that ended, by run
-        self._epochs: int | None = None
+        self._epochs = epochs
         self._best: float | None = None
 
     def repeat(self, index: int) -> None:

@@ -18,7 +18,7 @@ from harness.sweep.report.write import REPORT, Material, write_report
 from harness.sweep.snapshot import Row, Snapshot
 from harness.sweep.spec import Spec
 from harness.sweep.watch import Watch
-from harness.sweep_folder import finished
+from harness.sweep_folder import finished, over
 
 SECONDS = "harness:seconds"
 
@@ -47,7 +47,7 @@ def _write(
     study.set_user_attr(SECONDS, seconds)
 
     def words(row: Row) -> str:
-        return again(spec.space.fixed, spec.space.words(dict(row.point)))
+        return again(spec.space.fixed, spec.space.words(dict(row.point)), spec.options)
 
     result = sum_up(spec.root, now, status, seconds, watch.command, error)
     write_trials(spec.root, now)
@@ -61,7 +61,7 @@ def _write(
         result = replace(result, mlflow=place)
     result.write(spec.root)
     link = watch.parent.close(now, result) or link
-    if status == "finished":
+    if over(status, result.trials):
         study.set_user_attr(FINISHED, True)
     _tidy(spec.root)
     if link is not None and link.trouble:

@@ -26,8 +26,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from harness.distributed import rank, share
-from harness.errors import Interrupted, Unfinished
+from harness.distributed import rank, share, world
+from harness.errors import Interrupted, Unfinished, UserError
 from harness.stop import Stop
 from harness.sweep.closing import close
 from harness.sweep.composer import Composer
@@ -39,11 +39,11 @@ from harness.sweep.place import Place, find_place
 from harness.sweep.prepare import prepare_study
 from harness.sweep.rehearsal import Rehearsed, rehearse
 from harness.sweep.settings import Settings, read_settings
-from harness.sweep.space.reading import read_space
+from harness.sweep.space.reading import check_swept, read_space
 from harness.sweep.space.space import Space
 from harness.sweep.spec import Spec
 from harness.sweep.watch import Watch
-from harness.sweep.worker import Left, Worker, follow
+from harness.sweep.worker import Worker, follow
 
 
 def conduct(words: Sequence[str], config: DictConfig, context: HydraContext) -> None:
@@ -59,15 +59,17 @@ def conduct(words: Sequence[str], config: DictConfig, context: HydraContext) -> 
         Unfinished: it has not come to what was asked.
     """
     composer = Composer.of(context.config_loader)
+    check_swept(words)
     settings = read_settings(config.sweep)
     space = read_space(words, settings.space, context.config_loader)
+    place = find_place(config, words) if rank() == 0 else None
     # Under torchrun all processes look at the data together.
     rehearsed = rehearse(space, composer, settings, print if rank() == 0 else lambda said: None)
-    if rank() > 0:
+    if place is None:
         told: Any = share(None)
         follow(replace(told, place=replace(told.place, folder=Path(config.hydra.sweep.dir))))
         return
-    spec = _spec(words, config, space, composer, settings, find_place(config, words), rehearsed)
+    spec = _spec(words, config, space, composer, settings, place, rehearsed)
     launcher = _launcher(config, context, spec)
     study = prepare_study(spec)
     share(spec)
@@ -126,7 +128,18 @@ def _launcher(config: DictConfig, context: HydraContext, spec: Spec) -> Launcher
         config.hydra.sweep.subdir = "workers/${hydra.job.num}"
     queue_files.prepare(config)
     task: Any = Worker(spec)
-    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    made = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    if world() > 1 and not _in_process(made):
+        name: Any = config.hydra.runtime.choices.get("hydra/launcher")
+        raise UserError(
+            f"the processes of torchrun train each trial together, and hydra/launcher={name} would have it "
+            "trained in another; leave it out, or start the sweep without torchrun."
+        )
+    return made
+
+
+def _in_process(launcher: Launcher) -> bool:
+    return bool(getattr(launcher, "in_process", type(launcher).__name__ == "BasicLauncher"))
 
 
 def _job(spec: Spec, rehearsed: Rehearsed) -> list[str]:
@@ -137,16 +150,15 @@ def _job(spec: Spec, rehearsed: Rehearsed) -> list[str]:
 
 def _work(spec: Spec, launcher: Launcher, crew: Crew, watch: Watch) -> int | None:
     """Lets the crew work until all is done; the signal that ended it early, if one did."""
-    if not watch.left:
+    left = watch.left
+    if left == 0 and watch.look().count("running") == 0:
         return None
-    in_process = getattr(launcher, "in_process", type(launcher).__name__ == "BasicLauncher")
     with Stop() as stop:
         try:
-            if in_process:
-                with watch.aside():
-                    left = crew.work_here()
-                return _heard(left, watch)
-            crew.muster(min(spec.settings.workers, watch.left))
+            if _in_process(launcher):
+                return _work_here(crew, watch)
+            if left > 0:  # else all are begun elsewhere, and may come back
+                crew.muster(min(spec.settings.workers, left))
             watch.until_over()
         except Interrupted as error:
             with stop.kindly():
@@ -155,9 +167,15 @@ def _work(spec: Spec, launcher: Launcher, crew: Crew, watch: Watch) -> int | Non
     return None
 
 
-def _heard(left: Left | None, watch: Watch) -> int | None:
-    if left is None:
-        return None
-    if left.reason == "failures":
-        watch.trouble(f"so many trials in a row failed (sweep.failures); the last: {left.error}")
-    return left.signum
+def _work_here(crew: Crew, watch: Watch) -> int | None:
+    """Lets one worker work in this thread, and again where a trial that ran elsewhere comes back."""
+    needed = True
+    while needed:
+        with watch.aside():
+            left = crew.work_here()
+        if left is not None and left.reason == "failures":
+            watch.trouble(f"so many trials in a row failed (sweep.failures); the last: {left.error}")
+        if left is None or left.reason != "done":
+            return None if left is None else left.signum
+        needed = watch.until_needed()
+    return None

@@ -28,7 +28,7 @@ DEATHS = "harness:deaths"
 STOP = "harness:stop"
 WORKER = "harness:worker:"
 
-MOST_DEATHS = 10
+MOST_DEATHS = 5
 """Workers that a trial may lose one after the other, without an epoch between them."""
 
 _UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
@@ -127,11 +127,20 @@ class Ledger:
             Disowned: the trial is another worker's.
         """
         with self._lock():
-            attributes = self._require(claim)
+            self._require(claim)
             self._storage.set_trial_intermediate_value(claim.trial_id, step, value)
-            if attributes.get(DEATHS):
-                self._storage.set_trial_system_attr(claim.trial_id, DEATHS, 0)
+            self._forgive(claim)
         return self.study.pruner.prune(self.study, self._storage.get_trial(claim.trial_id))
+
+    def advance(self, claim: Claim) -> None:
+        """The trial got further, of which nothing can be reported.
+
+        Raises:
+            Disowned: as `report`.
+        """
+        with self._lock():
+            self._require(claim)
+            self._forgive(claim)
 
     def turn(self) -> AbstractContextManager[None]:
         """The study's lock, for a sampler whose draws hang on each other; nothing else is asked within."""
@@ -263,6 +272,11 @@ class Ledger:
     def _note(self, claim: Claim, facts: Mapping[str, Any]) -> None:
         for name, value in facts.items():
             self._storage.set_trial_user_attr(claim.trial_id, name, value)
+
+    def _forgive(self, claim: Claim) -> None:
+        """An epoch came between: the workers that the trial lost so far do not speak against it."""
+        if self._storage.get_trial(claim.trial_id).system_attrs.get(DEATHS):
+            self._storage.set_trial_system_attr(claim.trial_id, DEATHS, 0)
 
     def _let_go(self, trial_id: int) -> None:
         owner = self._storage.get_trial(trial_id).system_attrs.get(OWNER) or {}

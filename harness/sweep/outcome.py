@@ -195,15 +195,16 @@ def _best_entry(snapshot: Snapshot, row: Row, command: str) -> dict[str, Any]:
     }
 
 
-def again(fixed: Sequence[str], words: Sequence[str]) -> str:
+def again(fixed: Sequence[str], words: Sequence[str], options: Sequence[str] = ()) -> str:
     """The command that runs one trial alone, its secrets masked.
 
     Args:
         fixed: the words that are the same for all trials, as typed; those about the sweep are left out.
         words: what the trial's point says, such as `model=mlp`.
+        options: what stands before all words, such as `--config-dir`.
     """
     all_words = [*(word for word in fixed if not _about_the_sweep(word)), *words]
-    return Secrets(None, all_words).text(provenance.command(all_words))
+    return Secrets(None, all_words).text(provenance.command([*options, *all_words]))
 
 
 def _about_the_sweep(word: str) -> bool:

@@ -191,8 +191,17 @@ def _label(url: str) -> str:
 
 
 def _absent(url: str) -> bool:
-    """Whether it is a file that does not exist: looking into it would make it."""
+    """Whether it is a file that does not exist: looking into it would make it.
+
+    Raises:
+        UserError: nor could it be made, for want of its folder.
+    """
     from harness.sweep.address import read_address
 
     file = read_address(url).file
+    if file is not None and not file.parent.is_dir():
+        raise UserError(
+            f"sweep.storage: the folder {file.parent} of the database does not exist; make it, or name "
+            "another by sweep.storage=sqlite:///FILE."
+        )
     return file is not None and not file.exists()

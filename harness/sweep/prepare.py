@@ -24,11 +24,11 @@ def prepare_study(spec: Spec) -> optuna.Study:
     """Opens the sweep's study, and queues what is to be tried in order: all of a grid, `sweep.enqueue` first.
 
     Raises:
-        UserError: the study is another sweep's: its space or objectives differ.
+        UserError: the storage cannot be used, or the study in it has another space or other objectives.
     """
-    spec.root.mkdir(parents=True, exist_ok=True)
     storage = open_storage(spec.place.url, spec.root)
     study = load_or_create(storage, spec.place.study, spec.objectives)
+    spec.root.mkdir(parents=True, exist_ok=True)  # not before: a refusal leaves nothing behind
     with study_lock(spec.place.url, spec.root, spec.place.study)():
         known = study.user_attrs
         if SPACE in known:

@@ -22,7 +22,7 @@ from harness.sweep.place import find_place, standing
 from harness.sweep.prepare import check_stored
 from harness.sweep.rehearsal import Rehearsed, rehearse, without_hydra
 from harness.sweep.settings import Settings, read_settings
-from harness.sweep.space.reading import read_space
+from harness.sweep.space.reading import check_swept, read_space
 from harness.sweep.space.space import Space
 
 _WIDEST = 60
@@ -42,6 +42,7 @@ def preview(words: Sequence[str]) -> list[str]:
     made = automatic(first_values(list(words)), compose_words)
     parsed = OverridesParser.create().parse_overrides(list(words))
     typed = [str(override.input_line) for override in parsed if not override.is_hydra_override()]
+    check_swept(words)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
         loader: ConfigLoader = GlobalHydra.instance().config_loader()
         cfg = loader.load_configuration("config", [*words, *made], run_mode=RunMode.MULTIRUN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -213,7 +214,7 @@ class _Tried:
         status, sentence, _ = explain(error, [*self._space.fixed, *self._space.words(point)])
         if status != _WRONG:
             raise error
-        return self._with_whole_numbers(sentence.removeprefix("error: "))
+        return self._with_condition(self._with_whole_numbers(sentence.removeprefix("error: ")))
 
     def _with_whole_numbers(self, sentence: str) -> str:
         """The sentence with the remedy of whoever gave an interval of floats to a key of whole numbers."""
@@ -225,6 +226,17 @@ class _Tried:
                 remedy = f"whole numbers of an interval are '{dimension.key}={written}'"
                 return f"{sentence.removesuffix('.')}; {remedy}."
         return sentence
+
+    def _with_condition(self, sentence: str) -> str:
+        """The sentence with the remedy of whoever gave all choices of a swept group a key of some of them."""
+        found = re.match(r"there is no setting '([^']+)' with the choice made; .*(has|have) it\.$", sentence)
+        if found is None:
+            return sentence
+        group = found[1].rpartition(".")[0].replace(".", "/")
+        if not any(dimension.key == group for dimension in self._space.dimensions):
+            return sentence
+        written = f'sweep.space.{found[1]}={{values: VALUES, when: "{group}=CHOICE"}}'
+        return f"{sentence.removesuffix('.')}; in its place, '{written}' gives it to these alone."
 
     def _load(self, words: list[str]) -> DictConfig:
         key = tuple(words)

@@ -135,8 +135,16 @@ def _check_end(settings: Settings, sampler: Any) -> None:
 
 
 def _check_processes(settings: Settings) -> None:
-    if settings.workers > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    if settings.workers > 1:
         raise UserError(
             f"sweep.workers must be 1 under torchrun, whose processes train one trial together, got "
             f"{settings.workers}; leave it out, or start the sweep without torchrun."
         )
+    for name in ("recycle", "isolate"):
+        if getattr(settings, name):
+            raise UserError(
+                f"sweep.{name} cannot be used under torchrun, whose processes stay the same from trial to "
+                "trial; leave it out, or start the sweep without torchrun."
+            )

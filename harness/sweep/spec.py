@@ -51,5 +51,11 @@ class Spec:
         return self.place.folder
 
     @property
+    def options(self) -> tuple[str, ...]:
+        """What a command needs before its words to find the same configuration."""
+        given = [place for provider, place in self.composer.places if provider == "command-line"]
+        return tuple(word for place in given for word in ("--config-dir", place.removeprefix("file://")))
+
+    @property
     def budget(self) -> Budget:
         return Budget(self.trials, self.settings.stagnation, self.until)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from harness.sweep.board import Board
 from harness.sweep.crew import Crew
 from harness.sweep.ledger import Ledger
 from harness.sweep.parent import Parent
+from harness.sweep.patience import patiently
 from harness.sweep.snapshot import Snapshot
 from harness.sweep.spec import Spec
 from harness.sweep.view import snapshot
@@ -72,7 +74,7 @@ class Watch:
         """What was typed, without its secrets."""
         from harness.provenance import command
 
-        return command(["-m", *(self.secrets.text(word) for word in self.spec.typed)])
+        return command(["-m", *self.spec.options, *(self.secrets.text(word) for word in self.spec.typed)])
 
     @property
     def seconds(self) -> float:
@@ -85,7 +87,17 @@ class Watch:
         return self.ledger.claimable(self.spec.budget)
 
     def look(self) -> Snapshot:
-        return snapshot(self.study, self.spec.trials, self.spec.epochs)
+        """How the study stands; of several objectives, which cannot be reported, by what the workers tell."""
+        epochs = self.spec.epochs if self.spec.settings.axis == "epochs" else None  # else steps are folds
+        now = snapshot(self.study, self.spec.trials, epochs)
+        if len(now.objectives) == 1:
+            return now
+        told = {worker.get("trial"): worker.get("epoch") for worker in self.ledger.workers().values()}
+        rows = []
+        for row in now.rows:
+            progress = told.get(row.number) if row.state == "running" else None
+            rows.append(row if progress is None else replace(row, progress=tuple(progress)))
+        return replace(now, rows=tuple(rows))
 
     def trouble(self, error: str) -> None:
         """Something that the sweep did not get over."""
@@ -94,7 +106,17 @@ class Watch:
 
     def until_over(self) -> None:
         """Comes back when nothing runs and nothing is left to begin, or nobody is there to do it."""
-        while not self._turn():
+        while not patiently(self._turn):
+            time.sleep(_LOOK)
+
+    def until_needed(self) -> bool:
+        """Waits for trials that run elsewhere; whether there is something to do again."""
+        while True:
+            running = patiently(self._glance).count("running")
+            if self.left > 0:
+                return True
+            if running == 0:
+                return False
             time.sleep(_LOOK)
 
     @contextmanager

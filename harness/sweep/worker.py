@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
-import time
-from collections.abc import Callable
+import threading
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
 from hydra.core.hydra_config import HydraConfig
@@ -26,18 +26,14 @@ from harness.sweep.attempt import Order, TimedOut, perform, test
 from harness.sweep.constraint import read_constraints, violations
 from harness.sweep.heartbeat import Heartbeat
 from harness.sweep.launch.child import spawn
-from harness.sweep.ledger import Claim, Disowned, Ledger
+from harness.sweep.ledger import MOST_DEATHS, Claim, Disowned, Ledger
 from harness.sweep.lock import study_lock
 from harness.sweep.objective import Undefined, values
+from harness.sweep.patience import patiently
 from harness.sweep.pruning import build_pruner
 from harness.sweep.sampling import build_sampler, takes_turns
 from harness.sweep.spec import Spec
 from harness.sweep.storage import load_or_create, open_storage
-
-T = TypeVar("T")
-
-_AWAY = 120.0
-"""Seconds for which a database may be away while a trial runs."""
 
 _ALIKE = (Pruned, Diverged, TimedOut, UserError, Undefined)
 """What befalls all processes of torchrun at the same step."""
@@ -80,11 +76,18 @@ class Worker:
         if spec.here.is_dir():
             os.chdir(spec.here)
         os.environ["HARNESS_COMMAND"] = spec.token
+        _hear_the_time_limit()
         job = HydraConfig.get().job.num if self.job is None else self.job
         apart = 1 if spec.settings.isolate else spec.settings.recycle
         if self.limit is None and apart is not None:
             return _in_children(spec, apart, job)
         return _Shift(spec, job, self.limit).work()
+
+
+def _hear_the_time_limit() -> None:
+    """SLURM's warning that the job's time is up ends the worker kindly; another job will take its place."""
+    if "SUBMITIT_EXECUTOR" in os.environ and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGUSR2, lambda number, frame: signal.raise_signal(signal.SIGTERM))
 
 
 def _in_children(spec: Spec, limit: int, job: int) -> Left:
@@ -105,7 +108,7 @@ def _in_children(spec: Spec, limit: int, job: int) -> Left:
             deaths = 0 if left else deaths + 1
             if left is not None:
                 done += left.trials
-            elif deaths > spec.settings.failures:
+            elif deaths >= MOST_DEATHS * spec.settings.failures:  # what so many failed trials take
                 left = Left("failures", error=str(outcome.error))
             if left is not None and left.reason != "recycle":
                 heart.facts = {"reason": left.reason, "error": left.error}
@@ -121,22 +124,19 @@ def _ledger(spec: Spec, job: int, below: str = "") -> Ledger:
 
 
 def follow(spec: Spec) -> None:
-    """Trains, and at the end tests, along with rank 0, which alone owns the study."""
-    steps: list[Callable[[Spec, Order], None]] = [_perform_quietly, test]
-    for step in steps:
-        while (order := _told_by_rank_0()) is not None:
-            step(spec, order)
+    """Trains, and at the end tests, along with rank 0, which alone owns the study, until that one closes."""
+    while (order := _told_by_rank_0()) is not None:
+        with suppress(*_ALIKE):  # rank 0 writes it down
+            if order.test:
+                test(spec, order)
+            else:
+                perform(spec, order, report=lambda step, value: False, seen=lambda *epoch: None)
 
 
 def _told_by_rank_0() -> Order | None:
     told: Any = share(None)
     order: Order | None = told
     return order
-
-
-def _perform_quietly(spec: Spec, order: Order) -> None:
-    with suppress(*_ALIKE):  # rank 0 writes it down
-        perform(spec, order, report=lambda step, value: False, seen=lambda epoch, epochs, value: None)
 
 
 class _Shift:
@@ -171,14 +171,14 @@ class _Shift:
                         break
             except Interrupted as error:
                 left = Left("stopped", signum=stop.signum or error.signum)
-            finally:
-                share(None)
             left = replace(left, trials=done, error=self.error)
             heart.facts = {"reason": left.reason, "error": left.error}
         return left
 
     def _next(self) -> Claim | None:
-        return self.ledger.claim(self.spec.budget)
+        if patiently(lambda: self.ledger.stopped(self.spec.launch)) is not None:
+            return None  # a job that waited in a queue until after the word to stop
+        return patiently(lambda: self.ledger.claim(self.spec.budget))
 
     def _go(self, claim: Claim, heart: Heartbeat) -> None:
         """Runs a claimed trial and tells what came of it."""
@@ -209,9 +209,11 @@ class _Shift:
         share(order)
 
         def report(step: int, value: float) -> bool:
-            return _patiently(lambda: self.ledger.report(claim, step, value))
+            return patiently(lambda: self.ledger.report(claim, step, value))
 
         def seen(epoch: int, epochs: int, value: float | None) -> None:
+            if claim.again and value is None and "epoch" not in heart.facts:
+                patiently(lambda: self.ledger.advance(claim))
             heart.facts = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
 
         results = perform(self.spec, order, report, seen)
@@ -219,7 +221,7 @@ class _Shift:
         scores = _means(results)
         held = violations(self.constraints, results)
         facts = {"scores": scores, "seconds": sum(result.seconds for result in results)}
-        _patiently(lambda: self.ledger.complete(claim, found, facts, held))
+        patiently(lambda: self.ledger.complete(claim, found, facts, held))
 
     def _order(self, claim: Claim) -> Order:
         """The trial's point, asked of the sampler unless it is known, as words."""
@@ -243,26 +245,6 @@ class _Shift:
             folder = f"{claim.number}-{secrets.token_hex(2)}"
             self.ledger.note(claim, {"folder": folder})
         return folder
-
-
-def _patiently(tell: Callable[[], T]) -> T:
-    """Tells the study something; a database that is away for a moment costs no trial."""
-    until = time.monotonic() + _AWAY
-    while True:
-        try:
-            return tell()
-        except Exception as error:
-            if not _of_the_database(error) or time.monotonic() > until:
-                raise
-            time.sleep(1.0)
-
-
-def _of_the_database(error: BaseException | None) -> bool:
-    while error is not None:
-        if type(error).__module__.partition(".")[0] in ("sqlalchemy", "psycopg", "sqlite3"):
-            return True
-        error = error.__cause__
-    return False
 
 
 def _busy(folder: Path) -> bool:
@@ -291,4 +273,4 @@ def _told(error: Exception) -> str:
 
 def _may_pass(error: Exception) -> bool:
     """Whether another try from the checkpoint could end otherwise."""
-    return not isinstance(error, UserError | Diverged | Undefined)
+    return not isinstance(error, UserError | Diverged | TimedOut | Undefined)

@@ -15,8 +15,8 @@ from harness.tracking.errand import lock
 from harness.tracking.feed import Feed, words
 from harness.tracking.state import State
 
-_PLACES = ("runs/*", "sweeps/*", "sweeps/*/*")
-"""Where runs lie below the outputs folder."""
+_PLACES = ("runs/*", "sweeps/*", "sweeps/*/*", "sweeps/*/*/seed-*")
+"""Where runs lie below the outputs folder; the last are the repeats of a trial."""
 
 _SLICE = 1.0
 

@@ -61,4 +61,6 @@ class Speed:
         if self.channels_last is True or (self.channels_last == "auto" and device.type == "cuda"):
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.compile:
+            # torch compiles a class for eight of its modules; each fold and each trial brings another.
+            torch._dynamo.reset()
             model.compile(mode=self.compile)

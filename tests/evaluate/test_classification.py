@@ -73,6 +73,14 @@ def test_a_predictor_without_loss_has_every_score_but_loss(make_loaders, echo) -
     assert tuple(judged) == Classification.names[1:]
 
 
+def test_a_prediction_that_is_no_number_leaves_every_score_undefined(make_loaders, echo) -> None:
+    logits, targets = one_hot([0, 1, 2, 0]), torch.tensor([0, 1, 2, 0])
+    logits[2] = torch.nan
+    loaders = make_loaders(THREE, (logits, targets), valid=(logits, targets))
+    judged = Classification().judge(echo(THREE), loaders)
+    assert all(math.isnan(judged[name]) for name in Classification.names[1:])
+
+
 def test_without_a_valid_part_judge_has_nothing_to_say(make_loaders, echo) -> None:
     loaders = make_loaders(THREE, (one_hot([0]), torch.tensor([0])))
     assert Classification().judge(echo(THREE), loaders) == {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -30,9 +32,17 @@ class Running:
         self.folder = folder
 
     def wait(self) -> list[Ended]:
-        """Waits for all of them."""
-        for pid in self.pids:
-            os.waitpid(pid, 0)
+        """Waits for all of them, two minutes at most: a fork beside a busy thread may deadlock."""
+        until = time.monotonic() + 120
+        left = list(self.pids)
+        while left:
+            left = [pid for pid in left if os.waitpid(pid, os.WNOHANG) == (0, 0)]
+            if left and time.monotonic() > until:
+                for pid in left:
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                raise TimeoutError(f"{len(left)} of {len(self.pids)} processes did not end")
+            time.sleep(0.01)
         return [self._ended(rank) for rank in range(len(self.pids))]
 
     def _ended(self, rank: int) -> Ended:
@@ -44,6 +54,7 @@ def start(function: Callable[..., Any], *arguments: Any, folder: Path, count: in
     """Calls `function(*arguments)` in `count` processes that know each other by torchrun's variables."""
     # torchrun keeps what the processes tell each other, so that it outlives each of them.
     board = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    time.sleep(0.1)  # until the board's thread has come to rest: it is not taken along by a fork
     pids = []
     for rank in range(count):
         variables = {

@@ -86,6 +86,14 @@ def test_further_folds_are_steps_behind_the_epochs_with_the_mean_so_far() -> Non
     assert [epoch for epoch, _, _ in watched.seen] == [1, 2, 1, 2, 1, 2]
 
 
+def test_folds_lie_behind_the_longest_training_where_trials_differ_in_their_epochs() -> None:
+    watched = Watched(folds=3, epochs=9)
+    watched.work(0, [0.5, 0.7])
+    watched.work(1, [0.6, 0.9])
+    watched.work(2, [0.8, 0.5])
+    assert watched.reported == pytest.approx({1: 0.5, 2: 0.7, 10: 0.8, 11: 0.8})
+
+
 def test_repeats_go_on_where_the_folds_of_the_run_before_ended() -> None:
     watched = Watched(folds=2, repeats=2)
     for index, values in enumerate(((0.2, 0.4), (0.6, 0.8))):

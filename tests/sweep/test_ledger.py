@@ -175,7 +175,7 @@ def test_a_trial_that_kills_one_worker_after_the_other_is_failed(ledger: Ledger)
     row = snapshot(ledger.study).rows[0]
     assert row.state == "failed"
     assert row.error == (
-        "its worker was killed 10 times in a row without an epoch between; too little memory?"
+        "its worker was killed 5 times in a row without an epoch between; too little memory?"
     )
 
 

@@ -173,6 +173,16 @@ def test_looking_for_a_sweep_makes_no_database(here: Path) -> None:
     assert list(here.iterdir()) == []
 
 
+def test_a_database_whose_folder_is_not_there_is_refused_before_anything_is_done(here: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        find_place(cfg(storage="sqlite:///nowhere/studies.db"), WORDS)
+    assert str(caught.value) == (
+        f"sweep.storage: the folder {here}/nowhere of the database does not exist; make it, or name another "
+        "by sweep.storage=sqlite:///FILE."
+    )
+    assert list(here.iterdir()) == []
+
+
 def test_a_sweep_begins_goes_on_or_is_joined(here: Path) -> None:
     from harness.sweep.ledger import Ledger
     from harness.sweep.lock import study_lock

@@ -112,6 +112,16 @@ def test_a_float_for_a_whole_number_comes_with_the_way_to_write_it(refused: Call
     )
 
 
+def test_a_key_of_some_choices_comes_with_the_way_to_give_it_to_these_alone(
+    refused: Callable[..., str],
+) -> None:
+    assert refused("data/extract=iris", "model=mlp,transformer", "model.widths=[8],[16]").endswith(
+        "there is no setting 'model.widths' with the choice made; model=convnet and model=mlp have it; "
+        "in its place, 'sweep.space.model.widths={values: VALUES, when: \"model=CHOICE\"}' gives it to these "
+        "alone."
+    )
+
+
 def test_both_ends_of_an_interval_are_tried(refused: Callable[..., str]) -> None:
     tpe = ("sweep=tpe", "sweep.trials=2", *IRIS)
     assert refused(*tpe, "trainer.optimizer.lr=interval(-0.1,0.1)").startswith("trainer.optimizer.lr=-0.1: ")

@@ -104,9 +104,10 @@ def test_the_page_holds_the_data_of_every_figure(tmp_path: Path) -> None:
 
 
 def test_the_history_has_each_complete_trial_and_the_best_so_far() -> None:
-    dots, line = figures_of(study(5, pruned=3))["Optimisation history"][0]["data"]
+    dots, line, ticks = figures_of(study(5, pruned=3))["Optimisation history"][0]["data"]
     assert (dots["x"], dots["y"]) == ([0, 1, 2, 3, 4], [1 / 2, 1 / 3, 1 / 4, 1 / 2, 1 / 3])
     assert line["y"] == [1 / 2] * 5
+    assert (ticks["name"], ticks["x"], ticks["yaxis"]) == ("pruned", [5, 6, 7], "y2")
     _, line = figures_of(study(5, objectives=3))["Optimisation history"][2]["data"]
     assert line["y"] == [0.5 - number / 1e4 for number in range(5)]
 
@@ -138,6 +139,21 @@ def test_a_slice_has_the_trials_that_have_its_dimension_on_an_axis_of_its_kind()
     assert lr["layout"]["xaxis"]["type"] == "log"
     assert lr["layout"]["xaxis"]["ticktext"] == ["0.001", "0.01", "0.1"]
     assert (width["layout"]["xaxis"]["type"], width["data"][0]["x"]) == ("linear", [16, 18, 20])
+
+
+def test_a_pruned_trial_is_a_tick_at_the_foot_of_a_slice_for_it_has_no_value() -> None:
+    snapshot = study(6, pruned=2)
+    model, _, width = figures_of(snapshot)["Slices"]
+    assert model["data"][1]["x"] == ["mlp", "convnet"]
+    assert (width["data"][1]["x"], width["data"][1]["yaxis"]) == ([22], "y2")
+    assert "A tick at the foot is a pruned trial." in told(snapshot)["Slices"]
+    assert "pruned" not in told(study(6))["Slices"]
+
+
+def test_a_choice_that_no_complete_trial_has_stands_on_its_axis() -> None:
+    rows = tuple(row(number) for number in (1, 3))
+    (scale,) = (scale for scale in scales(Snapshot((ACCURACY,), rows), SPACE) if scale.key == "model")
+    assert scale.column(rows)["range"] == [0.0, 1.0]
 
 
 def test_choices_that_are_no_texts_are_told_as_yaml_knows_them() -> None:

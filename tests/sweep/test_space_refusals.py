@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.sweep.space.grammar import unreadable
+from harness.sweep.space.reading import check_swept
 from harness.sweep.space.space import Space
 
 Build = Callable[..., Space]
@@ -98,8 +99,20 @@ def test_what_belongs_to_the_sweep_as_a_whole_is_not_swept(space: Build, key: st
         space(**{key: "a,b"})
 
 
+def test_settings_of_the_sweep_with_several_values_are_refused_before_they_are_read() -> None:
+    check_swept(["sweep=tpe", "model=mlp,vit", "sweep.trials=3"])
+    with pytest.raises(UserError, match=r"^sweep is the same for all trials .+: sweep=VALUE\.$"):
+        check_swept(["model=mlp,vit", "sweep=tpe,random"])
+
+
 @pytest.mark.parametrize(
-    "word", ["data.extract.url=postgresql://me:hidden@host/db,x", "+headers.api_key=hidden,other"]
+    "word",
+    [
+        "data.extract.url=postgresql://me:hidden@host/db,x",
+        "+headers.api_key=hidden,other",
+        "+headers={authorization: hidden},{authorization: other}",
+        "data.extract.url='host=a password=hidden',x",
+    ],
 )
 def test_a_password_is_not_swept_because_a_study_writes_values_down(space: Build, word: str) -> None:
     with pytest.raises(
@@ -138,6 +151,14 @@ def test_a_key_is_given_once(space: Build) -> None:
             {"values": 1, "if": "model=mlp"},
             r"^sweep\.space\.lr takes values and when, got if; an entry is KEY: VALUES or KEY: \{values: "
             r"VALUES, when: OTHER=CHOICE\}\.$",
+        ),
+        (
+            {"value": [1, 2]},
+            r"^sweep\.space\.lr takes values and when, got value; an entry is KEY: VALUES or .+\.$",
+        ),
+        (
+            {"whem": "model=mlp"},
+            r"^sweep\.space\.lr takes values and when, got whem; an entry is KEY: VALUES or .+\.$",
         ),
         (
             {"values": "1,2", "when": {"model": "mlp"}},
@@ -199,3 +220,16 @@ def test_what_the_parser_says_of_a_word_becomes_one_sentence(space: Build) -> No
     )
     sentence = "lr=f(1) cannot be read (Unknown function 'f'); values are A,B or choice(A,B), range("
     assert str(unreadable("lr=f(1)", said)).startswith(sentence)
+
+
+def test_what_needs_quotes_of_its_own_says_so_as_it_was_typed() -> None:
+    typed = "++sweep.space.model.depth={values:[1,2],when:model=vit}"
+    assert str(unreadable(typed, "mismatched input '='")) == (
+        "sweep.space.model.depth={values:[1,2],when:model=vit} cannot be read; a condition needs quotes "
+        "within the shell's: sweep.space.model.depth={values:[A,B],when:'OTHER=CHOICE'}."
+    )
+    typed = "sweep.constraints=[model/parameters <= 100000]"
+    assert str(unreadable(typed, "token recognition error at: '<'")) == (
+        f"{typed} cannot be read; comparisons need quotes within the shell's: "
+        "\"sweep.constraints=['model/parameters <= 100000']\"."
+    )

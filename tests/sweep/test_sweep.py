@@ -133,6 +133,14 @@ def test_a_trial_that_diverges_is_one_failed_trial_and_a_grid_wants_all(sweep: C
     assert found.run("1")["status"] == "failed"
 
 
+def test_a_grid_whose_points_have_all_ended_is_begun_anew_though_one_failed(
+    sweep: Callable[..., Sweep],
+) -> None:
+    words = ("trainer/optimizer=sgd", "trainer.optimizer.lr=0.01,1e30", "sweep.name=again")
+    first, second = sweep(*words, status=1), sweep(*words, status=1)
+    assert (first.folder.name, second.folder.name) == ("again-0", "again-1")
+
+
 def test_fail_fast_ends_the_sweep_with_the_first_failure(sweep: Callable[..., Sweep]) -> None:
     words = ("trainer/optimizer=sgd", "trainer.optimizer.lr=1e30,0.01,0.02", "sweep.fail_fast=true")
     found = sweep(*words, status=1)

@@ -52,6 +52,11 @@ def test_all_unsent_runs_below_the_outputs_folder_are_sent(outputs: Path, uri: s
     assert sync(None, outputs) == ["nothing to send."]
 
 
+def test_the_repeats_of_a_trial_are_found_as_well(outputs: Path, uri: str) -> None:
+    repeat = write(outputs / "sweeps" / "s-0" / "3" / "seed-1", uri=uri)
+    assert unsent(outputs) == [repeat]
+
+
 def test_a_run_is_found_by_its_name(outputs: Path, uri: str, client: Any) -> None:
     write(outputs / "runs" / "a", uri=uri)
     assert sync("a", outputs) == [f"{outputs / 'runs' / 'a'}: sent to {uri}."]

@@ -26,6 +26,9 @@ MOST_CURVES = 300
 
 _MOST_MARKS = 2000
 
+_GROUND = {"yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}}
+"""An axis on whose ground stands what has no value: a pruned trial's last score is of an earlier step."""
+
 
 def history(snapshot: Snapshot, place: int) -> Figure:
     """Each complete trial's value of one objective, and the best so far."""
@@ -41,7 +44,9 @@ def history(snapshot: Snapshot, place: int) -> Figure:
     line = {"type": "scatter", "mode": "lines", "name": "best so far", "hoverinfo": "skip"}
     shape = {"color": ORANGE, "width": 2.5, "shape": "hv"}
     data.append({**line, "x": [row.number for row in sound], "y": better, "line": shape})
-    return _figure(data, {"title": {"text": "trial"}}, {"title": {"text": safe(objective.name)}})
+    ticks = _ticks(snapshot, pruned(snapshot), "number")
+    up = {"title": {"text": safe(objective.name)}}
+    return _figure(data + ticks, {"title": {"text": "trial"}}, up, **_GROUND)
 
 
 def parallel(snapshot: Snapshot, scales: Sequence[Scale], place: int) -> Figure:
@@ -63,7 +68,7 @@ def parallel(snapshot: Snapshot, scales: Sequence[Scale], place: int) -> Figure:
 
 
 def slice_of(snapshot: Snapshot, scale: Scale, place: int) -> Figure:
-    """One objective over one dimension; the later a trial, the stronger its colour."""
+    """One objective over one dimension; the later a trial, the stronger its colour. Pruned ones are ticks."""
     rows = [row for row in complete(snapshot) if scale.key in row.point]
     dots = _dots(snapshot, rows, scale, place, "trials", BLUE)
     dots["hovertext"] = [f"trial {row.number}: {safe(brief(row.point[scale.key]))}" for row in rows]
@@ -75,7 +80,9 @@ def slice_of(snapshot: Snapshot, scale: Scale, place: int) -> Figure:
     room = {"margin": {"l": 55, "r": 15, "t": 12, "b": 50}}
     names = [objective.name for objective in snapshot.objectives]
     up = {} if len(names) == 1 else {"title": {"text": safe(names[place])}}
-    return _figure([dots], scale.layout, up, height=260, showlegend=False, **room)
+    stopped = [row for row in pruned(snapshot) if scale.key in row.point]
+    data = [dots, *_ticks(snapshot, stopped, scale)]
+    return _figure(data, scale.layout, up, height=260, showlegend=False, **room, **_GROUND)
 
 
 def importance(shares: dict[str, float]) -> Figure:
@@ -174,6 +181,34 @@ def complete(snapshot: Snapshot) -> list[Row]:
     return [row for row in snapshot.rows if row.state == "complete" and row.values is not None]
 
 
+def pruned(snapshot: Snapshot) -> list[Row]:
+    return [row for row in snapshot.rows if row.state == "pruned"]
+
+
+def _ticks(snapshot: Snapshot, rows: Sequence[Row], across: Scale | str) -> list[dict[str, Any]]:
+    """A tick on the ground per trial; no trace where there is none."""
+    if not rows:
+        return []
+    marks = {"symbol": "line-ns-open", "size": 9, "color": GREY, "line": {"width": 1.5, "color": GREY}}
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "pruned",
+        "x": [_across(row, across) for row in rows],
+        "y": [0.025] * len(rows),
+        "yaxis": "y2",
+        "hovertext": [_about(row, snapshot) for row in rows],
+        "hoverinfo": "text",
+        "marker": marks,
+    }
+    return [trace]
+
+
+def _across(row: Row, across: Scale | str) -> Any:
+    """Where a trial stands: by its number, or by its value of a dimension."""
+    return row.number if isinstance(across, str) else across.place(row.point[across.key])
+
+
 def _dots(
     snapshot: Snapshot,
     rows: Sequence[Row],
@@ -184,12 +219,11 @@ def _dots(
     symbol: str = "circle",
 ) -> dict[str, Any]:
     """A dot per trial: over its number, or over a dimension."""
-    over = [row.number if isinstance(across, str) else across.place(row.point[across.key]) for row in rows]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": over,
+        "x": [_across(row, across) for row in rows],
         "y": [row.values[place] for row in rows if row.values],
         "hovertext": [_about(row, snapshot) for row in rows],
         "hoverinfo": "text",
@@ -199,7 +233,10 @@ def _dots(
 
 def _about(row: Row, snapshot: Snapshot) -> str:
     """What stands beside a trial's dot."""
-    values = [_value(o, v) for o, v in zip(snapshot.objectives, row.values or (), strict=True)]
+    values = [_value(o, v) for o, v in zip(snapshot.objectives, row.values or (), strict=False)]
+    if row.state == "pruned" and row.reports:
+        step, last = row.reports[-1]
+        values = [f"pruned at step {step}, with {_value(snapshot.objectives[0], last)}"]
     return "<br>".join([f"<b>trial {row.number}</b>", *values, *map(safe, snapshot.parts(row))])
 
 

@@ -77,5 +77,7 @@ def _section(section: Section) -> str:
     places = f'<div class="scroll"><div{least}><div class="figure"></div></div></div>' * len(section.figures)
     if section.tiles:
         places = f'<div class="small">{places}</div>'
-    kind = ' class="wide"' if section.wide or section.tiles else ""
+    # A card of words alone would leave a hole beside a picture.
+    wide = section.wide or section.tiles or not section.figures
+    kind = ' class="wide"' if wide else ""
     return f"<section{kind}><h2>{escaped(section.title)}</h2>{told}{section.body}{places}</section>"

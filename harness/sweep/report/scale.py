@@ -53,6 +53,8 @@ class Scale:
         present = [row.point[self.key] for row in rows if self.key in row.point]
         places = {value: self._height(value) for value in present}
         low, high = min(places.values()), max(places.values())
+        if self.choices is not None:  # also those that no trial has
+            low, high = 0.0, float(len(self.choices) - 1)
         room = (high - low) / 8 or 0.5
         ticks = self._ticks(low, high)
         bottom = low - room

@@ -14,12 +14,12 @@ header { padding-top: 28px; padding-bottom: 16px; }
 header p { margin: 0; color: var(--dim); font-size: 12px; letter-spacing: .08em; text-transform: uppercase; }
 h1 { margin: 0; font-size: clamp(22px, 4vw, 30px); line-height: 1.2; overflow-wrap: anywhere; }
 h2 { margin: 0 0 4px; font-size: 17px; }
-main { display: grid; gap: 16px; padding-bottom: 40px;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 520px), 1fr)); }
-section { min-width: 0; padding: 18px clamp(12px, 2vw, 22px); background: var(--card);
+main { display: flex; flex-wrap: wrap; gap: 16px; padding-bottom: 40px; }
+section { flex: 1 1 min(100%, 520px); min-width: 0;
+  padding: 18px clamp(12px, 2vw, 22px); background: var(--card);
   border: 1px solid var(--line);
   border-radius: 10px; }
-section.wide { grid-column: 1 / -1; }
+section.wide { flex-basis: 100%; }
 section > p { margin: 0 0 10px; color: var(--dim); max-width: 75ch; }
 section > p.lead { margin: 10px 0 4px; }
 .tiles { display: grid; gap: 10px; margin: 8px 0 14px;

@@ -18,7 +18,7 @@ def summary(snapshot: Snapshot, about: Mapping[str, str]) -> str:
     ended = f"{snapshot.ended}" + (f" / {snapshot.trials}" if snapshot.trials is not None else "")
     tiles = [*_reached(snapshot), ("trials ended", ended)]
     tiles += [(name, str(count)) for name, count in snapshot.counts.items() if count]
-    tiles += [] if (wall := _wall(snapshot)) is None else [("wall time", duration(wall))]
+    tiles += [] if (wall := _wall(snapshot)) is None else [("first to last trial", duration(wall))]
     cells = "".join(
         f"<div><b>{escaped(value)}</b><span>{escaped(name)}</span></div>" for name, value in tiles
     )

@@ -105,6 +105,10 @@ _NONE = "No trial is complete."
 _SAME = "No dimension sets the best trials apart from the others."
 
 
+def _ticked(snapshot: Snapshot) -> str:
+    return " A tick at the foot is a pruned trial." if figure.pruned(snapshot) else ""
+
+
 def _history(material: Material) -> Section:
     snapshot = material.snapshot
     if not figure.complete(snapshot):
@@ -112,7 +116,7 @@ def _history(material: Material) -> Section:
     figures = [figure.history(snapshot, place) for place in range(len(snapshot.objectives))]
     return Section(
         "Optimisation history",
-        "The value of each trial, and the best so far.",
+        f"The value of each trial, and the best so far.{_ticked(snapshot)}",
         figures,
         tiles=len(figures) > 1,
     )
@@ -141,7 +145,7 @@ def _parallel(material: Material) -> Section:
         return Section(title, _NONE if snapshot.keys else "The space has no dimension.")
     drawn = scales(snapshot, material.distributions)
     figures = [figure.parallel(snapshot, drawn, place) for place in range(len(snapshot.objectives))]
-    told = "A line is a trial; orange is good, blue is not. Drag along an axis to choose lines."
+    told = "A line is a complete trial; orange is good, blue is not. Drag along an axis to choose lines."
     return Section(title, told, figures, wide=True, least=120 * (len(drawn) + 1))
 
 
@@ -156,7 +160,7 @@ def _slices(material: Material) -> Section:
         if any(scale.key in row.point for row in figure.complete(snapshot))
     ]
     names = " and ".join(objective.name for objective in snapshot.objectives)
-    told = f"{names} over one dimension at a time; later trials are redder."
+    told = f"{names} over one dimension at a time; later trials are redder.{_ticked(snapshot)}"
     return Section("Slices", told, figures, tiles=True)
 
 

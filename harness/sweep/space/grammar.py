@@ -193,6 +193,18 @@ def _empty(typed: str, key: str) -> UserError:
 def unreadable(typed: str, said: str) -> UserError:
     """The user's mistake in a word of which Hydra's parser said this."""
     key = typed.partition("=")[0].lstrip("+")
+    if key == "sweep.space" or key.startswith("sweep.space."):
+        typed = typed.removeprefix("++")  # which nobody typed, see `harness.compose.as_typed`
+        if "when" in typed:
+            return UserError(
+                f"{typed} cannot be read; a condition needs quotes within the shell's: "
+                f"{key}={{values:[A,B],when:'OTHER=CHOICE'}}."
+            )
+    if key == "sweep.constraints":
+        return UserError(
+            f"{typed} cannot be read; comparisons need quotes within the shell's: "
+            "\"sweep.constraints=['model/parameters <= 100000']\"."
+        )
     found = re.search(r"while evaluating '.*?': (.*)", said)
     reason = found[1] if found else ""
     if reason.startswith("empty "):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.mask import mask_urls, secret_name
+from harness.mask import mask, secret_name
+from harness.secrets import Secrets
 from harness.sweep.space.value import Value
 
 OWN = ("sweep", "hydra", "outputs", "resume", "tracking")
@@ -35,7 +36,8 @@ def check_no_secret(key: str, value: Value) -> None:
     """
     if not isinstance(value, str) or "${" in value:
         return
-    if mask_urls(value) != value or secret_name(key.rsplit(".", 1)[-1]):
+    within = Secrets(None, [f"{key}={value}"]).text(value) != value  # as in {authorization: …}
+    if within or mask(value, ()) != value or secret_name(key.rsplit(".", 1)[-1]):
         raise UserError(
             f"the values of {key} hold a password, and a sweep writes down its values; put each into an "
             "environment variable: '${oc.env:NAME}'."

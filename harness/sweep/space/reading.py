@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from harness.errors import UserError, near
@@ -59,6 +61,19 @@ def read_space(arguments: Sequence[str], more: Mapping[str, Any], loader: Config
     return _consistent(tuple(words), tuple(dimensions.values()))
 
 
+def check_swept(words: Iterable[str]) -> None:
+    """Whether trials may differ in all keys that were typed with several values.
+
+    To be asked before the sweep's settings are read: of `sweep=tpe,random` they hold nothing.
+
+    Raises:
+        UserError: one belongs to the sweep as a whole.
+    """
+    for override in OverridesParser.create().parse_overrides(list(words)):
+        if override.is_sweep_override():
+            check_sweepable(name(override))
+
+
 @contextmanager
 def _within(place: str) -> Iterator[None]:
     """What is refused of a text in yaml is refused at its place."""
@@ -103,6 +118,9 @@ def _flat(more: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
     for written, content in more.items():
         key = f"{above}.{written}" if above else str(written)
         if isinstance(content, Mapping) and content and not any(part in content for part in _ENTRY):
+            for part in content:
+                if get_close_matches(str(part), _ENTRY, cutoff=0.7):  # `value`, `vales`, `whem`
+                    raise _unknown_part(key, part)
             yield from _flat(content, key)
         else:
             yield key, content
@@ -111,10 +129,14 @@ def _flat(more: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
 def _check_entry(key: str, content: Mapping[str, Any]) -> None:
     for part in content:
         if part not in _ENTRY:
-            raise UserError(
-                f"sweep.space.{key} takes values and when, got {part}; an entry is KEY: VALUES or "
-                "KEY: {values: VALUES, when: OTHER=CHOICE}."
-            )
+            raise _unknown_part(key, part)
+
+
+def _unknown_part(key: str, part: Any) -> UserError:
+    return UserError(
+        f"sweep.space.{key} takes values and when, got {part}; an entry is KEY: VALUES or "
+        "KEY: {values: VALUES, when: OTHER=CHOICE}."
+    )
 
 
 def _texts(key: str, when: Any) -> tuple[str, ...]:

@@ -1,0 +1,36 @@
+"""Patience with a database that is away for a moment: it costs no trial, and no sweep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+AWAY = 120.0
+"""Seconds for which a database may be away while trials run."""
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """Asks the study again and again, a second apart, while its database is away.
+
+    Raises:
+        Exception: what `ask` raises for another reason, or after two minutes.
+    """
+    until = time.monotonic() + AWAY
+    while True:
+        try:
+            return ask()
+        except Exception as error:
+            if not _of_a_database(error) or time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+
+
+def _of_a_database(error: BaseException | None) -> bool:
+    while error is not None:
+        if type(error).__module__.partition(".")[0] in ("sqlalchemy", "psycopg", "sqlite3"):
+            return True
+        error = error.__cause__
+    return False

@@ -1,0 +1,59 @@
+"""The same sweep through every launcher, with no change but its name."""
+
+from __future__ import annotations
+
+import os
+import signal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SWEEP = (
+    *("sweep=random", "sweep.trials=4", "sweep.objectives=valid/loss"),
+    "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))",
+)
+LONG = ("trainer.epochs=100", "checkpoint.share=1")
+
+NEEDS = {"joblib": "hydra_plugins.hydra_joblib_launcher", "ray": "ray", "submitit": "submitit"}
+
+
+@pytest.fixture
+def variables(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What the launcher's command finds in its environment; skips the test where it cannot run."""
+    launcher = request.getfixturevalue("launcher")
+    for name, module in NEEDS.items():
+        if launcher.startswith(name) and find_spec(module) is None:
+            pytest.skip(f"{launcher} is not installed (pip install 'harness[{name}]')")
+    if launcher.endswith("slurm"):
+        return {"SLURM_CONF": str(request.getfixturevalue("slurm"))}
+    return {}
+
+
+@pytest.mark.parametrize(
+    "launcher", ["basic", "local", "joblib", "submitit_local", "submitit_slurm", "slurm", "ray"]
+)
+def test_every_launcher_comes_to_the_same_values(
+    terminal: Any, knock: Any, here: Path, launcher: str, variables: dict[str, str]
+) -> None:
+    found = terminal.run(*SWEEP, f"hydra/launcher={launcher}", "sweep.workers=2", **variables)
+    alone = terminal.alone(knock, *SWEEP)
+    assert found.states == ["COMPLETE"] * 4
+    assert found.values == pytest.approx(alone.values, rel=1e-5)
+    assert len(set(found.values)) == 4
+    assert found.result["status"] == "finished"
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+def test_a_killed_worker_of_any_launcher_costs_no_trial(
+    terminal: Any, launcher: str, variables: dict[str, str]
+) -> None:
+    command = terminal(*SWEEP, *LONG, f"hydra/launcher={launcher}", "sweep.workers=2", **variables)
+    sweep = terminal.the_sweep()
+    number, pid = terminal.until(sweep.with_a_checkpoint).popitem()
+    os.kill(pid, signal.SIGKILL)
+    assert command.wait().status == 0
+    assert sweep.states == ["COMPLETE"] * 4
+    assert len(sweep.events(number, "start")) >= 2
+    assert sweep.repeated_epochs(number) == []

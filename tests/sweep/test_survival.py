@@ -1,0 +1,95 @@
+"""Sweeps whose workers are killed, that are killed themselves or stopped, and typed again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+RATE = "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))"
+SWEEP = ("sweep=random", "sweep.name=mine", "sweep.objectives=valid/loss", RATE)
+LONG = ("trainer.epochs=100", "checkpoint.share=1")
+"""A second or more, with a checkpoint after nearly every epoch."""
+
+
+def assert_each_trial_ended_once(sweep: Any, trials: int) -> None:
+    assert sweep.states == ["COMPLETE"] * trials
+    for number in range(trials):
+        assert [end["status"] for end in sweep.events(number, "end")].count("finished") == 1
+        assert sweep.repeated_epochs(number) == []
+        assert len(sweep.trials[number].intermediate_values) == 100
+    assert sweep.result["status"] == "finished"
+
+
+def test_neither_a_killed_worker_nor_a_killed_sweeper_costs_or_repeats_a_trial(terminal: Any) -> None:
+    words = (*SWEEP, *LONG, "sweep.trials=4", "sweep.workers=2")
+    command = terminal(*words)
+    sweep = terminal.the_sweep()
+    killed, pid = terminal.until(sweep.with_a_checkpoint).popitem()
+    os.kill(pid, signal.SIGKILL)
+    terminal.until(lambda: len(sweep.events(killed, "start")) == 2)  # another worker goes on with it
+
+    cut, _ = terminal.until(sweep.with_a_checkpoint).popitem()
+    before = sweep.events(cut, "start")
+    family = command.family
+    command.kill()
+    terminal.until(lambda: not command.family, 30)
+    assert len(family) >= 1
+    assert "FAIL" not in sweep.states
+
+    assert terminal.run(*words) == sweep
+    assert_each_trial_ended_once(sweep, 4)
+    assert len(sweep.events(cut, "start")) == len(before) + 1
+
+
+@pytest.mark.parametrize(("workers", "signum"), [(2, signal.SIGINT), (1, signal.SIGINT), (2, signal.SIGTERM)])
+def test_a_signal_ends_all_kindly_and_the_same_command_goes_on(
+    terminal: Any, workers: int, signum: signal.Signals
+) -> None:
+    words = (*SWEEP, *LONG, "sweep.trials=3", f"sweep.workers={workers}")
+    command = terminal(*words)
+    sweep = terminal.the_sweep()
+    terminal.until(lambda: "COMPLETE" in sweep.states and sweep.with_a_checkpoint())
+    if signum == signal.SIGINT:
+        command.terminal(signum)  # Ctrl-C reaches the workers as well
+    else:
+        os.kill(command.pid, signum)
+    ended = command.wait()
+    assert ended.status == 128 + signum, ended
+    assert not command.family
+    best = min((trial for trial in sweep.trials if trial.value is not None), key=lambda trial: trial.value)
+    assert f"best trial {best.number}  valid/loss " in ended.out
+    assert set(sweep.states) == {"COMPLETE", "WAITING"}
+    assert sweep.result["status"] == "interrupted"
+    cut = [trial.number for trial in sweep.trials if trial.state.name == "WAITING"]
+    ends = {event["status"] for number in cut for event in sweep.events(number, "end")}
+    assert ends == {"interrupted"}
+
+    assert terminal.run(*words) == sweep
+    assert_each_trial_ended_once(sweep, 3)
+
+
+def test_folds_that_were_done_before_a_kill_are_not_done_again_and_pruning_goes_on(terminal: Any) -> None:
+    """Wilcoxon's pruner compares fold by fold; a trial of no learning rate to speak of has no chance."""
+    words = (
+        *("sweep=random", "sweep/pruner=wilcoxon", "sweep.axis=folds", "sweep.trials=2"),
+        *("split=kfold", "split.folds=8", "trainer.epochs=20", "checkpoint.share=1"),
+        *("sweep.objectives=valid/loss", RATE),
+        "sweep.enqueue=[{trainer.optimizer.lr: 0.01},{trainer.optimizer.lr: 0.0001}]",
+    )
+    command = terminal(*words)
+    sweep = terminal.the_sweep()
+    terminal.until(lambda: len(sweep.folds(0)) >= 3)
+    command.kill()
+    done = sweep.folds(0)
+    ended = terminal(*words).wait()
+    assert ended.status == 0, ended
+    assert " of 20 " not in ended.out  # a step is a fold here, and no epoch
+    assert terminal.the_sweep() == sweep
+    assert sweep.states == ["COMPLETE", "PRUNED"]
+    assert sweep.folds(0) == [f"fold-{number}" for number in range(8)]
+    assert sweep.folds(0)[: len(done)] == done
+    assert sorted(sweep.trials[0].intermediate_values) == list(range(8))
+    assert len(sweep.trials[1].intermediate_values) < 8

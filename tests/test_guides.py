@@ -1,0 +1,79 @@
+"""Every command of the guides does what it is there for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+QUICK = ("tracking=none", "trainer.epochs=1", "trainer.device=cpu")
+EXTRAS = {"joblib": "hydra_plugins.hydra_joblib_launcher", "slurm": "submitit", "ray": "ray"}
+
+
+def blocks(guide: str, language: str) -> Iterator[str]:
+    """What stands between ```language and ```."""
+    text = (DOCS / guide).read_text(encoding="utf-8")
+    yield from re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(guide: str) -> list[str]:
+    return [line for block in blocks(guide, "sh") for line in block.strip().splitlines()]
+
+
+def words(command: str) -> list[str]:
+    """As the shell takes it apart, without `python -m harness`."""
+    python, option, module, *rest = shlex.split(command)
+    assert (python, option, module) == ("python", "-m", "harness")
+    return rest
+
+
+@pytest.mark.parametrize("command", commands("sweeps.md"))
+def test_every_sweep_of_the_guide_would_begin(
+    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("harness.sweep.rehearsal._COMPOSED", 8)  # few points tell whether it can be read
+    for name, module in EXTRAS.items():
+        if f"hydra/launcher={name}" in command:
+            pytest.importorskip(module)
+    rest = [word for word in words(command) if word not in ("check", "-m") and word[:7] != "resume="]
+    # A server is started elsewhere (tests/sweep/test_join.py); here its place is taken by a file.
+    rest = [re.sub(r"postgresql://.*@host/studies", "sqlite:///studies.db", word) for word in rest]
+    answer = knock("check", "-m", *rest, "tracking=none")
+    assert answer.status == 0, answer.err
+    assert answer.out.endswith("It fits.\n")
+    assert list(here.glob("outputs/sweeps/*")) == []
+
+
+def test_the_guides_first_sweep_and_the_one_that_is_extended_come_to_their_end(
+    knock: Any, here: Path
+) -> None:
+    found = commands("sweeps.md")
+    grid, *first = found[0], *(command for command in found if "sweep.name=first" in command)
+    for command in (grid, *first):
+        answer = knock(*words(command), *QUICK)
+        assert answer.status == 0, answer.err
+    results = {
+        folder.name: json.loads((folder / "result.json").read_text())["trials"]["complete"]
+        for folder in (here / "outputs/sweeps").iterdir()
+    }
+    assert results.pop("first-0") == 4
+    assert list(results.values()) == [4]
+
+
+def test_the_guides_space_in_yaml_is_one(knock: Any, here: Path) -> None:
+    (experiment,) = blocks("sweeps.md", "yaml")
+    (here / "conf" / "experiment").mkdir(parents=True)
+    (here / "conf" / "experiment" / "lr_and_width.yaml").write_text(experiment)
+    told = re.search(r"python -m harness .*", experiment)
+    assert told is not None
+    answer = knock("--config-dir", "conf", *words(told[0]), *QUICK, "sweep.trials=1")
+    assert answer.status == 0, answer.err
+    (told_space,) = re.findall(r"^  model\.depth +(\S.*)$", answer.out, re.MULTILINE)
+    assert told_space.startswith("1")
+    assert "1 of 1 trials ended" in answer.out
