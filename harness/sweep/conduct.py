@@ -174,7 +174,7 @@ def _work_here(crew: Crew, watch: Watch) -> int | None:
         with watch.aside():
             left = crew.work_here()
         if left is not None and left.reason == "failures":
-            watch.trouble(f"so many trials in a row failed (sweep.failures); the last: {left.error}")
+            watch.trouble(str(left.error))
         if left is None or left.reason != "done":
             return None if left is None else left.signum
         needed = watch.until_needed()

@@ -97,17 +97,10 @@ class Crew:
                 if job in self._gone:
                     continue
                 known = told.get(f"{self._launch}-{job}")
-                if known is None and not launch.over:
+                if known is not None and known["state"] == "working" and not known["dead"]:
+                    working += 1  # perhaps its launcher lost sight of it, but it lives
+                elif known is None and not launch.over:
                     coming += 1
-                elif (
-                    known is not None
-                    and known["state"] == "working"
-                    and not known["dead"]
-                    and not launch.over
-                ):
-                    working += 1
-                elif known is not None and known["state"] == "working" and not known["dead"]:
-                    working += 1  # its launcher lost sight of it, and it lives
                 else:
                     self._gone.add(job)
                     self._part(launch, job, known)
@@ -148,12 +141,9 @@ class Crew:
     def _part(self, launch: _Launch, job: int, known: dict[str, Any] | None) -> None:
         """A worker is gone: whether another should come, and what it has to say."""
         reason = None if known is None else known.get("reason")
-        if reason == "failures":
+        if known is not None and reason == "failures":
             self.size -= 1
-            self.errors.append(
-                f"worker {known['name'] if known else job} stopped: so many trials in a row failed in it "
-                f"(sweep.failures); the last: {known.get('error') if known else ''}"
-            )
+            self.errors.append(f"worker {known['name']} stopped: {known.get('error')}")
         elif reason is None:
             self._futile += 1
             error = _error(launch, job)

@@ -164,14 +164,17 @@ class _Shift:
                     heart.facts = {}
                     done += 1
                     if self.in_a_row >= self.spec.settings.failures:
-                        left = Left("failures")
+                        told = (
+                            f"{self.in_a_row} trials in a row failed (sweep.failures); the last: {self.error}"
+                        )
+                        left = Left("failures", error=told)
                         break
                     if self.limit is not None and done >= self.limit:
                         left = Left("recycle")
                         break
             except Interrupted as error:
                 left = Left("stopped", signum=stop.signum or error.signum)
-            left = replace(left, trials=done, error=self.error)
+            left = replace(left, trials=done, error=left.error or self.error)
             heart.facts = {"reason": left.reason, "error": left.error}
         return left
 
