@@ -287,8 +287,9 @@ class Ledger:
         """Under the lock. A trial that killed one worker after the other is failed instead."""
         released = []
         for trial in self._trials(TrialState.RUNNING):
-            owner = trial.system_attrs.get(OWNER)
-            if owner is None or not self._dead(owner):
+            owner = trial.system_attrs.get(OWNER) or {}
+            # Claims are made under the lock: what runs for nobody was being claimed as its worker died.
+            if owner.get("token") is not None and not self._dead(owner):
                 continue
             deaths = trial.system_attrs.get(DEATHS, 0) + 1
             self._storage.set_trial_system_attr(trial._trial_id, DEATHS, deaths)

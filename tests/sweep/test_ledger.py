@@ -166,6 +166,20 @@ def test_a_dead_process_of_this_machine_is_known_at_once(ledger: Ledger) -> None
     assert state_of(ledger, 0) is TrialState.WAITING
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_a_worker_that_died_within_its_claim_leaves_no_trial_running(ledger: Ledger, before: bool) -> None:
+    """Between the two writes of a claim; `before`: of a trial that somebody had released."""
+    if before:
+        ledger.release(claimed(ledger))
+        trial = ledger.study.trials[0]
+        ledger.study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+    else:
+        ledger.study._storage.create_new_trial(ledger.study._study_id)
+    assert state_of(ledger, 0) is TrialState.RUNNING
+    assert ledger.bury() == [0]
+    assert claimed(ledger).number == 0
+
+
 def test_a_trial_that_kills_one_worker_after_the_other_is_failed(ledger: Ledger) -> None:
     for death in range(1, MOST_DEATHS + 1):
         claim = claimed(ledger)
