@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from harness.progress import Progress
 from harness.scores import direction
@@ -49,6 +50,17 @@ def plain(line: Line, encoding: str) -> str:
     if encoding.lower().replace("-", "") != "utf8":
         text = text.replace("±", "+/-").replace("─", "-")
     return text.encode(encoding, "replace").decode(encoding)
+
+
+def put(line: Line, stream: TextIO) -> None:
+    """Writes a line, plainly; a reader that has gone, such as `head`, ends the talking and not the work."""
+    try:
+        stream.write(plain(line, stream.encoding or "utf-8") + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def epoch_columns(progress: Progress, monitor: str, width: int) -> list[str]:

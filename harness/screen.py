@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from dataclasses import replace
@@ -20,7 +19,7 @@ from harness.layout import (
     fitting,
     headline,
     number,
-    plain,
+    put,
     score_table,
     spread,
 )
@@ -236,18 +235,8 @@ class Screen:
         if self._live:
             self._waiting.append(line)
         else:
-            self._write(plain(line, self._stream.encoding or "utf-8") + "\n")
+            put(line, self._stream)
             self._shown = time.monotonic()
-
-    def _write(self, text: str) -> None:
-        """To the stream; a reader that has gone, such as `head`, ends the talking and not the run."""
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
 
     def _show(self, progress: Progress | None = None, force: bool = False) -> None:
         """Prints the waiting lines above the bar and moves the bar, unless it is too early."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from harness.layout import Line, duration, plain, score_table
+from harness.layout import Line, duration, put, score_table
 from harness.summary import Result
 from harness.sweep.live import Live
 from harness.sweep.outcome import SweepResult
@@ -143,17 +142,7 @@ class Board:
         if self._live is not None:
             self._live.say(line)
         else:
-            self._write(plain(line, self._stream.encoding or "utf-8") + "\n")
-
-    def _write(self, text: str) -> None:
-        """To the stream; a reader that has gone, such as `head`, ends the talking and not the sweep."""
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            put(line, self._stream)
 
 
 def state(snapshot: Snapshot, left: float | None) -> str:
