@@ -20,7 +20,10 @@ from omegaconf import DictConfig
 from harness.errors import Interrupted, UserError, near
 from harness.secrets import Secrets
 
-VERBS = ("check", "ls", "sync", "ui")
+VERBS = (
+    *("check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
+    *("register", "report", "rerun", "serve", "sync", "ui"),
+)
 
 
 def main() -> None:

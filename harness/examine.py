@@ -28,6 +28,7 @@ from harness.past import OVER, Past
 from harness.peers import fate
 from harness.plan import Plan, make_plan
 from harness.production import bundle
+from harness.production.files import FACTS
 from harness.record import RESULT, Record
 from harness.restored import restored
 from harness.resume import Start, claim
@@ -166,7 +167,7 @@ def _require_trained(plan: Plan, start: Start) -> None:
         )
     for fold in plan.folds:
         model = _model(start.folder, plan, fold)
-        if not (model / bundle.FACTS).exists():
+        if not (model / FACTS).exists():
             raise UserError(
                 f"{start.folder} cannot be tested: its model {model} is gone; "
                 "run its command again in a new folder."

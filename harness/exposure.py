@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.fold import Fold
 from harness.journal import JOURNAL, read
 from harness.parts import ROWS
-from harness.production.bundle import FACTS
+from harness.production.files import FACTS
 from harness.table import Table
 
 _TRAIN, _VALID, _UNLABELLED = 1, 2, 4

@@ -12,7 +12,7 @@ from harness.errors import UserError, near
 from harness.exposure import exposure, run_of
 from harness.fold import Fold
 from harness.journal import JOURNAL, journals
-from harness.production.bundle import WEIGHTS
+from harness.production.files import WEIGHTS
 from harness.table import Table
 from harness.tracking.state import State
 

@@ -25,6 +25,8 @@ _CHANGES_NOTHING = (
     "harness",
     "sweep",
     "tracking.outputs",
+    "production",
+    "report",
 )
 """Settings, or groups of them, that leave every score as it is."""
 

@@ -131,3 +131,28 @@ def graphql_server() -> Iterator[Any]:
     """A GraphQL server: see `GraphqlServer` in tests/service/graphql_server.py."""
     with _service("graphql_server").running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`finished("split=kfold", …)` is the folder of a run with these words; each is trained once per session.
+
+    Two epochs on the CPU, without MLflow, unless the words say otherwise. It lies in `<outputs>/runs`; nobody
+    may write into it: who must takes a copy of the outputs folder.
+    """
+    made: dict[tuple[str, ...], Path] = {}
+
+    def run_once(*words: str) -> Path:
+        if words not in made:
+            from harness.compose import compose
+            from harness.run import run
+
+            outputs = tmp_path_factory.mktemp("finished") / "outputs"
+            quick = ["tracking=none", "trainer.epochs=2", "trainer.device=cpu", f"outputs={outputs}"]
+            folder = outputs / "runs" / "made"
+            told = [*quick, *words]
+            run(compose(told), folder, command=" ".join(["python -m harness", *told]))
+            made[words] = folder
+        return made[words]
+
+    return run_once

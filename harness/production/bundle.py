@@ -18,13 +18,9 @@ from torch import nn
 
 from harness.predictor import Predictor
 from harness.production import raw, requirements, state
+from harness.production.files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS
 from harness.table import Kind, Table
 from harness.task import Task
-
-WEIGHTS = "weights.safetensors"
-TRANSFORM = "transform"
-FACTS = "bundle.json"
-EXAMPLE = "example.json"
 
 _SCHEMA = 1
 _EXAMPLES = 3

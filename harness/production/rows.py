@@ -14,7 +14,8 @@ from harness.build import build
 from harness.errors import UserError
 from harness.predictor import Predictor, probabilities
 from harness.production import raw, state
-from harness.production.bundle import TRANSFORM, WEIGHTS, Bundle, network, read
+from harness.production.bundle import Bundle, network, read
+from harness.production.files import TRANSFORM, WEIGHTS
 from harness.protocol import Transform
 from harness.table import Table
 

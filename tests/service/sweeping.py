@@ -207,9 +207,10 @@ class Sweep(NamedTuple):
         return int(self.events(number, "start")[-1]["writer"]["pid"])
 
     def owners(self) -> dict[int, int]:
-        """The process of each trial that runs."""
+        """The process of each trial that runs; one that is just being claimed has none yet."""
         running = [trial for trial in self.trials if trial.state.name == "RUNNING"]
-        return {trial.number: trial.system_attrs["harness:owner"]["pid"] for trial in running}
+        owners = {trial.number: trial.system_attrs.get("harness:owner") for trial in running}
+        return {number: owner["pid"] for number, owner in owners.items() if owner}
 
 
 def until(condition: Callable[[], Any], seconds: float = 120, told: Callable[[], str] = str) -> Any:
