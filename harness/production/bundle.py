@@ -41,6 +41,7 @@ class Bundle:
     width     of the representation
     head      whether there is a head: it predicts; without one it gives representations
     autocast  "bfloat16" where the model ran under autocast, else None
+    members   of an ensemble, the folders of its bundles below its own; else empty
     """
 
     config: dict[str, Any]
@@ -55,6 +56,7 @@ class Bundle:
     width: int
     head: bool
     autocast: str | None
+    members: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -142,6 +144,7 @@ def read(folder: Path) -> Bundle:
         width=facts["width"],
         head=facts["head"],
         autocast=facts["autocast"],
+        members=tuple(facts.get("members", ())),
     )
 
 

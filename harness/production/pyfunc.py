@@ -17,9 +17,9 @@ class RawRows(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         # MLflow also runs this file when it saves the model, in a process that has no use for torch.
-        from harness.production.rows import RowPredictor
+        from harness.production.ensemble import open_predictor
 
-        self._predictor = RowPredictor(context.artifacts["bundle"])
+        self._predictor = open_predictor(context.artifacts["bundle"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         return self._predictor(model_input)
