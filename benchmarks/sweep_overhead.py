@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,7 +47,11 @@ _WORDS = [
 _RATES = "tag(log,interval(1e-4,1e-1))"
 _ELSEWHERE = {
     "Ray Tune": ("ray", ["ray[tune]==2.60.0"]),
-    "hydra-optuna-sweeper, Optuna 2": ("official", ["hydra-optuna-sweeper==1.3.0", "optuna<3"]),
+    # Without our Hydra, pip would take the next one's release candidate, with which that sweeper fails.
+    "hydra-optuna-sweeper, Optuna 2": (
+        "official",
+        ["hydra-optuna-sweeper==1.3.0", "optuna<3", f"hydra-core=={version('hydra-core')}"],
+    ),
 }
 """Who runs in an environment of its own, what that is called, and what is installed in it."""
 

@@ -69,6 +69,7 @@ class Page:
     _said: Said | None = None
     _history: list[dict[str, float]] = field(default_factory=list)
     _best: dict[str, float] = field(default_factory=dict)
+    _best_epoch: int = 0
     _step: int = 0
     _ended: bool = False
 
@@ -116,7 +117,7 @@ class Page:
         self._history.append({"epoch": progress.epoch, **progress.scores})
         self._step = progress.epoch
         if progress.best:
-            self._best = progress.scores
+            self._best, self._best_epoch = progress.scores, progress.epoch
         self.screen.epoch(progress)
 
     def _metrics(self, run: str, step: int, values: dict[str, float]) -> None:
@@ -130,13 +131,15 @@ class Page:
 
     def _state(self, progress: Progress) -> dict[str, Any]:
         """Everything from which the fold goes on: the trainer's state, and the curves so far."""
-        curves = {"history": self._history, "best": self._best, "step": self._step}
+        best = {"best": self._best, "best_epoch": self._best_epoch}
+        curves = {"history": self._history, **best, "step": self._step}
         return {"trainer": progress.state(), "page": curves, "seconds": self.clock()}
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Takes up where a checkpoint left off."""
         curves = state["page"]
         self._history, self._best, self._step = curves["history"], curves["best"], curves["step"]
+        self._best_epoch = curves["best_epoch"]
         self.training = state["trainer"]
 
     def score(self, part: str, scores: Scores) -> None:
@@ -161,6 +164,7 @@ class Page:
         epochs = [scores["time/epoch_seconds"] for scores in self._history]
         self.scores["train/loss"] = self._best.get("train/loss", float("nan"))
         self.scores["model/parameters"] = float(experiment.parameters)
+        self.scores["train/best_epoch"] = float(self._best_epoch)
         self.scores["time/epoch_seconds"] = sum(epochs) / max(len(epochs), 1)
         if self.alone:
             self._keep_alone(experiment, table)

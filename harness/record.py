@@ -69,7 +69,7 @@ class Record:
         self.result = Result(status="failed", command=self.secrets.text(command))
         self.evaluator: Evaluator | None = None
         self._card = Card(plan, self.secrets)
-        self._pages: list[Page] = []
+        self.pages: list[Page] = []
         self._scores: dict[str, Summary] = {}
         self._checkpoints = Settings(**plain(self.cfg.checkpoint))
         self._pace = Pace(self._checkpoints)
@@ -153,7 +153,7 @@ class Record:
         )
         if self.start.found is not None and fold.number == self.start.fold:
             page.go_on(self.start.found.state)
-        self._pages.append(page)
+        self.pages.append(page)
         return page
 
     @property
@@ -208,7 +208,7 @@ class Record:
         try:
             self._write_packages()
             self._sum_up(status)
-            for page in self._pages:
+            for page in self.pages:
                 page.end(status, error)
             # A trial waits for nobody: hundreds follow it.
             link = self.tracking.link(self.folder, None if self.trial is None else 0.0)
@@ -248,16 +248,16 @@ class Record:
         Those scores become points only when no fold can follow: of a run that goes on, MLflow would
         have two.
         """
-        if len(self.folds) > 1 and self._pages:
+        if len(self.folds) > 1 and self.pages:
             values = {name: summary["mean"] for name, summary in self._scores.items()}
             pools = {name: s["pooled"] for name, s in self._scores.items() if "pooled" in s}
             values |= {f"{name}_pooled": value for name, value in pools.items()}
             values = self.start.past.fresh("", 0, values)
             if status in OVER and values:
                 self.journal.metrics("", 0, values)
-            table_of_folds(self._pages).to_csv(self.folder / "folds.csv", index=False)
+            table_of_folds(self.pages).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")
-        told = [page.told.frame for page in self._pages if page.told is not None]
+        told = [page.told.frame for page in self.pages if page.told is not None]
         if told:
             together = pd.concat(told).sort_values("row", kind="stable")
             together.to_csv(self.folder / "predictions.csv", index=False)
@@ -267,9 +267,9 @@ class Record:
 
     def _count(self) -> None:
         """The scores of the folds that are done."""
-        self._scores = over_folds(self._pages)
+        self._scores = over_folds(self.pages)
         measure = getattr(self.evaluator, "pool", None)
-        for name, value in pooled(self._pages, measure).items():
+        for name, value in pooled(self.pages, measure).items():
             if name in self._scores:
                 self._scores[name]["pooled"] = value
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from harness import final
 from harness.assess import assess
 from harness.batch_size import sized
 from harness.debug.mode import Mode, limited, mode
@@ -33,6 +34,7 @@ from harness.progress import Progress
 from harness.record import Record
 from harness.restored import restored
 from harness.resume import rehearse, starting
+from harness.shortcut import callable_too
 from harness.stop import Stop
 from harness.summary import Result
 from harness.table import Table
@@ -40,6 +42,8 @@ from harness.trial import Trial
 
 Consumer = Callable[[Fold, Progress], None]
 """May also have a method `fold_done(fold, scores)`, see `run`."""
+
+callable_too(__name__)
 
 
 @restored()
@@ -81,6 +85,8 @@ def run(
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         rehearse(ready[0], start)
+        if trial is None:
+            final.rehearse(plan)
         with Stop() as stop, Record(plan, start, command, trial) as record, fate():
             record.opening(ready[0])
             if debug.says:
@@ -95,6 +101,8 @@ def run(
                     run_fold(experiment, plan.table, page, stop, consumers, debug)
                     del experiment
                 tell_done(page, consumers)
+            if trial is None:
+                final.make(plan, record, stop)
     if record.withheld and (trial is None or trial.tests):  # an earlier process left its test rows alone
         return examine(cfg, start.folder, command, trial)
     return record.result

@@ -93,11 +93,11 @@ class Sender:
             raise FileNotFoundError(f"{path} is no longer in the run's folder")
 
     def model(self, run: str, path: str) -> None:
-        """The bundle as the run's MLflow model."""
+        """The bundle as an MLflow model of the run, called as its folder is."""
         key = f"{run}:{path}"
         if key not in self._state.models:
             created = self._client.create_logged_model(
-                self._experiment, name="model", source_run_id=self._id(run), model_type="harness"
+                self._experiment, name=Path(path).name, source_run_id=self._id(run), model_type="harness"
             )
             self._state.models[key] = created.model_id
             self._state.save(self._folder)
