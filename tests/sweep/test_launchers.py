@@ -1,4 +1,7 @@
-"""The same sweep through every launcher, with no change but its name."""
+"""The same sweep through every launcher, with no change but its name.
+
+`slurm` is submitit's launcher for SLURM with our defaults.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,7 @@ def variables(request: pytest.FixtureRequest) -> dict[str, str]:
     return {}
 
 
-@pytest.mark.parametrize(
-    "launcher", ["basic", "local", "joblib", "submitit_local", "submitit_slurm", "slurm", "ray"]
-)
+@pytest.mark.parametrize("launcher", ["local", "joblib", "submitit_local", "slurm", "ray"])
 def test_every_launcher_comes_to_the_same_values(
     terminal: Any, knock: Any, here: Path, launcher: str, variables: dict[str, str]
 ) -> None:
@@ -45,7 +46,7 @@ def test_every_launcher_comes_to_the_same_values(
     assert found.result["status"] == "finished"
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+@pytest.mark.parametrize("launcher", ["joblib", "ray"])
 def test_a_killed_worker_of_any_launcher_costs_no_trial(
     terminal: Any, launcher: str, variables: dict[str, str]
 ) -> None:

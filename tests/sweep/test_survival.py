@@ -44,7 +44,7 @@ def test_neither_a_killed_worker_nor_a_killed_sweeper_costs_or_repeats_a_trial(t
     assert len(sweep.events(cut, "start")) == len(before) + 1
 
 
-@pytest.mark.parametrize(("workers", "signum"), [(2, signal.SIGINT), (1, signal.SIGINT), (2, signal.SIGTERM)])
+@pytest.mark.parametrize(("workers", "signum"), [(2, signal.SIGINT), (1, signal.SIGTERM)])
 def test_a_signal_ends_all_kindly_and_the_same_command_goes_on(
     terminal: Any, workers: int, signum: signal.Signals
 ) -> None:
