@@ -25,6 +25,7 @@ SCRIPTS = (
     "data",
     "images",
     "gpu",
+    "serving",
     "sweep_overhead",
     "sweep_utilisation",
     "sweep_pruning",

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig
 
 from harness.errors import Interrupted, UserError, near
+from harness.project import enter
 from harness.secrets import Secrets
 
 VERBS = (
@@ -52,6 +53,7 @@ def _several() -> bool:
 def _answer(words: list[str]) -> int:
     task = Task(words)
     try:
+        enter()
         if words and re.fullmatch("[a-z]+", words[0]):
             if _several():
                 raise UserError(f"torchrun starts trainings, and {words[0]} is none; type it without.")

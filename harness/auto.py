@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.build import check, target
-from harness.compose import CONF, choice, choices
+from harness.compose import choice, choices, yamls
 from harness.errors import UserError, near
 from harness.table import Kind, Table
 from harness.task import Task
@@ -169,7 +169,7 @@ def check_shape(cfg: DictConfig, shape: tuple[int, ...], table: Table) -> None:
 
 
 def _models() -> list[tuple[str, Any]]:
-    nodes = {path.stem: OmegaConf.load(path) for path in sorted((CONF / "model").glob("*.yaml"))}
+    nodes = {name: OmegaConf.load(path) for name, path in yamls("model").items()}
     return [
         (name, target({"_target_": node["_target_"]}, "model"))
         for name, node in nodes.items()

@@ -209,15 +209,15 @@ def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
 
 def fitting(family: type, key: str) -> list[str]:
     """The choices of the group at `key` whose target belongs to `family`."""
-    from harness.compose import CONF
+    from harness.compose import yamls
 
     found = []
-    for path in sorted((CONF / key.replace(".", "/")).glob("*.yaml")):
+    for name, path in yamls(key.replace(".", "/")).items():
         node = OmegaConf.load(path)
         if isinstance(node, DictConfig) and "_target_" in node:
             part = target({"_target_": node["_target_"]}, key)
             if inspect.isclass(part) and issubclass(part, family):
-                found.append(path.stem)
+                found.append(name)
     return found
 
 

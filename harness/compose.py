@@ -13,11 +13,15 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from harness.errors import UserError
+from harness.project import enter, find
+from harness.shortcut import callable_too
 from harness.sweep_folder import SWEEPS, below, newest, stem
 
 _HERE = Path(__file__).resolve().parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 """The folder of yaml files: inside the package of a wheel, beside it in a checkout."""
+
+callable_too(__name__)
 
 Composer = Callable[[list[str]], DictConfig]
 
@@ -108,14 +112,15 @@ def check_choices(overrides: list[str]) -> None:
         if not group:
             raise UserError(f"the setting {override.input_line!r} lacks a key; write KEY=VALUE.")
         sound = override.is_delete() or override.is_sweep_override() or isinstance(override.value(), str)
-        if not sound and (CONF / group).is_dir():
+        if not sound and is_group(group):
             _refuse_choice(group, override.value())
 
 
 def _refuse_choice(group: str, value: object) -> NoReturn:
     known = choices(group)
     if not known:
-        groups = sorted(f"{group}/{path.name}" for path in (CONF / group).iterdir())
+        inside = {path.name for folder in folders() for path in (folder / group).glob("*/")}
+        groups = sorted(f"{group}/{name}" for name in inside)
         raise UserError(f"{group} holds groups, each of which takes a choice: {', '.join(groups)}.")
     several = ""
     if isinstance(value, list):
@@ -146,8 +151,37 @@ def first_values(overrides: list[str]) -> list[str]:
 
 
 def choices(group: str) -> list[str]:
-    """The names of our own choices of a group such as `data/extract`; empty for no group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml")) if group else []
+    """The names of the choices of a group such as `data/extract`; empty for no group."""
+    return list(yamls(group)) if group else []
+
+
+def yamls(group: str) -> dict[str, Path]:
+    """The files of a group's choices, ours and those of the user's project, in order of name."""
+    files = [path for folder in folders() for path in (folder / group).glob("*.yaml")]
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
+
+
+def is_group(name: str) -> bool:
+    """Whether it is a folder of choices, or of groups."""
+    return any((folder / name).is_dir() for folder in folders())
+
+
+def folders() -> list[Path]:
+    """Where yaml files lie: our folder, then that of the project in which the command is typed.
+
+    Raises:
+        UserError: a file of the project has the name of one of ours, and would not be read.
+    """
+    project = find()
+    if project is None or project.conf is None or project.conf == CONF:
+        return [CONF]
+    for file in sorted(project.conf.rglob("*.yaml")):
+        name = file.relative_to(project.conf)
+        if (CONF / name).exists():
+            raise UserError(
+                f"{file} has the name of a file of harness's own, and would not be read; give it another."
+            )
+    return [CONF, project.conf]
 
 
 def _shapes_the_choice(override: str) -> bool:
@@ -157,18 +191,22 @@ def _shapes_the_choice(override: str) -> bool:
 
 
 def choice(group: str, name: str) -> dict[str, Any]:
-    """The plain content of one of our own choices, such as `evaluate`, `regression`."""
-    return copy.deepcopy(_content(group, name))
+    """The plain content of one choice, such as `evaluate`, `regression`."""
+    return copy.deepcopy(_content(yamls(group)[name]))
 
 
 @cache  # a sweep asks again for every trial
-def _content(group: str, name: str) -> dict[str, Any]:
-    node: Any = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"))
+def _content(file: Path) -> dict[str, Any]:
+    node: Any = OmegaConf.to_container(OmegaConf.load(file))
     return dict(node)
 
 
 def register_resolvers() -> None:
-    """`${token:}`: four letters that keep two runs of one second apart. `${sweep_folder:…}`: see below."""
+    """`${token:}`: four letters that keep two runs of one second apart. `${sweep_folder:…}`: see below.
+
+    What is composed next may name classes of the user's project: in whichever process, they can be imported.
+    """
+    enter()
     OmegaConf.register_new_resolver("token", _token, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, use_cache=True, replace=True)
 

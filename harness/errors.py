@@ -13,6 +13,10 @@ class UserError(Exception):
     The door prints the sentence, exits with status 2 and leaves no folder and no MLflow run.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of the stack of calls."""
+        return [f"error: {self}"]
+
 
 class Diverged(Exception):
     """The training loss became NaN or infinite; says in which epoch and what to try."""

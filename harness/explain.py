@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.compose import CONF, choices, compose
+from harness.compose import choices, compose, is_group, yamls
 from harness.errors import (
     Diverged,
     Interrupted,
@@ -108,14 +109,14 @@ def _set_already(key: str, words: list[str]) -> str:
 
 
 def _unknown_key(key: str, words: list[str]) -> str:
-    if "/" in key and (CONF / key).is_dir():
+    if "/" in key and is_group(key):
         return _foreign_group(key)
     settings = _settings(words, key)
     if settings.get(key) == "mapping":
         return f"{key} takes further settings one by one, with a plus before each: +{key}.NAME=VALUE."
     group, _, leaf = key.rpartition(".")
     room = group.replace(".", "/")
-    able = [f"{room}={choice}" for choice in choices(room) if _lists(room, choice, leaf)]
+    able = [f"{room}={choice}" for choice, file in _choices(room).items() if _lists(file, leaf)]
     if able:
         more = f" and {len(able) - _MOST} more" if len(able) > _MOST else ""
         have = "has" if len(able) == 1 else "have"
@@ -150,9 +151,13 @@ def _near_setting(key: str, settings: dict[str, str]) -> str:
     return "`python -m harness --cfg job` prints all there are."
 
 
-def _lists(group: str, choice: str, leaf: str) -> bool:
+def _choices(room: str) -> dict[str, Path]:
+    return yamls(room) if room else {}
+
+
+def _lists(file: Path, leaf: str) -> bool:
     """Whether the yaml of a choice has a line for that argument."""
-    text = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
     return re.search(rf"^{re.escape(leaf)}:", text, re.MULTILINE) is not None
 
 
@@ -161,10 +166,8 @@ def _foreign_group(key: str) -> str:
     parent, _, leaf = key.rpartition("/")
     owners = [
         f"{parent}={choice}"
-        for choice in choices(parent)
-        if re.search(
-            rf"^\s*- {leaf}:", (CONF / parent / f"{choice}.yaml").read_text(encoding="utf-8"), re.MULTILINE
-        )
+        for choice, file in _choices(parent).items()
+        if re.search(rf"^\s*- {leaf}:", file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     if not owners:
         return f"{key} is a group and takes a choice: {key}={' or '.join(choices(key))}."

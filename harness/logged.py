@@ -16,6 +16,7 @@ from harness.journal import JOURNAL, Event, journals, read
 from harness.production.files import FACTS
 from harness.summary import Result
 from harness.sweep_folder import SWEEPS, number_of
+from harness.tracking.fetch import fetch, is_id
 from harness.tracking.state import State
 
 LAST = "last"
@@ -45,10 +46,11 @@ class Logged:
     @property
     def label(self) -> str:
         """The shortest word that finds it: its folder's name, `<sweep>/<number>` of a trial."""
-        sweep = self.folder.parent
-        own = self.folder.name
-        if sweep.parent.name == SWEEPS:
-            own = f"{sweep.name}/{own}"
+        own, above = self.folder.name, self.folder.parent
+        if above.parent.parent.name == SWEEPS:  # one of a trial's repeats
+            own, above = f"{above.name}/{own}", above.parent
+        if above.parent.name == SWEEPS:
+            own = f"{above.name}/{own}"
         return own if self.fold is None else f"{own}/fold-{self.fold}"
 
     @cached_property
@@ -162,14 +164,18 @@ REFIT, ENSEMBLE = "refit", "ensemble"
 """Folders, below a run of several folds, of the models that stand for all of them."""
 
 
-def find(word: str, outputs: Path) -> Logged:
+def find(word: str, outputs: Path, uri: str | None = None) -> Logged:
     """The run that a user means.
 
     It may be named by its folder or a fold's, by the folder's name below `<outputs>/runs`, as
     `<sweep>/<trial>` or `<sweep>/best`, by its MLflow run id, by the name that it was given, or as `last`.
+    An id that no folder has is sought in MLflow, and what is found is brought to `<outputs>/fetched`.
+
+    Args:
+        uri: of the store to look in; None: the default one in `outputs`, then that of MLFLOW_TRACKING_URI.
 
     Raises:
-        UserError: there is none, several have that name, or it is a sweep.
+        UserError: there is none, several have that name, it is a sweep, or the store is away.
     """
     for place in (Path(word).expanduser(), outputs / "runs" / word, outputs / SWEEPS / word):
         if place.is_dir() and (found := _at(place.absolute())):
@@ -181,7 +187,7 @@ def find(word: str, outputs: Path) -> Logged:
         return _trial(folder, trial)
     if _sweep(word, outputs) is not None:
         raise UserError(f"{word} is a sweep of many runs; name one of them: {word}/0, or {word}/{BEST}.")
-    return _by_what_it_tells(word, outputs)
+    return _by_what_it_tells(word, outputs, uri)
 
 
 def find_sweep(word: str, outputs: Path) -> Path:
@@ -272,7 +278,7 @@ def _trial(sweep: Path, number: str) -> Logged:
     raise UserError(f"{sweep.name} has no trial {number}; {near(number, known)}")
 
 
-def _by_what_it_tells(word: str, outputs: Path) -> Logged:
+def _by_what_it_tells(word: str, outputs: Path, uri: str | None) -> Logged:
     """By MLflow's id, its name, or as the last."""
     known = list(runs(outputs))
     for logged in known:
@@ -290,9 +296,16 @@ def _by_what_it_tells(word: str, outputs: Path) -> Logged:
             f"{len(named)} runs are called {word}, the newest of them {newest.label}; name the one you mean "
             "by its folder."
         )
-    single = [logged for logged in begun if logged.folder.parent.name == "runs"]
+    single = [
+        logged
+        for logged in begun
+        if logged.folder.parent.name == "runs" and "evaluated.run" not in logged.tags
+    ]
     if word == LAST and single:
         return _newest(single)
+    fetched = fetch(word, outputs, uri) if is_id(word) else None
+    if fetched is not None:
+        return Logged(*fetched, foreign=True)
     words = [*(logged.label for logged in known), *(logged.name for logged in begun)]
     raise UserError(f"{word} is no run below {outputs}; {_near(word, words)}")
 

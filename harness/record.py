@@ -27,6 +27,7 @@ from harness.facts import facts, notes
 from harness.fold import Fold
 from harness.journal import JOURNAL, End, Journal
 from harness.log import close_log, open_log
+from harness.logged import Logged
 from harness.page import Page, key_of
 from harness.parts import ROWS, write_rows
 from harness.past import DIVERGED, OVER
@@ -34,6 +35,8 @@ from harness.pipeline import plain
 from harness.plan import Plan
 from harness.predictions import draw
 from harness.protocol import Evaluator
+from harness.report.page import REPORT
+from harness.report.page import write as write_report
 from harness.resume import Start, going_on
 from harness.same import digest, earlier_digests
 from harness.scores import direction
@@ -216,6 +219,7 @@ class Record:
                 self.result = self._result(status, error, link)
                 self.result.write(self.folder / RESULT)
             self.journal.artifact("", RESULT)
+            self._report()
         finally:
             self.journal.end("", status, error)
         if status == "finished" and not self.withheld:
@@ -229,6 +233,19 @@ class Record:
         stopped = status in ("interrupted", "failed") and not (error or "").startswith((DIVERGED, "Unproved"))
         go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
         self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link), go_on)
+
+    def _report(self) -> None:
+        """The page about the run; whatever goes wrong with it costs a line, and no result."""
+        silent = self.trial is not None and not self.trial.tests
+        if not self.cfg.report or silent or self.withheld:
+            return
+        try:
+            write_report(self.folder / REPORT, Logged(self.folder), self.table)
+        except Exception as error:
+            told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
+            self.screen.note(f"{REPORT} could not be written: {told}")
+        else:
+            self.journal.artifact("", REPORT)
 
     def _pages_of(self, link: Link | None) -> str | None:
         """What shows the run: a server shows its own pages, a database needs MLflow's."""

@@ -10,11 +10,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from harness.compose import compose
-from harness.experiment import Experiment, prepare
-from harness.plan import make_plan
+from harness.compose import CONF
+from harness.contract.trainer import experiment_of
 
-CONF = Path(__file__).parents[1] / "conf"
 # auto is one of the others; timm is an optional dependency with a test of its own.
 MODELS = sorted({path.stem for path in (CONF / "model").glob("*.yaml")} - {"auto", "timm"})
 FAMILIES = {
@@ -69,12 +67,6 @@ CASES = [
     for data in DATA
     if fits(way, data) and ("row" if data == "number" else data) in takes(model)
 ]
-
-
-def experiment_of(*words: str) -> Experiment:
-    cfg = compose(["trainer.device=cpu", "trainer.epochs=1", "tracking=none", "split.guard=off", *words])
-    plan = make_plan(cfg)
-    return prepare(plan, plan.folds[0])
 
 
 def test_each_model_meets_each_way_of_learning() -> None:

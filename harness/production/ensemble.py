@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,12 @@ class Ensemble:
         answers = [member(rows) for member in self.members]
         task, first = self.bundle.task, answers[0]
         numbers = [column for column in first if not _decided(str(column), self.bundle)]
-        mean = sum(answer[numbers] for answer in answers) / len(answers)
+        total = reduce(pd.DataFrame.add, [answer[numbers] for answer in answers])
+        mean = total / len(answers)
         if task.kind == "regression":
             return mean[list(first)]
         shares = mean.to_numpy()
+        decided: dict[str, Any]
         if task.kind == "multilabel":
             decided = {f"prediction_{name}": shares[:, i] > 0.5 for i, name in enumerate(task.classes)}
         else:

@@ -10,6 +10,23 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import BAD_REQUEST, MlflowException
+
+
+class Refused(MlflowException):  # type: ignore[misc]
+    """Rows that cannot be predicted, told in one sentence.
+
+    MLflow's scoring server answers it with status 400, any other exception with a trace. Before that it
+    puts the rows themselves in front of the message, hence the setter that sets nothing.
+    """
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, text: str) -> None:
+        del text
 
 
 class RawRows(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -22,7 +39,12 @@ class RawRows(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self._predictor = open_predictor(context.artifacts["bundle"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        return self._predictor(model_input)
+        from harness.errors import UserError
+
+        try:
+            return self._predictor(model_input)
+        except UserError as error:
+            raise Refused(str(error), BAD_REQUEST) from error
 
 
 mlflow.models.set_model(RawRows())

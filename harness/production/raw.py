@@ -54,7 +54,7 @@ def stacked(cells: pd.Series, shape: tuple[int, ...]) -> np.ndarray:
         UserError: a cell is of another shape, or holds something else.
     """
     arrays = [_numbers(cell) for cell in cells]
-    for row, array in enumerate(arrays):
+    for row, array in zip(cells.index, arrays, strict=True):
         if array is None or array.shape != shape:
             found = "no array of numbers" if array is None else f"one of shape {array.shape}"
             raise UserError(

@@ -71,14 +71,15 @@ def _save(folder: Path, bundle: Path, model: Any) -> None:
 
 
 def _signature(facts: dict[str, Any]) -> Any:
-    """Columns by name. The inputs are not held to a type, the metadata lists what they were.
+    """Columns by name. MLflow holds the inputs to nothing; the metadata lists what type they were.
 
-    MLflow would refuse whole numbers in a column of fractions, and a column in which every text is
-    missing; a file with a few raw rows soon holds both. The bundle restores the types itself.
+    It would refuse whole numbers in a column of fractions, and a column in which every text is missing; a
+    file with a few raw rows soon holds both. The bundle restores the types itself. It refuses a missing
+    column itself too, in a sentence, where MLflow would quote the rows: hence they count as optional here.
     """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
-    inputs = Schema([ColSpec(AnyType(), name) for name in facts["columns"]])
+    inputs = Schema([ColSpec(AnyType(), name, required=False) for name in facts["columns"]])
     outputs = Schema([ColSpec(DataType[kind], name) for name, kind in facts["outputs"].items()])
     return ModelSignature(inputs, outputs)

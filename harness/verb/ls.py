@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.compose import CONF
+from harness.compose import folders, yamls
 from harness.errors import UserError, near
 from harness.verb.parser import Parser
 
@@ -27,19 +27,20 @@ def main(words: list[str]) -> None:
     name = group.strip("/").replace(".", "/")
     if name not in found:
         raise UserError(f"there is no group {group!r}; {near(name, found)}")
-    width = max(map(len, found[name]))
+    width, files = max(map(len, found[name])), yamls(name)
     for choice in found[name]:
-        print(f"{choice:<{width}}  {description(CONF / name / f'{choice}.yaml')}")
+        print(f"{choice:<{width}}  {description(files[choice])}")
 
 
 def groups() -> dict[str, list[str]]:
     """Every group by name, with the names of its choices."""
-    files = sorted(CONF.rglob("*.yaml"))
-    found: dict[str, list[str]] = {}
-    for file in files:
-        if file.parent != CONF:
-            found.setdefault(str(file.parent.relative_to(CONF)), []).append(file.stem)
-    return dict(sorted(found.items()))
+    names = {
+        str(file.parent.relative_to(folder))
+        for folder in folders()
+        for file in folder.rglob("*.yaml")
+        if file.parent != folder
+    }
+    return {name: list(yamls(name)) for name in sorted(names)}
 
 
 def description(file: Path) -> str:

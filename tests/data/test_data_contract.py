@@ -1,15 +1,11 @@
 """What every part of the data rooms must keep, for each yaml of its group."""
 
 import inspect
-import io
-import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hydra.utils import get_class, instantiate
@@ -17,15 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from harness import contract
+from harness.compose import CONF
+from harness.contract.transform import arranged, samples
 from harness.errors import UserError
 from harness.fold import Fold
 from harness.table import Table
 
-CONF = Path(__file__).parents[2] / "conf" / "data"
-
 
 def yamls(group: str) -> list[Path]:
-    return sorted(path for path in (CONF / group).glob("*.yaml") if "_target_" in OmegaConf.load(path))
+    return sorted(
+        path for path in (CONF / "data" / group).glob("*.yaml") if "_target_" in OmegaConf.load(path)
+    )
 
 
 def each(group: str):
@@ -36,41 +35,6 @@ def build(yaml: Path, **changes: object):
     node = OmegaConf.load(yaml)
     node.pop("defaults", None)
     return instantiate(node, _convert_="all", **changes)
-
-
-SHAPES = {"tabular": (18,), "image": (1, 4, 4), "sequence": (64, 19)}
-
-
-def make_table(kind: str) -> Table:
-    """Twelve samples; of sequences, three events each."""
-    random = np.random.default_rng(0)
-    rows = np.repeat(np.arange(12), 3 if kind == "sequence" else 1)
-    frame = pd.DataFrame(random.normal(3, 2, (len(rows), 16)), columns=[f"x{i}" for i in range(16)])
-    features = tuple(frame.columns)
-    frame["y"] = np.array(["cat", "dog", None], dtype=object)[rows % 3]
-    if kind == "image":
-        return Table(frame, features, target=("y",), kind="image", shape=(1, 4, 4))
-    frame["colour"] = np.array(["red", "green"], dtype=object)[rows % 2]
-    if kind == "tabular":
-        return Table(frame, (*features, "colour"), target=("y",))
-    frame["who"] = rows
-    return Table(frame, (*features, "colour"), target=("y",), id="who", kind="sequence")
-
-
-def arranged(transform, table: Table) -> Table:
-    return transform.arrange(table, lambda size: True) if table.kind == "sequence" else table
-
-
-def samples(transform, table: Table) -> torch.Tensor:
-    arrays = transform(arranged(transform, table))
-    return arrays.take(np.arange(arrays.inputs.shape[0]))
-
-
-def fitted(yaml: Path, table: Table):
-    transform = build(yaml)
-    made = arranged(transform, table)
-    transform.fit(made, np.arange(8), made.task)
-    return transform
 
 
 def arguments(target: type) -> set[str]:
@@ -99,70 +63,22 @@ def test_the_yaml_opens_with_two_comments_and_lists_every_argument(yaml):
     assert target.__module__.startswith(f"harness.data.{yaml.parent.name}.")
 
 
-@each("transform")
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 99), scale=st.sampled_from([1.0, 1e6, np.inf, np.nan]))
-def test_a_transform_is_blind_to_test_rows(yaml, seed, scale):
-    table = make_table(yaml.stem)
-    changed = table.frame.copy()
-    first = len(changed) // 12 * 8
-    drawn = np.random.default_rng(seed).normal(size=(len(changed) - first, 16)) * scale
-    changed.loc[first:, changed.columns[:16]] = drawn
-    if "colour" in changed:
-        changed.loc[first:, "colour"] = "unseen"
-    other = replace(table, frame=changed)
-    one, two = fitted(yaml, table), fitted(yaml, other)
-    assert torch.equal(samples(one, table)[:8], samples(two, other)[:8])
-    assert samples(two, other).isfinite().all()
+class TestTransforms(contract.TestTransforms):
+    conf = CONF
+    kinds = {"image": "image", "sequence": "sequence"}  # noqa: RUF012
 
+    def test_the_samples_have_the_shape_that_follows_from_the_columns(self, choice):
+        table = self.table(choice)
+        transform = self.fitted(choice, table)
+        shapes = {"tabular": (18,), "image": (1, 4, 4), "sequence": (64, 19)}
+        assert transform(arranged(transform, table)).shape == shapes[choice]
 
-@each("transform")
-def test_a_restored_transform_gives_the_same_arrays_bit_for_bit(yaml):
-    table = make_table(yaml.stem)
-    transform, fresh = fitted(yaml, table), build(yaml)
-    state = transform.state()
-    json.dumps({key: value for key, value in state.items() if not isinstance(value, bytes)})
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    buffer.seek(0)
-    fresh.restore(torch.load(buffer, weights_only=True))
-    assert torch.equal(samples(fresh, table), samples(transform, table))
-    expected, found = transform(arranged(transform, table)), fresh(arranged(fresh, table))
-    assert torch.equal(found.targets, expected.targets)
-    assert found.task == expected.task == table.task
-
-
-@each("transform")
-def test_new_rows_may_lack_the_target_and_have_their_columns_in_another_order(yaml):
-    table = make_table(yaml.stem)
-    transform = fitted(yaml, table)
-    columns = [*table.features[::-1], *([] if table.id is None else [table.id])]
-    chosen = [3, 9] if table.id is None else table.frame[table.id].isin([3, 9])
-    frame = table.frame.loc[chosen, columns].reset_index(drop=True)
-    new = Table(frame, table.features[::-1], kind=table.kind, id=table.id, shape=table.shape)
-    assert torch.equal(samples(transform, new), samples(transform, table)[[3, 9]])
-    arrays = transform(arranged(transform, new))
-    assert arrays.targets is None
-    assert arrays.task == table.task
-
-
-@each("transform")
-def test_a_transform_gives_float32_inputs_and_codes_with_minus_one_for_a_missing_class(yaml):
-    table = make_table(yaml.stem)
-    transform = fitted(yaml, table)
-    arrays = transform(arranged(transform, table))
-    assert samples(transform, table).dtype == torch.float32
-    assert arrays.shape == SHAPES[yaml.stem]
-    assert arrays.targets.tolist() == [0, 1, -1] * 4
-
-
-@each("transform")
-def test_a_column_that_new_rows_lack_is_named(yaml):
-    table = make_table(yaml.stem)
-    transform = fitted(yaml, table)
-    frame = table.frame.rename(columns={"x3": "X3"})
-    with pytest.raises(UserError, match=r"visits lacks the column 'x3', .*; did you mean"):
-        samples(transform, Table(frame, ("X3",), name="visits", kind=table.kind, id=table.id))
+    def test_a_column_that_new_rows_lack_is_told_with_its_near_miss(self, choice):
+        table = self.table(choice)
+        transform = self.fitted(choice, table)
+        frame = table.frame.rename(columns={"x3": "X3"})
+        with pytest.raises(UserError, match=r"visits lacks the column 'x3', .*; did you mean"):
+            samples(transform, Table(frame, ("X3",), name="visits", kind=table.kind, id=table.id))
 
 
 @each("augment")

@@ -132,10 +132,10 @@ def test_the_model_belongs_to_its_run_and_is_sent_twice_without_a_trace(
     run = client.get_run(state.runs[""])
     assert [output.model_id for output in run.outputs.model_outputs] == [model_id]
     logged = client.get_logged_model(model_id)
-    assert (logged.name, str(logged.status), logged.source_run_id) == ("model", "READY", state.runs[""])
+    assert (logged.name, str(logged.status), logged.source_run_id) == ("bundle", "READY", state.runs[""])
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # which MLflow writes too
     mlflow.set_tracking_uri(uri)
-    for address in (f"models:/{model_id}", f"runs:/{state.runs['']}/model"):
+    for address in (f"models:/{model_id}", f"runs:/{state.runs['']}/bundle"):
         pd.testing.assert_frame_equal(load(address).predict(rows), RowPredictor(bundle)(rows))

@@ -165,7 +165,7 @@ def test_events_are_answered_once_per_sequence(write: Write) -> None:
     np.testing.assert_allclose(found.to_numpy(), said, rtol=1e-6, atol=1e-6)
     alone = predict(EVENTS[EVENTS["patient"] == "b"])
     pd.testing.assert_frame_equal(alone, found.loc[["b"]])
-    with pytest.raises(UserError, match=r"needs the 4 columns .* and 1 are missing, 'day' first"):
+    with pytest.raises(UserError, match=r"needs the 4 columns .* and 1 is missing: 'day'; give"):
         predict(EVENTS.drop(columns="day"))
 
 

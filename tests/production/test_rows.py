@@ -115,7 +115,7 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_not_cut_off(make: Any, rows:
 def test_a_missing_column_is_named(make: Any, rows: pd.DataFrame) -> None:
     folder, _, _ = make(CLASSES)
     with pytest.raises(
-        UserError, match="the model needs the 3 columns that it was trained on, and 1 are missi"
+        UserError, match="needs the 3 columns that it was trained on, and 1 is missing: 'dose'; give"
     ):
         RowPredictor(folder)(rows.drop(columns="dose"))
 
@@ -123,6 +123,6 @@ def test_a_missing_column_is_named(make: Any, rows: pd.DataFrame) -> None:
 def test_a_column_that_cannot_be_its_type_is_named(make: Any, rows: pd.DataFrame) -> None:
     folder, _, _ = make(CLASSES)
     with pytest.raises(
-        UserError, match="column 'dose' was float64 in training, and here could not convert str"
+        UserError, match="column 'dose' was float64 in training, and row 0 holds 'much'; mend it"
     ):
         RowPredictor(folder)(rows.assign(dose="much"))

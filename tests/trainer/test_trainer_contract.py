@@ -12,15 +12,15 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from harness import contract
+from harness.compose import CONF
+from harness.contract.trainer import TWO_STEPS
 from harness.experiment import Experiment
 
 Make = Callable[..., Experiment]
 
-CONF = Path(__file__).parents[2] / "conf"
 YAMLS = sorted((CONF / "trainer").rglob("*.yaml"))
 every_yaml = pytest.mark.parametrize("yaml", YAMLS, ids=lambda path: str(path.relative_to(CONF))[:-5])
-
-TWO_STEPS = ["split.test=0.9", "data.load.batch_size=80", "trainer.epochs=1"]
 
 TOLD_BY_THE_TRAINER = {"params", "optimizer", "total_steps", "mode"}
 OF_A_LOSS = {
@@ -41,9 +41,6 @@ LEFT_OUT = {
 }
 
 
-TRAINING_ON_DIGITS = [yaml for yaml in YAMLS if "column_" not in yaml.stem]  # whose tables name pairs
-
-
 def words(yaml: Path) -> list[str]:
     """What chooses this yaml on the command line."""
     group, choice = yaml.parent.relative_to(CONF), yaml.stem
@@ -52,17 +49,6 @@ def words(yaml: Path) -> list[str]:
     families = {".contrast.": "trainer=contrastive", ".consistency.": "trainer=semi_supervised"}
     trainer = [word for place, word in families.items() if place in yaml.read_text()]
     return [*trainer, f"{group}={choice}"]
-
-
-def data_for(yaml: Path) -> list[str]:
-    """Rows that this choice can learn from in two steps."""
-    if "semi_supervised" in " ".join(words(yaml)):
-        return [*TWO_STEPS, "split.labelled=40"]
-    if yaml.stem in ("mean_squared_error", "mean_absolute_error", "huber"):
-        return [*TWO_STEPS, "data/extract=diabetes", "split.test=0.65"]
-    if yaml.stem == "binary_cross_entropy":
-        return [*TWO_STEPS, "data/extract=breast_cancer", "split.test=0.75"]
-    return TWO_STEPS
 
 
 def nodes(node: Any) -> list[dict[str, Any]]:
@@ -111,22 +97,30 @@ def test_a_yaml_lists_every_argument(yaml: Path) -> None:
         assert listed | extra == arguments(node["_target_"]) - left_out
 
 
-@pytest.mark.parametrize("yaml", TRAINING_ON_DIGITS, ids=lambda path: str(path.relative_to(CONF))[:-5])
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's compiler's own
-def test_every_choice_trains_two_steps(yaml: Path, make_experiment: Make) -> None:
-    if yaml.parent.name == "speed" and yaml.stem != "default":
-        pytest.skip("torch.compile takes a minute and a C++ compiler on the CPU; see test_speed.py")
-    experiment = make_experiment(*words(yaml), *data_for(yaml))
-    before = [weight.detach().clone() for weight in experiment.model.parameters()]
-    (progress,) = experiment.trainer.fit(
-        experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False
+SEMI_SUPERVISED = [yaml.stem for yaml in YAMLS if "semi_supervised" in " ".join(words(yaml))]
+NUMBERS = ["data/extract=diabetes", "split.test=0.65"]
+
+
+class TestTrainers(contract.TestTrainers):
+    conf = CONF
+    # The tables of some name pairs. torch.compile takes a minute and a C++ compiler: see test_speed.py.
+    left_out = frozenset(
+        yaml.stem
+        for yaml in YAMLS
+        if "column_" in yaml.stem or (yaml.parent.name == "speed" and yaml.stem != "default")
     )
-    assert progress.step == 2
-    assert 0 < progress.scores["train/loss"] < 1000  # a sum over hundreds of dimensions, of barlow
-    assert experiment.trainer.monitor in progress.scores
-    moved = [not torch.equal(*pair) for pair in zip(before, experiment.model.parameters(), strict=True)]
-    still = yaml.stem in ("linear_probe", "finetune")  # in whose first epoch the head alone learns
-    assert not any(moved) if still else all(moved)
+    words = {  # noqa: RUF012
+        **{name: ["split.labelled=40"] for name in SEMI_SUPERVISED},
+        **dict.fromkeys(("mean_squared_error", "mean_absolute_error", "huber"), NUMBERS),
+        "binary_cross_entropy": ["data/extract=breast_cancer", "split.test=0.75"],
+    }
+    still = frozenset({"linear_probe", "finetune"})  # in whose first epoch the head alone learns
+
+    def chosen_by(self, choice):
+        return words(CONF / f"{choice}.yaml")
+
+    def check_steps(self, steps):
+        assert steps == 2
 
 
 @pytest.mark.parametrize(

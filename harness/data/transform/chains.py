@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.data.transform.columns import finite, is_category, is_date, is_number, numbers, require, texts
 from harness.data.transform.dates import DatePart, days, numbers_of
-from harness.errors import UserError
+from harness.errors import UserError, near
 
 _CELLS_AT_ONCE = 2**20
 """A transform works on as many rows at a time as make this many numbers: 8 MB, which stay in the cache."""
@@ -103,6 +103,15 @@ class Chains:
                 )
         return values
 
+    def unseen(self, frame: pd.DataFrame) -> dict[str, list[str]]:
+        """By column, the categories in a frame that no fitted row had, as text and sorted.
+
+        Empty where no part keeps the categories that it was fitted on.
+        """
+        if not self._columns["categorical"]:
+            return {}
+        return self._strange(self._categories(frame, slice(None)))
+
     def state(self) -> dict[str, Any]:
         """What was fitted, without a pickle: the parts as skops keeps them."""
         import skops.io
@@ -177,7 +186,7 @@ class Chains:
                 read = np.column_stack([self._numeric(source, rows), *self._date_parts(source, rows)])
                 parts.append(_transformed(self._fitted["numeric"], read))
             if self._fitted["categorical"] is not None:
-                parts.append(_transformed(self._fitted["categorical"], self._categories(source, rows)))
+                parts.append(self._encoded(self._categories(source, rows)))
             block = np.column_stack(parts) if len(parts) > 1 else parts[0]
             yield first, block
             first += step
@@ -201,6 +210,42 @@ class Chains:
         if isinstance(source, np.ndarray) or not names:
             return np.empty((0, 0), dtype=object)
         return np.column_stack([texts(source[name].iloc[rows]) for name in names])
+
+    def _encoded(self, block: np.ndarray) -> np.ndarray:
+        """Raises UserError: a category is new, and an encoder was told to refuse such."""
+        try:
+            return _transformed(self._fitted["categorical"], block)
+        except ValueError:
+            strange = self._strange(block)
+            if not strange:
+                raise
+            column, values = next(iter(strange.items()))
+            known = self._known_categories()[column]
+            raise UserError(
+                f"column {column!r} holds {values[0]!r}, which no training row had, and "
+                f"data.transform.categorical was told to refuse such; {near(values[0], known)}"
+            ) from None
+
+    def _strange(self, block: np.ndarray) -> dict[str, list[str]]:
+        known = self._known_categories()
+        found = {}
+        for position, column in enumerate(self._columns["categorical"]):
+            if column in known:
+                values = pd.unique(block[:, position])
+                found[column] = sorted(str(v) for v in values if not pd.isna(v) and v not in known[column])
+        return {column: values for column, values in found.items() if values}
+
+    def _known_categories(self) -> dict[str, set[str]]:
+        """By column, what the first part that keeps categories was fitted on."""
+        chain, names = self._fitted["categorical"], self._columns["categorical"]
+        for part in [] if chain is None or isinstance(chain, str) else chain:
+            kept = getattr(part, "categories_", [])
+            if len(kept) == len(names):
+                return {
+                    name: {str(v) for v in values if not pd.isna(v)}
+                    for name, values in zip(names, kept, strict=True)
+                }
+        return {}
 
     def _chain(self, kind: str, block: np.ndarray, targets: np.ndarray | None) -> Any:
         """The parts in a row, fitted; "passthrough" without any, None without columns."""

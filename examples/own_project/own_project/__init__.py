@@ -1,0 +1,1 @@
+"""The project's own parts, each named by a yaml of `conf`."""

@@ -1,0 +1,1 @@
+"""Clean: what may go from an outputs folder, and its removal."""

@@ -1,0 +1,1 @@
+"""compare: runs that were made before, as a leaderboard with paired tests."""

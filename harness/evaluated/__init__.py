@@ -1,0 +1,1 @@
+"""Evaluated: the scores of a trained run on other rows, as a run of its own."""

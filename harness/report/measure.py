@@ -1,0 +1,128 @@
+"""Measure: what predictions come to beyond the scores of the run, by arithmetic alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+_NORMAL = 1.959963984540054
+"""The 97.5 % point of the standard normal distribution."""
+
+_RESAMPLES = 1000
+
+
+def confusion(true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
+    """(C, C) int64 counts, the true class by row; both arguments (n,) codes."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (true, said), 1)
+    return counts
+
+
+def per_class(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision, recall and F1 of each class, (C,) float64; 0 where a class was never said, or never is."""
+    right = np.diag(counts).astype(np.float64)
+    precision = _share(right, counts.sum(axis=0))
+    recall = _share(right, counts.sum(axis=1))
+    return precision, recall, _share(2 * right, counts.sum(axis=0) + counts.sum(axis=1))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.asarray(np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0))
+
+
+def wilson(right: int, rows: int) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+    share, square = right / rows, _NORMAL**2
+    middle = (share + square / (2 * rows)) / (1 + square / rows)
+    half = _NORMAL / (1 + square / rows) * math.sqrt(share * (1 - share) / rows + square / (4 * rows**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def bootstrapped(errors: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+    """The 95 % percentile interval of a score of the rows' errors, (n,), from 1,000 resamples.
+
+    Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. The same at each call.
+
+    Args:
+        errors: (n,).
+        score: (B, n) errors -> (B,) scores.
+    """
+    random = np.random.default_rng(0)
+    drawn = [
+        score(errors[random.integers(len(errors), size=(50, len(errors)))]) for _ in range(_RESAMPLES // 50)
+    ]
+    low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Rows by the confidence of what was said of them; only bins that hold any.
+
+    confidence  (b,) mean
+    accuracy    (b,) share that is right
+    counts      (b,) int64 rows
+    edges       (b, 2) of the bin
+    """
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    counts: np.ndarray
+    edges: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error (Guo et al. 2017, arXiv:1706.04599, equation 3)."""
+        return float(np.sum(self.counts * np.abs(self.accuracy - self.confidence)) / self.counts.sum())
+
+
+def calibration(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Bins:
+    """Equally wide bins, each closed above; `confidence` (n,) in 0 … 1, `right` (n,) bool."""
+    edges = np.arange(bins + 1) / bins
+    place = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    filled = counts > 0
+    sums = (np.bincount(place, weights=values, minlength=bins)[filled] for values in (confidence, right))
+    mean, share = (total / counts[filled] for total in sums)
+    return Bins(mean, share, counts[filled], np.stack([edges[:-1], edges[1:]], axis=1)[filled])
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Two classes at every threshold, from the highest: rows from it on are called positive.
+
+    thresholds  (k,) falling
+    hits        (k,) positives among those rows
+    alarms      (k,) negatives among them
+    """
+
+    thresholds: np.ndarray
+    hits: np.ndarray
+    alarms: np.ndarray
+
+    @property
+    def auroc(self) -> float:
+        """The area under the ROC curve by trapezia, which counts ties as half."""
+        across = np.concatenate([[0], self.alarms]) / self.alarms[-1]
+        up = np.concatenate([[0], self.hits]) / self.hits[-1]
+        return float(np.trapezoid(up, across))
+
+    @property
+    def average_precision(self) -> float:
+        """The sum of precisions weighted by the recall that each adds, without interpolation."""
+        gained = np.diff(np.concatenate([[0], self.hits])) / self.hits[-1]
+        return float(np.sum(gained * self.hits / (self.hits + self.alarms)))
+
+
+def ranked(score: np.ndarray, positive: np.ndarray) -> Ranked | None:
+    """Of (n,) scores and (n,) bool; None where one of the classes has no row."""
+    if positive.all() or not positive.any():
+        return None
+    order = np.argsort(-score, kind="stable")
+    score, positive = score[order], positive[order]
+    last = np.flatnonzero(np.append(np.diff(score) != 0, True))
+    hits = np.cumsum(positive)[last]
+    return Ranked(score[last], hits, last + 1 - hits)

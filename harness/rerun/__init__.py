@@ -1,0 +1,1 @@
+"""Rerun: a run that was made before, made again from what it left behind."""

@@ -1,0 +1,40 @@
+"""`python -m harness evaluate RUN [data/extract=…]`: the scores of a trained run on other rows."""
+
+from __future__ import annotations
+
+from harness.verb.parser import Parser
+
+
+def main(words: list[str]) -> None:
+    """Scores a run as it was trained, nothing is fitted again; what it comes to is a run of its own.
+
+    Raises:
+        UserError: there is no such run, or its model and the rows do not fit each other.
+    """
+    parser = Parser("evaluate", "Score a trained run on other rows: a run of its own, linked to the first.")
+    parser.add_argument("run", help="the run: its folder, its name, its MLflow id, SWEEP/best, or last")
+    parser.add_argument(
+        "overrides", nargs="*", help="where the rows come from, data/extract=CHOICE or data.extract.KEY=VALUE"
+    )
+    parser.add_argument(
+        "--ensemble", action="store_true", help="the models of all folds together, by their mean"
+    )
+    parser.add_argument("--all", action="store_true", help="of the run's own data, also the rows it learned")
+    parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
+    options = parser.parse_intermixed_args(words)
+
+    from pathlib import Path
+
+    from harness.evaluated.evaluate import evaluate
+    from harness.logged import find
+    from harness.provenance import command
+
+    logged = find(options.run, Path(options.outputs))
+    evaluate(
+        logged,
+        options.overrides,
+        options.outputs,
+        command(["evaluate", *[logged.label if word == options.run else word for word in words]]),
+        together=options.ensemble,
+        everything=options.all,
+    )

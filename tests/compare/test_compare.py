@@ -1,0 +1,278 @@
+"""A leaderboard of runs whose scores were thought out, against figures that were computed by hand."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from harness.compare.board import board
+from harness.compare.choose import choose
+from harness.compare.comparison import compare
+from harness.compare.statistic import Paired
+from harness.compare.two import sections
+from harness.errors import UserError
+from harness.layout import plain
+from harness.logged import Logged
+
+Make = Callable[..., Path]
+A, B = [0.9, 0.8, 0.9, 1.0], [0.8, 0.8, 0.7, 0.8]
+
+
+def shown(words: list[str], outputs: Path, width: int | None = None, **options: Any) -> str:
+    return "\n".join(plain(line, "utf-8") for line in compare(words, outputs, **options).lines(width))
+
+
+def test_folds_of_the_same_rows_are_tested_by_the_corrected_t(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": A})
+    make("b", {"test/accuracy": B}, trainer__lr="1")
+    best, other = compare([], outputs).board.rows
+    assert (best.label, other.label) == ("a", "b")
+    # Differences -0.1, 0, -0.2, -0.2; each fold tests 5 rows and trains on 15.
+    mean, variance = -0.125, 0.0275 / 3
+    t = mean / math.sqrt((1 / 4 + 5 / 15) * variance)
+    assert isinstance(other.tested, Paired)
+    assert other.tested.p == pytest.approx(2 * stats.t.sf(abs(t), 3))
+    assert other.tested.effect == pytest.approx(mean / math.sqrt(variance))
+    assert other.p == other.tested.p
+    half = stats.t.ppf(0.975, 3) * pd.Series(A).std() / 2
+    assert best.score.over_folds == pytest.approx((0.9 - half, 0.9 + half))
+
+
+def test_folds_of_other_rows_or_other_data_are_not_tested(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [0.9]}, said=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.8]}, rows=5, said=[0, 1, 0, 1, 0])
+    make("c", {"test/accuracy": [0.7]}, digest="d2")
+    told = shown([], outputs)
+    assert [row.tested for row in compare([], outputs).board.rows] == [
+        "",
+        "no common test rows",
+        "other data",
+    ]
+    assert "no test of 1 line: no common test rows" in told
+    assert "the runs saw 2 data sets (set d1, set d2)" in told
+
+
+def test_a_single_fold_of_classes_is_tested_by_mcnemar(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [1.0]}, said=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.2]}, said=[1, 0, 1, 0, 0])
+    tested = compare([], outputs).board.rows[1].tested
+    assert isinstance(tested, Paired)
+    assert (tested.test, tested.pairs, tested.effect) == ("McNemar", 5, -1.0)
+    assert tested.p == pytest.approx(2 / 2**4)
+
+
+def test_a_target_that_is_missing_in_a_row_does_not_make_the_others_wrong(make: Make, outputs: Path) -> None:
+    folder = make("a", {"test/accuracy": [1.0]}, said=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.8]}, said=[0, 1, 0, 1, 1])
+    file = folder / "predictions.csv"
+    file.write_text(file.read_text().replace("0,0,0,0,", "0,0,,0,"))
+    tested = compare([], outputs).board.rows[1].tested
+    assert isinstance(tested, Paired)
+    assert (tested.pairs, tested.effect, tested.p) == (4, -1.0, 1.0)  # one row differs
+
+
+def test_a_single_fold_of_numbers_is_tested_by_wilcoxon_and_low_is_better(make: Make, outputs: Path) -> None:
+    make("a", {"test/rmse": [3.0]}, said=[1.5, 3.0, 4.5, 3.0, 0.25])
+    make("b", {"test/rmse": [2.0]}, said=[0.5, 1.5, 1.0, 1.0, 0.0])
+    best, other = compare([], outputs).board.rows
+    assert best.label == "b"
+    # Absolute errors of a: 1.5 2 4.5 2 0.25, of b: 0.5 0.5 1 0 0.
+    assert isinstance(other.tested, Paired)
+    assert other.tested.p == pytest.approx(2 / 2**5)
+    assert other.tested.effect == 1.0
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_line(make: Make, outputs: Path) -> None:
+    for seed, score in enumerate((0.7, 0.8, 0.9)):
+        make(f"a{seed}", {"test/accuracy": [score, score]}, seed=str(seed))
+    make("again", {"test/accuracy": [0.6, 0.6]})
+    make("b", {"test/accuracy": [0.5, 0.5]}, trainer__lr="1")
+    first, again, other = compare([], outputs).board.rows
+    assert [run.label for run in first.runs] == ["a0", "a1", "a2"]
+    assert [len(row.runs) for row in (again, other)] == [1, 1]
+    half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
+    assert first.score.over_seeds == pytest.approx((0.8 - half, 0.8 + half))
+    assert first.score.folds == pytest.approx((0.8, 0.8))
+    assert again.score.over_seeds is None
+    assert len(compare([], outputs, each=True).board.rows) == 5
+
+
+def test_unfinished_runs_are_counted_and_undefined_scores_come_last(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [math.nan]})
+    make("b", {"test/accuracy": [0.5], "test/accuracy_majority": [0.4]})
+    make("c", {}, status="pruned")
+    make("d", {}, status="failed")
+    (make("e", {}) / "result.json").unlink()
+    found = compare([], outputs).board
+    assert [row.label for row in found.rows] == ["b", "a"]
+    assert found.left == {"pruned": 1, "failed": 1, "without an end": 1}
+    told = shown([], outputs)
+    assert "not ranked: 1 pruned, 1 failed, 1 without an end" in told
+    assert "baselines: majority 0.4000" in told
+    assert "no test of 1 line: its score is undefined" in told
+
+
+def test_the_valid_score_ranks_where_a_run_has_no_test_score(make: Make, outputs: Path) -> None:
+    make("a", {"valid/accuracy": [0.5], "test/accuracy": [0.9]})
+    make("b", {"valid/accuracy": [0.6]})
+    found = compare([], outputs).board
+    assert (found.score, found.rows[0].label) == ("valid/accuracy", "b")
+
+
+def test_by_takes_full_and_plain_names(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [0.9], "test/loss": [0.3], "model/parameters": [10]})
+    make("b", {"test/accuracy": [0.8], "test/loss": [0.2], "model/parameters": [20]})
+    assert compare([], outputs, by="loss").board.rows[0].label == "b"
+    assert compare([], outputs, by="test/accuracy").board.rows[0].label == "a"
+    by_size = compare([], outputs, by="parameters").board
+    assert (by_size.score, by_size.rows[0].label) == ("model/parameters", "a")
+    assert by_size.rows[1].tested == "model/parameters is no score of rows"
+
+
+def test_a_word_is_a_run_a_name_a_sweep_or_an_experiment(make: Make, outputs: Path) -> None:
+    score = {"test/accuracy": [0.9]}
+    make("a", score, tracking__experiment="mine")
+    make("b", score, tracking__experiment="mine")
+    make("c", score, tracking__experiment="other")
+    for trial in ("0", "10", "2"):
+        make(trial, score, place="sweeps/tune-0", tracking__experiment="third")
+    (outputs / "sweeps" / "tune-0" / "journal.jsonl").touch()
+    for seed in ("0", "1"):
+        make(f"seed-{seed}", score, place="sweeps/again-0/4", seed=seed)
+
+    def labels(*words: str) -> list[str]:
+        return [logged.label for logged in choose(words, outputs)]
+
+    assert labels() == ["a", "b", "c"]
+    assert labels("mine") == ["a", "b"]
+    assert labels("c", "called-a", "c") == ["c", "a"]
+    assert (
+        labels("tune") == labels(str(outputs / "sweeps" / "tune-0")) == ["tune-0/0", "tune-0/2", "tune-0/10"]
+    )
+
+
+def test_two_runs_are_told_apart_by_configuration_data_code_and_packages(make: Make, outputs: Path) -> None:
+    old, new = make("a", {"test/accuracy": [0.9]}), make("b", {"test/accuracy": [0.9]}, rows=5, seed="1")
+    (old / "packages.txt").write_text("numpy==1\ntorch==2\n")
+    (new / "packages.txt").write_text("numpy==1\ntorch==3\n")
+    (new / "code.diff").write_text("+ a line\n")
+    assert sections(Logged(old), Logged(new)) == {
+        "configuration": {"seed": ("0", "1")},
+        "data": {"division of the rows": ("1 folds", "1 folds, other rows in their parts")},
+        "code": {"code.diff": ("none", "1 lines")},
+        "packages": {"torch": ("2", "3")},
+    }
+    told = shown(["b", "a"], outputs)
+    assert "b -> a" in told
+    assert "  torch  3 -> 2" in told
+    assert "configuration" not in shown(["a"], outputs)
+
+
+def test_a_narrow_screen_loses_the_least_important_columns_and_says_so(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [0.9], "test/f1": [0.9]}, said=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.8], "test/f1": [0.8]}, trainer__lr="1", said=[0, 1, 0, 1, 1])
+    wide, narrow = shown([], outputs), shown([], outputs, width=40)
+    assert "f1" in wide.splitlines()[0]
+    assert "too narrow" not in wide
+    assert len(narrow.splitlines()[0]) <= 40
+    assert "test/accuracy" in narrow.splitlines()[0]
+    assert max(map(len, narrow.split("\n\n")[1].splitlines())) <= 40  # the notes are wrapped
+    told = " ".join(narrow.split())
+    assert "too narrow for: name, difference, effect, seconds, parameters, f1; --csv holds everything" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "sentence"),
+    [
+        (["caled-a"], {}, "caled-a is no run, sweep or experiment below .*; did you mean called-a"),
+        (["a/fold-0"], {}, "a/fold-0 is no run below"),
+        ([], {"by": "acuracy"}, "no run has the score 'acuracy'; did you mean .*test/accuracy"),
+        (
+            [],
+            {},
+            r"no monitored score in common \(a has valid/accuracy, b has valid/rmse\); name runs of one task",
+        ),
+        (
+            [],
+            {"by": "accuracy"},
+            r"1 of 2 runs have no score test/accuracy \(b has test/rmse\); leave them out",
+        ),
+        (["c"], {}, r"compare ranks finished runs, and there are none \(1 failed\)"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    make: Make, outputs: Path, words: list[str], options: dict[str, str], sentence: str
+) -> None:
+    make("a", {"test/accuracy": [0.9]})
+    make("b", {"test/rmse": [0.9]})
+    if words == ["c"]:
+        make("c", {}, status="failed")
+    with pytest.raises(UserError, match=sentence):
+        compare(words, outputs, **options)
+
+
+def test_one_fold_of_a_run_is_refused_with_the_run(make: Make, outputs: Path) -> None:
+    (make("a", {"test/accuracy": [0.9]}) / "fold-1").mkdir()
+    with pytest.raises(UserError, match=r"compare takes whole runs, .* a/fold-1 is one fold; name a"):
+        choose(["a/fold-1"], outputs)
+
+
+def test_a_table_of_trained_runs_is_compared_at_the_door(
+    knock: Any, here: Path, finished: Callable[..., Path]
+) -> None:
+    made = finished("data/extract=breast_cancer", "split=kfold", "split.folds=3")
+    shutil.copytree(made, here / "outputs" / "runs" / "first")
+    shutil.copytree(made, here / "outputs" / "runs" / "second")
+    answer = knock("compare", "--csv", "all.csv", "--html", "all.html")
+    assert answer.status == 0, answer.err
+    result = Logged(made).result
+    assert result is not None
+    table = pd.read_csv(here / "all.csv")
+    assert list(table["run"]) == ["first", "second"]
+    assert table["test/accuracy"][0] == result.scores["test/accuracy"]["mean"]
+    low, high = table.loc[0, ["test/accuracy low over folds", "test/accuracy high over folds"]]
+    assert [low, high] == pytest.approx(result.scores["test/accuracy"]["ci95"])
+    assert list(table["p_holm"].fillna(-1)) == [-1, 1]  # the same run twice
+    assert "corrected resampled t-test" in answer.out
+    assert "the same: configuration, data, code, packages" in answer.out
+    ranked = board([Logged(made)])
+    assert ranked.rows[0].parameters == result.scores["model/parameters"]["mean"]
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(knock: Any, here: Path) -> None:
+    missing = knock("compare", "--csv", "nowhere/all.csv")
+    assert missing.status == 2
+    assert "nowhere/all.csv cannot be written, for there is no folder" in missing.err
+    folder = knock("compare", "--html", str(here))
+    assert "is a folder, and a file is to be written" in folder.err
+    nothing = knock("compare")
+    assert nothing.status == 2
+    assert "there is no run in outputs/runs to compare; make some first" in nothing.err
+
+
+def test_a_read_only_folder_takes_no_file(here: Path, knock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    answer = knock("compare", "--csv", "all.csv")
+    assert answer.status == 2
+    assert "all.csv cannot be written, for its folder is read-only" in answer.err
+
+
+def test_comparing_imports_neither_torch_nor_mlflow(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": A})
+    make("b", {"test/accuracy": B})
+    program = (
+        "import sys; from harness.verb.compare import main; "
+        f"main(['--outputs', {str(outputs)!r}]); "
+        "print([name for name in ('torch', 'mlflow', 'hydra') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,53 @@
+"""The page needs no network, escapes what it is given, and links to MLflow."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.compare.comparison import compare
+from harness.compare.links import links
+from harness.compare.page import page
+from harness.logged import Logged
+
+Make = Callable[..., Path]
+
+
+def test_the_page_holds_leaderboard_tests_and_differences_and_loads_nothing(
+    make: Make, outputs: Path
+) -> None:
+    make("a", {"test/accuracy": [0.9, 0.8, 0.9]}, trainer__note="<script>alert(1)</script>")
+    make("b", {"test/accuracy": [0.8, 0.8, 0.6]}, trainer__note="plain")
+    found = compare([], outputs)
+    text = page(found)
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not re.search(r'(src|href)="(?!http://127)', text)
+    assert text.count("<svg") == 2
+    p = found.board.rows[1].p
+    assert f'<td data-order="{p!r}">{p:.4f}</td>' in text
+    assert "<del>" in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_best_has_its_bar_where_its_interval_is(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [0.5, 0.7]})
+    make("b", {"test/accuracy": [0.5, 0.7]})
+    bars = re.findall(r'd="M([\d.]+) 9.0H([\d.]+)".*?cx="([\d.]+)"', page(compare([], outputs)))
+    assert bars == [("6.0", "214.0", "110.0")] * 2  # all of the scale, the mean in its middle
+
+
+def test_runs_that_a_store_knows_have_a_page_and_a_password_is_not_on_it(make: Make, outputs: Path) -> None:
+    folders = [make(name, {"test/accuracy": [0.5]}) for name in "abcd"]
+    places = ["sqlite:////x/mlflow.db"] * 2 + ["https://me:***@host"] * 2
+    for number, (folder, uri) in enumerate(zip(folders, places, strict=True)):
+        state = {"uri": uri, "experiment": "e", "experiment_id": "7", "runs": {"": f"id{number}"}}
+        (folder / "tracking.json").write_text(json.dumps(state))
+    (first, told), (second, silent) = links([Logged(folder) for folder in folders])
+    assert first.startswith("http://127.0.0.1:5000/#/compare-runs?runs=%5B%22id0%22,%22id1%22%5D")
+    assert told == "while `python -m harness ui` is open"
+    assert second.startswith("https://host/#/compare-runs?runs=%5B%22id2%22,%22id3%22%5D")
+    assert silent == ""
+    assert list(links([Logged(folders[0])])) == []

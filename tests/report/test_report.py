@@ -1,0 +1,316 @@
+"""A run's page says what the run's files say, and nothing of them can harm who reads it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.journal import read
+from harness.layout import number
+from harness.logged import Logged
+from harness.report.again import table_of
+from harness.report.embedding import embedded
+from harness.report.material import Material
+from harness.report.page import page
+from harness.report.picture import pictures
+from harness.report.worst import worst_rows
+from harness.table import Table
+from tests.conftest import Knock
+
+Finished = Callable[..., Path]
+
+TABLE = "data/extract=breast_cancer"
+FOLDS = (TABLE, "split=kfold", "split.folds=3")
+
+
+class Text(HTMLParser):
+    """The words of a page, its tags, and what these load."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+        self._within = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._within = tag
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+    def handle_data(self, data: str) -> None:
+        if self._within not in ("style", "script"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def made(folder: Path, fold: int | None = None) -> str:
+    logged = Logged(folder, fold)
+    return page(Material(logged, *table_of(logged)))
+
+
+def result(folder: Path) -> dict[str, dict[str, float]]:
+    scores: dict[str, dict[str, float]] = json.loads((folder / "result.json").read_text())["scores"]
+    return scores
+
+
+def test_the_headline_is_the_test_score_of_what_was_monitored(finished: Finished) -> None:
+    folder = finished()
+    found = re.search(r'<div class="tile main"><b>(.*?)</b><span>(.*?)</span>', made(folder))
+    assert found is not None
+    assert found.groups() == (number(result(folder)["test/accuracy"]["mean"]), "test/accuracy")
+
+
+def test_every_score_of_the_result_is_on_the_page(finished: Finished) -> None:
+    folder = finished()
+    values = re.findall(r'data-v="(.*?)"', made(folder))
+    means = {score["mean"] for score in result(folder).values()}
+    assert {value for value in means if not math.isnan(value)} <= {float(value) for value in values}
+
+
+def test_the_confusion_matrix_counts_the_predictions(finished: Finished) -> None:
+    folder = finished()
+    told = pd.read_csv(folder / "predictions.csv")
+    counted = re.findall(r"<title>true (\d), predicted (\d): (\d+) rows", made(folder))
+    expected = told.groupby(["target", "prediction"]).size()
+    assert len(counted) == 100
+    assert {(int(t), int(p)): int(n) for t, p, n in counted if int(n)} == expected.to_dict()
+
+
+def test_the_calibration_error_is_that_of_the_result(finished: Finished) -> None:
+    folder = finished()
+    ece = number(result(folder)["test/ece"]["mean"])
+    assert f"expected calibration error {ece} " in made(folder)
+
+
+def test_the_worst_rows_are_the_surest_wrong_ones(finished: Finished) -> None:
+    folder = finished()
+    told = pd.read_csv(folder / "predictions.csv")
+    told["sure"] = told.filter(like="probability_").max(axis=1)
+    wrong = told[told["target"] != told["prediction"]].sort_values("sure", ascending=False, kind="stable")
+    shown = [int(row) for row in re.findall(r'data-row="(\d+)"', made(folder))]
+    assert shown == wrong["row"].head(12).tolist()
+
+
+def test_a_worst_digit_is_shown_pixel_by_pixel(finished: Finished) -> None:
+    import base64
+    import io
+
+    from PIL import Image
+
+    table, _ = table_of(Logged(finished()))
+    assert table is not None
+    address = pictures(table, [5])[5]
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
+        seen = np.asarray(image)
+    pixels = table.frame[list(table.features)].iloc[5].to_numpy(dtype=float).reshape(8, 8)
+    assert np.array_equal(seen, (pixels / pixels.max() * 255).round())
+
+
+def test_a_regression_shows_its_largest_errors_and_its_scores(finished: Finished) -> None:
+    folder = finished("data/extract=diabetes")
+    told = pd.read_csv(folder / "predictions.csv")
+    found = worst_rows(Material(Logged(folder)))
+    assert found is not None
+    gap = (told["prediction"] - told["target"]).abs()
+    assert found["row"].tolist() == told.loc[gap.sort_values(ascending=False).index[:12], "row"].tolist()
+    html = made(folder)
+    assert "Predicted and true" in html
+    assert "Confusion matrix" not in html
+    low, high = (float(end) for end in re.findall(r"<b>([\d.]+) – ([\d.]+)</b>", html)[0])
+    assert low < result(folder)["test/rmse"]["mean"] < high
+
+
+def test_the_page_of_folds_has_their_dots_and_the_pooled_score(finished: Finished) -> None:
+    folder = finished(*FOLDS)
+    html = made(folder)
+    accuracy = json.loads((folder / "result.json").read_text())["scores"]["test/accuracy"]
+    for place, value in enumerate(accuracy["folds"]):
+        assert f"<title>fold {place}: {number(value)}</title>" in html
+    assert f'data-v="{accuracy["pooled"]}"' in html
+    low, high = accuracy["ci95"]
+    assert f"<b>{number(low)} – {number(high)}</b>" in html
+    assert html.count("thin") > 3
+
+
+def test_two_classes_have_their_area_under_the_curve(finished: Finished) -> None:
+    folder = finished(*FOLDS)
+    html = made(folder)
+    assert f"ROC curve, area {number(result(folder)['test/auroc']['pooled'])}" in html
+
+
+def test_the_page_of_a_fold_tells_of_that_fold_alone(finished: Finished) -> None:
+    folder = finished(*FOLDS)
+    html = made(folder, 2)
+    told = pd.read_csv(folder / "predictions.csv")
+    own = told[told["fold"] == 2]
+    right = int((own["target"] == own["prediction"]).sum())
+    assert f"{right:,} of {len(own):,} test predictions are right" in html
+    expected = json.loads((folder / "result.json").read_text())["scores"]["test/accuracy"]["folds"][2]
+    assert f'<div class="tile main"><b>{number(expected)}</b>' in html
+
+
+def test_a_representation_is_shown_without_predictions(finished: Finished) -> None:
+    folder = finished("trainer=contrastive")
+    html = made(folder)
+    assert "Representation</h2>" in html
+    assert "Confusion" not in html
+    assert "knn_accuracy" in html
+
+
+def test_a_point_is_where_the_kept_model_puts_its_row(finished: Finished) -> None:
+    from harness.production.rows import RowPredictor
+
+    folder = finished("trainer=contrastive")
+    material = Material(Logged(folder), *table_of(Logged(folder)))
+    assert material.table is not None
+    found = embedded(material.table, material.parts[0], folder / "model", thorough=True)
+    assert found is not None
+    bank = np.flatnonzero(material.parts[0] == 1)
+    bank = np.sort(np.random.default_rng(0).choice(bank, 500, replace=False))
+    said = RowPredictor(folder / "model")
+    known, asked = (said(material.table.frame.iloc[rows]).to_numpy() for rows in (bank, found.rows))
+    spread = np.where(known.std(axis=0, ddof=1) > 1e-9, known.std(axis=0, ddof=1), 1)
+    first = np.linalg.svd((known - known.mean(axis=0)) / spread, full_matrices=False)[2][0]
+    oracle = (asked - known.mean(axis=0)) / spread @ first
+    assert abs(np.corrcoef(oracle, found.points[:, 0])[0, 1]) == pytest.approx(1, abs=1e-4)
+    assert np.all(material.parts[0][found.rows] == 3)
+
+
+def test_a_page_is_small_and_loads_nothing(finished: Finished) -> None:
+    html = made(finished())
+    assert len(html.encode()) < 300_000
+    assert all(address.startswith("data:image/png") for address in Text(html).loads)
+    assert not re.search(r"url\(|@import|fetch\(|<link|<iframe", html)
+    assert "default-src 'none'" in html
+
+
+def copied(folder: Path, to: Path) -> Path:
+    shutil.copytree(folder.parents[1], to / "outputs")
+    return to / "outputs" / "runs" / folder.name
+
+
+def test_what_data_and_configuration_say_is_never_markup(finished: Finished, tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=y>"
+    folder = copied(finished(*FOLDS), tmp_path)
+    told = pd.read_csv(folder / "predictions.csv")
+    told = told.rename(columns={"probability_malignant": f"probability_{evil}"})
+    told = told.replace({"malignant": evil}).assign(writer=evil)
+    told.to_csv(folder / "predictions.csv", index=False)
+    journal = (folder / "journal.jsonl").read_text()
+    inner = json.dumps(evil)[1:-1]
+    (folder / "journal.jsonl").write_text(journal.replace('"name":"mlp-supervised', f'"name":"{inner}'))
+    checks = [{"check": evil, "severity": "warning", "sentence": evil}]
+    (folder / "checks.json").write_text(json.dumps(checks))
+    stored = json.loads((folder / "result.json").read_text())
+    stored |= {"error": evil, "command": f"python -m harness {evil}", "status": "failed"}
+    (folder / "result.json").write_text(json.dumps(stored))
+    html = page(Material(Logged(folder), None, evil))
+    seen = Text(html)
+    assert seen.tags.count("script") == 1
+    assert "img" not in seen.tags
+    assert "<script>alert" not in html
+    assert evil in seen.text
+
+
+def test_a_failed_run_has_a_page_with_its_error(knock: Knock, only_run: Callable[[], Path]) -> None:
+    words = ("trainer.epochs=2", "trainer.optimizer.lr=1e30", "tracking=none", "trainer.device=cpu", TABLE)
+    assert knock(*words).status != 0
+    folder = only_run()
+    error = json.loads((folder / "result.json").read_text())["error"]
+    html = (folder / "report.html").read_text()
+    assert error in Text(html).text
+    assert '<span class="mark bad">failed</span>' in html
+    assert "Data and its checks" in html
+
+
+def test_a_run_leaves_its_page_and_sends_it_to_mlflow(finished: Finished) -> None:
+    folder = finished()
+    assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
+    sent = [event for event in read(folder)[0] if event["event"] == "artifact"]
+    assert [event["under"] for event in sent if event["path"] == "report.html"] == [""]
+
+
+def test_a_fault_in_the_page_costs_the_run_a_line(
+    knock: Knock, only_run: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("no such number")
+
+    monkeypatch.setattr("harness.record.write_report", fails)
+    answer = knock("trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE)
+    assert answer.status == 0
+    said = " ".join((answer.out + answer.err).split())
+    assert "report.html could not be written: ZeroDivisionError: no such number" in said
+    assert json.loads((only_run() / "result.json").read_text())["status"] == "finished"
+    assert not (only_run() / "report.html").exists()
+
+
+def test_without_report_there_is_none(knock: Knock, only_run: Callable[[], Path]) -> None:
+    assert knock("report=false", "trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE).status == 0
+    assert not (only_run() / "report.html").exists()
+    assert not [event for event in read(only_run())[0] if event.get("path") == "report.html"]
+
+
+def test_the_verb_writes_the_page_where_it_is_told(finished: Finished, knock: Knock, here: Path) -> None:
+    outputs = str(finished().parents[1])
+    answer = knock("report", "made", "--out", "page.html", "--outputs", outputs)
+    assert answer.out.splitlines() == [str(here / "page.html")]
+    assert "Worst errors" in (here / "page.html").read_text()
+
+
+def test_other_rows_than_the_run_had_are_not_shown(finished: Finished, tmp_path: Path, knock: Knock) -> None:
+    folder = copied(finished(), tmp_path)
+    journal = (folder / "journal.jsonl").read_text()
+    (folder / "journal.jsonl").write_text(re.sub(r'"data.digest":"\w+"', '"data.digest":"0123"', journal))
+    answer = knock("report", str(folder))
+    assert answer.out.startswith("! Its source holds other rows by now than the run was made with.\n")
+    html = (folder / "report.html").read_text()
+    assert "data:image/png" not in html
+    assert "Its source holds other rows by now" in html
+
+
+def test_a_source_that_is_gone_costs_the_raw_rows(finished: Finished, tmp_path: Path) -> None:
+    folder = copied(finished(), tmp_path)
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("    target: digit\n", "    target: gone\n"))
+    table, absent = table_of(Logged(folder))
+    assert table is None
+    assert absent.startswith("Its rows could not be read again: ")
+
+
+def test_a_stranger_s_configuration_is_not_run(finished: Finished) -> None:
+    table, absent = table_of(Logged(finished(), foreign=True))
+    assert table is None
+    assert absent == "The run was fetched from elsewhere, and its rows are not read for a report."
+
+
+def test_a_sweep_is_refused(knock: Knock, here: Path) -> None:
+    (here / "outputs" / "sweeps" / "wide-0" / "0").mkdir(parents=True)
+    answer = knock("report", "wide-0")
+    assert answer.status == 2
+    assert "wide-0 is a sweep, and a sweep has its own report.html" in answer.err
+    assert "wide-0/best" in answer.err
+
+
+def test_a_place_without_a_folder_is_refused(finished: Finished, knock: Knock) -> None:
+    answer = knock("report", "made", "--outputs", str(finished().parents[1]), "--out", "no/such/page.html")
+    assert answer.status == 2
+    assert "is no place for a page; give --out a file in a folder that there is" in answer.err
+
+
+def test_pictures_of_plain_rows_are_none() -> None:
+    assert pictures(Table(pd.DataFrame({"a": [1.0, 2.0]}), ("a",)), [0]) == {}
