@@ -56,7 +56,7 @@ class Board:
         self._labels = max(self._labels, *map(len, facts), 0)
         for name, fact in facts.items():
             self._say_fact(name, fact)
-        if earlier is not None and earlier.ended:
+        if earlier is not None and (earlier.ended or earlier.count("running")):
             self._told = {row.number for row in earlier.history}
             self._best = _first(earlier)
             self._say([(f"before: {state(earlier, None)}", "")])
