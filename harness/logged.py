@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from harness.tracking.state import State
 
 LAST = "last"
 """The word for the newest run."""
+
+EVALUATED = "evaluated.run"
+"""The tag of an evaluation: of which run it is, which itself trained nothing."""
 
 BEST = "best"
 """Behind a sweep's name, the word for its best trial."""
@@ -185,9 +189,18 @@ def find(word: str, outputs: Path, uri: str | None = None) -> Logged:
         return _best(find_sweep(sweep, outputs))
     if sweep and trial.isdecimal() and (folder := _sweep(sweep, outputs)) is not None:
         return _trial(folder, trial)
+    if sweep and re.fullmatch(r"fold-\d+", trial):
+        return _fold(find(sweep, outputs, uri), trial)
     if _sweep(word, outputs) is not None:
         raise UserError(f"{word} is a sweep of many runs; name one of them: {word}/0, or {word}/{BEST}.")
     return _by_what_it_tells(word, outputs, uri)
+
+
+def _fold(logged: Logged, name: str) -> Logged:
+    if not (logged.folder / name).is_dir():
+        known = [path.name for path in logged.folder.glob("fold-*")]
+        raise UserError(f"{logged.label} has no {name}; {near(name, known)}")
+    return replace(logged, fold=int(name.removeprefix("fold-")))
 
 
 def find_sweep(word: str, outputs: Path) -> Path:
@@ -297,9 +310,7 @@ def _by_what_it_tells(word: str, outputs: Path, uri: str | None) -> Logged:
             "by its folder."
         )
     single = [
-        logged
-        for logged in begun
-        if logged.folder.parent.name == "runs" and "evaluated.run" not in logged.tags
+        logged for logged in begun if logged.folder.parent.name == "runs" and EVALUATED not in logged.tags
     ]
     if word == LAST and single:
         return _newest(single)

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,15 +20,20 @@ from typing import Any, NoReturn
 from omegaconf import OmegaConf
 
 from harness.build import target
-from harness.compose import CONF
+from harness.compose import CONF, compose_words
 from harness.errors import UserError
-from harness.logged import Logged
+from harness.logged import ENSEMBLE, REFIT, Logged
 from harness.node import nodes
+from harness.production.bundle import read
+from harness.production.files import FACTS
 from harness.project import find
 from harness.sweep_folder import SWEEPS
 
 ENVIRONMENT = "env:"
 """Before the name of a variable, the word that allows it to be read."""
+
+NOT_OURS = ("tracking", "resume", "sweep", "outputs", "data.cache")
+"""What is never taken from a configuration that was made elsewhere: none of it bears on the scores."""
 
 _ROOMS = tuple(f"harness.{room}" for room in ("data", "split", "model", "trainer", "evaluate", "loss"))
 
@@ -48,9 +54,70 @@ _ELSEWHERE = "this configuration was not made here"
 
 def foreign(logged: Logged, outputs: Path) -> bool:
     """Whether a run's configuration may be somebody else's: fetched, or not in a folder of runs of ours."""
-    folder = logged.folder.resolve()
-    ours = any(folder.is_relative_to((outputs / place).resolve()) for place in ("runs", SWEEPS))
-    return logged.foreign or not ours
+    return logged.foreign or elsewhere(logged.folder, outputs)
+
+
+def elsewhere(folder: Path, outputs: Path) -> bool:
+    """Whether a folder is in none of those where our runs lie; a link counts as what it leads to."""
+    real = folder.resolve()
+    return not any(real.is_relative_to((outputs / place).resolve()) for place in ("runs", SWEEPS))
+
+
+def adopted(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> Logged:
+    """The run; one that was made elsewhere is checked, its models too, and is tracked and cached as ours.
+
+    Raises:
+        UserError: its configuration, or that of a model, names what it may not.
+    """
+    if not foreign(logged, outputs):
+        return logged
+    check_models(logged, outputs, allow)
+    config = logged.config.copy()
+    OmegaConf.set_struct(config, False)
+    checked: Any = OmegaConf.to_container(config, resolve=False)
+    ours = compose_words([])
+    for key in NOT_OURS:
+        above, _, name = key.rpartition(".")
+        (checked.get(above) or {} if above else checked).pop(name, None)
+        node = OmegaConf.select(ours, key)
+        plain = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+        OmegaConf.update(config, key, plain, merge=False, force_add=True)
+    config.outputs = str(outputs)
+    check(checked, allow)
+    taken = replace(logged, foreign=True)
+    vars(taken)["config"] = config  # in the place of what its file says
+    return taken
+
+
+def check_models(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> None:
+    """Whether the models of a run name nothing but what they may; of one of ours nothing is asked.
+
+    Raises:
+        UserError: one does.
+    """
+    if foreign(logged, outputs):
+        whole = [folder for name in (REFIT, ENSEMBLE) if ((folder := logged.folder / name) / FACTS).exists()]
+        for folder in [*logged.models.values(), *whole]:
+            _check_bundle(folder, allow)
+
+
+def check_bundle(folder: Path, outputs: Path, allow: Sequence[str] = ()) -> None:
+    """The same of a model that is named by its folder.
+
+    Raises:
+        UserError: it names what it may not.
+    """
+    if elsewhere(folder, outputs):
+        _check_bundle(folder, allow)
+
+
+def _check_bundle(folder: Path, allow: Sequence[str]) -> None:
+    """The parts that are built of it, and its members."""
+    bundle = read(folder)
+    parts = {name: bundle.config.get(name) for name in ("model", "trainer")}
+    check({**parts, "data": {"transform": (bundle.config.get("data") or {}).get("transform")}}, allow)
+    for name in bundle.members:
+        _check_bundle(folder / name, allow)
 
 
 def check(config: Mapping[str, Any], allow: Sequence[str] = ()) -> None:

@@ -270,3 +270,19 @@ def test_the_door_refuses_an_age_it_cannot_read_and_a_folder_that_is_not_there(
     answer = knock("clean", "--outputs", "nowhere")
     assert answer.status == 2
     assert f"there is none at {here / 'nowhere'}" in answer.err
+
+
+def test_an_evaluation_is_not_counted_and_stays_with_its_run(outputs: Path) -> None:
+    of = {"evaluated.run": "x", "evaluated.folder": str((outputs / "runs" / "a").absolute())}
+    made(outputs / "runs" / "scored", 0, 0.99, **of)
+    of["evaluated.folder"] = str((outputs / "sweeps" / "s-0" / "2").absolute())
+    made(outputs / "runs" / "sweeps-best", 0, 0.98, **of)
+    for choice, stay in (
+        (Choice(("runs",), keep=1, by="test/accuracy"), {"a", "scored"}),
+        (Choice(("runs",), keep=1), {"a", "scored"}),
+    ):
+        gone = {entry.path.name for entry in chosen(outputs, choice)}
+        assert gone == {"a", "b", "c", "s-0", "scored", "sweeps-best"} - stay
+    made(outputs / "runs" / "z", -1, 0.1)
+    gone = {entry.path.name for entry in chosen(outputs, Choice(("runs",), keep=1))}
+    assert {"scored", "sweeps-best", "a"} <= gone

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from harness.build import build
+from harness.compose import compose
+
 DOCS = Path(__file__).parents[1] / "docs"
 QUICK = ("tracking=none", "trainer.epochs=1", "trainer.device=cpu")
 EXTRAS = {"joblib": "hydra_plugins.hydra_joblib_launcher", "slurm": "submitit", "ray": "ray"}
@@ -77,3 +80,32 @@ def test_the_guides_space_in_yaml_is_one(knock: Any, here: Path) -> None:
     (told_space,) = re.findall(r"^  model\.depth +(\S.*)$", answer.out, re.MULTILINE)
     assert told_space.startswith("1")
     assert "1 of 1 trials ended" in answer.out
+
+
+SERVERS = ("serve", "ui")
+"""Verbs that end with the terminal; their tests ask them over HTTP."""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what MLflow uses of SQLAlchemy
+def test_every_command_about_a_run_does_its_work(knock: Any, here: Path) -> None:
+    source = "data/extract=breast_cancer"
+    table = build(compose([source]).data.extract)()
+    table.frame.to_csv(here / "rows.csv", index=False)
+    table.frame[list(table.features)].to_parquet(here / "rows.parquet")
+    others = {name: table.frame[name] * 1.01 for name in table.features}
+    table.frame.assign(**others).to_csv(here / "new.csv", index=False)
+    quick = (source, "trainer.epochs=2", "trainer.device=cpu")
+    first, *rests = [words(line) for line in commands("production.md") if not line.startswith("pip ")]
+    assert first == []
+    folds = next(rest for rest in rests if "production.refit=true" in rest)
+    for rest in ((*folds, *quick, "name=folds"), quick):
+        answer = knock(*rest)
+        assert answer.status == 0, answer.err
+    asked = [rest for rest in rests if rest is not folds and rest[0] not in SERVERS]
+    assert {"compare", "report", "rerun", "evaluate", "predict", "export", "register", "clean"} == {
+        rest[0] for rest in asked
+    }
+    for rest in asked:
+        named = [re.sub(r"^RUN\b", "folds", word) for word in rest]
+        answer = knock(*named)
+        assert answer.status == 0, (named, answer.err)

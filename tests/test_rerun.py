@@ -251,3 +251,15 @@ def test_an_undefined_score_equals_itself(tmp_path: Path) -> None:
     old = Result.read(tmp_path / "result.json")
     assert differences.unequal(old, differences.as_stored(new)) == {}
     assert json.loads((tmp_path / "result.json").read_text())["scores"]["test/auroc"]["mean"] is None
+
+
+def test_an_evaluation_trained_nothing_and_is_not_rerun(outputs: Path) -> None:
+    journal = outputs / "runs/made/journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:
+        if line["event"] == "start":
+            line["tags"] |= {"evaluated.run": "abc", "evaluated.folder": str(outputs / "sweeps/s-0/3")}
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told = r"^made is an evaluation of s-0/3 and trained nothing; rerun that one, or repeat this one with its"
+    with pytest.raises(UserError, match=told):
+        again(outputs)

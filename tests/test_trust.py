@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from harness import trust
 from harness.compose import CONF, compose
@@ -183,3 +187,58 @@ def test_a_run_is_foreign_unless_its_folder_is_one_of_ours(tmp_path: Path) -> No
 def test_the_folder_of_yaml_files_is_where_names_are_taken_from() -> None:
     assert "harness.model.timm.Timm" in trust._named_by_us()
     assert (CONF / "model" / "timm.yaml").exists()
+
+
+def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(
+    finished: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, outputs = tmp_path / "theirs", tmp_path / "outputs"
+    shutil.copytree(finished("data/extract=breast_cancer"), folder)
+    config = folder / "config.yaml"
+    OmegaConf.save(
+        OmegaConf.merge(OmegaConf.load(config), {"tracking": {"_target_": "harness.theirs.Tracking"}}), config
+    )
+    taken = trust.adopted(Logged(folder), outputs)
+    assert taken.foreign
+    assert taken.config.tracking._target_ != "harness.theirs.Tracking"
+    assert taken.config.outputs == str(outputs)
+    facts = folder / "model" / "bundle.json"
+    told = json.loads(facts.read_text())
+    told["config"]["data"]["transform"]["_target_"] = "os.system"
+    facts.write_text(json.dumps(told))
+    for ask in (
+        lambda: trust.adopted(Logged(folder), outputs),
+        lambda: trust.check_models(Logged(folder), outputs),
+        lambda: trust.check_bundle(folder / "model", outputs),
+    ):
+        with pytest.raises(
+            UserError, match=r"^data\.transform\._target_=os\.system is no part that is known"
+        ):
+            ask()
+    ours = Logged(outputs / "runs" / "mine")
+    assert trust.adopted(ours, outputs) is ours
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "predict theirs in.csv out.csv",
+        "predict theirs/model in.csv out.csv",
+        "export theirs --format onnx",
+        "register theirs --name m",
+        "serve theirs",
+        "evaluate theirs",
+    ],
+)
+def test_no_verb_builds_what_a_run_from_elsewhere_names(
+    words: str, finished: Callable[..., Path], here: Path, knock: Any
+) -> None:
+    shutil.copytree(finished("data/extract=breast_cancer"), here / "theirs")
+    facts = here / "theirs" / "model" / "bundle.json"
+    told = json.loads(facts.read_text())
+    told["config"]["data"]["transform"]["_target_"] = "os.system"
+    facts.write_text(json.dumps(told))
+    (here / "in.csv").write_text("a\n1\n")
+    answer = knock(*words.split())
+    assert answer.status == 2
+    assert "data.transform._target_=os.system is no part that is known to be harmless" in answer.err

@@ -111,10 +111,15 @@ def _runs(outputs: Path, choice: Choice) -> list[Entry]:
 
 
 def _best(known: list[Entry], choice: Choice) -> set[Path]:
-    """Those that `keep` keeps: the newest, or those with the best score; one without it is worse than any."""
+    """Those that `keep` keeps: the newest, or those with the best score; one without it is worse than any.
+
+    An evaluation is not counted, for its score may be one of rows that the run has learned: it stays with
+    the run that it is of.
+    """
     if choice.keep is None:
         return set()
-    by = choice.by
+    all_of_them, by = known, choice.by
+    known = [entry for entry in known if entry.evaluates is None]
     if by is None:
         ranked = sorted(known, key=lambda entry: entry.time, reverse=True)
     else:
@@ -124,7 +129,8 @@ def _best(known: list[Entry], choice: Choice) -> set[Path]:
         sign = 1 if direction(by) == "minimize" else -1
         having = [entry for entry in known if by in entry.scores]
         ranked = sorted(having, key=lambda entry: sign * entry.scores[by])
-    return {entry.path for entry in ranked[: choice.keep]}
+    best = {entry.path for entry in ranked[: choice.keep]}
+    return best | {entry.path for entry in all_of_them if entry.evaluates in best}
 
 
 def _checkpoints(outputs: Path) -> list[Entry]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.journal import JOURNAL, Event, alive, read
-from harness.logged import Logged
+from harness.logged import EVALUATED, Logged
+from harness.sweep_folder import SWEEPS
 
 Kind = Literal["run", "sweep", "trial", "checkpoints", "cache", "empty", "rest"]
 
@@ -26,6 +27,7 @@ class Entry:
     state  of a run or sweep: finished, pruned, failed or interrupted; else ""
     scores of a run the means by full name; of a sweep those of its best trial
     runs   the runs in it
+    evaluates  of an evaluation, the folder in `runs` or `sweeps` of what it is of; else None
     """
 
     kind: Kind
@@ -34,6 +36,7 @@ class Entry:
     state: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     runs: tuple[Logged, ...] = ()
+    evaluates: Path | None = None
 
     @cached_property
     def size(self) -> int:
@@ -50,7 +53,21 @@ class Entry:
 
 def run_entry(logged: Logged, kind: Kind = "run") -> Entry:
     """A single run, or a trial, with all that is in its folder."""
-    return Entry(kind, logged.folder, _last(logged), _state(logged), _means(logged), (logged,))
+    return Entry(
+        kind, logged.folder, _last(logged), _state(logged), _means(logged), (logged,), _evaluated(logged)
+    )
+
+
+def _evaluated(logged: Logged) -> Path | None:
+    """The run, or the sweep of the trial, that an evaluation is of."""
+    begun = [event for event in logged.events if event["event"] == "start" and event["run"] == ""]
+    tags = begun[-1]["tags"] if begun else {}
+    if EVALUATED not in tags:
+        return None
+    folder = Path(tags.get("evaluated.folder", ""))
+    return next(
+        (place for place in (folder, *folder.parents) if place.parent.name in ("runs", SWEEPS)), folder
+    )
 
 
 def sweep_entry(folder: Path) -> Entry:

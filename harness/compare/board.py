@@ -16,8 +16,11 @@ from harness.compare.parameters import Texts, bearing, differing, short
 from harness.compare.score import Interval, Value, baselines, beside, ranking, value
 from harness.compare.statistic import Paired, holm
 from harness.errors import UserError
-from harness.logged import Logged
+from harness.logged import EVALUATED, Logged
 from harness.scores import direction
+
+_ALIKE = ("data.digest", "git.commit", "git.dirty", EVALUATED)
+"""Tags that runs of one line share."""
 
 COLUMNS = ("#", "run", "name", "seeds", "folds", "seconds", "parameters", "difference", "effect", "p")
 """Names of columns that no parameter may take."""
@@ -147,7 +150,7 @@ def by_seed(runs: Sequence[Logged]) -> list[tuple[Logged, ...]]:
     for run in runs:
         texts = bearing(run.start["params"])
         seed = texts.pop("seed", "")
-        tags = tuple(run.tags.get(name) for name in ("data.digest", "git.commit", "git.dirty"))
+        tags = tuple(run.tags.get(name) for name in _ALIKE)
         key: tuple[object, ...] = (tuple(sorted(texts.items())), tags, _diff(run))
         lines.setdefault((key, seen[key, seed]), {})[seed] = run
         seen[key, seed] += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import UserError, near
 from harness.journal import JOURNAL
-from harness.logged import Logged, find, find_sweep, runs
+from harness.logged import EVALUATED, Logged, find, find_sweep, runs
 from harness.sweep_folder import SWEEPS
 
 
@@ -16,7 +16,7 @@ def choose(words: Sequence[str], outputs: Path) -> list[Logged]:
     """The runs in the order of the words, each once; all single runs below `outputs` without words.
 
     A word is a run as `harness.logged.find` knows it, a sweep (all its trials), a name that several runs
-    share, or an experiment.
+    share, or an experiment. An evaluation, which may be of rows that its model has learned, must be named.
 
     Raises:
         UserError: nothing is called so, it is one fold of a run, or there is no run at all.
@@ -42,7 +42,11 @@ class _Known:
     @property
     def single(self) -> list[Logged]:
         """Those that are no trial of a sweep, the oldest first."""
-        alone = [logged for logged in self._begun if logged.folder.parent.name == "runs"]
+        alone = [
+            logged
+            for logged in self._begun
+            if logged.folder.parent.name == "runs" and EVALUATED not in logged.tags
+        ]
         return sorted(alone, key=lambda logged: logged.start["time"])
 
     def meant(self, word: str) -> list[Logged]:
@@ -58,7 +62,7 @@ class _Known:
             return _trials(find_sweep(word, self._outputs))
         except UserError:
             pass
-        told = [logged for logged in self._begun if word in (logged.name, experiment(logged))]
+        told = [logged for logged in self._begun if word in _names(logged)]
         if not told and "/" in word:  # a trial that its sweep does not have, say
             raise refusal
         if not told:
@@ -101,6 +105,10 @@ def _repeats(word: str, outputs: Path) -> list[Logged]:
         if folders:
             return [logged for folder in folders if begun(logged := Logged(folder))]
     return []
+
+
+def _names(logged: Logged) -> tuple[str, ...]:
+    return (logged.name,) if EVALUATED in logged.tags else (logged.name, experiment(logged))
 
 
 def begun(logged: Logged) -> bool:

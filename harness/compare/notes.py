@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.compare.board import Board, data
 from harness.compare.statistic import CORRECTED, MCNEMAR, WILCOXON, Paired
+from harness.logged import EVALUATED
 from harness.scores import direction
 
 _TESTS = {
@@ -34,6 +35,13 @@ def notes(board: Board) -> Iterator[str]:
     sets = dict.fromkeys(data(run) for run in board.runs)
     if len(sets) > 1:
         yield f"the runs saw {len(sets)} data sets ({', '.join(sets)}): their scores are not of the same rows"
+    evaluations = [run.label for run in board.runs if EVALUATED in run.tags]
+    if evaluations:
+        several = "are evaluations" if len(evaluations) > 1 else "is an evaluation"
+        yield (
+            f"{', '.join(evaluations)} {several} of a run, perhaps on rows that it has learned: "
+            "its own page says which"
+        )
     yield from _tests(board)
 
 

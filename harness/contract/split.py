@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from harness.build import build, check_nodes
 from harness.compose import compose_words
-from harness.contract.suite import Suite
+from harness.contract.suite import Suite, examples
 from harness.fold import Fold
 from harness.table import Table
 
@@ -103,7 +103,7 @@ class TestSplits(Suite):
     def test_the_values_of_the_yaml_fit_the_constructor(self, choice: str) -> None:
         check_nodes(composed(tuple(self.words()[choice])), "split")
 
-    @settings(max_examples=8, deadline=None)
+    @examples(8)
     @given(table=tables, seed=st.integers(0, 9), shuffle=st.booleans())
     def test_the_parts_are_disjoint_sorted_and_cover_every_labelled_row(
         self, choice: str, table: Table, seed: int, shuffle: bool
@@ -124,7 +124,7 @@ class TestSplits(Suite):
             assert len(fold.test)
             assert not table.labelled[fold.unlabelled].any()
 
-    @settings(max_examples=8, deadline=None)
+    @examples(8)
     @given(table=tables)
     def test_the_folds_are_numbered_and_test_every_row_as_often_as_promised(
         self, choice: str, table: Table
@@ -138,7 +138,7 @@ class TestSplits(Suite):
         else:
             assert counted.tolist() == (table.labelled * times).tolist()
 
-    @settings(max_examples=12, deadline=None)
+    @examples(12)
     @given(table=tables, seed=st.integers(0, 99), shuffle=st.booleans())
     def test_a_split_that_promises_to_be_grouped_has_no_group_in_two_parts(
         self, choice: str, table: Table, seed: int, shuffle: bool
@@ -150,7 +150,7 @@ class TestSplits(Suite):
             assert not (train | unlabelled) & test
             assert not (test | unlabelled) & valid
 
-    @settings(max_examples=12, deadline=None)
+    @examples(12)
     @given(table=tables)
     def test_a_split_that_promises_to_be_timed_trains_on_rows_earlier_than_those_it_validates_and_tests_on(
         self, choice: str, table: Table
@@ -161,7 +161,7 @@ class TestSplits(Suite):
             assert times[fold.valid].max() < times[fold.test].min()
             assert (times[fold.unlabelled] <= times[fold.train].max()).all()
 
-    @settings(max_examples=5, deadline=None)
+    @examples(5)
     @given(table=tables, seed=st.integers(0, 99))
     def test_the_same_seed_gives_the_same_folds_whatever_the_global_generators_do(
         self, choice: str, table: Table, seed: int

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 from omegaconf import OmegaConf
 
 from harness.build import build
@@ -84,3 +85,14 @@ class Suite:
         node = cls.node(choice)
         assert changes.keys() <= node.keys()
         return build(OmegaConf.create(node | changes), cls.group.replace("/", "."))
+
+
+def examples(count: int) -> settings:
+    """How many made-up cases a property is tried on.
+
+    pytest makes an object for each parameter of a method, which Hypothesis takes for a change of executor;
+    the suites keep nothing in them, so that it makes no difference which one calls.
+    """
+    return settings(
+        max_examples=count, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+    )

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.arrays import Arrays
-from harness.contract.suite import Suite
+from harness.contract.suite import Suite, examples
 from harness.errors import UserError
 from harness.table import Table
 
@@ -37,7 +37,7 @@ class TestTransforms(Suite):
         transform.fit(made, np.arange(8), made.task)
         return transform
 
-    @settings(max_examples=15, deadline=None)
+    @examples(15)
     @given(seed=st.integers(0, 99), scale=st.sampled_from([1.0, 1e6, np.inf, np.nan]))
     def test_a_transform_is_blind_to_test_rows(self, choice: str, seed: int, scale: float) -> None:
         table = self.table(choice)

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.compose import as_typed, check_choices, compose_words
 from harness.errors import UserError, near
-from harness.logged import Logged
+from harness.logged import EVALUATED, Logged
 from harness.mask import MASK
 from harness.production.bundle import Bundle
 from harness.secrets import leaves
@@ -48,7 +48,7 @@ def configured(logged: Logged, bundle: Bundle, words: Sequence[str], outputs: st
         cfg.name = values.get("name") or f"evaluate-{logged.name}"
         cfg.resume = {"run": None, "allow": []}
         cfg.production = {"ensemble": False, "refit": False}
-        cfg.tags["evaluated.run"] = logged.mlflow_id or logged.label
+        cfg.tags[EVALUATED] = logged.mlflow_id or logged.label
         cfg.tags["evaluated.folder"] = str(logged.folder)
     _require_known(cfg, ["data.extract", "tracking", "evaluate", "data.load"])
     return cfg

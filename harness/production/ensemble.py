@@ -93,16 +93,19 @@ def write(folder: Path, members: Sequence[Path]) -> None:
         )
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
-    for number, member in enumerate(members):
-        shutil.copytree(member, draft / str(number))
-    if (members[0] / EXAMPLE).exists():
-        shutil.copy(members[0] / EXAMPLE, draft / EXAMPLE)
     together = {
         **facts[0],
         "members": [str(number) for number in range(len(members))],
         "requirements": sorted({pin for fact in facts for pin in fact["requirements"]}),
         "code": sorted({path for fact in facts for path in fact["code"]}),
     }
-    (draft / FACTS).write_text(json.dumps(together, indent=1) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+    try:
+        for number, member in enumerate(members):
+            shutil.copytree(member, draft / str(number))
+        if (members[0] / EXAMPLE).exists():
+            shutil.copy(members[0] / EXAMPLE, draft / EXAMPLE)
+        (draft / FACTS).write_text(json.dumps(together, indent=1) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # still there only where the disk was full

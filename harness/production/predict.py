@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
+from harness import trust
 from harness.errors import UserError
 from harness.logged import find
 from harness.production.bundle import Bundle, read
@@ -52,8 +53,9 @@ class Account:
         """The lines about it, one a fact."""
         found = []
         for column, values in self.unseen.items():
+            told = [repr(value) for value in sorted(values)]  # with whatever a terminal would obey, escaped
             found.append(
-                f"column {column!r} holds {_some(sorted(values))}, which no training row had; "
+                f"column {column!r} holds {_some(told)}, which no training row had; "
                 "data.transform answers as it does for the unknown."
             )
         if self.gaps:
@@ -63,16 +65,19 @@ class Account:
 
 
 @contextmanager
-def located(word: str, outputs: Path, *, uri: str | None, ensemble: bool) -> Iterator[Path]:
+def located(
+    word: str, outputs: Path, *, uri: str | None, ensemble: bool, allow: Sequence[str] = ()
+) -> Iterator[Path]:
     """Within it, the folder of the bundle that a user means.
 
     Args:
         word: a run, the folder of a bundle or of a saved MLflow model, or an address in MLflow.
-        uri: of the MLflow store, for an address.
+        uri: of the MLflow store, for an address or a run's id.
         ensemble: of a run of several folds, the mean over the models that it kept.
+        allow: further packages that a model from elsewhere may name, see `harness.trust`.
 
     Raises:
-        UserError: there is none, or several and none that stands for them.
+        UserError: there is none, or several and none that stands for them, or it names what it may not.
     """
     from harness.production.registry_read import SCHEMES, fetch
 
@@ -84,11 +89,14 @@ def located(word: str, outputs: Path, *, uri: str | None, ensemble: bool) -> Ite
                     f"--ensemble puts the folds of a run together, and {word} is no run; leave it out."
                 )
             if word.startswith(SCHEMES):
-                yield fetch(word, uri, outputs, Path(scratch))
+                yield fetch(word, uri, outputs, Path(scratch), allow)
             else:
-                yield _bundle(folder)
+                found = _bundle(folder)
+                trust.check_bundle(found, outputs, allow)
+                yield found
             return
-        logged = find(word, outputs)
+        logged = find(word, outputs, uri)
+        trust.check_models(logged, outputs, allow)
         if ensemble:
             if len(logged.models) < 2:
                 raise UserError(
@@ -163,13 +171,15 @@ def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, b
     bundle = predictor.bundle
     screen = _Screen()
     with open_sink(path) as sink:
-        for piece in source.pieces(None if bundle.id is not None else rows_at_once(bundle, batch)):
-            table = _answered(predictor, piece, account)
-            sink.write(table)
-            account.answers += len(table)
-            account.seconds = time.monotonic() - began
-            screen.show(account)
-        screen.clear()
+        try:
+            for piece in source.pieces(None if bundle.id is not None else rows_at_once(bundle, batch)):
+                table = _answered(predictor, piece, account)
+                sink.write(table)
+                account.answers += len(table)
+                account.seconds = time.monotonic() - began
+                screen.show(account)
+        finally:
+            screen.clear()  # what is said next, an error too, stands on a line of its own
         if not account.rows:
             raise UserError("IN has no rows, only columns; name a file with some.")
     account.seconds = time.monotonic() - began

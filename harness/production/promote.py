@@ -79,7 +79,9 @@ class Candidate:
             return None
         if self.logged.fold is not None:
             inside = inside[numbers == self.logged.fold]
-        data = str(self.logged.tags.get("data.digest"))
+        data = self.logged.tags.get("data.digest")
+        if data is None:  # two runs of which neither is known did not see the same
+            return None
         return hashlib.sha256(data.encode() + np.packbits(inside, axis=1).tobytes()).hexdigest()[:16]
 
 
@@ -158,7 +160,7 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
     part = score.partition("/")[0]
     if part not in _PARTS:
         raise UserError(f"--by must be a score of test or valid rows, got {score}; {_near(found, score)}")
-    version = None if registry is None else registry.by_alias(wanted.name, str(wanted.better_than))
+    version = None if registry is None else _rival(registry, wanted.name, str(wanted.better_than))
     if version is None:
         line = f"nothing is registered as {wanted.name} yet: there is no {wanted.better_than} to beat"
         return Verdict(True, line)
@@ -181,6 +183,18 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
             "set a bound with --if."
         )
     return gate.better(score, ours, theirs, direction(score), f"{rival}, on the same {part} rows")
+
+
+def _rival(registry: Registry, name: str, alias: str) -> Any | None:
+    """The version to beat; None where nothing was ever registered under that name."""
+    try:
+        return registry.by_alias(name, alias)
+    except UserError as error:
+        if "has the alias" not in str(error):
+            raise
+        raise UserError(
+            f"{error} Give it to one first, by register with --alias {alias} and without --better-than."
+        ) from error
 
 
 def _near(found: Candidate, score: str) -> str:

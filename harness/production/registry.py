@@ -75,10 +75,7 @@ class Registry:
         if model is None or not (model.latest_versions or model.aliases):
             return None
         if alias not in model.aliases:
-            raise UserError(
-                f"no version of {name} has the alias {alias}; {near(alias, model.aliases)} "
-                f"Give it to one first, by register with --alias {alias} and without --better-than."
-            )
+            raise UserError(f"no version of {name} has the alias {alias}; {near(alias, model.aliases)}")
         with self._answering():
             return self.client.get_model_version(name, model.aliases[alias])
 

@@ -1,15 +1,24 @@
-"""Registry, read: the bundle of a model that is only in MLflow."""
+"""Registry, read: the bundle of a model that is only in MLflow.
+
+Such a model brings code along, and its configuration is a list of calls. The store in the user's own
+`outputs` holds what was trained there and is taken at its word; of any other, whoever may write to it
+could have put them there, so that only what is known to be harmless, or was allowed, is run.
+"""
 
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import trust
 from harness.errors import UserError, near
 from harness.production.files import FACTS
 from harness.production.registry import Registry, answering, place
+from harness.project import find as find_project
 from harness.tracking import address
 
 SCHEMES = ("models:/", "runs:/")
@@ -23,18 +32,53 @@ _FORMS = {
 }
 
 
-def fetch(word: str, uri: str | None, outputs: Path, scratch: Path) -> Path:
+def fetch(word: str, uri: str | None, outputs: Path, scratch: Path, allow: Sequence[str] = ()) -> Path:
     """Brings a model here and gives the folder of its bundle.
 
-    Code of the user's own that travels with the model can be imported from then on.
+    Code of the user's own that travels with the model can be imported from then on: all of it from the
+    store in `outputs`, else the packages that were allowed.
 
     Args:
         word: models:/NAME@ALIAS, models:/NAME/VERSION, models:/MODEL_ID or runs:/RUN_ID/NAME.
         uri: of the MLflow store; None: the one in `outputs`.
         scratch: an empty folder.
+        allow: further packages that a model of another store may name, see `harness.trust`.
 
     Raises:
-        UserError: there is no such model, it is none that a run of harness made, or nobody answers.
+        UserError: there is no such model, it is none that a run of harness made, it names what it may not,
+            or nobody answers.
+    """
+    store, location = locate(word, uri, outputs)
+    model = download(location, store, scratch)
+    bundle = bundle_in(model, word)
+    if ours(uri, outputs):
+        if (model / "code").is_dir():
+            sys.path.append(str(model / "code"))  # last, so that it gives what nothing else does
+        return bundle
+    known = {package: path for package, path in packages(model).items() if package in allowed(allow)}
+    if known:
+        chosen = scratch / "allowed"
+        chosen.mkdir()
+        for path in known.values():
+            shutil.move(path, chosen / path.name)
+        sys.path.append(str(chosen))
+    trust.check_bundle(bundle, outputs, allow)
+    return bundle
+
+
+def ours(uri: str | None, outputs: Path) -> bool:
+    """Whether it is the store in the user's own `outputs`."""
+    return address.absolute(uri, outputs) == address.absolute(None, outputs)
+
+
+def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
+    """The whole address of the store, and where in it the files of a model are.
+
+    Args:
+        word, uri: as of `fetch`.
+
+    Raises:
+        UserError: there is no such model, or nobody answers.
     """
     found = {form: match for form, pattern in _FORMS.items() if (match := pattern.fullmatch(word))}
     if not found:
@@ -50,17 +94,40 @@ def fetch(word: str, uri: str | None, outputs: Path, scratch: Path) -> Path:
         )
     registry = Registry(uri)
     ((form, match),) = found.items()
-    location = _location(registry, uri, form, *match.groups())
-    with answering(uri):
+    return uri, _location(registry, uri, form, *match.groups())
+
+
+def download(location: str, store: str, scratch: Path) -> Path:
+    """Copies the files of a model below a folder; gives where they are."""
+    with answering(store):
         import mlflow.artifacts
 
-        model = Path(mlflow.artifacts.download_artifacts(location, dst_path=str(scratch), tracking_uri=uri))
+        return Path(mlflow.artifacts.download_artifacts(location, dst_path=str(scratch), tracking_uri=store))
+
+
+def bundle_in(model: Path, word: str) -> Path:
+    """The bundle in an MLflow model.
+
+    Raises:
+        UserError: it has none.
+    """
     bundles = sorted(model.glob(f"artifacts/*/{FACTS}"))
     if not bundles:
         raise UserError(f"{word} is no model that a run of harness has made; name one that is.")
-    if (model / "code").is_dir():
-        sys.path.append(str(model / "code"))  # last, so that it gives what nothing else does
     return bundles[0].parent
+
+
+def packages(model: Path) -> dict[str, Path]:
+    """The packages and modules that an MLflow model brings along, by the name that imports them."""
+    found = sorted((model / "code").iterdir()) if (model / "code").is_dir() else []
+    return {path.stem: path for path in found if path.is_dir() or path.suffix == ".py"}
+
+
+def allowed(allow: Sequence[str]) -> set[str]:
+    """The packages that were allowed, by word or for good in the project's pyproject.toml."""
+    project = find_project()
+    words = [*allow, *(() if project is None else project.allow)]
+    return {word.partition(".")[0] for word in words if not word.startswith(trust.ENVIRONMENT)}
 
 
 def _location(registry: Registry, uri: str, form: str, name: str, which: str = "") -> str:

@@ -180,10 +180,14 @@ def require(bundle: Bundle, columns: Iterable[str]) -> None:
         others = len(missing) - _NAMED
         names = ", ".join(map(repr, missing[:_NAMED])) + (f" and {others} more" if others > 0 else "")
         raise UserError(
-            f"the model needs the {len(bundle.columns)} columns that it was trained on, and {len(missing)} "
+            f"the model needs the {_counted(len(bundle.columns))} that it was trained on, and {len(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing: {names}; give rows as the data source "
             "gives them."
         )
+
+
+def _counted(columns: int) -> str:
+    return "column" if columns == 1 else f"{columns} columns"
 
 
 def typed(column: pd.Series, kind: str) -> pd.Series:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, NoReturn
 
+from harness import trust
 from harness.errors import UserError
 from harness.production.files import FACTS, WEIGHTS
-from harness.production.registry import Registry, answering
+from harness.production.registry_read import allowed, bundle_in, download, locate, ours, packages
 from harness.tracking.flavour import PACKAGE, save
 from harness.tracking.store import prepare
-
-MODELS = "models:/"
-"""How a model in MLflow's registry begins: `models:/name@alias`, `models:/name/2`, `models:/m-…`."""
 
 _EXAMPLE = "serving_input_example.json"  # what MLflow makes of a model's example
 _LONGEST = 1500  # characters of an example that is printed; a longer one is read from its file
@@ -50,8 +50,8 @@ def check(place: Place) -> None:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(known)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+    except (OSError, UnicodeError) as error:  # the latter of a name that is none
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UserError(
             f"no server can listen on {place.host} port {place.port} ({reason}); choose another with --port "
             "or --host."
@@ -68,46 +68,41 @@ def of_bundle(bundle: Path, label: str, outputs: Path) -> Path:
     return _kept(outputs, f"{label.replace('/', '-')}-{key}", lambda draft: save(draft, bundle))
 
 
-def of_registry(uri: str, store: str, outputs: Path) -> Path:
-    """The MLflow model behind a `models:/…` address; what was fetched stays below `<outputs>/cache/serve`.
+def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] = ()) -> Path:
+    """The MLflow model behind an address in MLflow; what was fetched stays below `<outputs>/cache/serve`.
 
     Args:
-        store: MLflow's address, whole.
+        word: as of `registry_read.locate`.
+        uri: of the MLflow store; None: the one in `outputs`, whose code is the user's own.
+        allow: packages whose code may be run although it comes from another store.
 
     Raises:
-        UserError: there is none, the registry does not answer, or it is no model of the harness.
+        UserError: there is none, the registry does not answer, it is no model of the harness, or brings code
+            that may not be run.
     """
-    registry = Registry(store)
-    with answering(store):
-        key, source = _resolved(registry, uri)
+    store, location = locate(word, uri, outputs)
+    name = re.sub(r"[^\w.-]", "-", word.partition("/")[2]).strip(".")
+    key = hashlib.sha256(repr([store, location]).encode()).hexdigest()[:12]
 
-        def fetch(draft: Path) -> None:
-            from mlflow.artifacts import download_artifacts
-
+    def fetch(draft: Path) -> None:
+        with TemporaryDirectory() as scratch:
             # A local store answers with its own folder, which is copied: it may be cleaned under a server.
-            found = Path(download_artifacts(artifact_uri=source, tracking_uri=store))
+            found = download(location, store, Path(scratch))
+            bundle_in(found, word)
             shutil.copytree(found, draft)
 
-        return _kept(outputs, key, fetch)
-
-
-def _resolved(registry: Registry, uri: str) -> tuple[str, str]:
-    """What names the same model for ever, and where it can be fetched."""
-    rest = uri.removeprefix(MODELS)
-    name, _, alias = rest.partition("@")
-    if alias:
-        version = registry.by_alias(name, alias)
-        if version is None:
-            raise UserError(f"nothing is registered as {name}; register a run: register RUN --name {name}.")
-        number = str(version.version)
-    else:
-        name, _, number = rest.partition("/")
-    if not number:
-        return name, registry.client.get_logged_model(name).artifact_location
-    model = registry.client.get_model_version(name, number)
-    return f"{name}-{number}-{model.creation_timestamp}", registry.client.get_model_version_download_uri(
-        name, number
-    )
+    model = _kept(outputs, f"{name}-{key}", fetch)
+    if ours(uri, outputs):
+        return model
+    strange = [package for package in packages(model) if package not in allowed(allow)]
+    if strange:
+        words = " ".join(f"--allow {package}" for package in strange)
+        raise UserError(
+            f"serving {word} runs the code that it brings along ({', '.join(strange)}), and it does not come "
+            f"from the store in {outputs}; read it in {model / 'code'}, then allow it with {words}."
+        )
+    trust.check_bundle(bundle_in(model, word), outputs, allow)
+    return model
 
 
 def _kept(outputs: Path, key: str, write: Callable[[Path], None]) -> Path:
@@ -118,7 +113,11 @@ def _kept(outputs: Path, key: str, write: Callable[[Path], None]) -> Path:
         draft.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(draft)
-            draft.rename(folder)
+            try:
+                draft.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process was quicker, with the same
+                    raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder

@@ -44,6 +44,11 @@ def open_source(path: Path, bundle: Bundle) -> Source:
     if ending in _PARQUET:
         return Columnar(path, bundle)
     if ending in _TEXT:
+        if bundle.array is not None:
+            raise UserError(
+                f"IN={path} is text, and this model reads {_words(bundle)}; give a .npy file, or a .parquet "
+                f"with a column {ARRAY!r}."
+            )
         return Separated(path, bundle)
     raise UserError(
         f"IN must be a folder of images, or end in {', '.join((*_TEXT, *_PARQUET))} or .npy, got {path}; "

@@ -15,7 +15,7 @@ from harness.auto import chosen
 from harness.build import target
 from harness.compose import CONF, automatic, choices, compose_words
 from harness.errors import UserError
-from harness.logged import Logged, changes
+from harness.logged import EVALUATED, Logged, changes
 from harness.mask import MASK
 from harness.rerun.words import Words, has, path_of, set_values, without
 from harness.secrets import leaves
@@ -23,9 +23,6 @@ from harness.settings import PARTS
 
 _FOLLOW = ("model", "data/transform", "data/augment")
 """Groups that `auto` chooses by the kind of the data and the trainer."""
-
-_NOT_OURS = ("tracking", "resume", "sweep", "outputs", "data.cache")
-"""What a rerun does not take from a configuration that was made elsewhere: none of it bears on the scores."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,17 @@ def revise(logged: Logged, words: Words, outputs: Path, allow: Sequence[str] = (
     Raises:
         UserError: it names what it may not, a word does not fit it, or a secret is needed.
     """
+    if EVALUATED in logged.tags:
+        of = Logged(Path(logged.tags["evaluated.folder"])).label
+        raise UserError(
+            f"{logged.label} is an evaluation of {of} and trained nothing; rerun that one, or repeat this "
+            f"one with its own command: {logged.tags.get('command', 'python -m harness evaluate')}."
+        )
     stored = logged.config.copy()
     OmegaConf.set_struct(stored, False)
     foreign = trust.foreign(logged, outputs)
     if foreign:
-        trust.check(without(stored, [*words.touched(), *_NOT_OURS]), allow)
+        trust.check(without(stored, [*words.touched(), *trust.NOT_OURS]), allow)
     ours = compose_words([])
     notes = _settle(stored, ours, outputs, foreign)
     reference = _as_chosen(stored, logged)

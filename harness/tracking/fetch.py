@@ -134,7 +134,7 @@ def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
     parent = found.data.tags.get(_PARENT)
     of_fold = number is not None and number.isdecimal() and parent is not None
     run = client.get_run(parent) if of_fold else found
-    folder = outputs / FOLDER / run.info.run_id
+    folder = outputs / FOLDER / _sound(run.info.run_id)
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -145,6 +145,17 @@ def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder.absolute(), int(number) if of_fold else None
+
+
+def _sound(id: str) -> str:
+    """An id as it may name a folder here: whatever a store says, it leads nowhere else.
+
+    Raises:
+        UserError: it is none of MLflow's.
+    """
+    if not is_id(id):
+        raise UserError(f"the store calls a run {id!r}, which is no MLflow id; name a run of another store.")
+    return id
 
 
 @contextmanager
@@ -223,7 +234,7 @@ def _bring_models(copy: _Copy, key: str) -> None:
 
     outputs = copy.runs[key].outputs
     for output in outputs.model_outputs if outputs else ():
-        scratch = copy.folder / ".models" / output.model_id
+        scratch = copy.folder / ".models" / _sound(output.model_id.removeprefix("m-"))
         scratch.mkdir(parents=True)
         # By its place: a `models:/` address is looked up in the process's own store, whatever is said here.
         place = f"{copy.client.get_logged_model(output.model_id).artifact_location}/artifacts"

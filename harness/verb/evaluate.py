@@ -21,20 +21,27 @@ def main(words: list[str]) -> None:
     )
     parser.add_argument("--all", action="store_true", help="of the run's own data, also the rows it learned")
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
+    parser.allow()
     options = parser.parse_intermixed_args(words)
 
     from pathlib import Path
 
+    from harness import trust
     from harness.evaluated.evaluate import evaluate
-    from harness.logged import find
+    from harness.logged import BEST, LAST, find
     from harness.provenance import command
+    from harness.secrets import Secrets
 
-    logged = find(options.run, Path(options.outputs))
+    outputs = Path(options.outputs)
+    logged = trust.adopted(find(options.run, outputs), outputs, options.allow)
+    # What "last" and "best" stand for will be another run by then.
+    moving = options.run == LAST or options.run.endswith(f"/{BEST}")
+    told = [logged.label if moving and word == options.run else word for word in words]
     evaluate(
         logged,
         options.overrides,
         options.outputs,
-        command(["evaluate", *[logged.label if word == options.run else word for word in words]]),
+        Secrets(None, options.overrides).text(command(["evaluate", *told])),
         together=options.ensemble,
         everything=options.all,
     )

@@ -26,15 +26,17 @@ def main(words: list[str]) -> int:
     from harness.production.export.real import real_rows
     from harness.production.export.write import require, write
     from harness.production.predict import located
-    from harness.production.registry_read import SCHEMES
 
     outputs = Path(options.outputs)
-    with located(options.run, outputs, uri=options.uri, ensemble=options.ensemble) as folder:
+    with located(
+        options.run, outputs, uri=options.uri, ensemble=options.ensemble, allow=options.allow
+    ) as folder:
         out = _place(options, folder)
         require(options.format, out)
         path = None if options.rows is None else Path(options.rows).expanduser()
-        own = not options.run.startswith(SCHEMES)
-        export = write(folder, options.format, out, real_rows(folder, read(folder), path, own))
+        export = write(
+            folder, options.format, out, real_rows(folder, read(folder), path, _own(options, folder))
+        )
     checked = export.checked
     if not checked.passed:
         print(f"{_compared(checked)}: nothing was exported.", file=sys.stderr)
@@ -60,7 +62,20 @@ def _options(words: list[str]) -> Any:
     parser.add_argument("--ensemble", action="store_true", help="the mean over the models of all folds")
     parser.add_argument("--uri", help="the MLflow store of models:/ and runs:/, if not that of the outputs")
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
+    parser.allow()
     return parser.parse_args(words)
+
+
+def _own(options: Any, folder: Path) -> bool:
+    """Whether the source that the model names may be read: it is that of a run of ours."""
+    from harness.logged import find
+    from harness.production.registry_read import SCHEMES
+    from harness.trust import elsewhere
+
+    if options.run.startswith(SCHEMES):
+        return False
+    outputs = Path(options.outputs)
+    return not elsewhere(find(options.run, outputs).folder if options.ensemble else folder, outputs)
 
 
 def _place(options: Any, folder: Path) -> Path:

@@ -20,3 +20,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; `{self.prog} --help` says what can be given.")
+
+    def allow(self) -> None:
+        """Adds `--allow`, for verbs that build what the configuration of a run names."""
+        self.add_argument(
+            *("--allow", "-a"),
+            action="append",
+            default=[],
+            metavar="PACKAGE",
+            help="of a run made elsewhere: a package that its configuration may name, or env:NAME of a "
+            "variable",
+        )

@@ -29,7 +29,9 @@ def main(words: list[str]) -> None:
     from harness.production.bundle import read
 
     outputs = Path(options.outputs)
-    with predict.located(options.run, outputs, uri=options.uri, ensemble=options.ensemble) as folder:
+    with predict.located(
+        options.run, outputs, uri=options.uri, ensemble=options.ensemble, allow=options.allow
+    ) as folder:
         rows = source.open_source(given, read(folder))
         predictor = predict.opened(folder, options.device, embed=options.embed, batch=options.batch)
         beside = predict.check(predictor.bundle, rows)
@@ -62,6 +64,7 @@ def _options(words: list[str]) -> Any:
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, … (default: %(default)s)")
     parser.add_argument("--uri", help="the MLflow store of models:/ and runs:/, if not that of the outputs")
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
+    parser.allow()
     return parser.parse_args(words)
 
 

@@ -16,7 +16,7 @@ def main(words: list[str]) -> int:
     """
     options = _parser().parse_args(words)
 
-    from harness import gate
+    from harness import gate, trust
     from harness.logged import find
     from harness.production.promote import Wanted, candidate, promote
     from harness.production.registry import place
@@ -33,6 +33,7 @@ def main(words: list[str]) -> int:
         options.ensemble,
     )
     logged = find(options.run, outputs)
+    trust.check_models(logged, outputs, options.allow)
     found = candidate(logged, wanted.together)
     uri = place(options.uri, None if logged.state is None else logged.state.uri, outputs)
     passed = True
@@ -68,4 +69,5 @@ def _parser() -> Parser:
     parser.add_argument(
         "--uri", help="MLflow's address (default: where the run is, else the store in the outputs)"
     )
+    parser.allow()
     return parser

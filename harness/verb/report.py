@@ -34,7 +34,7 @@ def main(words: list[str]) -> None:
     path = (folder / REPORT if options.out is None else options.out).absolute()
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"{path} is no place for a page; give --out a file in a folder that there is.")
-    table, absent = table_of(logged)
+    table, absent = table_of(logged, outputs)
     try:
         write(path, logged, table, absent, thorough=True)
     except OSError as error:

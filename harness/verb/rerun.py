@@ -21,13 +21,7 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("overrides", nargs="*", help="what to change of it: GROUP=CHOICE or KEY=VALUE")
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
-    parser.add_argument(
-        *("--allow", "-a"),
-        action="append",
-        default=[],
-        metavar="PACKAGE",
-        help="of a run made elsewhere: a package that its configuration may name, or env:NAME of a variable",
-    )
+    parser.allow()
     parser.add_argument("--uri", help="the MLflow store that has the run, where it is not the default one")
     parser.add_argument("--dry", action="store_true", help="say what would be run, and train nothing")
     options = parser.parse_intermixed_args(words)

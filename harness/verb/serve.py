@@ -24,20 +24,22 @@ def main(words: list[str]) -> None:
     )
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
     parser.add_argument("--uri", help="MLflow's address, for models:/… (default: the store in the outputs)")
+    parser.allow()
     options = parser.parse_args(words)
 
     from harness.production import serve
+    from harness.production.registry_read import SCHEMES
 
     place, outputs = serve.Place(options.host, options.port, options.workers), Path(options.outputs)
     serve.check(place)
-    if options.model.startswith(serve.MODELS):
-        from harness.production.registry import place as registry
-
-        model = serve.of_registry(options.model, registry(options.uri, None, outputs), outputs)
+    if options.model.startswith(SCHEMES):
+        model = serve.of_registry(options.model, options.uri, outputs, options.allow)
     else:
+        from harness import trust
         from harness.logged import find
 
-        logged = find(options.model, outputs)
+        logged = find(options.model, outputs, options.uri)
+        trust.check_models(logged, outputs, options.allow)
         model = serve.of_bundle(logged.model, logged.label, outputs)
     print(f"{place.address}  (Ctrl-C ends it)")
     print(serve.request(model, place), flush=True)

@@ -71,7 +71,7 @@ def _point_to(seen: Any, uri: str, browse: bool) -> None:
 def _serve(seen: Any, store: Path, options: Any) -> None:
     """Becomes MLflow's server on a database file."""
     port = str(_free(options.host, options.port))
-    base = f"http://{options.host}:{port}"
+    base = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}"
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     print(f"{base}  (Ctrl-C ends it)", flush=True)
     pages = [] if seen is None else [*seen.links(base), *_views(seen, base)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from scipy import stats
 from harness.compare.board import board
 from harness.compare.choose import choose
 from harness.compare.comparison import compare
+from harness.compare.notes import notes
 from harness.compare.statistic import Paired
 from harness.compare.two import sections
 from harness.errors import UserError
@@ -194,7 +196,7 @@ def test_a_narrow_screen_loses_the_least_important_columns_and_says_so(make: Mak
     ("words", "options", "sentence"),
     [
         (["caled-a"], {}, "caled-a is no run, sweep or experiment below .*; did you mean called-a"),
-        (["a/fold-0"], {}, "a/fold-0 is no run below"),
+        (["a/fold-0"], {}, "a has no fold-0"),
         ([], {"by": "acuracy"}, "no run has the score 'acuracy'; did you mean .*test/accuracy"),
         (
             [],
@@ -276,3 +278,16 @@ def test_comparing_imports_neither_torch_nor_mlflow(make: Make, outputs: Path) -
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_evaluation_is_ranked_only_where_it_is_named(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [0.8]}, tracking__experiment="e")
+    journal = make("scored", {"test/accuracy": [0.99]}, tracking__experiment="e") / "journal.jsonl"
+    event = json.loads(journal.read_text())
+    event["tags"]["evaluated.run"] = "a"
+    journal.write_text(json.dumps(event) + "\n")
+    for words in ([], ["e"]):
+        assert [row.label for row in compare(words, outputs).board.rows] == ["a"]
+    found = compare(["a", "scored", "e"], outputs, each=False).board
+    assert [[run.label for run in row.runs] for row in found.rows] == [["scored"], ["a"]]
+    assert any(note.startswith("scored is an evaluation of a run, perhaps on rows") for note in notes(found))

@@ -162,3 +162,12 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     ):
         module.require("pt2", tmp_path)
     module.require("pt2", tmp_path / "new")
+
+
+def test_a_folder_with_anything_but_an_export_is_left_alone(tmp_path: Path) -> None:
+    for name in ("preprocessing.json", "model.pt2", "notes.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"--out must be a new folder or that of an earlier export"):
+        module.require("pt2", tmp_path)
+    (tmp_path / "notes.txt").unlink()
+    module.require("pt2", tmp_path)

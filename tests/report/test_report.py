@@ -28,6 +28,8 @@ from tests.conftest import Knock
 
 Finished = Callable[..., Path]
 
+OURS = Path("outputs")
+
 TABLE = "data/extract=breast_cancer"
 FOLDS = (TABLE, "split=kfold", "split.folds=3")
 
@@ -59,7 +61,7 @@ class Text(HTMLParser):
 
 def made(folder: Path, fold: int | None = None) -> str:
     logged = Logged(folder, fold)
-    return page(Material(logged, *table_of(logged)))
+    return page(Material(logged, *table_of(logged, OURS)))
 
 
 def result(folder: Path) -> dict[str, dict[str, float]]:
@@ -111,7 +113,7 @@ def test_a_worst_digit_is_shown_pixel_by_pixel(finished: Finished) -> None:
 
     from PIL import Image
 
-    table, _ = table_of(Logged(finished()))
+    table, _ = table_of(Logged(finished()), OURS)
     assert table is not None
     address = pictures(table, [5])[5]
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
@@ -175,7 +177,7 @@ def test_a_point_is_where_the_kept_model_puts_its_row(finished: Finished) -> Non
     from harness.production.rows import RowPredictor
 
     folder = finished("trainer=contrastive")
-    material = Material(Logged(folder), *table_of(Logged(folder)))
+    material = Material(Logged(folder), *table_of(Logged(folder), OURS))
     assert material.table is not None
     found = embedded(material.table, material.parts[0], folder / "model", thorough=True)
     assert found is not None
@@ -287,13 +289,13 @@ def test_a_source_that_is_gone_costs_the_raw_rows(finished: Finished, tmp_path: 
     folder = copied(finished(), tmp_path)
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("    target: digit\n", "    target: gone\n"))
-    table, absent = table_of(Logged(folder))
+    table, absent = table_of(Logged(folder), OURS)
     assert table is None
     assert absent.startswith("Its rows could not be read again: ")
 
 
 def test_a_stranger_s_configuration_is_not_run(finished: Finished) -> None:
-    table, absent = table_of(Logged(finished(), foreign=True))
+    table, absent = table_of(Logged(finished(), foreign=True), OURS)
     assert table is None
     assert absent == "The run was fetched from elsewhere, and its rows are not read for a report."
 

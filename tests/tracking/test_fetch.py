@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,3 +123,13 @@ def test_a_store_that_is_away_is_told_in_one_sentence_soon(
         fetch(NOBODY, outputs, "sqlite:///nix.db")
     with pytest.raises(UserError, match="--uri: uri must be null, a server such as"):
         fetch(NOBODY, outputs, "nix")
+
+
+@pytest.mark.parametrize("id", ["../../elsewhere", "", "a" * 31, "/etc"])
+def test_what_a_store_calls_a_run_leads_nowhere_else(
+    id: str, outputs: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SimpleNamespace(info=SimpleNamespace(run_id=id), data=SimpleNamespace(tags={}))
+    monkeypatch.setattr("harness.tracking.fetch._run", lambda client, wanted: run)
+    with pytest.raises(UserError, match=r"^the store calls a run .*, which is no MLflow id; name a run of"):
+        fetch("a" * 32, outputs, uri)

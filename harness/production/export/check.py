@@ -79,7 +79,8 @@ def check(
         with torch.no_grad():
             direct = [out.numpy() for out in graph(*(torch.from_numpy(values) for values in part.values()))]
         found = run(part)
-        difference = _worst(difference, *map(largest, found, direct))
+        apiece = [largest(ours, theirs) for ours, theirs in zip(found, direct, strict=True)]
+        difference = _worst(difference, *apiece)
         apart = _worst(apart, largest(found[0], wanted[np.arange(size) % rows]))
     return Checked(rows, sizes, difference, apart, TOLERANCE if bundle.autocast is None else HALF)
 
