@@ -8,6 +8,7 @@ environment, whose values it could send away in an address.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
 import sys
@@ -112,8 +113,15 @@ def check_bundle(folder: Path, outputs: Path, allow: Sequence[str] = ()) -> None
 
 
 def _check_bundle(folder: Path, allow: Sequence[str]) -> None:
-    """The parts that are built of it, and its members."""
+    """The parts that are built of it, the code that would be carried along with it, and its members."""
     bundle = read(folder)
+    for path in json.loads((folder / FACTS).read_text(encoding="utf-8")).get("code", ()):
+        name = Path(str(path)).stem
+        if name not in _allowed(allow):
+            raise UserError(
+                f"{folder / FACTS} names code at {path} to be carried along, and {_ELSEWHERE}; read that code, "
+                f"then allow it with --allow {name}."
+            )
     parts = {name: bundle.config.get(name) for name in ("model", "trainer")}
     check({**parts, "data": {"transform": (bundle.config.get("data") or {}).get("transform")}}, allow)
     for name in bundle.members:
@@ -137,8 +145,7 @@ def check(config: Mapping[str, Any], allow: Sequence[str] = ()) -> None:
         UserError: it names something else, or `allow` holds what is no package.
     """
     plain: Any = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else config
-    project = find()
-    allowed = [*allow, *(() if project is None else project.allow)]
+    allowed = _allowed(allow)
     for word in allowed:
         _check_word(word)
     for key, text in _texts(plain, ""):
@@ -146,6 +153,12 @@ def check(config: Mapping[str, Any], allow: Sequence[str] = ()) -> None:
     _check_words(plain)
     for key, name in _targets(plain, ""):
         _check_target(key, name, allowed)
+
+
+def _allowed(allow: Sequence[str]) -> list[str]:
+    """What the command allows, and what the user's project allows for good."""
+    project = find()
+    return [*allow, *(() if project is None else project.allow)]
 
 
 def _check_word(word: str) -> None:

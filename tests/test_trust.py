@@ -219,6 +219,19 @@ def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(
     assert trust.adopted(ours, outputs) is ours
 
 
+def test_code_that_a_model_from_elsewhere_would_bring_along_is_asked_about(
+    finished: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "theirs"
+    shutil.copytree(finished("data/extract=breast_cancer") / "model", folder)
+    facts = folder / "bundle.json"
+    told = json.loads(facts.read_text())
+    facts.write_text(json.dumps({**told, "code": ["/etc/shadow"]}))
+    with pytest.raises(UserError, match=r"names code at /etc/shadow .* allow it with --allow shadow\.$"):
+        trust.check_bundle(folder, tmp_path / "outputs")
+    trust.check_bundle(folder, tmp_path / "outputs", ["shadow"])
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -29,6 +29,7 @@ from harness.trainer.device import find_device
 
 _SAID_EVERY = 0.5  # seconds
 _NAMED = 5  # a line names this many values at most
+_MOST_UNSEEN = 10_000  # values of a column
 
 _TYPES = {"string": pa.string(), "long": pa.int64(), "double": pa.float64()}
 
@@ -201,7 +202,9 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
             if count:
                 account.gaps[str(column)] = account.gaps.get(str(column), 0) + int(count)
         for column, values in _unseen(predictor, rows).items():
-            account.unseen.setdefault(column, set()).update(values)
+            known = account.unseen.setdefault(column, set())
+            if len(known) < _MOST_UNSEEN:  # of a column of free text, each row has another
+                known.update(values)
     table = piece.carried
     if bundle.id is not None:
         table = pa.table({bundle.id: pa.Array.from_pandas(answers.index)})
