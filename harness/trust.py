@@ -119,7 +119,7 @@ def _check_bundle(folder: Path, allow: Sequence[str]) -> None:
         name = Path(str(path)).stem
         if name not in _allowed(allow):
             raise UserError(
-                f"{folder / FACTS} names code at {path} to be carried along, and {_ELSEWHERE}; read that code, "
+                f"{folder / FACTS} names code at {path} to be carried along, and {_ELSEWHERE}; read it, "
                 f"then allow it with --allow {name}."
             )
     parts = {name: bundle.config.get(name) for name in ("model", "trainer")}
