@@ -126,6 +126,12 @@ def terminal(here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     terminal.clear()
 
 
+@pytest.fixture(scope="session")
+def serving() -> Any:
+    """`with serving.running(command, folder) as served`: see tests/service/serving.py."""
+    return _service("serving")
+
+
 @pytest.fixture
 def graphql_server() -> Iterator[Any]:
     """A GraphQL server: see `GraphqlServer` in tests/service/graphql_server.py."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,19 @@ def test_it_answers_the_same_rows_with_the_same_bits(
                 assert found[column].to_numpy().tobytes() == said[column].to_numpy().tobytes()
             else:
                 assert found[column].tolist() == said[column].tolist()
+
+
+def test_mlflows_own_server_answers_there_as_the_run_does(
+    python: Path, models: dict[str, Path], serving: Any, tmp_path: Path
+) -> None:
+    folder = models["table"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"  # as in an activated one
+    command = [str(python), "-P", "-m", "mlflow", "models", "serve", "-m", str(folder / "model")]
+    with serving.running([*command, "--env-manager", "local"], tmp_path, environment) as served:
+        status, answer = served.about(pd.read_parquet(folder / "rows.parquet"))
+    assert status == 200
+    assert answer["predictions"] == pd.read_parquet(folder / "said.parquet").to_dict(orient="records")
 
 
 def test_only_what_a_model_needs_is_asked_for(models: dict[str, Path]) -> None:
