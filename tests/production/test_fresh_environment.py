@@ -77,14 +77,17 @@ def python(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return python
 
 
-def test_it_answers_the_same_rows_with_the_same_bits(
-    python: Path, models: dict[str, Path], tmp_path: Path
+def test_it_answers_the_same_rows_with_the_same_bits_in_a_program_and_over_http(
+    python: Path, models: dict[str, Path], serving: Any, tmp_path: Path
 ) -> None:
+    """One test: the environment takes minutes to make, and each process of pytest would make its own."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"  # as in an activated one
+    environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
     done = subprocess.run(
         [str(python), "-P", "-c", PREDICT, *map(str, models.values())],
         cwd=tmp_path,
-        env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        env=environment,
         capture_output=True,
         text=True,
     )
@@ -100,18 +103,13 @@ def test_it_answers_the_same_rows_with_the_same_bits(
             else:
                 assert found[column].tolist() == said[column].tolist()
 
-
-def test_mlflows_own_server_answers_there_as_the_run_does(
-    python: Path, models: dict[str, Path], serving: Any, tmp_path: Path
-) -> None:
-    folder = models["table"]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"  # as in an activated one
-    command = [str(python), "-P", "-m", "mlflow", "models", "serve", "-m", str(folder / "model")]
+    command = [str(python), "-P", "-m", "mlflow", "models", "serve", "-m", str(models["table"] / "model")]
     with serving.running([*command, "--env-manager", "local"], tmp_path, environment) as served:
-        status, answer = served.about(pd.read_parquet(folder / "rows.parquet"))
+        status, answer = served.about(pd.read_parquet(models["table"] / "rows.parquet"))
     assert status == 200
-    assert answer["predictions"] == pd.read_parquet(folder / "said.parquet").to_dict(orient="records")
+    assert answer["predictions"] == pd.read_parquet(models["table"] / "said.parquet").to_dict(
+        orient="records"
+    )
 
 
 def test_only_what_a_model_needs_is_asked_for(models: dict[str, Path]) -> None:
