@@ -21,8 +21,8 @@ from benchmarks.gpu import PUBLISHED
 from benchmarks.measure import Comparison, take_turns
 from benchmarks.step import assemble
 from benchmarks.synthetic import Scale, Synthetic, parts
-from harness.checkpoint import file
-from harness.progress import Progress
+from harness.checkpoint import checkpoint_file
+from harness.core.progress import Progress
 
 ROUNDS = 9
 SMALL = ["data/extract=digits", "trainer.device=cpu"]
@@ -83,7 +83,7 @@ def epochs_of(words: list[str], epochs: int) -> Iterator[Progress]:
 def seconds_of_a_checkpoint(progress: Progress, path: Path) -> float:
     """To copy the state and to have it on the disk."""
     began = perf_counter()
-    file.write(path, progress.state(), {"epoch": progress.epoch})
+    checkpoint_file.write(path, progress.state(), {"epoch": progress.epoch})
     return perf_counter() - began
 
 

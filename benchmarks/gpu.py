@@ -27,7 +27,7 @@ from benchmarks.bare import card, contrastive
 from benchmarks.measure import Comparison, Unable, take_turns
 from benchmarks.step import groups_of
 from benchmarks.synthetic import Scale, Synthetic, parts
-from harness.protocol import Augment
+from harness.core.protocol import Augment
 
 ROUNDS = 3
 PUBLISHED = 2470  # images/s; see above

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from benchmarks.bare import contrastive, semi_supervised
 from benchmarks.measure import Comparison, take_turns
 from benchmarks.step import BATCH, assemble, cost, optimizer_of, train_with_harness
-from harness.experiment import Experiment
+from harness.prepare.experiment import Experiment
 
 _EMA = 0.99  # of conf/trainer/semi_supervised.yaml
 

@@ -15,16 +15,16 @@ from time import perf_counter
 import torch
 
 from benchmarks.memory import held
-from harness import pipeline
-from harness.build import build
-from harness.compose import compose
-from harness.plan import make_plan
+from harness.config.compose import compose
+from harness.config.instantiate import build
+from harness.prepare import data_pipeline
+from harness.prepare.plan import make_plan
 
 
 def main(epochs: int, words: list[str]) -> None:
     """Prints a list of each."""
     plan = make_plan(compose(words))
-    _, arrays = pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+    _, arrays = data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
     loaders = build(plan.cfg.data.load, "data.load")(arrays, plan.folds[0], torch.device("cpu"))
     seconds, megabytes = [], []
     for _ in range(epochs):

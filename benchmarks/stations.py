@@ -22,10 +22,10 @@ import skops.io  # noqa: F401  # by which the cache keeps a fitted transform
 import torch
 
 from benchmarks.memory import peak
-from harness import pipeline
-from harness.build import build
-from harness.compose import compose
-from harness.plan import make_plan
+from harness.config.compose import compose
+from harness.config.instantiate import build
+from harness.prepare import data_pipeline
+from harness.prepare.plan import make_plan
 
 
 def main(folds: int, words: list[str]) -> None:
@@ -33,7 +33,7 @@ def main(folds: int, words: list[str]) -> None:
     began = perf_counter()
     plan = make_plan(compose(words))
     for fold in plan.folds[:folds]:
-        _, arrays = pipeline.shape(plan.cfg, plan.table, fold, plan.cache)
+        _, arrays = data_pipeline.shape(plan.cfg, plan.table, fold, plan.cache)
         loaders = build(plan.cfg.data.load, "data.load")(arrays, fold, torch.device("cpu"))
         del arrays, loaders  # no fold's data stays while the next is prepared
     print(json.dumps({"seconds": perf_counter() - began, "megabytes": peak()}))

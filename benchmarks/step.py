@@ -31,14 +31,14 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.measure import Comparison, take_turns
-from harness.arrays import Arrays
-from harness.build import build
-from harness.compose import compose
-from harness.experiment import Experiment, prepare
-from harness.fold import Fold
-from harness.plan import make_plan
-from harness.stop import Stop
-from harness.task import Task
+from harness.config.compose import compose
+from harness.config.instantiate import build
+from harness.core.arrays import Arrays
+from harness.core.fold import Fold
+from harness.core.task import Task
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.plan import make_plan
+from harness.runtime.stop_signals import Stop
 
 _CANCER = ["data/extract=breast_cancer", "model.widths=[64]", "model.dropout=0"]
 

@@ -14,10 +14,10 @@ from time import perf_counter
 
 from benchmarks.measure import Comparison, Unable
 from benchmarks.sweeping.trials import Span, spans, sweep
-from harness.sweep.ledger import Budget, Ledger
-from harness.sweep.lock import study_lock
-from harness.sweep.snapshot import Objective
-from harness.sweep.storage import load_or_create, open_storage
+from harness.sweep.study.snapshot import Objective
+from harness.sweep.study.study_lock import study_lock
+from harness.sweep.study.study_storage import load_or_create, open_storage
+from harness.sweep.study.trial_queue import Budget, Ledger
 
 ROUNDS = 1
 TRIALS, HUNDRED = 1000, 100

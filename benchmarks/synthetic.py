@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch, Loaders
-from harness.build import build
-from harness.compose import compose
-from harness.experiment import new_model
-from harness.task import Task
+from harness.config.compose import compose
+from harness.config.instantiate import build
+from harness.core.arrays import Batch, Loaders
+from harness.core.task import Task
+from harness.prepare.experiment import new_model
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig
 
-from harness.errors import Interrupted, UserError, near
-from harness.project import enter
-from harness.secrets import Secrets
+from harness.core.errors import Interrupted, UserError, near
+from harness.runtime.secret_values import Secrets
+from harness.runtime.user_project import enter
 
 VERBS = (
     *("check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
@@ -39,7 +39,7 @@ def door(words: list[str]) -> int:
     # anything else besides, spinning makes the small steps of small networks up to a hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if _several():
-        from harness.peers import together
+        from harness.runtime.torchrun import together
 
         return together(_answer, words)
     return _answer(words)
@@ -71,20 +71,20 @@ def _fate() -> AbstractContextManager[None]:
     """Under torchrun, the error of one process is that of all."""
     if not _several():
         return nullcontext()
-    from harness.peers import fate
+    from harness.runtime.torchrun import fate
 
     return fate()
 
 
 def verb(name: str, words: list[str]) -> int:
-    """Runs `harness/verb/<name>.py`.
+    """Runs `harness/cli/<name>.py`.
 
     Raises:
         UserError: there is no such verb.
     """
     if name not in VERBS:
         raise UserError(f"there is no verb {name!r}; {near(name, VERBS)} (A setting is KEY=VALUE.)")
-    main_of_verb: Any = import_module(f"harness.verb.{name}").main
+    main_of_verb: Any = import_module(f"harness.cli.{name}").main
     return int(main_of_verb(words) or 0)
 
 
@@ -97,8 +97,15 @@ def experiment(words: list[str], task: Task) -> None:
     from hydra._internal.utils import get_args_parser
     from hydra.core.hydra_config import HydraConfig
 
-    from harness.cache.command import command
-    from harness.compose import CONF, as_typed, automatic, compose_words, first_values, register_resolvers
+    from harness.config.compose import (
+        CONF,
+        as_typed,
+        automatic,
+        compose_words,
+        first_values,
+        register_resolvers,
+    )
+    from harness.data.cache.command_scope import command
 
     register_resolvers()
     words = [as_typed(word) for word in words]
@@ -128,7 +135,7 @@ def _token() -> str | None:
     """The cache's word for this command, which all processes of torchrun share."""
     if not _several():
         return None
-    from harness.distributed import share
+    from harness.runtime.distributed import share
 
     return share(secrets.token_hex(8))
 
@@ -176,8 +183,8 @@ class Task:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        from harness.provenance import command
         from harness.run import run
+        from harness.runtime.provenance import command
 
         hydra_cfg = HydraConfig.get()
         folder = Path(hydra_cfg.runtime.output_dir)
@@ -215,7 +222,7 @@ def _follow(cfg: DictConfig) -> None:
     """Of the processes of torchrun, rank 0 alone tells MLflow."""
     from omegaconf import OmegaConf
 
-    from harness.distributed import rank
+    from harness.runtime.distributed import rank
 
     if rank() > 0:
         OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)
@@ -237,11 +244,11 @@ def discard(folder: Path) -> None:
 
 
 def _tell(error: BaseException, words: list[str], secrets: Secrets) -> int:
-    from harness.explain import explain
+    from harness.config.error_messages import explain
 
     status, sentence, trace = explain(error, words)
     if _several() and sentence:
-        from harness.peers import voice
+        from harness.runtime.torchrun import voice
 
         introduced = voice(status, secrets.text(sentence))
         if introduced is None:

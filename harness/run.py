@@ -18,32 +18,29 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from harness import final
-from harness.assess import assess
-from harness.batch_size import sized
-from harness.debug.mode import Mode, limited, mode
-from harness.examine import examine
-from harness.experiment import Experiment, prepare
-from harness.fold import Fold
-from harness.memory import enough_memory
-from harness.page import Page
-from harness.peers import fate
-from harness.plan import make_plan
-from harness.pretrain.train import pretrained
-from harness.progress import Progress
-from harness.record import Record
-from harness.restored import restored
-from harness.resume import rehearse, starting
-from harness.shortcut import callable_too
-from harness.stop import Stop
-from harness.summary import Result
-from harness.table import Table
-from harness.trial import Trial
+from harness.core.fold import Fold
+from harness.core.progress import Progress
+from harness.core.table import Table
+from harness.debug.debug_mode import Mode, limited, mode
+from harness.prepare.batch_size import sized
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.plan import make_plan
+from harness.record.fold_record import Page
+from harness.record.run_record import Record
+from harness.runs.run_result import Result
+from harness.runs.trial import Trial
+from harness.runtime.isolation import restored
+from harness.runtime.out_of_memory import enough_memory
+from harness.runtime.stop_signals import Stop
+from harness.runtime.torchrun import fate
+from harness.stages import refit
+from harness.stages.deferred_test import examine
+from harness.stages.pretrain import pretrained
+from harness.stages.resume import rehearse, starting
+from harness.stages.score_fold import assess
 
 Consumer = Callable[[Fold, Progress], None]
 """May also have a method `fold_done(fold, scores)`, see `run`."""
-
-callable_too(__name__)
 
 
 @restored()
@@ -58,7 +55,7 @@ def run(
     """Runs every fold of one experiment and returns what `result.json` holds.
 
     Args:
-        cfg: a composed configuration, see `harness.compose.compose`.
+        cfg: a composed configuration, see `harness.config.compose.compose`.
         folder: where the run leaves its files; made if it does not exist. With `resume` set, the run goes
             on where it was begun.
         consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own. One
@@ -86,7 +83,7 @@ def run(
         ready = [prepare(plan, start.next(plan.folds))]
         rehearse(ready[0], start)
         if trial is None:
-            final.rehearse(plan)
+            refit.rehearse(plan)
         with Stop() as stop, Record(plan, start, command, trial) as record, fate():
             record.opening(ready[0])
             if debug.says:
@@ -102,7 +99,7 @@ def run(
                     del experiment
                 tell_done(page, consumers)
             if trial is None:
-                final.make(plan, record, stop)
+                refit.make(plan, record, stop)
     if record.withheld and (trial is None or trial.tests):  # an earlier process left its test rows alone
         return examine(cfg, start.folder, command, trial)
     return record.result

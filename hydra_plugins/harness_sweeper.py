@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 
 class HarnessSweeper(Sweeper):
-    """Trials of a search space, each a run in a folder of its own; see `harness.sweep.conduct`."""
+    """Trials of a search space, each a run in a folder of its own; see `harness.sweep.run_sweep`."""
 
     def __init__(self) -> None:
         self._config: DictConfig | None = None
@@ -22,7 +22,7 @@ class HarnessSweeper(Sweeper):
         self._made = getattr(task_function, "made", [])
 
     def sweep(self, arguments: list[str]) -> Any:
-        from harness.sweep.conduct import conduct
+        from harness.sweep.run_sweep import conduct
 
         assert self._config is not None
         assert self._context is not None

@@ -150,7 +150,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def run_once(*words: str) -> Path:
         if words not in made:
-            from harness.compose import compose
+            from harness.config.compose import compose
             from harness.run import run
 
             outputs = tmp_path_factory.mktemp("finished") / "outputs"

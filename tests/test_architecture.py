@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from harness.build import target
-from harness.node import nodes
+from harness.config.instantiate import target
+from harness.config.nodes import nodes
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "harness"
@@ -28,144 +29,55 @@ each_choice = pytest.mark.parametrize(
     "file", [yaml for yaml in YAMLS if yaml.parent != CONF], ids=lambda file: str(file.relative_to(CONF))
 )
 
-ROOMS = (
-    "data.extract",
-    "data.transform",
-    "data.augment",
-    "data.load",
-    "split",
-    "guard",
-    "model",
-    "trainer",
-    "evaluate",
-    "tracking",
+ORDER: tuple[tuple[str, ...], ...] = (
+    ("core", "loss"),
+    ("runtime", "runs", "model", "split", "evaluate", "data.augment", "data.transform", "leakage"),
+    ("config", "data.extract", "data.load", "checkpoint", "tracking", "console"),
+    ("trainer", "bundle"),
+    ("report", "deploy", "data.cache"),
+    ("prepare", "compare"),
+    ("record", "testing"),
+    ("debug", "clean"),
+    ("stages",),
+    ("run",),
+    ("sweep", "replay", "api"),
+    ("cli", "__main__", "__init__", "data"),
 )
-FLOORS = {
-    3: ("__main__", "notebook", "explain", "verb", "sweep"),
-    2: (
-        "run",
-        "assess",
-        "examine",
-        "debug",
-        "batch_size",
-        "pretrain",
-        "plan",
-        "origin",
-        "exposure",
-        "pipeline",
-        "cache",
-        "record",
-        "card",
-        "silent",
-        "resume",
-        "same",
-        "tally",
-        "facts",
-        "log",
-        "page",
-        "experiment",
-        "auto",
-        "build",
-        "settings",
-        "compose",
-        "secrets",
-        "logged",
-        "trust",
-        "rerun",
-        "evaluated",
-        "final",
-        "compare",
-        "gate",
-        "clean",
-        "shown",
-        "contract",
-        "predictions",
-        "report",
-        "screen",
-        "plot",
-        "production",
-    ),
-    1: ROOMS,
-    0: (
-        "annotation",
-        "arrays",
-        "checkpoint",
-        "distributed",
-        "errors",
-        "finding",
-        "fold",
-        "journal",
-        "layout",
-        "loss",
-        "mask",
-        "memory",
-        "node",
-        "parts",
-        "past",
-        "partners",
-        "peers",
-        "predictor",
-        "progress",
-        "project",
-        "protocol",
-        "provenance",
-        "restored",
-        "scores",
-        "seed",
-        "shortcut",
-        "stop",
-        "summary",
-        "sweep_folder",
-        "table",
-        "task",
-        "trial",
-    ),
-}
-"""Of floor 0, `annotation`, `checkpoint`, `journal`, `layout`, `provenance`, `stop` and `summary` are there
-because they import nouns alone."""
+"""The packages of harness from bottom to top. A module imports its own package or an earlier line; packages
+of one line do not import each other. `cli`, `__main__` and `__init__` are the entry points."""
 
-CORRIDOR = (
-    "__main__",
-    "explain",
-    "run",
-    "assess",
-    "examine",
-    "debug",
-    "batch_size",
-    "pretrain",
-    "plan",
-    "origin",
-    "exposure",
-    "pipeline",
-    "logged",
-    "trust",
-    "rerun",
-    "evaluated",
-    "final",
-    "notebook",
-    "contract",
-    "production",
-    "record",
-    "resume",
-    "experiment",
-    "auto",
-    "build",
-    "compose",
-    "secrets",
-    "sweep",
-)
+ENTRY_POINTS = (("cli", "__main__"), ("__init__",))
+"""The last line in order: `__main__` imports `cli`, and `__init__` names `api` only."""
+
+ROOT_MODULES = {"__init__", "__main__", "run", "api"}
+
 HOMES = {
-    "hydra": CORRIDOR,
-    "omegaconf": CORRIDOR,
+    "hydra": (
+        "__main__",
+        "api",
+        "cli",
+        "config",
+        "runtime",
+        "prepare",
+        "record",
+        "stages",
+        "replay",
+        "sweep",
+    ),
+    "omegaconf": (
+        *("__main__", "api", "cli", "config", "runtime", "runs", "prepare", "record", "stages", "debug"),
+        *("run", "bundle", "replay", "sweep", "testing"),
+    ),
     "optuna": ("sweep",),
-    "pytest": ("contract",),
-    "hypothesis": ("contract",),
-    "mlflow": ("tracking", "production"),
-    "typeguard": ("annotation", "contract"),
-    "rich": ("screen", "sweep"),
+    "pytest": ("testing",),
+    "hypothesis": ("testing",),
+    "mlflow": ("tracking", "bundle", "deploy", "cli"),
+    "typeguard": ("config", "testing"),
+    "rich": ("console", "sweep"),
     "plotly": ("sweep",),
-    "matplotlib": ("plot",),
+    "matplotlib": ("record",),
 }
+"""Which packages may import a third party; a third party that is not listed may be imported anywhere."""
 
 
 @cache
@@ -183,10 +95,25 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 yield whole if whole in MODULES else str(node.module)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from _named(node.args[0])
+        elif isinstance(node, ast.List | ast.Tuple):  # a command: what follows `-m` is imported by a process
+            for option, module in itertools.pairwise(node.elts):
+                if isinstance(option, ast.Constant) and option.value == "-m":
+                    yield from _named(module)
+
+
+def _named(node: ast.expr) -> Iterator[str]:
+    """The modules that a text means; those of a whole package where its last name is put in at run time."""
+    if isinstance(node, ast.Constant):
+        yield str(node.value)
+    elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+        package = str(node.values[0].value)
+        yield from (module for module in MODULES if package.endswith(".") and module.startswith(package))
 
 
 def name(file: Path) -> str:
-    """`trainer.best` for harness/trainer/best.py; empty for the package itself."""
+    """`trainer.best` for harness/trainer/best_epoch.py; empty for the package itself."""
     return ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
 
 
@@ -194,30 +121,36 @@ def lies_in(module: str, place: str) -> bool:
     return f"{module}.".startswith(f"{place}.")
 
 
-def floor(module: str) -> int:
-    for number, places in FLOORS.items():
-        if any(lies_in(module, place) for place in places):
-            return number
-    raise AssertionError(f"harness.{module} stands on no floor; write it into FLOORS")
+def package(module: str) -> str:
+    """The entry of ORDER that a module of harness belongs to, such as `data.load`."""
+    places = sorted((place for line in ORDER for place in line), key=len, reverse=True)
+    found = next((place for place in places if lies_in(module or "__init__", place)), None)
+    assert found is not None, f"harness.{module} is in no package of ORDER; add it"
+    return found
+
+
+def line(place: str) -> int:
+    return next(number for number, places in enumerate(ORDER) if place in places)
 
 
 def own(file: Path) -> list[str]:
-    """The modules of this package that a file imports, without its name; the package itself left out."""
-    return [found.removeprefix("harness.") for found in imports(file) if found.startswith("harness.")]
+    """The modules of this package that a file imports, without its name."""
+    return [found.removeprefix("harness").lstrip(".") for found in imports(file) if lies_in(found, "harness")]
 
 
 @each_file
-def test_imports_run_downward_only(file: Path) -> None:
-    if name(file) and name(file) not in ("data",):
-        for found in own(file):
-            assert floor(found) <= floor(name(file)), f"{name(file)} imports {found}, which stands above it"
+def test_a_module_imports_its_own_package_or_an_earlier_line(file: Path) -> None:
+    here = package(name(file))
+    for found in own(file):
+        there = package(found)
+        entry = here == "__main__" and there == "cli"
+        assert here == there or line(there) < line(here) or entry, (
+            f"{name(file) or '__init__'} imports {found or '__init__'}, and {there} is not below {here}"
+        )
 
 
-@each_file
-def test_a_room_never_imports_a_sibling(file: Path) -> None:
-    rooms = [room for room in ROOMS if lies_in(name(file), room)]
-    for found in own(file) if rooms else ():
-        assert floor(found) == 0 or lies_in(found, rooms[0]), f"{name(file)} imports its sibling {found}"
+def test_the_root_holds_four_modules() -> None:
+    assert {file.stem for file in PACKAGE.glob("*.py")} == ROOT_MODULES
 
 
 def test_no_import_leads_back_to_itself() -> None:
@@ -225,7 +158,7 @@ def test_no_import_leads_back_to_itself() -> None:
         assert module not in path, " -> ".join([*path, module])
         if module not in done:
             for found in imports(MODULES[module]):
-                if found in MODULES and found != "harness":
+                if found in MODULES:
                     visit(found, (*path, module))
             done.add(module)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.build import build
-from harness.compose import compose
+from harness.config.compose import compose
+from harness.config.instantiate import build
 
 DOCS = Path(__file__).parents[1] / "docs"
 QUICK = ("tracking=none", "trainer.epochs=1", "trainer.device=cpu")
@@ -40,7 +40,9 @@ def words(command: str) -> list[str]:
 def test_every_sweep_of_the_guide_would_begin(
     knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("harness.sweep.rehearsal._COMPOSED", 8)  # few points tell whether it can be read
+    monkeypatch.setattr(
+        "harness.sweep.preflight.preflight._COMPOSED", 8
+    )  # few points tell whether it can be read
     for name, module in EXTRAS.items():
         if f"hydra/launcher={name}" in command:
             pytest.importorskip(module)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from harness.compose import CONF
-from harness.contract.trainer import experiment_of
+from harness.config.compose import CONF
+from harness.testing.trainer_suite import experiment_of
 
 # auto is one of the others; timm is an optional dependency with a test of its own.
 MODELS = sorted({path.stem for path in (CONF / "model").glob("*.yaml")} - {"auto", "timm"})

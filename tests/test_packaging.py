@@ -71,7 +71,7 @@ def test_the_wheel_carries_every_yaml_inside_the_package(dist: Path) -> None:
 
 
 def test_a_wheel_runs_in_any_folder_without_the_checkout(site: Path, tmp_path: Path) -> None:
-    imports = "import harness.compose as h, hydra_plugins.harness_sweeper as s"
+    imports = "import harness.config.compose as h, hydra_plugins.harness_sweeper as s"
     where = f"{imports}; print(h.__file__, h.CONF, s.__file__)"
     code, conf, plugin = python("-c", where, cwd=tmp_path, path=site).split()
     assert code == str(site / "harness" / "compose.py")
@@ -84,7 +84,7 @@ def test_a_wheel_runs_in_any_folder_without_the_checkout(site: Path, tmp_path: P
 
 
 def test_the_editable_install_runs_in_any_folder_on_the_yaml_of_the_checkout(tmp_path: Path) -> None:
-    printed = python("-c", "import harness.compose as h; print(h.CONF)", cwd=tmp_path)
+    printed = python("-c", "import harness.config.compose as h; print(h.CONF)", cwd=tmp_path)
     assert printed.strip() == str(ROOT / "conf")
     assert "convnet" in python("-m", "harness", "ls", "model", cwd=tmp_path)
 

@@ -13,13 +13,13 @@ from omegaconf import OmegaConf
 from scipy import stats
 from sklearn.datasets import load_iris
 
-from harness.compose import compose
-from harness.errors import Diverged, UserError
-from harness.fold import Fold
-from harness.journal import read
-from harness.progress import Progress
+from harness.config.compose import compose
+from harness.core.errors import Diverged, UserError
+from harness.core.fold import Fold
+from harness.core.progress import Progress
 from harness.run import run
-from harness.summary import Result
+from harness.runs.journal import read
+from harness.runs.run_result import Result
 
 FAST = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=3", "trainer.device=cpu", "tracking=none"]
 FOLDS = ["split=stratified_kfold", "split.folds=3"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.compose import compose
-from harness.errors import Interrupted, Pruned, UserError
-from harness.fold import Fold
-from harness.journal import Event, read
-from harness.progress import Progress
+from harness.config.compose import compose
+from harness.core.errors import Interrupted, Pruned, UserError
+from harness.core.fold import Fold
+from harness.core.progress import Progress
 from harness.run import run
-from harness.summary import Result
-from harness.trial import Trial
+from harness.runs.journal import Event, read
+from harness.runs.run_result import Result
+from harness.runs.trial import Trial
 
 FAST = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=3", "trainer.device=cpu", "tracking=none"]
 FOLDS = ["split=stratified_kfold", "split.folds=3"]

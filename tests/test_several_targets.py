@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, roc_auc_score
 
-from harness.compose import compose
-from harness.production.rows import RowPredictor
+from harness.bundle.row_predictor import RowPredictor
+from harness.config.compose import compose
 from harness.run import run
 
 QUICK = ["trainer.epochs=2", "tracking=none", "trainer.device=cpu", "split.guard=off", "data.cache=off"]

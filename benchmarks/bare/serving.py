@@ -9,7 +9,7 @@ import pandas as pd
 import uvicorn
 from fastapi import FastAPI
 
-from harness.production.ensemble import open_predictor
+from harness.bundle.ensemble import open_predictor
 
 predict = open_predictor(sys.argv[1])
 app = FastAPI()

@@ -15,10 +15,10 @@ from time import time
 import optuna
 import torch
 
-from harness.compose import compose
-from harness.experiment import prepare
-from harness.plan import make_plan
-from harness.stop import Stop
+from harness.config.compose import compose
+from harness.prepare.experiment import prepare
+from harness.prepare.plan import make_plan
+from harness.runtime.stop_signals import Stop
 
 
 def main(told: str, trials: str, *words: str) -> None:

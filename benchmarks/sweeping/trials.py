@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from benchmarks.measure import ONE_THREAD
-from harness.sweep.storage import open_storage, studies
+from harness.sweep.study.study_storage import open_storage, studies
 
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 

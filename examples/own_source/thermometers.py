@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.errors import UserError
-from harness.table import Table
+from harness.core.errors import UserError
+from harness.core.table import Table
 
 
 class Thermometers:

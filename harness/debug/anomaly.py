@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from harness.errors import Diverged
-from harness.experiment import Experiment
-from harness.page import Page
+from harness.core.errors import Diverged
+from harness.prepare.experiment import Experiment
+from harness.record.fold_record import Page
 from harness.trainer.universal import UniversalTrainer
 
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import final
 
-from harness.debug.few import Few, each
-from harness.experiment import Experiment
-from harness.page import Page
+from harness.debug.first_batches import Few, each
+from harness.prepare.experiment import Experiment
+from harness.record.fold_record import Page
 
 
 @final

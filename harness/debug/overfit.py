@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, final
 
-from harness.debug.steps import losses
-from harness.errors import Unproved
-from harness.experiment import Experiment
-from harness.page import Page
+from harness.core.errors import Unproved
+from harness.debug.step_observer import losses
+from harness.prepare.experiment import Experiment
+from harness.record.fold_record import Page
 
 
 @final

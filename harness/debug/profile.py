@@ -9,9 +9,9 @@ from typing import Any, final
 
 import torch
 
-from harness.debug.steps import unjudged
-from harness.experiment import Experiment
-from harness.page import Page
+from harness.debug.step_observer import unjudged
+from harness.prepare.experiment import Experiment
+from harness.record.fold_record import Page
 
 TABLE, TRACE = "profile.txt", "trace.json"
 

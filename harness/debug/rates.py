@@ -9,11 +9,11 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from harness import plot
-from harness.debug.steps import losses
-from harness.errors import Diverged, Unproved
-from harness.experiment import Experiment
-from harness.page import Page
+from harness.core.errors import Diverged, Unproved
+from harness.debug.step_observer import losses
+from harness.prepare.experiment import Experiment
+from harness.record import plots
+from harness.record.fold_record import Page
 from harness.trainer.ramp import rate
 
 _FEWEST = 10
@@ -104,7 +104,7 @@ class Rates:
         smooth = smoothed(seen, self.smoothing, self.blowup)
         found = suggest(rates, smooth)
         marks = {} if found is None else {"steepest": found.steepest, "lowest / 10": found.tenth}
-        plot.rates(np.array(rates), np.array(seen), smooth, marks, page.folder / "lr.png")
+        plots.rates(np.array(rates), np.array(seen), smooth, marks, page.folder / "lr.png")
         page.journal.artifact(page.key, Path(page.key) / "lr.png", "plots")
         if found is None:
             raise Unproved(

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from harness.arrays import Loader, Loaders
-from harness.errors import UserError
-from harness.evaluate import measure
-from harness.evaluate.part import answers, known, loader_of, mean_loss, to_floats
-from harness.predictor import Predictor
-from harness.scores import Scores
+from harness.core.arrays import Loader, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.scores import Scores
+from harness.evaluate import classification_metrics
+from harness.evaluate.scored_rows import answers, known, loader_of, mean_loss, to_floats
 
 
 class Classification:
@@ -77,7 +77,7 @@ class Classification:
                 "use evaluate=regression, or data.extract.task=classification."
             )
         outputs, targets = answers(predictor, loader, "classification")
-        log_p = measure.log_probabilities(outputs)
+        log_p = classification_metrics.log_probabilities(outputs)
         values, counts = self._values(log_p, targets.to(log_p.device))
         return to_floats(mean_loss(predictor, outputs, targets) | values), counts
 
@@ -92,15 +92,15 @@ class Classification:
         return to_floats(self._values(outputs[rows], targets[rows])[0])
 
     def _values(self, log_p: Tensor, codes: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        counts = measure.confusion(log_p.argmax(dim=1), codes, log_p.shape[1])
+        counts = classification_metrics.confusion(log_p.argmax(dim=1), codes, log_p.shape[1])
         values = {
-            "accuracy": measure.accuracy(counts),
-            "f1": measure.macro_f1(counts),
-            "auroc": measure.macro_auroc(log_p, codes),
-            "log_loss": measure.log_loss(log_p, codes),
-            "ece": measure.expected_calibration_error(log_p, codes, self.bins),
+            "accuracy": classification_metrics.accuracy(counts),
+            "f1": classification_metrics.macro_f1(counts),
+            "auroc": classification_metrics.macro_auroc(log_p, codes),
+            "log_loss": classification_metrics.log_loss(log_p, codes),
+            "ece": classification_metrics.expected_calibration_error(log_p, codes, self.bins),
         }
-        return measure.unless_nan(values, log_p), counts
+        return classification_metrics.unless_nan(values, log_p), counts
 
 
 def _majority(train: Loader) -> int | None:

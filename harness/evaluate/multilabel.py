@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from harness.arrays import Loader, Loaders
-from harness.errors import UserError
-from harness.evaluate import measure
-from harness.evaluate.part import answers, exact, known, loader_of, mean_loss, to_floats
-from harness.predictor import Predictor
-from harness.scores import Scores
+from harness.core.arrays import Loader, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.scores import Scores
+from harness.evaluate import classification_metrics
+from harness.evaluate.scored_rows import answers, exact, known, loader_of, mean_loss, to_floats
 
 
 class Multilabel:
@@ -98,10 +98,10 @@ def scores(log_p: Tensor, truth: Tensor) -> dict[str, Tensor]:
         "accuracy": right.double().mean(),
         "exact_match": right.all(dim=1).double().mean(),
         "f1": _macro_f1(said, present),
-        "auroc": measure.roc_areas(log_p.T.contiguous(), present.T).nanmean(),
+        "auroc": classification_metrics.roc_areas(log_p.T.contiguous(), present.T).nanmean(),
         "log_loss": -torch.where(present, log_p, absent_log_p).mean(),
     }
-    return measure.unless_nan(values, log_p)
+    return classification_metrics.unless_nan(values, log_p)
 
 
 def _macro_f1(said: Tensor, present: Tensor) -> Tensor:

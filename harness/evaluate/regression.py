@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from harness.arrays import Loader, Loaders
-from harness.errors import UserError
-from harness.evaluate.part import answers, exact, known, loader_of, mean_loss, to_floats
-from harness.predictor import Predictor
-from harness.scores import Scores
-from harness.task import Task
+from harness.core.arrays import Loader, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.scores import Scores
+from harness.core.task import Task
+from harness.evaluate.scored_rows import answers, exact, known, loader_of, mean_loss, to_floats
 
 
 class Regression:

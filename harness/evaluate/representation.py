@@ -9,16 +9,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from harness.arrays import Loader, Loaders
-from harness.evaluate import probe
-from harness.evaluate.part import loader_of, to_floats
-from harness.evaluate.projection import Projection, project, require_umap
+from harness.core.arrays import Loader, Loaders
+from harness.core.predictor import Predictor
+from harness.core.scores import Scores
+from harness.core.task import Task
+from harness.evaluate import probes
+from harness.evaluate.probe_samples import Sample, encode, flatten, some, some_labelled
+from harness.evaluate.projection_2d import Projection, project, require_umap
 from harness.evaluate.regression import r2
-from harness.evaluate.sample import Sample, encode, flatten, some, some_labelled
-from harness.evaluate.unchanged import unchanged
-from harness.predictor import Predictor
-from harness.scores import Scores
-from harness.task import Task
+from harness.evaluate.scored_rows import loader_of, to_floats
+from harness.evaluate.unchanged_state import unchanged
 
 _MOST_RAW = 2**28  # flattened input numbers, 2 GiB as float64: CIFAR-10 fits, photographs of 224 px do not
 
@@ -94,7 +94,7 @@ class Representation:
         if loaders.valid is None:
             return {}
         queries = encode(predictor, loaders.valid)
-        values = {"rankme": probe.rankme(queries.features)}
+        values = {"rankme": probes.rankme(queries.features)}
         if predictor.task.labelled:
             bank = encode(predictor, loaders.train, some_labelled(loaders.train, self.bank))
             values |= self._neighbours(predictor.task, *_fair(bank, queries))
@@ -113,7 +113,7 @@ class Representation:
         notes: list[str] = []
         with unchanged(predictor):
             queries = encode(predictor, loader)
-            values = {"rankme": probe.rankme(queries.features)}
+            values = {"rankme": probes.rankme(queries.features)}
             if predictor.task.labelled:
                 labelled = len(queries.labelled().targets)
                 sides = _fair(encode(predictor, loaders.train), queries)
@@ -141,7 +141,7 @@ class Representation:
         loader = loader_of(loaders, part)
         places = some(loader, self.points)
         panels = [
-            project(method, name, *probe.standardise(bank.features, queries.features))
+            project(method, name, *probes.standardise(bank.features, queries.features))
             for name, bank, queries in self._sides(predictor, loaders, loader, untrained)
             if bool(bank.features.isfinite().all()) and bool(queries.features.isfinite().all())
         ]
@@ -191,7 +191,7 @@ class Representation:
                         "iterations; raise evaluate.iterations"
                     )
             else:
-                values["linear_r2"] = r2(probe.ridge(inputs, bank.targets, asked, self.l2), queries.targets)
+                values["linear_r2"] = r2(probes.ridge(inputs, bank.targets, asked, self.l2), queries.targets)
         else:
             values["linear_accuracy" if _classes(task) else "linear_r2"] = _undefined(bank)
         return {name + suffix: value for name, value in values.items()}
@@ -199,8 +199,8 @@ class Representation:
     def _logistic(self, inputs: Tensor, targets: Tensor, asked: Tensor) -> tuple[Tensor, bool]:
         """The predicted codes, (m,) or of several labels (m, C), and whether every fit converged."""
         if targets.ndim == 1:
-            return probe.logistic(inputs, targets, asked, self.l2, self.iterations)
-        fits = [probe.logistic(inputs, one, asked, self.l2, self.iterations) for one in targets.unbind(1)]
+            return probes.logistic(inputs, targets, asked, self.l2, self.iterations)
+        fits = [probes.logistic(inputs, one, asked, self.l2, self.iterations) for one in targets.unbind(1)]
         return torch.stack([said for said, _ in fits], dim=1), all(converged for _, converged in fits)
 
     def _neighbours(self, task: Task, bank: Sample, queries: Sample) -> dict[str, Tensor]:
@@ -208,12 +208,12 @@ class Representation:
         name = "knn_accuracy" if _classes(task) else "knn_r2"
         if len(bank.features) == 0 or len(queries.features) == 0:
             return {name: _undefined(bank)}
-        rows = probe.nearest(bank.features, queries.features, self.neighbours)
+        rows = probes.nearest(bank.features, queries.features, self.neighbours)
         answers = bank.targets[rows]
         if not _classes(task):
             return {name: r2(answers.mean(dim=1), queries.targets)}
         labels = answers.unbind(2) if task.several else [answers]
-        said = torch.stack([probe.vote(one) for one in labels], dim=1)
+        said = torch.stack([probes.vote(one) for one in labels], dim=1)
         return {name: (said == queries.targets.reshape(said.shape)).double().mean()}
 
 
@@ -222,7 +222,7 @@ def _fair(bank: Sample, queries: Sample) -> tuple[Sample, Sample]:
     bank, queries = bank.labelled(), queries.labelled()
     if len(bank.features) == 0 or len(queries.features) == 0:
         return bank, queries
-    inputs, asked = probe.standardise(bank.features, queries.features)
+    inputs, asked = probes.standardise(bank.features, queries.features)
     return Sample(inputs, bank.targets), Sample(asked, queries.targets)
 
 

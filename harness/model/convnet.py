@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from harness.model.weights import load
+from harness.model.pretrained_weights import load
 
 
 class ConvNet(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from harness.model.weights import load
+from harness.model.pretrained_weights import load
 
 LARGEST_SMALL = 64
 """Images whose shorter side has at most so many pixels are too small for the ImageNet stem."""

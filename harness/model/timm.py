@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from harness.errors import UserError
-from harness.model.weights import load
+from harness.core.errors import UserError
+from harness.model.pretrained_weights import load
 
 
 class Timm(nn.Module):

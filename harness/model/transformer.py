@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.model.attention import Encoder
-from harness.model.position import Position
-from harness.model.weights import load
+from harness.model.position_encoding import Position
+from harness.model.pretrained_weights import load
+from harness.model.transformer_encoder import Encoder
 
 
 class Transformer(nn.Module):
@@ -20,8 +20,8 @@ class Transformer(nn.Module):
     positions, for each of its features has an embedding of its own.
 
     depth, heads        number of blocks, and of attention heads in each
-    mlp_ratio, pooling  see `harness.model.attention.Encoder`
-    position            see `harness.model.position.Position`; for sequences
+    mlp_ratio, pooling  see `harness.model.transformer_encoder.Encoder`
+    position            see `harness.model.position_encoding.Position`; for sequences
 
     Raises:
         ValueError: an option out of range.

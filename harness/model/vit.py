@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from harness.errors import UserError
-from harness.model.attention import Encoder
-from harness.model.position import Position
-from harness.model.weights import load
+from harness.core.errors import UserError
+from harness.model.position_encoding import Position
+from harness.model.pretrained_weights import load
+from harness.model.transformer_encoder import Encoder
 
 MOST_PATCHES = 4096
 """`patch=auto` refuses to cut an image into more: attention takes their square in time."""
@@ -21,8 +21,8 @@ class ViT(nn.Module):
 
     patch               side in pixels, a divisor of height and width; "auto": see `patch_side`
     depth, heads        number of blocks, and of attention heads in each
-    mlp_ratio, pooling  see `harness.model.attention.Encoder`
-    position            see `harness.model.position.Position`
+    mlp_ratio, pooling  see `harness.model.transformer_encoder.Encoder`
+    position            see `harness.model.position_encoding.Position`
 
     Raises:
         ValueError: an option out of range.

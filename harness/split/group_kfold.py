@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.fold import Fold
-from harness.split.cut import cut_groups
-from harness.split.groups import group_codes, require_groups, without_told
-from harness.split.rounds import Rounds
-from harness.split.rows import divide
-from harness.table import Table
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.split.fold_rounds import Rounds
+from harness.split.group_rows import group_codes, require_groups, without_told
+from harness.split.holdout_part import cut_groups
+from harness.split.splittable_rows import divide
 
 
 class GroupKFold:

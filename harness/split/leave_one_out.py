@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.split.cut import cut_rows
-from harness.split.rounds import LeaveOut
-from harness.split.rows import divide, strata
-from harness.table import Table
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.split.fold_rounds import LeaveOut
+from harness.split.holdout_part import cut_rows
+from harness.split.splittable_rows import divide, strata
 
 
 class LeaveOneOut:

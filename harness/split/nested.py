@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.split.rounds import require_fold
-from harness.split.rows import part_of
-from harness.table import Table
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.split.fold_rounds import require_fold
+from harness.split.splittable_rows import part_of
 
 Split = Callable[[Table], list[Fold]]
 

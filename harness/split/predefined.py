@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from harness.errors import UserError, near
-from harness.fold import Fold
-from harness.split.cut import cut_groups, cut_rows, require_fraction, require_seed
-from harness.split.groups import group_codes, without_told
-from harness.split.rounds import require_fold
-from harness.split.rows import divide, strata
-from harness.table import Table
+from harness.core.errors import UserError, near
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.split.fold_rounds import require_fold
+from harness.split.group_rows import group_codes, without_told
+from harness.split.holdout_part import cut_groups, cut_rows, require_fraction, require_seed
+from harness.split.splittable_rows import divide, strata
 
 PARTS = ("train", "valid", "test")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.split.cut import (
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.split.group_rows import group_codes, without_told
+from harness.split.holdout_part import (
     Part,
     cut_groups,
     cut_groups_in_proportion,
@@ -14,9 +16,7 @@ from harness.split.cut import (
     require_fraction,
     require_seed,
 )
-from harness.split.groups import group_codes, without_told
-from harness.split.rows import classes, divide
-from harness.table import Table
+from harness.split.splittable_rows import classes, divide
 
 
 class Ratio:

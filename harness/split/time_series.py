@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.split.cut import require_fraction
-from harness.split.moments import moments
-from harness.split.rows import divide
-from harness.table import Table
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.split.holdout_part import require_fraction
+from harness.split.row_times import moments
+from harness.split.splittable_rows import divide
 
 Window = Literal["expanding", "sliding"]
 

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 
-from harness.tracking import address
-from harness.tracking.link import Link
-from harness.tracking.state import SILENCE, State
+from harness.runs.tracking_state import SILENCE, State
+from harness.tracking import store_address
+from harness.tracking.run_link import Link
 
 _POLL = 0.02
 _ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ class _Clerk:
         # A session of its own: Ctrl-C on the terminal is not for it. `-P`: a file named mlflow.py in the
         # current folder must not take MLflow's place.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "harness.tracking.clerk"],
+            [sys.executable, "-P", "-m", "harness.tracking.uploader"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -95,14 +95,14 @@ class Mlflow:
     """
 
     def __init__(self, *, uri: str | None, experiment: str, outputs: str, patience: float) -> None:
-        address.check(uri)
+        store_address.check(uri)
         if not experiment.strip():
             raise ValueError("experiment must be a name, got an empty text")
         if patience < 0:
             raise ValueError(f"patience must be at least 0 seconds, got {patience}")
         self._outputs = Path(outputs).absolute()
-        self._uri = address.absolute(uri, self._outputs)
-        self._place = address.masked(self._uri)
+        self._uri = store_address.absolute(uri, self._outputs)
+        self._place = store_address.masked(self._uri)
         self._experiment = experiment
         self._patience = patience
         self._left = patience

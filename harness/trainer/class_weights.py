@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from harness.distributed import average, world
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.task import Task
 from harness.loss.focal import Focal
-from harness.task import Task
+from harness.runtime.distributed import average, world
 
 _WEIGHING = ("cross_entropy", "binary_cross_entropy", "focal")
 """The choices of trainer/loss that take weights."""

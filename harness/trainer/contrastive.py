@@ -7,15 +7,15 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch, Loaders
-from harness.distributed import gathered, rank, world
-from harness.errors import UserError
-from harness.predictor import Predictor
-from harness.protocol import Augment
-from harness.task import Task
-from harness.trainer.contrast.probe import Probe
-from harness.trainer.feed import Feed
-from harness.trainer.method import Contrast, ContrastiveMethod, MomentumMethod
+from harness.core.arrays import Batch, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.protocol import Augment
+from harness.core.task import Task
+from harness.runtime.distributed import gathered, rank, world
+from harness.trainer.batch_source import Feed
+from harness.trainer.contrast.online_probe import Probe
+from harness.trainer.contrastive_method import Contrast, ContrastiveMethod, MomentumMethod
 from harness.trainer.universal import UniversalTrainer
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

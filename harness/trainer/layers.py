@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, final
 
 from torch import nn
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 _LISTS = (nn.Sequential, nn.ModuleList)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 
 def width_of(model: nn.Module) -> int:

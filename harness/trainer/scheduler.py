@@ -11,10 +11,10 @@ from typing import Any, Literal, final
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from harness.errors import UserError
-from harness.scores import direction
-from harness.trainer.begun import Groups, gone_on
-from harness.trainer.state import copied
+from harness.core.errors import UserError
+from harness.core.scores import direction
+from harness.trainer.random_state import copied
+from harness.trainer.starting_settings import Groups, gone_on
 
 Pace = Literal["never", "step", "epoch", "score"]
 

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch, Loaders
-from harness.distributed import gathered
-from harness.errors import UserError
-from harness.predictor import Predictor
-from harness.protocol import Augment
-from harness.task import Task
-from harness.trainer.consistency.method import ConsistencyMethod, weak
-from harness.trainer.contrast.momentum import Momentum
-from harness.trainer.feed import Feed
+from harness.core.arrays import Batch, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.protocol import Augment
+from harness.core.task import Task
+from harness.runtime.distributed import gathered
+from harness.trainer.batch_source import Feed
+from harness.trainer.consistency.consistency_method import ConsistencyMethod, weak
+from harness.trainer.contrast.momentum_encoder import Momentum
 from harness.trainer.universal import UniversalTrainer
 
 

@@ -7,7 +7,7 @@ from typing import Literal, final
 import torch
 from torch import nn
 
-from harness.distributed import world
+from harness.runtime.distributed import world
 
 
 @final
@@ -22,8 +22,8 @@ class Speed:
             one, with other roundings, in the next run.
         tf32: whether float32 products may be computed in TensorFloat-32 (10 bits of mantissa) on CUDA.
         parallel: what each process of torchrun keeps. "ddp": all weights; "fsdp": a share of the weights and
-            of the optimizer's memory, see `harness.trainer.shards`. It goes neither with `compile` nor with
-            weights that lie channels last, which "auto" gives up for it. A single process has nothing to
+            of the optimizer's memory, see `harness.trainer.fsdp_shards`. It works neither with `compile` nor
+            with weights that lie channels last, which "auto" gives up for it. A single process has nothing to
             divide, and trains the same either way.
 
     Raises:

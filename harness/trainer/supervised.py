@@ -8,15 +8,15 @@ from typing import Any, Literal, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch, Loaders
-from harness.distributed import world
-from harness.errors import UserError
-from harness.predictor import Predictor
-from harness.protocol import Augment
-from harness.task import Task
+from harness.core.arrays import Batch, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.protocol import Augment
+from harness.core.task import Task
+from harness.runtime.distributed import world
+from harness.trainer.batch_source import Feed
 from harness.trainer.class_weights import check_weights, evened, weigh
-from harness.trainer.criterion import require_fit
-from harness.trainer.feed import Feed
+from harness.trainer.loss_choice import require_fit
 from harness.trainer.mix import Mix
 from harness.trainer.universal import UniversalTrainer
 

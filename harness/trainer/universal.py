@@ -10,30 +10,30 @@ from typing import Any, Literal, final
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Loaders
-from harness.distributed import Agreed, share, world
-from harness.errors import Diverged, UserError
-from harness.predictor import Predictor
-from harness.progress import Progress
-from harness.protocol import Augment
-from harness.trainer.best import Best
-from harness.trainer.budget import Budget
-from harness.trainer.clock import Clock
+from harness.core.arrays import Loaders
+from harness.core.errors import Diverged, UserError
+from harness.core.predictor import Predictor
+from harness.core.progress import Progress
+from harness.core.protocol import Augment
+from harness.runtime.distributed import Agreed, share, world
+from harness.trainer.batch_source import Course
+from harness.trainer.best_epoch import Best
+from harness.trainer.data_parallel import Replicas, check_device, diverge, weight_of
 from harness.trainer.device import check_precision, find_device
-from harness.trainer.divergence import advice
-from harness.trainer.feed import Course
-from harness.trainer.global_norm import norm_globally
+from harness.trainer.divergence_advice import advice
+from harness.trainer.fsdp_shards import Shards
+from harness.trainer.global_batch_norm import norm_globally
 from harness.trainer.layers import Layers, merged
-from harness.trainer.meters import Meters
 from harness.trainer.network import together, width_of
-from harness.trainer.parallel import Replicas, check_device, diverge, weight_of
-from harness.trainer.rehearsal import rehearse_step
+from harness.trainer.optimizer_check import rehearse_step
+from harness.trainer.random_state import copied, generators, set_generators
 from harness.trainer.scheduler import Schedule, schedule
-from harness.trainer.shards import Shards
 from harness.trainer.speed import Speed
-from harness.trainer.state import copied, generators, set_generators
+from harness.trainer.step_meters import Meters
+from harness.trainer.training_budget import Budget
+from harness.trainer.training_clock import Clock
+from harness.trainer.training_method import Way
 from harness.trainer.update import Update
-from harness.trainer.way import Way
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _CASTS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.journal import Journal
-from harness.summary import Result, summarise
+from harness.runs.journal import Journal
+from harness.runs.run_result import Result, summarise
 
 Make = Callable[..., Path]
 

@@ -15,15 +15,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from harness.compare.board import board
-from harness.compare.choose import choose
-from harness.compare.comparison import compare
-from harness.compare.notes import notes
-from harness.compare.statistic import Paired
-from harness.compare.two import sections
-from harness.errors import UserError
-from harness.layout import plain
-from harness.logged import Logged
+from harness.compare.compare_runs import compare
+from harness.compare.leaderboard import board
+from harness.compare.paired_tests import Paired
+from harness.compare.reading_notes import notes
+from harness.compare.select_runs import choose
+from harness.compare.two_runs import sections
+from harness.console.text_format import plain
+from harness.core.errors import UserError
+from harness.runs.stored_run import Logged
 
 Make = Callable[..., Path]
 A, B = [0.9, 0.8, 0.9, 1.0], [0.8, 0.8, 0.7, 0.8]
@@ -272,7 +272,7 @@ def test_comparing_imports_neither_torch_nor_mlflow(make: Make, outputs: Path) -
     make("a", {"test/accuracy": A})
     make("b", {"test/accuracy": B})
     program = (
-        "import sys; from harness.verb.compare import main; "
+        "import sys; from harness.cli.compare import main; "
         f"main(['--outputs', {str(outputs)!r}]); "
         "print([name for name in ('torch', 'mlflow', 'hydra') if name in sys.modules])"
     )

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.compare.comparison import compare
-from harness.compare.links import links
-from harness.compare.page import page
-from harness.logged import Logged
+from harness.compare.compare_runs import compare
+from harness.compare.html_page import page
+from harness.compare.mlflow_links import links
+from harness.runs.stored_run import Logged
 
 Make = Callable[..., Path]
 

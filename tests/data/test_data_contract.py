@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from harness import contract
-from harness.compose import CONF
-from harness.contract.transform import arranged, samples
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.table import Table
+from harness import testing
+from harness.config.compose import CONF
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.testing.transform_suite import arranged, samples
 
 
 def yamls(group: str) -> list[Path]:
@@ -63,7 +63,7 @@ def test_the_yaml_opens_with_two_comments_and_lists_every_argument(yaml):
     assert target.__module__.startswith(f"harness.data.{yaml.parent.name}.")
 
 
-class TestTransforms(contract.TestTransforms):
+class TestTransforms(testing.TestTransforms):
     conf = CONF
     kinds = {"image": "image", "sequence": "sequence"}  # noqa: RUF012
 
@@ -118,8 +118,8 @@ def test_an_augmentation_follows_the_global_seed(yaml):
     shuffle=st.booleans(),
 )
 def test_a_loader_yields_every_row_once_per_epoch(yaml, size, batch_size, eval_batch_size, shuffle):
-    from harness.arrays import Arrays
-    from harness.task import Task
+    from harness.core.arrays import Arrays
+    from harness.core.task import Task
 
     arrays = Arrays(torch.randn(70, 2), torch.arange(70) % 3, Task("multiclass", ("a", "b", "c")))
     order = np.random.default_rng(size).permutation(70)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from torch import nn
 
-from harness.compose import compose
-from harness.debug.mode import Mode, limited, mode
-from harness.experiment import Experiment, prepare
-from harness.plan import make_plan
+from harness.config.compose import compose
+from harness.debug.debug_mode import Mode, limited, mode
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.plan import make_plan
 
 SMALL = ["data/extract=iris", "model.widths=[8]", "trainer.device=cpu", "data.cache=off"]
 

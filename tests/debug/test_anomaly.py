@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from harness.core.errors import Diverged
 from harness.debug.anomaly import finite
-from harness.errors import Diverged
 
 
 class Root(nn.Module):

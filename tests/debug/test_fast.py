@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from harness.compose import compose
+from harness.config.compose import compose
+from harness.debug.debug_mode import Off, mode
 from harness.debug.fast import Fast
-from harness.debug.mode import Off, mode
 from harness.run import run
 
 IRIS = ["debug=fast", "data/extract=iris", "model.widths=[8]", "trainer.device=cpu", "data.cache=off"]

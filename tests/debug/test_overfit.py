@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from torch import nn
 
+from harness.core.errors import Unproved
 from harness.debug.overfit import Overfit
-from harness.errors import Unproved
 
 WORDS = ("debug=overfit", "data.load.batch_size=8", "trainer.optimizer.lr=0.03")
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from torch import nn
 
+from harness.core.errors import Unproved
 from harness.debug.rates import Rates, smoothed, suggest
-from harness.errors import Unproved
 
 RATES = [10 ** (-6 + step / 10) for step in range(61)]
 

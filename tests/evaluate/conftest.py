@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch, Loaders
-from harness.predictor import Predictor
-from harness.task import Task
+from harness.core.arrays import Batch, Loaders
+from harness.core.predictor import Predictor
+from harness.core.task import Task
 
 
 class Part:

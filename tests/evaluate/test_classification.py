@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.scores import direction
+from harness.core.task import Task
 from harness.evaluate.classification import Classification
-from harness.scores import direction
-from harness.task import Task
 
 THREE = Task("multiclass", ("cat", "dog", "fox"))
 TWO = Task("binary", ("benign", "malignant"))

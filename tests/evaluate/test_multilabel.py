@@ -8,12 +8,12 @@ import torch
 from sklearn import metrics
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.scores import direction
+from harness.core.task import Task
 from harness.evaluate.classification import Classification
 from harness.evaluate.multilabel import Multilabel, scores
 from harness.evaluate.regression import Regression
-from harness.scores import direction
-from harness.task import Task
 
 LABELS = Task("multilabel", ("hot", "wet", "rare"))
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from torch.nn.functional import mse_loss
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.scores import direction
+from harness.core.task import Task
 from harness.evaluate.regression import Regression, errors
-from harness.scores import direction
-from harness.task import Task
 
 NUMBER = Task("regression")
 TWO = Task("regression", columns=("kg", "cm"))

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.task import Task
 from harness.evaluate import representation
 from harness.evaluate.representation import Representation
-from harness.predictor import Predictor
-from harness.task import Task
 
 TWO = Task("binary", ("left", "right"))
 NUMBER = Task("regression")

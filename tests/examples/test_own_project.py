@@ -20,7 +20,7 @@ QUICK = ["trainer.device=cpu", "trainer.epochs=2"]
 @pytest.fixture
 def at_home(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the project; what its package leaves in this process is taken away."""
-    from harness.verb.new import FILES
+    from harness.cli.new import FILES
 
     for file in FILES:
         (here / file).parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def test_the_package_travels_with_the_model_that_is_logged(at_home: Path, tmp_pa
     assert done.returncode == 0, done.stdout + done.stderr
     program = (
         "import sys, os, pandas as pd\n"
-        "from harness.tracking.store import prepare\n"
+        "from harness.tracking.mlflow_store import prepare\n"
         "prepare()\n"
         "import mlflow\n"
         f"mlflow.set_tracking_uri('sqlite:///{at_home}/outputs/mlflow.db')\n"

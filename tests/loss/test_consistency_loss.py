@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from harness.loss.consistency import (
+from harness.loss.consistency_losses import (
     class_weights,
     fairness,
     guess,

@@ -6,11 +6,11 @@ import inspect
 
 import pytest
 
-from harness import contract
-from harness.compose import CONF
+from harness import testing
+from harness.config.compose import CONF
 
 
-class TestModels(contract.TestModels):
+class TestModels(testing.TestModels):
     conf = CONF
     unbuilt = frozenset({"timm"})
     export = {  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""harness/model/weights.py"""
+"""harness/model/pretrained_weights.py"""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.model.mlp import MLP
+from harness.model.pretrained_weights import load
 from harness.model.resnet import ResNet
-from harness.model.weights import load
 
 
 def mlp(weights: str | None = None, width: int = 4) -> MLP:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.model.vit import ViT, patch_side
 
 SMALL: dict[str, Any] = {

@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.journal import read
-from harness.layout import number
-from harness.logged import Logged
-from harness.report.again import table_of
-from harness.report.embedding import embedded
-from harness.report.material import Material
-from harness.report.page import page
-from harness.report.picture import pictures
-from harness.report.worst import worst_rows
-from harness.table import Table
+from harness.cli.reload_rows import table_of
+from harness.console.text_format import number
+from harness.core.table import Table
+from harness.report.embedding_section import embedded
+from harness.report.row_picture import pictures
+from harness.report.run_material import Material
+from harness.report.run_page import page
+from harness.report.worst_section import worst_rows
+from harness.runs.journal import read
+from harness.runs.stored_run import Logged
 from tests.conftest import Knock
 
 Finished = Callable[..., Path]
@@ -174,7 +174,7 @@ def test_a_representation_is_shown_without_predictions(finished: Finished) -> No
 
 
 def test_a_point_is_where_the_kept_model_puts_its_row(finished: Finished) -> None:
-    from harness.production.rows import RowPredictor
+    from harness.bundle.row_predictor import RowPredictor
 
     folder = finished("trainer=contrastive")
     material = Material(Logged(folder), *table_of(Logged(folder), OURS))
@@ -252,7 +252,7 @@ def test_a_fault_in_the_page_costs_the_run_a_line(
     def fails(*_: object) -> None:
         raise ZeroDivisionError("no such number")
 
-    monkeypatch.setattr("harness.record.write_report", fails)
+    monkeypatch.setattr("harness.record.run_record.write_report", fails)
     answer = knock("trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE)
     assert answer.status == 0
     said = " ".join((answer.out + answer.err).split())

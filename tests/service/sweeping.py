@@ -156,7 +156,7 @@ class Sweep(NamedTuple):
 
     @property
     def study(self) -> optuna.Study:
-        from harness.sweep.storage import open_storage
+        from harness.sweep.study.study_storage import open_storage
 
         return optuna.load_study(study_name=self.folder.name, storage=open_storage(self.url, self.folder))
 
@@ -179,7 +179,7 @@ class Sweep(NamedTuple):
 
     def events(self, number: int, kind: str) -> list[dict[str, Any]]:
         """The events of that kind in a trial's journal."""
-        from harness.journal import read
+        from harness.runs.journal import read
 
         return [event for event in read(self.folder / str(number))[0] if event["event"] == kind]
 

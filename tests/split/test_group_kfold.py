@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection
 
-from harness.build import build
-from harness.compose import compose_words
-from harness.errors import UserError
+from harness.config.compose import compose_words
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.split.group_kfold import GroupKFold
-from harness.table import Table
 
 DEFAULT = {"folds": 5, "fold": None, "valid": 0.15, "shuffle": False, "seed": 0}
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.split.kfold import KFold
-from harness.table import Table
 
 DEFAULT = {"folds": 5, "fold": None, "valid": 0.15, "shuffle": True, "seed": 0}
 

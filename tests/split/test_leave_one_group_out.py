@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.build import build
-from harness.compose import compose_words
-from harness.errors import UserError
-from harness.split import rounds
+from harness.config.compose import compose_words
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.split import fold_rounds
 from harness.split.leave_one_group_out import LeaveOneGroupOut
-from harness.table import Table
 
 DEFAULT = {"fold": None, "valid": 0.15, "seed": 0}
 
@@ -66,7 +66,7 @@ def test_a_table_without_groups_is_refused():
 
 
 def test_more_groups_than_can_be_listed_are_refused(monkeypatch):
-    monkeypatch.setattr(rounds, "MOST_FOLDS", 5)
+    monkeypatch.setattr(fold_rounds, "MOST_FOLDS", 5)
     with pytest.raises(
         UserError, match="5 folds at most, and this split makes 6; use split=group_kfold, or one"
     ):

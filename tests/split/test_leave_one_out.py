@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.build import build
-from harness.compose import compose_words
-from harness.errors import UserError
-from harness.split import rounds
+from harness.config.compose import compose_words
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.split import fold_rounds
 from harness.split.leave_one_out import LeaveOneOut
-from harness.table import Table
 
 DEFAULT = {"fold": None, "valid": 0.15, "stratify": True, "seed": 0}
 
@@ -60,7 +60,7 @@ def test_one_row_cannot_be_split():
 
 
 def test_more_rows_than_can_be_listed_are_refused_with_two_ways_out(monkeypatch):
-    monkeypatch.setattr(rounds, "MOST_FOLDS", 30)
+    monkeypatch.setattr(fold_rounds, "MOST_FOLDS", 30)
     words = (
         "there can be 30 folds at most, and this split makes 31; use split=kfold, or one fold alone with "
         "split.fold=NUMBER."

@@ -2,15 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.errors import UserError
-from harness.fold import Fold
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.table import Table
 from harness.split.group_kfold import GroupKFold
 from harness.split.kfold import KFold
 from harness.split.leave_one_group_out import LeaveOneGroupOut
 from harness.split.nested import Nested
 from harness.split.ratio import Ratio
 from harness.split.stratified_kfold import StratifiedKFold
-from harness.table import Table
 
 KFOLD = {"fold": None, "valid": 0.15, "shuffle": True, "seed": 0}
 

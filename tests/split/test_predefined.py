@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.split.predefined import Predefined
-from harness.table import Table
 
 WORDS = {"train": "train", "valid": "valid", "test": "test"}
 DEFAULT = {

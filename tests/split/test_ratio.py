@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.build import build
-from harness.compose import compose_words
-from harness.errors import UserError
+from harness.config.compose import compose_words
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.split.ratio import Ratio
-from harness.table import Table
 
 DEFAULT = {"test": 0.2, "valid": 0.15, "stratify": True, "grouped": False, "shuffle": True, "seed": 0}
 

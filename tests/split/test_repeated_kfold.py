@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.split.repeated_kfold import RepeatedKFold
-from harness.table import Table
 
 DEFAULT = {"folds": 5, "repeats": 3, "fold": None, "valid": 0.15, "stratify": True, "seed": 0}
 

@@ -5,16 +5,16 @@ import inspect
 import pytest
 from hydra.utils import get_class
 
-from harness import contract
-from harness.build import build
-from harness.compose import CONF
-from harness.contract.split import composed, make_table, node_of, same
-from harness.errors import UserError
+from harness import testing
+from harness.config.compose import CONF
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.testing.split_suite import composed, make_table, node_of, same
 
 YAMLS = sorted((CONF / "split").glob("*.yaml"))
 
 
-class TestSplits(contract.TestSplits):
+class TestSplits(testing.TestSplits):
     conf = CONF
     more = {  # noqa: RUF012
         "predefined": ["split=predefined", "split.column=number"],

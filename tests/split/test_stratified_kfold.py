@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.split.stratified_kfold import StratifiedKFold
-from harness.table import Table
 
 DEFAULT = {"folds": 5, "fold": None, "valid": 0.15, "shuffle": True, "seed": 0}
 

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection
 
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.split.time_series import TimeSeries
-from harness.table import Table
 
 DEFAULT = {"folds": 4, "fold": None, "window": "expanding", "gap": 0, "valid": 0.0}
 

@@ -10,9 +10,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.plugins import Plugins
 
-from harness.compose import CONF
-from harness.sweep.space.reading import read_space
-from harness.sweep.space.space import Space
+from harness.config.compose import CONF
+from harness.sweep.space.read_space import read_space
+from harness.sweep.space.search_space import Space
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from harness.compose import compose_words
-from harness.errors import UserError
-from harness.sweep.settings import Settings, read_settings
+from harness.config.compose import compose_words
+from harness.core.errors import UserError
+from harness.sweep.sweep_settings import Settings, read_settings
 
 RANDOM = {"_target_": "optuna.samplers.RandomSampler", "seed": 0}
 

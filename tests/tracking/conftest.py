@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.tracking import mlflow as tracking_mlflow
-from harness.tracking import store
+from harness.tracking import mlflow_store
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,9 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh sqlite store, to be copied: making one takes a second or two."""
-    store.prepare()
+    mlflow_store.prepare()
     path = tmp_path_factory.mktemp("blank") / "mlflow.db"
-    store.create(path, "unused")
+    mlflow_store.create(path, "unused")
     return path
 
 

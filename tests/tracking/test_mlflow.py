@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.journal import Journal
+from harness.runs.journal import Journal
+from harness.runs.tracking_state import State
 from harness.tracking import mlflow as tracking_mlflow
 from harness.tracking.mlflow import Mlflow
-from harness.tracking.state import State
 
 
 def make(outputs: Path, uri: str | None = None, patience: float = 60.0) -> Mlflow:
@@ -144,7 +144,7 @@ def test_an_outputs_folder_that_cannot_be_made_costs_one_line(tmp_path: Path, fo
 
 
 def test_no_part_of_training_imports_mlflow() -> None:
-    code = "import sys, harness.journal, harness.tracking.mlflow, harness.tracking.none; " + (
+    code = "import sys, harness.runs.journal, harness.tracking.mlflow, harness.tracking.none; " + (
         "print([m for m in ('mlflow', 'sqlalchemy', 'torch', 'pandas', 'hydra') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

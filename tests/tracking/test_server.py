@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.journal import Journal
+from harness.runs.journal import Journal
+from harness.runs.tracking_state import State
 from harness.tracking.mlflow import Mlflow
-from harness.tracking.state import State
-from harness.tracking.sync import sync
+from harness.tracking.sync_runs import sync
 
 
 def test_a_server_killed_in_mid_run_costs_nothing_but_a_sync(

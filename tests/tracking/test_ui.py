@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.compose import compose
+from harness.config.compose import compose
 from harness.run import run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

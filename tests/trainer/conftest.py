@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Arrays, Loaders
-from harness.compose import compose
+from harness.config.compose import compose
+from harness.core.arrays import Arrays, Loaders
+from harness.core.fold import Fold
+from harness.core.predictor import Predictor
+from harness.core.progress import Progress
+from harness.core.task import Task, TaskKind
 from harness.data.load.resident import Resident
-from harness.experiment import Experiment, prepare
-from harness.fold import Fold
-from harness.plan import make_plan
-from harness.predictor import Predictor
-from harness.progress import Progress
-from harness.task import Task, TaskKind
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.plan import make_plan
 from harness.trainer.contrast.metric import Metric
 from harness.trainer.contrastive import ContrastiveTrainer
 from harness.trainer.layers import Layers

@@ -12,11 +12,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from harness import distributed
-from harness.errors import UserError
+from harness.core.errors import UserError
+from harness.core.task import Task
 from harness.loss.binary import BinaryCrossEntropy
 from harness.loss.focal import Focal
-from harness.task import Task
+from harness.runtime import distributed
 from harness.trainer.class_weights import check_weights, evened, weigh
 
 Make = Callable[..., Any]

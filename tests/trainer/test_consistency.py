@@ -6,11 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from harness.trainer.consistency.consistency_method import weak
 from harness.trainer.consistency.fixmatch import FixMatch
 from harness.trainer.consistency.flexmatch import FlexMatch
 from harness.trainer.consistency.freematch import FreeMatch
 from harness.trainer.consistency.mean_teacher import MeanTeacher
-from harness.trainer.consistency.method import weak
 from harness.trainer.consistency.pi_model import PiModel
 from harness.trainer.consistency.pseudo_label import PseudoLabel
 

@@ -10,22 +10,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from harness.build import build
-from harness.compose import compose
-from harness.errors import UserError
-from harness.loss.barlow import barlow_twins
-from harness.loss.vicreg import vicreg
+from harness.config.compose import compose
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.loss.barlow_twins import barlow_twins
+from harness.loss.vicreg_terms import vicreg
 from harness.trainer.contrast.barlow import Barlow
 from harness.trainer.contrast.byol import Byol
 from harness.trainer.contrast.columns import ColumnPairs, ColumnTriplets
-from harness.trainer.contrast.heads import mlp
 from harness.trainer.contrast.metric import Metric
 from harness.trainer.contrast.moco import Moco
-from harness.trainer.contrast.momentum import Momentum
-from harness.trainer.contrast.probe import Probe
+from harness.trainer.contrast.momentum_encoder import Momentum
+from harness.trainer.contrast.online_probe import Probe
+from harness.trainer.contrast.projection_heads import mlp
 from harness.trainer.contrast.simsiam import SimSiam
 from harness.trainer.contrast.vicreg import VicReg
-from harness.trainer.method import Contrast, ContrastiveMethod
+from harness.trainer.contrastive_method import Contrast, ContrastiveMethod
 
 ROWS = 3
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch
-from harness.errors import UserError
-from harness.task import Task
+from harness.core.arrays import Batch
+from harness.core.errors import UserError
+from harness.core.task import Task
 from harness.trainer.contrast.byol import Byol
 from harness.trainer.contrast.columns import ColumnTriplets
 from harness.trainer.contrast.metric import Metric
 from harness.trainer.contrast.moco import Moco
 from harness.trainer.contrastive import ContrastiveTrainer
-from harness.trainer.method import Contrast
+from harness.trainer.contrastive_method import Contrast
 
 Make = Callable[..., Any]
 

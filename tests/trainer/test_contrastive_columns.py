@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.errors import UserError
-from harness.experiment import Experiment
+from harness.core.errors import UserError
+from harness.prepare.experiment import Experiment
 
 Make = Callable[..., Experiment]
 

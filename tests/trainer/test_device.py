@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 import torch
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.trainer.device import check_precision, find_device
 
 Precision = Literal["fp32", "bf16", "fp16"]

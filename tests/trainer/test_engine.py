@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from harness.arrays import Batch, Loaders
-from harness.errors import Diverged
-from harness.predictor import Predictor
-from harness.progress import Progress
-from harness.protocol import Augment
-from harness.task import Task
-from harness.trainer.feed import Feed
+from harness.core.arrays import Batch, Loaders
+from harness.core.errors import Diverged
+from harness.core.predictor import Predictor
+from harness.core.progress import Progress
+from harness.core.protocol import Augment
+from harness.core.task import Task
+from harness.trainer.batch_source import Feed
 from harness.trainer.layers import Layers
 from harness.trainer.scheduler import WarmupCosine
 from harness.trainer.speed import Speed
@@ -194,7 +194,7 @@ def test_minutes_end_a_training_after_the_step_in_which_they_run_out(
     make_loaders: Make, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = count()
-    monkeypatch.setattr("harness.trainer.clock.perf_counter", lambda: float(next(seconds)))
+    monkeypatch.setattr("harness.trainer.training_clock.perf_counter", lambda: float(next(seconds)))
     trainer = plain(epochs=50, minutes=0.25)
     passed = list(fit(trainer, make_model(), make_loaders(train=32, batch_size=4)))
     assert 0 < trainer.step < 16  # the clock is asked once a step and moves by a second each time
@@ -205,7 +205,7 @@ def test_the_time_that_others_take_within_an_epoch_does_not_count(
     make_loaders: Make, make_model: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("harness.trainer.clock.perf_counter", lambda: now[0])
+    monkeypatch.setattr("harness.trainer.training_clock.perf_counter", lambda: now[0])
 
     def augment(inputs: Tensor) -> Tensor:
         now[0] += 1.0

@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.compose import compose
-from harness.experiment import prepare
-from harness.plan import make_plan
+from harness.config.compose import compose
+from harness.prepare.experiment import prepare
+from harness.prepare.plan import make_plan
 
 GOLDEN = Path(__file__).with_name("golden.json")
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness.compose import compose
-from harness.errors import UserError
-from harness.experiment import new_model
+from harness.config.compose import compose
+from harness.core.errors import UserError
+from harness.prepare.experiment import new_model
 from harness.trainer.layers import Layers, layers_of
 
 Make = Callable[..., Any]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.trainer.mix import CutMix, Mixup, Unmixed
 
 Make = Callable[..., Any]

@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from harness.checkpoint.tree import flatten, unflatten
-from harness.compose import CONF
-from harness.experiment import Experiment
-from harness.progress import Progress
+from harness.checkpoint.state_tree import flatten, unflatten
+from harness.config.compose import CONF
+from harness.core.progress import Progress
+from harness.prepare.experiment import Experiment
 
 Make = Callable[..., Experiment]
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CyclicLR, LambdaLR, OneCycleLR, StepLR
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.trainer.scheduler import WarmupCosine, schedule
 
 

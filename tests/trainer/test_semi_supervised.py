@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from harness.arrays import Arrays
+from harness.core.arrays import Arrays
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.predictor import probabilities
+from harness.core.task import Task
 from harness.data.load.resident import Resident
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.predictor import probabilities
-from harness.task import Task
 from harness.trainer.consistency.fixmatch import FixMatch
 from harness.trainer.consistency.flexmatch import FlexMatch
 from harness.trainer.consistency.freematch import FreeMatch

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
-from harness.compose import compose
-from harness.errors import UserError
+from harness.config.compose import compose
+from harness.core.errors import UserError
 from harness.evaluate.classification import Classification
-from harness.experiment import prepare
-from harness.plan import make_plan
+from harness.prepare.experiment import prepare
+from harness.prepare.plan import make_plan
 from harness.trainer.consistency.fixmatch import FixMatch
 
 WORDS = [

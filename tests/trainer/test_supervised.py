@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Arrays, Loaders
+from harness.core.arrays import Arrays, Loaders
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.task import Task
 from harness.data.load.resident import Resident
-from harness.errors import UserError
-from harness.fold import Fold
 from harness.loss.focal import Focal
-from harness.task import Task
 from harness.trainer.supervised import Regressor, SupervisedTrainer
 
 Make = Callable[..., Any]

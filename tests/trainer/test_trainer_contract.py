@@ -12,10 +12,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from harness import contract
-from harness.compose import CONF
-from harness.contract.trainer import TWO_STEPS
-from harness.experiment import Experiment
+from harness import testing
+from harness.config.compose import CONF
+from harness.prepare.experiment import Experiment
+from harness.testing.trainer_suite import TWO_STEPS
 
 Make = Callable[..., Experiment]
 
@@ -101,7 +101,7 @@ SEMI_SUPERVISED = [yaml.stem for yaml in YAMLS if "semi_supervised" in " ".join(
 NUMBERS = ["data/extract=diabetes", "split.test=0.65"]
 
 
-class TestTrainers(contract.TestTrainers):
+class TestTrainers(testing.TestTrainers):
     conf = CONF
     # The tables of some name pairs. torch.compile takes a minute and a C++ compiler: see test_speed.py.
     left_out = frozenset(

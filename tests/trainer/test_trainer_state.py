@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.trainer.state import copied, generators, set_generators
+from harness.trainer.random_state import copied, generators, set_generators
 
 CPU = torch.device("cpu")
 

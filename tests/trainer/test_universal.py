@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.errors import Diverged
+from harness.core.errors import Diverged
 from harness.trainer.scheduler import WarmupCosine
 
 Make = Callable[..., Any]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.trainer.scheduler import WarmupCosine
 
 Make = Callable[..., Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.table import Table
+from harness.core.table import Table
 
 
 class Moons:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.arrays import Batch, Loaders
-from harness.errors import UserError
-from harness.predictor import Predictor
-from harness.protocol import Augment
-from harness.task import Task
-from harness.trainer.feed import Feed
+from harness.core.arrays import Batch, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.core.protocol import Augment
+from harness.core.task import Task
+from harness.trainer.batch_source import Feed
 from harness.trainer.universal import UniversalTrainer
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from harness.core.table import Table
 from harness.data.extract.source import Source
-from harness.table import Table
 
 Name = Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.data.extract import files
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.data.extract import source_files
 from harness.data.extract.source import Source
-from harness.errors import UserError
-from harness.table import Table
 
 _FOLDER = "cifar-10-batches-py"
 _TRAIN = tuple(f"data_batch_{i}" for i in range(1, 6))
@@ -62,8 +62,8 @@ class Cifar10(Source):
         return self.roles.assign(frame, self.name or "cifar10", str(self.path), images)
 
     def fingerprint(self) -> str:
-        """Of the archive, see `harness.data.extract.files.fingerprint`."""
-        return files.fingerprint([self._path()])
+        """Of the archive, see `harness.data.extract.source_files.fingerprint`."""
+        return source_files.fingerprint([self._path()])
 
     def _path(self) -> Path:
         if self.path is None:
@@ -71,7 +71,7 @@ class Cifar10(Source):
                 f"{_KEY} needs the archive of CIFAR-10; download cifar-10-python.tar.gz from "
                 f"https://www.cs.toronto.edu/~kriz/cifar.html and give {_KEY}=FILE."
             )
-        return files.file(self.path, _KEY)
+        return source_files.file(self.path, _KEY)
 
 
 def _require_checksum(path: Path, expected: str) -> None:

@@ -14,8 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.extract import files
-from harness.data.extract.lines import (
+from harness.core.errors import UserError, near, sentence
+from harness.core.table import Table
+from harness.data.extract import source_files
+from harness.data.extract.column_types import WORDS, Type, converted, number_or_text, odd_row
+from harness.data.extract.source import Source
+from harness.data.extract.text_lines import (
     COMPRESSIONS,
     Dialect,
     Places,
@@ -23,10 +27,6 @@ from harness.data.extract.lines import (
     require_equal_lengths,
     unfinished,
 )
-from harness.data.extract.source import Source
-from harness.data.extract.types import WORDS, Type, converted, number_or_text, odd_row
-from harness.errors import UserError, near, sentence
-from harness.table import Table
 
 _KEY = "data.extract.path"
 
@@ -95,13 +95,13 @@ class Csv(Source):
         return self.roles.assign(frame, self.name or _title(paths), _shown(self.path))
 
     def fingerprint(self) -> str:
-        """Of the files, see `harness.data.extract.files.fingerprint`."""
-        return files.fingerprint(self._paths())
+        """Of the files, see `harness.data.extract.source_files.fingerprint`."""
+        return source_files.fingerprint(self._paths())
 
     def _paths(self) -> list[Path]:
         if self.path is None:
             raise UserError("data.extract.path needs the file to read; give data.extract.path=FILE.csv.")
-        return files.matching(self.path, _KEY)
+        return source_files.matching(self.path, _KEY)
 
     def _text(self, paths: list[Path]) -> set[str]:
         """The columns to be read as they are written; looks at the names in every file first."""

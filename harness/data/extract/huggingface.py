@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.extract import files
+from harness.core.errors import UserError, near, sentence
+from harness.core.table import Table
+from harness.data.extract import source_files
 from harness.data.extract.source import Source
-from harness.errors import UserError, near, sentence
-from harness.table import Table
 
 _FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 
@@ -50,9 +50,9 @@ class HuggingFace(Source):
         path = self._path()
         local = Path(path).expanduser()
         if local.is_file():
-            return files.fingerprint([local])
+            return source_files.fingerprint([local])
         if local.is_dir():
-            return files.fingerprint(sorted(entry for entry in local.rglob("*") if entry.is_file()))
+            return source_files.fingerprint(sorted(entry for entry in local.rglob("*") if entry.is_file()))
         return f"{path}@{self.revision}" if re.fullmatch("[0-9a-f]{40}", self.revision or "") else None
 
     def _path(self) -> str:
@@ -65,7 +65,7 @@ class HuggingFace(Source):
     def _load(self, path: str, datasets: ModuleType) -> Any:
         local = Path(path).expanduser()
         if not local.exists() and (path[:1] in "./~" or local.suffix in _FORMATS):
-            files.file(path, "data.extract.path")
+            source_files.file(path, "data.extract.path")
         if local.is_file() and local.suffix not in _FORMATS:
             raise UserError(
                 f"data.extract.path={path} must end in {' or '.join(_FORMATS)}; choose data/extract by "

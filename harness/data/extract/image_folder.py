@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.data.extract import files
-from harness.data.extract.lines import Dialect, malformed, require_equal_lengths
+from harness.core.errors import UserError, near
+from harness.core.table import Table
+from harness.data.extract import source_files
+from harness.data.extract.column_types import number_or_text
 from harness.data.extract.source import Source
-from harness.data.extract.types import number_or_text
-from harness.errors import UserError, near
-from harness.table import Table
+from harness.data.extract.text_lines import Dialect, malformed, require_equal_lengths
 
 log = logging.getLogger("harness")
 
@@ -85,19 +85,19 @@ class ImageFolder(Source):
         return replace(table, contents=contents)
 
     def fingerprint(self) -> str:
-        """Of the images and the table, see `harness.data.extract.files.fingerprint`."""
+        """Of the images and the table, see `harness.data.extract.source_files.fingerprint`."""
         root = self._root()
         if self.table is None:
-            return files.fingerprint(root / name for name in self._names(root))
+            return source_files.fingerprint(root / name for name in self._names(root))
         listed = self._listed(root)[self.path_column]
-        return files.fingerprint([Path(self.table).expanduser(), *(root / name for name in listed)])
+        return source_files.fingerprint([Path(self.table).expanduser(), *(root / name for name in listed)])
 
     def _root(self) -> Path:
         if self.path is None:
             raise UserError(
                 "data.extract.path needs the folder of the images; give data.extract.path=FOLDER."
             )
-        return files.folder(self.path, "data.extract.path")
+        return source_files.folder(self.path, "data.extract.path")
 
     def _names(self, root: Path) -> list[str]:
         """The files below the root, relative to it, sorted; hidden ones are left out."""
@@ -124,7 +124,7 @@ class ImageFolder(Source):
         return pd.DataFrame({self.path_column: names, "class": pd.Series(folders, dtype="str")})
 
     def _listed(self, root: Path) -> pd.DataFrame:
-        path = files.file(str(self.table), "data.extract.table")
+        path = source_files.file(str(self.table), "data.extract.table")
         names = {self.roles.group, self.roles.id} - {None}
         frame = _table(path, [self.path_column, *map(str, names)])
         for column in names & {*frame.columns}:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.data.extract import files
-from harness.data.extract.roles import Roles
+from harness.core.errors import UserError, near
+from harness.core.table import Table
+from harness.data.extract import source_files
+from harness.data.extract.column_roles import Roles
 from harness.data.extract.source import Source
-from harness.errors import UserError, near
-from harness.table import Table
 
 log = logging.getLogger("harness")
 
@@ -69,8 +69,8 @@ class Numpy(Source):
         return roles.assign(frame, self.name or first.stem, str(self.path or self.names["inputs"]), inputs)
 
     def fingerprint(self) -> str:
-        """Of the files, see `harness.data.extract.files.fingerprint`."""
-        return files.fingerprint(self._paths().values())
+        """Of the files, see `harness.data.extract.source_files.fingerprint`."""
+        return source_files.fingerprint(self._paths().values())
 
     def _paths(self) -> dict[str, Path]:
         """The files by the argument that names them; of an archive, the one under "path"."""
@@ -81,7 +81,7 @@ class Numpy(Source):
             )
         named = {part: name for part, name in self.names.items() if name is not None}
         if self.path is not None and Path(self.path).suffix == ".npz":
-            return {"path": files.file(self.path, "data.extract.path")}
+            return {"path": source_files.file(self.path, "data.extract.path")}
         if self.path is not None:
             if "inputs" in named:
                 raise UserError(
@@ -89,7 +89,7 @@ class Numpy(Source):
                 )
             named = {"inputs": self.path} | named
         keys = {part: "path" if name == self.path else part for part, name in named.items()}
-        return {part: files.file(name, f"data.extract.{keys[part]}") for part, name in named.items()}
+        return {part: source_files.file(name, f"data.extract.{keys[part]}") for part, name in named.items()}
 
     def _archive(self, path: Path) -> dict[str, np.ndarray]:
         archive = _load(path, "data.extract.path")

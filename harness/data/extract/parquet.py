@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.extract import files
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.data.extract import source_files
 from harness.data.extract.source import Source
-from harness.errors import UserError
-from harness.table import Table
 
 log = logging.getLogger("harness")
 
@@ -47,13 +47,13 @@ class Parquet(Source):
         return roles.assign(frame, self.name or shared.resolve().stem, source)
 
     def fingerprint(self) -> str:
-        """Of the files, see `harness.data.extract.files.fingerprint`."""
-        return files.fingerprint(self._paths())
+        """Of the files, see `harness.data.extract.source_files.fingerprint`."""
+        return source_files.fingerprint(self._paths())
 
     def _paths(self) -> list[Path]:
         if self.path is None:
             raise UserError("data.extract.path needs the file to read; give data.extract.path=FILE.parquet.")
-        return files.matching(self.path, _KEY, within="**/*.parquet")
+        return source_files.matching(self.path, _KEY, within="**/*.parquet")
 
     def _read(self, paths: list[Path]) -> tuple[pd.DataFrame, bool]:
         """All rows, and whether columns that nobody asks for were left in the files."""

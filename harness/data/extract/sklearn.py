@@ -9,10 +9,10 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from harness.core.errors import UserError, near
+from harness.core.table import Table
 from harness.data.extract.bundled import Name, bundled, installed, labels_of
 from harness.data.extract.source import Source
-from harness.errors import UserError, near
-from harness.table import Table
 
 _LOADED = ("linnerud",)
 _FETCHED = ("california_housing", "covtype", "olivetti_faces")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.data.extract.roles import Roles
-from harness.table import Aim, Kind
+from harness.core.table import Aim, Kind
+from harness.data.extract.column_roles import Roles
 
 
 class Source:

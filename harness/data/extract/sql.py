@@ -11,14 +11,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import literal_column
 
-from harness.data.extract.columns import Columns
-from harness.data.extract.database import Database
-from harness.data.extract.files import fingerprint
-from harness.data.extract.retry import Retry, Unreached
+from harness.core.errors import UserError, near
+from harness.core.table import Table
+from harness.data.extract.connection_retry import Retry, Unreached
+from harness.data.extract.database_connection import Database
+from harness.data.extract.server_columns import Columns
 from harness.data.extract.source import Source
-from harness.errors import UserError, near
-from harness.mask import first_line
-from harness.table import Table
+from harness.data.extract.source_files import fingerprint
+from harness.runtime.redact import first_line
 
 _WRITES = re.compile(
     r"\s*(insert|update|delete|merge|replace|create|drop|alter|truncate|grant|revoke|copy|call|vacuum)\b",

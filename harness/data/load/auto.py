@@ -7,12 +7,12 @@ from typing import Literal
 
 import torch
 
-from harness.arrays import Arrays, Loaders
-from harness.data.load.memory import amount, free
+from harness.core.arrays import Arrays, Loaders
+from harness.core.fold import Fold
+from harness.data.load.free_memory import amount, free
 from harness.data.load.resident import Resident
 from harness.data.load.sampler import Sampler
 from harness.data.load.stream import Stream
-from harness.fold import Fold
 
 _FORMS = {1: "rows", 2: "sequences", 3: "images"}
 

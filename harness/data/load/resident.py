@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.arrays import Arrays, Batch, Loaders
-from harness.data.load.memory import amount
-from harness.data.load.order import Batching, Order, on_device
+from harness.core.arrays import Arrays, Batch, Loaders
+from harness.core.fold import Fold
+from harness.data.load.batch_order import Batching, Order, on_device
+from harness.data.load.free_memory import amount
 from harness.data.load.sampler import Sampler
-from harness.fold import Fold
 
 _BYTES_AT_ONCE = 2**26
 """What is decoded at once on the way to the device: a few thousand rows, or some hundred photographs."""

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from harness.arrays import Arrays, Batch, Loaders
-from harness.data.load.memory import amount
-from harness.data.load.order import Batching, Order, on_device
+from harness.core.arrays import Arrays, Batch, Loaders
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.data.load.batch_order import Batching, Order, on_device
+from harness.data.load.free_memory import amount
 from harness.data.load.sampler import Sampler
-from harness.errors import UserError
-from harness.fold import Fold
 
 _MOST_WORKERS = 16
 """More of them wait for the disk, or for the device that they feed."""

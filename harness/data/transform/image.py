@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from harness.arrays import Arrays
-from harness.data.transform.columns import numbers, require
-from harness.data.transform.pictures import Files, Moments, Pictures, Source, Stack, in_turn
-from harness.data.transform.shaping import Fit, Shaping
-from harness.data.transform.target import encode, pack, unpack
-from harness.errors import UserError
-from harness.table import Table
-from harness.task import Task
+from harness.core.arrays import Arrays
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.core.task import Task
+from harness.data.transform.column_values import numbers, require
+from harness.data.transform.image_shape import Fit, Shaping
+from harness.data.transform.lazy_images import Files, Moments, Pictures, Source, Stack, in_turn
+from harness.data.transform.target_tensor import encode, pack, unpack
 
 
 class Image:

@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from harness.arrays import Arrays
-from harness.data.transform.chains import Chains, Source
-from harness.data.transform.dates import DatePart
-from harness.data.transform.target import encode, pack, unpack
-from harness.data.transform.windows import Pad, Windows, joined
-from harness.errors import UserError
-from harness.table import Table
-from harness.task import Task
+from harness.core.arrays import Arrays
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.core.task import Task
+from harness.data.transform.dates_as_numbers import DatePart
+from harness.data.transform.event_windows import Pad, Windows, joined
+from harness.data.transform.sklearn_chains import Chains, Source
+from harness.data.transform.target_tensor import encode, pack, unpack
 
 
 class Sequence:

@@ -15,10 +15,10 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from harness.errors import Interrupted, UserError
-from harness.sweep.launch.child import Child, spawn
-from harness.sweep.launch.job import Job, compose, failed, not_begun, work, work_apart
-from harness.sweep.launch.slots import Slots, environment, gpus, share_gpus, threads_each
+from harness.core.errors import Interrupted, UserError
+from harness.sweep.launch.child_process import Child, spawn
+from harness.sweep.launch.job_slots import Slots, environment, gpus, share_gpus, threads_each
+from harness.sweep.launch.launcher_job import Job, compose, failed, not_begun, work, work_apart
 
 _GRACE = 20.0
 """Seconds between asking the processes to end and making them."""

@@ -14,9 +14,9 @@ from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from harness.errors import UserError
-from harness.sweep.launch.child import Died
-from harness.sweep.launch.job import Job, compose, failed, not_begun, work_apart
+from harness.core.errors import UserError
+from harness.sweep.launch.child_process import Died
+from harness.sweep.launch.launcher_job import Job, compose, failed, not_begun, work_apart
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports its use to its makers

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from harness.sweep.snapshot import Snapshot
+from harness.sweep.study.snapshot import Snapshot
 
 FEWEST = 10
 """Of fewer complete trials, a share would say more about chance than about the space."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.sweep.space.value import Value, word
+from harness.sweep.space.swept_value import Value, word
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import BaseTrial
 
 from harness.sweep.space.condition import Condition
-from harness.sweep.space.value import Value, word
+from harness.sweep.space.swept_value import Value, word
 
 
 @dataclass(frozen=True, kw_only=True)

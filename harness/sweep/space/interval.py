@@ -11,9 +11,9 @@ from typing import Any
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import BaseTrial
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.sweep.space.dimension import Dimension
-from harness.sweep.space.value import Value
+from harness.sweep.space.swept_value import Value
 
 
 @dataclass(frozen=True, kw_only=True)

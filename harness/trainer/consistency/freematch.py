@@ -8,9 +8,15 @@ from typing import final
 import torch
 from torch import Tensor
 
-from harness.loss.consistency import class_weights, fairness, guess, guessed_cross_entropy
-from harness.protocol import Augment
-from harness.trainer.consistency.method import ConsistencyMethod, Term, require_share, require_weight, weak
+from harness.core.protocol import Augment
+from harness.loss.consistency_losses import class_weights, fairness, guess, guessed_cross_entropy
+from harness.trainer.consistency.consistency_method import (
+    ConsistencyMethod,
+    Term,
+    require_share,
+    require_weight,
+    weak,
+)
 
 
 @final

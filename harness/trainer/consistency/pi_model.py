@@ -7,9 +7,14 @@ from typing import final
 
 from torch import Tensor
 
-from harness.loss.consistency import sigmoid_ramp, softmax_distance
-from harness.protocol import Augment
-from harness.trainer.consistency.method import ConsistencyMethod, Term, require_share, require_weight
+from harness.core.protocol import Augment
+from harness.loss.consistency_losses import sigmoid_ramp, softmax_distance
+from harness.trainer.consistency.consistency_method import (
+    ConsistencyMethod,
+    Term,
+    require_share,
+    require_weight,
+)
 
 
 @final

@@ -7,9 +7,15 @@ from typing import final
 
 from torch import Tensor
 
-from harness.loss.consistency import guess, guessed_cross_entropy, linear_ramp
-from harness.protocol import Augment
-from harness.trainer.consistency.method import ConsistencyMethod, Term, require_share, require_weight, weak
+from harness.core.protocol import Augment
+from harness.loss.consistency_losses import guess, guessed_cross_entropy, linear_ramp
+from harness.trainer.consistency.consistency_method import (
+    ConsistencyMethod,
+    Term,
+    require_share,
+    require_weight,
+    weak,
+)
 
 
 @final

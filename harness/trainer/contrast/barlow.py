@@ -6,10 +6,10 @@ from typing import final
 
 from torch import Tensor
 
-from harness.loss.barlow import barlow_twins
-from harness.trainer.contrast.heads import require_above
-from harness.trainer.contrast.projected import ProjectedMethod
-from harness.trainer.method import Contrast
+from harness.loss.barlow_twins import barlow_twins
+from harness.trainer.contrast.projection_heads import require_above
+from harness.trainer.contrast.single_projection import ProjectedMethod
+from harness.trainer.contrastive_method import Contrast
 
 
 @final

@@ -8,10 +8,10 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from harness.loss.cosine import cosine_distance
-from harness.trainer.contrast.heads import mlp, require_widths
-from harness.trainer.contrast.momentum import Momentum, require_momentum
-from harness.trainer.method import Contrast, MomentumMethod
+from harness.loss.cosine_distance import cosine_distance
+from harness.trainer.contrast.momentum_encoder import Momentum, require_momentum
+from harness.trainer.contrast.projection_heads import mlp, require_widths
+from harness.trainer.contrastive_method import Contrast, MomentumMethod
 
 
 @final

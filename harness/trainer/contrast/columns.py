@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.functional import normalize, triplet_margin_loss
 
 from harness.loss.info_nce import info_nce
-from harness.trainer.contrast.heads import require_above
-from harness.trainer.contrast.projected import ProjectedMethod
-from harness.trainer.method import Contrast
+from harness.trainer.contrast.projection_heads import require_above
+from harness.trainer.contrast.single_projection import ProjectedMethod
+from harness.trainer.contrastive_method import Contrast
 
 
 @final

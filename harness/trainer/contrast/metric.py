@@ -7,8 +7,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from harness.trainer.contrast.projected import ProjectedMethod
-from harness.trainer.method import Contrast
+from harness.trainer.contrast.single_projection import ProjectedMethod
+from harness.trainer.contrastive_method import Contrast
 
 
 @final

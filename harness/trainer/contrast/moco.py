@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 from harness.loss.info_nce import info_nce
-from harness.trainer.contrast.heads import mlp, require_above, require_widths
-from harness.trainer.contrast.momentum import Momentum, require_momentum
-from harness.trainer.method import Contrast, MomentumMethod
+from harness.trainer.contrast.momentum_encoder import Momentum, require_momentum
+from harness.trainer.contrast.projection_heads import mlp, require_above, require_widths
+from harness.trainer.contrastive_method import Contrast, MomentumMethod
 
 
 @final

@@ -6,10 +6,10 @@ from typing import final
 
 from torch import Tensor, nn
 
-from harness.loss.cosine import cosine_distance
+from harness.loss.cosine_distance import cosine_distance
 from harness.trainer.contrast.byol import require_same_output
-from harness.trainer.contrast.heads import mlp, require_widths
-from harness.trainer.method import Contrast, ContrastiveMethod
+from harness.trainer.contrast.projection_heads import mlp, require_widths
+from harness.trainer.contrastive_method import Contrast, ContrastiveMethod
 
 
 @final

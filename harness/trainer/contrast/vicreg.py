@@ -6,9 +6,9 @@ from typing import final
 
 from torch import Tensor
 
-from harness.loss.vicreg import vicreg
-from harness.trainer.contrast.projected import ProjectedMethod
-from harness.trainer.method import Contrast
+from harness.loss.vicreg_terms import vicreg
+from harness.trainer.contrast.single_projection import ProjectedMethod
+from harness.trainer.contrastive_method import Contrast
 
 
 @final

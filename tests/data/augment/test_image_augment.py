@@ -2,8 +2,8 @@ import pytest
 import torch
 from scipy import ndimage
 
+from harness.core.errors import UserError
 from harness.data.augment.image import ImageAugment
-from harness.errors import UserError
 
 STILL = {
     "rotation": 0.0,

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from harness.core.errors import UserError
 from harness.data.augment.image import ImageAugment
 from harness.data.augment.tabular import FeatureCorruption
-from harness.errors import UserError
 
 STRONG = {
     "rotation": 15.0,

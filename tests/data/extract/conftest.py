@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from harness.build import build
-from harness.data.extract import retry
-from harness.errors import UserError
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.data.extract import connection_retry
 
 CONF = Path(__file__).parents[3] / "conf" / "data" / "extract"
 
@@ -34,7 +34,7 @@ def make() -> Make:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The waits between tries, which are noted and not waited."""
     noted: list[float] = []
-    monkeypatch.setattr(retry, "pause", noted.append)
+    monkeypatch.setattr(connection_retry, "pause", noted.append)
     return noted
 
 

@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 NAMES = [b"airplane", b"automobile", b"bird"]
 MEMBERS = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.core.errors import UserError
 from harness.data.extract.csv import Csv
-from harness.errors import UserError
 
 DEFAULT = {
     "separator": ",",

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness import contract
-from harness.compose import CONF
+from harness import testing
+from harness.config.compose import CONF
 
 FRAME = pd.DataFrame(
     {"x": [1.5, 2.5, 3.5, 4.5], "w": ["a", "b", "b", "a"], "g": [1, 1, 2, 10], "y": [0, 1, 1, 0]}
@@ -47,7 +47,7 @@ def files(choice: str, folder: Path) -> dict[str, object]:
     return {}
 
 
-class TestExtractors(contract.TestExtractors):
+class TestExtractors(testing.TestExtractors):
     conf = CONF
     left_out = frozenset({"graphql", "cifar10"})
 

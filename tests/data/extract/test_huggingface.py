@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 datasets = pytest.importorskip("datasets")
 

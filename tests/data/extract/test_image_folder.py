@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 
 def picture(path, size=(40, 30), mode="RGB"):

@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 255, (6, 4, 5, 3), dtype=np.uint8)  # channels last

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 
 def refuse(make, words, **changes):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import datasets
 
-from harness.errors import UserError
+from harness.core.errors import UserError
 
 
 def test_linnerud_has_three_targets(make):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.data.extract.columns import Columns
+from harness.data.extract.server_columns import Columns
 
 VISITS = [
     (10, 1, 31, 0.5, True, "north", "2024-01-31", "yes"),
@@ -339,8 +339,8 @@ def test_a_server_that_does_not_answer_is_tried_again_as_often_as_stated(make, r
 
 
 def test_a_server_that_comes_back_is_read(make, pg, monkeypatch, pauses):
-    from harness.data.extract.database import Database
-    from harness.data.extract.retry import Unreached
+    from harness.data.extract.connection_retry import Unreached
+    from harness.data.extract.database_connection import Database
 
     connect, faults = Database.connect, [Unreached("gone"), Unreached("gone", pause=7.0)]
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from harness.arrays import Arrays
+from harness.core.arrays import Arrays
+from harness.core.fold import Fold
+from harness.core.task import Task
 from harness.data.load.auto import Auto
 from harness.data.load.resident import Resident
 from harness.data.load.sampler import ClassBalanced
 from harness.data.load.stream import Stream
-from harness.fold import Fold
-from harness.task import Task
 
 ARRAYS = Arrays(torch.arange(60.0).view(30, 2), torch.arange(30) % 2, Task("binary", ("a", "b")))
 BATCHES = {"batch_size": 4, "eval_batch_size": 8, "shuffle": True}

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.arrays import Arrays
+from harness.core.arrays import Arrays
+from harness.core.fold import Fold
+from harness.core.task import Task
 from harness.data.load.auto import Auto
-from harness.fold import Fold
-from harness.task import Task
 
 CPU = torch.device("cpu")
 FOLD = Fold(0, np.arange(6), np.arange(6, 8), np.arange(8, 10))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.arrays import Arrays
+from harness.core.arrays import Arrays
+from harness.core.fold import Fold
+from harness.core.task import Task
 from harness.data.load.resident import Resident
 from harness.data.load.sampler import ClassBalanced
 from harness.data.load.stream import Stream
-from harness.fold import Fold
-from harness.task import Task
 
 ROWS = 12
 FOLD = Fold(0, np.arange(10), np.array([10]), np.array([11]))

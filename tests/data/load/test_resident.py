@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.arrays import Arrays
+from harness.core.arrays import Arrays
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.task import Task
 from harness.data.load.resident import Resident
 from harness.data.load.sampler import ClassBalanced
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.task import Task
 
 ARRAYS = Arrays(torch.arange(40.0).view(20, 2), torch.arange(20) % 2, Task("binary", ("a", "b")))
 

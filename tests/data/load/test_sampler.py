@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 import torch
 
+from harness.core.errors import UserError
 from harness.data.load.sampler import ClassBalanced, ClassSamples, Shuffle
-from harness.errors import UserError
 
 CODES = torch.tensor([0] * 30 + [1] * 6 + [-1] * 4 + [2] * 3)
 

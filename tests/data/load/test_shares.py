@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from harness import distributed
-from harness.arrays import Arrays
-from harness.data.load.order import batch_sizes
+from harness.core.arrays import Arrays
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.task import Task
+from harness.data.load.batch_order import batch_sizes
 from harness.data.load.resident import Resident
 from harness.data.load.sampler import ClassBalanced
 from harness.data.load.stream import Stream
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.task import Task
+from harness.runtime import distributed
 
 ARRAYS = Arrays(torch.arange(30.0)[:, None], torch.arange(30) % 2, Task("multiclass", ("a", "b")))
 FOLD = Fold(0, np.arange(21), np.arange(21, 25), np.arange(25, 28), np.arange(28, 30))

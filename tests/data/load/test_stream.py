@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from harness.arrays import Arrays
+from harness.core.arrays import Arrays
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.task import Task
 from harness.data.load.resident import Resident
 from harness.data.load.sampler import ClassBalanced
 from harness.data.load.stream import Stream, _Samples
-from harness.errors import UserError
-from harness.fold import Fold
-from harness.task import Task
 
 CPU = torch.device("cpu")
 TASK = Task("binary", ("a", "b"))

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.data.transform.image import Image
-from harness.errors import UserError
-from harness.table import Table
 
 
 def image(*, size=None, resize="stretch", channels=None, normalise=True, statistics=4096) -> Image:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.data.transform.sequence import Sequence
-from harness.errors import UserError
-from harness.table import Table
 
 OPTIONS = {
     "length": 3,

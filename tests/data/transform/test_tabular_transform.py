@@ -11,9 +11,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
+from harness.core.errors import UserError
+from harness.core.table import Table
 from harness.data.transform.tabular import Tabular
-from harness.errors import UserError
-from harness.table import Table
 
 
 class Doubler(TransformerMixin, BaseEstimator):
@@ -280,8 +280,8 @@ def test_features_are_the_same_whatever_number_of_rows_is_worked_on_at_once(monk
     frame = pd.DataFrame({"a": random.normal(size=700), "c": random.choice(list("xyz"), 700)})
     frame.loc[::7, "a"] = np.nan
     whole = transformed(frame, range(400))
-    monkeypatch.setattr("harness.data.transform.chains._CELLS_AT_ONCE", 40)
-    monkeypatch.setattr("harness.data.transform.chains._CELLS_TO_FIT", 1)
+    monkeypatch.setattr("harness.data.transform.sklearn_chains._CELLS_AT_ONCE", 40)
+    monkeypatch.setattr("harness.data.transform.sklearn_chains._CELLS_TO_FIT", 1)
     assert np.array_equal(transformed(frame, range(400)), whole)
 
 

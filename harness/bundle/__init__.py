@@ -1,0 +1,1 @@
+"""A trained model with its fitted transform: raw rows in, predictions out."""

@@ -1,0 +1,172 @@
+"""Bundle: a trained model as plain files, enough to predict raw rows elsewhere.
+
+weights.safetensors   of model and head
+transform/            the fitted transform's state
+example.json          some raw rows
+bundle.json           configuration, task, columns, requirements
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.bundle import fitted_state, raw_rows, requirements
+from harness.core.predictor import Predictor
+from harness.core.table import Kind, Table
+from harness.core.task import Task
+from harness.runs.bundle_files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS
+
+_SCHEMA = 1
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What `bundle.json` says.
+
+    config    the run's configuration as a plain container, free of secrets
+    columns   columns of a raw row -> dtype as pandas names it, features in the order in which the model
+              saw them; of features that are an array beside the table, the one column `array`
+    image     (C, H, W) of an image made of pixel columns, else None
+    array     shape of a cell of the column `array`, else None
+    id, time  of raw rows that are the events of sequences, the columns that join and order them;
+              else None
+    inputs    shape of one sample, for which the model was built
+    width     of the representation
+    head      whether there is a head: it predicts; without one it gives representations
+    autocast  "bfloat16" where the model ran under autocast, else None
+    members   of an ensemble, the folders of its bundles below its own; else empty
+    """
+
+    config: dict[str, Any]
+    task: Task
+    columns: dict[str, str]
+    kind: Kind
+    image: tuple[int, int, int] | None
+    array: tuple[int, ...] | None
+    id: str | None
+    time: str | None
+    inputs: tuple[int, ...]
+    width: int
+    head: bool
+    autocast: str | None
+    members: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The columns of a prediction, and what MLflow calls their types."""
+        if not self.head:
+            return {f"representation_{i}": "double" for i in range(self.width)}
+        probabilities = {f"probability_{name}": "double" for name in self.task.classes}
+        if self.task.kind == "multilabel":
+            return {f"prediction_{name}": "long" for name in self.task.classes} | probabilities
+        if self.task.classification:
+            return {"prediction": "string", **probabilities}
+        return {f"prediction_{name}": "double" for name in self.task.columns} or {"prediction": "double"}
+
+
+def write(
+    folder: Path,
+    *,
+    predictor: Predictor,
+    table: Table,
+    inputs: tuple[int, ...],
+    transform_state: dict[str, Any],
+    config: dict[str, Any],
+) -> None:
+    """Writes the bundle; `bundle.json` comes last, so that its presence says that all is there.
+
+    Args:
+        folder: is created.
+        predictor: model and head with the weights to keep, on any device.
+        table: the rows as trained on; the first three become the example, see `raw.example`.
+        inputs: shape of one sample, `arrays.shape`.
+        transform_state: `transform.state()`.
+        config: plain and masked; `data.transform`, `model` and `trainer` are read from it again.
+    """
+    from safetensors.torch import save_model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_model(network(predictor.model, predictor.head), str(folder / WEIGHTS))
+    fitted_state.save(folder / TRANSFORM, transform_state)
+    example = raw_rows.example(table, _EXAMPLES)
+    if example is not None:
+        example.to_json(folder / EXAMPLE, orient="table", index=False, double_precision=15)
+    joined = table.events is not None
+    bundle = Bundle(
+        config=config,
+        task=predictor.task,
+        columns=raw_rows.columns(table),
+        kind=table.kind,
+        image=table.shape,
+        array=None if table.array is None or table.files else table.array.shape[1:],
+        id=table.id if joined else None,
+        time=table.time if joined else None,
+        inputs=tuple(inputs),
+        width=predictor.model.width,  # type: ignore[arg-type]  # what the protocol of a model promises
+        head=predictor.head is not None,
+        autocast=None if predictor.autocast is None else str(predictor.autocast).removeprefix("torch."),
+    )
+    facts = {
+        "schema": _SCHEMA,
+        **vars(bundle),
+        "task": vars(bundle.task),
+        "outputs": bundle.outputs,
+        "requirements": requirements.pins(config),
+        "code": requirements.code(config),
+    }
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def read(folder: Path) -> Bundle:
+    """The facts of a bundle.
+
+    Raises:
+        FileNotFoundError: there is none, or it was not finished.
+    """
+    facts = json.loads((folder / FACTS).read_text())
+    return Bundle(
+        config=facts["config"],
+        task=Task(facts["task"]["kind"], tuple(facts["task"]["classes"]), tuple(facts["task"]["columns"])),
+        columns=facts["columns"],
+        kind=facts["kind"],
+        image=None if facts["image"] is None else (facts["image"][0], facts["image"][1], facts["image"][2]),
+        array=None if facts["array"] is None else tuple(facts["array"]),
+        id=facts["id"],
+        time=facts["time"],
+        inputs=tuple(facts["inputs"]),
+        width=facts["width"],
+        head=facts["head"],
+        autocast=facts["autocast"],
+        members=tuple(facts.get("members", ())),
+    )
+
+
+def load(folder: Path, predictor: Predictor) -> None:
+    """Gives a predictor, in place and on its device, the weights of the bundle.
+
+    Raises:
+        FileNotFoundError: there is no bundle, or it was not finished.
+        RuntimeError: model and head are others than those of the bundle.
+    """
+    from safetensors.torch import load_model
+
+    if not (folder / FACTS).exists():
+        raise FileNotFoundError(f"{folder} holds no bundle")
+    device = next(predictor.model.parameters(), torch.empty(0)).device
+    load_model(network(predictor.model, predictor.head), folder / WEIGHTS, device=str(device))
+
+
+def network(model: nn.Module, head: nn.Module | None) -> nn.ModuleDict:
+    """Model and head under the names by which their weights are stored."""
+    parts = {"model": model, "head": head}
+    # torch.compile wraps a module and prefixes the names of its weights.
+    return nn.ModuleDict(
+        {name: getattr(part, "_orig_mod", part) for name, part in parts.items() if part is not None}
+    )

@@ -1,0 +1,111 @@
+"""Ensemble: the models of several folds, which answer by their mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.bundle.bundle import Bundle, read
+from harness.bundle.row_predictor import RowPredictor
+from harness.core.errors import UserError
+from harness.runs.bundle_files import EXAMPLE, FACTS
+
+
+class Ensemble:
+    """Several bundles as one: of classes and labels the mean probabilities, of numbers their mean.
+
+    That is the prediction of a deep ensemble, a uniform mixture of its members (Lakshminarayanan et al. 2017,
+    arXiv:1612.01474, section 2.4), here of models that were trained on different rows.
+
+    Args:
+        folder: what `write` has written.
+        device: where the networks run.
+
+    Raises:
+        FileNotFoundError: there is no whole ensemble in the folder.
+        UserError: a part named by the configuration cannot be built here.
+    """
+
+    def __init__(self, folder: str | Path, device: str = "cpu") -> None:
+        folder = Path(folder)
+        self.bundle: Bundle = read(folder)
+        self.members = [RowPredictor(folder / name, device) for name in self.bundle.members]
+
+    def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """As `RowPredictor`, from all members together.
+
+        Raises:
+            UserError: a column is missing, or holds what its type cannot be.
+        """
+        answers = [member(rows) for member in self.members]
+        task, first = self.bundle.task, answers[0]
+        numbers = [column for column in first if not _decided(str(column), self.bundle)]
+        total = reduce(pd.DataFrame.add, [answer[numbers] for answer in answers])
+        mean = total / len(answers)
+        if task.kind == "regression":
+            return mean[list(first)]
+        shares = mean.to_numpy()
+        decided: dict[str, Any]
+        if task.kind == "multilabel":
+            decided = {f"prediction_{name}": shares[:, i] > 0.5 for i, name in enumerate(task.classes)}
+        else:
+            decided = {"prediction": [task.classes[code] for code in shares.argmax(axis=1)]}
+        return first.assign(**decided, **mean).astype(first.dtypes.to_dict())
+
+
+def _decided(column: str, bundle: Bundle) -> bool:
+    """Whether a column follows from the probabilities."""
+    return bundle.task.kind != "regression" and column.startswith("prediction")
+
+
+def open_predictor(folder: str | Path, device: str = "cpu") -> RowPredictor | Ensemble:
+    """What predicts raw rows from a bundle, or from an ensemble of such.
+
+    Raises:
+        FileNotFoundError: there is no whole one in the folder.
+        UserError: a part named by the configuration cannot be built here.
+    """
+    return (Ensemble if read(Path(folder)).members else RowPredictor)(folder, device)
+
+
+def write(folder: Path, members: Sequence[Path]) -> None:
+    """Puts bundles together; the folder appears whole or not at all, and replaces an older one.
+
+    Args:
+        folder: of the ensemble; the members are copied into it.
+        members: bundles of the same columns and task.
+
+    Raises:
+        UserError: they have no outputs: the representations of different trainings cannot be averaged.
+    """
+    facts: list[dict[str, Any]] = [json.loads((member / FACTS).read_text()) for member in members]
+    if not facts[0]["head"]:
+        raise UserError(
+            "an ensemble averages predictions, and these models learned representations, each with axes of "
+            "its own; use the model of one fold."
+        )
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    together = {
+        **facts[0],
+        "members": [str(number) for number in range(len(members))],
+        "requirements": sorted({pin for fact in facts for pin in fact["requirements"]}),
+        "code": sorted({path for fact in facts for path in fact["code"]}),
+    }
+    try:
+        for number, member in enumerate(members):
+            shutil.copytree(member, draft / str(number))
+        if (members[0] / EXAMPLE).exists():
+            shutil.copy(members[0] / EXAMPLE, draft / EXAMPLE)
+        (draft / FACTS).write_text(json.dumps(together, indent=1) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # still there only where the disk was full

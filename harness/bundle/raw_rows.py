@@ -1,0 +1,81 @@
+"""Raw rows: what a model is given in production, as its data source gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.core.errors import UserError
+from harness.core.table import Table
+
+ARRAY = "array"
+"""The column of a raw row whose features are an array: each cell a list of lists, or an ndarray."""
+
+_MOST_NUMBERS = 2**16  # of an example, half a megabyte as JSON
+
+
+def columns(table: Table) -> dict[str, str]:
+    """The columns of a raw row and their dtypes, read off the table that was trained on."""
+    if table.files is not None:
+        return {table.files: str(table.frame[table.files].dtype)}
+    if table.array is not None:
+        return {ARRAY: str(table.array.dtype)}
+    if table.events is None:
+        return {name: str(table.frame[name].dtype) for name in table.features}
+    names = dict.fromkeys([*table.features, *filter(None, (table.id, table.time))])
+    return {name: str(table.events[name].dtype) for name in names}
+
+
+def example(table: Table, count: int) -> pd.DataFrame | None:
+    """`count` samples as raw rows; of sequences, all their events, with numbers in place of ids.
+
+    None where JSON cannot hold them or should not: encoded images, paths to images that are elsewhere
+    and may tell of whom they are, and arrays that are too large.
+    """
+    if table.files is not None:
+        return None
+    if table.array is not None:
+        first = table.array[:count]
+        return pd.DataFrame({ARRAY: first.tolist()}) if first.size <= _MOST_NUMBERS else None
+    if table.events is not None and table.spans is not None:
+        return _events(table, table.events, table.spans[:count])
+    rows = table.frame[list(table.features)].head(count)
+    texts = any(isinstance(value, str) for column in rows for value in rows[column])
+    held = not any(isinstance(value, bytes) for column in rows for value in rows[column])
+    return rows if held and not (table.kind == "image" and texts) else None
+
+
+def stacked(cells: pd.Series, shape: tuple[int, ...]) -> np.ndarray:
+    """The cells of a column `array` as one array (N, *shape) of numbers.
+
+    Raises:
+        UserError: a cell is of another shape, or holds something else.
+    """
+    arrays = [_numbers(cell) for cell in cells]
+    for row, array in zip(cells.index, arrays, strict=True):
+        if array is None or array.shape != shape:
+            found = "no array of numbers" if array is None else f"one of shape {array.shape}"
+            raise UserError(
+                f"column {ARRAY!r} must hold an array of numbers of shape {shape} in each row, as in "
+                f"training, and row {row} holds {found}; give rows as the data source gives them."
+            )
+    return np.stack([array for array in arrays if array is not None])
+
+
+def _numbers(cell: Any) -> np.ndarray | None:
+    try:
+        array = np.asarray(cell)
+    except ValueError:  # lists of different lengths
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _events(table: Table, events: pd.DataFrame, spans: np.ndarray) -> pd.DataFrame:
+    """The events of some sequences, each a sequence of its own, numbered from 0."""
+    parts = [
+        events.iloc[start:stop].assign(**{str(table.id): number})
+        for number, (start, stop) in enumerate(spans)
+    ]
+    return pd.concat(parts, ignore_index=True)[list(columns(table))]

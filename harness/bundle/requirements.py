@@ -1,0 +1,105 @@
+"""Requirements: what must be installed, or brought along, for a bundle to run elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from harness.config.nodes import packages
+
+_ALWAYS = ("mlflow", "torch", "numpy", "pandas", "safetensors", "hydra-core", "omegaconf", "typeguard")
+"""What reading a bundle and building its parts imports; typeguard checks their arguments."""
+
+_IMAGES = "harness.data.transform.image."
+_OF_IMAGES = ("pillow",)
+_OF_OTHERS = ("scikit-learn", "scipy", "skops")
+"""Of every other transform, a user's own too: its chains are scikit-learn's, whose power and quantile
+transforms are scipy's, and skops restores them."""
+
+_WHERE_USED = {"pytorch_metric_learning": "pytorch-metric-learning", "timm": "timm"}
+_BROUGHT = {"harness", "torch", "builtins"}
+
+
+def pins(config: dict[str, Any]) -> list[str]:
+    """`name==version` of each distribution that loading the bundle imports, as installed here."""
+    transform = str(config.get("data", {}).get("transform", {}).get("_target_", ""))
+    names = {
+        *_ALWAYS,
+        *(_OF_IMAGES if transform.startswith(_IMAGES) else _OF_OTHERS),
+        *(name for module, name in _WHERE_USED.items() if module in sys.modules),
+        *(owner for top in _tops(config) if _installed(top) for owner in _owners(top)),
+    }
+    return [pin for name in sorted(names) if (pin := _pin(name)) is not None]
+
+
+def code(config: dict[str, Any]) -> list[str]:
+    """The files or folders of the user's own modules, which no index holds: they are carried along."""
+    found = (_path(top) for top in sorted(_tops(config)) if not _installed(top))
+    return [str(path) for path in found if path is not None]
+
+
+def _tops(config: dict[str, Any]) -> set[str]:
+    """The top-level packages of a bundle's parts, and of all that the user's own among them import.
+
+    Only what this process has imported counts: it has trained the model, so that nothing else is needed.
+    """
+    parts = [config.get("model"), config.get("data", {}).get("transform"), config.get("trainer")]
+    found: set[str] = set()
+    left = packages(parts) - _BROUGHT
+    while left:
+        top = left.pop()
+        found.add(top)
+        path = _path(top)
+        if path is not None and not _installed(top):
+            known = {name for name in _imported(path) if name in sys.modules}
+            left |= known - found - _BROUGHT - sys.stdlib_module_names
+    return found
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """The top-level names that a module, or any of a package, imports anywhere."""
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (OSError, SyntaxError, ValueError):  # a template, or a compiled module
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+                yield node.module.partition(".")[0]
+
+
+def _path(top: str) -> Path | None:
+    module = sys.modules.get(top)
+    if module is None:
+        return None
+    if getattr(module, "__file__", None) is None:  # a package without __init__.py, or built into Python
+        return next((Path(place) for place in getattr(module, "__path__", ())), None)
+    file = Path(str(module.__file__)).resolve()
+    return file.parent if file.name == "__init__.py" else file
+
+
+def _installed(top: str) -> bool:
+    path = _path(top)
+    return path is not None and bool({"site-packages", "dist-packages"} & set(path.parts))
+
+
+@cache  # by the package, because a notebook may install one and import it between two runs
+def _owners(top: str) -> tuple[str, ...]:
+    """The distributions that brought a package; () of one that was only copied there."""
+    return tuple(packages_distributions().get(top, ()))
+
+
+@cache
+def _pin(name: str) -> str | None:
+    try:
+        # `+cpu` and the like name a build that no index lists under this number.
+        return f"{name}=={version(name).partition('+')[0]}"
+    except PackageNotFoundError:
+        return None

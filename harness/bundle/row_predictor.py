@@ -1,0 +1,245 @@
+"""RowPredictor: raw rows in, predictions out, from a bundle alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from harness.bundle import fitted_state, raw_rows
+from harness.bundle.bundle import Bundle, network, read
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor, probabilities
+from harness.core.protocol import Transform
+from harness.core.table import Table
+from harness.runs.bundle_files import TRANSFORM, WEIGHTS
+
+BATCH = 1024
+"""Rows that the network sees at once. Another number may change an answer in its last digits."""
+
+_NAMED = 4
+"""A message names this many missing columns at most."""
+
+
+class RowPredictor:
+    """Transform, model and head as they were when the bundle was written.
+
+    Args:
+        folder: of the bundle.
+        device: where the network runs.
+        embed: whether to give the representation even where there is a head.
+        batch: rows that the network sees at once; batches begin at multiples of it.
+
+    Raises:
+        FileNotFoundError: there is no whole bundle in the folder.
+        UserError: a part named by the configuration cannot be built here.
+    """
+
+    def __init__(
+        self, folder: str | Path, device: str = "cpu", *, embed: bool = False, batch: int = BATCH
+    ) -> None:
+        folder = Path(folder)
+        self.bundle: Bundle = read(folder)
+        self.batch = batch
+        if embed:
+            self.bundle = replace(self.bundle, head=False)  # which is then left out
+        self._device = torch.device(device)
+        self.predictor = _predictor(read(folder), folder, self._device)
+        if embed:
+            self.predictor = replace(self.predictor, head=None)
+        self.transform: Transform = build(self.bundle.config["data"]["transform"], "data.transform")
+        self.transform.restore(fitted_state.load(folder / TRANSFORM))
+
+    def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Predictions with the index of `rows`, in its order; of sequences, with their ids as index.
+
+        A classification gives `prediction` (the class's name) and a `probability_<class>` for each
+        class; a regression `prediction`, in the target's unit; several targets a `prediction_<column>`
+        each, labels (0 or 1) a `probability_<column>` too; a trainer that learned no outputs
+        `representation_0` … All numbers but the labels are float64 in the frame, computed in float32.
+
+        Args:
+            rows: one or more raw rows with `Bundle.columns`; others are ignored. Rows that are events
+                are joined by their id, and each sequence (each window, where training cut several)
+                is answered once, ids in order.
+
+        Raises:
+            UserError: a column is missing, or holds what its type cannot be.
+        """
+        names = list(self.bundle.outputs)
+        if rows.empty:
+            return pd.DataFrame(columns=names, index=rows.index)
+        table = self.table(rows)
+        if hasattr(self.transform, "arrange"):
+            table = self.transform.arrange(table, _decodes_when_asked)
+        index = rows.index if table.events is None else pd.Index(table.frame[table.id], name=table.id)
+        arrays, every = self.transform(table), np.arange(len(table))
+        parts = [
+            self._predict(arrays.take(every[first : first + self.batch]))
+            for first in range(0, len(every), self.batch)
+        ]
+        return pd.concat(parts, ignore_index=True).set_axis(names, axis=1).set_axis(index, axis=0)
+
+    def unseen(self, rows: pd.DataFrame) -> dict[str, list[str]]:
+        """By column, the categories in raw rows that no training row had, where the transform knows them."""
+        chains = getattr(self.transform, "chains", None)
+        if rows.empty or self.bundle.array is not None or chains is None:
+            return {}
+        return dict(chains.unseen(self.table(rows).frame))
+
+    def table(self, rows: pd.DataFrame) -> Table:
+        """Raw rows as the table that the transform takes.
+
+        Raises:
+            UserError: as a call.
+        """
+        bundle = self.bundle
+        require(bundle, rows.columns)
+        later = isinstance(rows.index, pd.RangeIndex) and rows.index.start > 0
+        name = f"the rows from {rows.index[0]} on" if later else "rows"  # as messages call it
+        frame = rows[list(bundle.columns)]
+        if bundle.array is not None:
+            array = raw_rows.stacked(frame[raw_rows.ARRAY], bundle.array)
+            return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
+        # An id is a name, and its type tells the model nothing.
+        cells = {
+            column: frame[column] if column == bundle.id else typed(frame[column], kind)
+            for column, kind in bundle.columns.items()
+        }
+        features = tuple(column for column in bundle.columns if column not in (bundle.id, bundle.time))
+        return Table(
+            pd.DataFrame(cells).reset_index(drop=True),
+            features,
+            kind=bundle.kind,
+            shape=bundle.image,
+            id=bundle.id,
+            time=bundle.time,
+            name=name,
+        )
+
+    def _predict(self, inputs: Tensor) -> pd.DataFrame:
+        prediction = self.predictor(inputs.to(self._device))
+        task, outputs = self.bundle.task, prediction.outputs
+        if outputs is None:
+            return pd.DataFrame(prediction.representation.double().cpu().numpy())
+        if task.kind == "regression":
+            return pd.DataFrame(outputs.double().cpu().numpy())
+        if task.kind == "multilabel":
+            labels = outputs.sigmoid().double().cpu().numpy()
+            return pd.concat([pd.DataFrame(labels > 0.5).astype(np.int64), pd.DataFrame(labels)], axis=1)
+        chances = probabilities(outputs).double().cpu()
+        frame = pd.DataFrame(chances.numpy())
+        frame.insert(0, "prediction", [task.classes[code] for code in chances.argmax(dim=1).tolist()])
+        return frame
+
+
+def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
+    """Model and head as the configuration describes them, with random weights, on the CPU.
+
+    Raises:
+        UserError: a part named by the configuration cannot be built here.
+    """
+    # The trainer only tells its head here; the device it trained on need not exist.
+    trainer: dict[str, Any] = {**bundle.config["trainer"]}
+    if "device" in trainer:
+        trainer["device"] = "cpu"
+    architecture: dict[str, Any] = {**bundle.config["model"]}
+    if "weights" in architecture:
+        architecture["weights"] = None  # the bundle's own are loaded over them
+    model: nn.Module = build(architecture, "model")(bundle.inputs)
+    return model, build(trainer, "trainer").build_head(bundle.width, bundle.task) if bundle.head else None
+
+
+def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
+    from safetensors.torch import load_model
+
+    model, head = built(bundle)
+    load_model(network(model, head).to(device), folder / WEIGHTS, device=str(device))
+    autocast = None if bundle.autocast is None else getattr(torch, bundle.autocast)
+    return Predictor(model, head, bundle.task, autocast=autocast)
+
+
+def _decodes_when_asked(size: int) -> bool:
+    """What a transform may ask of a loader: files are decoded batch by batch, never all ahead."""
+    del size
+    return False
+
+
+def require(bundle: Bundle, columns: Iterable[str]) -> None:
+    """Raises UserError: one of the columns that the model was trained on is missing."""
+    held = set(columns)
+    missing = [name for name in bundle.columns if name not in held]
+    if missing:
+        others = len(missing) - _NAMED
+        names = ", ".join(map(repr, missing[:_NAMED])) + (f" and {others} more" if others > 0 else "")
+        raise UserError(
+            f"the model needs the {_counted(len(bundle.columns))} that it was trained on, and {len(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing: {names}; give rows as the data source "
+            "gives them."
+        )
+
+
+def _counted(columns: int) -> str:
+    return "column" if columns == 1 else f"{columns} columns"
+
+
+def typed(column: pd.Series, kind: str) -> pd.Series:
+    """The column in the type that it had in training, where no value changes by that.
+
+    Whole numbers with gaps stay fractions, as pandas reads them.
+    """
+    if str(column.dtype) == kind:
+        return column
+    if kind.startswith(_NUMERIC):
+        column = _numbers(column, kind)
+    exact = kind.startswith(("int", "uint", "bool"))
+    if exact and column.isna().any():
+        return column
+    if kind.startswith("datetime"):
+        return _moments(column, kind)
+    cast: pd.Series = column.astype(pd.api.types.pandas_dtype(kind))
+    return column if exact and (cast != column).any() else cast
+
+
+_NUMERIC = ("int", "uint", "float", "Int", "UInt", "Float")
+
+
+def _numbers(column: pd.Series, kind: str) -> pd.Series:
+    """The column, with numbers that came as text as numbers."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    refuse(column, numbers.isna() & column.notna(), kind)
+    return numbers
+
+
+def _moments(column: pd.Series, kind: str) -> pd.Series:
+    """Dates, also such that came as text in ISO 8601; a number could be in any unit, and is none."""
+    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+        refuse(column, column.notna() & pd.api.types.is_numeric_dtype(column.dtype), kind)
+        aware = kind.endswith("]") and "," in kind
+        moments = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=aware)
+        refuse(column, moments.isna() & column.notna(), kind)
+        column = moments
+    try:
+        return column.astype(pd.api.types.pandas_dtype(kind))
+    except TypeError:  # with an offset from UTC here, and without in training, or the other way about
+        refuse(column, column.notna(), kind)
+        raise
+
+
+def refuse(column: pd.Series, wrong: pd.Series, kind: str) -> None:
+    """Raises UserError: a value is wrong; names the first."""
+    if wrong.any():
+        place = int(wrong.to_numpy().argmax())
+        raise UserError(
+            f"column {str(column.name)!r} was {kind} in training, and row {column.index[place]} holds "
+            f"{str(column.iloc[place])!r}; mend it, or leave the cell empty."
+        )

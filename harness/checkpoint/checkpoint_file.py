@@ -1,0 +1,230 @@
+"""File: one state on the disk, whole and unchanged, or known not to be.
+
+The state is a safetensors file (https://huggingface.co/docs/safetensors, format 1): its tensors under
+their own names, everything else as JSON in the metadata. Beside it `<name>.sha256`, in the form of
+`sha256sum`, is written last; a file without it, or with another content, is torn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from harness.checkpoint.state_tree import flatten, unflatten
+from harness.core.errors import UserError
+
+ENDING = ".safetensors"
+SIDECAR = ".sha256"
+
+_FORMAT = "harness state 1"
+_LONGEST_HEADER = 100_000_000  # bytes: what the safetensors library reads at most
+_ALIGNMENT = 8
+_NAMES: dict[torch.dtype, str] = {
+    torch.bool: "BOOL",
+    torch.uint8: "U8",
+    torch.int8: "I8",
+    torch.uint16: "U16",
+    torch.int16: "I16",
+    torch.uint32: "U32",
+    torch.int32: "I32",
+    torch.uint64: "U64",
+    torch.int64: "I64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.complex64: "C64",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+}
+_DTYPES = {name: dtype for dtype, name in _NAMES.items()}
+
+
+class Torn(Exception):
+    """A file that is not whole, was changed, or never was a state of ours; says which, in a few words."""
+
+
+def write(path: Path, state: Any, facts: dict[str, Any], *, lasting: bool = True) -> None:
+    """Writes the state; whoever looks at the folder in between sees the old file, or a torn one.
+
+    Args:
+        path: `….safetensors`; its folder exists.
+        state: as `flatten` takes it; tensors on the CPU are written from where they are.
+        facts: plain values for `facts_of`, which reads them without the state.
+        lasting: whether to wait until the disk has it, so that a power cut does not cost it either.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+        TypeError: the state holds what no checkpoint can.
+    """
+    tensors, tree = flatten(state)
+    metadata = {"format": _FORMAT, "facts": json.dumps(facts), "state": tree}
+    blocks = dict(sorted(tensors.items(), key=lambda item: -item[1].element_size()))
+    digest = hashlib.sha256()
+    with _replacing(path, lasting) as file:
+        for piece in itertools.chain([_header(blocks, metadata)], map(_bytes, blocks.values())):
+            digest.update(piece)
+            file.write(piece)
+    with _replacing(path.with_name(path.name + SIDECAR), lasting) as file:
+        file.write(f"{digest.hexdigest()}  {path.name}\n".encode())
+    if lasting:
+        _sync_folder(path.parent)
+
+
+def read(path: Path) -> Any:
+    """The state that `write` wrote; nothing in the file is unpickled or run.
+
+    Raises:
+        Torn: the file is not what was written.
+        OSError: it cannot be read, or there is none.
+    """
+    metadata = _metadata(path)
+    _check_digest(path)
+    try:
+        return unflatten(_tensors(path), metadata["state"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Torn("it is of another version of harness") from error
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """The facts that were written with the state, from the file's first bytes alone.
+
+    Raises:
+        Torn: the file has no readable beginning.
+        OSError: it cannot be read, or there is none.
+    """
+    try:
+        return dict(json.loads(_metadata(path)["facts"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Torn("its beginning is damaged") from error
+
+
+def read_named(path: Path) -> Any:
+    """`read` of a file that the user named.
+
+    Raises:
+        UserError: there is none, it is torn, or it is no checkpoint.
+    """
+    try:
+        return read(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"the checkpoint {path} cannot be read ({reason}); name another.") from error
+    except Torn as error:
+        raise UserError(
+            f"a checkpoint is a safetensors file that harness wrote, with its {SIDECAR} beside it, and "
+            f"{path} is refused: {error}; name another."
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Takes a state and its hash away; what cannot be removed stays."""
+    for file in (path.with_name(path.name + SIDECAR), path):
+        with suppress(OSError):
+            file.unlink()
+
+
+def _header(blocks: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """Of tensors with the widest elements first: each then starts at a multiple of its element's size."""
+    entries: dict[str, Any] = {"__metadata__": metadata}
+    begin = 0
+    for name, tensor in blocks.items():
+        if tensor.dtype not in _NAMES:
+            raise TypeError(f"{name} is a tensor of {tensor.dtype}, which no checkpoint can hold")
+        end = begin + tensor.numel() * tensor.element_size()
+        entries[name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [begin, end],
+        }
+        begin = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _bytes(tensor: Tensor) -> Any:
+    """The tensor's own memory, (bytes,) uint8 of NumPy; a copy where it lies on a device or not in order."""
+    return tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    entries, _ = _entries(path)
+    metadata = entries.get("__metadata__")
+    if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
+        raise Torn("harness wrote no such file")
+    return metadata
+
+
+def _entries(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, and where the tensors begin."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > min(_LONGEST_HEADER, os.fstat(file.fileno()).st_size - 8):
+            raise Torn("it is cut off, or no safetensors file at all")
+        try:
+            entries = json.loads(file.read(size))
+        except ValueError as error:
+            raise Torn("it is damaged, or no safetensors file at all") from error
+    if not isinstance(entries, dict):
+        raise Torn("it is no safetensors file")
+    return entries, 8 + size
+
+
+def _check_digest(path: Path) -> None:
+    try:
+        words = path.with_name(path.name + SIDECAR).read_bytes().split()
+    except FileNotFoundError as error:
+        raise Torn(f"its {SIDECAR} is missing, which is written last") from error
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not words or words[0] != digest.encode():
+        raise Torn(f"its content is not that of its {SIDECAR}")
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of the file, read straight into its memory."""
+    entries, start = _entries(path)
+    tensors = {}
+    with path.open("rb") as file:
+        for name, entry in entries.items():
+            if name != "__metadata__":
+                tensors[name] = torch.empty(entry["shape"], dtype=_DTYPES[entry["dtype"]])
+                file.seek(start + entry["data_offsets"][0])
+                if tensors[name].numel():
+                    file.readinto(_bytes(tensors[name]))
+    return tensors
+
+
+@contextmanager
+def _replacing(path: Path, lasting: bool) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once it is whole."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the names last as well; some file systems have no such thing for a folder."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

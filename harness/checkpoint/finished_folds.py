@@ -1,0 +1,55 @@
+"""Done: what came of each finished fold, on the disk until the run is finished too."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple, final
+
+from torch import Tensor
+
+from harness.checkpoint.checkpoint_file import ENDING, Torn, read, write
+
+FOLDER = "done"
+
+
+class Outcome(NamedTuple):
+    """What a fold came to.
+
+    scores  by full name
+    said    (rows, targets, outputs) of its test rows, as `harness.record.predictions.Said`; None without any
+    """
+
+    scores: dict[str, float]
+    said: tuple[Tensor, Tensor | None, Tensor] | None
+
+
+@final
+class Done:
+    """The outcomes of a run's folds by number, a file each in `<folder of the run>/done`."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / FOLDER
+
+    def write(self, fold: int, outcome: Outcome) -> None:
+        """Keeps an outcome. A power cut may cost it; the fold is then trained once more.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written.
+        """
+        self._folder.mkdir(exist_ok=True)
+        write(self._folder / f"fold-{fold:04}{ENDING}", tuple(outcome), {"fold": fold}, lasting=False)
+
+    def read(self) -> dict[int, Outcome]:
+        """Every outcome that is intact."""
+        found = {}
+        for path in sorted(self._folder.glob(f"fold-*{ENDING}")):
+            try:
+                found[int(path.stem.removeprefix("fold-"))] = Outcome(*read(path))
+            except (Torn, OSError, ValueError, TypeError):
+                continue  # a process died while it wrote: that fold is not done
+        return found
+
+    def clear(self) -> None:
+        """The run is finished: nobody will go on from here."""
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,139 @@
+"""Entry: something in an outputs folder that may go, and what is known of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.runs.journal import JOURNAL, Event, alive, read
+from harness.runs.stored_run import EVALUATED, Logged
+from harness.runs.sweep_folders import SWEEPS
+
+Kind = Literal["run", "sweep", "trial", "checkpoints", "cache", "empty", "rest"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder as a whole.
+
+    kind   "rest" is what an earlier clean was stopped in
+    path   absolute; never a link
+    time   ms since 1970, when it was last written to
+    state  of a run or sweep: finished, pruned, failed or interrupted; else ""
+    scores of a run the means by full name; of a sweep those of its best trial
+    runs   the runs in it
+    evaluates  of an evaluation, the folder in `runs` or `sweeps` of what it is of; else None
+    """
+
+    kind: Kind
+    path: Path
+    time: int
+    state: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    runs: tuple[Logged, ...] = ()
+    evaluates: Path | None = None
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of all files in it; links count as links."""
+        total = 0
+        for folder, _, files in os.walk(self.path):
+            for name in files:
+                try:
+                    total += os.lstat(os.path.join(folder, name)).st_size
+                except OSError:
+                    continue  # gone meanwhile
+        return total
+
+
+def run_entry(logged: Logged, kind: Kind = "run") -> Entry:
+    """A single run, or a trial, with all that is in its folder."""
+    return Entry(
+        kind, logged.folder, _last(logged), _state(logged), _means(logged), (logged,), _evaluated(logged)
+    )
+
+
+def _evaluated(logged: Logged) -> Path | None:
+    """The run, or the sweep of the trial, that an evaluation is of."""
+    begun = [event for event in logged.events if event["event"] == "start" and event["run"] == ""]
+    tags = begun[-1]["tags"] if begun else {}
+    if EVALUATED not in tags:
+        return None
+    folder = Path(tags.get("evaluated.folder", ""))
+    return next(
+        (place for place in (folder, *folder.parents) if place.parent.name in ("runs", SWEEPS)), folder
+    )
+
+
+def sweep_entry(folder: Path) -> Entry:
+    """A sweep with all its trials; it is as old as the youngest of them."""
+    runs = tuple(Logged(path.parent) for path in sorted(_trials(folder)))
+    told = _result(folder)
+    best = told.get("best") or {}
+    number = str(best.get("number")) if isinstance(best, dict) else ""
+    scores = next((_means(run) for run in runs if run.folder.name == number), {})
+    if (folder / JOURNAL).exists():  # its own, for its parent run in MLflow
+        runs = (*runs, Logged(folder))
+    time = max(map(_last, runs), default=folder.stat().st_mtime_ns // 1_000_000)
+    return Entry("sweep", folder, time, str(told.get("status") or "interrupted"), scores, runs)
+
+
+def folder_entry(kind: Kind, path: Path) -> Entry:
+    """A folder that is no run."""
+    return Entry(kind, path, path.stat().st_mtime_ns // 1_000_000)
+
+
+def running(logged: Logged) -> bool:
+    """Whether a process still writes there, as far as anybody can tell from here.
+
+    One on another machine that has not said its end counts as running.
+    """
+    starts = [event for event in logged.events if event["event"] == "start" and event["run"] == ""]
+    if not starts or _ended(logged.events):
+        return False
+    return alive(starts[-1]["writer"]) is not False
+
+
+def _ended(events: list[Event]) -> bool:
+    own = [event for event in events if event["run"] == "" and event["event"] in ("start", "end")]
+    return bool(own) and own[-1]["event"] == "end"
+
+
+def _trials(folder: Path) -> Iterator[Path]:
+    for place in ("*", "*/seed-*"):
+        yield from folder.glob(f"{place}/{JOURNAL}")
+
+
+def _last(logged: Logged) -> int:
+    events = read(logged.folder)[0]
+    return int(events[-1]["time"]) if events else logged.folder.stat().st_mtime_ns // 1_000_000
+
+
+def _state(logged: Logged) -> str:
+    """As its result tells; of a run that was killed, interrupted."""
+    return str(_result(logged.folder).get("status") or "interrupted")
+
+
+def _means(logged: Logged) -> dict[str, float]:
+    scores = _result(logged.folder).get("scores") or {}
+    return {
+        name: s["mean"] for name, s in scores.items() if isinstance(s, dict) and s.get("mean") is not None
+    }
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def known_scores(entries: Iterable[Entry]) -> list[str]:
+    """The names of all scores, in order of first sight."""
+    return list(dict.fromkeys(name for entry in entries for name in entry.scores))

@@ -1,0 +1,44 @@
+"""Report: what would go, as lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.clean.outputs_entry import Entry
+from harness.record.startup_lines import counted
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+
+
+def lines(entries: list[Entry], kept: Mapping[Path, str], outputs: Path) -> Iterator[str]:
+    """A line per entry with its age and size, then what stays and why, then the sum."""
+    rows = [
+        (entry.kind, str(entry.path.relative_to(outputs)), entry.state, _age(entry.time), _bytes(entry.size))
+        for entry in entries
+    ]
+    widths = [max(len(row[place]) for row in rows) for place in range(5)] if rows else []
+    for row in rows:
+        kind, place, state, age, size = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield f"{kind}  {place}  {state}  {age.strip():>{widths[3]}}  {size.strip():>{widths[4]}}"
+    for path, why in kept.items():
+        yield f"stays  {path.relative_to(outputs)}: {why}"
+    if rows:
+        yield f"{counted(len(rows), 'folder')}, {_bytes(sum(entry.size for entry in entries))}"
+
+
+def _age(then: int) -> str:
+    """`3 d` since a time in ms."""
+    seconds = max(0.0, time.time() - then / 1000)
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def _bytes(size: int) -> str:
+    for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= length:
+            return f"{size / length:.1f} {unit}"
+    return f"{size} B"

@@ -1,0 +1,52 @@
+"""Remove: takes entries away so that a stop in between leaves each there or gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+
+from harness.clean.outputs_entry import Entry, running
+from harness.clean.select_entries import REMOVED
+from harness.core.errors import UserError
+from harness.runs.stored_run import Logged
+
+
+def remove(entry: Entry, outputs: Path) -> bool:
+    """Renames the entry away, then deletes it; False where it has begun to run, or is gone, meanwhile.
+
+    Raises:
+        UserError: it leads out of the outputs folder, or cannot be removed.
+    """
+    _require_within(entry.path, outputs)
+    if any(running(Logged(run.folder)) for run in entry.runs):
+        return False
+    aside = entry.path
+    try:
+        if entry.kind != "rest":
+            (outputs / REMOVED).mkdir(exist_ok=True)
+            aside = outputs / REMOVED / f"{entry.path.name}-{token_hex(4)}"
+            os.rename(entry.path, aside)
+        shutil.rmtree(aside)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UserError(
+            f"{entry.path} could not be removed ({error.strerror}); see that you may write there, and "
+            f"clean again."
+        ) from error
+    finally:
+        with suppress(OSError):
+            (outputs / REMOVED).rmdir()
+    return True
+
+
+def _require_within(path: Path, outputs: Path) -> None:
+    """No link leads elsewhere, however it came there since the folder was looked through."""
+    real, root = path.resolve(), outputs.resolve()
+    if path.is_symlink() or not real.is_relative_to(root) or real != root / path.relative_to(outputs):
+        raise UserError(
+            f"{path} leads out of {outputs} by a link, and nothing outside is removed; take the link away."
+        )

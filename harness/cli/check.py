@@ -1,0 +1,52 @@
+"""`python -m harness check [-m] [OVERRIDES]`: all up to the first training step, and nothing written."""
+
+from __future__ import annotations
+
+from harness.cli.verb_parser import Parser
+
+
+def main(words: list[str]) -> None:
+    """Composes, builds and fits every part on the real rows, and says what would run.
+
+    Of a multirun, `-m`, a sample that covers its search space.
+
+    Raises:
+        UserError: what a run would refuse.
+    """
+    parser = Parser("check", "Check a configuration on its data without training.")
+    parser.add_argument("-m", "--multirun", action="store_true", help="check a sweep: a sample of its space")
+    parser.add_argument("overrides", nargs="*", help="as for a run: GROUP=CHOICE or KEY=VALUE")
+    options = parser.parse_intermixed_args(words)
+    if options.multirun:
+        _check_sweep(options.overrides)
+    else:
+        _check_run(options.overrides)
+    print("It fits.")
+
+
+def _check_sweep(overrides: list[str]) -> None:
+    from harness.sweep.preflight.sweep_preview import preview
+
+    for line in preview(overrides):
+        print(line)
+
+
+def _check_run(overrides: list[str]) -> None:
+    from harness.config.compose import compose
+    from harness.prepare.batch_size import sized
+    from harness.prepare.experiment import prepare
+    from harness.prepare.plan import make_plan
+
+    plan = sized(make_plan(compose(overrides)))
+    experiment = prepare(plan, plan.folds[0])
+    for fold in plan.folds[1:]:
+        prepare(plan, fold)
+    parts = ", ".join(f"{len(rows)} {part}" for part, rows in plan.folds[0].parts())
+    counted = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
+    print(f"{plan.cfg.name}: {len(plan.table)} rows, {counted}, the first of {parts};")
+    print(f"{experiment.parameters:,} parameters, {experiment.trainer.budget.epochs} epochs.")
+    for key, value in plan.chosen.items():
+        print(f"auto: {key}={value}")
+    for finding in plan.findings:
+        if finding.severity != "fine":
+            print(f"! {finding.sentence}")

@@ -1,0 +1,51 @@
+"""`python -m harness ls [GROUP]`: the rooms, and the choices of a room with what each is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli.verb_parser import Parser
+from harness.config.compose import folders, yamls
+from harness.core.errors import UserError, near
+
+
+def main(words: list[str]) -> None:
+    """Prints to standard output.
+
+    Raises:
+        UserError: there is no such group.
+    """
+    parser = Parser("ls", "List the rooms, or one room's choices.")
+    parser.add_argument("group", nargs="?", help="a group, such as model or data/extract")
+    group = parser.parse_args(words).group
+    found = groups()
+    if group is None:
+        width = max(map(len, found))
+        for name, choices in found.items():
+            print(f"{name:<{width}}  {', '.join(choices)}")
+        return
+    name = group.strip("/").replace(".", "/")
+    if name not in found:
+        raise UserError(f"there is no group {group!r}; {near(name, found)}")
+    width, files = max(map(len, found[name])), yamls(name)
+    for choice in found[name]:
+        print(f"{choice:<{width}}  {description(files[choice])}")
+
+
+def groups() -> dict[str, list[str]]:
+    """Every group by name, with the names of its choices."""
+    names = {
+        str(file.parent.relative_to(folder))
+        for folder in folders()
+        for file in folder.rglob("*.yaml")
+        if file.parent != folder
+    }
+    return {name: list(yamls(name)) for name in sorted(names)}
+
+
+def description(file: Path) -> str:
+    """The first line of a yaml, which says what it is; a `@package` line does not count."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and "@package" not in line:
+            return line.lstrip("# ")
+    return ""

@@ -1,0 +1,126 @@
+"""`python -m harness new NAME`: a project of your own, with a model, a trainer, data, and tests that pass."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.cli.verb_parser import Parser
+from harness.core.errors import UserError
+
+_HERE = Path(__file__).resolve().parents[1]
+SKELETON = _HERE / "skeleton" if (_HERE / "skeleton").is_dir() else _HERE.parent / "examples" / "own_project"
+"""What is copied: inside the package of a wheel, an example in a checkout."""
+
+FILES = (
+    *(".gitignore", "Makefile", "README.md", "pyproject.toml"),
+    *("own_project/__init__.py", "own_project/data.py", "own_project/model.py", "own_project/trainer.py"),
+    *("conf/data/extract/mine.yaml", "conf/experiment/mine.yaml", "conf/model/mine.yaml"),
+    *("conf/trainer/mine.yaml", "tests/test_moons.py", "tests/test_parts.py"),
+)
+"""Of the skeleton; whatever else lies there was left by those who tried it."""
+
+_EXAMPLE = "own_project"
+_TAKEN = {"conf", "outputs", "tests"}
+"""Folders that the project has already."""
+
+
+def main(words: list[str]) -> None:
+    """Makes the folder, whole or not at all, and says what to type next.
+
+    Raises:
+        UserError: no package can have that name, something has it, or nobody knows where harness came from.
+    """
+    parser = Parser("new", "Make a project of your own; its `make test` passes at once.")
+    parser.add_argument("name", help="of the project and its package, such as my_project")
+    parser.add_argument("--into", default=".", metavar="FOLDER", help="make it in this folder [.]")
+    parser.add_argument(
+        "--source", help="what its Makefile has pip install harness from: a folder, a wheel, an address"
+    )
+    options = parser.parse_args(words)
+    folder = Path(options.into).expanduser()
+    check_name(options.name)
+    check_place(folder, options.name)
+    from harness.cli.install_source import installed_from, requirement
+
+    wanted = installed_from() if options.source is None else requirement(options.source)
+    make(folder / options.name, wanted)
+    place = folder / options.name
+    print(f"{place} has a model, a trainer and data of its own, each chosen by the word mine.")
+    print(f"cd {place} && make test")
+
+
+def check_name(name: str) -> None:
+    """Whether a package, and a distribution, can be called that.
+
+    Raises:
+        UserError: not.
+    """
+    if not re.fullmatch(r"[A-Za-z](\w*[A-Za-z0-9])?", name, re.ASCII):
+        sound = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_0123456789")
+        remedy = f"try {sound}" if sound else "try my_project"
+        raise UserError(
+            f"a project has the name of its package, of letters, digits and _ and with a letter first, got "
+            f"{name!r}; {remedy}."
+        )
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        raise UserError(f"{name!r} is a word of Python's own, and no package can have it; try my_{name}.")
+    if name in _TAKEN:
+        raise UserError(f"{name!r} is a folder that every project has; try my_{name}.")
+
+
+def check_place(folder: Path, name: str) -> None:
+    """Whether the folder can be made and its package imported.
+
+    Raises:
+        UserError: not.
+    """
+    if not folder.is_dir():
+        raise UserError(f"--into={folder} is no folder; make it first, or name one that is there.")
+    if (folder / name).exists() or (folder / name).is_symlink():
+        raise UserError(
+            f"{folder / name} is there already; choose another name, or another folder by --into."
+        )
+    # A folder of that name in the current one could be imported as well, and is none of ours.
+    spec = None if Path(name).is_dir() else find_spec(name)
+    if name in sys.stdlib_module_names or spec is not None:
+        raise UserError(f"there is a package {name!r} already, which would hide the new one; try my_{name}.")
+
+
+def make(folder: Path, requirement: str) -> None:
+    """The skeleton with the folder's name in place of the example's, written beside it and then renamed.
+
+    Args:
+        folder: which is not there yet.
+        requirement: what pip is given to install harness, as words for a Makefile.
+    """
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for file in FILES:
+            text = (SKELETON / file).read_text(encoding="utf-8").replace(_EXAMPLE, folder.name)
+            if file == "Makefile":
+                text = re.sub(
+                    "^HARNESS .*$", lambda line: f"HARNESS ?= {requirement}", text, flags=re.MULTILINE
+                )
+            place = draft / file.replace(_EXAMPLE, folder.name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        draft.chmod(0o777 & ~_umask())
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _umask() -> int:
+    """What new folders are denied; `mkdtemp` denies others everything."""
+    import os
+
+    found = os.umask(0)
+    os.umask(found)
+    return found

@@ -1,0 +1,32 @@
+"""Again: the rows of a run that was made before, read from their source once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.bundle import allowlist
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.prepare import data_pipeline
+from harness.runs.stored_run import Logged
+
+
+def table_of(logged: Logged, outputs: Path) -> tuple[Table | None, str]:
+    """The rows, or None and why there are none: the source is gone, or holds other rows by now.
+
+    A run that was fetched from elsewhere names sources of its own, which are not read; nor is one from
+    another folder, unless all that it names is known to be harmless.
+
+    Args:
+        outputs: where our own runs lie.
+    """
+    if logged.foreign:
+        return None, "The run was fetched from elsewhere, and its rows are not read for a report."
+    try:
+        logged = allowlist.adopted(logged, outputs)
+        table = data_pipeline.read(logged.config, data_pipeline.open_cache(logged.config))
+    except (UserError, OSError, ImportError) as error:
+        return None, f"Its rows could not be read again: {error}"
+    if table.digest != logged.tags.get("data.digest"):
+        return None, "Its source holds other rows by now than the run was made with."
+    return table, ""

@@ -1,0 +1,62 @@
+"""`python -m harness report RUN`: one page about a run, which needs no network and can be sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli.verb_parser import Parser
+from harness.core.errors import UserError
+
+
+def main(words: list[str]) -> None:
+    """Writes the page and prints where it is.
+
+    Raises:
+        UserError: there is no such run, it is a sweep, or the page cannot be written.
+    """
+    parser = Parser("report", "One page about a run: scores, curves, errors and what they came from.")
+    parser.add_argument("run", help="a run, or a fold of one, such as last/fold-2")
+    parser.add_argument("--out", type=Path, help="the file to write (default: report.html in its folder)")
+    parser.add_argument("--open", action="store_true", help="show it in the browser")
+    parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
+    options = parser.parse_args(words)
+
+    from harness.runs.stored_run import find
+    from harness.tracking.fetch_run import fetcher
+
+    outputs = Path(options.outputs)
+    _refuse_sweep(options.run, outputs)
+    logged = find(options.run, outputs, fetcher())
+
+    from harness.cli.reload_rows import table_of
+    from harness.report.run_page import REPORT, write
+
+    folder = logged.folder if logged.fold is None else logged.folder / f"fold-{logged.fold}"
+    path = (folder / REPORT if options.out is None else options.out).absolute()
+    if path.is_dir() or not path.parent.is_dir():
+        raise UserError(f"{path} is no place for a page; give --out a file in a folder that there is.")
+    table, absent = table_of(logged, outputs)
+    try:
+        write(path, logged, table, absent, thorough=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); give another with --out.") from error
+    if absent:
+        print(f"! {absent}")
+    print(path)
+    if options.open:
+        import webbrowser
+
+        webbrowser.open(path.as_uri())
+
+
+def _refuse_sweep(word: str, outputs: Path) -> None:
+    from harness.runs.stored_run import find_sweep
+
+    try:
+        folder = find_sweep(word, outputs)
+    except UserError:
+        return
+    raise UserError(
+        f"{word} is a sweep, and a sweep has its own report.html: open {folder / 'report.html'}, or name one "
+        f"of its runs: {word}/0, or {word}/best."
+    )

@@ -1,0 +1,47 @@
+"""`python -m harness serve RUN|models:/NAME@ALIAS`: a model that answers raw rows over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli.verb_parser import Parser
+
+
+def main(words: list[str]) -> None:
+    """Prints where it listens and a line that asks it something, then becomes MLflow's scoring server.
+
+    Raises:
+        UserError: there is no such model, or nobody can listen there.
+    """
+    parser = Parser("serve", "Answer raw rows over HTTP, by MLflow's scoring server.")
+    parser.add_argument(
+        "model", metavar="RUN|models:/NAME@ALIAS", help="a run, or a model in MLflow's registry"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=5001, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that share the requests (default: %(default)s)"
+    )
+    parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
+    parser.add_argument("--uri", help="MLflow's address, for models:/… (default: the store in the outputs)")
+    parser.allow()
+    options = parser.parse_args(words)
+
+    from harness.deploy import serve_model
+    from harness.deploy.registry_download import SCHEMES
+
+    place, outputs = serve_model.Place(options.host, options.port, options.workers), Path(options.outputs)
+    serve_model.check(place)
+    if options.model.startswith(SCHEMES):
+        model = serve_model.of_registry(options.model, options.uri, outputs, options.allow)
+    else:
+        from harness.bundle import allowlist
+        from harness.runs.stored_run import find
+        from harness.tracking.fetch_run import fetcher
+
+        logged = find(options.model, outputs, fetcher(options.uri))
+        allowlist.check_models(logged, outputs, options.allow)
+        model = serve_model.of_bundle(logged.model, logged.label, outputs)
+    print(f"{place.address}  (Ctrl-C ends it)")
+    print(serve_model.request(model, place), flush=True)
+    serve_model.become(model, place)

@@ -1,0 +1,119 @@
+"""`python -m harness ui [RUN | SWEEP | EXPERIMENT]`: MLflow's own pages on the store of the runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.cli.verb_parser import Parser
+from harness.core.errors import UserError
+
+_LARGEST_PORT = 65535
+
+
+def main(words: list[str]) -> None:
+    """Prints the pages, then becomes MLflow's server; where the store is one, returns after the first.
+
+    Raises:
+        UserError: no such run, nothing has been tracked, or the port is taken.
+    """
+    parser = Parser("ui", "Open MLflow on the runs.")
+    parser.add_argument(
+        "what", nargs="?", help="a run, a sweep (its trials side by side) or an experiment; all if left out"
+    )
+    parser.add_argument("--open", action="store_true", help="open the browser at the first page")
+    parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", default=5000, type=int, help="port to listen on, 0: any (default: %(default)s)"
+    )
+    options = parser.parse_args(words)
+    if not 0 <= options.port <= _LARGEST_PORT:
+        raise UserError(f"--port must be between 0 and {_LARGEST_PORT}, got {options.port}.")
+
+    from harness.tracking.mlflow_pages import shown
+
+    outputs = Path(options.outputs)
+    default = outputs.absolute() / "mlflow.db"
+    seen = shown(options.what, outputs)
+    uri = seen.uri if seen is not None else f"sqlite:///{default}"
+    if uri.startswith("http"):
+        _point_to(seen, uri, options.open)
+        return
+    if not uri.startswith("sqlite"):
+        raise UserError(
+            f"the runs are in the database {uri}, for which MLflow needs its password; start the pages with "
+            "`mlflow ui --backend-store-uri ADDRESS`."
+        )
+    store = Path(uri.partition(":///")[2])
+    if not store.exists():
+        raise UserError(f"there is no MLflow store at {store}; run an experiment first: python -m harness.")
+    _serve(seen, store, options)
+
+
+def _point_to(seen: Any, uri: str, browse: bool) -> None:
+    """The pages of a server that runs already."""
+    from harness.tracking.mlflow_urls import base_of
+
+    pages = list(seen.links(str(base_of(uri))))
+    for name, page in pages:
+        print(f"{name}: {page}")
+    if browse:
+        import webbrowser
+
+        webbrowser.open(pages[0][1])
+
+
+def _serve(seen: Any, store: Path, options: Any) -> None:
+    """Becomes MLflow's server on a database file."""
+    port = str(_free(options.host, options.port))
+    base = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}"
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    print(f"{base}  (Ctrl-C ends it)", flush=True)
+    pages = [] if seen is None else [*seen.links(base), *_views(seen, base)]
+    for name, page in pages:
+        print(f"{name}: {page}", flush=True)
+    if options.open:
+        first = pages[0][1] if pages else base
+        opener = [sys.executable, "-m", "harness.tracking.browser_opener", options.host, port, first]
+        subprocess.Popen(opener, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = ["--backend-store-uri", f"sqlite:///{store}", "--host", options.host, "--port", port]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *words])
+
+
+def _views(seen: Any, base: str) -> list[tuple[str, str]]:
+    """A table per experiment with the columns that matter; none where the store takes no more words."""
+    from harness.tracking.mlflow_view import share, view_page
+
+    pages = []
+    for id, name in seen.experiments.items():
+        try:
+            share(seen.uri, id, seen.scores, sort=next(iter(seen.scores), None))
+        except Exception as error:
+            print(f"! no table of our columns for {name}: {' '.join(str(error).split())[:200]}")
+        else:
+            pages.append((f"{name}, table", view_page(base, id)))
+    return pages
+
+
+def _free(host: str, port: int) -> int:
+    """The port, or any free one for 0.
+
+    Raises:
+        UserError: another program listens there, or the host is not this machine.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError(
+                f"MLflow cannot listen on port {port} of {host} ({error.strerror}); give another with "
+                f"--port N, "
+                "or --port 0 for any that is free."
+            ) from error
+        return int(probe.getsockname()[1])

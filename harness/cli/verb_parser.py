@@ -1,0 +1,33 @@
+"""The words after a verb."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from harness.core.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that leaves the last word to the door.
+
+    Raises:
+        UserError: the words are not those of the verb.
+    """
+
+    def __init__(self, verb: str, description: str) -> None:
+        super().__init__(f"python -m harness {verb}", description=description)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; `{self.prog} --help` says what can be given.")
+
+    def allow(self) -> None:
+        """Adds `--allow`, for verbs that build what the configuration of a run names."""
+        self.add_argument(
+            *("--allow", "-a"),
+            action="append",
+            default=[],
+            metavar="PACKAGE",
+            help="of a run made elsewhere: a package that its configuration may name, or env:NAME of a "
+            "variable",
+        )

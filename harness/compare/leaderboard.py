@@ -1,0 +1,204 @@
+"""Board: a leaderboard of runs, as plain values and as a data frame."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.compare.paired_rows import Against
+from harness.compare.paired_tests import Paired, holm
+from harness.compare.parameter_differences import Texts, bearing, differing, short
+from harness.compare.ranking_score import Interval, Value, baselines, beside, ranking, value
+from harness.compare.select_runs import experiment
+from harness.core.errors import UserError
+from harness.core.scores import direction
+from harness.runs.stored_run import EVALUATED, Logged
+
+_ALIKE = ("data.digest", "git.commit", "git.dirty", EVALUATED)
+"""Tags that runs of one line share."""
+
+COLUMNS = ("#", "run", "name", "seeds", "folds", "seconds", "parameters", "difference", "effect", "p")
+"""Names of columns that no parameter may take."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a run, or runs that differ in nothing but their seed.
+
+    runs    in order of their seeds
+    score   by which it is ranked
+    others  further scores by full name
+    tested  the paired test against the best line, or why there is none; "" of the best itself
+    p       corrected for the number of tests (Holm)
+    """
+
+    runs: tuple[Logged, ...]
+    score: Value
+    others: dict[str, Value]
+    tested: Paired | str = ""
+    p: float = math.nan
+
+    @property
+    def label(self) -> str:
+        return self.runs[0].label
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of a run, the mean of several."""
+        return statistics.fmean(run.result.seconds for run in self.runs if run.result is not None)
+
+    @property
+    def parameters(self) -> float:
+        """Numbers that the network learns; NaN where the run does not tell."""
+        return value(self.runs, "model/parameters").mean
+
+
+@dataclass(frozen=True)
+class Board:
+    """The lines, the best first, those whose score is undefined last.
+
+    score       full name of the score that ranks them
+    parameters  by dotted key, the value of each line, of what differs among them
+    names       the shortest unambiguous name of each of these keys
+    baselines   by data set and ending, from the lowest to the highest over the runs
+    left        status -> how many runs are not ranked
+    """
+
+    score: str
+    rows: tuple[Row, ...]
+    parameters: dict[str, list[str]]
+    names: dict[str, str]
+    baselines: dict[str, dict[str, Interval]]
+    left: dict[str, int]
+
+    @property
+    def runs(self) -> list[Logged]:
+        return [run for row in self.rows for run in row.runs]
+
+    def frame(self) -> pd.DataFrame:
+        """Everything in unrounded numbers, a line per row: what `--csv` writes."""
+        return pd.DataFrame([self._line(place) for place in range(len(self.rows))])
+
+    def _line(self, place: int) -> dict[str, object]:
+        row = self.rows[place]
+        first = row.runs[0]
+        line: dict[str, object] = {"place": place + 1, "run": row.label, "name": first.name}
+        line |= {"seeds": len(row.runs), "folds": len(row.score.folds)}
+        for name, own in {self.score: row.score, **row.others}.items():
+            line[name] = own.mean
+            for over, interval in (("folds", own.over_folds), ("seeds", own.over_seeds)):
+                line[f"{name} low over {over}"], line[f"{name} high over {over}"] = interval or (None, None)
+        line |= {key: values[place] for key, values in self.parameters.items()}
+        line["difference"] = row.score.mean - self.rows[0].score.mean
+        if isinstance(row.tested, Paired):
+            line |= {"test": row.tested.test, "pairs": row.tested.pairs, "p": row.tested.p, "p_holm": row.p}
+            line |= {"effect": row.tested.effect, "effect_size": row.tested.size}
+        else:
+            line |= {"test": None, "pairs": None, "p": None, "p_holm": None}
+            line |= {"effect": None, "effect_size": None}
+        line |= {"seconds": row.seconds, "parameters": row.parameters, "experiment": experiment(first)}
+        line |= {"data.digest": first.tags.get("data.digest"), "git.commit": first.tags.get("git.commit")}
+        line["seed"] = " ".join(str(run.start["params"].get("seed")) for run in row.runs)
+        line["runs"] = " ".join(run.label for run in row.runs)
+        line["mlflow"] = " ".join(run.mlflow_id or "" for run in row.runs).strip()
+        return line
+
+
+def board(runs: Sequence[Logged], by: str | None = None, each: bool = False) -> Board:
+    """Ranks the finished ones among the runs.
+
+    Args:
+        by: the score; see `ranking`.
+        each: a line per run, also where runs differ in their seed alone.
+
+    Raises:
+        UserError: none is finished, or they have no score in common.
+    """
+    finished = [run for run in runs if _status(run) == "finished"]
+    left = Counter(_status(run) for run in runs if _status(run) != "finished")
+    if not finished:
+        raise UserError(f"compare ranks finished runs, and there are none ({counted(left)}); make one first.")
+    score = ranking(finished, by)
+    lines = [(run,) for run in finished] if each else by_seed(finished)
+    rows = _tested(sorted((_row(line, score) for line in lines), key=lambda row: _rank(row, score)), score)
+    settings: list[Texts] = [row.runs[0].start["params"] for row in rows]
+    parameters = differing(settings)
+    if each and len({texts.get("seed") for texts in settings}) > 1:
+        parameters["seed"] = [texts.get("seed", "") for texts in settings]
+    names = short(list(parameters), COLUMNS)
+    return Board(score, tuple(rows), parameters, names, _baselines(finished, score), dict(left))
+
+
+def counted(left: dict[str, int]) -> str:
+    """`2 pruned, 1 failed`."""
+    return ", ".join(f"{count} {status}" for status, count in left.items())
+
+
+def _status(run: Logged) -> str:
+    return "without an end" if run.result is None else run.result.status
+
+
+def by_seed(runs: Sequence[Logged]) -> list[tuple[Logged, ...]]:
+    """Runs of the same settings, data and code together; a seed's second run begins another line."""
+    lines: dict[tuple[object, ...], dict[str, Logged]] = {}
+    seen: Counter[tuple[object, ...]] = Counter()
+    for run in runs:
+        texts = bearing(run.start["params"])
+        seed = texts.pop("seed", "")
+        tags = tuple(run.tags.get(name) for name in _ALIKE)
+        key: tuple[object, ...] = (tuple(sorted(texts.items())), tags, _diff(run))
+        lines.setdefault((key, seen[key, seed]), {})[seed] = run
+        seen[key, seed] += 1
+    return [tuple(run for _, run in sorted(line.items(), key=_by_number)) for line in lines.values()]
+
+
+def _by_number(entry: tuple[str, Logged]) -> tuple[int, str]:
+    seed = entry[0]
+    return (int(seed) if seed.isdecimal() else -1, seed)
+
+
+def _diff(run: Logged) -> str:
+    """What was changed since the commit; "" in a clean checkout."""
+    try:
+        return (run.folder / "code.diff").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _row(line: tuple[Logged, ...], score: str) -> Row:
+    return Row(line, value(line, score), {name: value(line, name) for name in beside(line, score)})
+
+
+def _rank(row: Row, score: str) -> tuple[bool, float]:
+    mean = row.score.mean
+    return math.isnan(mean), -mean if direction(score) == "maximize" else mean
+
+
+def _tested(rows: Sequence[Row], score: str) -> list[Row]:
+    best, *others = rows
+    if math.isnan(best.score.mean):
+        return list(rows)
+    against = Against(best.runs, score)
+    found = ["its score is undefined" if math.isnan(row.score.mean) else against(row.runs) for row in others]
+    corrected = holm([tested.p if isinstance(tested, Paired) else math.nan for tested in found])
+    told = zip(others, found, corrected, strict=True)
+    return [best, *(Row(row.runs, row.score, row.others, tested, p) for row, tested, p in told)]
+
+
+def _baselines(runs: Sequence[Logged], score: str) -> dict[str, dict[str, Interval]]:
+    sets: dict[str, list[Logged]] = {}
+    for run in runs:
+        sets.setdefault(data(run), []).append(run)
+    found = {name: baselines(own, score) for name, own in sets.items()}
+    return {name: own for name, own in found.items() if own}
+
+
+def data(run: Logged) -> str:
+    """The data set's name and digest: `digits a607ed29`."""
+    inputs = run.start["inputs"] or [{}]
+    return f"{inputs[0].get('name', 'data')} {run.tags.get('data.digest', '')[:8]}".rstrip()

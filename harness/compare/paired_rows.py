@@ -1,0 +1,158 @@
+"""Overlap: the rows that two lines were both scored on, and what a paired test of these says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.compare.paired_tests import Paired, corrected_t, mcnemar, wilcoxon
+from harness.compare.ranking_score import value
+from harness.runs.fold_rows import ROWS
+from harness.runs.stored_run import Logged
+
+_CODES = {"valid": 2, "test": 3}
+_TRAIN = 1
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold that was scored.
+
+    rows     it was scored on, a bit per row of the table
+    scored   how many these are
+    trained  how many rows are its training part
+    """
+
+    number: int
+    value: float
+    rows: bytes
+    scored: int
+    trained: int
+
+
+class Against:
+    """Paired tests of other lines against the best one."""
+
+    def __init__(self, best: tuple[Logged, ...], score: str) -> None:
+        self._best, self._score = best, score
+        self._part = score.partition("/")[0]
+        self._folds = folds(best, score) if self._part in _CODES else None
+
+    def __call__(self, other: tuple[Logged, ...]) -> Paired | str:
+        """The test, or why there is none.
+
+        Two folds or more with the same scored rows: the corrected t-test of their values, each the mean over
+        the seeds. A single one: a test of the predictions of its test rows, of several seeds those of the
+        lowest that both have.
+        """
+        if self._part not in _CODES:
+            return f"{self._score} is no score of rows"
+        if self._best[0].tags.get("data.digest") != other[0].tags.get("data.digest"):
+            return "other data"
+        theirs = folds(other, self._score)
+        if self._folds is None or theirs is None:
+            return "the division of the rows is not known"
+        there = {(fold.number, fold.rows): fold for fold in theirs}
+        keys = [(fold.number, fold.rows) for fold in self._folds]
+        shared = [(own, there[key]) for own, key in zip(self._folds, keys, strict=True) if key in there]
+        if not shared:
+            return f"no common {self._part} rows"
+        defined = [(a, b) for a, b in shared if not math.isnan(a.value) and not math.isnan(b.value)]
+        if len(defined) > 1:
+            ratios = [a.scored / max(min(a.trained, b.trained), 1) for a, b in defined]
+            return corrected_t([b.value - a.value for a, b in defined], float(np.mean(ratios)))
+        if self._part != "test":
+            return "a single common fold, and predictions are kept of test rows alone"
+        return _rows(*_same_seed(self._best, other), shared[0][0].number)
+
+
+def _same_seed(best: tuple[Logged, ...], other: tuple[Logged, ...]) -> tuple[Logged, Logged]:
+    first, second = ({run.start["params"].get("seed"): run for run in line} for line in (best, other))
+    shared = [seed for seed in first if seed in second]
+    return (first[shared[0]], second[shared[0]]) if shared else (best[0], other[0])
+
+
+def folds(line: tuple[Logged, ...], score: str) -> tuple[Fold, ...] | None:
+    """The folds of a line in order; None where its runs are divided differently, or their file is gone.
+
+    Folds of a nested split that share their scored rows count as one, as they do in `result.json`.
+    """
+    divisions = [_division(run.folder, score.partition("/")[0]) for run in line]
+    values = value(line, score).folds
+    places = divisions[0]
+    if places is None or any(division != places for division in divisions):
+        return None
+    if len(values) != len(places):
+        own: dict[bytes, Place] = {}
+        for place in places:
+            own.setdefault(place[1], place)
+        places = tuple(own.values())
+    if len(values) != len(places):
+        return None
+    return tuple(
+        Fold(number, own, rows, scored, trained)
+        for own, (number, rows, scored, trained) in zip(values, places, strict=True)
+    )
+
+
+Place = tuple[int, bytes, int, int]
+"""A fold's number, its scored rows as bits, how many these are, and how many rows were trained on."""
+
+
+def _division(folder: Path, part: str) -> tuple[Place, ...] | None:
+    try:
+        with np.load(folder / ROWS) as stored:
+            parts, numbers = stored["parts"], stored["number"]
+    except (OSError, KeyError, ValueError):
+        return None
+    own, trained = parts == _CODES[part], parts == _TRAIN
+    return tuple(
+        (int(number), np.packbits(mask).tobytes(), int(mask.sum()), int(learned.sum()))
+        for number, mask, learned in zip(numbers, own, trained, strict=True)
+    )
+
+
+def _rows(best: Logged, other: Logged, fold: int) -> Paired | str:
+    """McNemar's test of classes, Wilcoxon's of numbers, on the predictions of one fold's test rows."""
+    first, second = _predictions(best.folder, fold), _predictions(other.folder, fold)
+    if first is None or second is None:
+        return "a single fold without predictions of one target"
+    both = first.add_suffix("_best").join(second.add_suffix("_other"), how="inner").dropna()
+    if both.empty:
+        return "no common test rows with a target"
+    if _classes(best) or _classes(other):
+        return mcnemar(
+            (both["prediction_best"] == both["target_best"]).to_numpy(),
+            (both["prediction_other"] == both["target_other"]).to_numpy(),
+        )
+    both = both.astype("float64")
+    return wilcoxon(
+        (both["prediction_best"] - both["target_best"]).abs().to_numpy(),
+        (both["prediction_other"] - both["target_other"]).abs().to_numpy(),
+    )
+
+
+def _predictions(folder: Path, fold: int) -> pd.DataFrame | None:
+    """`target` and `prediction` as texts, by row; None without them.
+
+    As texts, because a target that is missing in some rows would make numbers of the others only: class 1
+    would be 1.0. A class may be called NA: "" alone is missing.
+    """
+    as_texts = {"target": str, "prediction": str}
+    try:
+        told = pd.read_csv(folder / "predictions.csv", dtype=as_texts, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError):
+        return None
+    if not {"row", "fold", "target", "prediction"} <= set(told.columns):
+        return None
+    return told[told["fold"] == fold].set_index("row")[["target", "prediction"]]
+
+
+def _classes(run: Logged) -> bool:
+    """Whether its predictions are classes, which have a probability each."""
+    with (run.folder / "predictions.csv").open(encoding="utf-8") as file:
+        return ",probability_" in file.readline()

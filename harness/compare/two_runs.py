@@ -1,0 +1,90 @@
+"""Two: in what two runs differ besides their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.runs.fold_rows import ROWS
+from harness.runs.stored_run import Logged, changes
+
+Changes = dict[str, tuple[str, str]]
+"""By what it is, (old, new)."""
+
+_DATA = ("name", "source", "digest")
+_CODE = ("git.commit", "git.branch", "git.dirty", "python", "platform", "cpus")
+
+
+def sections(old: Logged, new: Logged) -> dict[str, Changes]:
+    """Configuration, data, code and packages, each with what differs; {} where nothing does."""
+    return {
+        "configuration": _texts(changes(_settings(old), _settings(new))),
+        "data": _texts(changes(_data(old), _data(new))) | _division(old, new),
+        "code": _texts(changes(_some(old.tags, _CODE), _some(new.tags, _CODE))) | _diff(old, new),
+        "packages": _packages(old, new),
+    }
+
+
+def _settings(run: Logged) -> dict[str, Any]:
+    """As the journal has them: masked, and resolved."""
+    return dict(run.start["params"])
+
+
+def _some(texts: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: texts[name] for name in names if name in texts}
+
+
+def _data(run: Logged) -> dict[str, Any]:
+    inputs = run.start["inputs"]
+    facts = _some(inputs[0], _DATA) if inputs else {}
+    return facts | {f"{part['context']} rows": part.get("rows") for part in inputs}
+
+
+def _texts(found: Mapping[str, tuple[Any, Any]]) -> Changes:
+    return {key: (str(old), str(new)) for key, (old, new) in found.items()}
+
+
+def _division(old: Logged, new: Logged) -> Changes:
+    """Whether the rows were divided alike, where both have the same."""
+    if old.tags.get("data.digest") != new.tags.get("data.digest"):
+        return {}
+    first, second = _parts(old.folder), _parts(new.folder)
+    if first is None or second is None or np.array_equal(first, second):
+        return {}
+    return {
+        "division of the rows": (f"{len(first)} folds", f"{len(second)} folds, other rows in their parts")
+    }
+
+
+def _parts(folder: Path) -> np.ndarray | None:
+    try:
+        with np.load(folder / ROWS) as stored:
+            parts: np.ndarray = stored["parts"]
+            return parts
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _diff(old: Logged, new: Logged) -> Changes:
+    """Where `code.diff`, what was changed since the commit, is not the same."""
+    first, second = _lines(old.folder), _lines(new.folder)
+    if first == second:
+        return {}
+    told = [f"{len(lines)} lines" if lines else "none" for lines in (first, second)]
+    return {"code.diff": (told[0], told[1] + (", others" if first and second else ""))}
+
+
+def _lines(folder: Path) -> list[str]:
+    try:
+        return (folder / "code.diff").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _packages(old: Logged, new: Logged) -> Changes:
+    if not old.packages or not new.packages:  # one that did not end tells of none
+        return {}
+    return _texts(changes(old.packages, new.packages))

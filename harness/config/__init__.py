@@ -1,0 +1,1 @@
+"""Configuration: composed from yaml and overrides, checked against signatures, turned into objects."""

@@ -1,0 +1,268 @@
+"""yaml node -> object. The only caller of Hydra's `instantiate`, and the judge of every node before it.
+
+`check` answers a wrong `_target_`, argument or type in one sentence before anything is built;
+`build` makes the object, from configuration alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, cast
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.schema import SETTINGS, check_settings, check_type
+from harness.core.errors import UserError, near, refused, sentence
+
+_OWN_KEYS = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
+
+
+def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
+    """The object that a node describes; a node with `_partial_: true` gives a callable.
+
+    Args:
+        node: has a `_target_`; nested nodes are built first, lists and mappings come out plain.
+        key: the node's place in the configuration, for messages.
+
+    Raises:
+        UserError: the target cannot be found, is not allowed, or refuses a value.
+    """
+    try:
+        return instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        raise _refusal(error, key) from error
+
+
+def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
+    """The class or function that a node names, without calling it.
+
+    Raises:
+        UserError: it cannot be found, or is not allowed.
+    """
+    name = node["_target_"]
+    if not isinstance(name, str):
+        raise UserError(f"{key}._target_ must be the dotted name of a class or function, got {name!r}.")
+    known = _known.get(name)
+    if known is not None and known is _at(name):
+        return known
+    try:
+        deferred = instantiate({"_target_": name, "_partial_": True})
+    except InstantiationException as error:
+        raise _not_found(name, key, error) from error
+    _known[name] = cast("partial[Any]", deferred).func
+    return _known[name]
+
+
+_known: dict[str, Callable[..., Any]] = {}
+"""What Hydra found before, and let pass: asking it takes a millisecond, and each trial asks sixty times."""
+
+
+def _at(name: str) -> Any:
+    """What stands under a dotted name now; None where it is not an attribute of a module in memory."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, None)
+
+
+def check(cfg: DictConfig) -> None:
+    """Checks a whole configuration: settings, parts, and every node below.
+
+    Targets exist and are allowed, arguments fit in name and type.
+
+    Raises:
+        UserError: the first thing that does not fit, with the near misses.
+    """
+    plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    check_settings(plain)
+    for name, value in plain.items():
+        check_nodes(own(value, name) if isinstance(value, dict) else value, str(name))
+
+
+def own(node: Mapping[str, Any], room: str) -> dict[str, Any]:
+    """A part's node without the settings beside its arguments that are the corridor's."""
+    return {name: value for name, value in node.items() if f"{room}.{name}" not in SETTINGS}
+
+
+def check_nodes(value: Any, key: str) -> None:
+    """Checks every node of a plain value that stands at `key`.
+
+    Raises:
+        UserError: as `check`.
+    """
+    if isinstance(value, dict):
+        if "_target_" in value:
+            _check_node(value, key)
+        for name, item in value.items():
+            check_nodes(item, f"{key}.{name}")
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            check_nodes(item, f"{key}[{position}]")
+
+
+def _check_node(node: dict[str, Any], key: str) -> None:
+    function = target(node, key)
+    parameters = _parameters(function)
+    if parameters is None:
+        return
+    given = {name: value for name, value in node.items() if name not in _OWN_KEYS}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    names = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    for name in given:
+        if name not in names and not open_ended:
+            raise UserError(
+                f"{key}.{name} is no argument of {node['_target_']} (leave it out with '~{key}.{name}'); "
+                f"{near(name, names)}"
+            )
+    listed = _listed(function)
+    needed = [
+        name for name in names if name in listed and parameters[name].default is inspect.Parameter.empty
+    ]
+    missing = [name for name in needed if name not in given]
+    if missing and not node.get("_partial_") and not node.get("_args_"):
+        raise UserError(
+            f"{node['_target_']} needs the argument {missing[0]!r}; give it with {key}.{missing[0]}=VALUE."
+        )
+    for name, value in given.items():
+        if name in parameters and parameters[name].annotation is not inspect.Parameter.empty:
+            _check_value(value, parameters[name].annotation, f"{key}.{name}")
+
+
+@cache  # each trial of a sweep asks for the same thirty calls
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    """The parameters of a call with their annotations evaluated; None where it tells nothing.
+
+    A class whose constructor passes `**keywords` on to its parent's takes the parent's as well.
+    """
+    makers = [function]
+    if inspect.isclass(function):
+        lineage = [cls for cls in function.__mro__ if cls is not object]
+        makers = [vars(cls)["__init__"] for cls in lineage if "__init__" in vars(cls)]
+    found: dict[str, inspect.Parameter] = {}
+    for maker in makers:
+        try:
+            own = dict(inspect.signature(maker).parameters)
+        except (TypeError, ValueError):
+            return None  # written in C
+        own.pop("self", None)
+        hints = _hints(maker)
+        for name, parameter in own.items():
+            found.setdefault(name, parameter.replace(annotation=hints.get(name, inspect.Parameter.empty)))
+        passed_on = [name for name, p in own.items() if p.kind is p.VAR_KEYWORD]
+        if not passed_on or maker is makers[-1]:
+            break
+        del found[passed_on[0]]
+    return found
+
+
+@cache
+def _listed(function: Callable[..., Any]) -> frozenset[str]:
+    """The parameters that the callable itself lists; a parent's may be filled in by the child."""
+    try:
+        return frozenset(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return frozenset()  # written in C
+
+
+def _hints(maker: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a call; one that does not evaluate, such as a third party's, checks nothing."""
+    try:
+        return typing.get_type_hints(maker)
+    except Exception:
+        return _one_by_one(inspect.unwrap(maker))
+
+
+def _one_by_one(maker: Callable[..., Any]) -> dict[str, Any]:
+    """Those that evaluate; of a library, some may name what only its type checker has imported."""
+    found: dict[str, Any] = {}
+    for name, hint in getattr(maker, "__annotations__", {}).items():
+        lone = types.FunctionType((lambda: None).__code__, maker.__globals__)
+        lone.__annotations__ = {name: hint}
+        try:
+            found |= typing.get_type_hints(lone)
+        except Exception:
+            continue
+    return found
+
+
+def _check_value(value: Any, hint: Any, key: str) -> None:
+    if isinstance(value, dict) and "_target_" in value:
+        _check_kind(value, hint, key)
+    elif not _holds_nodes(value):
+        check_type(value, hint, key)
+
+
+def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
+    """A part of the wrong family, such as a method of another trainer."""
+    part = target(node, key)
+    if node.get("_partial_") or not inspect.isclass(part) or not inspect.isclass(hint):
+        return
+    if not issubclass(part, hint):
+        choices = near(part.__name__, fitting(hint, key))
+        raise UserError(f"{key} must be a {hint.__name__}, got {node['_target_']}; {choices}")
+
+
+def fitting(family: type, key: str) -> list[str]:
+    """The choices of the group at `key` whose target belongs to `family`."""
+    from harness.config.compose import yamls
+
+    found = []
+    for name, path in yamls(key.replace(".", "/")).items():
+        node = OmegaConf.load(path)
+        if isinstance(node, DictConfig) and "_target_" in node:
+            part = target({"_target_": node["_target_"]}, key)
+            if inspect.isclass(part) and issubclass(part, family):
+                found.append(name)
+    return found
+
+
+def _holds_nodes(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "_target_" in value or any(_holds_nodes(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_nodes(item) for item in value)
+
+
+def _refusal(error: InstantiationException, key: str) -> UserError | Exception:
+    """The sentence of what a constructor refused; a fault inside it stays a fault."""
+    cause = error.__cause__
+    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, UserError):
+        return cause
+    place = _full_key(error, key)
+    if isinstance(cause, ValueError | TypeError):
+        return UserError(refused(place, cause))
+    if isinstance(cause, Exception) and not isinstance(cause, ImportError | AttributeError):
+        return cause
+    return UserError(f"{place}: {sentence(str(cause or error))}")
+
+
+def _full_key(error: InstantiationException, key: str) -> str:
+    """The key of the nested node that failed, where Hydra tells it."""
+    for line in reversed(str(error).splitlines()):
+        if line.startswith("full_key: "):
+            inner = line.removeprefix("full_key: ")
+            return inner if not key or f"{inner}.".startswith(f"{key}.") else f"{key}.{inner}"
+    return key or "configuration"
+
+
+def _not_found(name: str, key: str, error: InstantiationException) -> UserError:
+    first = str(error).splitlines()[0]
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if cause is error:  # Hydra refused the name itself
+        if "callable" in first:
+            return UserError(f"{key}._target_={name} is no class or function; name one that makes the part.")
+        return UserError(
+            f"{key}._target_={name} is not allowed, because it can run any code; name the part's own class."
+        )
+    return UserError(
+        f"{key}._target_={name} cannot be found: {sentence(str(cause).splitlines()[0])} "
+        "Check the name, and that its package is installed or on PYTHONPATH."
+    )

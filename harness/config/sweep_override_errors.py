@@ -1,0 +1,47 @@
+"""Errors for overrides of a sweep that Hydra's parser cannot read."""
+
+from __future__ import annotations
+
+import re
+
+from harness.core.errors import UserError
+
+FORMS = (
+    "values are A,B or choice(A,B), range(START,STOP,STEP), interval(LOW,HIGH), int(interval(LOW,HIGH)), "
+    "tag(log,interval(LOW,HIGH)), and of a group glob(PATTERN)"
+)
+
+
+def no_value(typed: str, key: str) -> UserError:
+    """The error for a swept key without a value."""
+    return UserError(f"{typed} holds no value; give one or more: {key}=A,B,C.")
+
+
+def unreadable(typed: str, said: str) -> UserError:
+    """The user's mistake in a word of which Hydra's parser said this."""
+    key = typed.partition("=")[0].lstrip("+")
+    if key == "sweep.space" or key.startswith("sweep.space."):
+        typed = typed.removeprefix("++")  # which nobody typed, see `harness.config.compose.as_typed`
+        if "when" in typed:
+            return UserError(
+                f"{typed} cannot be read; a condition needs quotes within the shell's: "
+                f"{key}={{values:[A,B],when:'OTHER=CHOICE'}}."
+            )
+    if key == "sweep.constraints":
+        return UserError(
+            f"{typed} cannot be read; comparisons need quotes within the shell's: "
+            "\"sweep.constraints=['model/parameters <= 100000']\"."
+        )
+    found = re.search(r"while evaluating '.*?': (.*)", said)
+    reason = found[1] if found else ""
+    if reason.startswith("empty "):
+        return no_value(typed, key)
+    if "NoneType" in reason:
+        return UserError(f"{typed}: null stands in a plain list only; write {key}=A,null.")
+    if reason.startswith("cannot convert float"):
+        return UserError(f"{typed}: the ends of an interval must be finite numbers.")
+    why = f" ({reason})" if reason and "mismatch" not in reason else ""
+    tags = "log is the only tag; " if "tag(" in typed else ""
+    return UserError(
+        f"{typed} cannot be read{why}; {tags}{FORMS}; other texts need quotes within the shell's."
+    )

@@ -1,0 +1,53 @@
+"""Silent: the screen of a run that has none of its own, such as one of a sweep's many."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import final
+
+from harness.core.progress import Progress
+from harness.runs.run_result import Result
+
+
+@final
+class Silent:
+    """Accepts the calls of `harness.console.screen.Screen`; important lines go to the run's log."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+
+    def opening(self, facts: dict[str, str], monitor: str = "") -> None:
+        return None
+
+    def fold(self, number: int, folds: int, rows: dict[str, int]) -> None:
+        return None
+
+    def epoch(self, progress: Progress) -> None:
+        return None
+
+    def fact(self, name: str, fact: str) -> None:
+        return None
+
+    def note(self, text: str) -> None:
+        self._log.warning("%s", text)
+
+    def say(self, text: str) -> None:
+        """A table that was asked for, such as a profile."""
+        self._log.info("%s", text)
+
+    def fold_scores(self, number: int, scores: dict[str, float]) -> None:
+        return None
+
+    def closing(
+        self,
+        result: Result,
+        folder: Path,
+        link: str | None = None,
+        ui: str | None = None,
+        go_on: str | None = None,
+    ) -> None:
+        return None
+
+    def close(self) -> None:
+        return None

@@ -1,0 +1,285 @@
+"""Screen: what a run says while it works and when it is done."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from harness.console.text_format import (
+    Line,
+    duration,
+    epoch_columns,
+    epoch_header,
+    epoch_row,
+    fitting,
+    headline,
+    number,
+    put,
+    score_table,
+    spread,
+)
+from harness.core.progress import Progress
+from harness.runs.run_result import Result
+
+_ROWS = 30  # about how many epochs, or folds, are printed, however many there are
+_REFRESH = 0.1  # seconds between two looks of the live bar
+_QUIET = 60.0  # seconds after which a log file gets a sign of life
+
+
+class Screen:
+    """Lines on `stream`; colours and a live bar where that is a terminal, plain lines elsewhere.
+
+    Call `opening`, then per fold `fold`, `epoch` for each epoch and `fold_scores`, then `closing`.
+    Used as a context manager, it gives the terminal back whatever happens. Nothing runs in the
+    background: the bar moves when `epoch` is called, ten times a second at most.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """`stream` is the standard output unless given."""
+        self._stream: TextIO = sys.stdout if stream is None else stream
+        self._live = self._stream.isatty()
+        self._console: Any = None
+        self._bar: Any = None
+        self._waiting: list[Line] = []
+        self._shown = -math.inf
+        self._monitor = ""
+        self._labels = len("mlflow")
+        self._folds = 1
+        self._fold = 0
+        self._finished = 0
+        self._epochs_seen = 0
+        self._started: float | None = None
+        self._fold_started = 0.0
+        self._rows: dict[str, int] = {}
+        self._columns: list[str] = []
+        self._fold_columns: list[str] = []
+        self._pending: Progress | None = None
+        self._best: Progress | None = None
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def opening(self, facts: dict[str, str], monitor: str = "") -> None:
+        """What is about to run, a line per fact; `monitor` is the score that decides the best epoch."""
+        self._monitor = monitor
+        self._labels = max(self._labels, *map(len, facts), 0)
+        for name, fact in facts.items():
+            self._say_fact(name, fact)
+        self._show(force=True)
+
+    def fold(self, number: int, folds: int, rows: dict[str, int]) -> None:
+        """Fold `number` (0-based, as in split.fold) of the `folds` that run begins; its rows per part."""
+        self._folds, self._fold, self._rows = folds, number, rows
+        self._pending = self._best = None
+        self._fold_started = time.monotonic()
+        if self._started is None:
+            self._started = self._fold_started
+        if folds == 1:
+            parts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
+            self._say_fact("rows", parts)
+            self._say([])
+        self._show(force=True)
+
+    def epoch(self, progress: Progress) -> None:
+        """An epoch has ended. Of very many epochs, the best of every few is printed."""
+        progress = replace(progress, state=dict)  # keeps the numbers, lets go of the model behind them
+        self._epochs_seen += 1
+        if progress.best or self._best is None:
+            self._best = progress
+        if self._pending is None or progress.best or not self._pending.best:
+            self._pending = progress
+        stride = max(1, math.ceil(progress.epochs / _ROWS))
+        due = progress.epoch in (1, progress.epochs) or progress.epoch % stride == 0
+        overdue = not self._live and time.monotonic() - self._shown > _QUIET
+        if self._folds == 1 and (due or overdue):
+            self._print_pending()
+        elif overdue:
+            self._say([(self._state(progress), "")])
+        self._show(progress)
+
+    def fact(self, name: str, fact: str) -> None:
+        """One more line like those of the opening, such as how far something is that has no table."""
+        self._say_fact(name, fact)
+        self._show(force=True)
+
+    def note(self, text: str) -> None:
+        """One line that the reader must not miss."""
+        self._say([("! ", "yellow"), (text, "yellow")])
+        self._show(force=True)
+
+    def say(self, text: str) -> None:
+        """Plain lines, such as a table that a debug mode made."""
+        for line in text.splitlines():
+            self._say([(line, "")])
+        self._show(force=True)
+
+    def fold_scores(self, number: int, scores: dict[str, float]) -> None:
+        """A fold is done; of several, each gets one line with its scores by full name, of very many some."""
+        self._finished += 1
+        stride = max(1, math.ceil(self._folds / _ROWS))
+        if self._folds == 1:
+            self._print_pending()
+        elif self._finished in (1, self._folds) or self._finished % stride == 0:
+            self._print_fold(number, scores)
+        self._show(force=True)
+
+    def closing(
+        self,
+        result: Result,
+        folder: Path,
+        link: str | None = None,
+        ui: str | None = None,
+        go_on: str | None = None,
+    ) -> None:
+        """The scores beside their baselines, where the files are, and what to type next.
+
+        `link` says where MLflow has the run, `ui` what to type to see it there, and `go_on` what goes on
+        with a run that was stopped.
+        """
+        self.close()
+        self._say([])
+        for line in score_table(result):
+            self._say(line)
+        if result.scores:
+            self._say([])
+        colour = {"finished": "bold green", "failed": "bold red"}.get(result.status, "bold yellow")
+        ended: Line = [(result.status, colour), (f" in {duration(result.seconds)}", "")]
+        if result.objective and result.objective["value"] is not None:
+            found = result.objective
+            ended.append((f", {found['name']} {number(found['value'])} ({found['direction']}d)", ""))
+        self._say(ended)
+        if result.error:
+            self._say([(result.error, "red")])
+        self._say([])
+        pointers = {
+            "files": str(folder),
+            "mlflow": link,
+            "see it": ui,
+            "repeat": result.command,
+            "go on": go_on,
+        }
+        for name, pointer in pointers.items():
+            if pointer:
+                self._say_fact(name, pointer)
+        self._show(force=True)
+
+    def close(self) -> None:
+        """Prints what is left and takes the bar away. May be called twice."""
+        self._print_pending()
+        self._show(force=True)
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _print_pending(self) -> None:
+        progress, self._pending = self._pending, None
+        if progress is None or self._folds > 1:
+            return
+        if not self._columns:
+            self._columns = epoch_columns(progress, self._monitor, self._width())
+            for line in epoch_header(self._columns):
+                self._say(line)
+        self._say(epoch_row(self._columns, progress, self._monitor))
+
+    def _print_fold(self, fold: int, scores: dict[str, float]) -> None:
+        """One line per fold, under a header that appears once."""
+        seconds = time.monotonic() - self._fold_started
+        best = self._best
+        cells = {
+            "fold": f"{fold}",
+            "/".join(self._rows): "/".join(str(count) for count in self._rows.values()),
+            "best epoch": f"{best.epoch}" if best else "-",
+        }
+        cells |= {name: number(value) for name, value in headline(scores).items()}
+        if not self._fold_columns:
+            self._fold_columns = fitting(list(cells), self._monitor, self._width())
+            self._say([])
+            self._say([(spread(self._fold_columns, self._fold_columns), "dim")])
+        row = spread([cells.get(name, "-") for name in self._fold_columns], self._fold_columns)
+        self._say([(row, ""), (f"  {duration(seconds)}", "dim")])
+
+    def _state(self, progress: Progress) -> str:
+        """`fold 3 (4 of 10), epoch 12 of 50, valid/accuracy 0.9812`."""
+        fold = f"fold {self._fold} ({self._finished + 1} of {self._folds}), " if self._folds > 1 else ""
+        best = self._best.scores.get(self._monitor) if self._best else None
+        score = f", best {self._monitor} {number(best)}" if best is not None else ""
+        return f"{fold}epoch {progress.epoch} of {progress.epochs}{score}"
+
+    def _left(self, progress: Progress) -> float:
+        """Seconds until the last epoch of the last fold, at the pace so far."""
+        done = self._finished * progress.epochs + progress.epoch
+        started = self._fold_started if self._started is None else self._started
+        pace = (time.monotonic() - started) / max(1, self._epochs_seen)
+        return pace * (self._folds * progress.epochs - done)
+
+    def _say_fact(self, name: str, fact: str) -> None:
+        self._say([(f"{name:<{self._labels}}  ", "cyan"), (fact, "")])
+
+    def _width(self) -> int:
+        if not self._live:
+            return 100
+        return int(self._terminal().width)
+
+    def _say(self, line: Line) -> None:
+        """A line for the next `_show`, or at once where nothing is drawn."""
+        if self._live:
+            self._waiting.append(line)
+        else:
+            put(line, self._stream)
+            self._shown = time.monotonic()
+
+    def _show(self, progress: Progress | None = None, force: bool = False) -> None:
+        """Prints the waiting lines above the bar and moves the bar, unless it is too early."""
+        if not self._live or not (force or time.monotonic() - self._shown >= _REFRESH):
+            return
+        console = self._terminal()
+        if progress is not None:
+            self._move_bar(progress)
+        if self._waiting:
+            from rich.text import Text
+
+            text = Text("\n").join(Text.assemble(*line) for line in self._waiting)
+            console.print(text, soft_wrap=True, highlight=False)
+            self._waiting = []
+        if self._bar is not None:
+            self._bar.refresh()
+        self._shown = time.monotonic()
+
+    def _terminal(self) -> Any:
+        """The rich console, made when first asked for."""
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(file=self._stream)
+        return self._console
+
+    def _move_bar(self, progress: Progress) -> None:
+        state = f"{self._state(progress)}, [dim]{duration(self._left(progress))} left"
+        completed = self._finished * progress.epochs + progress.epoch
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=completed, description=state)
+            return
+        from rich import progress as rich
+
+        ours = self._stream is sys.stdout
+        self._bar = rich.Progress(
+            rich.BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
+            rich.TextColumn("{task.description}"),
+            console=self._terminal(),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=ours,
+            redirect_stderr=ours and sys.stderr.isatty(),
+        )
+        self._bar.add_task(state, total=self._folds * progress.epochs, completed=completed)
+        self._bar.start()

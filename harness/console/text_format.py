@@ -1,0 +1,209 @@
+"""Layout: numbers as text and lines as spans, the same for a terminal and for a log file."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from harness.core.progress import Progress
+from harness.core.scores import direction
+from harness.runs.run_result import Result, Summary
+
+Span = tuple[str, str]
+"""A text and its style, in rich's words ("bold green"); "" is plain."""
+
+Line = list[Span]
+
+_BASELINES = ("majority", "mean", "random", "raw", "scratch")
+_BEST = "bold green"
+_GAP = "  "
+_NARROWEST = 8
+
+
+def number(value: float | None) -> str:
+    """Four decimals where that says enough, else three significant digits; `-` for undefined."""
+    if value is None or math.isnan(value):
+        return "-"
+    size = abs(value)
+    if value == 0 or 1e-3 <= size < 100:
+        return f"{value:.4f}"
+    return f"{value:,.2f}" if 100 <= size < 1e6 else f"{value:.2e}"
+
+
+def duration(seconds: float) -> str:
+    """`0.8 s`, `42 s`, `3 min 20 s`, `5 h 03 min`."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def plain(line: Line, encoding: str) -> str:
+    """A line for a file: no styles, and nothing that the encoding cannot write."""
+    text = "".join(part for part, _ in line).replace("★", "*").rstrip()
+    if encoding.lower().replace("-", "") != "utf8":
+        text = text.replace("±", "+/-").replace("─", "-")
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def put(line: Line, stream: TextIO) -> None:
+    """Writes a line, plainly; a reader that has gone, such as `head`, ends the talking and not the work."""
+    try:
+        stream.write(plain(line, stream.encoding or "utf-8") + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def epoch_columns(progress: Progress, monitor: str, width: int) -> list[str]:
+    """The scores to print per epoch, in order; those that matter least go where `width` is short."""
+    scores = progress.scores
+    important = ["epoch", "train/loss", monitor, "time/epoch_seconds", "lr", "valid/loss"]
+    others = [name for name in scores if name.startswith("valid/")]
+    others += [name for name in scores if name.startswith("train/")]
+    kept: list[str] = []
+    used = len(_GAP)
+    for name in dict.fromkeys(important + others):
+        wide = _column_width(name) + len(_GAP)
+        if (name in scores or name == "epoch") and used + wide <= width:
+            kept.append(name)
+            used += wide
+    order = {"epoch": 0, "train": 1, "valid": 2, "lr": 3, "time": 4}
+    return sorted(kept, key=lambda name: (order.get(name.split("/")[0], 2), name != monitor))
+
+
+def epoch_header(columns: Sequence[str]) -> list[Line]:
+    """Two dim lines: the part over its first column, then the names of the columns."""
+    groups, seen = "", ""
+    for name in columns:
+        part = name.split("/")[0] if name.startswith(("train/", "valid/")) else ""
+        groups += _GAP + f"{part if part != seen else '':>{_column_width(name)}}"
+        seen = part
+    names = "".join(_GAP + f"{_short(name):>{_column_width(name)}}" for name in columns)
+    return [[(_GAP + groups, "dim")], [(_GAP + names, "dim")]]
+
+
+def epoch_row(columns: Sequence[str], progress: Progress, monitor: str) -> Line:
+    """The scores of an epoch under `epoch_header`, a star before the best so far."""
+    line: Line = [("★ " if progress.best else _GAP, _BEST)]
+    for name in columns:
+        style = _BEST if progress.best and name == monitor else ""
+        style = "dim" if name in ("lr", "time/epoch_seconds") else style
+        line.append((_GAP + f"{_cell(name, progress):>{_column_width(name)}}", style))
+    return line
+
+
+def _cell(name: str, progress: Progress) -> str:
+    if name == "epoch":
+        return str(progress.epoch)
+    value = progress.scores.get(name)
+    return f"{value:.2g}" if name == "lr" and value is not None else number(value)
+
+
+def _short(name: str) -> str:
+    return "seconds" if name == "time/epoch_seconds" else name.split("/", 1)[-1]
+
+
+def _column_width(name: str) -> int:
+    return 5 if name == "epoch" else max(len(_short(name)), _NARROWEST)
+
+
+def fitting(titles: Sequence[str], monitor: str, width: int) -> list[str]:
+    """The titles of a line per fold, as many as fit; the score that decides stands first."""
+    name = _short(monitor)
+    scores = list(headline(dict.fromkeys(titles)))
+    order = [title for title in titles if title not in scores]
+    order += sorted(scores, key=lambda title: _short(title) != name)
+    count = len(order)
+    while count > 1 and len(spread(order[:count], order[:count])) + 14 > width:
+        count -= 1
+    return order[:count]
+
+
+def spread(cells: Sequence[str], titles: Sequence[str]) -> str:
+    """Cells to the right of columns as wide as their titles."""
+    return _GAP.join(f"{cell:>{max(len(title), 6)}}" for cell, title in zip(cells, titles, strict=True))
+
+
+def headline(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The test scores, or the valid ones where there is no test part; baselines left out."""
+    for part in ("test/", "valid/"):
+        names = [name for name in scores if name.startswith(part)]
+        if names:
+            return {name: scores[name] for name in names if not _is_baseline(name, scores)}
+    return {}
+
+
+def _is_baseline(name: str, scores: Mapping[str, Any]) -> bool:
+    """Whether a score is named after another, as `test/rmse_mean` is after `test/rmse`."""
+    owner, _, ending = name.rpartition("_")
+    return ending in _BASELINES and owner in scores
+
+
+def score_table(result: Result) -> list[Line]:
+    """A row per score with its baselines beside it, the best of each row marked; [] without scores."""
+    own = headline(result.scores)
+    if not own:
+        return []
+    part = next(iter(own)).split("/")[0]
+    endings = [end for end in _BASELINES if any(f"{name}_{end}" in result.scores for name in own)]
+    folds = ["std", "95 % interval"] if result.folds > 1 else []
+    together = ["pooled"] if any("pooled" in score for score in own.values()) else []
+    rows: list[list[Span]] = []
+    for name in own:
+        compared = [own[name], *(result.scores.get(f"{name}_{end}") for end in endings)]
+        best = _best(name, compared)
+        model, *others = [_score_cell(score, place == best) for place, score in enumerate(compared)]
+        pooled = [(number(own[name].get("pooled")), "")] if together else []
+        rows.append([(_short(name), ""), model, *_spread(own[name])[: len(folds)], *pooled, *others])
+    return table([part, "model", *folds, *together, *endings], rows)
+
+
+def _best(name: str, scores: Sequence[Summary | None]) -> int | None:
+    """The place of the best mean among a score and its baselines; None with nothing to compare."""
+    means = [math.nan if score is None or score["mean"] is None else score["mean"] for score in scores]
+    places = [place for place, mean in enumerate(means) if not math.isnan(mean)]
+    if len(places) < 2:
+        return None
+    choose = min if direction(name) == "minimize" else max
+    return choose(places, key=means.__getitem__)
+
+
+def _score_cell(score: Summary | None, best: bool) -> Span:
+    if score is None:
+        return ("", "")
+    mark = "★ " if best else "  "
+    return (mark + number(score["mean"]), _BEST if best else "")
+
+
+def _spread(score: Summary) -> list[Span]:
+    """`± 0.0112` and `[0.9580, 0.9860]`, empty where one fold alone defines the score."""
+    if score["std"] is None or score["ci95"] is None:
+        return [("", ""), ("", "")]
+    low, high = score["ci95"]
+    return [(f"± {number(score['std'])}", "dim"), (f"[{number(low)}, {number(high)}]", "dim")]
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[Span]]) -> list[Line]:
+    """Aligned columns under a rule: the first to the left, the others to the right."""
+    cells = [list(titles), *([text for text, _ in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    padded = [_padded(row, widths) for row in cells]
+    rule = "─" * len("".join(padded[0]))
+    lines: list[Line] = [[("".join(padded[0]), "bold")], [(rule, "dim")]]
+    for texts, row in zip(padded[1:], rows, strict=True):
+        lines.append([(text, style) for text, (_, style) in zip(texts, row, strict=True)])
+    return lines
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    first, *others = zip(cells, widths, strict=True)
+    return [f"{first[0]:<{first[1]}}", *(f"   {cell:>{width}}" for cell, width in others)]

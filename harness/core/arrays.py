@@ -1,0 +1,133 @@
+"""Arrays, Batch, Loader, Loaders: what a transform makes and what a trainer eats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.core.task import Task
+
+
+class Rows(Protocol):
+    """Samples that are made when they are asked for: decoded files, entries of a memory-mapped array.
+
+    Must survive pickling, because worker processes read from it.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, *shape)."""
+        ...
+
+    def take(self, rows: np.ndarray) -> Tensor:
+        """The samples at `rows`, (B,) int64 -> (B, *shape) float32 on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """All rows of a table, row i of the table at position i, on the CPU.
+
+    inputs   (N, *shape) float32: (N, C, H, W) images, (N, F) rows of features,
+             (N, T, F) sequences; a tensor, or `Rows` where not all should be in memory at once
+    targets  (N,) int64 class codes (-1: unlabelled), or (N,) float32 numbers in the target's
+             own unit (NaN: unlabelled), (N, T) of several targets, or None without a target column
+    partners (N, P) int64, the rows that the table names for each row, -1 for none; None: it names
+             none. A training batch then holds B rows that have them all, and behind these their P * B
+             partners, the first of each row, then the second
+    """
+
+    inputs: Tensor | Rows
+    targets: Tensor | None
+    task: Task
+    partners: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample: what a model is built for."""
+        return tuple(self.inputs.shape[1:])
+
+    @property
+    def size(self) -> int:
+        """The bytes of all samples as float32."""
+        return math.prod(self.inputs.shape) * 4
+
+    def take(self, rows: np.ndarray) -> Tensor:
+        """The samples at `rows`, (B,) int64 -> (B, *shape) float32."""
+        if isinstance(self.inputs, Tensor):
+            return self.inputs[torch.from_numpy(rows)]
+        return self.inputs.take(rows)
+
+
+class Batch(NamedTuple):
+    """Some rows on the device.
+
+    inputs   (B, *shape) float32
+    targets  (B,) as in `Arrays`, or None
+    rows     (B,) int64, positions in the table
+    weight   what a mean over these rows counts in the mean over all processes that share a batch; 1
+             where their shares are equal, as in a single process
+    """
+
+    inputs: Tensor
+    targets: Tensor | None
+    rows: Tensor
+    weight: float = 1.0
+
+
+class Loader(Protocol):
+    """An iterable of batches: each pass is one epoch and yields every row once.
+
+    One that trains may also have `after(batches: int) -> Iterator[Batch]`, a pass without its first
+    batches: the order is drawn as for a whole pass, and the samples left out are not made. Without it,
+    a training that goes on within an epoch makes them once more.
+    """
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __len__(self) -> int:
+        """How many batches a pass yields."""
+        ...
+
+    def ordered(self) -> Iterator[Batch]:
+        """Every row once, in the order of `rows`, in batches as large as evaluation allows.
+
+        Draws no random number, so that looking at the data leaves a training as it was.
+        """
+        ...
+
+    @property
+    def rows(self) -> Tensor:
+        """(n,) int64, the table rows of this part, in order."""
+        ...
+
+    @property
+    def targets(self) -> Tensor | None:
+        """(n,) targets of `rows`, on the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """One loader per part.
+
+    Passes over `train` and `unlabelled`, which are learned from, are shuffled by the global torch
+    generator; `valid` and `test` keep their order.
+
+    A part without rows is None. `shape` is that of one sample. `how` says in a few words where the
+    samples are and how they come, for the screen.
+    """
+
+    train: Loader
+    valid: Loader | None
+    test: Loader | None
+    unlabelled: Loader | None
+    shape: tuple[int, ...]
+    task: Task
+    how: str = ""

@@ -1,0 +1,72 @@
+"""Predictor: a trained network as evaluation and production see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from harness.core.arrays import Loader
+from harness.core.task import Task
+
+
+class Prediction(NamedTuple):
+    """What one batch, or all batches of a part put together, came to.
+
+    representation  (B, D) float32 of the frozen model
+    outputs         (B, C) logits, (B,) one logit (binary), (B,) a number in the target's unit
+                    (regression); None where the trainer learned no outputs
+    """
+
+    representation: Tensor
+    outputs: Tensor | None
+
+
+def probabilities(outputs: Tensor) -> Tensor:
+    """(B, C) logits, or (B,) one logit of class 1, -> (B, C) that sum to one, in the order of the classes."""
+    if outputs.ndim == 1:
+        second = outputs.sigmoid()
+        return torch.stack([1 - second, second], dim=1)
+    return outputs.softmax(dim=1)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Inputs in, `Prediction` out: in evaluation mode, without gradients, heads included.
+
+    `head` maps a representation to outputs and may be None. `loss` maps (outputs, targets) to
+    the mean loss and may be None.
+    """
+
+    model: nn.Module
+    head: nn.Module | None
+    task: Task
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None
+    autocast: torch.dtype | None = None
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Tensor) -> Prediction:
+        """inputs: (B, *shape) on the model's device."""
+        parts = [part for part in (self.model, self.head) if part is not None]
+        modes = [(module, module.training) for part in parts for module in part.modules()]
+        for part in parts:
+            part.eval()
+        enabled = self.autocast is not None
+        with torch.autocast(inputs.device.type, dtype=self.autocast, enabled=enabled):
+            representation = self.model(inputs)
+            outputs = None if self.head is None else self.head(representation)
+        for module, training in modes:
+            module.training = training  # one by one: a part frozen in evaluation mode stays so
+        return Prediction(representation.float(), None if outputs is None else outputs.float())
+
+    def gather(self, loader: Loader) -> Prediction:
+        """The predictions of every row of a part, in the order of `loader.rows`, on the device."""
+        parts = [self(batch.inputs) for batch in loader.ordered()]
+        outputs = [part.outputs for part in parts if part.outputs is not None]
+        return Prediction(
+            torch.cat([part.representation for part in parts]),
+            torch.cat(outputs) if outputs else None,
+        )

@@ -1,0 +1,202 @@
+"""Table: rows as they were found, and the role each column plays."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from harness.core.errors import UserError, near
+from harness.core.task import Task
+
+Kind = Literal["table", "image", "sequence"]
+Aim = Literal["auto", "classification", "regression"]
+
+MOST_CLASSES = 20
+"""A column of whole numbers with more distinct values than this is read as a number to predict."""
+
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Table:
+    """One row per sample.
+
+    frame     a DataFrame with index 0 … N-1; a row is named by its position everywhere
+    features  the columns that a model may see, in order; none where the features are `array`
+    target    the columns to predict; empty: no labels. A missing target is an unlabelled row
+    group     the column whose rows belong together (patient, writer), or None
+    id        the column that names a row for the user, or None
+    kind      "table": a row of features; "image" and "sequence": see below
+    shape     (C, H, W) of an image made of pixel columns, else None
+    name      what the data set is called on the screen and in MLflow
+    source    where it came from, without credentials
+    aim       whether the target is a class or a number; "auto" reads it off the column
+    time      the column that says when a row was taken, or None
+    array     (N, …) the features as one array beside the frame, often memory-mapped, or None:
+              (N, F) of a table, (N, C, H, W) of images, (N, T, F) of sequences
+    files     the column whose files a transform has decoded to `array`, or None
+    contents  a digest of what is in the files that the rows name, part of `digest`; empty where nobody
+              has read them all
+    events    of a sequence, the long table whose rows `spans` joins to samples, or None
+
+    An image is a row of pixel columns (`shape` says how many), an entry of `array`, or a single
+    feature that holds a file's path (text) or an encoded file (bytes).
+
+    A sequence comes as a long table of events, one per row, which share an `id`. A transform that
+    arranges them makes a table with one row per sample: `events` is then sorted, sample i is
+    `events[spans[i, 0]:spans[i, 1]]`, and `features` are columns of `events`.
+    """
+
+    frame: pd.DataFrame
+    features: tuple[str, ...]
+    target: tuple[str, ...] = ()
+    group: str | None = None
+    id: str | None = None
+    kind: Kind = "table"
+    shape: tuple[int, int, int] | None = None
+    name: str = "table"
+    source: str = ""
+    aim: Aim = "auto"
+    time: str | None = None
+    array: np.ndarray | None = None
+    files: str | None = None
+    contents: str = ""
+    events: pd.DataFrame | None = None
+    spans: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.frame):
+            raise UserError(f"data set {self.name} has no rows; give a file or query that returns some.")
+        roles = {"target": self.target, "group": (self.group,), "id": (self.id,), "time": (self.time,)}
+        self._require(self.frame, roles)
+        self._require(self.frame if self.events is None else self.events, {"features": self.features})
+
+    def _require(self, frame: pd.DataFrame, roles: dict[str, tuple[str | None, ...]]) -> None:
+        for role, columns in roles.items():
+            for column in columns:
+                if column is not None and column not in frame.columns:
+                    known = [str(c) for c in frame.columns]
+                    raise UserError(
+                        f"data.extract.{role} names the column {column!r}, which {self.name} does not have; "
+                        f"{near(column, known)}"
+                    )
+
+    @property
+    def names_files(self) -> bool:
+        """Whether the one feature of an image is the path of its file, so that rows alone do not tell it."""
+        if self.kind != "image" or self.array is not None or len(self.features) != 1:
+            return False
+        return isinstance(self.frame[self.features[0]].iloc[0], str)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def labels(self) -> pd.Series:
+        """The target column, or the first of several; missing where a row is unlabelled."""
+        if not self.target:
+            raise UserError(
+                f"data set {self.name} has no target column, and this needs one; "
+                "name it with data.extract.target=COLUMN."
+            )
+        return self.frame[self.target[0]]
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """(N,) bool: the rows whose target is known."""
+        if not self.target:
+            return np.zeros(len(self), dtype=bool)
+        return self.frame[list(self.target)].notna().all(axis=1).to_numpy()
+
+    @property
+    def groups(self) -> np.ndarray:
+        """(N,) the group of each row.
+
+        Raises:
+            UserError: the table has no group column.
+        """
+        if self.group is None:
+            raise UserError(
+                f"this split keeps groups together, and data set {self.name} has no group column; "
+                "name it with data.extract.group=COLUMN."
+            )
+        return self.frame[self.group].to_numpy()
+
+    @cached_property
+    def task(self) -> Task:
+        """What the target asks for.
+
+        With `aim` "auto", text, booleans and categories are classes; numbers are classes where they
+        are whole and at most `MOST_CLASSES` distinct ones, otherwise a number to predict. Several
+        columns are a multi-label task where each holds 0 and 1, or a regression on all of them.
+
+        Raises:
+            UserError: a column with fewer than two distinct values, a regression on one that is no
+                number, or several of which some are neither.
+        """
+        if not self.target:
+            return Task("none")
+        if len(self.target) > 1:
+            return self._several()
+        values, numeric, whole = self._values(self.target[0])
+        if self.aim == "regression" and not numeric:
+            raise UserError(
+                f"data.extract.task=regression needs a number as target, and column {self.target[0]!r} holds "
+                f"{values[0]!r}; use data.extract.task=classification."
+            )
+        if self.aim == "regression" or (
+            self.aim == "auto" and numeric and not (whole and len(values) <= MOST_CLASSES)
+        ):
+            return Task("regression")
+        names = tuple(str(int(value)) if whole else str(value) for value in values)
+        return Task("binary" if len(values) == 2 else "multiclass", names)
+
+    def _several(self) -> Task:
+        found = {column: self._values(column) for column in self.target}
+        flags = [column for column, (values, _, _) in found.items() if set(values) == {0, 1}]
+        if len(flags) == len(found) and self.aim != "regression":
+            return Task("multilabel", classes=self.target)
+        odd = [column for column, (_, numeric, _) in found.items() if not numeric]
+        if self.aim == "classification" or odd:
+            column = odd[0] if odd else next(column for column in self.target if column not in flags)
+            raise UserError(
+                "several targets must each hold 0 and 1, or all be numbers to predict, and column "
+                f"{column!r} of {self.name} holds {found[column][0][0]!r}; mend it, or leave it out of "
+                "data.extract.target."
+            )
+        return Task("regression", columns=self.target)
+
+    def _values(self, column: str) -> tuple[list[Any], bool, bool]:
+        """The distinct known values in order, whether they are numbers, and whether whole ones."""
+        known = self.frame[column].dropna()
+        values = sorted(known.unique(), key=lambda value: (isinstance(value, str), value))
+        numeric = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known)
+        if len(values) < 2:
+            found = f"only the value {str(values[0])!r}" if values else "no value at all"
+            raise UserError(
+                f"a target needs two or more distinct values, and column {column!r} of {self.name} "
+                f"has {found}; choose another with data.extract.target=COLUMN."
+            )
+        return values, numeric, numeric and bool((known % 1 == 0).all())  # which an infinite one is not
+
+    @cached_property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of a SHA-256 over columns, values and roles."""
+        digest = hashlib.sha256()
+        for frame in (self.frame, self.events):
+            if frame is not None:
+                digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+                digest.update(repr(list(frame.columns)).encode())
+        for array in (self.array, self.spans):
+            if array is not None:
+                digest.update(repr((array.shape, array.dtype.str)).encode())
+                for first in range(0, len(array), _ROWS_AT_ONCE):  # memory-mapped: never whole in memory
+                    digest.update(array[first : first + _ROWS_AT_ONCE].tobytes())
+        roles = (self.features, self.target, self.group, self.id, self.time, self.shape)
+        digest.update(f"{roles}{self.contents}".encode())
+        return digest.hexdigest()[:16]

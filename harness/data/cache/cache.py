@@ -1,0 +1,226 @@
+"""Cache: tables and fitted arrays, from memory, from files, or made now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from harness.bundle import fitted_state
+from harness.core.arrays import Arrays
+from harness.core.finding import Finding
+from harness.core.fold import Fold
+from harness.core.protocol import Transform
+from harness.core.table import Table
+from harness.data.cache.cache_key import key
+from harness.data.cache.cache_store import Store
+from harness.data.cache.command_scope import current
+from harness.data.cache.table_files import read_arrays, read_table, write_arrays, write_table
+
+_log = logging.getLogger("harness")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values of `data.cache`.
+
+    folder   where entries lie
+    size     GB of all entries together
+    worth    seconds: what is made in less is not kept
+    version  of a remote source, whose rows are then kept; None reads them anew in each command
+    """
+
+    folder: str
+    size: float
+    worth: float
+    version: str | int | float | None
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """How one thing is kept: what the screen calls it, its key, and how it is read and written.
+
+    `always` keeps it however quickly it was made, `small` if that took a tenth of what is worth it.
+    """
+
+    what: str
+    name: str
+    read: Callable[[Path], T]
+    write: Callable[[T, Path], None]
+    always: bool = False
+    small: bool = False
+
+
+class Cache:
+    """Answers for one run. `used` says what came from files, `trouble` why nothing can be kept.
+
+    A key holds the configuration, the source's fingerprint or the table's own digest, and the code's
+    version, so that nothing stale can be found. An entry that cannot be read or written costs time,
+    never the run.
+
+    Args:
+        settings: None where `data.cache=off`.
+    """
+
+    def __init__(self, settings: Settings | None) -> None:
+        self.used: list[str] = []
+        self.trouble: str | None = None
+        self._command = current()
+        self._store: Store | None = None
+        self._version: str | None = None
+        self._worth = 0.0
+        if settings is not None:
+            self._store = Store(Path(settings.folder).absolute(), int(settings.size * 1e9))
+            self._version = None if settings.version is None else str(settings.version)
+            self._worth = settings.worth
+
+    def extract(self, node: Any, extractor: Callable[[], Table]) -> Table:
+        """The rows of a source.
+
+        Args:
+            node: its plain configuration.
+            extractor: perhaps with `fingerprint()`, see `harness.core.protocol.Extractor`.
+        """
+        found = getattr(extractor, "fingerprint", lambda: None)()
+        if found is not None or self._version is not None:
+            name, store = key("extract", node, found, self._version), self._store
+        else:
+            # Remote: for this command alone, and in files only where other processes may look for it.
+            name = f"{self._command.token}-{key('extract', node)}"
+            store = self._store if self._command.many else None
+            if store is not None:
+                self._command.folders.add(store.folder)
+        entry = Entry(
+            "rows", name, read_table, write_table, always=found is None and self._version is not None
+        )
+        return self._table(entry, extractor, store)
+
+    def arrange(self, node: Any, transform: Any, table: Table, holds: Callable[[int], bool]) -> Table:
+        """What `transform.arrange` makes of a table, see `harness.core.protocol.Transform`."""
+
+        def read(folder: Path) -> Table:
+            found = read_table(folder)
+            if found.array is not None and not holds(found.array.size * 4):
+                raise LookupError("what was decoded ahead is more than the loader would hold")
+            return found
+
+        told = repr((table.name, table.source, table.aim, table.kind, _types(table)))
+        entry = Entry("arranged rows", key("arrange", node, table.digest, told), read, write_table)
+        store = None if _unread(table) else self._store
+        return self._table(entry, lambda: transform.arrange(table, holds), store)
+
+    def _table(self, entry: Entry[Table], make: Callable[[], Table], store: Store | None) -> Table:
+        table: Table | None = self._command.table(entry.name)
+        if table is None:
+            table = make() if store is None else self._found_or_made(entry, store, make)
+            self._command.remember(entry.name, table)
+        return table
+
+    def fit(
+        self, node: Any, transform: Transform, table: Table, rows: np.ndarray, seed: int | None
+    ) -> Arrays:
+        """Fits a transform on `rows`, or restores it as it was fitted on the same rows before.
+
+        Args:
+            seed: what its random numbers follow from; None where it draws none.
+        """
+        task = table.task
+
+        def make() -> Arrays:
+            transform.fit(table, rows, task)
+            return transform(table)
+
+        def read(folder: Path) -> Arrays:
+            transform.restore(fitted_state.load(folder / "transform"))
+            return read_arrays(folder, task)
+
+        def write(arrays: Arrays, folder: Path) -> None:
+            write_arrays(arrays, folder)
+            fitted_state.save(folder / "transform", transform.state())
+
+        if self._store is None:
+            return make()
+        chosen = hashlib.sha256(rows.tobytes()).hexdigest()
+        told = repr((task, _types(table), seed))
+        entry = Entry("fitted arrays", key("fit", node, table.digest, chosen, told), read, write)
+        return self._found_or_made(entry, self._store, make)
+
+    def findings(
+        self, table: Table, folds: Sequence[Fold], promises: dict[str, Any], look: Callable[[], list[Finding]]
+    ) -> list[Finding]:
+        """What the leakage guards say of these folds, which follows from rows and folds alone.
+
+        Args:
+            promises: what else the guards are told.
+            look: asks them.
+        """
+        if self._store is None or _unread(table):
+            return look()
+        digest = hashlib.sha256()
+        for fold in folds:
+            for part, rows in fold.parts():
+                digest.update(f"{fold.number} {part} {len(rows)} ".encode() + rows.tobytes())
+
+        def write(found: list[Finding], folder: Path) -> None:
+            (folder / "findings.json").write_text(json.dumps([asdict(finding) for finding in found]))
+
+        def read(folder: Path) -> list[Finding]:
+            return [Finding(**fields) for fields in json.loads((folder / "findings.json").read_text())]
+
+        told = repr((table.name, table.task, table.kind, _types(table)))
+        name = key("guard", promises, table.digest, digest.hexdigest(), told)
+        known: list[Finding] | None = self._command.findings(name)
+        if known is None:
+            entry = Entry("findings", name, read, write, small=True)
+            known = self._found_or_made(entry, self._store, look)
+            self._command.remember_findings(name, known)
+        return list(known)
+
+    def _found_or_made(self, entry: Entry[T], store: Store, make: Callable[[], T]) -> T:
+        with store.making(entry.name):
+            begun = time.perf_counter()
+            folder = store.find(entry.name)
+            if folder is not None:
+                try:
+                    content = entry.read(folder)
+                    if store.find(entry.name) is None:  # so that an absent file was not told as no array
+                        raise LookupError("another process removed it meanwhile")
+                except Exception as fault:  # whatever is wrong with a file, it can be made again
+                    _log.info("an entry of the cache cannot be read and is made anew: %s", fault)
+                else:
+                    self.used.append(f"{entry.what} in {time.perf_counter() - begun:.2f} s")
+                    return content
+            content = make()
+            worth = self._worth / 10 if entry.small else self._worth
+            if entry.always or time.perf_counter() - begun >= worth:
+                self._keep(entry, store, content)
+        return content
+
+    def _keep(self, entry: Entry[T], store: Store, content: T) -> None:
+        try:
+            store.keep(entry.name, lambda folder: entry.write(content, folder))
+        except OSError as fault:
+            self.trouble = f"nothing is kept in data.cache.folder={store.folder}: {fault.strerror or fault}"
+        except (TypeError, ValueError, ArithmeticError) as fault:
+            # Arrow's errors are ValueErrors and TypeErrors: a column of objects that it has no type for.
+            _log.info("not kept for later commands: %s", fault)
+
+
+def _unread(table: Table) -> bool:
+    """Whether the rows name files whose content is not in the table's digest."""
+    return table.names_files and not table.contents
+
+
+def _types(table: Table) -> list[str]:
+    """The types of the columns, which the digest does not tell: 0 and 1 are those of false and true."""
+    frames = [frame for frame in (table.frame, table.events) if frame is not None]
+    return [repr(dtype) for frame in frames for dtype in frame.dtypes]

@@ -1,0 +1,94 @@
+"""Command: what one command line shares among its folds, trials and processes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.data.cache.cache_store import Store
+
+_VARIABLE = "HARNESS_COMMAND"
+_MOST_TABLES = 4
+_MOST_FINDINGS = 64
+
+
+class Command:
+    """Knows the tables that the command has read. A remote source is read once for each command.
+
+    Imports no more than the door can afford, which is why a table has no type here.
+
+    Args:
+        token: tells the command from every other.
+        many: whether it has several runs, perhaps in other processes, which then share what the cache's
+            folder holds for this command.
+    """
+
+    def __init__(self, token: str, many: bool) -> None:
+        self.token = token
+        self.many = many
+        self.folders: set[Path] = set()
+        self._tables: OrderedDict[str, Any] = OrderedDict()
+        self._findings: OrderedDict[str, Any] = OrderedDict()
+
+    def table(self, key: str) -> Any:
+        """The table that was read before in this process, if it is among the last few."""
+        if key in self._tables:
+            self._tables.move_to_end(key)
+        return self._tables.get(key)
+
+    def remember(self, key: str, table: Any) -> None:
+        """Keeps a table in memory for the runs to come; a command of one run has none."""
+        if self.many:
+            self._tables[key] = table
+            while len(self._tables) > _MOST_TABLES:
+                self._tables.popitem(last=False)
+
+    def findings(self, key: str) -> Any:
+        """What the leakage guards said before in this process; None where they were not asked."""
+        return self._findings.get(key)
+
+    def remember_findings(self, key: str, findings: Any) -> None:
+        """As `remember`."""
+        if self.many:
+            self._findings[key] = findings
+            while len(self._findings) > _MOST_FINDINGS:
+                self._findings.popitem(last=False)
+
+
+_current: Command | None = None
+
+
+def current() -> Command:
+    """The command that this process works for; a call from Python is one of its own each time."""
+    global _current
+    token = os.environ.get(_VARIABLE)
+    if token is not None and (_current is None or _current.token != token):  # a worker of that command
+        _current = Command(token, many=True)
+    return _current or Command(secrets.token_hex(8), many=False)
+
+
+@contextmanager
+def command(many: bool, token: str | None = None) -> Iterator[Command]:
+    """What is run within it is one command; what the cache kept for it alone is removed at its end.
+
+    Args:
+        token: of a command that several processes work for; None: a new one.
+    """
+    global _current
+    before = _current, os.environ.get(_VARIABLE)
+    own = _current = Command(token or secrets.token_hex(8), many)
+    os.environ[_VARIABLE] = own.token
+    try:
+        yield own
+    finally:
+        _current, variable = before
+        os.environ.pop(_VARIABLE)
+        if variable is not None:
+            os.environ[_VARIABLE] = variable
+        for folder in own.folders:
+            Store(folder, 0).drop(f"{own.token}-")

@@ -1,0 +1,65 @@
+"""Operation: a GraphQL query, judged before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from gql import GraphQLRequest, gql
+from graphql import (
+    DocumentNode,
+    GraphQLSyntaxError,
+    NonNullTypeNode,
+    OperationDefinitionNode,
+    OperationType,
+    VariableDefinitionNode,
+)
+
+from harness.core.errors import UserError, near
+
+
+def parsed(
+    text: str, variables: Mapping[str, Any], paging: Collection[str | None]
+) -> tuple[GraphQLRequest, list[str]]:
+    """The query as gql sends it, and the variables that it declares.
+
+    Args:
+        variables: the values that the user gives.
+        paging: variables that get their value from page to page.
+
+    Raises:
+        UserError: no GraphQL, not one query alone, or variables that do not fit it.
+    """
+    try:
+        request = gql(text)
+    except GraphQLSyntaxError as fault:
+        line = fault.locations[0].line if fault.locations else 1
+        reason = fault.message.removeprefix("Syntax Error: ").rstrip(".")
+        raise UserError(
+            f"data.extract.query is no GraphQL: {reason} in line {line}; mend the query."
+        ) from None
+    declared = _declared(request.document)
+    for name in variables:
+        if name not in declared:
+            raise UserError(
+                f"data.extract.variables gives {name!r}, which data.extract.query does not declare; "
+                f"{near(name, declared)}"
+            )
+    for name, node in declared.items():
+        needed = isinstance(node.type, NonNullTypeNode) and node.default_value is None
+        if needed and name not in variables and name not in paging:
+            raise UserError(
+                f"data.extract.query needs the variable ${name}, which data.extract.variables does not "
+                f"give; add +data.extract.variables.{name}=VALUE."
+            )
+    return request, list(declared)
+
+
+def _declared(document: DocumentNode) -> dict[str, VariableDefinitionNode]:
+    operations = [found for found in document.definitions if isinstance(found, OperationDefinitionNode)]
+    if len(operations) != 1 or operations[0].operation is not OperationType.QUERY:
+        found = " and ".join(operation.operation.value for operation in operations) or "none"
+        raise UserError(
+            f"data.extract.query must hold one operation, a query, and it holds {found}; leave the rest out."
+        )
+    return {node.variable.name.value: node for node in operations[0].variable_definitions}

@@ -1,0 +1,107 @@
+"""Listing: where in a GraphQL answer the rows are, and whether there are more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.errors import UserError, near
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of rows.
+
+    path    where it stands in the answer, dotted
+    rows    the objects
+    page    the `pageInfo` beside them, or None (Relay's cursor connections specification)
+    """
+
+    path: str
+    rows: list[Any]
+    page: Mapping[str, Any] | None
+
+
+def locate(data: Mapping[str, Any], path: str | None) -> Listing:
+    """The rows of an answer: at `path`, or in the only list that the answer holds.
+
+    A path may end at a list, or at a connection, an object with `nodes` or `edges`; the `node` of
+    each edge is the row.
+
+    Raises:
+        UserError: no list there, none at all, or several to choose from.
+    """
+    if path is None:
+        path = _only(data)
+    holder: Mapping[str, Any] = {}
+    found: Any = data
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            raise _refusal(data, path)
+        holder, found = found, found[name]
+    page = holder.get("pageInfo")
+    if connection(found):
+        holder, page = found, found.get("pageInfo")
+        found = found["edges"] if found.get("nodes") is None else found["nodes"]
+    if found is None:
+        found = []
+    if not isinstance(found, list):
+        raise _refusal(data, path)
+    rows = [node(element) for element in found]
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise UserError(
+                f"data.extract.rows={path} must be a list of objects, and its element {number} is {row!r}; "
+                "ask for its fields in the query, or name another list."
+            )
+    return Listing(path, rows, page)
+
+
+def connection(value: Any) -> bool:
+    """Whether an object holds a list as `edges` or `nodes`, with what belongs to the list beside it."""
+    return isinstance(value, Mapping) and any(
+        isinstance(value.get(name), list) for name in ("nodes", "edges")
+    )
+
+
+def node(element: Any) -> Any:
+    """The object at the end of an edge; anything else as it is."""
+    if isinstance(element, Mapping) and "node" in element and element.keys() <= {"node", "cursor"}:
+        return element["node"]
+    return element
+
+
+def _lists(value: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """The paths of all lists that are within no other list; a connection counts as one."""
+    for name, inner in value.items():
+        place = f"{path}.{name}" if path else name
+        if isinstance(inner, list) or connection(inner):
+            yield place
+        elif isinstance(inner, Mapping):
+            yield from _lists(inner, place)
+
+
+def _only(data: Mapping[str, Any]) -> str:
+    found = list(_lists(data))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(
+            f"the answer holds several lists, {' and '.join(found)}; name the one that holds the rows with "
+            f"data.extract.rows={found[0]}."
+        )
+    nothing = [name for name, value in data.items() if value is None]
+    if nothing:
+        raise UserError(
+            f"the answer holds no list: {nothing[0]!r} is null; mend data.extract.query or its variables."
+        )
+    raise UserError(
+        f"the answer holds no list, only {', '.join(data)}; ask for a list in data.extract.query."
+    )
+
+
+def _refusal(data: Mapping[str, Any], path: str) -> UserError:
+    return UserError(
+        f"data.extract.rows={path} is no list in the answer; among those that are, {near(path, _lists(data))}"
+    )

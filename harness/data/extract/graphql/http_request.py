@@ -1,0 +1,223 @@
+"""Endpoint: one GraphQL request and its answer, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import requests
+from gql import Client, GraphQLRequest
+from gql.transport.exceptions import (
+    TransportConnectionFailed,
+    TransportProtocolError,
+    TransportQueryError,
+    TransportServerError,
+)
+from gql.transport.requests import RequestsHTTPTransport
+from requests.auth import HTTPBasicAuth
+
+from harness.core.errors import UserError
+from harness.data.extract.connection_retry import Unreached
+from harness.runtime.redact import first_line, secret_name
+
+_MAY_PASS = (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+
+
+class Endpoint:
+    """A server that answers GraphQL; open within a `with` block.
+
+    Args:
+        url: `http://…` or `https://…`; a user and password in it are sent where there is no other
+            authorization.
+        headers: sent with each request.
+        authorization: a token, sent as `Bearer token`, or a whole value such as `Basic …`.
+        timeout: seconds to connect, and seconds without a byte of the answer.
+
+    Raises:
+        UserError: the URL is none.
+    """
+
+    def __init__(
+        self, url: str, headers: Mapping[str, str], authorization: str | None, timeout: float
+    ) -> None:
+        self.label = _label(url)
+        self._secrets = _secrets(url, headers, authorization)
+        self._authorization, self._url = authorization, url
+        transport = RequestsHTTPTransport(
+            url,
+            headers=dict(headers),
+            auth=self._authorize,
+            timeout=timeout,
+            json_deserialize=_answer,
+            hooks={"response": self._require_success},
+        )
+        self._client = Client(transport=transport)
+
+    def __enter__(self) -> Endpoint:
+        self._session = self._client.connect_sync()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close_sync()
+
+    def ask(self, query: GraphQLRequest) -> dict[str, Any]:
+        """The data of the answer.
+
+        Raises:
+            Unreached: no answer, or one that tells of a fault that may pass (429, 5xx).
+            UserError: a refusal, an error within the answer, or an answer that is no GraphQL.
+        """
+        try:
+            answer: dict[str, Any] = self._session.execute(query)
+            return answer
+        except TransportQueryError as fault:
+            raise self._error(fault.errors or []) from None
+        except TransportConnectionFailed as fault:
+            raise self._disconnected(fault.__cause__ or fault) from None
+        except (TransportProtocolError, TransportServerError) as fault:
+            raise self._no_graphql(str(fault)) from None
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Takes the place of requests' own way, which prefers a password in ~/.netrc to our header."""
+        value, parts = self._authorization, urlsplit(self._url)
+        if value is not None:
+            request.headers["Authorization"] = value if " " in value else f"Bearer {value}"
+        elif parts.username:
+            HTTPBasicAuth(unquote(parts.username), unquote(parts.password or ""))(request)
+        return request
+
+    def _require_success(self, response: requests.Response, **_: Any) -> None:
+        """Judges the status before gql reads the answer, in which it looks for GraphQL alone."""
+        status = response.status_code
+        if status < 400:
+            return
+        explained = _holds_errors(response)
+        response.close()  # which an exception out of a hook would leave open
+        if status in (401, 403):
+            raise UserError(
+                f"data.extract.url: {self.label} refuses the credentials (HTTP {status}); give others, as by "
+                "data.extract.authorization='${oc.env:API_TOKEN}'."
+            )
+        if status == 429 or status >= 500:
+            raise Unreached(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
+        if not explained:
+            raise UserError(
+                f"data.extract.url: {self.label} answers with HTTP {status}; check the address, which often "
+                "ends in /graphql."
+            )
+
+    def _disconnected(self, cause: BaseException) -> Exception:
+        if isinstance(cause, UserError | Unreached):
+            return cause
+        if isinstance(cause, requests.exceptions.SSLError):
+            return UserError(
+                f"data.extract.url: {self.label} gives no https connection that can be trusted "
+                f"({first_line(_innermost(cause), self._secrets)}); mend the address, or name the file of "
+                "the server's authority in the environment variable REQUESTS_CA_BUNDLE."
+            )
+        if isinstance(cause, requests.Timeout):
+            return Unreached("no answer in time")
+        if isinstance(cause, _MAY_PASS):
+            return Unreached(_innermost(cause))
+        return UserError(
+            f"data.extract.url: {self.label} cannot be asked "
+            f"({first_line(str(cause), self._secrets)}); mend the address or the headers."
+        )
+
+    def _error(self, errors: list[Any]) -> UserError:
+        first = errors[0] if errors and isinstance(errors[0], Mapping) else {"message": str(errors)}
+        path = ".".join(map(str, first.get("path") or []))
+        place = f" at {path}" if path else ""
+        others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        reason = first_line(str(first.get("message")), self._secrets)
+        return UserError(
+            f"data.extract.query: {self.label} answers with an error{place}: {reason}{others}; mend the "
+            "query or its variables."
+        )
+
+    def _no_graphql(self, words: str) -> UserError:
+        sort = "a page in HTML" if "<html" in words.lower() or "<!doctype" in words.lower() else "no GraphQL"
+        return UserError(
+            f"data.extract.url: {self.label} answers with {sort} where JSON was expected; check the address, "
+            "which often ends in /graphql."
+        )
+
+
+def _answer(text: str) -> dict[str, Any]:
+    """The body of an answer; gql takes any JSON for one, and trips over it.
+
+    Raises:
+        ValueError: no object with `data` or `errors`; gql says so in its own way.
+    """
+    found = json.loads(text)
+    if isinstance(found, dict) and (isinstance(found.get("data"), dict) or _errors(found)):
+        return found
+    raise ValueError("neither data nor errors")
+
+
+def _errors(answer: Mapping[str, Any]) -> bool:
+    errors = answer.get("errors")
+    return isinstance(errors, list) and bool(errors)
+
+
+def _label(url: str) -> str:
+    """The address without user, password and query.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        parts, port = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError("data.extract.url must be an address, http://… or https://….")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+def _secrets(url: str, headers: Mapping[str, str], authorization: str | None) -> list[str]:
+    found = [value for key, value in headers.items() if secret_name(key)]
+    found += [value for key, value in parse_qsl(urlsplit(url).query) if secret_name(key)]
+    found += [value for value in (urlsplit(url).password, authorization) if value]
+    return [*found, *(value.split()[-1] for value in found if value.strip())]
+
+
+def _holds_errors(response: requests.Response) -> bool:
+    """Whether GraphQL's own words explain the status, as those of a syntax error do (HTTP 400)."""
+    try:
+        answer = response.json()
+    except requests.exceptions.JSONDecodeError:
+        return False
+    return isinstance(answer, Mapping) and _errors(answer)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """The seconds of a Retry-After header, which holds a number or a date (RFC 9110, 10.2.3)."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if until.tzinfo is None:  # "-0000": a time in UTC, of unknown place
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def _innermost(cause: BaseException) -> str:
+    """`Connection refused`, out of the five exceptions that requests and urllib3 wrap around it."""
+    seen: BaseException = cause
+    while (inner := seen.__cause__ or seen.__context__) is not None:
+        seen = inner
+    return getattr(seen, "strerror", None) or type(seen).__name__

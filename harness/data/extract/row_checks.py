@@ -1,0 +1,117 @@
+"""Rows: what the rows of a table must hold, once their roles are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from harness.core.errors import UserError
+from harness.core.table import Table
+
+Infinite = Literal["error", "missing"]
+
+_ROWS_AT_ONCE = 4096
+
+
+def require_rows(table: Table) -> None:
+    """Whether ids name one row each, some target is known, and there is more than one group.
+
+    Raises:
+        UserError: the first that does not hold.
+    """
+    if table.id is not None and table.kind != "sequence":
+        _require_distinct(table.frame[table.id], table.name)
+    if table.target and not table.labelled.any():
+        _refuse_no_target(table)
+    if table.group is not None:
+        _require_groups(table.frame[table.group], table.name)
+
+
+def _require_distinct(ids: pd.Series, name: str) -> None:
+    twice = ids.duplicated() & ids.notna()
+    if twice.any():
+        first = ids[twice].iloc[0]
+        raise UserError(
+            f"an id names one row, and column {ids.name!r} of {name} holds {plain(first)!r} "
+            f"{int((ids == first).sum())} times; name another with data.extract.id=COLUMN, or make it "
+            f"data.extract.group={ids.name} if its rows belong together."
+        )
+
+
+def _refuse_no_target(table: Table) -> None:
+    columns = " and ".join(repr(column) for column in table.target)
+    together = " together" if len(table.target) > 1 else ""
+    raise UserError(
+        f"a target must be known in some row, and {columns} of {table.name} "
+        f"{'are' if together else 'is'} known{together} in none of {len(table)}; name another with "
+        "data.extract.target=COLUMN, or learn without one by data.extract.target=null."
+    )
+
+
+def _require_groups(groups: pd.Series, name: str) -> None:
+    first = groups.iloc[0]
+    if (groups == first).all() or groups.nunique() < 2:
+        known = groups.dropna()
+        found = f"only {plain(known.iloc[0])!r}" if len(known) else "no value at all"
+        raise UserError(
+            f"a group role needs two groups or more, and column {groups.name!r} of {name} holds {found}; "
+            "name another with data.extract.group=COLUMN, or leave it out with data.extract.group=null."
+        )
+
+
+def finite(frame: pd.DataFrame, columns: Sequence[str], name: str, infinite: Infinite) -> pd.DataFrame:
+    """The frame with infinite values of these columns refused, or made missing in a new frame.
+
+    Columns are looked at one by one, so that no second copy of the frame is ever held.
+
+    Raises:
+        UserError: a value is infinite and `infinite` is "error".
+    """
+    for column in columns:
+        if not pd.api.types.is_float_dtype(frame[column].dtype):
+            continue
+        found = np.isinf(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
+        if not found.any():
+            continue
+        if infinite == "error":
+            row = int(found.argmax())
+            raise UserError(
+                f"values must be finite, and column {column!r} of {name} holds {frame[column].iloc[row]} in "
+                f"row {row}; mend it, or count it as missing with data.extract.infinite=missing."
+            )
+        frame = frame.assign(**{column: frame[column].mask(found)})
+    return frame
+
+
+def finite_array(array: np.ndarray, name: str, infinite: Infinite) -> np.ndarray:
+    """The (N, …) array with infinite values refused, or made NaN in a copy; read in slices.
+
+    Raises:
+        UserError: a value is infinite and `infinite` is "error".
+    """
+    if array.dtype.kind != "f":
+        return array
+    copied = False
+    for first in range(0, len(array), _ROWS_AT_ONCE):
+        found = np.isinf(array[first : first + _ROWS_AT_ONCE])
+        if not found.any():
+            continue
+        if infinite == "error":
+            row, *place = (int(index) for index in np.argwhere(found)[0])
+            raise UserError(
+                f"values must be finite, and the features of {name} hold "
+                f"{array[(first + row, *place)]} in row {first + row} at {place}; mend it, or count it as "
+                "missing with data.extract.infinite=missing."
+            )
+        if not copied:
+            array, copied = np.array(array), True
+        array[first : first + _ROWS_AT_ONCE][found] = np.nan
+    return array
+
+
+def plain(value: object) -> object:
+    """A NumPy scalar as the Python value that reads the same in a message."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,117 @@
+"""Files: the paths that a source names, and the fingerprint that changes whenever they do."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.core.errors import UserError, near
+
+RACY_NS = 2_000_000_000
+"""A file as young as this may change again without a change of its time stamp."""
+
+SMALL = 16_000_000
+"""Bytes of all files together that are read for the fingerprint, in some hundredths of a second."""
+
+
+def matching(names: str | list[str], key: str, within: str | None = None) -> list[Path]:
+    """The files that a name, a pattern, or a list of either means, sorted, each once.
+
+    `~` is the home folder; `*`, `?`, `[…]` and `**` (any depth of folders) match as in a shell.
+
+    Args:
+        names: relative ones start at the current folder.
+        key: the yaml key that holds them, for messages.
+        within: the pattern of the files that a folder stands for; None: a folder is refused.
+
+    Raises:
+        UserError: nothing is named, a file does not exist, or a pattern matches none.
+    """
+    found: list[Path] = []
+    for name in [names] if isinstance(names, str) else names:
+        path = Path(name).expanduser()
+        if path.is_dir() and within is not None:
+            found += _matches(path / within, key)
+        elif glob.has_magic(name) and not path.exists():
+            found += _matches(path, key)
+        else:
+            found.append(file(name, key))
+    if not found:
+        raise UserError(f"{key} is an empty list; name a file or more.")
+    return sorted(set(found))
+
+
+def _matches(pattern: Path, key: str) -> list[Path]:
+    found = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
+    files = [path for path in found if path.is_file() and not path.name.startswith("_")]
+    if not files:
+        raise UserError(f"{key}={pattern} matches no file; relative patterns start at {Path.cwd()}.")
+    return files
+
+
+def file(name: str, key: str) -> Path:
+    """The file of that name.
+
+    Raises:
+        UserError: it does not exist, or is a folder; says what is near.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        names = (entry.name for entry in path.iterdir() if entry.is_file())
+        raise UserError(f"{key}={path} is a folder, and a file is needed; {near('', names)}")
+    if not path.exists():
+        raise _missing(path, key, "files")
+    return path
+
+
+def folder(name: str, key: str) -> Path:
+    """The folder of that name.
+
+    Raises:
+        UserError: it does not exist, or is a file; says what is near.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        raise UserError(f"{key}={path} is a file, and a folder is needed; name the folder that holds it.")
+    if not path.exists():
+        raise _missing(path, key, "folders")
+    return path
+
+
+def _missing(path: Path, key: str, sort: str) -> UserError:
+    if not path.parent.is_dir():
+        return UserError(
+            f"{key}={path} does not exist, nor does its folder; relative paths start at {Path.cwd()}."
+        )
+    entries = [entry for entry in path.parent.iterdir() if entry.is_dir() == (sort == "folders")]
+    if sort == "files":
+        entries = [entry for entry in entries if entry.suffix == path.suffix]
+        sort = f"{path.suffix or 'other'} files"
+    names = (entry.name for entry in entries)
+    return UserError(f"{key}={path} does not exist; among the {sort} of its folder, {near(path.name, names)}")
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """A SHA-256 (64 hexadecimal digits) over what tells these files, in this order, from any others.
+
+    Of each file the absolute path, and where all are small together the content. Of larger ones size,
+    times of change in nanoseconds, and inode; but the content of one that changed within the last two
+    seconds, because a second change may leave all of these as they are ("racily clean" in git's index).
+    """
+    files = list(paths)
+    small = sum(path.stat().st_size for path in files) <= SMALL
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(repr((str(path.absolute()), _identity(path, small))).encode())
+    return digest.hexdigest()
+
+
+def _identity(path: Path, small: bool) -> tuple[int | str, ...]:
+    stat = path.stat()
+    if small or time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < RACY_NS:
+        with path.open("rb") as stream:
+            return (hashlib.file_digest(stream, "sha256").hexdigest(),)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

@@ -1,0 +1,329 @@
+"""Chains: the parts of scikit-learn that turn columns of numbers, dates and categories into features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.core.errors import UserError, near
+from harness.data.transform.column_values import (
+    finite,
+    is_category,
+    is_date,
+    is_number,
+    numbers,
+    require,
+    texts,
+)
+from harness.data.transform.dates_as_numbers import DatePart, days, numbers_of
+
+_CELLS_AT_ONCE = 2**20
+"""A transform works on as many rows at a time as make this many numbers: 8 MB, which stay in the cache."""
+
+_CELLS_TO_FIT = 2**22
+"""Columns are gathered for the fit in groups of this many numbers: what is copied twice is 32 MB."""
+
+Source = pd.DataFrame | np.ndarray
+"""A frame of columns, or the (N, F) array of features that stands for one."""
+
+
+class Chains:
+    """`numeric` parts in a row on numbers and on those that dates come to, `categorical` on the rest.
+
+    Text, booleans and categories are categorical, and reach the parts as text. An infinite number
+    counts as missing. A column without a value in the fitted rows is left out. A part that asks for
+    targets, such as scikit-learn's TargetEncoder, learns from the rows that have one.
+
+    Args:
+        numeric, categorical: transformers, cloned for the fit; an empty list lets the values pass.
+        dates: what is told of each date, see `harness.data.transform.dates_as_numbers`.
+        cyclic: month, day of week and hour as sine and cosine.
+    """
+
+    def __init__(
+        self, *, numeric: list[Any], categorical: list[Any], dates: Sequence[DatePart], cyclic: bool
+    ) -> None:
+        self._parts = {"numeric": numeric, "categorical": categorical}
+        self._dates, self._cyclic = dates, cyclic
+        self._columns: dict[str, list[Any]] = {}
+        self._origins: dict[str, float] = {}
+
+    @property
+    def supervised(self) -> bool:
+        """Whether a part asks for targets."""
+        return any(map(_asks_for_targets, [*self._parts["numeric"], *self._parts["categorical"]]))
+
+    def fit(
+        self,
+        source: Source,
+        features: Sequence[str],
+        rows: np.ndarray,
+        name: str,
+        targets: np.ndarray | None,
+    ) -> None:
+        """Learns from `rows` of the source alone.
+
+        Args:
+            source: the columns.
+            features: which of a frame's columns to take.
+            rows: (n,) positions.
+            name: what the table is called in messages.
+            targets: (n,) of `rows`, negative or NaN where unknown; used by parts that ask for them.
+
+        Raises:
+            UserError: a column of another kind, no column with a value, or a part that asks for
+                targets where there are none.
+        """
+        self._choose(source, features, rows, name)
+        blocks = {
+            "numeric": self._numbers_to_fit(source, rows),
+            "categorical": self._categories(source, rows),
+        }
+        if not any(block.shape[1] for block in blocks.values()):
+            raise UserError(
+                f"no feature of {name} has a value in the training rows; name others with "
+                "data.extract.features=[COLUMN, …]."
+            )
+        self._fitted = {kind: self._chain(kind, block, targets) for kind, block in blocks.items()}
+
+    def __call__(self, source: Source, name: str) -> np.ndarray:
+        """(N, F) float32 features of all rows.
+
+        Raises:
+            UserError: a column is missing or holds text for numbers, or the parts leave gaps.
+        """
+        self._require(source, name)
+        values = np.empty((0, 0), dtype=np.float32)
+        for first, block in self._blocks(source):
+            if not first:
+                values = np.empty((len(source), block.shape[1]), dtype=np.float32)
+            made = values[first : first + len(block)]
+            with np.errstate(over="ignore"):
+                made[:] = block
+            if not np.isfinite(made).all():
+                row = first + int((~np.isfinite(made)).any(axis=1).argmax())
+                raise UserError(
+                    f"data.transform leaves a value that is missing or infinite in row {row} of {name}; "
+                    "put an imputer first in data.transform.numeric and data.transform.categorical."
+                )
+        return values
+
+    def unseen(self, frame: pd.DataFrame) -> dict[str, list[str]]:
+        """By column, the categories in a frame that no fitted row had, as text and sorted.
+
+        Empty where no part keeps the categories that it was fitted on.
+        """
+        if not self._columns["categorical"]:
+            return {}
+        return self._strange(self._categories(frame, slice(None)))
+
+    def state(self) -> dict[str, Any]:
+        """What was fitted, without a pickle: the parts as skops keeps them."""
+        import skops.io
+
+        return {
+            "transformer": skops.io.dumps(self._fitted),
+            "columns": self._columns,
+            "origins": self._origins,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Raises UserError: the state holds a type that is neither scikit-learn's nor in the yaml."""
+        import skops.io
+
+        data: bytes = state["transformer"]
+        own = {_type_name(part) for parts in self._parts.values() for part in parts}
+        unknown = set(skops.io.get_untrusted_types(data=data))
+        # The dtype of the categories, which skops trusts no more than a stranger's class.
+        trusted = {name for name in unknown if name in own | {"numpy.dtype"} or name.startswith("sklearn.")}
+        if unknown - trusted:
+            raise UserError(
+                f"the saved transform holds {', '.join(sorted(unknown - trusted))}, which is not trusted; "
+                "load only runs of your own, with the same data.transform."
+            )
+        self._fitted = skops.io.loads(data, trusted=sorted(trusted))
+        self._columns, self._origins = state["columns"], state["origins"]
+
+    def _choose(self, source: Source, features: Sequence[str], rows: np.ndarray, name: str) -> None:
+        """Which columns are of which kind, and the earliest of each date."""
+        self._origins = {}
+        self._columns = {"numeric": [], "categorical": [], "dates": []}
+        if isinstance(source, np.ndarray):
+            self._columns["numeric"] = list(range(source.shape[1]))
+            return
+        for feature in features:
+            column = source[feature]
+            kind = _kind(column, name)
+            if kind == "dates" and not self._dates:
+                continue
+            if kind == "numeric" or column.iloc[rows].notna().any():
+                self._columns[kind].append(feature)
+        for feature in self._columns["dates"]:
+            self._origins[feature] = float(np.nanmin(days(source[feature].iloc[rows])))
+
+    def _numbers_to_fit(self, source: Source, rows: np.ndarray) -> np.ndarray:
+        """(n, F) float64, column by column in memory, as the statistics of the parts read them.
+
+        Columns without a value are left out, and forgotten.
+        """
+        names = self._columns["numeric"]
+        dates = self._date_parts(source, rows)
+        values = np.empty((len(rows), len(names) + len(dates)), order="F")
+        step = max(1, _CELLS_TO_FIT // len(source))
+        for first in range(0, len(names), step):
+            group = names[first : first + step]
+            values[:, first : first + len(group)] = _numbers(source, group, rows)
+        for position, part in enumerate(dates):
+            values[:, len(names) + position] = part
+        empty = [position for position in range(len(names)) if np.isnan(values[:, position]).all()]
+        if not empty:
+            return values
+        self._columns["numeric"] = [name for position, name in enumerate(names) if position not in empty]
+        return np.delete(values, empty, axis=1)
+
+    def _blocks(self, source: Source) -> Iterator[tuple[int, np.ndarray]]:
+        """The features of some rows at a time, with the position of the first."""
+        first, step = 0, 256  # few at first, which show how wide the features are
+        while first < len(source):
+            rows = slice(first, first + step)
+            parts = []
+            if self._fitted["numeric"] is not None:
+                read = np.column_stack([self._numeric(source, rows), *self._date_parts(source, rows)])
+                parts.append(_transformed(self._fitted["numeric"], read))
+            if self._fitted["categorical"] is not None:
+                parts.append(self._encoded(self._categories(source, rows)))
+            block = np.column_stack(parts) if len(parts) > 1 else parts[0]
+            yield first, block
+            first += step
+            step = max(1, _CELLS_AT_ONCE // max(1, block.shape[1], *map(len, self._columns.values())))
+
+    def _numeric(self, source: Source, rows: slice) -> np.ndarray:
+        return _numbers(source, self._columns["numeric"], rows)
+
+    def _date_parts(self, source: Source, rows: np.ndarray | slice) -> list[np.ndarray]:
+        if isinstance(source, np.ndarray):
+            return []
+        return [
+            part
+            for name in self._columns["dates"]
+            for part in numbers_of(source[name].iloc[rows], self._dates, self._cyclic, self._origins[name])
+        ]
+
+    def _categories(self, source: Source, rows: np.ndarray | slice) -> np.ndarray:
+        """(n, F) objects, text or NaN."""
+        names = self._columns["categorical"]
+        if isinstance(source, np.ndarray) or not names:
+            return np.empty((0, 0), dtype=object)
+        return np.column_stack([texts(source[name].iloc[rows]) for name in names])
+
+    def _encoded(self, block: np.ndarray) -> np.ndarray:
+        """Raises UserError: a category is new, and an encoder was told to refuse such."""
+        try:
+            return _transformed(self._fitted["categorical"], block)
+        except ValueError:
+            strange = self._strange(block)
+            if not strange:
+                raise
+            column, values = next(iter(strange.items()))
+            known = self._known_categories()[column]
+            raise UserError(
+                f"column {column!r} holds {values[0]!r}, which no training row had, and "
+                f"data.transform.categorical was told to refuse such; {near(values[0], known)}"
+            ) from None
+
+    def _strange(self, block: np.ndarray) -> dict[str, list[str]]:
+        known = self._known_categories()
+        found = {}
+        for position, column in enumerate(self._columns["categorical"]):
+            if column in known:
+                values = pd.unique(block[:, position])
+                found[column] = sorted(str(v) for v in values if not pd.isna(v) and v not in known[column])
+        return {column: values for column, values in found.items() if values}
+
+    def _known_categories(self) -> dict[str, set[str]]:
+        """By column, what the first part that keeps categories was fitted on."""
+        chain, names = self._fitted["categorical"], self._columns["categorical"]
+        for part in [] if chain is None or isinstance(chain, str) else chain:
+            kept = getattr(part, "categories_", [])
+            if len(kept) == len(names):
+                return {
+                    name: {str(v) for v in values if not pd.isna(v)}
+                    for name, values in zip(names, kept, strict=True)
+                }
+        return {}
+
+    def _chain(self, kind: str, block: np.ndarray, targets: np.ndarray | None) -> Any:
+        """The parts in a row, fitted; "passthrough" without any, None without columns."""
+        from sklearn.base import clone
+        from sklearn.pipeline import make_pipeline
+
+        if not block.shape[1]:
+            return None
+        parts = self._parts[kind]
+        if not parts:
+            return "passthrough"
+        chain = make_pipeline(*map(clone, parts))
+        asking = [part for part in parts if _asks_for_targets(part)]
+        if not asking:
+            return chain.fit(block)
+        known = np.empty(0) if targets is None else _known(targets)
+        if targets is None or not known.any():
+            raise UserError(
+                f"data.transform.{kind} holds {type(asking[0]).__name__}, which learns from targets, and "
+                "no training row has one; take it out, or name the column with data.extract.target=COLUMN."
+            )
+        return chain.fit(block[known], targets[known])
+
+    def _require(self, source: Source, name: str) -> None:
+        if isinstance(source, pd.DataFrame):
+            require(source, [column for columns in self._columns.values() for column in columns], name)
+
+
+def _kind(column: pd.Series, name: str) -> str:
+    if is_number(column):
+        return "numeric"
+    if is_date(column):
+        return "dates"
+    if is_category(column):
+        return "categorical"
+    held = "bytes" if pd.api.types.is_object_dtype(column) else column.dtype
+    raise UserError(
+        f"column {column.name!r} of {name} holds {held}, and data.transform takes numbers, text, "
+        "booleans, dates and categories; convert it, or leave it out with data.extract.drop."
+    )
+
+
+def _numbers(source: Source, names: Sequence[Any], rows: np.ndarray | slice) -> np.ndarray:
+    """(n, F) float64, NaN where missing; `names` are positions in an array."""
+    if isinstance(source, np.ndarray):
+        whole = len(names) == source.shape[1]
+        values = source[rows] if whole else source[rows][:, names]
+        return finite(np.asarray(values, dtype=np.float64))
+    if isinstance(rows, slice):
+        return numbers(source.iloc[rows][list(names)])  # the slice is a view, the columns of it a copy
+    return numbers(source[list(names)].iloc[rows])
+
+
+def _transformed(chain: Any, block: np.ndarray) -> np.ndarray:
+    if isinstance(chain, str):
+        return block.astype(np.float64)
+    made = chain.transform(block)
+    return np.asarray(made.toarray() if hasattr(made, "toarray") else made)
+
+
+def _known(targets: np.ndarray) -> np.ndarray:
+    """(n,) bool: which rows have a target, all of several."""
+    known: np.ndarray = ~np.isnan(targets) if targets.dtype.kind == "f" else targets >= 0
+    return np.asarray(known.reshape(len(known), -1).all(axis=1))
+
+
+def _asks_for_targets(part: Any) -> bool:
+    tags = getattr(part, "__sklearn_tags__", None)
+    return tags is not None and bool(tags().target_tags.required)
+
+
+def _type_name(part: object) -> str:
+    return f"{type(part).__module__}.{type(part).__qualname__}"

@@ -1,0 +1,1 @@
+"""A trained model in production: predict files, export, register, serve."""

@@ -1,0 +1,55 @@
+"""Real: rows on which an export is checked, those of the run itself or of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from harness.bundle import raw_rows
+from harness.bundle.bundle import Bundle
+from harness.bundle.row_predictor import require
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.deploy.row_reader import open_source
+from harness.runs.bundle_files import EXAMPLE
+
+_MOST = 256
+
+
+def real_rows(folder: Path, bundle: Bundle, path: Path | None, source: bool) -> pd.DataFrame:
+    """Raw rows: of the file, else the bundle's example, else the first of the run's source.
+
+    Args:
+        folder: of the bundle.
+        path: CSV, parquet or .npy, or a folder of images; of a long one, the first rows.
+        source: whether the run's source may be asked, where the bundle could not keep an example.
+
+    Raises:
+        UserError: the file cannot be read or has no row, or there are no rows to be had.
+    """
+    if path is not None:
+        try:
+            given = open_source(path, bundle)
+            require(bundle, given.columns)
+            rows = next(iter(given.pieces(None if bundle.id else _MOST)), None)
+        except UserError as error:
+            raise UserError(str(error).replace("IN must", "--rows must")) from error
+        if rows is None or rows.rows.empty:
+            raise UserError(f"--rows must hold a row or more, and {path} holds none; give another.")
+        return rows.rows
+    if (folder / EXAMPLE).exists():
+        return pd.read_json(folder / EXAMPLE, orient="table")
+    if not source:
+        raise UserError(_none("the model keeps none of its own"))
+    try:
+        table = build(bundle.config["data"]["extract"], "data.extract")()
+    except UserError as error:
+        raise UserError(_none(f"those of the run cannot be read: {str(error).rstrip('.')}")) from error
+    if table.array is not None:
+        return pd.DataFrame({raw_rows.ARRAY: list(table.array[:_MOST])})
+    return pd.DataFrame(table.frame[list(bundle.columns)].head(_MOST))
+
+
+def _none(why: str) -> str:
+    return f"an export is compared with the model on real rows, and {why}; give some with --rows FILE."

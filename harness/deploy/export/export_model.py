@@ -1,0 +1,120 @@
+"""Write: one model in one format, checked before it takes its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Literal
+
+import pandas as pd
+
+from harness.bundle.ensemble import Ensemble, open_predictor
+from harness.bundle.row_predictor import RowPredictor
+from harness.core.errors import UserError
+from harness.deploy.export import onnx, pt2, safetensors
+from harness.deploy.export.check_export import Checked, check, repeated
+from harness.deploy.export.graph_inputs import Feed
+from harness.deploy.export.model_graph import Graph, Mean, graph
+from harness.deploy.export.preprocessing_json import FILE, describe
+from harness.runs.run_result import write_text
+
+Format = Literal["onnx", "pt2", "safetensors"]
+FORMATS: tuple[Format, ...] = ("onnx", "pt2", "safetensors")
+
+_FILES = {"onnx": onnx.FILE, "pt2": pt2.FILE, "safetensors": safetensors.FILE}
+
+
+@dataclass(frozen=True)
+class Export:
+    """What came of it.
+
+    file         the model, in its place if the check was passed
+    description  what stands in `preprocessing.json`
+    checked      against the model
+    """
+
+    file: Path
+    description: dict[str, Any]
+    checked: Checked
+
+
+def require(format: Format, out: Path) -> None:
+    """Before any work.
+
+    Raises:
+        UserError: a package is missing, or the folder holds something that is no export.
+    """
+    if format == "onnx":
+        onnx.require()
+    ours = {FILE, *_FILES.values()}  # anything else in it would go with the earlier export
+    if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= ours):
+        raise UserError(
+            f"--out must be a new folder or that of an earlier export, and {out} is not; name another."
+        )
+
+
+def write(folder: Path, format: Format, out: Path, rows: pd.DataFrame) -> Export:
+    """Exports a bundle; the folder appears whole, or not at all where the check is not passed.
+
+    Args:
+        folder: of the bundle or ensemble.
+        out: replaces an earlier export.
+        rows: raw ones, on which the file is compared with the model.
+
+    Raises:
+        UserError: the model cannot be written in this format.
+    """
+    reader = open_predictor(folder)
+    whole = graph(reader)
+    # Gradients are of no use to it, and would be written with it.
+    whole.requires_grad_(False)
+    feed = whole.inputs.feed(_table(reader, rows))
+    answers = reader(rows)
+    place = next(parent for parent in out.absolute().parents if parent.exists())
+    draft = Path(mkdtemp(prefix=".export-", dir=place))
+    try:
+        file = draft / _FILES[format]
+        told = describe(whole, reader.bundle, format, file.name, _written(whole, format, feed, file))
+        run = _runner(whole, format, file, reader)
+        checked = check(run, whole, feed, answers, reader.bundle)
+        told["checked"] = checked.facts
+        if checked.passed:
+            write_text(draft / FILE, json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+            _put(draft, out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Export(out / file.name, told, checked)
+
+
+def _written(whole: Graph | Mean, format: Format, feed: Feed, file: Path) -> dict[str, Any]:
+    if format == "safetensors":
+        return safetensors.write(whole, file)
+    three = repeated(feed, 3)  # a graph that is followed with one row may take the one for a constant
+    if format == "onnx":
+        return onnx.write(whole, three, whole.outputs, file)
+    return pt2.write(whole, three, whole.outputs, file)
+
+
+def _runner(whole: Graph | Mean, format: Format, file: Path, reader: RowPredictor | Ensemble) -> Any:
+    if format == "safetensors":
+        return lambda feed: safetensors.run(file, reader.bundle, whole.inputs, feed)
+    return lambda feed: (onnx if format == "onnx" else pt2).run(file, feed)
+
+
+def _table(reader: RowPredictor | Ensemble, rows: pd.DataFrame) -> Any:
+    """The rows, typed and arranged as in training."""
+    one = reader if isinstance(reader, RowPredictor) else reader.members[0]
+    transform: Any = one.transform
+    table = one.table(rows)
+    return transform.arrange(table, lambda size: False) if hasattr(transform, "arrange") else table
+
+
+def _put(draft: Path, out: Path) -> None:
+    draft.chmod(0o755)  # a temporary folder is its owner's alone
+    out.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    os.replace(draft, out)

@@ -1,0 +1,97 @@
+"""Description: `preprocessing.json`, from which somebody without this package can use what was exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.bundle.bundle import Bundle
+from harness.deploy.export.feature_input import Features
+from harness.deploy.export.model_graph import Graph, Mean
+
+FILE = "preprocessing.json"
+SCHEMA = 1
+
+_MEANINGS = {
+    "probabilities": "the probability of each class, in the order of `classes`; they sum to one",
+    "labels": "the probability of each label, in the order of `classes`, each for itself",
+    "logits": "what a softmax makes probabilities of",
+    "logit": "one number, of which a sigmoid makes the probability of the second class",
+    "logits of labels": "what a sigmoid makes the probability of each label of",
+    "prediction": "the predicted number in the target's own unit; no scaling is left to undo",
+    "predictions": "the predicted number of each of `targets`, in its own unit; no scaling is left to undo",
+    "representation": "the last layer before the head",
+}
+
+_HEADS = {
+    "regression": "a linear layer, whose result is multiplied by head.std and moved by head.mean",
+    "classes": "a linear layer that gives the logits",
+}
+
+
+def describe(
+    graph: Graph | Mean, bundle: Bundle, format: str, file: str, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """What stands in the file: inputs, steps with every constant, outputs and their meaning.
+
+    Args:
+        format: "onnx", "pt2" or "safetensors".
+        file: the exported one.
+        facts: what the format adds, such as the opset.
+    """
+    graphs = [graph] if isinstance(graph, Graph) else [_graph(member) for member in graph.members]
+    told: dict[str, Any] = {
+        "schema": SCHEMA,
+        "format": format,
+        "file": file,
+        **facts,
+        "task": bundle.task.kind,
+        "classes": list(bundle.task.classes),
+        "targets": list(bundle.task.columns),
+        "columns": [{"name": name, "dtype": dtype} for name, dtype in bundle.columns.items()],
+        "inputs": graph.inputs.facts,
+        "where": _where(graphs[0], format, file),
+        "steps": graphs[0].inputs.steps,
+        "network": {
+            "takes": {"dtype": "float32", "shape": ["batch", *bundle.inputs]},
+            "architecture": {**bundle.config["model"], "weights": None},
+            "head": _HEADS.get(bundle.task.kind, _HEADS["classes"]) if bundle.head else None,
+            "trained_in": bundle.autocast or "float32",
+        },
+        "outputs": [_output(name, bundle) for name in graph.outputs],
+    }
+    if len(graphs) > 1:
+        told["members"] = [{"steps": member.inputs.steps} for member in graphs]
+        told["answer"] = f"the mean over {len(graphs)} models, each with the steps of its own in `members`"
+        del told["steps"]
+    return told
+
+
+def _graph(member: Any) -> Graph:
+    assert isinstance(member, Graph)
+    return member
+
+
+def _where(graph: Graph, format: str, file: str) -> str:
+    if isinstance(graph.inputs, Features):
+        return f"before {file}, which takes features that a transform of the training has made"
+    if format == "safetensors":
+        return "`steps` are for the reader to do, in this order; what they give is what the network takes"
+    return f"`steps` are done within {file}, in this order; it is given `inputs` as they are"
+
+
+def _output(name: str, bundle: Bundle) -> dict[str, Any]:
+    task = bundle.task
+    shape: list[int | str] = ["batch"]
+    meaning = name
+    if name == "representation":
+        shape.append(bundle.width)
+    elif name == "prediction":
+        shape += [len(task.columns)] if task.columns else []
+        meaning = "predictions" if task.columns else name
+    elif name == "probabilities":
+        shape.append(len(task.classes))
+        meaning = "labels" if task.kind == "multilabel" else name
+    else:
+        shape += [] if task.kind == "binary" else [len(task.classes)]
+        meaning = {"binary": "logit", "multilabel": "logits of labels"}.get(task.kind, name)
+    return {"name": name, "dtype": "float32", "shape": shape, "means": _MEANINGS[meaning]}

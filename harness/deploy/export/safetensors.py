@@ -1,0 +1,57 @@
+"""Safetensors: the weights alone, for a network that the reader builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from harness.bundle.bundle import Bundle, network
+from harness.bundle.row_predictor import built
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+from harness.deploy.export.graph_inputs import Feed, Inputs
+from harness.deploy.export.model_graph import Graph
+
+FILE = "model.safetensors"
+
+
+def write(graph: nn.Module, path: Path) -> dict[str, Any]:
+    """Writes the file and gives name, dtype and shape of each tensor.
+
+    Raises:
+        UserError: it is an ensemble, which has several sets of weights.
+    """
+    from safetensors.torch import save_model
+
+    if not isinstance(graph, Graph):
+        raise UserError(
+            "--format safetensors holds the weights of one model, and this is an ensemble; name one fold, "
+            "such as RUN/fold-0, or use --format onnx."
+        )
+    whole = network(graph.model, graph.head)
+    save_model(whole, str(path))
+    tensors = {
+        name: {"dtype": str(values.dtype).removeprefix("torch."), "shape": list(values.shape)}
+        for name, values in whole.state_dict().items()
+    }
+    return {"tensors": tensors}
+
+
+def run(path: Path, bundle: Bundle, inputs: Inputs, feed: Feed) -> list[np.ndarray]:
+    """What a network that was freshly built gives with these weights, and not with those it began with.
+
+    Raises:
+        RuntimeError: the weights are not those of this network.
+    """
+    from safetensors.torch import load_model
+
+    model, head = built(bundle)
+    load_model(network(model, head), path)
+    fresh = Graph(inputs, Predictor(model, head, bundle.task))
+    with torch.no_grad():
+        found = fresh(*(torch.from_numpy(values) for values in feed.values()))
+    return [values.numpy() for values in found]

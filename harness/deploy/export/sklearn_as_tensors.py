@@ -1,0 +1,222 @@
+"""Columns: what scikit-learn's fitted parts do to numbers and categories, as plain numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.data.transform.sklearn_chains import Chains
+
+_CYCLES = ("month", "day_of_week", "hour")
+_STRANGE = "\x00 no such category"
+
+
+class Opaque(Exception):
+    """A part does more than fill and scale each column, or look a category up; names it."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number per row.
+
+    column  of the raw row; a position in the features where these are an array
+    part    of a date: "elapsed", "year" …; None: the value itself
+    wave    "sin" or "cos" of the part's angle, or None
+    origin  of "elapsed", in days since 1970-01-01
+    """
+
+    column: Any
+    part: str | None = None
+    wave: str | None = None
+    origin: float | None = None
+
+    @property
+    def name(self) -> str:
+        return " ".join(str(word) for word in (self.column, self.part, self.wave) if word is not None)
+
+
+@dataclass(frozen=True)
+class Step:
+    """`fill`: a missing value of column j becomes first[j]; `scale`: x becomes (x - first) / second."""
+
+    kind: str
+    first: np.ndarray
+    second: np.ndarray
+
+
+@dataclass(frozen=True)
+class Category:
+    """The features that a category stands for.
+
+    codes             of each known category, as text
+    missing, unknown  codes of no value, and of any other text; None: it is refused
+    features          (codes, width) float64
+    """
+
+    column: Any
+    codes: dict[str, int]
+    missing: int | None
+    unknown: int | None
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Numbers first, then the features of each category, as `Chains` puts them."""
+
+    numbers: tuple[Number, ...]
+    steps: tuple[Step, ...]
+    categories: tuple[Category, ...]
+
+
+def read(chains: Chains, dates: Sequence[str], cyclic: bool) -> Columns:
+    """What fitted chains do.
+
+    Args:
+        dates, cyclic: as the transform was configured.
+
+    Raises:
+        Opaque: they hold a part whose arithmetic is not that of `Columns`.
+    """
+    import skops.io
+
+    state = chains.state()
+    # These chains were built here, from a state that was looked at when it was read.
+    data = state["transformer"]
+    fitted = skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
+    names = state["columns"]
+    numbers = [Number(column) for column in names["numeric"]]
+    for column in names["dates"]:
+        numbers += _of_date(column, dates, cyclic, state["origins"][column])
+    return Columns(
+        tuple(numbers),
+        tuple(_step(part) for part in _parts(fitted["numeric"])),
+        tuple(_categories(fitted["categorical"], names["categorical"])),
+    )
+
+
+def _of_date(column: str, parts: Sequence[str], cyclic: bool, origin: float) -> list[Number]:
+    found = []
+    for part in parts:
+        waves = ("sin", "cos") if cyclic and part in _CYCLES else (None,)
+        found += [Number(column, part, wave, origin if part == "elapsed" else None) for wave in waves]
+    return found
+
+
+def _parts(chain: Any) -> list[Any]:
+    return [] if chain is None or isinstance(chain, str) else [part for _, part in chain.steps]
+
+
+def _step(part: Any) -> Step:
+    """A part on numbers as (x - first) / second, by the attributes that scikit-learn documents."""
+    name, one = type(part).__name__, np.ones(part.n_features_in_)
+    if not type(part).__module__.startswith("sklearn."):
+        raise Opaque(name)
+    if name == "SimpleImputer" and not part.add_indicator and _is_nan(part.missing_values):
+        return Step("fill", np.asarray(part.statistics_, dtype=np.float64), one)
+    if name == "StandardScaler":
+        return _scale(part.mean_ if part.with_mean else None, part.scale_, one)
+    if name == "RobustScaler":
+        return _scale(part.center_ if part.with_centering else None, part.scale_, one)
+    if name == "MaxAbsScaler" and not getattr(part, "clip", False):
+        return _scale(None, part.scale_, one)
+    if name == "MinMaxScaler" and not part.clip:  # x * scale + min
+        return _scale(-part.min_ / part.scale_, 1 / part.scale_, one)
+    raise Opaque(name)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and np.isnan(value)
+
+
+def _scale(shift: np.ndarray | None, scale: np.ndarray | None, one: np.ndarray) -> Step:
+    return Step("scale", one * 0 if shift is None else shift, one if scale is None else scale)
+
+
+def _categories(chain: Any, columns: Sequence[Any]) -> list[Category]:
+    """Each column's table, found by asking the chain for every category with the other columns held still."""
+    if not columns:
+        return []
+    known = _known(chain, len(columns))
+    still = np.array([values[0] for values in known], dtype=object)
+    answers = [_answers(chain, still, place, values) for place, values in enumerate(known)]
+    owners = _owners(answers)
+    return [
+        _category(column, values, answer[:, owners == place])
+        for place, (column, values, answer) in enumerate(zip(columns, known, answers, strict=True))
+    ]
+
+
+def _known(chain: Any, count: int) -> list[list[str]]:
+    parts = _parts(chain)
+    for part in parts:
+        columnwise = ("SimpleImputer", "OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "StandardScaler")
+        if not type(part).__module__.startswith("sklearn.") or type(part).__name__ not in columnwise:
+            raise Opaque(type(part).__name__)
+    encoders = [part for part in parts if len(getattr(part, "categories_", ())) == count]
+    if not encoders:
+        raise Opaque("a chain without an encoder")
+    return [[value for value in values if isinstance(value, str)] for values in encoders[0].categories_]
+
+
+def _answers(chain: Any, still: np.ndarray, place: int, values: list[str]) -> np.ndarray:
+    """(values + 2, F): the features of each category, of a missing one and of a strange one; NaN: refused."""
+    block = np.tile(still, (len(values), 1))
+    block[:, place] = values
+    made = [_transformed(chain, block)]
+    for odd in (np.nan, _STRANGE):
+        block = still[None].copy()
+        block[0, place] = odd
+        try:
+            made.append(_transformed(chain, block))
+        except ValueError:  # handle_unknown=error
+            made.append(np.full((1, made[0].shape[1]), np.nan))
+    return np.concatenate(made)
+
+
+def _transformed(chain: Any, block: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the strange one is strange
+        made = chain.transform(block)
+    return np.asarray(made.toarray() if hasattr(made, "toarray") else made, dtype=np.float64)
+
+
+def _owners(answers: list[np.ndarray]) -> np.ndarray:
+    """(F,) which column each feature belongs to: the one whose categories change it.
+
+    Raises:
+        Opaque: two columns change the same feature, or they are not in the order of the columns.
+    """
+    changed = np.stack([(answer != answer[0]).any(axis=0) for answer in answers])
+    # A refused category is NaN everywhere, and tells nothing of where its column stands.
+    changed &= np.stack([(np.nan_to_num(a - a[0]) != 0).any(axis=0) for a in answers])
+    if (changed.sum(axis=0) > 1).any():
+        raise Opaque("a part that mixes columns")
+    owners = np.where(changed.any(axis=0), changed.argmax(axis=0), -1)
+    for place in range(len(owners)):  # what never changes stands with what is before it
+        if owners[place] < 0:
+            owners[place] = owners[place - 1] if place else 0
+    if (np.diff(owners) < 0).any():
+        raise Opaque("a part that reorders columns")
+    return owners
+
+
+def _category(column: Any, values: list[str], answers: np.ndarray) -> Category:
+    """Categories that come to the same features share a code."""
+    distinct: dict[bytes, int] = {}
+    codes: list[int | None] = []
+    rows: list[np.ndarray] = []
+    for answer in answers:
+        if np.isnan(answer).any():
+            codes.append(None)
+            continue
+        code = distinct.setdefault(answer.tobytes(), len(rows))
+        if code == len(rows):
+            rows.append(answer)
+        codes.append(code)
+    named = {value: code for value, code in zip(values, codes, strict=False) if code is not None}
+    return Category(column, named, codes[-2], codes[-1], np.stack(rows))

@@ -1,0 +1,38 @@
+"""Traced: a module as torch.export's graph, for any number of rows."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import nn
+
+from harness.core.errors import UserError
+from harness.deploy.export.graph_inputs import Feed
+
+
+def traced(graph: nn.Module, feed: Feed, instead: str) -> torch.export.ExportedProgram:
+    """What the module does, followed once with some rows.
+
+    Args:
+        feed: more than one row; a single one would be taken for a number that never changes.
+        instead: the format that is named where this fails.
+
+    Raises:
+        UserError: it branches on values, or is tied to a number of rows.
+    """
+    batch = torch.export.Dim("batch")
+    given = tuple(torch.from_numpy(values) for values in feed.values())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with torch.no_grad():
+                return torch.export.export(
+                    graph, given, dynamic_shapes=(tuple({0: batch} for _ in given),), strict=False
+                )
+        except Exception as error:
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise UserError(
+                f"the model must do the same for any rows and any number of them, and torch.export "
+                f"finds: {line}; export it with --format {instead}."
+            ) from error

@@ -1,0 +1,224 @@
+"""Registry: a run's model becomes a version of a registered model in MLflow, with an alias if asked."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.core.errors import UserError, near
+from harness.runs.tracking_state import SILENCE
+from harness.runtime.redact import MASK
+from harness.tracking import store_address
+from harness.tracking.journal_upload import words
+from harness.tracking.mlflow_store import prepare, refusal
+
+_NAME = re.compile(r"\w[\w .-]{0,199}")
+_ALIAS = re.compile(r"[\w-]{1,100}")
+_RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
+
+MODEL = "harness.model_id"
+"""The tag that says of which logged model a version is; a database without a server keeps it nowhere else."""
+
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_PATIENCE = 5.0  # seconds for a connection; MLflow's own ten for an answer come after it
+_READY_WITHIN = 60  # seconds
+
+
+def check_name(name: str) -> None:
+    """Raises UserError where MLflow would not take the name of a registered model, or could not find it."""
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"--name must be letters, digits, spaces and any of _ - . (at most 200), got {name!r}."
+        )
+
+
+def check_alias(alias: str) -> None:
+    """Raises UserError where MLflow would not take the alias; it keeps `latest`, `v1`, `v2` … for itself."""
+    if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
+        raise UserError(
+            "--alias must be letters, digits, _ and -, and neither `latest` nor a version such as `v2`, "
+            f"got {alias!r}; choose another, such as champion."
+        )
+
+
+class Registry:
+    """MLflow's registry at an address; every method turns MLflow's trouble into one sentence.
+
+    Args:
+        uri: absolute, with its password.
+
+    Raises:
+        UserError: nobody answers there within seconds, in the constructor and in every method.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        with self._answering():
+            _knock(uri)
+            prepare()
+            from mlflow.tracking import MlflowClient
+
+            self.client: Any = MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def by_alias(self, name: str, alias: str) -> Any | None:
+        """The version that has the alias; None where nothing was ever registered under that name.
+
+        Raises:
+            UserError: there are versions, and none has it.
+        """
+        model = self._model(name)
+        if model is None or not (model.latest_versions or model.aliases):
+            return None
+        if alias not in model.aliases:
+            raise UserError(f"no version of {name} has the alias {alias}; {near(alias, model.aliases)}")
+        with self._answering():
+            return self.client.get_model_version(name, model.aliases[alias])
+
+    def find(self, name: str, model_id: str) -> Any | None:
+        """The version that is this logged model already."""
+        if self._model(name) is None:
+            return None
+        with self._answering():
+            found = self.client.search_model_versions(f"name = '{name}'")
+        own = [version for version in found if version.tags.get(MODEL) == model_id]
+        return max(own, key=lambda version: int(version.version)) if own else None
+
+    def add(self, name: str, model_id: str, tags: Mapping[str, str]) -> Any:
+        """A new version, READY; a name that was made for it goes again where it does not come about.
+
+        Raises:
+            UserError: MLflow refused it, or it did not become ready.
+        """
+        fresh = self._model(name) is None
+        with self._answering():
+            logged = self.client.get_logged_model(model_id)
+            if fresh:
+                self.client.create_registered_model(name)
+            try:
+                made = self.client.create_model_version(
+                    name,
+                    logged.artifact_location,
+                    run_id=logged.source_run_id,
+                    tags={**tags, MODEL: model_id},
+                    model_id=model_id,
+                    await_creation_for=_READY_WITHIN,
+                )
+                version = self.client.get_model_version(name, made.version)
+            except BaseException:
+                if fresh:
+                    with suppress(Exception):
+                        self.client.delete_registered_model(name)
+                raise
+        self._require_ready(version)
+        return version
+
+    def move(self, name: str, alias: str, version: Any) -> str | None:
+        """Gives the alias to a version that is READY; the version that had it before, or None.
+
+        Raises:
+            UserError: it is not ready, or MLflow refused.
+        """
+        self._require_ready(version)
+        model = self._model(name)
+        before = None if model is None else model.aliases.get(alias)
+        with self._answering():
+            self.client.set_registered_model_alias(name, alias, version.version)
+        return None if before is None else str(before)
+
+    def ready(self, model_id: str) -> bool:
+        """Whether there is such a logged model, complete."""
+        from mlflow.exceptions import MlflowException
+
+        with self._answering():
+            try:
+                return str(self.client.get_logged_model(model_id).status) == "READY"
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+                    return False
+                raise
+
+    def _require_ready(self, version: Any) -> None:
+        if str(version.status) != "READY":
+            raise UserError(
+                f"version {version.version} of {version.name} is {version.status}, and only one that is "
+                "READY may be given an alias; look at its page in MLflow, then register the run again."
+            )
+
+    def _model(self, name: str) -> Any | None:
+        from mlflow.exceptions import MlflowException
+
+        with self._answering():
+            try:
+                return self.client.get_registered_model(name)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+
+    def _answering(self) -> Any:
+        return answering(self._uri)
+
+
+@contextmanager
+def answering(uri: str) -> Iterator[None]:
+    """Within it, what MLflow, its database or the network object to is one sentence, free of passwords."""
+    try:
+        yield
+    except Exception as error:
+        if not _foreign(error):
+            raise
+        told = words(error, uri).rstrip(".")
+        where = f"the MLflow registry at {store_address.masked(uri)}"
+        if refusal(error):
+            raise UserError(f"{where} refused: {told}; what it holds is shown by its own pages.") from error
+        told = told if told == SILENCE else f"is in trouble: {told}"
+        raise UserError(
+            f"{where}: {told}; start that server, or give another address with --uri ADDRESS."
+        ) from error
+
+
+def _foreign(error: Exception) -> bool:
+    """Whether it comes from the store: of a fault of ours the trace must be seen."""
+    if isinstance(error, OSError):  # what `requests` raises is one
+        return True
+    home = type(error).__module__.partition(".")[0]
+    return home in ("mlflow", "sqlalchemy", "requests", "urllib3")
+
+
+def place(uri: str | None, stored: str | None, outputs: Path) -> str:
+    """The address of the registry, whole: the one given, else that of the run, else the store in `outputs`.
+
+    Args:
+        stored: where the run was sent, its password masked; None: nowhere.
+
+    Raises:
+        UserError: it is no address, or its password is not known here.
+    """
+    if uri is not None:
+        try:
+            store_address.check(uri)
+        except ValueError as error:
+            raise UserError(f"--{error}.") from error
+        return store_address.absolute(uri, outputs)
+    if stored is not None and MASK in stored:
+        raise UserError(
+            f"the run is in {stored}, and passwords are never stored; give the whole address with "
+            "--uri ADDRESS."
+        )
+    return stored or store_address.absolute(None, outputs)
+
+
+def _knock(uri: str) -> None:
+    """Raises OSError where no server listens: MLflow would ask it again and again for minutes."""
+    parts = urlsplit(uri)
+    port = _PORTS.get(parts.scheme.partition("+")[0])
+    if parts.hostname is not None and port is not None:
+        try:
+            socket.create_connection((parts.hostname, parts.port or port), _PATIENCE).close()
+        except OSError as error:
+            raise ConnectionError(SILENCE) from error

@@ -1,0 +1,113 @@
+"""Sink: where predictions are written, a piece at a time; the file appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.core.errors import UserError
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+
+class Sink(Protocol):
+    """What takes the pieces of a table, one after the other, all with the same columns."""
+
+    def write(self, table: pa.Table) -> None: ...
+
+
+def require(path: Path, source: Path) -> None:
+    """Whether OUT can be written.
+
+    Raises:
+        UserError: of an ending that is not known, the file that is read, a folder, or in none.
+    """
+    if not path.name.lower().endswith(ENDINGS):
+        raise UserError(f"OUT must end in {' or '.join(ENDINGS)}, got {path}; rename it.")
+    if path.is_dir():
+        raise UserError(f"OUT={path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise UserError(
+            f"OUT={path} lies in a folder that does not exist; make it first: mkdir {path.parent}"
+        )
+    if path.exists() and path.resolve() == source.resolve():
+        raise UserError(f"OUT={path} is the file that is read; name another.")
+
+
+@contextmanager
+def open_sink(path: Path) -> Iterator[Sink]:
+    """Within it, a draft beside the file is written; it takes the file's place when all has gone well.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    name = path.name.lower()
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            if name.endswith(".parquet"):
+                with _Parquet(file) as parquet:
+                    yield parquet
+            elif name.endswith(".gz"):
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                    yield _Text(packed)
+            else:
+                yield _Text(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class _Text:
+    """Comma-separated UTF-8; numbers with as many digits as tell them from all others."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._begun = file, False
+
+    def write(self, table: pa.Table) -> None:
+        import io
+
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        if not self._begun:
+            writer.writerow(table.column_names)
+            self._begun = True
+        writer.writerows(zip(*map(_cells, table.columns), strict=True))
+        self._file.write(text.getvalue().encode())
+
+
+class _Parquet:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._writer: Any = None
+
+    def __enter__(self) -> _Parquet:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, table.schema)
+        self._writer.write_table(table)
+
+
+def _cells(column: pa.ChunkedArray) -> Any:
+    """The cells as `csv` writes them; None becomes an empty one."""
+    if pa.types.is_string(column.type):
+        values: np.ndarray = column.to_numpy(zero_copy_only=False)
+        return values
+    return column.to_pylist()

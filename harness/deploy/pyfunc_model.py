@@ -1,0 +1,50 @@
+"""The MLflow model ("models from code"): MLflow runs this file when it loads the model.
+
+Nothing imports it. The weights, the transform and the configuration are the artifact `bundle`; the
+package itself travels beside it, so that the model runs where harness is not installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import BAD_REQUEST, MlflowException
+
+
+class Refused(MlflowException):  # type: ignore[misc]
+    """Rows that cannot be predicted, told in one sentence.
+
+    MLflow's scoring server answers it with status 400, any other exception with a trace. Before that it
+    puts the rows themselves in front of the message, hence the setter that sets nothing.
+    """
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, text: str) -> None:
+        del text
+
+
+class RawRows(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A DataFrame of raw rows in; predictions and probabilities, or representations, out."""
+
+    def load_context(self, context: Any) -> None:
+        # MLflow also runs this file when it saves the model, in a process that has no use for torch.
+        from harness.bundle.ensemble import open_predictor
+
+        self._predictor = open_predictor(context.artifacts["bundle"])
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        from harness.core.errors import UserError
+
+        try:
+            return self._predictor(model_input)
+        except UserError as error:
+            raise Refused(str(error), BAD_REQUEST) from error
+
+
+mlflow.models.set_model(RawRows())

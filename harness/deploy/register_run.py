@@ -1,0 +1,272 @@
+"""Promote: from a finished run, through the gate, to a version in the registry with its alias."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.bundle import ensemble
+from harness.core.errors import UserError, near
+from harness.core.scores import direction
+from harness.deploy import registration_gate
+from harness.deploy.model_registry import MODEL, Registry, answering, check_alias, check_name
+from harness.deploy.registration_gate import Condition, Verdict
+from harness.runs.bundle_files import FACTS
+from harness.runs.fold_rows import ROWS
+from harness.runs.run_result import Result
+from harness.runs.stored_run import ENSEMBLE, REFIT, Logged
+from harness.runs.tracking_state import State
+from harness.tracking import store_address
+from harness.tracking.mlflow_sender import Sender
+from harness.tracking.mlflow_store import Store
+from harness.tracking.sync_runs import sync
+from harness.tracking.upload_task import lock
+
+_SCORE, _ROWS = "score.", "rows."
+"""Tags of a version: `score.test/accuracy`, and `rows.test`, a digest of the rows behind such scores."""
+
+_PARTS = {"valid": 2, "test": 3}
+"""As `harness.runs.fold_rows.parts_of` writes them: the parts by whose scores models may be compared."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a version is to be called, and what it must come to.
+
+    name         of the registered model
+    alias        that it gets; None: none
+    conditions   all of which its scores must keep
+    better_than  the alias of the version that it must beat; None: nobody
+    by           the score that decides; None: the monitored one, on test rows
+    together     whether to put the models of several folds together, where the run has not
+    """
+
+    name: str
+    alias: str | None = None
+    conditions: Sequence[Condition] = ()
+    better_than: str | None = None
+    by: str | None = None
+    together: bool = False
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        for alias in filter(None, (self.alias, self.better_than)):
+            check_alias(alias)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run whose model may be registered, and what is known of it."""
+
+    logged: Logged
+    result: Result
+    model: Path
+    scores: Mapping[str, float]
+
+    def rows(self, part: str) -> str | None:
+        """A digest of the data and of which of its rows are in that part; None where it is not known."""
+        try:
+            stored = np.load(self.logged.folder / ROWS, allow_pickle=False)
+            inside, numbers = stored["parts"] == _PARTS[part], stored["number"]
+        except (OSError, KeyError, ValueError):
+            return None
+        if self.logged.fold is not None:
+            inside = inside[numbers == self.logged.fold]
+        data = self.logged.tags.get("data.digest")
+        if data is None:  # two runs of which neither is known did not see the same
+            return None
+        return hashlib.sha256(data.encode() + np.packbits(inside, axis=1).tobytes()).hexdigest()[:16]
+
+
+def candidate(logged: Logged, together: bool) -> Candidate:
+    """The run's model: with `together` its ensemble, which need not be there yet.
+
+    Raises:
+        UserError: the run is not finished, or has no model that stands for it.
+    """
+    result = logged.result
+    if result is None or result.status != "finished":
+        state = "not finished" if result is None else result.status
+        raise UserError(
+            f"{logged.label} is {state}, and only a finished run can be registered; name another."
+        )
+    model = logged.folder / ENSEMBLE
+    if not together:
+        model = logged.model
+    elif logged.fold is not None or len(logged.models) < 2:
+        raise UserError(
+            f"--ensemble puts the models of several folds together, and {logged.label} has one; leave it out."
+        )
+    elif not _has_head(next(iter(logged.models.values()))):
+        raise UserError(
+            "--ensemble averages predictions, and these models learned representations, each with axes of "
+            f"its own; register the model of one fold, such as {logged.label}/fold-0."
+        )
+    return Candidate(logged, result, model, registration_gate.scores_of(result, _place(logged)))
+
+
+def _place(logged: Logged) -> int | None:
+    """Where among the folds the one that was named stands."""
+    if logged.fold is None:
+        return None
+    return list(Logged(logged.folder).models).index(logged.fold)
+
+
+def _has_head(model: Path) -> bool:
+    return bool(json.loads((model / FACTS).read_text())["head"])
+
+
+def promote(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> Iterator[Verdict]:
+    """Step by step, what the gate says and what was done; after a verdict that did not pass, nothing is.
+
+    Raises:
+        UserError: a score is unknown, the rival cannot be compared, or the registry refused.
+    """
+    verdicts = [condition.judge(found.scores) for condition in wanted.conditions]
+    if wanted.by is not None and wanted.better_than is not None:
+        registration_gate.look_up(found.scores, wanted.by)
+    registry = Registry(uri) if _exists(uri) else None
+    if wanted.better_than is not None:
+        verdicts.append(_duel(found, wanted, registry))
+    folds = found.result.folds
+    if verdicts and folds > 1 and found.logged.fold is None:
+        kind = found.model.name if found.model.name in (ENSEMBLE, REFIT) else "model"
+        yield Verdict(
+            True, f"the scores are means over the models of {folds} folds; the {kind} has none of its own"
+        )
+    yield from verdicts
+    if not all(verdict.passed for verdict in verdicts):
+        return
+    model_id = _logged_model(found, wanted, uri, outputs)
+    yield from _publish(found, wanted, registry or Registry(uri), model_id)
+
+
+def _exists(uri: str) -> bool:
+    """Whether there is a store to ask: asking a file would make one, before the gate has said a word."""
+    path = store_address.file(uri)
+    return path is None or path.exists()
+
+
+def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdict:
+    """Against the version that has the alias, by a score that both have on the same rows."""
+    score = registration_gate.counterpart(found.scores, (found.result.objective or {}).get("name"), wanted.by)
+    part = score.partition("/")[0]
+    if part not in _PARTS:
+        raise UserError(f"--by must be a score of test or valid rows, got {score}; {_near(found, score)}")
+    version = None if registry is None else _rival(registry, wanted.name, str(wanted.better_than))
+    if version is None:
+        line = f"nothing is registered as {wanted.name} yet: there is no {wanted.better_than} to beat"
+        return Verdict(True, line)
+    rival = f"version {version.version} ({wanted.better_than})"
+    state = found.logged.state
+    if state is not None and MODEL in version.tags and state.models.get(_key(found)) == version.tags[MODEL]:
+        return Verdict(True, f"{rival} is this very model")
+    told = version.tags.get(f"{_SCORE}{score}")
+    if told is None:
+        raise UserError(
+            f"{rival} of {wanted.name} has no {score}, by which to compare; choose another score with --by, "
+            "or register that model's own run anew."
+        )
+    ours, theirs = found.scores[score], float(told)
+    if found.rows(part) is None or found.rows(part) != version.tags.get(f"{_ROWS}{part}"):
+        own, other = registration_gate.apart(ours, theirs)
+        raise UserError(
+            f"{rival} of {wanted.name} was scored on other {part} rows, so that its {score} of {other} "
+            f"cannot be compared with {own}; train both with the same data and split, or "
+            "set a bound with --if."
+        )
+    return registration_gate.better(
+        score, ours, theirs, direction(score), f"{rival}, on the same {part} rows"
+    )
+
+
+def _rival(registry: Registry, name: str, alias: str) -> Any | None:
+    """The version to beat; None where nothing was ever registered under that name."""
+    try:
+        return registry.by_alias(name, alias)
+    except UserError as error:
+        if "has the alias" not in str(error):
+            raise
+        raise UserError(
+            f"{error} Give it to one first, by register with --alias {alias} and without --better-than."
+        ) from error
+
+
+def _near(found: Candidate, score: str) -> str:
+    return near(score, [name for name in found.scores if name.partition("/")[0] in _PARTS])
+
+
+def _key(found: Candidate) -> str:
+    """How `tracking.json` calls the model: the journal's key of its run, and its path."""
+    path = found.model.relative_to(found.logged.folder).as_posix()
+    state = found.logged.state
+    run, _, rest = path.rpartition("/")
+    known = {} if state is None else state.runs
+    return f"{run if rest and run in known else ''}:{path}"
+
+
+def _logged_model(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> str:
+    """MLflow's id of the run's model, which is sent there if it is not."""
+    folder = found.logged.folder
+    if wanted.together and not (found.model / FACTS).exists():
+        ensemble.write(found.model, list(found.logged.models.values()))
+    state = _sent(found.logged, uri, outputs)
+    registry = Registry(uri)
+    with answering(uri), lock(folder).acquire(timeout=30):
+        state = State.load(folder) or state
+        key = _key(replace(found, logged=Logged(folder, found.logged.fold)))  # whose state is read anew
+        if key in state.models and registry.ready(state.models[key]):
+            return state.models[key]
+        state.models.pop(key, None)
+        run, _, path = key.partition(":")
+        Sender(Store(uri, state.experiment, outputs.absolute()), state, folder).model(run, path)
+        return state.models[key]
+
+
+def _sent(logged: Logged, uri: str, outputs: Path) -> State:
+    """The state of the run, after all of it has arrived there."""
+    state = State.load(logged.folder)
+    if state is None or state.uri != store_address.masked(uri) or not state.sent(logged.folder):
+        sync(logged.folder, outputs, uri=uri)
+        state = State.load(logged.folder)
+    if state is None or not state.sent(logged.folder):
+        raise UserError(
+            f"{logged.label} has not arrived in MLflow, because another process is sending it; try again, or "
+            f"see what `python -m harness sync {logged.label}` says."
+        )
+    return state
+
+
+def _publish(found: Candidate, wanted: Wanted, registry: Registry, model_id: str) -> Iterator[Verdict]:
+    version = registry.find(wanted.name, model_id)
+    word = "is already"
+    if version is None:
+        version, word = registry.add(wanted.name, model_id, _tags(found)), "is"
+    yield Verdict(True, f"{found.logged.label} {word} version {version.version} of {wanted.name}")
+    place = f"models:/{wanted.name}/{version.version}"
+    if wanted.alias is not None:
+        before = registry.move(wanted.name, wanted.alias, version)
+        moved = "" if before in (None, str(version.version)) else f", which version {before} had"
+        yield Verdict(True, f"it has the alias {wanted.alias}{moved}")
+        place = f"models:/{wanted.name}@{wanted.alias}"
+    yield Verdict(True, place)
+
+
+def _tags(found: Candidate) -> dict[str, str]:
+    """What a version tells of its run: where it came from, what it came to, and on which rows."""
+    ours = found.logged.tags
+    told: dict[str, Any] = {
+        "harness.run": found.logged.label,
+        "harness.model": found.model.relative_to(found.logged.folder).as_posix(),
+        **{key: ours.get(key) for key in ("data.digest", "git.commit", "git.dirty")},
+        **{f"{_ROWS}{part}": found.rows(part) for part in ("test", "valid")},
+        **{f"{_SCORE}{name}": repr(value) for name, value in found.scores.items() if math.isfinite(value)},
+    }
+    return {key: str(value) for key, value in told.items() if value is not None}

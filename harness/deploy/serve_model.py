@@ -1,0 +1,165 @@
+"""Serve: a model behind MLflow's own scoring server, which answers raw rows over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, NoReturn
+
+from harness.bundle import allowlist
+from harness.core.errors import UserError
+from harness.deploy.registry_download import allowed, bundle_in, download, locate, ours, packages
+from harness.runs.bundle_files import FACTS, WEIGHTS
+from harness.tracking.mlflow_model import PACKAGE, save
+from harness.tracking.mlflow_store import prepare
+
+_EXAMPLE = "serving_input_example.json"  # what MLflow makes of a model's example
+_LONGEST = 1500  # characters of an example that is printed; a longer one is read from its file
+
+
+class Place(NamedTuple):
+    """Where the server listens, and with how many processes."""
+
+    host: str
+    port: int
+    workers: int
+
+    @property
+    def address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def check(place: Place) -> None:
+    """Raises UserError where no server could listen."""
+    if not 1 <= place.port <= 65535:
+        raise UserError(f"--port must be from 1 to 65535, got {place.port}; 5001 is the default.")
+    if place.workers < 1:
+        raise UserError(f"--workers must be at least 1, got {place.workers}.")
+    try:
+        family, _, _, _, known = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(known)
+    except (OSError, UnicodeError) as error:  # the latter of a name that is none
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UserError(
+            f"no server can listen on {place.host} port {place.port} ({reason}); choose another with --port "
+            "or --host."
+        ) from None
+
+
+def of_bundle(bundle: Path, label: str, outputs: Path) -> Path:
+    """The MLflow model of a bundle or an ensemble, kept below `<outputs>/cache/serve` for the next time."""
+    prepare()  # without which MLflow talks on the screen
+    facts = (bundle / FACTS).read_bytes()
+    stamps = [_stamp(file) for file in sorted(bundle.rglob(WEIGHTS))]
+    code = max(_stamp(file) for file in PACKAGE.rglob("*.py"))
+    key = hashlib.sha256(repr([facts, stamps, code, str(bundle)]).encode()).hexdigest()[:12]
+    return _kept(outputs, f"{label.replace('/', '-')}-{key}", lambda draft: save(draft, bundle))
+
+
+def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] = ()) -> Path:
+    """The MLflow model behind an address in MLflow; what was fetched stays below `<outputs>/cache/serve`.
+
+    Args:
+        word: as of `registry_read.locate`.
+        uri: of the MLflow store; None: the one in `outputs`, whose code is the user's own.
+        allow: packages whose code may be run although it comes from another store.
+
+    Raises:
+        UserError: there is none, the registry does not answer, it is no model of the harness, or brings code
+            that may not be run.
+    """
+    store, location = locate(word, uri, outputs)
+    name = re.sub(r"[^\w.-]", "-", word.partition("/")[2]).strip(".")
+    key = hashlib.sha256(repr([store, location]).encode()).hexdigest()[:12]
+
+    def fetch(draft: Path) -> None:
+        with TemporaryDirectory() as scratch:
+            # A local store answers with its own folder, which is copied: it may be cleaned under a server.
+            found = download(location, store, Path(scratch))
+            bundle_in(found, word)
+            shutil.copytree(found, draft)
+
+    model = _kept(outputs, f"{name}-{key}", fetch)
+    if ours(uri, outputs):
+        return model
+    strange = [package for package in packages(model) if package not in allowed(allow)]
+    if strange:
+        words = " ".join(f"--allow {package}" for package in strange)
+        raise UserError(
+            f"serving {word} runs the code that it brings along ({', '.join(strange)}), and it does not come "
+            f"from the store in {outputs}; read it in {model / 'code'}, then allow it with {words}."
+        )
+    allowlist.check_bundle(bundle_in(model, word), outputs, allow)
+    return model
+
+
+def _kept(outputs: Path, key: str, write: Callable[[Path], None]) -> Path:
+    """A folder below the cache that appears whole or not at all."""
+    folder = outputs.absolute() / "cache" / "serve" / key
+    if not folder.exists():
+        draft = folder.with_name(f".{key}.{os.getpid()}")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(draft)
+            try:
+                draft.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process was quicker, with the same
+                    raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _stamp(file: Path) -> int:
+    return file.stat().st_mtime_ns
+
+
+def request(model: Path, place: Place) -> str:
+    """A line for a shell that asks the server about the model's example; one to fill in where it has none."""
+    file = model / _EXAMPLE
+    if not file.exists():
+        data = json.dumps(
+            {"dataframe_split": {"columns": _columns(model), "data": [["…"]]}}, ensure_ascii=False
+        )
+    else:
+        data = json.dumps(_first(json.loads(file.read_text())))
+    said = shlex.quote(data) if len(data) <= _LONGEST else shlex.quote(f"@{file}")
+    return f"curl {place.address}/invocations -H 'Content-Type: application/json' -d {said}"
+
+
+def _first(example: dict[str, dict[str, list[object]]]) -> dict[str, dict[str, list[object]]]:
+    """One row of it, under the key by which the server knows a table."""
+    split = example["dataframe_split"]
+    return {"dataframe_split": {"columns": split["columns"], "data": split["data"][:1]}}
+
+
+def _columns(model: Path) -> list[str]:
+    prepare()
+    from mlflow.models import Model
+
+    return list((Model.load(str(model)).metadata or {}).get("columns", []))
+
+
+def become(model: Path, place: Place) -> NoReturn:
+    """Replaces this process by the server: a signal to it is one to the server, which ends its workers."""
+    prepare()
+    from mlflow.pyfunc.scoring_server import get_cmd
+
+    command, environment = get_cmd(str(model), place.port, place.host, None, place.workers)
+    # `-P`: a file named mlflow.py in the current folder must not take MLflow's place. The harness is not
+    # imported before the model, which brings its own.
+    words = [sys.executable, "-P", "-m", *shlex.split(command)]
+    os.execve(sys.executable, words, {**environment, "MLFLOW_DISABLE_TELEMETRY": "true"})

@@ -1,0 +1,77 @@
+"""The rows that an evaluation looks at: one part, its labelled rows, in exact numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from harness.core.arrays import Loader, Loaders
+from harness.core.errors import UserError
+from harness.core.predictor import Predictor
+
+
+def exact(values: Tensor) -> Tensor:
+    """`values` as float64, on their own device or, where that has no float64 (mps), on the CPU."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+def loader_of(loaders: Loaders, part: str) -> Loader:
+    """The loader of the part "train", "valid" or "test".
+
+    Raises:
+        UserError: the split left the part without rows.
+    """
+    loader: Loader | None = getattr(loaders, part)
+    if loader is None:
+        raise UserError(
+            f"scores of the {part} part need rows, and this split gives it none; raise split.{part}."
+        )
+    return loader
+
+
+def known(targets: Tensor) -> Tensor:
+    """(n,) bool: the rows whose target, or all of several (n, T), is known.
+
+    An unknown class is -1, an unknown number or label NaN.
+    """
+    if targets.is_floating_point():
+        return ~targets.isnan() if targets.ndim == 1 else ~targets.isnan().any(dim=1)
+    return targets >= 0
+
+
+def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, Tensor]:
+    """The outputs, (n,) or (n, C), and the targets, (n,) or (n, T), of the labelled rows of a part.
+
+    `choice` is the word of the evaluation, for the messages.
+
+    Raises:
+        UserError: the data set has no target, or the trainer learned no outputs.
+    """
+    if loader.targets is None:
+        raise UserError(
+            f"evaluate={choice} compares outputs with targets, and the data set has no target column; name "
+            "it with data.extract.target=COLUMN, or use evaluate=representation."
+        )
+    outputs = predictor.gather(loader).outputs
+    if outputs is None:
+        raise UserError(
+            f"evaluate={choice} needs the outputs of a head, and this trainer learns a representation alone; "
+            "use evaluate=representation."
+        )
+    rows = known(loader.targets)
+    return outputs[rows], loader.targets[rows]
+
+
+@torch.inference_mode()
+def mean_loss(predictor: Predictor, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """`loss` as the trainer defines it, or nothing where it defines none or no row is labelled."""
+    if predictor.loss is None or len(targets) == 0:
+        return {}
+    return {"loss": exact(predictor.loss(outputs, targets))}
+
+
+def to_floats(values: dict[str, Tensor]) -> dict[str, float]:
+    """Scalars on the device -> numbers, in a single transfer."""
+    if not values:
+        return {}
+    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))

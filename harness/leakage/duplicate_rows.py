@@ -1,0 +1,44 @@
+"""Copies: rows that test what training has already seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.core.finding import Finding
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.leakage.finding_text import MOST_NAMED, among, listed, row, verb
+from harness.leakage.row_hash import copies
+
+
+def duplicates(table: Table, folds: Sequence[Fold]) -> Finding:
+    """Test rows whose features are those of a training or validation row, see `content.copies`."""
+    first = copies(table)
+    repeated = np.bincount(first, minlength=len(table))[first] > 1
+    tested = sum(len(fold.test) for fold in folds)
+    found, hit, pairs = 0, 0, list[tuple[int, int]]()
+    for fold in folds if repeated.any() else ():
+        train, test = _repeated(repeated, fold.train, fold.valid), _repeated(repeated, fold.test)
+        here = test[np.isin(first[test], first[train])]
+        found, hit = found + len(here), hit + bool(len(here))
+        pairs += [(int(copy), int(train[first[train] == first[copy]][0])) for copy in here[:MOST_NAMED]]
+    if not found:
+        return Finding("duplicates", "fine", f"None of {tested} test rows is a copy of a training row.")
+    alike = [f"{row(table, copy)} as {row(table, original)}" for copy, original in pairs[:MOST_NAMED]]
+    some = f"{listed(alike)}{', …' if found > MOST_NAMED else ''}"
+    return Finding(
+        "duplicates",
+        "warning",
+        f"{found} of {tested} test rows{among(hit, len(folds))} {verb(found, 'hold')} the same features as "
+        f"training rows ({some}), so that remembering is scored as knowing; take the copies out, or name a "
+        "column that copies share with data.extract.group=COLUMN and use split=group_kfold, or set "
+        "split.guard=off if they are true repeats.",
+    )
+
+
+def _repeated(repeated: np.ndarray, *parts: np.ndarray) -> np.ndarray:
+    rows = np.concatenate(parts)
+    chosen: np.ndarray = rows[repeated[rows]]
+    return chosen

@@ -1,0 +1,63 @@
+"""How a finding names rows, columns and folds in its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.core.table import Table
+
+MOST_NAMED = 3
+"""A sentence names this many rows, columns or values, and counts the others."""
+
+
+def listed(names: Iterable[Any], most: int = MOST_NAMED) -> str:
+    """`a, b and c`, or `a, b, c and 4 more`."""
+    words = [str(name) for name in names]
+    if len(words) > most:
+        return f"{', '.join(words[:most])} and {len(words) - most} more"
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def quoted(names: Iterable[Any], most: int = MOST_NAMED) -> str:
+    """`listed`, each name in quotation marks."""
+    return listed((repr(str(name)) for name in names), most)
+
+
+def row(table: Table, position: int) -> str:
+    """`row 7`, by its position, or `visit 'v12'`, by the column that is the table's id."""
+    if table.id is None:
+        return f"row {position}"
+    return f"{table.id} {str(table.frame[table.id].iloc[position])!r}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def among(hit: int, folds: int) -> str:
+    """` in 3 of 5 folds`; empty where there is one fold only."""
+    return "" if folds == 1 else f" in {hit} of {folds} folds"
+
+
+def verb(count: int, word: str) -> str:
+    """`hold` or, of one, `holds`."""
+    return f"{word}s" if count == 1 else word
+
+
+def settings(columns: Iterable[str]) -> str:
+    """The columns as a setting lists them, whole, so that it can be pasted: `[a,b]`."""
+    return f"[{','.join(columns)}]"
+
+
+def codes(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) int64 numbers of the distinct values in order of appearance, -1 where missing, and the values."""
+    try:
+        numbers, distinct = pd.factorize(values)
+    except TypeError:  # lists and the like, which have no hash
+        numbers, distinct = pd.factorize(pd.Series(values).map(repr))
+    return numbers.astype(np.int64), np.asarray(distinct)

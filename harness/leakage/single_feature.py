@@ -1,0 +1,63 @@
+"""What one feature alone says of the target: the nearest value seen in training, and what came with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from harness.leakage.finding_text import codes
+
+
+def comparable(column: pd.Series) -> tuple[np.ndarray, bool]:
+    """(n,) float64 of a column, and whether they are amounts (else numbers of distinct values, in no order).
+
+    A missing amount stands far below all others, because that it is missing may tell as much.
+    """
+    if not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_datetime64_any_dtype(column):
+        return codes(column)[0].astype(np.float64), False
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = (column - column.min()).dt.total_seconds()
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    # Halved first: the distance between the largest floats there are is no float.
+    values, low, high = values / 4, low / 4, high / 4
+    return np.nan_to_num(values, nan=2 * low - high - 1, posinf=high, neginf=low), True
+
+
+def guess_class(fit: np.ndarray, classes: np.ndarray, held: np.ndarray, amounts: bool) -> np.ndarray:
+    """(h,) int64, the most frequent class among the training rows whose value is the nearest.
+
+    Of a feature without order, a value that training never saw is guessed to be the most frequent class.
+
+    Args:
+        fit: (n,) float64 of the training rows.
+        classes: (n,) int64, their classes.
+        held: (h,) float64 of the rows to guess.
+    """
+    values, place = np.unique(fit, return_inverse=True)
+    count = int(classes.max()) + 1
+    table = np.bincount(place * count + classes, minlength=len(values) * count).reshape(len(values), count)
+    nearest = _nearest(values, held)
+    guess: np.ndarray = table.argmax(axis=1)[nearest]
+    if not amounts:
+        guess[values[nearest] != held] = np.bincount(classes).argmax()
+    return guess
+
+
+def guess_number(fit: np.ndarray, numbers: np.ndarray, held: np.ndarray, amounts: bool) -> np.ndarray:
+    """(h,) float64, the mean of the training rows of that value; between two values, on the line."""
+    values, place = np.unique(fit, return_inverse=True)
+    means = np.bincount(place, weights=numbers) / np.bincount(place)
+    if amounts:
+        return np.asarray(np.interp(held, values, means))
+    nearest = _nearest(values, held)
+    guess: np.ndarray = np.where(values[nearest] == held, means[nearest], numbers.mean())
+    return guess
+
+
+def _nearest(values: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """(h,) int64, where in the sorted `values` the nearest one stands."""
+    right = np.searchsorted(values, held).clip(0, len(values) - 1)
+    left = (right - 1).clip(0)
+    return np.where(held - values[left] < values[right] - held, left, right)

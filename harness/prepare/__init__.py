@@ -1,0 +1,1 @@
+"""Everything before training: the plan, the data pipeline, the parts of one fold."""

@@ -1,0 +1,164 @@
+"""Batch size: the largest power of two whose training step fits in the device's memory."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from harness.core.errors import UserError
+from harness.data.load.free_memory import free
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.plan import Plan
+from harness.runtime.distributed import agree, highest
+from harness.trainer.batch_source import Course, Portion
+from harness.trainer.device import find_device
+
+SMALLEST, LARGEST = 8, 4096
+"""With fewer rows batch normalisation sees too little; with more, a rate wants a care that `auto` has not."""
+
+SHARE = 0.6
+"""Of the free memory; the rest is for what an operator needs while it runs, and for gaps between blocks."""
+
+
+def sized(plan: Plan) -> Plan:
+    """The plan with a number where the configuration says `data.load.batch_size=auto`.
+
+    It is the largest power of two from 8 to 4096, and of at most the training rows, whose step should
+    fit by what steps of 8 and 16 rows keep for their gradient; on CUDA it is then taken, and halved
+    until it does. Both are tried on the first fold, and nothing of it is kept.
+
+    Raises:
+        UserError: not even the smallest fits.
+    """
+    if plan.before is not None:
+        plan = replace(plan, before=sized(plan.before))
+    if plan.cfg.data.load.get("batch_size") != "auto":
+        return plan
+    most = power_of_two(min(LARGEST, len(plan.folds[0].train)))
+    size = _everywhere(min(most, max(_expected(plan, most), SMALLEST)))
+    while agree(not _fits(plan, size)):
+        if size <= SMALLEST:
+            raise UserError(
+                f"data.load.batch_size=auto found no size that fits: not even {size} rows at once do on this "
+                "device; choose a smaller model, or trainer.precision=bf16."
+            )
+        size //= 2
+    return with_size(plan, size)
+
+
+def _everywhere(size: int) -> int:
+    """The smallest of the sizes that several processes found, each for its own device."""
+    return int(-highest(-float(size))[0])
+
+
+def power_of_two(most: float) -> int:
+    """The largest power of two up to `most`, at least 1."""
+    return 1 << max(int(most).bit_length() - 1, 0)
+
+
+def with_size(plan: Plan, size: int) -> Plan:
+    """The plan with the number that `auto` came to."""
+    cfg: DictConfig = plan.cfg.copy()
+    cfg.data.load.batch_size = size
+    return replace(plan, cfg=cfg, chosen={**plan.chosen, "data.load.batch_size": str(size)})
+
+
+def _expected(plan: Plan, most: int) -> int:
+    """The largest size whose step should fit."""
+    few, many = min(SMALLEST, most), min(2 * SMALLEST, most)
+    try:
+        some = saved(*_ready(plan, few))
+        experiment, portion = _ready(plan, many)
+        more = saved(experiment, portion)
+        _take_step(experiment, portion)  # from now on the optimizer's memory, and an average's, is in use
+    except torch.OutOfMemoryError:
+        return few
+    device = experiment.trainer.device
+    _let_go(device)
+    per_row = max((more - some) / max(many - few, 1), 1.0)
+    left = SHARE * free(device) - _gradients(experiment) - (more - per_row * many)
+    return power_of_two(max(left, 0.0) / per_row)
+
+
+def _fits(plan: Plan, size: int) -> bool:
+    """Whether a step of that size fits; where only the operating system could tell, it is believed to."""
+    device = find_device(plan.cfg.trainer.device)
+    if device.type != "cuda":
+        return True
+    try:
+        _take_step(*_ready(plan, size))
+    except torch.OutOfMemoryError:
+        return False
+    finally:
+        _let_go(device)
+    return True
+
+
+def _ready(plan: Plan, size: int) -> tuple[Experiment, Portion]:
+    """The first fold with everything on its device, and what its first step takes."""
+    experiment = prepare(replace(with_size(plan, size), before=None), plan.folds[0])
+    trainer = experiment.trainer
+    trainer.attach(experiment.model, experiment.loaders)
+    trainer.network.train()
+    return experiment, next(iter(Course(trainer.feed(experiment.loaders))))
+
+
+def _loss(experiment: Experiment, portion: Portion) -> Tensor:
+    trainer = experiment.trainer
+    parts = trainer.unpack(portion, experiment.augment)
+    with torch.autocast(trainer.device.type, dtype=trainer.autocast, enabled=trainer.autocast is not None):
+        return trainer.loss(parts)
+
+
+def _take_step(experiment: Experiment, portion: Portion) -> None:
+    update = experiment.trainer.update
+    update.backward(_loss(experiment, portion), 1)
+    update.step()
+
+
+def _let_go(device: torch.device) -> None:
+    """Gives back what torch keeps for later, so that it counts as free."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _gradients(experiment: Experiment) -> int:
+    """The bytes of all gradients together."""
+    learned = (weight for weight in experiment.trainer.network.parameters() if weight.requires_grad)
+    return sum(weight.numel() * weight.element_size() for weight in learned)
+
+
+def saved(experiment: Experiment, portion: Portion) -> int:
+    """The bytes that the loss of a portion keeps for its gradient, beside the weights themselves."""
+    with counted(experiment.trainer.network) as sizes:
+        _loss(experiment, portion)
+    return sum(sizes.values())
+
+
+@contextmanager
+def counted(network: nn.Module) -> Iterator[dict[int, int]]:
+    """Within it, the bytes of each storage that autograd keeps for a gradient are written down.
+
+    By the storage's address, so that one that is kept twice counts once; each is held until the end,
+    so that no address comes twice. Weights and buffers are the network's own and do not count.
+    """
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
+    sizes: dict[int, int] = {}
+    held: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            sizes[storage.data_ptr()] = storage.nbytes()
+            held.append(tensor.detach())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield sizes

@@ -1,0 +1,159 @@
+"""The data's way from its source to the folds: extract, arrange, split, hide, look for leaks.
+
+Each station is a part of its own, built from its node of the configuration; what joins them is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.auto_choices import chosen
+from harness.config.instantiate import build, own, target
+from harness.config.nodes import nodes
+from harness.core.arrays import Arrays
+from harness.core.errors import UserError, refusing
+from harness.core.finding import Finding
+from harness.core.fold import Fold
+from harness.core.protocol import Load, Splitter, Transform
+from harness.core.table import Table
+from harness.data.cache.cache import Cache, Settings
+from harness.leakage.run_checks import guard, worthless
+from harness.split.hide_labels import hide
+from harness.trainer.device import find_device
+
+
+def open_cache(cfg: DictConfig) -> Cache:
+    """The cache that `data.cache` describes."""
+    node = cfg.data.cache
+    return Cache(Settings(**plain(node)) if isinstance(node, DictConfig) else None)
+
+
+def read(cfg: DictConfig, cache: Cache) -> Table:
+    """The rows of the source, as the transform arranges them.
+
+    Raises:
+        UserError: the source cannot be read, or its rows do not fit their roles.
+    """
+    table = cache.extract(plain(cfg.data.extract), build(cfg.data.extract, "data.extract"))
+    transform: Any = build(cfg.data.transform, "data.transform")
+    if not hasattr(transform, "arrange"):
+        return table
+    load: Load = build(cfg.data.load, "data.load")
+    device = find_device(cfg.trainer.device)
+    with refusing("data.transform"):
+        return cache.arrange(
+            plain(cfg.data.transform), transform, table, lambda size: load.holds(size, device)
+        )
+
+
+def divide(cfg: DictConfig, table: Table) -> list[Fold]:
+    """The folds of the split.
+
+    Raises:
+        UserError: the rows cannot be divided so.
+    """
+    folds = list(splitter(cfg)(table))
+    if not folds:
+        raise UserError(f"split={chosen(cfg, 'split')} gives no fold of {table.name}; choose another split.")
+    return folds
+
+
+def with_few_labels(cfg: DictConfig, table: Table, folds: list[Fold]) -> list[Fold]:
+    """The folds with the labels hidden that `split.labelled` hides.
+
+    Raises:
+        UserError: there are not so many, or fewer than classes.
+    """
+    labelled = cfg.split.get("labelled")
+    if labelled is None:
+        return folds
+    return [hide(table, fold, labelled, cfg.split.get("seed", 0)) for fold in folds]
+
+
+def splitter(cfg: DictConfig) -> Splitter:
+    """The split without the settings that are the corridor's."""
+    built: Splitter = build(own(plain(cfg.split), "split"), "split")
+    return built
+
+
+def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold], cache: Cache) -> list[Finding]:
+    """What the leakage guards saw.
+
+    Raises:
+        UserError: something that makes every score worthless; with split.guard=error, anything.
+    """
+    strict = cfg.split.get("guard", "warn")
+    split = splitter(cfg)
+    promises: dict[str, Any] = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}
+    promises["split"] = chosen(cfg, "split")
+    if strict == "off":
+        found = worthless(table, folds, **promises)
+    else:
+        found = cache.findings(table, folds, promises, lambda: guard(table, folds, **promises))
+    refused = [finding for finding in found if finding.severity == "error"]
+    if strict == "error":
+        refused += [finding for finding in found if finding.severity == "warning"]
+    if refused:
+        raise UserError(refused[0].sentence)
+    return found
+
+
+def shape(
+    cfg: DictConfig, table: Table, fold: Fold, cache: Cache, hidden: np.ndarray | None = None
+) -> tuple[Transform, Arrays]:
+    """The transform, fitted on the fold's training rows only, and all rows as it shapes them.
+
+    The targets of unlabelled rows are unknown to both, also where the split only hides them.
+
+    Args:
+        hidden: (n,) int64, the unlabelled rows; None: those of the fold. A trainer that learns from them
+            has them in the fold's training part, where nothing else tells them from the others.
+    """
+    node = plain(cfg.data.transform)
+    transform: Transform = build(node, "data.transform")
+    table = _without_labels(table, fold.unlabelled if hidden is None else hidden)
+    with refusing("data.transform"):
+        arrays = cache.fit(node, transform, table, fold.train, cfg.seed if _draws(node) else None)
+    return transform, arrays
+
+
+def _draws(content: dict[str, Any]) -> bool:
+    """Whether a part of a transform takes its random numbers from the run's seed."""
+    for node in nodes(content):
+        try:
+            parameters = signature(target(node, "data.transform")).parameters
+        except ValueError:
+            return True  # written in C: nobody knows
+        if "random_state" in parameters and node.get("random_state") is None:
+            return True
+    return False
+
+
+def _without_labels(table: Table, rows: np.ndarray) -> Table:
+    """The table with the targets of these rows missing; the task is still that of all."""
+    rows = rows[table.labelled[rows]]
+    if not len(rows):
+        return table
+    unknown = np.zeros(len(table), dtype=bool)
+    unknown[rows] = True
+    frame = table.frame.copy(deep=False)
+    for column in table.target:
+        frame[column] = frame[column].mask(unknown)
+    without = replace(table, frame=frame)
+    # What is known of the whole table need not be worked out again for each fold.
+    told = hashlib.sha256(table.digest.encode() + rows.tobytes()).hexdigest()
+    vars(without).update(task=table.task, digest=told)
+    return without
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """A node as a plain container, its references resolved."""
+    container: Any = OmegaConf.to_container(node, resolve=True)
+    return dict(container)

@@ -1,0 +1,196 @@
+"""Experiment: the parts of one fold, built and fitted together, ready to train."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from harness.bundle import bundle
+from harness.config.auto_choices import check_monitor, check_shape
+from harness.config.instantiate import build
+from harness.core.arrays import Arrays, Loaders
+from harness.core.errors import UserError, refused, refusing
+from harness.core.fold import Fold
+from harness.core.predictor import Predictor
+from harness.core.protocol import Augment, Evaluator, Transform
+from harness.core.table import Table
+from harness.data.load.row_pairs import find_partners
+from harness.prepare import data_pipeline
+from harness.prepare.plan import Plan
+from harness.runtime.random_seed import seed_everything
+from harness.trainer.batch_source import Course
+from harness.trainer.random_state import generators, set_generators
+from harness.trainer.universal import UniversalTrainer
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a fold trains with.
+
+    `new_model` gives the architecture with random weights; `notes` are what must not be missed about the
+    rows; `cfg` is what all was built from. `before` is what the model learns first, and `scratch` gives the
+    same training without that, where it is to be compared.
+    """
+
+    fold: Fold
+    transform: Transform
+    loaders: Loaders
+    model: nn.Module
+    new_model: Callable[[], nn.Module]
+    trainer: UniversalTrainer
+    augment: Augment
+    evaluator: Evaluator
+    cfg: DictConfig
+    notes: tuple[str, ...] = ()
+    before: Experiment | None = None
+    scratch: Callable[[], Experiment] | None = None
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the model has, without heads."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def save(self, folder: Path, table: Table, config: dict[str, Any]) -> None:
+        """Writes weights, fitted transform and configuration, from which production rebuilds them."""
+        bundle.write(
+            folder,
+            predictor=self.trainer.predictor(),
+            table=table,
+            inputs=self.loaders.shape,
+            transform_state=self.transform.state(),
+            config=config,
+        )
+
+    def judge(self, predictor: Predictor) -> dict[str, float]:
+        """The valid part's scores of an epoch, by full name; none without validation rows."""
+        if self.loaders.valid is None:
+            return {}
+        return {f"valid/{k}": v for k, v in self.evaluator.judge(predictor, self.loaders).items()}
+
+    def untrained(self) -> Predictor:
+        """The same network as nothing had been learned; the random generators are left as they were."""
+        device = self.trainer.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else [], device_type="cuda"):
+            torch.manual_seed(torch.initial_seed() + 1)
+            model = self.new_model().to(device)
+        return Predictor(model, None, self.loaders.task, None, self.trainer.autocast)
+
+
+def prepare(plan: Plan, fold: Fold) -> Experiment:
+    """Builds every part for one fold; the transform is fitted on the fold's training rows only.
+
+    For a trainer that learns from unlabelled rows, these are training rows without targets.
+
+    Raises:
+        UserError: two parts do not fit each other or the data. Nothing has been trained then.
+    """
+    cfg, table = plan.cfg, plan.table
+    before = None if plan.before is None else prepare(plan.before, fold)
+    scratch = partial(prepare, replace(plan, before=None), fold) if before and cfg.pretrain.scratch else None
+    seed_everything(cfg.seed)
+    trainer: UniversalTrainer = build(cfg.trainer, "trainer")
+    evaluator: Evaluator = build(cfg.evaluate, "evaluate")
+    check_monitor(trainer.monitor, evaluator.names)
+    wide = trainer.learns == "representation" or trainer.learns_unlabelled
+    seen = fold.with_unlabelled_in_training() if wide else fold
+    transform, arrays = data_pipeline.shape(cfg, table, seen, plan.cache, fold.unlabelled)
+    if trainer.learns == "representation":
+        fold = seen
+    check_shape(cfg, arrays.shape, table)
+    arrays, told = _with_partners(arrays, table, fold, trainer)
+    loaders = build(cfg.data.load, "data.load")(arrays, fold, trainer.device)
+    origin = plan.origins.get(fold.number)
+    given = cfg.model if origin is None else {**cfg.model, "weights": str(origin.file)}
+    model = new_model(given, arrays.shape)
+    augment: Augment = build(cfg.data.augment, "data.augment")
+    trainer.layers.check(model)
+    trainer.rehearse(model, loaders)
+    try_batch(model, trainer, loaders, augment)
+    bare = {**cfg.model, "weights": None} if "weights" in cfg.model else cfg.model
+    fresh = partial(new_model, bare, arrays.shape)
+    told += () if origin is None else origin.notes
+    return Experiment(
+        fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, told, before, scratch
+    )
+
+
+def _with_partners(
+    arrays: Arrays, table: Table, fold: Fold, trainer: UniversalTrainer
+) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays with the rows that columns name for each row, for a trainer that learns from such."""
+    columns: tuple[str, ...] = getattr(trainer, "columns", ())
+    if not columns:
+        return arrays, ()
+    partners, told = find_partners(table, columns, fold.train)
+    return replace(arrays, partners=partners), (told,)
+
+
+def new_model(node: Mapping[str, Any] | DictConfig, shape: tuple[int, ...]) -> nn.Module:
+    """The architecture that a node describes, for samples of this shape.
+
+    Raises:
+        UserError: it refuses the shape, or lacks an argument.
+    """
+    describe = build(node, "model")
+    try:
+        inspect.signature(describe).bind(shape)
+        model: nn.Module = describe(shape)
+    except (TypeError, ValueError) as error:
+        raise UserError(refused("model", error)) from error
+    return model
+
+
+def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, augment: Augment) -> None:
+    """Takes a batch through model, augmentation and loss, before anything is written; nothing is changed.
+
+    The loss is taken on a copy of the trainer, because a loss may remember what it has seen.
+
+    Raises:
+        UserError: augmentation or loss cannot take it, or the model's representation is not (B, width).
+    """
+    kept = generators(trainer.device)
+    batch = next(iter(loaders.train))
+    _require_representation(model, batch.inputs[:4].cpu())
+    with refusing("data.augment"):
+        augment(batch.inputs)
+    rehearsing = copy.deepcopy(trainer)
+    rehearsing.attach(Blank(int(model.width)), loaders)  # type: ignore[arg-type]  # checked by the trainer
+    portion = next(iter(Course(rehearsing.feed(loaders))))
+    place = "trainer.method" if hasattr(trainer, "method") else "trainer.loss"
+    with refusing(place), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch warns of here, it raises a line later
+        rehearsing.loss(rehearsing.unpack(portion, augment))
+    set_generators(kept, trainer.device)
+
+
+def _require_representation(model: nn.Module, inputs: Tensor) -> None:
+    with torch.no_grad():
+        representation = model.eval()(inputs)
+    model.train()
+    if tuple(representation.shape) != (len(inputs), model.width):
+        raise UserError(
+            f"a model turns (B, *shape) into (B, width), and {type(model).__name__} turned "
+            f"{tuple(inputs.shape)} into {tuple(representation.shape)} with width {model.width}; "
+            "mend its forward, or its attribute width."
+        )
+
+
+class Blank(nn.Module):
+    """Stands in for a model: zeros of its width."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.new_zeros(len(inputs), self.width)

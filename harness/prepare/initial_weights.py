@@ -1,0 +1,119 @@
+"""Origin: where the initial weights of a model come from, and which rows have been learned in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, Torn, facts_of, read_named
+from harness.core.errors import UserError, near
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.prepare.weights_leakage import exposure, run_of
+from harness.runs.bundle_files import WEIGHTS
+from harness.runs.journal import JOURNAL, journals
+from harness.runs.tracking_state import State
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The weights that one fold starts from.
+
+    file   what `model.weights` comes to
+    run    the folder of the run that learned them; None of a file from elsewhere
+    notes  what of this fold's rows they have seen already, in sentences
+    """
+
+    file: Path
+    run: Path | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """For the tracked run: the file, and the MLflow run that learned it, or else its folder."""
+        tags = {"weights.file": str(self.file)}
+        if self.run is not None:
+            state = State.load(self.run)
+            known = state.runs if state is not None else {}
+            key = next((part for part in self.file.relative_to(self.run).parts if part in known), "")
+            tags["weights.run"] = known.get(key, self.run.name)
+        return tags
+
+
+def find_origins(cfg: DictConfig, table: Table, folds: list[Fold]) -> dict[int, Origin]:
+    """The weights that `model.weights` gives each fold, by its number; {} where it is null.
+
+    It may name a file, a run's folder, a run by the name of its folder or by its MLflow run id, or a
+    checkpoint. Of a run with several folds, each fold takes the weights of its own number.
+
+    Raises:
+        UserError: there is no such run or file, it has no weights yet, or a fold's test rows were learned
+            with their labels.
+    """
+    named = cfg.model.get("weights")
+    ours = str(cfg.model._target_).startswith("harness.")
+    if named is None or not (ours or Path(str(named)).expanduser().exists()):
+        return {}  # what the weights of a user's own model may be called, only that model knows
+    place = _located(str(named), Path(cfg.outputs))
+    return {fold.number: _of_fold(place, table, fold) for fold in folds}
+
+
+def _located(named: str, outputs: Path) -> Path:
+    """The file, or the folder, that is meant.
+
+    Raises:
+        UserError: there is none.
+    """
+    runs = outputs / "runs"
+    for place in (Path(named).expanduser(), runs / named):
+        if place.exists():
+            return place.absolute()
+    for journal in journals(outputs):
+        state = State.load(journal.parent)
+        if state is not None and named in state.runs.values():
+            key = next(key for key, id in state.runs.items() if id == named)
+            return (journal.parent / key).absolute()
+    names = [journal.parent.name for journal in runs.glob(f"*/{JOURNAL}")]
+    raise UserError(
+        f"model.weights must name a file of weights, a checkpoint, a run or its "
+        f"MLflow run id, and {named} is "
+        f"no path and no run below {runs}; {near(named, names)} (model.weights=null: random weights.)"
+    )
+
+
+def _of_fold(place: Path, table: Table, fold: Fold) -> Origin:
+    file = place if place.is_file() else _within(place, fold.number)
+    _require_intact(file)
+    return Origin(file, run_of(file), tuple(exposure(file, table, fold)))
+
+
+def _within(folder: Path, number: int) -> Path:
+    """The weights in the folder of a run, of one of its folds or of a model."""
+    for inner in (".", "model", f"fold-{number}/model"):
+        if (folder / inner / WEIGHTS).is_file():
+            return folder / inner / WEIGHTS
+    others = sorted(path.parent.parent.name for path in folder.glob(f"fold-*/model/{WEIGHTS}"))
+    if others:
+        raise UserError(
+            f"model.weights={folder} has the weights of {', '.join(others)}, and fold {number} starts from "
+            f"those of its own number; give this run the same split, or name one of "
+            f"them: {folder}/{others[0]}."
+        )
+    raise UserError(
+        f"model.weights={folder} holds no model, which a run keeps when it is finished; name a finished run, "
+        "or a file in its checkpoints."
+    )
+
+
+def _require_intact(file: Path) -> None:
+    """Holds a checkpoint to its hash; a file of weights alone has none."""
+    if file.suffix != ENDING:
+        return
+    try:
+        facts_of(file)
+    except (Torn, KeyError):
+        if not file.with_name(file.name + SIDECAR).exists():
+            return
+    read_named(file)

@@ -1,0 +1,104 @@
+"""Words: the configuration of a pre-training, from the words that differ from the run's own."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from harness.config.auto_choices import finish
+from harness.config.compose import as_typed, automatic, compose_words
+from harness.core.errors import UserError
+from harness.core.table import Table
+
+_PARTS = ("trainer", "evaluate", "data.augment", "data.load")
+"""What a pre-training may have of its own; data, split, model and seed are the run's."""
+
+
+def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]] | None:
+    """The configuration that `pretrain.words` describes, without any `auto`, and what each came to.
+
+    Data, split, model and seed are those of the run, and so is the device. Trainer, evaluation,
+    augmentation and, where a word says so, loader are composed anew from these words alone.
+
+    Raises:
+        UserError: a word sets something else, or cannot be understood.
+    """
+    words = cfg.pretrain.words
+    if words is None:
+        return None
+    overrides = _parsed(words)
+    kind = OmegaConf.select(cfg, "data.extract.kind")
+
+    def composed(chosen: list[str]) -> DictConfig:
+        fresh = compose_words(chosen)
+        with open_dict(fresh):
+            fresh.data.extract.kind = kind
+        return fresh
+
+    with _outside_of_hydra():
+        made = [word for word in automatic(overrides, composed) if word.startswith("data/augment=")]
+        fresh = composed([*overrides, *made])
+        if not any(word.startswith("trainer.device=") for word in overrides):
+            fresh.trainer.device = cfg.trainer.device
+        return finish(_grafted(cfg, fresh, overrides), table)
+
+
+def _parsed(words: str) -> list[str]:
+    """The words one by one.
+
+    Raises:
+        UserError: a quote is left open, no trainer is chosen, or a word sets what is the run's.
+    """
+    try:
+        overrides = [as_typed(word) for word in shlex.split(words)]
+    except ValueError as error:
+        raise UserError(
+            f"pretrain.words must be words of the command line, and {words!r} is not: {error}."
+        ) from error
+    for word in overrides:
+        key = word.partition("=")[0].lstrip("+~").replace("/", ".")
+        if "=" not in word or not any(f"{key}.".startswith(f"{part}.") for part in _PARTS):
+            raise UserError(
+                f"pretrain.words may set {', '.join(_PARTS)}, since data, split, model and seed are the "
+                f"run's own, got {word!r}; give it to the command itself."
+            )
+    if not any(word.startswith("trainer=") for word in overrides):
+        raise UserError(
+            f"pretrain.words must choose a trainer, got {words!r}; add trainer=contrastive, for example."
+        )
+    return overrides
+
+
+def _grafted(cfg: DictConfig, fresh: DictConfig, overrides: list[str]) -> DictConfig:
+    """The run's configuration with the parts of the pre-training in the place of its own."""
+    grafted = cfg.copy()
+    loads = any(word.lstrip("+").startswith(("data/load", "data.load")) for word in overrides)
+    with open_dict(grafted):
+        for part in _PARTS if loads else _PARTS[:-1]:
+            content: Any = OmegaConf.to_container(OmegaConf.select(fresh, part), resolve=True)
+            OmegaConf.update(grafted, part, content, merge=False)
+        grafted.pretrain.words = None
+        grafted.pretrain.scratch = False
+        grafted.debug = None  # the run's, whose values may refer to those of its trainer
+        grafted.name = f"{cfg.name} pre-training"
+    return grafted
+
+
+@contextmanager
+def _outside_of_hydra() -> Iterator[None]:
+    """Within it, nothing is taken for a choice of the command line: this configuration is another one."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    config, running = HydraConfig.instance().cfg, GlobalHydra.instance().hydra
+    HydraConfig.instance().cfg = None
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = config
+        GlobalHydra.instance().hydra = running

@@ -1,0 +1,89 @@
+"""Same: what of configuration and data must not differ where a run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import UserError, near
+from harness.core.table import Table
+from harness.prepare.plan import Plan
+from harness.runs.fold_rows import ROWS, parts_of
+from harness.runs.run_history import Past
+from harness.runtime.secret_values import Secrets, leaves
+
+_CHANGES_NOTHING = (
+    "resume",
+    "checkpoint",
+    "outputs",
+    "data.cache",
+    "harness",
+    "sweep",
+    "tracking.outputs",
+    "production",
+    "report",
+)
+"""Settings, or groups of them, that leave every score as it is."""
+
+
+def settings(config: dict[str, Any]) -> dict[str, str]:
+    """What bears on the scores, by dotted key, as the journal tells it."""
+    return bearing({key: str(value) for key, value in leaves(config)})
+
+
+def bearing(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if not below(key, _CHANGES_NOTHING)}
+
+
+def below(key: str, groups: Iterable[str]) -> bool:
+    return any(key == group or key.startswith(f"{group}.") for group in groups)
+
+
+def changed_settings(past: Past, plan: Plan) -> dict[str, tuple[str, str]]:
+    """Old and new value of every setting that differs and is not let pass."""
+    old, new = bearing(past.settings), settings(Secrets(plan.cfg).config)
+    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    allowed = list(plan.cfg.resume.allow)
+    return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}
+
+
+def check_allow(plan: Plan, changed: Mapping[str, object]) -> None:
+    """Whether everything in `resume.allow` is a setting."""
+    known = {*settings(Secrets(plan.cfg).config), *changed}
+    for key in plan.cfg.resume.allow:
+        if not any(below(name, [key]) for name in known):
+            raise UserError(f"resume.allow names the setting {key!r}, which there is not; {near(key, known)}")
+
+
+def other_data(folder: Path, past: Past, plan: Plan) -> str | None:
+    """In what the data, or its division, differs from that of the earlier process."""
+    assert past.start is not None
+    digest = past.start["tags"].get("data.digest")
+    if digest != plan.table.digest:
+        return f"data.digest {digest}, and now {plan.table.digest}"
+    try:
+        with np.load(folder / ROWS) as stored:
+            same = np.array_equal(stored["parts"], parts_of(plan.folds, len(plan.table)))
+    except (OSError, KeyError, ValueError):
+        return None  # the process ended before it was whole
+    return None if same else "its rows were divided otherwise"
+
+
+def digest(table: Table, config: dict[str, Any]) -> str:
+    """One word for configuration and data, which a checkpoint carries; `config` is masked."""
+    return digest_of(table, settings(config))
+
+
+def earlier_digests(past: Past, table: Table) -> set[str]:
+    """The words of all that the run was started with before."""
+    return {digest_of(table, event["params"]) for event in past.starts}
+
+
+def digest_of(table: Table, texts: Mapping[str, str]) -> str:
+    told = json.dumps([table.digest, bearing(texts)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -1,0 +1,264 @@
+"""Page: what one fold leaves in the record."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.checkpoint.checkpoint_manager import Keeper
+from harness.checkpoint.finished_folds import Done, Outcome
+from harness.console.quiet_screen import Silent
+from harness.console.screen import Screen
+from harness.core.fold import Fold
+from harness.core.progress import Progress
+from harness.core.scores import Scores
+from harness.core.table import Table
+from harness.evaluate.projection_2d import Projection
+from harness.prepare.experiment import Experiment
+from harness.record import plots
+from harness.record.predictions import Said, Told, tell
+from harness.runs.journal import End, Journal
+from harness.runs.run_history import Past
+
+MOST_MODELS = 10
+"""A cross-validated run keeps the models of its first ten folds."""
+
+MOST_CHILDREN = 20
+"""With more folds than this, a fold is a point in the parent's curves and no run of its own."""
+
+
+def key_of(fold: Fold, folds: int) -> str:
+    """What the journal calls a fold, and its folder below the run's: "" where it is the whole run."""
+    return "" if folds == 1 else f"fold-{fold.number}"
+
+
+@dataclass
+class Page:
+    """One fold's lines in the journal, its files, and its scores.
+
+    key       "" where the fold is the whole run, else "fold-<k>"; its folder below the run's
+    folds     how many folds the run has
+    card      what the run of this fold is started with: name, params, tags, inputs
+    config    the masked configuration, which is saved with the model
+    keeper    of the fold's checkpoints
+    past      what the journal told before this process began
+    clock     tells how many seconds the run has taken
+    training  the trainer's state from which the fold goes on; None for one that begins
+    withheld  whether test rows are left alone for now: then nothing is drawn, and every fold's model is
+              kept, so that `harness.stages.deferred_test` can test it later
+    """
+
+    journal: Journal
+    screen: Screen | Silent
+    root: Path
+    fold: Fold
+    folds: int
+    card: dict[str, Any]
+    config: dict[str, Any]
+    keeper: Keeper
+    past: Past
+    clock: Callable[[], float]
+    training: dict[str, Any] | None = None
+    withheld: bool = False
+    scores: dict[str, float] = field(default_factory=dict)
+    told: Told | None = None
+    _said: Said | None = None
+    _history: list[dict[str, float]] = field(default_factory=list)
+    _best: dict[str, float] = field(default_factory=dict)
+    _best_epoch: int = 0
+    _step: int = 0
+    _ended: bool = False
+
+    @property
+    def key(self) -> str:
+        return key_of(self.fold, self.folds)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the fold has a run in MLflow, the only one or a child."""
+        return self.folds <= MOST_CHILDREN
+
+    @property
+    def _kept(self) -> bool:
+        """Whether the fold's model is kept for good."""
+        return self.folds == 1 or self.fold.number < MOST_MODELS
+
+    @property
+    def _saved(self) -> bool:
+        """Whether the fold's model is kept at least for now."""
+        return self._kept or self.withheld
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.key
+
+    def begin(self) -> None:
+        """The fold starts: its child run, where the run has several."""
+        if self.alone or self._saved:
+            self.folder.mkdir(exist_ok=True)
+        self._begin_child()
+        self._show()
+
+    def _begin_child(self) -> None:
+        if self.key and self.alone:
+            self.journal.start(self.key, parent="", **self.card)
+
+    def _show(self) -> None:
+        self.screen.fold(self.fold.number, self.folds, {part: len(rows) for part, rows in self.fold.parts()})
+
+    def epoch(self, progress: Progress) -> None:
+        """An epoch's scores, in the journal first."""
+        if self.alone:
+            self._metrics(self.key, progress.epoch, progress.scores)
+        self._history.append({"epoch": progress.epoch, **progress.scores})
+        self._step = progress.epoch
+        if progress.best:
+            self._best, self._best_epoch = progress.scores, progress.epoch
+        self.screen.epoch(progress)
+
+    def _metrics(self, run: str, step: int, values: dict[str, float]) -> None:
+        """Scores that the journal has not: a run that goes on passes through some epochs again."""
+        if not self.past.has(run, step, values):
+            self.journal.metrics(run, step, values)
+
+    def checkpoint(self, progress: Progress, stopping: bool) -> None:
+        """Offers the state of this moment to the keeper, which decides whether it is worth a checkpoint."""
+        self.keeper.see(progress, lambda: self._state(progress), stopping)
+
+    def _state(self, progress: Progress) -> dict[str, Any]:
+        """Everything from which the fold goes on: the trainer's state, and the curves so far."""
+        best = {"best": self._best, "best_epoch": self._best_epoch}
+        curves = {"history": self._history, **best, "step": self._step}
+        return {"trainer": progress.state(), "page": curves, "seconds": self.clock()}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Takes up where a checkpoint left off."""
+        curves = state["page"]
+        self._history, self._best, self._step = curves["history"], curves["best"], curves["step"]
+        self._best_epoch = curves["best_epoch"]
+        self.training = state["trainer"]
+
+    def score(self, part: str, scores: Scores) -> None:
+        """The scores of a part after training."""
+        self.scores |= {f"{part}/{name}": value for name, value in scores.values.items()}
+        for note in scores.notes if self.alone else ():  # of hundreds of folds, what is pooled counts
+            self.screen.note(f"{part}: {note}")
+
+    def predict(self, table: Table, said: Said) -> None:
+        """What was said of the test rows; the record puts the predictions of all folds together."""
+        self._said = said
+        self.told = tell(table, self.fold, said, said.outputs)
+
+    def project(self, found: Projection | None) -> None:
+        """A picture of what the representation separates."""
+        if found is not None and self.alone:
+            plots.projection(found, self.folder / "representation.png")
+            self._file("representation.png", "plots")
+
+    def keep(self, experiment: Experiment, table: Table) -> None:
+        """The trained model, and the last figures of the fold, which is then over."""
+        epochs = [scores["time/epoch_seconds"] for scores in self._history]
+        self.scores["train/loss"] = self._best.get("train/loss", float("nan"))
+        self.scores["model/parameters"] = float(experiment.parameters)
+        self.scores["train/best_epoch"] = float(self._best_epoch)
+        self.scores["time/epoch_seconds"] = sum(epochs) / max(len(epochs), 1)
+        if self.alone:
+            self._keep_alone(experiment, table)
+        else:
+            self._keep_as_point(experiment, table)
+        self._write_done()
+        self.keeper.finish(self._kept)
+        self.end("finished", None)
+        self.screen.fold_scores(self.fold.number, self.scores)
+
+    def _write_done(self) -> None:
+        """What came of the fold, for a run that goes on after a stop; a full disk costs it and no more."""
+        try:
+            Done(self.root).write(self.fold.number, Outcome(self.scores, self._said))
+        except OSError as error:
+            self.screen.note(
+                f"what came of fold {self.fold.number} could not be kept ({error.strerror}): if the run is "
+                "stopped, the fold will be trained again."
+            )
+
+    def read_back(self, outcome: Outcome, table: Table) -> None:
+        """Takes what came of the fold in an earlier process, as if it had come now."""
+        self.scores = outcome.scores
+        if outcome.said is not None:
+            self.predict(table, Said(*outcome.said))
+        self.keeper.take_back()
+        self.keeper.finish(self._kept)
+        self._show()
+        if self.key and self.alone and self.past.ended(self.key) != "finished":
+            self._begin_child()
+            self.end("finished", None)
+        self._ended = True
+        self.screen.fold_scores(self.fold.number, self.scores)
+
+    def _keep_alone(self, experiment: Experiment, table: Table) -> None:
+        self._metrics(self.key, self._step, self.scores)
+        if self._saved:
+            experiment.save(self.folder / "model", table, self.config)
+        if not self.withheld:
+            self._show_model(experiment.trainer.monitor)
+
+    def _show_model(self, monitor: str) -> None:
+        """What MLflow gets of the training once it is known that the run counts."""
+        if self._kept:
+            self.journal.model(self.key, self._relative("model"))
+        plots.curves(self._history, self.folder / "curves.png", monitor)
+        self._file("curves.png", "plots")
+
+    def _keep_as_point(self, experiment: Experiment, table: Table) -> None:
+        points = {f"fold/{name}": value for name, value in self.scores.items() if name.startswith("test/")}
+        if points:
+            self._metrics("", self.fold.number, points)
+        if self._saved:
+            experiment.save(self.folder / "model", table, self.config)
+
+    def complete(self, outcome: Outcome, history: list[dict[str, float]], monitor: str) -> None:
+        """Closes a fold that was trained before, once its test rows are scored too.
+
+        Args:
+            outcome: what it came to without them.
+            history: the scores of each epoch, with its number as "epoch".
+        """
+        tested = self.scores
+        first = {name: value for name, value in outcome.scores.items() if name.startswith("valid/")}
+        self.scores = {**first, **tested, **outcome.scores}
+        self._history = history
+        self._step = int(history[-1]["epoch"]) if history else 0
+        if self.alone:
+            self._metrics(self.key, self._step, tested)
+            self._show_model(monitor)
+        elif tested:
+            self._metrics("", self.fold.number, {f"fold/{name}": value for name, value in tested.items()})
+        self.end("finished", None)
+
+    def tidy(self) -> None:
+        """Removes a model that was kept for its test alone."""
+        if not self._kept:
+            shutil.rmtree(self.folder / "model", ignore_errors=True)
+            with suppress(OSError):  # of a fold that has pictures, the folder stays
+                self.folder.rmdir()
+
+    def end(self, status: End, error: str | None) -> None:
+        """Closes the child run, unless it is closed; the run itself is closed by the record.
+
+        Nobody goes on with what was pruned: its checkpoints go.
+        """
+        if status == "pruned" and not self._ended:
+            self.keeper.finish(False)
+        if self.key and self.alone and not self._ended:
+            self.journal.end(self.key, status, error)
+        self._ended = True
+
+    def _file(self, name: str, under: str = "") -> None:
+        self.journal.artifact(self.key, self._relative(name), under)
+
+    def _relative(self, name: str) -> Path:
+        return Path(self.key) / name

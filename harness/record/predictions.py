@@ -1,0 +1,172 @@
+"""Predictions: every test row with what was said of it, as a table and as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from harness.core.fold import Fold
+from harness.core.predictor import probabilities
+from harness.core.table import Table
+from harness.core.task import Task
+from harness.evaluate.classification_metrics import log_probabilities
+from harness.record import plots
+
+Measure = Callable[[Tensor, Tensor], dict[str, float]]
+
+
+class Part(Protocol):
+    """Rows and targets of a part: its loader's, or those that were kept of it."""
+
+    @property
+    def rows(self) -> Tensor:
+        """(n,) int64, positions in the table."""
+        ...
+
+    @property
+    def targets(self) -> Tensor | None:
+        """(n,) or (n, T) as in `Arrays`."""
+        ...
+
+
+class Said(NamedTuple):
+    """What a network said of some rows, as it came from it: on the CPU, in the order of `rows`."""
+
+    rows: Tensor
+    targets: Tensor | None
+    outputs: Tensor
+
+
+class Told(NamedTuple):
+    """What a fold says of its test rows.
+
+    frame    a line per row: position, id and group where there are, fold, target, prediction; for
+             classes also one probability column `probability_<class>` each. Several targets have a
+             `target_<column>` and a `prediction_<column>` each, labels a `probability_<column>` too
+    outputs  (n, C) float64 log-probabilities (of labels: that each is present), or float64 numbers
+             (n,), of several targets (n, T); on the CPU
+    targets  (n,) or (n, T) as in `Arrays`, on the CPU, or None
+    numbers  whether the outputs are numbers
+    """
+
+    frame: pd.DataFrame
+    outputs: Tensor
+    targets: Tensor | None
+    numbers: bool
+
+
+def tell(table: Table, fold: Fold, part: Part, outputs: Tensor) -> Told:
+    """The predictions of a part; `outputs` are in the order of `part.rows`.
+
+    All of it is worked out on the CPU, so that what was kept on the disk gives the same.
+    """
+    outputs = outputs.cpu()
+    task, said = table.task, outputs
+    if task.classification:
+        said = log_probabilities(said)
+    elif task.kind == "multilabel":
+        said = logsigmoid(said.double())
+    targets = None if part.targets is None else part.targets.cpu()
+    frame = predictions(table, fold, part, outputs, task)
+    return Told(frame, said.double(), targets, task.kind == "regression")
+
+
+def pool(told: Sequence[Told], measure: Measure) -> dict[str, float]:
+    """The scores of all folds' predictions as if they were one part's, by plain name.
+
+    A row that several folds test counts once, with its mean probabilities (or its mean number).
+    """
+    targets = [fold.targets for fold in told if fold.targets is not None]
+    if not targets:
+        return {}
+    rows = torch.from_numpy(np.concatenate([fold.frame["row"].to_numpy() for fold in told]))
+    outputs, answers = torch.cat([fold.outputs for fold in told]), torch.cat(targets)
+    own, place = torch.unique(rows, return_inverse=True)
+    if len(own) < len(rows):
+        numbers = told[0].numbers
+        sums = outputs.new_zeros((len(own), *outputs.shape[1:]))
+        sums.index_add_(0, place, outputs if numbers else outputs.exp())
+        counts = torch.bincount(place).double()
+        means = sums / counts.reshape(-1, *[1] * (outputs.ndim - 1))
+        outputs = means if numbers else means.log()
+        answers = answers.new_empty((len(own), *answers.shape[1:])).index_copy_(0, place, answers)
+    return measure(outputs, answers)
+
+
+_OWN = ("row", "fold", "target", "prediction")
+_OWN_BEGINNINGS = ("target_", "prediction_", "probability_")
+"""Columns of `Told.frame` that no id or group of that name may overwrite."""
+
+
+def predictions(table: Table, fold: Fold, part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
+    """`Told.frame` of a part."""
+    rows = part.rows.cpu().numpy()
+    frame = pd.DataFrame({"row": rows})
+    for role, column in (("id", table.id), ("group", table.group)):
+        if column is not None:
+            taken = column in _OWN or column.startswith(_OWN_BEGINNINGS)
+            frame[f"{role}_{column}" if taken else column] = table.frame[column].to_numpy()[rows]
+    frame["fold"] = fold.number
+    if task.several:
+        return pd.concat([frame, _several(part, outputs, task)], axis=1)
+    true = np.empty(0) if part.targets is None else part.targets.cpu().numpy()
+    if not task.classification:
+        frame["target"] = true
+        frame["prediction"] = outputs.cpu().numpy()
+        return frame
+    names = np.array([*task.classes, None], dtype=object)  # an unlabelled row's -1 picks the last
+    shares = probabilities(outputs).cpu().numpy()
+    frame["target"] = names[true]
+    frame["prediction"] = names[shares.argmax(axis=1)]
+    return pd.concat([frame, pd.DataFrame(shares, columns=columns(task))], axis=1)
+
+
+def _several(part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
+    """Targets, predictions and, of labels, probabilities: a column each per target."""
+    names = task.columns or task.classes
+    true = torch.full(outputs.shape, torch.nan) if part.targets is None else part.targets
+    said = outputs if task.columns else outputs.sigmoid()
+    told = {f"target_{name}": true[:, place] for place, name in enumerate(names)}
+    told |= {f"prediction_{name}": said[:, place] for place, name in enumerate(names)}
+    frame = pd.DataFrame({name: values.cpu().numpy() for name, values in told.items()})
+    if task.columns:
+        return frame
+    chances = frame[[f"prediction_{name}" for name in names]].set_axis(columns(task), axis=1)
+    frame = frame.assign(**{f"prediction_{name}": chances[f"probability_{name}"] > 0.5 for name in names})
+    return pd.concat([frame.astype("Int64"), chances], axis=1)  # whole numbers, also where some are unknown
+
+
+def columns(task: Task) -> list[str]:
+    """The probability columns, in the order of the classes or labels."""
+    return [f"probability_{name}" for name in task.classes]
+
+
+def draw(told: pd.DataFrame, task: Task, folder: Path) -> list[str]:
+    """The pictures of all predictions of a run together; the names of the files."""
+    if task.kind == "regression":
+        endings = [f"_{name}" for name in task.columns] or [""]
+        predicted = told[[f"prediction{ending}" for ending in endings]].to_numpy()
+        right = told[[f"target{ending}" for ending in endings]].to_numpy()
+        plots.residuals(predicted, right, folder / "residuals.png", names=task.columns)
+        return ["residuals.png"]
+    if task.kind == "multilabel":
+        labels = told[[f"target_{name}" for name in task.classes]].to_numpy(dtype=np.int64, na_value=-1)
+        chances = told[columns(task)].to_numpy()
+        plots.calibration(chances.reshape(-1), labels.reshape(-1), folder / "calibration.png")
+        return ["calibration.png"]
+    told = told[told["target"].notna()]
+    code = {name: number for number, name in enumerate(task.classes)}
+    true = told["target"].map(code).to_numpy(dtype=np.int64)
+    said = told["prediction"].map(code).to_numpy(dtype=np.int64)
+    counts = np.zeros((len(code), len(code)), dtype=np.int64)
+    np.add.at(counts, (true, said), 1)
+    plots.confusion(counts, list(task.classes), folder / "confusion.png")
+    plots.calibration(told[columns(task)].to_numpy(), true, folder / "calibration.png")
+    return ["confusion.png", "calibration.png"]

@@ -1,0 +1,323 @@
+"""Record: everything that a run leaves behind, in its folder, in MLflow and on the screen."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+import pandas as pd
+import yaml
+from omegaconf._utils import get_omega_conf_dumper
+
+from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
+from harness.checkpoint.checkpoint_manager import Keeper, Pace, Settings
+from harness.checkpoint.finished_folds import Done
+from harness.config.instantiate import build
+from harness.console.quiet_screen import Silent
+from harness.console.screen import Screen
+from harness.core.errors import Interrupted, Pruned, UserError
+from harness.core.fold import Fold
+from harness.core.protocol import Evaluator
+from harness.core.scores import direction
+from harness.prepare.data_pipeline import plain
+from harness.prepare.experiment import Experiment
+from harness.prepare.plan import Plan
+from harness.record.aggregate import over_folds, pooled, table_of_folds
+from harness.record.compatibility import digest, earlier_digests
+from harness.record.fold_record import Page, key_of
+from harness.record.predictions import draw
+from harness.record.run_metadata import Card
+from harness.record.run_start import Start, going_on
+from harness.record.startup_lines import facts, notes
+from harness.report.run_page import REPORT
+from harness.report.run_page import write as write_report
+from harness.runs.fold_rows import ROWS, write_rows
+from harness.runs.journal import JOURNAL, End, Journal
+from harness.runs.run_history import DIVERGED, OVER
+from harness.runs.run_result import Result, Summary
+from harness.runs.stored_run import Logged
+from harness.runs.trial import Trial
+from harness.runtime import provenance
+from harness.runtime.run_log import close_log, open_log
+from harness.runtime.secret_values import Secrets
+from harness.tracking.run_link import Link
+
+RESULT = "result.json"
+
+
+class Record:
+    """Open while the run lasts: `with Record(…) as record`; closed, it has written `result.json`.
+
+    One fold is one MLflow run; several are a parent with a child each. However the run ends, the
+    journal says so: finished, failed with its error, or interrupted. A run that goes on has its folder
+    and its journal from `start`.
+
+    Raises:
+        UserError: the folder cannot be written, or holds a run already.
+    """
+
+    def __init__(self, plan: Plan, start: Start, command: str, trial: Trial | None = None) -> None:
+        self.plan, self.start, self.trial = plan, start, trial
+        self.cfg, self.table, self.folds = plan.cfg, plan.table, plan.folds
+        self.folder = start.folder
+        self.command = command
+        self.secrets = Secrets(self.cfg)
+        self.tracking = build(self.cfg.tracking, "tracking")
+        self.result = Result(status="failed", command=self.secrets.text(command))
+        self.evaluator: Evaluator | None = None
+        self._card = Card(plan, self.secrets)
+        self.pages: list[Page] = []
+        self._scores: dict[str, Summary] = {}
+        self._checkpoints = Settings(**plain(self.cfg.checkpoint))
+        self._pace = Pace(self._checkpoints)
+        self._digest = digest(plan.table, self.secrets.config)
+        self._began = time.perf_counter() - start.seconds
+
+    def __enter__(self) -> Record:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self.start.journal is None:
+                self._require_fresh_folder()
+            (self.folder / "config.yaml").write_text(_yaml(self.secrets.config), encoding="utf-8")
+            self.journal = self.start.journal or self._new_journal()
+        except OSError as error:
+            raise UserError(
+                f"the run's folder {self.folder} cannot be written ({error.strerror}); "
+                "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
+            ) from error
+        self.log = open_log(self.folder / "run.log", self.secrets)
+        self.screen = Screen() if self.trial is None else Silent(self.log)
+        self._start()
+        self.tracking.follow(self.folder)
+        return self
+
+    def _require_fresh_folder(self) -> None:
+        """MLflow would take a second run in the journal of a first for its continuation."""
+        if (self.folder / JOURNAL).exists():
+            self._refuse_folder()
+
+    def _refuse_folder(self) -> NoReturn:
+        raise UserError(
+            f"a run needs a folder of its own, and {self.folder} holds one already; "
+            "choose another with hydra.run.dir=FOLDER, or remove it."
+        )
+
+    def _new_journal(self) -> Journal:
+        journal = Journal(self.folder)
+        if not journal.claim():  # another command began in the same folder at the same time
+            journal.close()
+            self._refuse_folder()
+        return journal
+
+    def _start(self) -> None:
+        code = provenance.code() if self.trial is None else provenance.code_at_first(Path.cwd())
+        self.journal.start("", **self._card.run(self.command, code, self.trial))
+        self.journal.artifact("", "config.yaml")
+        self._write_checks()
+        write_rows(self.folds, len(self.table), self.folder / ROWS)
+        self.journal.artifact("", ROWS)
+        if code.dirty:
+            (self.folder / "code.diff").write_text(self.secrets.text(code.diff), encoding="utf-8")
+            self.journal.artifact("", "code.diff")
+
+    def _write_checks(self) -> None:
+        found = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
+        text = json.dumps(found, indent=1, ensure_ascii=False)
+        (self.folder / "checks.json").write_text(text + "\n", encoding="utf-8")
+        self.journal.artifact("", "checks.json")
+
+    def opening(self, first: Experiment) -> None:
+        """Says what will be run, and what must not be missed about it."""
+        self.evaluator = first.evaluator
+        self.screen.opening(self.secrets.texts(facts(self.plan, first, self.folder)), first.trainer.monitor)
+        for note in [*self.start.notes, *notes(self.plan, first)]:
+            self.screen.note(self.secrets.text(note))
+
+    def page(self, fold: Fold) -> Page:
+        """Where one fold is written down."""
+        page = Page(
+            journal=self.journal,
+            screen=self.screen,
+            root=self.folder,
+            fold=fold,
+            folds=len(self.folds),
+            card=self._card.fold(fold) if len(self.folds) > 1 else {},
+            config=self.secrets.config,
+            keeper=self._keeper(fold),
+            past=self.start.past,
+            clock=lambda: self.seconds,
+            withheld=self.withheld,
+        )
+        if self.start.found is not None and fold.number == self.start.fold:
+            page.go_on(self.start.found.state)
+        self.pages.append(page)
+        return page
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the test rows are left alone for now.
+
+        Also where a fold was finished so, before the run was stopped: all are then tested together.
+        """
+        return (self.trial is not None and not self.trial.tests) or self.start.untested(self.folds)
+
+    def _keeper(self, fold: Fold) -> Keeper:
+        return Keeper(
+            self.folder / key_of(fold, len(self.folds)) / CHECKPOINTS,
+            self._checkpoints,
+            self._pace,
+            {"fold": fold.number, "digest": self._digest},
+            self.screen.note,
+            self.start.found if fold.number == self.start.fold else None,
+            earlier_digests(self.start.past, self.table),
+        )
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, over all the processes that it took."""
+        return time.perf_counter() - self._began
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status: End = "finished"
+        told = None
+        if error is not None:
+            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+            pruned = isinstance(error, Pruned)
+            status = "interrupted" if stopped else "pruned" if pruned else "failed"
+            told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
+            # As text, because another handler than ours would write the stack unmasked.
+            lines = [] if stopped or pruned else traceback.format_exception(error)
+            self.log.error("%s", "\n".join([told, self.secrets.text("".join(lines))]).rstrip())
+        try:
+            self._close(status, told)
+        finally:
+            self.screen.close()
+            self.journal.close()
+            close_log(self.log)
+
+    def _close(self, status: End, error: str | None) -> None:
+        # The scores first: a picture that fails, or a second Ctrl-C while MLflow is waited for, costs none.
+        self._count()
+        self.result = self._result(status, error, None)
+        self.result.write(self.folder / RESULT)
+        try:
+            self._write_packages()
+            self._sum_up(status)
+            for page in self.pages:
+                page.end(status, error)
+            # A trial waits for nobody: hundreds follow it.
+            link = self.tracking.link(self.folder, None if self.trial is None else 0.0)
+            if link is not None:
+                self.result = self._result(status, error, link)
+                self.result.write(self.folder / RESULT)
+            self.journal.artifact("", RESULT)
+            self._report()
+        finally:
+            self.journal.end("", status, error)
+        if status == "finished" and not self.withheld:
+            Done(self.folder).clear()
+        if self.trial is not None:
+            return
+        link = self.tracking.settle(self.folder) or link
+        if link is not None and link.trouble:
+            self.screen.note(link.trouble)
+        # What diverged or was not proved would only do so again.
+        stopped = status in ("interrupted", "failed") and not (error or "").startswith((DIVERGED, "Unproved"))
+        go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
+        self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link), go_on)
+
+    def _report(self) -> None:
+        """The page about the run; whatever goes wrong with it costs a line, and no result."""
+        silent = self.trial is not None and not self.trial.tests
+        if not self.cfg.report or silent or self.withheld:
+            return
+        try:
+            write_report(self.folder / REPORT, Logged(self.folder), self.table)
+        except Exception as error:
+            told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
+            self.screen.note(f"{REPORT} could not be written: {told}")
+        else:
+            self.journal.artifact("", REPORT)
+
+    def _pages_of(self, link: Link | None) -> str | None:
+        """What shows the run: a server shows its own pages, a database needs MLflow's."""
+        if link is None or link.run_id is None or not link.tracking_uri.startswith("sqlite:"):
+            return None
+        place = "" if self.cfg.outputs == "outputs" else f" --outputs {shlex.quote(self.cfg.outputs)}"
+        return self.secrets.text(f"python -m harness ui{place}")
+
+    def _write_packages(self) -> None:
+        lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]
+        (self.folder / "packages.txt").write_text("".join(lines), encoding="utf-8")
+        self.journal.artifact("", "packages.txt")
+
+    def _sum_up(self, status: End) -> None:
+        """All folds together: the parent's own scores, and the out-of-fold predictions in one file.
+
+        Those scores become points only when no fold can follow: of a run that goes on, MLflow would
+        have two.
+        """
+        if len(self.folds) > 1 and self.pages:
+            values = {name: summary["mean"] for name, summary in self._scores.items()}
+            pools = {name: s["pooled"] for name, s in self._scores.items() if "pooled" in s}
+            values |= {f"{name}_pooled": value for name, value in pools.items()}
+            values = self.start.past.fresh("", 0, values)
+            if status in OVER and values:
+                self.journal.metrics("", 0, values)
+            table_of_folds(self.pages).to_csv(self.folder / "folds.csv", index=False)
+            self.journal.artifact("", "folds.csv")
+        told = [page.told.frame for page in self.pages if page.told is not None]
+        if told:
+            together = pd.concat(told).sort_values("row", kind="stable")
+            together.to_csv(self.folder / "predictions.csv", index=False)
+            self.journal.artifact("", "predictions.csv")
+            for picture in draw(together, self.table.task, self.folder):
+                self.journal.artifact("", picture, "plots")
+
+    def _count(self) -> None:
+        """The scores of the folds that are done."""
+        self._scores = over_folds(self.pages)
+        measure = getattr(self.evaluator, "pool", None)
+        for name, value in pooled(self.pages, measure).items():
+            if name in self._scores:
+                self._scores[name]["pooled"] = value
+
+    def _result(self, status: End, error: str | None, link: Any) -> Result:
+        scores = self._scores
+        monitor = self.cfg.trainer.monitor
+        value = scores[monitor]["mean"] if monitor in scores else None
+        tracked = link and {name: getattr(link, name) for name in ("tracking_uri", "experiment", "run_id")}
+        return Result(
+            status=status,
+            objective={"name": monitor, "direction": direction(monitor), "value": value},
+            scores=scores,
+            folds=len(self.folds),
+            seconds=self.seconds,
+            seed=self.cfg.seed,
+            mlflow=tracked,
+            command=self.secrets.text(self.command),
+            error=error,
+        )
+
+
+def _yaml(config: dict[str, Any]) -> str:
+    """As OmegaConf writes it, which would first make a container of its own of it, for twice the time."""
+    dumper = get_omega_conf_dumper()
+    return str(
+        yaml.dump(config, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=dumper)
+    )
+
+
+def _where(link: Link | None) -> str | None:
+    """The line about MLflow on the screen."""
+    if link is None or link.run_id is None:
+        return None
+    return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"

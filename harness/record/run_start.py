@@ -1,0 +1,64 @@
+"""Start: where a run begins, and the command that continues it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.checkpoint.finished_folds import Outcome
+from harness.checkpoint.latest_checkpoint import Found
+from harness.core.fold import Fold
+from harness.runs.journal import Journal
+from harness.runs.run_history import Past
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins: in a fresh folder, or where an earlier process left it.
+
+    folder   of the run
+    journal  of an earlier process, claimed for this one; None for a fresh run
+    past     what that journal tells
+    named    whether the user named the run
+    lenient  whether settings were let pass that differ
+    notes    what the screen should say about it
+    done     what the finished folds came to, by number
+    fold     the number of the first that is not finished; None where all are
+    found    the checkpoint from which that fold goes on, or None
+    """
+
+    folder: Path
+    journal: Journal | None = None
+    past: Past = field(default_factory=Past)
+    named: bool = False
+    lenient: bool = False
+    notes: list[str] = field(default_factory=list)
+    done: dict[int, Outcome] = field(default_factory=dict)
+    fold: int | None = None
+    found: Found | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the earlier processes worked."""
+        return max(self.past.seconds, self.found.state["seconds"] if self.found else 0.0)
+
+    def untested(self, folds: Sequence[Fold]) -> bool:
+        """Whether an earlier process finished a fold and left its test rows alone."""
+        return any(
+            fold.number in self.done
+            and not any(name.startswith("test/") for name in self.done[fold.number].scores)
+            and any(part == "test" for part, _ in fold.parts())
+            for fold in folds
+        )
+
+    def next(self, folds: Sequence[Fold]) -> Fold:
+        """The first fold to train; the last one where nothing is left to train."""
+        return next((fold for fold in folds if fold.number not in self.done), folds[-1])
+
+
+def going_on(command: str, folder: Path) -> str:
+    """The command that goes on with the run in a folder."""
+    words = [word for word in shlex.split(command) if not word.startswith(("resume=", "resume.run="))]
+    return " ".join(shlex.quote(word) for word in [*words, f"resume={folder}"])

@@ -1,0 +1,97 @@
+"""Facts: what a run is about to do, a line each, for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.core.table import Table
+from harness.prepare.experiment import Experiment
+from harness.prepare.plan import Plan
+from harness.runtime.distributed import world
+
+
+def facts(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
+    """Data, split, model, trainer and folder in words, and what `auto` came to."""
+    lines = {
+        "data": data(plan),
+        "split": f"{str(plan.cfg.split._target_).rsplit('.', 1)[-1]}, {counted(len(plan.folds), 'fold')}",
+        "guard": _guard(plan),
+        "load": first.loaders.how,
+        "cache": ", ".join(plan.cache.used),
+        "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
+        "trainer": f"{type(first.trainer).__name__}, {counted(first.trainer.budget.epochs, 'epoch')} "
+        f"on {first.trainer.device}{f', {world()} processes' if world() > 1 else ''}",
+        "pretrain": _pretrain(first.before),
+        "folder": str(folder),
+        "auto": ", ".join(f"{key}={value}" for key, value in plan.chosen.items()),
+    }
+    if lines["cache"]:
+        lines["cache"] += f", from {plan.cfg.data.cache.folder} (data.cache=off reads anew)"
+    return {name: line for name, line in lines.items() if line}
+
+
+def _pretrain(before: Experiment | None) -> str:
+    if before is None:
+        return ""
+    rows = counted(len(before.fold.train), "row")
+    return f"{type(before.trainer).__name__}, {counted(before.trainer.budget.epochs, 'epoch')} on {rows}"
+
+
+def data(plan: Plan) -> str:
+    """Rows, features, target, groups, and how many rows carry no label."""
+    table, task = plan.table, plan.table.task
+    target = f"{task.kind} target {', '.join(table.target)}" if task.labelled else "no target"
+    if task.classification:
+        target += f", {len(task.classes)} classes"
+    words = [table.name, f"{len(table):,} rows", _features(table), target]
+    if table.group is not None:
+        words.append(f"{table.frame[table.group].nunique():,} groups by {table.group}")
+    unlabelled = len(table) - int(table.labelled.sum())
+    if task.labelled and unlabelled:
+        words.append(f"{unlabelled:,} rows unlabelled")
+    return ", ".join(words)
+
+
+def _features(table: Table) -> str:
+    if table.array is not None and table.kind != "table":
+        return f"{table.kind}s of {' x '.join(map(str, table.array.shape[1:]))}"
+    if table.array is not None:
+        return counted(table.array.shape[1], "feature")
+    if table.kind == "image" and table.shape is None:
+        return "images"  # which are decoded as they are needed
+    return counted(len(table.features), "feature")
+
+
+def _guard(plan: Plan) -> str:
+    if not plan.findings or plan.cfg.split.get("guard") == "off":
+        return "off" if plan.cfg.split.get("guard") == "off" else ""
+    warnings = [finding.check for finding in plan.findings if finding.severity == "warning"]
+    checked = counted(len(plan.findings), "check")
+    return f"{checked}, {counted(len(warnings), 'warning')}" if warnings else f"{checked}, no leak seen"
+
+
+def notes(plan: Plan, first: Experiment) -> Iterator[str]:
+    """What the reader must not miss before the training starts."""
+    for finding in plan.findings:
+        if finding.severity == "warning":
+            yield finding.sentence
+    if plan.cache.trouble is not None:
+        yield plan.cache.trouble
+    yield from first.notes
+    targets = first.loaders.train.targets
+    if (
+        plan.cfg.data.load.get("sampler") is not None
+        and targets is not None
+        and not targets.is_floating_point()
+    ):
+        unlabelled = int((targets < 0).sum())
+        if unlabelled:
+            yield f"data.load.sampler draws by class: {counted(unlabelled, 'unlabelled row')} are never drawn"
+    if first.loaders.valid is None:
+        yield "no validation rows (split.valid=0): the last epoch is kept, not the best"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 fold`, `178 folds`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

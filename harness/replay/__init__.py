@@ -1,0 +1,1 @@
+"""Stored runs used again: evaluated on other rows, or run once more."""

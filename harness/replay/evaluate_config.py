@@ -1,0 +1,143 @@
+"""Config: the configuration of an evaluation, which is that of the run but for where the rows come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from harness.bundle.bundle import Bundle
+from harness.config.compose import as_typed, check_choices, compose_words
+from harness.core.errors import UserError, near
+from harness.runs.stored_run import EVALUATED, Logged
+from harness.runtime.redact import MASK
+from harness.runtime.secret_values import leaves
+
+GROUPS = ("data/extract", "data/load", "evaluate", "tracking")
+"""Groups of which an evaluation may take another choice."""
+
+_OPEN = ("data.extract", "data.load", "data.cache", "evaluate", "tracking", "tags")
+_KEYS = ("name", "outputs", "report", "trainer.device")
+"""Settings, or groups of them, that an evaluation may change; the others are in the weights."""
+
+_ROLES = ("kind", "shape", "target", "id", "time")
+"""What a model is trained to read and to predict: of another source it is the same unless said otherwise."""
+
+
+def configured(logged: Logged, bundle: Bundle, words: Sequence[str], outputs: str) -> DictConfig:
+    """The stored configuration with the words of the command line applied.
+
+    A choice of a group comes from a fresh composition, a value alone changes the stored one. Roles of columns
+    that a new source leaves open are those of the run.
+
+    Args:
+        outputs: where the evaluation goes, unless a word says otherwise.
+
+    Raises:
+        UserError: a word is about something that an evaluation cannot change, or names no setting.
+        hydra.errors.HydraException: there is no such choice, or a word is not in Hydra's grammar.
+    """
+    cfg: DictConfig = logged.config.copy()
+    own = [word for word in words if word != "evaluate=auto"]  # the run's own evaluation is it already
+    values = _apply(cfg, [as_typed(word) for word in own])
+    if "data.extract" in values:
+        _take_roles(cfg, bundle, values)
+    _place(cfg, str(values.get("outputs", outputs)), values)
+    with open_dict(cfg):
+        cfg.name = values.get("name") or f"evaluate-{logged.name}"
+        cfg.resume = {"run": None, "allow": []}
+        cfg.production = {"ensemble": False, "refit": False}
+        cfg.tags[EVALUATED] = logged.mlflow_id or logged.label
+        cfg.tags["evaluated.folder"] = str(logged.folder)
+    _require_known(cfg, ["data.extract", "tracking", "evaluate", "data.load"])
+    return cfg
+
+
+def _apply(cfg: DictConfig, words: list[str]) -> dict[str, Any]:
+    """Changes the configuration in place; what was given, by key: a choice by the key of its group."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    check_choices(words)
+    parsed = OverridesParser.create().parse_overrides(words)
+    for override in parsed:
+        if override.is_delete() or override.is_sweep_override():
+            _refuse(str(override.input_line), "it takes KEY=VALUE or GROUP=CHOICE")
+        _require_open(str(override.key_or_group), str(override.input_line))
+    chosen = {o.key_or_group.replace("/", "."): o for o in parsed if o.key_or_group in GROUPS}
+    if chosen:
+        fresh = compose_words([str(override.input_line) for override in chosen.values()])
+        for key in chosen:
+            OmegaConf.update(cfg, key, OmegaConf.select(fresh, key), merge=False, force_add=True)
+    given: dict[str, Any] = {key: override.value() for key, override in chosen.items()}
+    for override in parsed:
+        if override.key_or_group not in GROUPS:
+            _set(cfg, override.key_or_group, override.value(), override.is_add())
+            given[override.key_or_group] = override.value()
+    return given
+
+
+def _require_open(key: str, word: str) -> None:
+    if key in GROUPS or key in _KEYS or any(key.startswith(f"{group}.") for group in _OPEN):
+        return
+    if key == "data.cache":
+        return
+    allowed = ", ".join([*GROUPS, "name", "outputs", "tags", "report", "trainer.device"])
+    _refuse(word, f"what was trained stays as it is, and {allowed} alone can be given")
+
+
+def _refuse(word: str, why: str) -> NoReturn:
+    raise UserError(
+        f"{word} cannot be part of an evaluation: {why}; for another training leave out `evaluate`."
+    )
+
+
+def _set(cfg: DictConfig, key: str, value: Any, add: bool) -> None:
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    known = list(node) if isinstance(node, DictConfig) else []
+    if name not in known and not add and not parent.startswith("tags"):
+        raise UserError(f"the run has no setting {key}; {near(name, [str(entry) for entry in known])}")
+    OmegaConf.update(cfg, key, value, merge=False, force_add=True)
+
+
+def _take_roles(cfg: DictConfig, bundle: Bundle, given: dict[str, Any]) -> None:
+    """Roles that the new source has no word about."""
+    source = cfg.data.extract
+    known = {
+        "kind": bundle.kind,
+        "shape": None if bundle.image is None else list(bundle.image),
+        "target": list(bundle.task.columns or bundle.task.classes) if bundle.task.several else None,
+        "id": bundle.id,
+        "time": bundle.time,
+    }
+    if not bundle.task.several:
+        known["target"] = bundle.config["data"]["extract"].get("target")
+    for name in _ROLES:
+        # A source of tables in general says "table"; one of a certain data set knows better.
+        left_open = name in source and source[name] in (None, "table")
+        if left_open and f"data.extract.{name}" not in given and known[name] is not None:
+            source[name] = known[name]
+
+
+def _place(cfg: DictConfig, outputs: str, given: dict[str, Any]) -> None:
+    """Everything that lay in the outputs folder of the run lies in that of the evaluation."""
+    old = str(cfg.outputs)
+    cfg.outputs = outputs
+    if "outputs" in cfg.tracking and "tracking.outputs" not in given:
+        cfg.tracking.outputs = outputs
+    cache = cfg.data.cache
+    if isinstance(cache, DictConfig) and cache.get("folder") == f"{old}/cache":
+        cache.folder = f"{outputs}/cache"
+
+
+def _require_known(cfg: DictConfig, places: list[str]) -> None:
+    """Whether no secret is asked for that was never stored."""
+    for place in places:
+        plain: Any = OmegaConf.to_container(OmegaConf.select(cfg, place), resolve=False)
+        for key, value in leaves(plain):
+            if isinstance(value, str) and MASK in value:
+                raise UserError(
+                    f"{place}.{key} held a secret, which is never stored ({value}); give it anew with "
+                    f"{place}.{key}=VALUE."
+                )

@@ -1,0 +1,173 @@
+"""Rows: those of an evaluation, and those that the model was trained on, as the model takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from harness.bundle.bundle import Bundle
+from harness.bundle.raw_rows import ARRAY
+from harness.bundle.row_predictor import typed
+from harness.config.instantiate import build
+from harness.core.errors import UserError, refusing
+from harness.core.protocol import Load
+from harness.core.table import Table
+from harness.data.cache.cache import Cache
+from harness.prepare.data_pipeline import plain
+from harness.runs.fold_rows import ROWS
+from harness.runs.stored_run import Logged
+from harness.trainer.device import find_device
+
+TRAIN, TEST = 1, 3
+"""As `harness.runs.fold_rows` writes them."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The rows from which the models have their weights.
+
+    table  as it was trained on; None where it cannot be read any more
+    parts  (members, N) uint8 as `harness.runs.fold_rows.parts_of`: of each model that is asked; a refit has
+           learned            all rows
+    why    there is no table, in words
+    """
+
+    table: Table | None
+    parts: np.ndarray | None
+    why: str = ""
+
+    @property
+    def learned(self) -> np.ndarray:
+        """(n,) int64: the labelled rows that some member was fitted on."""
+        if self.table is None or self.parts is None:
+            return np.empty(0, dtype=np.int64)
+        rows: np.ndarray = np.flatnonzero((self.parts == TRAIN).any(axis=0))
+        return rows
+
+    @property
+    def untouched(self) -> np.ndarray:
+        """(n,) int64: the rows that were kept for the test of every member."""
+        if self.parts is None:
+            return np.empty(0, dtype=np.int64)
+        rows: np.ndarray = np.flatnonzero((self.parts == TEST).all(axis=0))
+        return rows
+
+
+def read_rows(cfg: DictConfig, bundle: Bundle, cache: Cache) -> Table:
+    """The rows of `data.extract` with the columns, types and task of the bundle.
+
+    Raises:
+        UserError: the source cannot be read, or lacks what the model needs.
+    """
+    table = cache.extract(plain(cfg.data.extract), build(cfg.data.extract, "data.extract"))
+    table = _as_trained(table, bundle)
+    transform: Any = build(cfg.data.transform, "data.transform")
+    if hasattr(transform, "arrange"):
+        load: Load = build(cfg.data.load, "data.load")
+        device = find_device(cfg.trainer.device)
+        with refusing("data.transform"):
+            table = cache.arrange(
+                plain(cfg.data.transform), transform, table, lambda size: load.holds(size, device)
+            )
+    vars(table)["task"] = bundle.task  # which these rows alone may not show: a class may be absent
+    return table
+
+
+def require_targets(table: Table, bundle: Bundle) -> None:
+    """Whether there is something to compare predictions with.
+
+    Raises:
+        UserError: there is no target column, or no row has a target.
+    """
+    if not bundle.task.labelled:
+        return
+    if not table.target:
+        raise UserError(
+            f"evaluate compares predictions with targets, and {table.name} has no target column; name "
+            f"it with "
+            "data.extract.target=COLUMN, or use predict."
+        )
+    if not table.labelled.any():
+        raise UserError(
+            f"evaluate compares predictions with targets, and no row of {table.name} has a value in "
+            f"{', '.join(table.target)}; give rows that have, or use predict."
+        )
+
+
+def trained_rows(logged: Logged, bundle: Bundle, members: list[int] | None, table: Table) -> Trained:
+    """What the models have learned from; `table` where it is the same data, else read once more.
+
+    Args:
+        members: numbers of the folds whose models are asked; None: a refit.
+        table: the rows of the evaluation.
+    """
+    digest = logged.tags.get("data.digest")
+    parts = _parts(logged, members)
+    if table.digest == digest:
+        return Trained(table, parts)
+    try:
+        with_secrets = logged.config.copy()
+        with_secrets.data.cache = "off"
+        first = read_rows(with_secrets, bundle, Cache(None))
+    except Exception as error:  # a source that is gone fails in its own words, whatever they are
+        return Trained(None, parts, f"they cannot be read any more ({' '.join(str(error).split())})")
+    if first.digest != digest:
+        return Trained(
+            None, parts, f"{first.name} has changed since (data.digest {digest}, now {first.digest})"
+        )
+    if parts is None:
+        return Trained(None, None, f"its {ROWS} is missing or damaged")
+    return Trained(first, parts)
+
+
+def _parts(logged: Logged, members: list[int] | None) -> np.ndarray | None:
+    try:
+        with np.load(logged.folder / ROWS) as stored:
+            numbers, parts = stored["number"], stored["parts"]
+    except (OSError, KeyError, ValueError):
+        return None
+    if members is None:
+        return np.where(parts.any(axis=0), TRAIN, 0).astype(np.uint8)[None]
+    found: np.ndarray = parts if len(numbers) == 1 else parts[np.isin(numbers, members)]
+    return found
+
+
+def _as_trained(table: Table, bundle: Bundle) -> Table:
+    """The table with the features of the bundle alone, in their order and types.
+
+    Raises:
+        UserError: one is missing or is of another kind.
+    """
+    if table.kind != bundle.kind:
+        raise UserError(
+            f"the model was trained on rows of kind {bundle.kind!r}, and {table.name} has rows of kind "
+            f"{table.kind!r}; set data.extract.kind={bundle.kind}, or choose other data."
+        )
+    if table.array is not None or ARRAY in bundle.columns:
+        found = None if table.array is None else table.array.shape[1:]
+        if found != bundle.array:
+            raise UserError(
+                f"the model was trained on {_shaped(bundle.array)}, and {table.name} gives {_shaped(found)}; "
+                "give rows as the source of the run gave them."
+            )
+        return table
+    missing = [name for name in bundle.columns if name not in table.frame.columns]
+    if missing:
+        raise UserError(
+            f"the model needs the {len(bundle.columns)} columns that it was trained on, and "
+            f"{table.name} lacks "
+            f"{len(missing)} of them, {missing[0]!r} first; give rows as the source of the run gave them."
+        )
+    frame = table.frame.copy(deep=False)
+    for name, kind in bundle.columns.items():
+        if name != bundle.id:
+            frame[name] = typed(frame[name], kind)
+    features = tuple(name for name in bundle.columns if name not in (bundle.id, bundle.time))
+    return replace(table, frame=frame, features=features, shape=bundle.image)
+
+
+def _shaped(shape: tuple[int, ...] | None) -> str:
+    return "columns" if shape is None else f"arrays of shape {shape}"

@@ -1,0 +1,148 @@
+"""Evaluate: a trained run scored on other rows; what it learned stays as it is, transform and weights.
+
+configured    the stored configuration with the words of the command line
+rows          the new table as the model takes it, and the rows that it was trained on
+exposure      which of them may be scored
+predicted     what model, fold or ensemble says of them
+record        a run of its own, with a tag that names the first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from secrets import token_hex
+
+import numpy as np
+
+from harness.bundle.bundle import read
+from harness.config.instantiate import build, check
+from harness.core.errors import UserError
+from harness.core.finding import Finding
+from harness.core.fold import Fold
+from harness.core.protocol import Evaluator
+from harness.prepare import data_pipeline
+from harness.prepare.plan import Plan
+from harness.record.run_record import Record
+from harness.record.run_start import Start
+from harness.record.startup_lines import data
+from harness.replay.evaluate_config import configured
+from harness.replay.evaluate_predictions import Outcome, scored
+from harness.replay.evaluate_rows import Trained, read_rows, require_targets, trained_rows
+from harness.replay.learned_rows import chosen_rows
+from harness.runs.bundle_files import FACTS
+from harness.runs.run_result import Result
+from harness.runs.stored_run import ENSEMBLE, REFIT, Logged
+from harness.runtime.isolation import restored
+from harness.runtime.stop_signals import Stop
+from harness.stages.score_fold import Assessment
+
+
+@restored()
+def evaluate(
+    logged: Logged,
+    words: Sequence[str],
+    outputs: str,
+    command: str = "",
+    together: bool = False,
+    everything: bool = False,
+) -> Result:
+    """Scores a run on other rows and gives what the `result.json` of that evaluation holds.
+
+    Args:
+        logged: the run, or one of its folds.
+        words: of the command line, see `harness.replay.evaluate_config.configured`.
+        outputs: below which the evaluation gets a folder, unless a word says otherwise.
+        command: what to type to repeat it.
+        together: all folds of the run as an ensemble, whatever else stands for it.
+        everything: of the run's own data, the rows that it learned from are scored too.
+
+    Raises:
+        UserError: words, rows and model do not fit each other; nothing is written then.
+    """
+    models, members = _models(logged, together)
+    bundle = read(models[0])
+    cfg = configured(logged, bundle, words, outputs)
+    check(cfg)
+    cache = data_pipeline.open_cache(cfg)
+    table = read_rows(cfg, bundle, cache)
+    require_targets(table, bundle)
+    trained = trained_rows(logged, bundle, members, table)
+    rows, findings = chosen_rows(logged, table, trained, everything)
+    evaluator: Evaluator = build(cfg.evaluate, "evaluate")
+    with Stop() as stop:
+        found = scored(cfg, models, table, rows, trained, evaluator)
+        stop.raise_if_asked()
+    none = np.empty(0, dtype=np.int64)
+    fold = Fold(0, none, none, rows)
+    plan = Plan(cfg, {}, table, [fold], [*findings, *_without_baselines(logged, trained)], cache)
+    told = _facts(plan, logged, len(models))
+    return _write(plan, command, found, evaluator, told)
+
+
+def _fresh(outputs: str) -> Path:
+    """A folder that no other run has: two may begin in one second."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path(outputs) / "runs" / f"{stamp}-{token_hex(2)}"
+
+
+def _models(logged: Logged, together: bool) -> tuple[list[Path], list[int] | None]:
+    """The bundles that are asked, and the folds that they were trained on; None: on all of them.
+
+    Raises:
+        UserError: there is none, or nothing says which.
+    """
+    if together and len(logged.models) > 1:
+        return list(logged.models.values()), list(logged.models)
+    if together:
+        raise UserError(
+            f"--ensemble puts the models of several folds together, and {logged.label} has "
+            f"{len(logged.models)}; leave it out."
+        )
+    model = logged.model
+    if model == logged.folder / REFIT:
+        return [model], None
+    if model == logged.folder / ENSEMBLE:
+        inside = [model / name for name in read(model).members]
+        return inside, [int(path.parent.parent.name.removeprefix("fold-")) for path in _kept(logged)]
+    number = next(number for number, path in logged.models.items() if path == model)
+    return [model], [number]
+
+
+def _kept(logged: Logged) -> list[Path]:
+    return sorted(logged.folder.glob(f"fold-*/model/{FACTS}"))
+
+
+def _without_baselines(logged: Logged, trained: Trained) -> list[Finding]:
+    if trained.table is not None and trained.parts is not None:
+        return []
+    told = f"no baselines: they follow from the rows that {logged.label} was trained on, and {trained.why}."
+    return [Finding("baselines", "warning", told)]
+
+
+def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, told: dict[str, str]) -> Result:
+    """Opens the record of the evaluation, and closes it with what was found."""
+    (fold,) = plan.folds
+    with Record(plan, Start(_fresh(plan.cfg.outputs)), command) as record:
+        record.evaluator = evaluator
+        record.screen.opening(record.secrets.texts({**told, "folder": str(record.folder)}))
+        for finding in plan.findings:
+            if finding.severity == "warning":
+                record.screen.note(record.secrets.text(finding.sentence))
+            else:
+                record.screen.fact("rows", record.secrets.text(finding.sentence))
+        page = record.page(fold)
+        page.begin()
+        Assessment([("test", found.scores)], found.said, found.picture).write(page, plan.table)
+        page.scores["model/parameters"] = float(found.parameters)
+        record.journal.metrics("", 0, page.scores)
+        page.end("finished", None)
+        record.screen.fold_scores(fold.number, page.scores)
+    return record.result
+
+
+def _facts(plan: Plan, logged: Logged, models: int) -> dict[str, str]:
+    """What is scored, a line each for the screen."""
+    of = f"{logged.label} ({logged.name})"
+    return {"evaluates": of if models == 1 else f"{of}, {models} models together", "data": data(plan)}

@@ -1,0 +1,244 @@
+"""Revise: the stored configuration of a run -> that of its rerun."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.bundle import allowlist
+from harness.config.auto_choices import chosen
+from harness.config.compose import CONF, automatic, choices, compose_words
+from harness.config.instantiate import target
+from harness.config.schema import PARTS
+from harness.core.errors import UserError
+from harness.replay.rerun_overrides import Words, has, path_of, set_values, without
+from harness.runs.stored_run import EVALUATED, Logged, changes
+from harness.runtime.redact import MASK
+from harness.runtime.secret_values import leaves
+
+_FOLLOW = ("model", "data/transform", "data/augment")
+"""Groups that `auto` chooses by the kind of the data and the trainer."""
+
+
+@dataclass(frozen=True)
+class Revised:
+    """What a rerun runs.
+
+    cfg      the configuration; what is left to `auto` needs the rows
+    before   the same without the user's words
+    filled   what the stored one lacked, by key, as today's defaults have it
+    notes    what else is not as it was stored, in sentences
+    """
+
+    cfg: DictConfig
+    before: DictConfig
+    filled: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+
+def revise(logged: Logged, words: Words, outputs: Path, allow: Sequence[str] = ()) -> Revised:
+    """The configuration of a run as it was stored, with what is changed of it.
+
+    Results follow from it alone; where the rerun lies, how it is resumed and what a sweep was told are those
+    of today.
+
+    Raises:
+        UserError: it names what it may not, a word does not fit it, or a secret is needed.
+    """
+    if EVALUATED in logged.tags:
+        of = Logged(Path(logged.tags["evaluated.folder"])).label
+        raise UserError(
+            f"{logged.label} is an evaluation of {of} and trained nothing; rerun that one, or repeat this "
+            f"one with its own command: {logged.tags.get('command', 'python -m harness evaluate')}."
+        )
+    stored = logged.config.copy()
+    OmegaConf.set_struct(stored, False)
+    foreign = allowlist.foreign(logged, outputs)
+    if foreign:
+        allowlist.check(without(stored, [*words.touched(), *allowlist.NOT_OURS]), allow)
+    ours = compose_words([])
+    notes = _settle(stored, ours, outputs, foreign)
+    reference = _as_chosen(stored, logged)
+    filled = _fill(stored, _settings_of_today(), "") | _fill_parts(stored, compose_words(reference))
+    before = stored.copy()
+    if words.groups:
+        _choose(stored, words, reference, logged)
+    set_values(stored, words.values)
+    _require_secrets(_plain(stored, ""))
+    return Revised(stored, before, filled, notes)
+
+
+def _settle(cfg: DictConfig, ours: DictConfig, outputs: Path, foreign: bool) -> list[str]:
+    """Puts what is of this command, and not of the run, into its place."""
+    old = cfg.get("outputs")
+    cfg.outputs = str(outputs)
+    for key in ("resume", "sweep"):
+        OmegaConf.update(cfg, key, _plain(ours, key), merge=False, force_add=True)
+    if foreign:
+        for key in ("tracking", "data.cache"):
+            OmegaConf.update(cfg, key, _plain(ours, key), merge=False, force_add=True)
+        return [
+            "its configuration was not made here: it is tracked and cached as a run of ours is by default."
+        ]
+    for key, tail in (("data.cache.folder", "/cache"), ("tracking.outputs", "")):
+        if has(cfg, key) and OmegaConf.select(cfg, key) == f"{old}{tail}":
+            OmegaConf.update(cfg, key, f"${{outputs}}{tail}", merge=False)
+    return []
+
+
+def _plain(cfg: DictConfig, key: str) -> Any:
+    """A node as a plain container, its references as they stand; "" is the whole."""
+    node = OmegaConf.select(cfg, key) if key else cfg
+    return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+
+
+def _as_chosen(cfg: DictConfig, logged: Logged) -> list[str]:
+    """Words that compose something as near to a stored configuration as our own choices come."""
+    words = []
+    inert = _inert(cfg)
+    for part in PARTS:
+        group = part.replace(".", "/")
+        node = OmegaConf.select(inert, part)
+        known = isinstance(node, DictConfig) and isinstance(node.get("_target_"), str)
+        name = chosen(inert, group) if known else None
+        if name in choices(group) and f"auto.{part}" not in logged.tags:
+            words.append(f"{group}={name}")
+    kind = OmegaConf.select(inert, "data.extract.kind")
+    return words if kind is None else [*words, f"++data.extract.kind={kind}"]
+
+
+def _inert(cfg: DictConfig) -> DictConfig:
+    """A copy that refers to nothing: a variable that is not set must not matter where a word replaces it."""
+
+    def still(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: still(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [still(value) for value in node]
+        return None if isinstance(node, str) and "${" in node else node
+
+    return OmegaConf.create({str(k): still(v) for k, v in dict(_plain(cfg, "")).items()})
+
+
+def _settings_of_today() -> DictConfig:
+    """What conf/config.yaml itself holds."""
+    content = OmegaConf.load(CONF / "config.yaml")
+    assert isinstance(content, DictConfig)
+    return OmegaConf.masked_copy(content, [str(k) for k in content if k not in ("defaults", "hydra")])
+
+
+def _fill(cfg: DictConfig, today: DictConfig, above: str) -> dict[str, Any]:
+    """Adds the settings that an earlier harness did not know."""
+    filled: dict[str, Any] = {}
+    content: Any = OmegaConf.to_container(today, resolve=False)
+    for name, value in content.items():
+        key = f"{above}{name}"
+        if not has(cfg, key):
+            OmegaConf.update(cfg, key, value, force_add=True)
+            filled |= dict(leaves(value, key))
+        elif isinstance(value, dict) and value and isinstance(OmegaConf.select(cfg, key), DictConfig):
+            filled |= _fill(cfg, today[name], f"{key}.")
+    return filled
+
+
+def _fill_parts(cfg: DictConfig, today: DictConfig) -> dict[str, Any]:
+    """Adds the arguments that a part now needs; one that has a default was perhaps left out on purpose."""
+    filled: dict[str, Any] = {}
+    for part in PARTS:
+        old, new = OmegaConf.select(cfg, part), OmegaConf.select(today, part)
+        if not (isinstance(old, DictConfig) and isinstance(new, DictConfig)):
+            continue
+        if "_target_" not in old or old["_target_"] != new.get("_target_"):
+            continue
+        content: Any = OmegaConf.to_container(new, resolve=False)
+        for name in _needed(old, part):
+            if name in content and name not in old:
+                OmegaConf.update(cfg, f"{part}.{name}", content[name], force_add=True)
+                filled |= dict(leaves(content[name], f"{part}.{name}"))
+    return filled
+
+
+def _needed(node: DictConfig, key: str) -> Iterator[str]:
+    try:
+        parameters = inspect.signature(target({"_target_": node["_target_"]}, key)).parameters
+    except ValueError:  # written in C
+        return
+    for name, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty:
+            yield name
+
+
+def _choose(cfg: DictConfig, words: Words, reference: list[str], logged: Logged) -> None:
+    """Puts the nodes of chosen groups in their places, and those that `auto` chooses by them."""
+    taken = [word for word in reference if word.partition("=")[0] not in _FOLLOW]
+    named = [str(override.input_line) for override in words.groups]
+    groups = [override.key_or_group for override in words.groups]
+    kept = [word for word in taken if word.partition("=")[0] not in groups]
+    if "data/extract" in groups:
+        kept = [word for word in kept if "data.extract.kind=" not in word]
+    before, now = automatic(taken, compose_words), automatic([*kept, *named], compose_words)
+    # What `auto` had chosen follows what is chosen now; another choice was the user's, and stays.
+    follow = [word for word in now if _followed(word, before, reference) and _group(word) not in groups]
+    own = [word for word in reference if _group(word) in _FOLLOW and _group(word) not in groups]
+    own = [word for word in own if _group(word) not in map(_group, follow)]
+    fresh = compose_words([*kept, *own, *named, *follow])
+    base = compose_words(reference)
+    _release(cfg, fresh, logged)
+    for override in words.groups:
+        node = None if override.package else OmegaConf.select(fresh, path_of(override))
+        if OmegaConf.is_config(node) or (override.package is None and has(cfg, path_of(override))):
+            OmegaConf.update(cfg, path_of(override), _plain(fresh, path_of(override)), merge=False)
+        else:
+            _differences(cfg, base, fresh)
+    for word in follow:
+        if word not in reference:
+            path = _group(word).replace("/", ".")
+            OmegaConf.update(cfg, path, _plain(fresh, path), merge=False)
+
+
+def _group(word: str) -> str:
+    return word.partition("=")[0]
+
+
+def _followed(word: str, before: Sequence[str], reference: Sequence[str]) -> bool:
+    """Whether the run had, in this group, what `auto` chose for it."""
+    return any(_group(other) == _group(word) and other in reference for other in before)
+
+
+def _release(cfg: DictConfig, fresh: DictConfig, logged: Logged) -> None:
+    """Leaves to `auto` once more what it had chosen from the rows, and the name that it made of them."""
+    if "auto.evaluate" in logged.tags:
+        OmegaConf.update(cfg, "evaluate", _plain(fresh, "evaluate"), merge=False)
+    for key in ("trainer.loss", "trainer.monitor"):
+        if f"auto.{key}" in logged.tags and has(cfg, key):
+            OmegaConf.update(cfg, key, "auto", merge=False)
+    inputs = logged.start["inputs"]
+    if inputs and str(cfg.get("name")).endswith(f"-{inputs[0]['name']}"):
+        cfg.name = None
+
+
+def _differences(cfg: DictConfig, base: DictConfig, fresh: DictConfig) -> None:
+    """Sets what a choice that has no place of its own sets."""
+    old: Any = OmegaConf.to_container(base, resolve=False)
+    new: Any = OmegaConf.to_container(fresh, resolve=False)
+    for key, (_, value) in changes(dict(leaves(old)), dict(leaves(new))).items():
+        if value != "absent":
+            OmegaConf.update(cfg, key, value, force_add=True)
+
+
+def _require_secrets(content: Any) -> None:
+    """A masked value is nobody's password.
+
+    Raises:
+        UserError: there is one.
+    """
+    masked = [key for key, value in leaves(content) if MASK in str(value)]
+    if masked:
+        keys = " ".join(f"{key}=VALUE" for key in masked)
+        what = f"{masked[0]} was" if len(masked) == 1 else f"{', '.join(masked)} were"
+        raise UserError(f"{what} secret, and secrets are never stored; give {keys}, or '${{oc.env:NAME}}'.")

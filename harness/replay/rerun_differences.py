@@ -1,0 +1,132 @@
+"""Differences: what is not as it was when a run was made, and whether its scores came out the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.console.text_format import Line, number, table
+from harness.runs.run_result import Result
+from harness.runs.stored_run import Logged, changes
+from harness.runtime import provenance
+
+_FIRST = (
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "timm",
+    "pytorch-metric-learning",
+    "safetensors",
+)
+"""Packages on which scores hang the most; those that differ are named first."""
+
+_MOST_NAMES = 6
+_CLOCK = "time/"
+"""Scores that a clock gives, which no two trainings share."""
+
+
+def surroundings(logged: Logged) -> Iterator[str]:
+    """A sentence for the code, the machine and the packages, where these differ."""
+    tags = logged.tags
+    yield from _code(logged, provenance.code(), tags)
+    machine = provenance.machine()
+    for key, what in {"python": "Python", "platform": "the platform", "cpus": "the number of CPUs"}.items():
+        if key in tags and tags[key] != machine[key]:
+            yield f"{what} was {tags[key]}, and is {machine[key]}"
+    if tags.get("command", "").startswith("torchrun"):
+        yield "it ran in several processes, and this is one: its scores come out the same to about 1e-5"
+    if not logged.packages:
+        yield "which packages it ran with is not known: it did not end, or its packages.txt is gone"
+    else:
+        yield from _packages(changes(logged.packages, provenance.packages()))
+
+
+def _code(logged: Logged, code: provenance.Code, tags: Mapping[str, str]) -> Iterator[str]:
+    now = code.commit or "not a git repository"
+    then = tags.get("git.commit", now)
+    if then != now:
+        yield f"the commit was {_short(then)}, and is {_short(now)}"
+    dirty = tags.get("git.dirty") == "true"
+    if dirty and not (code.dirty and then == now and _stored_diff(logged.folder) == code.diff):
+        yield "its code had uncommitted changes, which are in its code.diff"
+    if code.dirty and not (dirty and then == now and _stored_diff(logged.folder) == code.diff):
+        yield "the code has uncommitted changes now"
+
+
+def _short(commit: str) -> str:
+    return commit if " " in commit else commit[:10]
+
+
+def _stored_diff(folder: Path) -> str | None:
+    try:
+        return (folder / "code.diff").read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _packages(found: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    if found:
+        names = sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+        told = ", ".join(f"{name} {found[name][0]} -> {found[name][1]}" for name in names[:_MOST_NAMES])
+        more = len(names) - _MOST_NAMES
+        yield f"packages differ: {told}{f', and {more} more' if more > 0 else ''}"
+
+
+def data(logged: Logged, digest: str) -> str | None:
+    """A sentence where the data is not what it was."""
+    then = logged.tags.get("data.digest")
+    if then is None or then == digest:
+        return None
+    return f"the data has changed: its digest was {then}, and is {digest}"
+
+
+def side_by_side(old: Result, new: Result) -> list[Line]:
+    """A row per score of the test part, or of the valid one where there is no other: old, new, difference."""
+    shared = [name for name in new.scores if name in old.scores]
+    part = "test/" if any(name.startswith("test/") for name in shared) else "valid/"
+    rows = []
+    for name in shared:
+        if name.startswith(part):
+            before, after = old.scores[name]["mean"], new.scores[name]["mean"]
+            known = before is not None and after is not None
+            gap = ("0" if after == before else f"{after - before:+.1e}") if known else "-"
+            rows.append([(name, ""), (number(before), ""), (number(after), ""), (gap, "")])
+    return table(["score", "then", "now", "difference"], rows) if rows else []
+
+
+def unequal(old: Result, new: Result) -> dict[str, tuple[Any, Any]]:
+    """The scores that both have and that differ in any bit, of any fold; those of the clock left out."""
+    shared = [name for name in old.scores if name in new.scores and not name.startswith(_CLOCK)]
+    then, now = ({name: result.scores[name] for name in shared} for result in (old, new))
+    return changes(then, now)
+
+
+def verdict(old: Result, new: Result) -> str:
+    """One sentence on whether two results are equal to the last bit."""
+    shared = [name for name in old.scores if name in new.scores and not name.startswith(_CLOCK)]
+    differ = unequal(old, new)
+    if not differ:
+        return f"All {len(shared)} scores are equal to the last bit."
+    name, (then, now) = next(iter(differ.items()))
+    return (
+        f"{len(differ)} of {len(shared)} scores differ, the first of them {name}: "
+        f"{then['mean']!r} then, {now['mean']!r} now."
+    )
+
+
+def as_stored(result: Result) -> Result:
+    """A result as its file gives it back: what is undefined is None."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return replace(result, scores=plain(result.scores))

@@ -1,0 +1,151 @@
+"""Again: one logged run is made once more, as a run of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import setup_globals
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.compose import CONF, register_resolvers
+from harness.data.cache.command_scope import command as one_command
+from harness.prepare.plan import make_plan
+from harness.record.compatibility import bearing, below
+from harness.replay import rerun_differences
+from harness.replay.rerun_config import Revised, revise
+from harness.replay.rerun_overrides import read
+from harness.run import run
+from harness.runs.run_result import Result
+from harness.runs.stored_run import Logged, changes
+from harness.runtime.secret_values import Secrets, leaves
+
+_MOST_KEYS = 5
+_LEAVE_SCORES = ("name", "tags", "tracking")
+_ENDS = {"pruned": "pruned", "failed": "ended by a fault", "interrupted": "stopped"}
+
+
+@dataclass(frozen=True)
+class Again:
+    """What a rerun is asked for.
+
+    words    overrides of the stored configuration
+    outputs  where runs lie, the rerun among them
+    allow    packages that a configuration from elsewhere may name
+    dry      whether to stop before the training, with nothing written
+    command  what to type to repeat the rerun
+    """
+
+    words: Sequence[str]
+    outputs: Path
+    allow: Sequence[str] = ()
+    dry: bool = False
+    command: str = ""
+
+
+def rerun(logged: Logged, asked: Again, say: Callable[[str], None] = print) -> bool:
+    """Runs the stored configuration of a run, with its data version and seed, and compares the scores.
+
+    On the same code, packages, data and machine, these are the same to the last bit; what differs of that is
+    said before the training.
+
+    Args:
+        say: takes each line about it.
+
+    Returns:
+        False if nothing was changed and yet a score differs from the logged one.
+
+    Raises:
+        UserError: a word does not fit the run, or it cannot be made again; raised before anything is written.
+    """
+    words = read(asked.words)
+    old = logged.result
+    revised = revise(logged, words, asked.outputs, asked.allow)
+    folder = _fresh(asked.outputs) if words.folder is None else Path(words.folder)
+    with one_command(many=True):  # the rows are looked at first, and read once
+        plan = make_plan(revised.cfg)
+        digest = plan.table.digest
+        changed = _changed(revised, plan.cfg) if asked.words else {}
+        for line in _opening(logged, revised, changed, digest):
+            say(line)
+        if asked.dry:
+            say("It would run so; nothing was trained, and nothing is written.")
+            return True
+        new = run(revised.cfg, folder, command=asked.command, chosen=words.folder is not None)
+    same_data = digest == logged.tags.get("data.digest", digest)
+    told = "" if same_data else "the data is another"
+    if any(not below(key, _LEAVE_SCORES) for key in bearing(dict.fromkeys(changed, ""))):
+        told = "settings were changed"
+    return _compare(old, rerun_differences.as_stored(new), told, say)
+
+
+def _fresh(outputs: Path) -> Path:
+    """A folder of its own, named as that of any run."""
+    setup_globals()
+    register_resolvers()
+    pattern: Any = OmegaConf.load(CONF / "config.yaml").hydra.run
+    named = OmegaConf.create({"outputs": str(outputs), "run": pattern})
+    assert isinstance(named, DictConfig)
+    return Path(str(named.run.dir))
+
+
+def _changed(revised: Revised, cfg: DictConfig) -> dict[str, tuple[Any, Any]]:
+    """What the user's words came to, by key, as (old, new); of another part, what it is and not all of it."""
+    old, new = (dict(leaves(Secrets(config).config)) for config in (revised.before, cfg))
+    found = changes(old, new)
+    parts = [key.removesuffix("_target_") for key in found if key.endswith("._target_")]
+    return {
+        key: pair
+        for key, pair in found.items()
+        if not below(key, ("resume",))
+        and not any(key.startswith(part) and key != f"{part}_target_" for part in parts)
+    }
+
+
+def _opening(
+    logged: Logged, revised: Revised, changed: Mapping[str, tuple[Any, Any]], digest: str
+) -> Iterator[str]:
+    """What is run, and what must be known of it before: a line each."""
+    seed = revised.cfg.seed
+    yield f"Rerun of {logged.label} ({logged.name}) from its stored configuration, seed {seed}."
+    if changed:
+        told = [f"{key.removesuffix('._target_')} {old} -> {new}" for key, (old, new) in changed.items()]
+        yield f"Changed: {_first(told)}."
+    if revised.filled:
+        told = [f"{key}={value}" for key, value in revised.filled.items()]
+        yield f"! an earlier harness made it; today's defaults fill in {_first(told)}."
+    for note in revised.notes:
+        yield f"! {note}"
+    if logged.fold is not None:
+        yield f"! a rerun trains every fold, and not fold {logged.fold} alone."
+    if logged.result is None or logged.result.status != "finished":
+        ended = "has no end" if logged.result is None else f"was {_ENDS[logged.result.status]}"
+        yield f"! that run {ended}: its scores are not those of a whole run."
+    for difference in rerun_differences.surroundings(logged):
+        yield f"! {difference}."
+    other = rerun_differences.data(logged, digest)
+    if other is not None:
+        yield f"! {other}."
+
+
+def _first(told: Sequence[str]) -> str:
+    more = len(told) - _MOST_KEYS
+    return ", ".join(told[:_MOST_KEYS]) + (f", and {more} more" if more > 0 else "")
+
+
+def _compare(old: Result | None, new: Result, why_not: str, say: Callable[[str], None]) -> bool:
+    """Says both scores and, unless there is a reason not to ask, whether they are equal."""
+    if old is None or not old.scores:
+        say("There are no scores of that run to compare with.")
+        return True
+    for line in rerun_differences.side_by_side(old, new):
+        say("".join(part for part, _ in line).rstrip())
+    if old.status != "finished" or new.status != "finished":
+        why_not = why_not or "one of the two did not finish"
+    if why_not:
+        say(f"Not compared bit by bit: {why_not}.")
+        return True
+    say(rerun_differences.verdict(old, new))
+    return not rerun_differences.unequal(old, new)

@@ -1,0 +1,56 @@
+"""Environment: which code, which packages, which machine, which settings."""
+
+from __future__ import annotations
+
+import shlex
+
+import yaml
+
+from harness.console.text_format import duration
+from harness.report.html_markup import Section, code, facts, folded
+from harness.report.run_material import Material
+
+_MACHINE = ("python", "platform", "cpus")
+
+
+def environment(material: Material) -> Section:
+    """All of it as it was written down when the run began, and when it ended."""
+    tags, result = material.logged.tags, material.result
+    commit = tags.get("git.commit", "")
+    if tags.get("git.dirty") == "true":
+        commit += " and changes that were not committed (code.diff)"
+    entries = {
+        "commit": commit,
+        "branch": tags.get("git.branch", ""),
+        **{name: tags.get(name, "") for name in _MACHINE},
+        "took": "" if result is None else duration(result.seconds),
+        "seed": material.config.get("seed", ""),
+        "MLflow run": material.logged.mlflow_id or "not tracked (yet)",
+        "MLflow store": "" if result is None or result.mlflow is None else result.mlflow["tracking_uri"],
+        "report by": "python -m harness report " + shlex.quote(material.logged.label),
+    }
+    body = facts(entries)
+    typed = _typed("" if result is None else result.command)
+    if typed:
+        body += "<h3>What was chosen on the command line</h3>" + facts(typed)
+    auto = {key.removeprefix("auto."): value for key, value in tags.items() if key.startswith("auto.")}
+    if auto:
+        body += "<h3>What auto came to</h3>" + facts(auto)
+    if material.config:
+        whole = yaml.safe_dump(material.config, sort_keys=False, allow_unicode=True)
+        body += folded("the whole configuration", code(whole))
+    packages = material.logged.packages
+    if packages:
+        lines = "\n".join(f"{name}=={version}" for name, version in packages.items())
+        body += folded(f"{len(packages)} packages", code(lines))
+    return Section("Environment", "", body)
+
+
+def _typed(command: str) -> dict[str, str]:
+    """The overrides of a command line: key -> value."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return {}
+    pairs = (word.partition("=") for word in words if "=" in word and not word.startswith("--"))
+    return {key: value for key, _, value in pairs}

@@ -1,1 +1,0 @@
-"""Rerun: a run that was made before, made again from what it left behind."""

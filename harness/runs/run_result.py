@@ -1,0 +1,162 @@
+"""Summary: scores over folds, and `result.json`, the one file that scripts read."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.core.errors import UserError
+
+SCHEMA = 1
+
+Status = Literal["finished", "pruned", "failed", "interrupted"]
+Summary = dict[str, Any]
+"""{"mean", "std", "ci95": [low, high], "folds": [...]}: what `summarise` gives; a test score of several
+folds also has "pooled", the score of all out-of-fold predictions together."""
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """One score over the folds: mean, sample standard deviation, 95 % interval of the mean.
+
+    The interval is Student's t with k - 1 degrees of freedom. Folds share training rows, so it is
+    narrower than that of k independent studies would be. A fold on which the score is undefined
+    (NaN) stays in `folds` and is left out of the rest; with fewer than two others `std` and `ci95`
+    are None, with none the mean is NaN.
+    """
+    folds = [float(value) for value in values]
+    defined = [value for value in folds if not math.isnan(value)]
+    mean = math.fsum(defined) / len(defined) if defined else math.nan
+    if len(defined) < 2:
+        return {"mean": mean, "std": None, "ci95": None, "folds": folds}
+    if not all(map(math.isfinite, defined)):
+        return {"mean": mean, "std": math.nan, "ci95": [math.nan, math.nan], "folds": folds}
+    std = statistics.stdev(defined, mean)
+    half = student_t(len(defined) - 1) * std / math.sqrt(len(defined))
+    return {"mean": mean, "std": std, "ci95": [mean - half, mean + half], "folds": folds}
+
+
+def student_t(freedom: int, confidence: float = 0.95) -> float:
+    """The t with P(|T| <= t) = `confidence` for whole degrees of freedom.
+
+    Bisection on the angle atan(t / sqrt(freedom)), in which that probability is a finite sum:
+    scipy would cost a quarter of a second of start-up for this one number.
+    """
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
+    return math.sqrt(freedom) * math.tan((low + high) / 2)
+
+
+def _within(angle: float, freedom: int) -> float:
+    """P(|T| <= sqrt(freedom) tan(angle)): Abramowitz and Stegun, 26.7.3 and 26.7.4."""
+    cosine = math.cos(angle)
+    odd = freedom % 2
+    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
+    for index in range(1 + odd, freedom, 2):
+        total += term
+        term *= cosine**2 * index / (index + 1)
+    inside = math.sin(angle) * total
+    return 2 / math.pi * (angle + inside) if odd else inside
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run came to: exactly the keys of `result.json`.
+
+    status      "finished", "pruned", "failed" or "interrupted"
+    objective   {"name", "direction", "value"}, or None where a run ended before it had one
+    scores      by full name ("test/accuracy"), each as `summarise` gives it
+    folds       how many folds ran
+    seconds     wall time
+    mlflow      {"tracking_uri", "experiment", "run_id"}, or None without tracking
+    command     what to type to repeat the run
+    error       one line, or None
+    objectives  each like `objective`, in a run that has several; else None, and not in the file
+    """
+
+    schema: int = SCHEMA
+    status: Status
+    objective: dict[str, Any] | None = None
+    scores: dict[str, Summary] = field(default_factory=dict)
+    folds: int = 0
+    seconds: float = 0.0
+    seed: int | None = None
+    mlflow: dict[str, str] | None = None
+    command: str = ""
+    error: str | None = None
+    objectives: list[dict[str, Any]] | None = None
+
+    def write(self, path: Path) -> None:
+        """As `write_json` does."""
+        content = asdict(self)
+        if self.objectives is None:
+            del content["objectives"]
+        write_json(path, content)
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """The result of an earlier run; undefined numbers come back as None.
+
+        Raises:
+            FileNotFoundError: there is none.
+            UserError: written by a later harness, or no result at all.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            schema = content["schema"]
+        except (ValueError, TypeError, KeyError):
+            raise UserError(f"{path} is no result of a run; name the folder of a run.") from None
+        if schema != SCHEMA:
+            raise UserError(
+                f"{path} has schema {schema}, and this harness reads schema {SCHEMA}; "
+                "read it with the version that wrote it."
+            )
+        known = {entry.name for entry in fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in known})
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Strict JSON, NaN and infinities as null; the file appears whole or stays as it was.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    text = json.dumps(_strict(content), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file that appears whole or stays as it was, also after a power cut.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _strict(value: Any) -> Any:
+    """`value` with plain numbers only, and None where a number is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    if hasattr(value, "item"):  # a number of numpy or torch
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,37 @@
+"""Log: what libraries log or warn of while a run lasts, in its folder and masked."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from harness.runtime.secret_values import Secrets
+
+
+class _Masked(logging.Formatter):
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._secrets.text(super().format(record))
+
+
+def open_log(path: Path, secrets: Secrets) -> logging.Logger:
+    """Everything that is logged or warned of while the run lasts goes to its `run.log`, masked."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(_Masked(secrets))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    log = logging.getLogger("harness")
+    log.setLevel(logging.INFO)
+    return log
+
+
+def close_log(log: logging.Logger) -> None:
+    logging.captureWarnings(False)
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h.formatter, _Masked)]:
+        root.removeHandler(handler)
+        handler.close()

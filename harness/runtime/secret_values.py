@@ -1,0 +1,145 @@
+"""What must never be written: passwords, tokens, and every value that came from the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.runtime.redact import MASK, mask_urls, passwords, secret_name
+
+SHORTEST = 4
+"""A shorter secret is masked where it stands in the configuration, but not searched for in free text,
+where it would hit innocent words."""
+
+_FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*(?P<name>[^\s,{}]+)")
+
+_REFERENCE = r"\$\{\s*oc\.env[^{}]*\}"
+
+_WITHIN_A_VALUE = re.compile(
+    r"[{,]\s*(?P<q>['\"]?)(?P<name>[\w.-]+)(?P=q)\s*:\s*(?P<value>'[^']*'|\"[^\"]*\"|[^,{}\s][^,{}]*)"
+)
+"""`{name: value, …}`, which Hydra takes on the command line."""
+
+
+class Secrets:
+    """Knows the secrets of a command line and its configuration, and keeps them out of what is written.
+
+    `config` is the configuration as a plain container: resolved, except that a value from the
+    environment stays as its `${oc.env:…}`, and passwords in URLs and the values of keys named like
+    secrets are `***`. `text` does the same to any sentence.
+
+    Args:
+        cfg: the configuration; None while there is none yet.
+        words: of the command line, which may hold secrets that the configuration does not.
+    """
+
+    def __init__(self, cfg: DictConfig | None, words: list[str] | None = None) -> None:
+        self._known: dict[str, str] = {}
+        for word in words or []:
+            self._learn_word(word)
+        self.config: dict[str, Any] = {} if cfg is None else self._container(cfg, None)
+        # A secret may have been copied into another value by an interpolation.
+        self.config = self._scrub(self.config)
+
+    def text(self, text: str) -> str:
+        """`text` with every known secret and every password in a URL masked."""
+        values = sorted(self._known, key=len, reverse=True)
+        # One pass, in which a reference to the environment stands for itself.
+        found = re.compile("|".join([_REFERENCE, *map(re.escape, values)]))
+        text = found.sub(lambda match: self._known.get(match[0], match[0]), text)
+        return mask_urls(text)
+
+    def texts(self, node: Any) -> Any:
+        """A plain container with `text` done to every text in it."""
+        if isinstance(node, dict):
+            return {key: self.texts(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self.texts(value) for value in node]
+        return self.text(node) if isinstance(node, str) else node
+
+    def _learn_word(self, word: str) -> None:
+        """What stands behind a key named like a secret, and what the word takes from the environment.
+
+        The key may stand within the value, as in `+data.extract.headers={authorization: …}`.
+        """
+        key, _, value = word.partition("=")
+        if secret_name(key.lstrip("+~").rsplit(".", 1)[-1]) and "${" not in value:
+            self._learn(value.strip("'\""), MASK)
+        for found in _WITHIN_A_VALUE.finditer(value):
+            if secret_name(found["name"]) and "${" not in found["value"]:
+                self._learn(found["value"].strip("'\""), MASK)
+        self._learn_urls(word)
+        self._learn_environment(word)
+
+    def _learn(self, value: Any, shown: str) -> None:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return
+        if len(str(value)) >= SHORTEST:
+            self._known[str(value)] = shown
+
+    def _learn_environment(self, raw: str) -> bool:
+        """Whether any of the variables in `raw` is set; a default is no secret."""
+        names = [found["name"] for found in _FROM_ENVIRONMENT.finditer(raw)]
+        for name in names:
+            self._learn(os.environ.get(name), f"${{oc.env:{name}}}")
+        return any(name in os.environ for name in names)
+
+    def _learn_whole(self, parent: Any, key: Any, raw: str) -> None:
+        """What the text around the variables, or a resolver, made of their values."""
+        try:
+            self._learn(parent[key], raw)
+        except OmegaConfBaseException:
+            return  # a variable that is not set is reported by whoever needs its value
+
+    def _learn_urls(self, text: str) -> None:
+        for password in passwords(text):
+            self._learn(password, MASK)
+
+    def _container(self, node: Any, raw: Any, secret: bool = False) -> Any:
+        """`raw` is the node with its references, if it is a plain container already."""
+        if not isinstance(raw, dict | list):
+            raw = OmegaConf.to_container(node, resolve=False)
+        if isinstance(node, ListConfig):
+            return [self._leaf(node, position, raw[position], secret) for position in range(len(node))]
+        return {str(key): self._leaf(node, key, raw[key], secret or secret_name(str(key))) for key in node}
+
+    def _leaf(self, parent: Any, key: Any, raw: Any, secret: bool) -> Any:
+        if isinstance(raw, str) and _FROM_ENVIRONMENT.search(raw):
+            if self._learn_environment(raw):
+                self._learn_whole(parent, key, raw)
+            return raw
+        value = parent[key]
+        if isinstance(value, DictConfig | ListConfig):
+            return self._container(value, raw, secret)
+        if secret and value is not None and not isinstance(value, bool):
+            self._learn(value, MASK)
+            return MASK
+        if isinstance(value, str):
+            self._learn_urls(value)
+        return value
+
+    def _scrub(self, node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: self._scrub(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self._scrub(value) for value in node]
+        if isinstance(node, str) and not _FROM_ENVIRONMENT.search(node):
+            return self.text(node)
+        return node
+
+
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of a plain container with its dotted key: what is logged as a parameter."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(node, list) and any(isinstance(item, dict | list) for item in node):
+        for position, value in enumerate(node):
+            yield from leaves(value, f"{prefix}.{position}")
+    else:
+        yield prefix, node

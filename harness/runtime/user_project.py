@@ -1,0 +1,106 @@
+"""Project: the user's own folder, which the `[tool.harness]` table of its pyproject.toml names."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UserError, near
+
+_FILE = "pyproject.toml"
+_KEYS = ("allow", "conf")
+
+
+@dataclass(frozen=True)
+class Project:
+    """What stands in `[tool.harness]`.
+
+    root   the folder of the pyproject.toml, in which the user's own package lies
+    conf   the folder of the user's own yaml files; None: there is none
+    allow  packages that a configuration from elsewhere may name, see `harness.bundle.allowlist`
+    """
+
+    root: Path
+    conf: Path | None
+    allow: tuple[str, ...] = ()
+
+
+def find(start: Path | None = None) -> Project | None:
+    """The nearest folder, from `start` (the current one) upwards, that has such a table; None: none has.
+
+    Raises:
+        UserError: the table is not as it must be.
+    """
+    place = (start or Path.cwd()).absolute()
+    for folder in (place, *place.parents):
+        table = _table(folder / _FILE)
+        if table is not None:
+            return Project(folder, _conf(folder, table), _allow(folder, table))
+    return None
+
+
+def enter() -> None:
+    """Makes the package of the current project importable, installed or not.
+
+    `python -m` has the current folder on its path already; the console script and a folder further down
+    have not. Last of all, so that no file of the project takes the place of a library.
+
+    Raises:
+        UserError: as `find`.
+    """
+    project = find()
+    if project is not None and str(project.root) not in sys.path:
+        sys.path.append(str(project.root))
+
+
+def _table(file: Path) -> dict[str, Any] | None:
+    try:
+        state = file.stat()
+        return _read(file, state.st_mtime_ns, state.st_size)
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+@lru_cache(maxsize=64)  # every composition asks
+def _read(file: Path, changed: int, size: int) -> dict[str, Any] | None:
+    text = file.read_text(encoding="utf-8")
+    if "harness" not in text:  # somebody else's, sound or not
+        return None
+    try:
+        table = tomllib.loads(text).get("tool", {}).get("harness")
+    except (tomllib.TOMLDecodeError, AttributeError) as fault:
+        raise UserError(f"{file} cannot be read as TOML: {fault}; mend it.") from None
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise UserError(f"tool.harness of {file} must be a table, got {table!r}; write [tool.harness].")
+    for key in table:
+        if key not in _KEYS:
+            raise UserError(f"[tool.harness] of {file} has no key {key!r}; {near(key, _KEYS)}")
+    return table
+
+
+def _conf(folder: Path, table: dict[str, Any]) -> Path | None:
+    named = table.get("conf")
+    if named is None:
+        return None
+    if not isinstance(named, str) or not (folder / named).is_dir():
+        raise UserError(
+            f"conf in [tool.harness] of {folder / _FILE} must name a folder of yaml files beside it, "
+            f"got {named!r}; make that folder, or mend the line."
+        )
+    return folder / named
+
+
+def _allow(folder: Path, table: dict[str, Any]) -> tuple[str, ...]:
+    allow = table.get("allow", [])
+    if not isinstance(allow, list) or not all(isinstance(word, str) for word in allow):
+        raise UserError(
+            f"allow in [tool.harness] of {folder / _FILE} must be a list of packages, got {allow!r}; "
+            'write allow = ["my_package"].'
+        )
+    return tuple(allow)

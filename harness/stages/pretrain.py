@@ -1,0 +1,103 @@
+"""Train: the pre-training of one fold, whose weights the fold's own training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from harness.checkpoint.checkpoint_manager import Keeper
+from harness.core.errors import Pruned
+from harness.core.progress import Progress
+from harness.core.scores import Scores
+from harness.core.table import Table
+from harness.prepare.experiment import Experiment
+from harness.record.fold_record import MOST_MODELS, Page
+from harness.runtime.secret_values import Secrets
+from harness.runtime.stop_signals import Stop
+
+FOLDER = "pretrain"
+"""Below the fold's own: the model that was learned, and checkpoints until the fold is over."""
+
+_LINES = 5
+"""A pre-training says so often how far it is."""
+
+Evaluate = Callable[[Experiment], Iterable[tuple[str, Scores]]]
+
+
+@contextmanager
+def pretrained(experiment: Experiment, table: Table, page: Page, stop: Stop) -> Iterator[None]:
+    """Within it, the fold's model has what its pre-training learned, where there is one.
+
+    The curves are scores `pretrain/…` of the fold's run. A run that goes on after a stop goes on with the
+    pre-training too: its last checkpoint stays until the fold is over, so that what follows it starts from
+    the same weights and the same random numbers.
+    """
+    before = experiment.before
+    if before is None:
+        yield
+        return
+    keeper = _train(before, page, stop)
+    experiment.model.load_state_dict(before.model.state_dict())
+    if page.folds == 1 or page.fold.number < MOST_MODELS:
+        before.save(page.folder / FOLDER / "model", table, Secrets(before.cfg).config)
+    try:
+        yield
+    except Pruned:  # nobody goes on with it
+        keeper.finish(False)
+        raise
+    keeper.finish(False)
+
+
+def _train(before: Experiment, page: Page, stop: Stop) -> Keeper:
+    trainer = before.trainer
+    keeper, state = page.keeper.below(FOLDER)
+    with stop.kindly(), keeper.pace:
+        begun = None if state is None else state["trainer"]
+        steps = trainer.fit(
+            before.model, before.loaders, before.augment, before.judge, stop, begun, keeper.pace.due
+        )
+        for progress in steps:
+            last = progress.whole and progress.epoch == progress.epochs
+            keeper.see(progress, partial(_state, progress), stopping=stop() or last)
+            if progress.whole:
+                _tell(progress, page, trainer.monitor)
+    stop.raise_if_asked()
+    return keeper
+
+
+def _state(progress: Progress) -> dict[str, Any]:
+    """As `harness.record.fold_record` keeps it: a checkpoint of either can be the weights of another run."""
+    return {"trainer": progress.state()}
+
+
+def _tell(progress: Progress, page: Page, monitor: str) -> None:
+    """An epoch's scores to the journal, and some to the screen."""
+    values = {f"{FOLDER}/{name}": value for name, value in progress.scores.items()}
+    if page.alone and not page.past.has(page.key, progress.epoch, values):
+        page.journal.metrics(page.key, progress.epoch, values)
+    if progress.epoch % max(1, progress.epochs // _LINES) == 0 or progress.epoch == progress.epochs:
+        told = [
+            f"{name} {progress.scores[name]:.4f}"
+            for name in ("train/loss", monitor)
+            if name in progress.scores
+        ]
+        page.screen.fact(FOLDER, ", ".join([f"epoch {progress.epoch} of {progress.epochs}", *told]))
+
+
+def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator[tuple[str, Scores]]:
+    """What the same training comes to without the pre-training, as scores `…_scratch`, where asked for.
+
+    The rows, the seed and so the random weights are those that the run without `pretrain.words` has.
+    """
+    if experiment.scratch is None:
+        return
+    twin = experiment.scratch()
+    with stop.kindly():
+        for _ in twin.trainer.fit(twin.model, twin.loaders, twin.augment, twin.judge, stop):
+            pass
+    stop.raise_if_asked()
+    for part, scores in evaluate(twin):
+        own = {name: scores.values[name] for name in twin.evaluator.names if name in scores.values}
+        yield part, Scores({f"{name}_scratch": value for name, value in own.items()})

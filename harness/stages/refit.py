@@ -1,0 +1,137 @@
+"""Final: what stands for all folds in production, made once these are done: their ensemble, and a refit."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from harness.bundle import ensemble
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.core.fold import Fold
+from harness.core.progress import Progress
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.initial_weights import find_origins
+from harness.prepare.plan import Plan
+from harness.record.run_record import Record
+from harness.runs.bundle_files import FACTS
+from harness.runs.stored_run import ENSEMBLE, REFIT
+from harness.runtime.out_of_memory import enough_memory
+from harness.runtime.secret_values import Secrets
+from harness.runtime.stop_signals import Stop
+
+_EARLY_ENDS = ("steps", "minutes", "patience")
+"""Arguments of a trainer that end it by something else than its epochs."""
+
+_LINES = 5
+"""A refit says so often how far it is."""
+
+
+def rehearse(plan: Plan) -> None:
+    """Tries what `production` asks for, before anything is trained.
+
+    Raises:
+        UserError: the folds have nothing to average, or the trainer cannot do without validation rows.
+    """
+    wanted = plan.cfg.production
+    if wanted.ensemble:
+        if len(plan.folds) == 1:
+            raise UserError(
+                "production.ensemble=true puts the models of several folds together, and the split gives "
+                "one; leave it out, or choose another split, such as split=kfold."
+            )
+        if build(plan.cfg.trainer, "trainer").learns == "representation":
+            raise UserError(
+                "production.ensemble=true averages predictions, and this trainer learns representations, "
+                "each with axes of its own; use production.refit=true, or the model of one fold."
+            )
+    if wanted.refit:
+        try:
+            _prepared(plan, None)
+        except UserError as error:
+            raise UserError(f"{error} (production.refit=true trains on all rows.)") from error
+
+
+def make(plan: Plan, record: Record, stop: Stop) -> None:
+    """Makes what `production` asks for, and hands it to MLflow.
+
+    Raises:
+        Diverged: the refit's loss became NaN; the folds' own models and scores are kept.
+        Interrupted: a signal came.
+    """
+    wanted = plan.cfg.production
+    if wanted.ensemble:
+        _put_together(record)
+    if wanted.refit:
+        best = [page.scores["train/best_epoch"] for page in record.pages if page.scores]
+        if best:
+            _refit(plan, record, stop, max(1, round(statistics.median(best))))
+
+
+def _put_together(record: Record) -> None:
+    models = [page.folder / "model" for page in record.pages]
+    kept = [model for model in models if (model / FACTS).exists()]
+    if kept:
+        ensemble.write(record.folder / ENSEMBLE, kept)
+        record.journal.model("", ENSEMBLE)
+        record.screen.fact(ENSEMBLE, f"the models of {len(kept)} folds")
+
+
+def _refit(plan: Plan, record: Record, stop: Stop, epochs: int) -> None:
+    """One more training on all rows, for as many epochs as were best: none is left to choose by."""
+    experiment = _prepared(plan, epochs)
+    record.screen.fact(REFIT, f"{len(experiment.fold.train):,} rows, {epochs} epochs")
+    with stop.kindly(), enough_memory(record.secrets.config):
+        if experiment.before is not None:
+            for _ in _steps(experiment.before, stop):
+                pass
+            experiment.model.load_state_dict(experiment.before.model.state_dict())
+        for progress in _steps(experiment, stop):
+            if progress.whole:
+                _tell(progress, record)
+    stop.raise_if_asked()
+    experiment.save(record.folder / REFIT, plan.table, Secrets(experiment.cfg).config)
+    record.journal.model("", REFIT)
+
+
+def _steps(experiment: Experiment, stop: Stop) -> Iterable[Progress]:
+    return experiment.trainer.fit(
+        experiment.model, experiment.loaders, experiment.augment, experiment.judge, stop
+    )
+
+
+def _tell(progress: Progress, record: Record) -> None:
+    record.journal.metrics("", progress.epoch, {f"{REFIT}/{k}": v for k, v in progress.scores.items()})
+    if progress.epoch % max(1, progress.epochs // _LINES) == 0 or progress.epoch == progress.epochs:
+        told = f"epoch {progress.epoch} of {progress.epochs}, train/loss {progress.scores['train/loss']:.4f}"
+        record.screen.fact(REFIT, told)
+
+
+def _prepared(plan: Plan, epochs: int | None) -> Experiment:
+    """The experiment of all rows; `epochs` None: as many as the folds have at most."""
+    fold = _whole(plan.folds)
+    cfg = plan.cfg.copy()
+    for name in _EARLY_ENDS if epochs is not None else ("patience",):
+        if name in cfg.trainer:
+            OmegaConf.update(cfg, f"trainer.{name}", None)
+    if epochs is not None:
+        OmegaConf.update(cfg, "trainer.epochs", epochs)
+    OmegaConf.update(cfg, "pretrain.scratch", False)
+    before = plan.before
+    if before is not None:
+        before = replace(before, origins=find_origins(before.cfg, plan.table, [fold]))
+    origins = find_origins(cfg, plan.table, [fold])
+    return prepare(replace(plan, cfg=cfg, folds=[fold], origins=origins, before=before), fold)
+
+
+def _whole(folds: list[Fold]) -> Fold:
+    """All rows of all folds in one training part; those without a label stay unlabelled."""
+    known = reduce(np.union1d, [rows for fold in folds for rows in (fold.train, fold.valid, fold.test)])
+    hidden = reduce(np.union1d, [fold.unlabelled for fold in folds])
+    none = np.empty(0, dtype=np.int64)
+    return Fold(0, known.astype(np.int64), none, none, np.setdiff1d(hidden, known).astype(np.int64))

@@ -1,0 +1,243 @@
+"""Resume: which run a command goes on with, and what must be the same for that."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from omegaconf import OmegaConf
+
+from harness.checkpoint.checkpoint_file import Torn, read_named
+from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
+from harness.checkpoint.finished_folds import Done
+from harness.checkpoint.latest_checkpoint import newest
+from harness.core.errors import UserError, near, sentence
+from harness.prepare.experiment import Experiment
+from harness.prepare.plan import Plan
+from harness.record.compatibility import changed_settings, check_allow, digest, earlier_digests, other_data
+from harness.record.fold_record import key_of
+from harness.record.run_start import Start
+from harness.runs.journal import JOURNAL, Journal, alive, journals, read
+from harness.runs.run_history import OVER, Past
+from harness.runs.tracking_state import State
+from harness.runtime.distributed import rank, share
+from harness.runtime.secret_values import Secrets
+from harness.trainer.random_state import generators, set_generators
+
+AUTO = "auto"
+
+
+@contextmanager
+def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Start]]:
+    """Finds what `resume` asks for; within it, no other process can go on with that run.
+
+    The plan comes back without the setting itself, so that a run looks the same however often it was
+    stopped.
+
+    Args:
+        folder: of a run that begins afresh.
+        chosen: whether the user chose it, so that `resume=auto` looks nowhere else.
+
+    Raises:
+        UserError: the run that was named cannot go on.
+    """
+    start = _find(plan, folder, chosen) if rank() == 0 else Start(folder)
+    if start.folder != folder:
+        with suppress(OSError):
+            folder.rmdir()  # made for a run that would begin; this process may be killed before it tidies
+    cfg = plan.cfg.copy()
+    OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
+    try:
+        if start.journal is not None:
+            start = _taken_up(plan, start)
+        done, fold, found = share((start.done, start.fold, start.found))
+        yield replace(plan, cfg=cfg), replace(start, done=done, fold=fold, found=found)
+    finally:
+        if start.journal is not None:
+            start.journal.close()
+
+
+def _taken_up(plan: Plan, start: Start) -> Start:
+    """The start with the finished folds, and the checkpoint of the first that is not."""
+    done = Done(start.folder).read()
+    left = next((fold for fold in plan.folds if fold.number not in done), None)
+    if left is None:
+        told = "all of its training is done: nothing is trained, and what is left is written."
+        return replace(start, done=done, notes=[*start.notes, told])
+    folder = start.folder / key_of(left, len(plan.folds)) / CHECKPOINTS
+    config = Secrets(plan.cfg).config
+    digests = {digest(plan.table, config), *earlier_digests(start.past, plan.table)}
+    start = replace(start, done=done, fold=left.number)
+    place = f"fold {left.number}" if len(plan.folds) > 1 else "the training"
+    try:
+        found = newest(folder, left.number, digests)
+    except Torn as error:
+        if start.named:
+            raise UserError(f"{error}; name another run, or start anew without resume.") from error
+        return replace(start, notes=[*start.notes, f"{error}: {place} starts afresh."])
+    if found is None:
+        return replace(start, notes=[*start.notes, f"{place} has no checkpoint yet: it starts afresh."])
+    where = "after epoch" if found.entries[-1].whole else "within epoch"
+    told = f"{place} goes on {where} {found.entries[-1].epoch}, step {found.entries[-1].step}."
+    torn = [] if found.torn is None else [found.torn]
+    return replace(start, found=found, notes=[*start.notes, *torn, told])
+
+
+def rehearse(experiment: Experiment, start: Start) -> None:
+    """Goes one step on from the checkpoint with copies of all that learns; nothing is changed by it.
+
+    Raises:
+        UserError: the checkpoint does not fit a setting that was let pass.
+    """
+    if start.found is None or not start.lenient:
+        return
+    kept = generators(experiment.trainer.device)
+    trainer, model = copy.deepcopy((experiment.trainer, experiment.model))
+    training: Any = trainer.fit(
+        model,
+        experiment.loaders,
+        experiment.augment,
+        judge=lambda predictor: {},
+        stop=lambda: True,
+        state=start.found.state["trainer"],
+    )
+    try:
+        next(training, None)
+    except (RuntimeError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".:")
+        raise UserError(
+            f"{start.found.entries[-1].path.name} does not fit what was changed by resume.allow ({reason}); "
+            "take the change back, or start a new run."
+        ) from error
+    finally:
+        training.close()
+        set_generators(kept, experiment.trainer.device)
+
+
+def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
+    wanted = plan.cfg.resume.run
+    if wanted is None:
+        return Start(folder)
+    if wanted != AUTO:
+        return _named(plan, _located(wanted, Path(plan.cfg.outputs)), f"resume={wanted}")
+    if not chosen:
+        return _newest(plan, folder)
+    if (folder / JOURNAL).exists():
+        start = _named(plan, folder, f"resume=auto with hydra.run.dir={folder}")
+        return replace(start, named=False)  # "auto": a training whose only checkpoint is torn starts afresh
+    return Start(folder, notes=[f"resume=auto: {folder} holds no run yet; this one starts afresh."])
+
+
+def _newest(plan: Plan, folder: Path) -> Start:
+    """The newest unfinished run with the same configuration, or a fresh start."""
+    outputs = Path(plan.cfg.outputs)
+    found = sorted(journals(outputs), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    notes = []
+    for journal in found:
+        earlier = journal.parent
+        past = Past(read(earlier)[0])
+        if _over(past) or _running(past) or changed_settings(past, plan):
+            continue
+        difference = other_data(earlier, past, plan)
+        if difference:
+            notes.append(f"resume=auto: {earlier} has this configuration, and other data ({difference}).")
+            continue
+        claimed = claim(earlier)
+        if claimed is not None and claimed.journal is not None and _over(claimed.past):
+            claimed.journal.close()  # another process finished it meanwhile
+        elif claimed is not None:
+            lenient = bool(plan.cfg.resume.allow)
+            return replace(claimed, lenient=lenient, notes=[*notes, f"resume=auto: going on with {earlier}."])
+    none = f"resume=auto: no unfinished run with this configuration below {outputs}; this one starts afresh."
+    return Start(folder, notes=[*notes, none])
+
+
+def _named(plan: Plan, folder: Path, asked: str) -> Start:
+    """The run in a folder, or the reason why it cannot go on."""
+    if not (folder / JOURNAL).exists():
+        _refuse(asked, f"{folder} holds no run", "name the folder of a run, or resume=auto")
+    start = claim(folder)
+    if start is None or _running(start.past):
+        _refuse(asked, "that run is still running", "wait for it, or stop it first")
+    try:
+        _check(plan, start, asked)
+    except UserError:
+        if start.journal is not None:
+            start.journal.close()
+        raise
+    told = [] if str(folder) in asked else [f"{asked}: going on with {folder}."]
+    return replace(start, named=True, lenient=bool(plan.cfg.resume.allow), notes=told)
+
+
+def _check(plan: Plan, start: Start, asked: str) -> None:
+    past = start.past
+    if past.start is None:
+        return  # its process ended before it told anything: there is nothing to go against
+    if past.ended("") in OVER:
+        ended = "was pruned" if past.ended("") == "pruned" else "is finished"
+        _refuse(asked, f"that run {ended}", "leave resume out to run it anew")
+    if past.diverged:
+        _refuse(asked, "the training of that run diverged, and would again", "change what its error advises")
+    changed = changed_settings(past, plan)
+    check_allow(plan, changed)
+    if changed:
+        told = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+        remedy = f"take them back, or let them pass with 'resume.allow=[{','.join(changed)}]'"
+        _refuse(asked, f"a run goes on with its own configuration, and these differ: {told}", remedy)
+    difference = other_data(start.folder, past, plan)
+    if difference:
+        _refuse(asked, f"that run had other data ({difference})", "bring it back, or start a new run")
+
+
+def _refuse(asked: str, why: str, remedy: str) -> NoReturn:
+    raise UserError(sentence(f"{asked} cannot be done: {why}; {remedy}"))
+
+
+def claim(folder: Path) -> Start | None:
+    """The run with its journal claimed, read once nobody else can write to it; None where somebody does."""
+    journal = Journal(folder)
+    if not journal.claim():
+        journal.close()
+        return None
+    past = Past(read(folder)[0])
+    if past.start is None:
+        past = Past()  # nothing was told before the process ended
+    return Start(folder.absolute(), journal, past)
+
+
+def _over(past: Past) -> bool:
+    return past.start is None or past.ended("") in OVER or past.diverged
+
+
+def _running(past: Past) -> bool:
+    """Whether its process lives, for a file system on which nothing can be claimed."""
+    return past.writer is not None and past.ended("") is None and alive(past.writer) is True
+
+
+def _located(wanted: str, outputs: Path) -> Path:
+    """The folder of the run that has this path, name or MLflow run id.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(wanted)
+    if path.is_file():
+        read_named(path)
+        raise UserError(f"resume={wanted} names a checkpoint; name the folder of its run.")
+    for folder in (path, outputs / "runs" / wanted):
+        if folder.is_dir():
+            return folder
+    for journal in journals(outputs):
+        state = State.load(journal.parent)
+        if state is not None and wanted in state.runs.values():
+            return journal.parent
+    names = [journal.parent.name for journal in outputs.glob(f"runs/*/{JOURNAL}")]
+    _refuse(
+        f"resume={wanted}",
+        f"there is no such folder, and no run of that name or MLflow run id below {outputs}",
+        near(wanted, names),
+    )

@@ -1,0 +1,1 @@
+"""What a sweep prints while its trials run."""

@@ -1,0 +1,213 @@
+"""Board: what a sweep says while its trials run and when they are done."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from harness.console.text_format import Line, duration, put, score_table
+from harness.runs.run_result import Result
+from harness.sweep.display.live_table import Live
+from harness.sweep.study.snapshot import Row, Snapshot, eligible, score
+from harness.sweep.sweep_result import SweepResult
+
+_LINES = 60  # about how many trials have a line, however many there are
+_QUIET = 60.0  # seconds after which a log file gets a sign of life
+_LONGEST_ERROR = 160
+_STYLES = {"complete": "green", "pruned": "yellow", "failed": "red"}
+
+
+class Board:
+    """Lines on `stream`, one per trial that ended; in a terminal with a live table below them.
+
+    Call `opening`, then `show` as often as one likes, then `closing`. Of very many trials some have a
+    line: always those that were the best so far, and those that failed. Used as a context manager, it
+    gives the terminal back whatever happens. Nothing runs in the background.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """`stream` is the standard output unless given."""
+        self._stream: TextIO = sys.stdout if stream is None else stream
+        self._live = Live(self._stream) if self._stream.isatty() else None
+        self._labels = len("see it")
+        self._told: set[int] = set()
+        self._best: int | None = None
+        self._spoke = time.monotonic()
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def opening(self, facts: Mapping[str, str], earlier: Snapshot | None = None) -> None:
+        """What is about to be swept, a line per fact.
+
+        Args:
+            earlier: what the study held before this process came to it: those trials get no line.
+        """
+        self._labels = max(self._labels, *map(len, facts), 0)
+        for name, fact in facts.items():
+            self._say_fact(name, fact)
+        if earlier is not None and (earlier.ended or earlier.count("running")):
+            self._told = {row.number for row in earlier.history}
+            self._best = _first(earlier)
+            self._say([(f"before: {state(earlier, None)}", "")])
+        self._say([])
+
+    def show(self, snapshot: Snapshot, left: float | None = None) -> None:
+        """How the sweep stands.
+
+        Args:
+            left: about how many seconds it will go on; None where that is not known.
+        """
+        for row in snapshot.history:
+            if row.number not in self._told:
+                self._told.add(row.number)
+                self._tell(row, snapshot)
+        if self._live is not None:
+            self._live.show(snapshot, state(snapshot, left), best_line(snapshot))
+        elif time.monotonic() - self._spoke > _QUIET:
+            self._say([("; ".join(filter(None, [state(snapshot, left), best_line(snapshot)])), "")])
+
+    def note(self, text: str) -> None:
+        """One line that the reader must not miss."""
+        self._say([("! ", "yellow"), (text, "yellow")])
+
+    def closing(
+        self,
+        result: SweepResult,
+        snapshot: Snapshot,
+        folder: Path,
+        pointers: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """How the sweep ended, the best trial with its scores, and where everything lies.
+
+        Args:
+            pointers: more lines for the end, such as {"mlflow": …, "see it": …, "again": …, "go on": …}.
+        """
+        self.close()
+        self._say([])
+        table = score_table(Result(status="finished", scores=result.scores))
+        for line in [*table, *([[]] if table else [])]:
+            self._say(line)
+        colour = {"finished": "bold green", "failed": "bold red"}.get(result.status, "bold yellow")
+        self._say([(result.status, colour), (f" in {duration(result.seconds)}, {state(snapshot, None)}", "")])
+        told = best_line(snapshot)
+        if told:
+            self._say([(told, "bold")])
+        if result.error:
+            self._say([(result.error, "red")])
+        self._say([])
+        for name, pointer in {"files": str(folder), **(pointers or {})}.items():
+            if pointer:
+                self._say_fact(name, pointer)
+
+    def close(self) -> None:
+        """Takes the live table away. May be called twice."""
+        if self._live is not None:
+            self._live.close()
+
+    def _tell(self, row: Row, snapshot: Snapshot) -> None:
+        """The line of a trial that ended, unless too many have one already."""
+        better = self._better(row, snapshot)
+        if better:
+            self._best = row.number
+        expected = max(snapshot.trials or 0, len(snapshot.rows))
+        stride = max(1, math.ceil(expected / _LINES))
+        if better or row.state == "failed" or len(self._told) % stride == 0:
+            self._say(ended_line(row, snapshot, better))
+
+    def _better(self, row: Row, snapshot: Snapshot) -> bool:
+        """Whether a trial is better than all that have been told of; of several objectives, on the front."""
+        if not eligible(row):
+            return False
+        if len(snapshot.objectives) > 1:
+            return row in snapshot.best
+        best = next((other for other in snapshot.rows if other.number == self._best), None)
+        return best is None or not eligible(best) or snapshot.cost(row) < snapshot.cost(best)
+
+    def _say_fact(self, name: str, fact: str) -> None:
+        self._say([(f"{name:<{self._labels}}  ", "cyan"), (fact, "")])
+
+    def _say(self, line: Line) -> None:
+        self._spoke = time.monotonic()
+        if self._live is not None:
+            self._live.say(line)
+        else:
+            put(line, self._stream)
+
+
+def state(snapshot: Snapshot, left: float | None) -> str:
+    """`12 of 30 trials ended (9 complete, 2 pruned, 1 failed), 2 running, 16 waiting, 3 min 20 s left`."""
+    of = f" of {snapshot.trials}" if snapshot.trials is not None else ""
+    counts = {name: snapshot.count(name) for name in ("complete", "pruned", "failed")}
+    kinds = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    told = [f"{snapshot.ended}{of} trials ended{f' ({kinds})' if kinds else ''}"]
+    others = {"running": snapshot.count("running"), "waiting": snapshot.waiting}
+    told += [f"{count} {name}" for name, count in others.items() if count]
+    if left:
+        told.append(f"about {duration(left)} left")
+    return ", ".join(told)
+
+
+def best_line(snapshot: Snapshot) -> str:
+    """`best trial 7  valid/accuracy 0.9812  model=mlp lr=0.003`, or how large the Pareto front is."""
+    best = snapshot.best
+    if not best:
+        return ""
+    if len(snapshot.objectives) == 1:
+        return f"best trial {best[0].number}  {values(best[0], snapshot)}  {snapshot.told(best[0])}".rstrip()
+    reached = []
+    for place, objective in enumerate(snapshot.objectives):
+        found = min((row.values[place] for row in best if row.values), key=objective.cost)
+        reached.append(f"{objective.name} {score(found)}")
+    count = f"{len(best)} trial{'' if len(best) == 1 else 's'}"
+    return f"Pareto front of {count}, best of each  {'  '.join(reached)}"
+
+
+def values(row: Row, snapshot: Snapshot) -> str:
+    """`valid/accuracy 0.9812`, or several beside each other."""
+    named = zip(snapshot.objectives, row.values or (), strict=True)
+    return "  ".join(f"{objective.name} {score(value)}" for objective, value in named)
+
+
+def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
+    """`trial 12  complete  valid/accuracy 0.9812  best  3.1 s  model=mlp lr=0.003`."""
+    line: Line = [(f"trial {row.number:<{len(str(snapshot.trials or 100))}}  ", "")]
+    line.append((f"{row.state:<8}", _STYLES[row.state]))
+    told = values(row, snapshot) if row.state == "complete" else _so_far(row) if row.state == "pruned" else ""
+    parts = [(told, "bold green" if better else "")]
+    if row.state == "complete" and not row.feasible:
+        parts.append(("keeps not every constraint", "yellow"))
+    if better:
+        parts.append(("front" if len(snapshot.objectives) > 1 else "best", "bold green"))
+    if row.seconds is not None:
+        parts.append((duration(row.seconds), "dim"))
+    parts += [(snapshot.told(row), ""), (_clipped(row.error), "red")]
+    for text, style in parts:
+        if text:
+            line += [("  ", ""), (text, style)]
+    return line
+
+
+def _so_far(row: Row) -> str:
+    """Where a pruned trial stood."""
+    epoch = [] if row.progress is None else [f"epoch {row.progress[0]} of {row.progress[1]}"]
+    return "  ".join([*epoch, *([score(row.reports[-1][1])] if row.reports else [])])
+
+
+def _clipped(error: str | None) -> str:
+    line = " ".join((error or "").split())
+    return line if len(line) <= _LONGEST_ERROR else f"{line[:_LONGEST_ERROR]} …"
+
+
+def _first(snapshot: Snapshot) -> int | None:
+    return snapshot.best[0].number if snapshot.best else None

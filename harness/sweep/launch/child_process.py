@@ -1,0 +1,201 @@
+"""A piece of work in a fresh Python process of its own, and what became of it.
+
+    child = spawn(partial(square, 3), {"OMP_NUM_THREADS": "1"}, Path("worker.log"))
+    child.wait().result()  # 9
+
+The work travels through a pipe and so does the answer: neither is ever on a disk, where passwords in it
+could be read. The process belongs to the terminal's group, so that Ctrl-C reaches it as well; it ends
+by itself when its parent has died. See `life.py` for its own side.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import cloudpickle
+
+T = TypeVar("T")
+
+_LIFE = Path(__file__).with_name("child_main.py")
+_SIZE = 8
+"""Bytes in front of an answer that say how long it is."""
+_PATIENCE = 5.0
+"""Seconds that the rest of an answer may take once its process has ended."""
+
+
+class Died(Exception):
+    """A process ended before it had an answer; the sentence says how."""
+
+
+class Failed(Exception):
+    """The work failed with an error that cannot be carried from one process to another; says its text."""
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What a process came to.
+
+    value   what the work gave, where there is no error
+    error   what it raised, with the process's own stack of calls as a note; `Died` where the process ended
+            without a word
+    signal  the number of the signal that ended it, such as 9
+    """
+
+    value: T | None = None
+    error: BaseException | None = None
+    signal: int | None = None
+
+    def result(self) -> T:
+        """The value.
+
+        Raises:
+            BaseException: the error, where there is one.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+class Child(Generic[T]):
+    """A process at work; made by `spawn`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], answer: int, log: Path) -> None:
+        self._process = process
+        self._log = log
+        self._answer = bytearray()
+        self._reader = threading.Thread(target=self._read, args=(answer,), daemon=True)
+        self._reader.start()
+        self._lock = threading.Lock()
+        self._outcome: Outcome[T] | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> Outcome[T] | None:
+        """What became of it, or None while it works."""
+        return None if self._process.poll() is None else self._ended()
+
+    def wait(self, timeout: float | None = None) -> Outcome[T]:
+        """What became of it, once its process has ended.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: it works still.
+        """
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"process {self.pid} works still after {timeout} s") from None
+        return self._ended()
+
+    def terminate(self) -> None:
+        """Asks it to end (SIGTERM); a training then writes its checkpoint first."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends it at once (SIGKILL)."""
+        self._process.kill()
+
+    def _read(self, answer: int) -> None:
+        """Takes in the answer while the process works: a pipe holds 64 kB, and whoever fills it waits."""
+        with os.fdopen(answer, "rb", buffering=0) as pipe:
+            # A process that was forked by the child may keep the pipe open for ever: the size says when
+            # everything is here.
+            while not self._whole() and (piece := pipe.read(1 << 20)):
+                self._answer += piece
+
+    def _whole(self) -> bool:
+        size = int.from_bytes(self._answer[:_SIZE], "big")
+        return len(self._answer) >= _SIZE + max(size, 1)
+
+    def _ended(self) -> Outcome[T]:
+        with self._lock:
+            if self._outcome is None:
+                self._reader.join(_PATIENCE)
+                _discard_empty(self._log)
+                self._outcome = self._read_answer() if self._whole() else self._death()
+            return self._outcome
+
+    def _read_answer(self) -> Outcome[T]:
+        done, text, content = pickle.loads(self._answer[_SIZE:])
+        try:
+            found = pickle.loads(content)
+        except Exception as error:  # whatever a class does in being read, or its module in being imported
+            return Outcome(error=Failed(text or f"what the worker process gave cannot be read: {error}"))
+        return Outcome(value=found) if done else Outcome(error=found)
+
+    def _death(self) -> Outcome[T]:
+        status = self._process.returncode
+        told = f"; what it said last is in {self._log}" if self._log.exists() else ""
+        if status >= 0:
+            return Outcome(error=Died(f"the worker process ended with status {status} and no answer{told}."))
+        why = ", often a sign that the memory ran out" if -status == signal.SIGKILL else ""
+        return Outcome(
+            error=Died(f"the worker process ended by signal {-status} ({_name(-status)}){why}{told}."),
+            signal=-status,
+        )
+
+
+def spawn(work: Callable[[], T], environment: Mapping[str, str], log: Path) -> Child[T]:
+    """Calls `work()` in a fresh process that imports from where this one does.
+
+    Args:
+        work: anything that cloudpickle can carry: also a closure, or a function of the script itself.
+        environment: variables on top of this process's own.
+        log: takes what the process prints, passwords masked; not there where it prints nothing.
+    """
+    # Each pickle by itself: the paths must be known before the work's modules can be imported.
+    payload = pickle.dumps(sys.path) + cloudpickle.dumps(work)
+    answer, theirs = os.pipe()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                # -P: the folder of life.py is not to be searched for modules, it has a ray.py of its own.
+                [sys.executable, "-P", str(_LIFE), str(os.getpid()), str(theirs)],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                pass_fds=(theirs,),
+                env={**os.environ, **environment},
+            )
+    except BaseException:
+        os.close(answer)
+        raise
+    finally:
+        os.close(theirs)
+    threading.Thread(target=_feed, args=(process, payload), daemon=True).start()
+    return Child(process, answer, log)
+
+
+def _feed(process: subprocess.Popen[bytes], payload: bytes) -> None:
+    """In a thread of its own: a process that is slow to start does not hold up the next one."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as pipe:  # broken: it has died, which `wait` will say
+        pipe.write(payload)
+
+
+def _discard_empty(log: Path) -> None:
+    with suppress(OSError):
+        if log.stat().st_size == 0:
+            log.unlink()
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has a number alone
+        return "a real-time signal"

@@ -1,0 +1,112 @@
+"""Slots: the places in which jobs run side by side, each with its share of CPU threads and GPUs."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from harness.core.errors import UserError
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Slots:
+    """Numbers from 0 to `count`-1, each held by one job at a time; shared by threads."""
+
+    def __init__(self, count: int) -> None:
+        self._free = list(range(count))
+        self._given_back = threading.Condition()
+
+    @contextmanager
+    def one(self) -> Iterator[int]:
+        """The lowest free slot; waits for one where all are held."""
+        with self._given_back:
+            self._given_back.wait_for(lambda: self._free)
+            slot = heapq.heappop(self._free)
+        try:
+            yield slot
+        finally:
+            with self._given_back:
+                heapq.heappush(self._free, slot)
+                self._given_back.notify()
+
+
+def environment(slot: int, threads: int, gpus: Sequence[str] | None) -> dict[str, str]:
+    """The variables of a job: its slot, its CPU threads, and which GPUs it sees.
+
+    Args:
+        threads: of torch and numpy; a variable that the user has set stays.
+        gpus: their names; None: whatever there is.
+    """
+    shares = {name: str(threads) for name in _THREADS if name not in os.environ}
+    seen = {} if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+    return {"HARNESS_SLOT": str(slot), **shares, **seen}
+
+
+def threads_each(count: int) -> int:
+    """CPU threads per slot, where `count` slots share what this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, allowed // count)
+
+
+def share_gpus(found: Sequence[str], count: int, each: float | None) -> list[list[str]] | None:
+    """Which GPUs each of `count` slots sees; None: each sees whatever there is.
+
+    Args:
+        found: the GPUs' names.
+        each: GPUs per slot, a whole number or a fraction; None: all that were found, evenly.
+
+    Raises:
+        UserError: there are fewer than asked for.
+    """
+    if each is None:
+        if not found:
+            return None
+        return [list(found[slot::count]) or [found[slot % len(found)]] for slot in range(count)]
+    per_gpu = int(1 / each) if 0 < each < 1 else 1
+    whole = int(each) if each >= 1 else 1
+    needed = 0 if each == 0 else -(-count // per_gpu) * whole
+    if needed > len(found):
+        raise UserError(
+            f"hydra.launcher.gpus={each:g} for {count} worker{'s' if count > 1 else ''} takes {needed} "
+            f"GPU{'s' if needed > 1 else ''}, and {len(found) or 'none'} can be seen; "
+            "lower hydra.launcher.gpus (0.5 puts two workers on one GPU) or sweep.workers."
+        )
+    if each == 0:
+        return [[] for _ in range(count)]
+    return [list(found[slot // per_gpu * whole :][:whole]) for slot in range(count)]
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; torch is not asked.
+
+    Names instead of numbers: CUDA counts the fastest first, nvidia-smi by their place in the machine.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        names = [name.strip() for name in visible.split(",")]
+        # CUDA's own rule: what follows the first name that is none is not seen.
+        end = next((place for place, name in enumerate(names) if name in ("", "-1")), len(names))
+        return names[:end]
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return listed_gpus(listed)
+
+
+def listed_gpus(text: str) -> list[str]:
+    """The names in what `nvidia-smi -L` prints; of a GPU that is divided (MIG), those of its parts."""
+    found: list[str] = []
+    for kind, name in re.findall(r"UUID: ((?:GPU|MIG)-)([^)\s]+)", text):
+        if kind == "MIG-" and found and found[-1].startswith("GPU-"):
+            found.pop()
+        found.append(f"{kind}{name}")
+    return found

@@ -1,0 +1,176 @@
+"""Parent: the sweep as one run in MLflow, below which its trials hang."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.runs.journal import Journal, alive, read
+from harness.runs.run_history import OVER, Past
+from harness.runtime import provenance
+from harness.runtime.secret_values import leaves
+from harness.sweep.report.write_report import REPORT
+from harness.sweep.study.snapshot import ENDED, Row, Snapshot, brief, eligible
+from harness.sweep.sweep_result import BEST, RESULT, TRIALS, SweepResult
+from harness.tracking.run_link import Link
+
+_BUDGET = ("trials", "hours", "stagnation")
+
+
+class Tracking(Protocol):
+    """What `cfg.tracking` builds."""
+
+    def follow(self, folder: Path) -> None: ...
+
+    def link(self, folder: Path, timeout: float | None = None) -> Link | None: ...
+
+    def settle(self, folder: Path, timeout: float | None = None) -> Link | None: ...
+
+
+class Parent:
+    """The journal of a sweep, in its folder: what the sweep as a whole came to so far.
+
+    Its points are best-so-far curves, `best/<objective>`, and how many trials were complete, pruned and
+    failed, over the number of trials that ended. Whoever conducts the sweep opens one; of several
+    conductors on one folder the first is heard, and when it is gone another takes over. A sweep that goes
+    on is the same run in MLflow.
+
+    Call `start`, then `see` as often as one likes, then `close`.
+    """
+
+    def __init__(self, folder: Path, study: str, tracking: Tracking) -> None:
+        self.folder, self._study, self._tracking = folder, study, tracking
+        self._journal: Journal | None = None
+        self._opening: dict[str, Any] = {}
+        self._over = False
+        self._written = 0  # the last step that the journal has
+        self._seen: set[int] = set()
+        self._counts = dict.fromkeys(ENDED, 0)
+        self._best: list[float] | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self._journal is not None
+
+    def start(
+        self, space: Mapping[str, object], settings: Mapping[str, Any], tags: Mapping[str, object]
+    ) -> None:
+        """The sweep begins, or goes on.
+
+        Args:
+            space: what each dimension may be, by key, in words.
+            settings: the masked block `sweep` of the configuration, sampler and pruner among it.
+            tags: labels beside our own, such as the command, masked.
+        """
+        rest = {key: value for key, value in settings.items() if key not in ("space", "name")}
+        code = provenance.code()
+        self._opening = {
+            "params": {
+                **{f"space.{key}": told for key, told in space.items()},
+                **dict(leaves(rest, "sweep")),
+            },
+            "tags": {
+                **tags,
+                "sweep": "true",
+                "study": self._study,
+                "sweep.folder": str(self.folder.absolute()),
+                # A parameter cannot change in MLflow, and a sweep can be extended.
+                **{f"budget.{key}": settings[key] for key in _BUDGET if settings.get(key) is not None},
+                "git.commit": code.commit or "not a git repository",
+                "git.branch": code.branch,
+                "git.dirty": str(code.dirty).lower(),
+            },
+        }
+        self._open(begun=True)
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Writes a point for every trial that ended since the last look."""
+        if self._journal is None:
+            self._open(begun=False)
+        if self._journal is None:
+            return
+        for row in snapshot.history:
+            if row.number not in self._seen:
+                self._seen.add(row.number)
+                self._count(row, snapshot)
+                if len(self._seen) > self._written:
+                    self._journal.metrics("", len(self._seen), self._point(snapshot))
+
+    def link(self) -> Link | None:
+        """Where MLflow has the sweep, for `result.json`; None for one that is not tracked, or not heard."""
+        return self._tracking.link(self.folder) if self.heard else None
+
+    def close(self, snapshot: Snapshot, result: SweepResult) -> Link | None:
+        """The last points, the best trial, and the files that the sweep left; waits for MLflow."""
+        self.see(snapshot)
+        if self._journal is None:
+            return None
+        try:
+            self._tell_best(self._journal, snapshot, result)
+            for name in (TRIALS, BEST, REPORT, RESULT):
+                if (self.folder / name).exists():
+                    self._journal.artifact("", name)
+            self._journal.end("", result.status, result.error)
+        finally:
+            self._journal.close()
+            self._journal, self._over = None, True
+        return self._tracking.settle(self.folder)
+
+    def _open(self, begun: bool) -> None:
+        """Takes the journal, if nobody has it.
+
+        Args:
+            begun: whether the user asked for it just now; later, what another conductor has finished
+                is left as it is.
+        """
+        if self._over:
+            return
+        journal = Journal(self.folder)
+        if not journal.claim():
+            journal.close()
+            return
+        events = read(self.folder)[0]
+        past = Past(events)
+        if _running(past) or (not begun and past.ended("") in OVER):
+            journal.close()
+            return
+        self._written = max(
+            (e["step"] for e in events if e["event"] == "metrics" and e["run"] == ""), default=0
+        )
+        journal.start("", self._study, None, **self._opening)
+        self._journal = journal
+        self._tracking.follow(self.folder)
+
+    def _count(self, row: Row, snapshot: Snapshot) -> None:
+        self._counts[row.state] += 1
+        if eligible(row):
+            costs = snapshot.cost(row)
+            self._best = list(map(min, costs, self._best or costs))
+
+    def _point(self, snapshot: Snapshot) -> dict[str, float]:
+        """Best so far of each objective, once a trial is complete, and the counts."""
+        counts = {f"trials/{state}": float(count) for state, count in self._counts.items()}
+        best = zip(snapshot.objectives, self._best or (), strict=self._best is not None)
+        return {**{f"best/{o.name}": o.cost(cost) for o, cost in best}, **counts}
+
+    def _tell_best(self, journal: Journal, snapshot: Snapshot, result: SweepResult) -> None:
+        """Tags, since the best may be another one when the sweep has gone on; scores where it is finished."""
+        best = snapshot.best
+        if not best:
+            return
+        if len(snapshot.objectives) > 1:
+            journal.tags("", {"best.front": ", ".join(str(row.number) for row in best)})
+            return
+        # A dimension that this best has not may have had a value in a former one.
+        point = {f"best.{k}": brief(best[0].point[k]) if k in best[0].point else "-" for k in snapshot.keys}
+        journal.tags("", {"best.number": best[0].number, **point})
+        means = {name: score["mean"] for name, score in result.scores.items() if score["mean"] is not None}
+        if result.status == "finished" and means:
+            journal.metrics("", len(self._seen), means)
+
+
+def _running(past: Past) -> bool:
+    """Whether another conductor lives, for a file system on which nothing can be claimed."""
+    return past.writer is not None and past.ended("") is None and alive(past.writer) is True

@@ -1,0 +1,1 @@
+"""A dry run of a few trials before a sweep writes anything."""

@@ -1,0 +1,280 @@
+"""Rehearsal: a sample of the space is tried before the sweep leaves a trace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.compose import Composer, automatic
+from harness.config.error_messages import explain
+from harness.config.instantiate import check
+from harness.config.schema import SWEEPERS
+from harness.core.errors import UserError
+from harness.runtime.secret_values import Secrets
+from harness.sweep.space.interval import Interval
+from harness.sweep.space.search_space import Space
+from harness.sweep.space.swept_value import Point, Value
+from harness.sweep.study.pruning import build_pruner, check_prunable
+from harness.sweep.study.sampling import build_sampler, check_sampling
+from harness.sweep.sweep_settings import Settings
+from harness.sweep.worker.trial_agreement import Agreed, Seen, agree
+
+T = TypeVar("T")
+
+_COMPOSED = 64
+"""Points at most whose configuration is composed and checked, at a tenth of a second each."""
+
+_PREPARED = 24
+"""Of these, points at most that are taken to the first step of their training."""
+
+_WRONG = 2
+"""The exit status of what the user can mend."""
+
+
+@dataclass(frozen=True)
+class Rehearsed(Agreed):
+    """What the trials of a sweep have in common, and how it was found out.
+
+    words     of one of them, with what `auto` stands for
+    composed  points whose configuration was composed and checked
+    prepared  points that were taken to the first step
+    """
+
+    words: tuple[str, ...]
+    composed: int
+    prepared: int
+
+
+def rehearse(
+    space: Space, composer: Composer, settings: Settings, say: Callable[[str], object] = print
+) -> Rehearsed:
+    """Composes points that cover the space, and takes those that differ in their parts to the first step.
+
+    All choices of all groups, both ends of every interval and the points of `sweep.enqueue` are among them.
+    What was prepared is thrown away; rows that several share are read once.
+
+    Args:
+        composer: words -> configuration, Hydra's node included.
+        say: told what is going to be tried.
+
+    Raises:
+        UserError: a run of such a point would end with this sentence, behind the point's words; or what is
+            to be improved is no score of every trial.
+    """
+    points = probes(space, settings)
+    tried = _Tried(space, composer)
+    with _hydra_as_before():
+        tried.each(points, tried.compose)
+        _require_an_aim(space, tried.compose(points[0]))
+        chosen = covering(space, points)
+        if len(points) > 1:
+            say(f"trying {len(points)} points of the space, {len(chosen)} of them up to the first step")
+        seen = tried.each(chosen, tried.prepare)
+    agreed = agree(settings, [tried.told(point) for point in chosen], seen)
+    _check_method(tried.compose(points[0]), settings, agreed)
+    return Rehearsed(
+        **vars(agreed),
+        words=tuple(tried.words(points[0])),
+        composed=len(points),
+        prepared=len(chosen),
+    )
+
+
+def probes(space: Space, settings: Settings) -> list[Point]:
+    """Points that cover the space, those of `sweep.enqueue` first.
+
+    Raises:
+        UserError: one of those is not in the space.
+    """
+    queued = [
+        space.complete(dict(point), f"sweep.enqueue[{place}]") for place, point in enumerate(settings.enqueue)
+    ]
+    points = [*queued[: _COMPOSED // 2], *space.probes(_COMPOSED, settings.seed)]
+    return [point for place, point in enumerate(points) if point not in points[:place]][:_COMPOSED]
+
+
+def covering(space: Space, points: Sequence[Point], most: int = _PREPARED) -> list[Point]:
+    """Of the points, few that show every combination of groups, and every landmark of every other key.
+
+    Each is the one that shows the most of what none before it has shown.
+    """
+    left = {place: _shown(space, point) for place, point in enumerate(points)}
+    seen: set[_Fact] = set()
+    found: list[Point] = []
+
+    def tells(place: int) -> tuple[bool, int]:
+        """A new combination of parts tells more than any number of new values."""
+        new = left[place] - seen
+        return any(fact.of_parts for fact in new), len(new)
+
+    while left and len(found) < most:
+        place = max(left, key=tells)
+        if left[place] <= seen:
+            break
+        seen |= left.pop(place)
+        found.append(points[place])
+    return found
+
+
+@dataclass(frozen=True)
+class _Fact:
+    """Keys with the values that a point shows together: all its groups, or a single landmark."""
+
+    values: tuple[tuple[str, Value], ...]
+    of_parts: bool = False
+
+
+def _shown(space: Space, point: Point) -> set[_Fact]:
+    facts = {_Fact(tuple((key, point[key]) for key in point if space.by_key[key].group), of_parts=True)}
+    for key, value in point.items():
+        dimension = space.by_key[key]
+        if not dimension.group and value in dimension.landmarks():
+            facts.add(_Fact(((key, value),)))
+    return facts
+
+
+class _Tried:
+    """Composes and prepares points, each configuration once."""
+
+    def __init__(self, space: Space, composer: Composer) -> None:
+        self._space = space
+        self._composer = composer
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def words(self, point: Point) -> list[str]:
+        """The point's run as a command line, with what `auto` stands for."""
+        words = [*self._space.fixed, *self._space.words(point)]
+        return [*words, *automatic(words, self._load)]
+
+    def compose(self, point: Point) -> DictConfig:
+        """The point's configuration, whose names, types and targets are right.
+
+        Raises:
+            UserError: they are not.
+            HydraException: a choice or a key does not exist.
+        """
+        cfg = self._load(self.words(point))
+        check(without_hydra(cfg))
+        return cfg
+
+    def prepare(self, point: Point) -> Seen:
+        """What the point's first fold comes to just before its training.
+
+        Raises:
+            UserError: parts do not fit each other, or the data.
+        """
+        from harness.prepare.experiment import prepare
+        from harness.prepare.plan import make_plan
+
+        cfg = self._load(self.words(point))
+        HydraConfig.instance().set_config(cfg)
+        plan = make_plan(without_hydra(cfg))
+        return Seen.of(prepare(plan, plan.folds[0]), len(plan.folds))
+
+    def told(self, point: Point) -> str:
+        """The swept keys with the point's values, without secrets."""
+        words = self._space.words(point)
+        return Secrets(None, [*self._space.fixed, *words]).text(" ".join(words))
+
+    def each(self, points: Sequence[Point], step: Callable[[Point], T]) -> list[T]:
+        """The step taken by each point.
+
+        Raises:
+            UserError: the first that cannot take it.
+        """
+        found = []
+        for point in points:
+            try:
+                found.append(step(point))
+            except Exception as error:
+                self._refuse(error, point, points, step)
+        return found
+
+    def _refuse(
+        self, error: Exception, point: Point, points: Sequence[Point], step: Callable[[Point], object]
+    ) -> NoReturn:
+        """With the point's words in front, unless the one most unlike it is refused in the same words."""
+        sentence = self._sentence(error, point)
+        unlike = min(points, key=lambda other: len(other.items() & point.items()))
+        try:
+            step(unlike)
+        except Exception as another:
+            if self._sentence(another, unlike) == sentence:
+                raise UserError(sentence) from error
+        raise UserError(f"{self.told(point)}: {sentence}") from error
+
+    def _sentence(self, error: Exception, point: Point) -> str:
+        """What the door would say of it; a fault stays a fault."""
+        status, sentence, _ = explain(error, [*self._space.fixed, *self._space.words(point)])
+        if status != _WRONG:
+            raise error
+        return self._with_condition(self._with_whole_numbers(sentence.removeprefix("error: ")))
+
+    def _with_whole_numbers(self, sentence: str) -> str:
+        """The sentence with the remedy of whoever gave an interval of floats to a key of whole numbers."""
+        for dimension in self._space.dimensions:
+            asked = sentence.startswith(f"{dimension.key} must be a whole number")
+            if asked and isinstance(dimension, Interval) and isinstance(dimension.low, float):
+                written = f"int(interval({dimension.low:g},{dimension.high:g}))"
+                written = f"tag(log,{written})" if dimension.log else written
+                remedy = f"whole numbers of an interval are '{dimension.key}={written}'"
+                return f"{sentence.removesuffix('.')}; {remedy}."
+        return sentence
+
+    def _with_condition(self, sentence: str) -> str:
+        """The sentence with the remedy of whoever gave all choices of a swept group a key of some of them."""
+        found = re.match(r"there is no setting '([^']+)' with the choice made; .*(has|have) it\.$", sentence)
+        if found is None:
+            return sentence
+        group = found[1].rpartition(".")[0].replace(".", "/")
+        if not any(dimension.key == group for dimension in self._space.dimensions):
+            return sentence
+        written = f'sweep.space.{found[1]}={{values: VALUES, when: "{group}=CHOICE"}}'
+        return f"{sentence.removesuffix('.')}; in its place, '{written}' gives it to these alone."
+
+    def _load(self, words: list[str]) -> DictConfig:
+        key = tuple(words)
+        if key not in self._composed:
+            self._composed[key] = self._composer(words)
+        return self._composed[key]
+
+
+def _require_an_aim(space: Space, cfg: DictConfig) -> None:
+    """Whether there is something to choose among: for a grid, listed values; for a sampler, a key."""
+    if OmegaConf.select(cfg, "sweep.sampler") is None:
+        next(space.grid())
+    elif not space.dimensions:
+        raise UserError(
+            "a sampler needs something to choose, and no key is swept; give one several values, KEY=A,B or "
+            "'KEY=interval(A,B)', on the command line or in sweep.space."
+        )
+
+
+def _check_method(cfg: DictConfig, settings: Settings, agreed: Agreed) -> None:
+    """Whether sampler and pruner can be built, and can follow what is improved."""
+    sampler, pruner = (OmegaConf.select(cfg, f"sweep.{name}") for name in SWEEPERS)
+    check_sampling(sampler, agreed.objectives)
+    build_sampler(sampler, settings.seed, 0)
+    if pruner is not None:
+        check_prunable(agreed.objectives, agreed.names, settings.axis)
+        build_pruner(pruner, agreed.epochs, agreed.folds * settings.repeat, settings.axis)
+
+
+def without_hydra(cfg: DictConfig) -> DictConfig:
+    """The configuration of a run, as the corridor takes it."""
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+
+
+@contextmanager
+def _hydra_as_before() -> Iterator[None]:
+    before = HydraConfig.instance().cfg
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before

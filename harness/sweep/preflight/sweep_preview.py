@@ -1,0 +1,130 @@
+"""Preview: what a multirun would do, found out without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import hydra
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.compose import CONF, as_typed, automatic, compose_words, first_values
+from harness.console.text_format import duration
+from harness.data.cache.command_scope import command
+from harness.runtime.secret_values import Secrets
+from harness.sweep.preflight.preflight import Rehearsed, rehearse, without_hydra
+from harness.sweep.space.read_space import check_swept, read_space
+from harness.sweep.space.search_space import Space
+from harness.sweep.study.prepare_study import check_stored
+from harness.sweep.study.storage_address import read_address
+from harness.sweep.sweep_location import find_place, standing
+from harness.sweep.sweep_settings import Settings, read_settings
+from harness.sweep.worker.trial_config import Composer
+
+_WIDEST = 60
+"""Characters of a list of values; a longer one is cut."""
+
+_STANDING = {"begin": "new", "continue": "goes on", "join": "is running, and is joined"}
+
+
+def preview(words: Sequence[str]) -> list[str]:
+    """The lines that describe the multirun of these words, once a sample of its space was tried.
+
+    Raises:
+        UserError: what the multirun would refuse.
+        HydraException: a choice or a key does not exist.
+    """
+    words = [as_typed(word) for word in words]
+    made = automatic(first_values(list(words)), compose_words)
+    parsed = OverridesParser.create().parse_overrides(list(words))
+    typed = [str(override.input_line) for override in parsed if not override.is_hydra_override()]
+    check_swept(words)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+        loader: ConfigLoader = GlobalHydra.instance().config_loader()
+        cfg = loader.load_configuration("config", [*words, *made], run_mode=RunMode.MULTIRUN)
+        settings = read_settings(cfg.sweep)
+        space = read_space(typed, settings.space, loader)
+        composer = Composer.of(loader)
+    place = find_place(cfg, typed)
+    with command(many=True):
+        rehearsed = rehearse(space, composer, settings, say=lambda text: None)
+    check_stored(place, space, rehearsed.objectives, settings.lease)
+    facts = {
+        **_method(cfg),
+        "improves": " and ".join(f"{aim.name} ({aim.direction})" for aim in rehearsed.objectives),
+        "space": _size(space),
+        "budget": _budget(settings, space),
+        "workers": f"{settings.workers} by hydra/launcher={cfg.hydra.runtime.choices['hydra/launcher']}",
+        "trial": _trial(settings, rehearsed),
+        "storage": "a journal in the folder" if place.url is None else read_address(place.url).label,
+        "folder": f"{place.folder} ({_STANDING[standing(place, settings.lease)]})",
+        "tried": f"{rehearsed.composed} points, {rehearsed.prepared} of them up to the first step",
+    }
+    secrets = Secrets(without_hydra(cfg), list(words))
+    lines = [f"{name:8}  {text}" for name, text in facts.items() if text]
+    where = [name for name, text in facts.items() if text].index("space") + 1
+    return [secrets.text(line) for line in (*lines[:where], *_table(space), *lines[where:])]
+
+
+def _method(cfg: DictConfig) -> dict[str, str]:
+    """How the sweep chooses its points, and who stops a trial early."""
+    chosen = cfg.hydra.runtime.choices.get("sweep")
+    targets: dict[str, Any] = {
+        name: OmegaConf.select(cfg, f"sweep.{name}._target_") for name in ("sampler", "pruner")
+    }
+    names = {name: str(target).rsplit(".", 1)[-1] for name, target in targets.items() if target is not None}
+    return {
+        "sweep": str(chosen or "grid"),
+        "sampler": names.get("sampler", "none: every point in its order"),
+        "pruner": names.get("pruner", "none: every trial is trained to its end"),
+    }
+
+
+def _size(space: Space) -> str:
+    if not space.dimensions:
+        return "one point: no key is swept"
+    keys = f"{len(space.dimensions)} key{'s' if len(space.dimensions) > 1 else ''}"
+    return keys if space.size is None else f"{keys}, {space.size} points"
+
+
+def _table(space: Space) -> Iterator[str]:
+    """A line per key: its name, its values, and when it is there."""
+    rows = [
+        (dimension.key, _cut(dimension.told), " and ".join(condition.told for condition in dimension.when))
+        for dimension in space.dimensions
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    for key, values, when in rows:
+        line = f"{'':10}{key:{widths[0]}}  {values:{widths[1]}}  {f'when {when}' if when else ''}"
+        yield line.rstrip()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 2].rstrip()} …"
+
+
+def _budget(settings: Settings, space: Space) -> str:
+    """When the sweep ends."""
+    ends = []
+    if settings.trials is not None:
+        ends.append(f"{settings.trials} trials")
+    elif space.size is not None and settings.hours is None and settings.stagnation is None:
+        return f"{space.size} trial{'' if space.size == 1 else 's'}"
+    if settings.hours is not None:
+        ends.append(duration(3600 * settings.hours))
+    if settings.stagnation is not None:
+        ends.append(f"{settings.stagnation} trials without a better one")
+    return " or ".join(ends)
+
+
+def _trial(settings: Settings, rehearsed: Rehearsed) -> str:
+    """What a trial takes at most."""
+    counts = {"epoch": rehearsed.epochs, "fold": rehearsed.folds, "seed": settings.repeat}
+    told = [
+        f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count is not None
+    ]
+    return ", ".join(told)

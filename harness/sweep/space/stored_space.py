@@ -1,0 +1,82 @@
+"""A space in plain values, as a study keeps it, and what changed between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.runtime.secret_values import Secrets
+from harness.sweep.space.dimension import Dimension
+from harness.sweep.space.listed_values import Choices
+from harness.sweep.space.swept_key import OWN, root
+from harness.sweep.space.swept_value import word
+
+_HOW = (*OWN, "harness")
+"""What says how a sweep goes on, and may be different when it is continued."""
+
+
+def stored(fixed: Sequence[str], dimensions: Sequence[Dimension]) -> dict[str, Any]:
+    """See `Space.stored`."""
+    secrets = Secrets(None, list(fixed))
+    told = [secrets.text(typed) for typed in fixed if root(typed.partition("=")[0]) not in _HOW]
+    return {
+        "fixed": told,
+        "dimensions": {dimension.key: _plain(dimension) for dimension in dimensions},
+    }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """See `Space.differences`; both as `stored` gives them."""
+    found: list[str] = []
+    old, new = before["dimensions"], now["dimensions"]
+    for key in new:
+        found += _changes(key, old[key], new[key]) if key in old else [f"{key} is swept now"]
+    found += [f"{key} is no longer swept" for key in old if key not in new]
+    was, is_ = _by_key(before["fixed"]), _by_key(now["fixed"])
+    for key, typed in is_.items():
+        if key not in was:
+            found.append(f"{typed} is new")
+        elif was[key] != typed:
+            found.append(f"{was[key]} became {typed}")
+    return found + [f"{typed} is gone" for key, typed in was.items() if key not in is_]
+
+
+def _plain(dimension: Dimension) -> dict[str, Any]:
+    values: Any = list(dimension.choices) if isinstance(dimension, Choices) else dimension.told
+    when = [condition.told for condition in dimension.when]
+    return {"kind": dimension.kind, "values": values, "when": when}
+
+
+def _by_key(words: Sequence[str]) -> dict[str, str]:
+    """The words by their keys; of one key, the last counts, as in Hydra."""
+    return {typed.partition("=")[0].lstrip("+~"): typed for typed in words}
+
+
+def _changes(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    if old["kind"] != new["kind"]:
+        yield f"{key} was {old['kind']} {_told(old)}, and is {new['kind']} {_told(new)}"
+    elif new["kind"] == Choices.kind:
+        yield from _choices(key, list(map(word, old["values"])), list(map(word, new["values"])))
+    elif old["values"] != new["values"]:
+        yield f"{key} was {old['kind']} {old['values']}, and is {new['values']}"
+    if old["when"] != new["when"]:
+        yield f"{key} was tried {_when(old)}, and is {_when(new)}"
+
+
+def _choices(key: str, old: list[str], new: list[str]) -> Iterator[str]:
+    gained = [value for value in new if value not in old]
+    lost = [value for value in old if value not in new]
+    for verb, values in (("gained", gained), ("lost", lost)):
+        if values:
+            yield f"{key} {verb} the choice{'s' if len(values) > 1 else ''} {', '.join(values)}"
+    if not gained and not lost and old != new:
+        yield f"{key} listed {', '.join(old)}, and lists {', '.join(new)}"
+
+
+def _told(plain: Mapping[str, Any]) -> str:
+    values = plain["values"]
+    return str(values) if isinstance(values, str) else ", ".join(map(word, values))
+
+
+def _when(plain: Mapping[str, Any]) -> str:
+    return f"when {' and '.join(plain['when'])}" if plain["when"] else "always"

@@ -1,0 +1,110 @@
+"""Journal file: a study as lines that are only ever added."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import BaseJournalBackend
+
+from harness.sweep.study.file_lock import FileLock
+
+_BLOCK = 4096
+
+
+class JournalFile(BaseJournalBackend):
+    """Whole lines of JSON in one file that any number of processes share.
+
+    Who appends holds a lock of the kernel's, which nobody leaves behind, and first cuts off the half line
+    that a full disk, a power cut or a kill within a write has left. Whole lines are never taken back, so
+    that who reads needs no lock and goes on where the last reading ended.
+
+    A line that tells of a trial's state is on the disk when `append_logs` returns, and all before it with
+    it; a power cut may lose the reports since, which a trial makes again. (Measured on an SSD: 0.17 ms
+    for fsync and for fdatasync alike, 0.001 ms for a line without; a spinning disk takes some 10 ms.)
+
+    Args:
+        path: the file, created if it is not there; its folder must exist.
+
+    Raises:
+        OSError: the disk is full, the file was removed, or its file system knows no locks. Nothing of
+            the line that did not fit is left.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(path)
+        self._lock = FileLock(self._path)
+        self._reached = (0, 0)  # logs read so far, and the offset of the line after them
+
+    def __reduce__(self) -> tuple[type[JournalFile], tuple[Path]]:
+        return JournalFile, (self._path,)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """The logs from that number on. A line that a power cut has garbled counts for nothing."""
+        number, offset = self._reached if self._reached[0] <= log_number_from else (0, 0)
+        data = self._from(offset)
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            log = _parsed(data[start:end])
+            start = end + 1
+            if log is None:
+                continue
+            number += 1
+            self._reached = (number, offset + start)
+            if number > log_number_from:
+                yield log
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Adds one line per log, behind all that others have added."""
+        lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs).encode()
+        with self._lock(), open(self._path, "r+b", buffering=0) as file:
+            end = _mended(file)
+            try:
+                _write(file, lines, end)
+            except BaseException:  # an interruption may come within a write too
+                _mended(file)
+                raise
+            if any("state" in log for log in logs):
+                os.fsync(file.fileno())
+
+    def _from(self, offset: int) -> bytes:
+        # Opened anew each time: it is then that a network file system looks for what others have written.
+        with open(self._path, "rb", buffering=0) as file:
+            if file.seek(0, os.SEEK_END) < offset:
+                raise OSError(f"{self._path} is shorter than it was; was an older copy put in its place?")
+            file.seek(offset)
+            return file.read()
+
+
+def _write(file: FileIO, lines: bytes, offset: int) -> None:
+    """A disk that is filling up takes a part first and objects at the next attempt."""
+    left = memoryview(lines)
+    while left:
+        written = os.pwrite(file.fileno(), left, offset)
+        left, offset = left[written:], offset + written
+
+
+def _mended(file: FileIO) -> int:
+    """The size of the file once what follows its last whole line is cut off."""
+    size = end = file.seek(0, os.SEEK_END)
+    whole = 0
+    while end > 0 and not whole:
+        begin = max(0, end - _BLOCK)
+        whole = os.pread(file.fileno(), end - begin, begin).rfind(b"\n") + 1
+        end = begin
+    kept = end + whole
+    if kept < size:
+        file.truncate(kept)
+    return kept
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        log = json.loads(line)
+    except ValueError:
+        return None
+    return log if isinstance(log, dict) else None

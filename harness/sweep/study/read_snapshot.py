@@ -1,0 +1,66 @@
+"""The study as plain values: `snapshot`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.sweep.study.snapshot import Objective, Row, Snapshot, State
+
+OWNER = "harness:owner"
+"""The attribute of a trial that says whose it is, or was last."""
+
+_STATES: dict[TrialState, State] = {
+    TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+def snapshot(study: optuna.Study, trials: int | None = None, epochs: int | None = None) -> Snapshot:
+    """What the study holds now.
+
+    Args:
+        trials: the budget.
+        epochs: of a training; what a trial reported up to there are its first fold's epochs.
+    """
+    storage, key = study._storage, study._study_id
+    names = study.metric_names or []
+    directions = [direction.name.lower() for direction in storage.get_study_directions(key)]
+    objectives = tuple(Objective(name, way) for name, way in zip(names, directions, strict=False))  # type: ignore[arg-type]
+    found = storage.get_all_trials(key, deepcopy=False)
+    return Snapshot(objectives, tuple(_row(trial, epochs) for trial in found), trials)
+
+
+def _row(trial: FrozenTrial, epochs: int | None) -> Row:
+    facts: dict[str, Any] = trial.user_attrs
+    owner = trial.system_attrs.get(OWNER) or {}
+    complete = trial.state is TrialState.COMPLETE
+    return Row(
+        number=trial.number,
+        state=_STATES[trial.state],
+        point=trial.params or trial.system_attrs.get("fixed_params", {}),
+        values=tuple(trial.values) if complete and trial.values is not None else None,
+        reports=tuple(sorted(trial.intermediate_values.items())),
+        progress=_progress(trial, epochs),
+        worker=owner.get("name") or None,
+        error=facts.get("error") if trial.state is TrialState.FAIL else None,
+        feasible=all(value <= 0 for value in trial.constraints.values()) if complete else True,
+        folder=facts.get("folder", str(trial.number)),
+        begun=trial.datetime_start,
+        ended=trial.datetime_complete,
+    )
+
+
+def _progress(trial: FrozenTrial, epochs: int | None) -> tuple[int, int] | None:
+    if "epoch" in trial.user_attrs:
+        epoch, of = trial.user_attrs["epoch"]
+        return epoch, of
+    if epochs is None or not trial.intermediate_values:
+        return None
+    last = max(trial.intermediate_values)
+    return (last, epochs) if last <= epochs else None

@@ -1,0 +1,92 @@
+"""Storage: where a study is kept, and the study in it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+
+from harness.core.errors import UserError
+from harness.sweep.study.journal_storage import JournalFile
+from harness.sweep.study.snapshot import Objective
+
+JOURNAL = "study.journal"
+
+
+def open_storage(url: str | None, folder: Path) -> BaseStorage:
+    """The storage of a sweep, made where it is not there yet; any number of processes may do so at once.
+
+    None of them uses Optuna's heartbeats: who works on what is told by leases of our own.
+
+    Args:
+        url: `sweep.storage`, an address of sqlite or PostgreSQL; None: a journal in the folder.
+        folder: the sweep's, which is made if need be.
+
+    Raises:
+        UserError: the address is none, or what it leads to cannot be reached, opened or written.
+    """
+    quiet()
+    if url is None:
+        return _journal(folder)
+    from harness.sweep.study.database_storage import (
+        open_database,  # and SQLAlchemy, which takes a while to import
+    )
+
+    return open_database(url)
+
+
+def studies(storage: BaseStorage) -> list[str]:
+    """The names of all studies in it."""
+    return [study.study_name for study in storage.get_all_studies()]
+
+
+def load_or_create(storage: BaseStorage, name: str, objectives: Sequence[Objective]) -> optuna.Study:
+    """The study of that name, which several processes may ask for at once.
+
+    It comes with Optuna's own sampler and pruner; those of a sweep are set as its attributes.
+
+    Raises:
+        UserError: there is such a study, and it improves something else.
+    """
+    directions = [objective.direction for objective in objectives]
+    study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+    known = [direction.name.lower() for direction in study.directions]
+    if study.metric_names is None and known == directions:
+        study.set_metric_names([objective.name for objective in objectives])
+    there = _told(known, study.metric_names or ["another score"] * len(known))
+    here = _told(directions, [objective.name for objective in objectives])
+    if there != here:
+        raise UserError(
+            f"the sweep {name} is there and is to {there}, but this command would {here}; "
+            "begin another with sweep.name=NAME, or take its sweep.objectives."
+        )
+    return study
+
+
+def quiet() -> None:
+    """Optuna's warnings go where all others go; what it says besides, and that a part is new, is left out."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.disable_default_handler()  # a handler of its own would write across the screen's table
+    optuna.logging.enable_propagation()
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def _told(directions: Sequence[str], names: Sequence[str]) -> str:
+    """`maximize valid/accuracy and minimize model/parameters`."""
+    return " and ".join(f"{direction} {name}" for direction, name in zip(directions, names, strict=True))
+
+
+def _journal(folder: Path) -> BaseStorage:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = JournalFile(folder / JOURNAL)
+        journal.append_logs([])  # whether it can be locked and written shows now
+        return JournalStorage(journal)
+    except OSError as error:
+        raise UserError(
+            f"the sweep's folder {folder} cannot hold its journal ({error.strerror or error}); "
+            "choose another by hydra.sweep.dir=FOLDER, or keep the study elsewhere by sweep.storage=URL."
+        ) from None

@@ -1,0 +1,207 @@
+"""Place: which sweep a command means, and where that is kept."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.core.errors import UserError, near
+from harness.runs.sweep_folders import STUDY, SWEEPS, below, newest, number_of, stem
+from harness.stages.resume import AUTO
+
+FINISHED = "harness:finished"
+"""The attribute of a study whose sweep is finished."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sweep is kept.
+
+    folder  of trials, tables and report
+    study   its name in the storage, the folder's own
+    url     of the database; None: a journal file in the folder
+    """
+
+    folder: Path
+    study: str
+    url: str | None
+
+
+def find_place(cfg: DictConfig, words: Sequence[str]) -> Place:
+    """The sweep that a command means: the newest one of these words if that is unfinished, else a new one.
+
+    With `resume=SWEEP` that one, finished or not; with `hydra.sweep.dir=FOLDER` the one in that folder. The
+    answer holds for as long as the sweep has not begun, so a command asks once.
+
+    Args:
+        cfg: the composed multirun, Hydra's node included.
+        words: what was typed, in any order.
+
+    Raises:
+        UserError: there is no such sweep, two are named, or the database cannot be reached.
+    """
+    folder = _find(cfg, words)
+    return Place(folder, folder.resolve().name, _absolute(cfg.sweep.storage))
+
+
+def _absolute(url: str | None) -> str | None:
+    """A database's file is meant from where the command was typed, also in a worker that is elsewhere."""
+    if url is None:
+        return None
+    from harness.sweep.study.storage_address import read_address
+
+    return read_address(url).text
+
+
+def standing(place: Place, lease: float) -> Literal["begin", "continue", "join"]:
+    """What a command would do there: whether the sweep exists already, and has workers that live.
+
+    Args:
+        lease: seconds without a sign of life after which a worker counts as dead.
+    """
+    if not _exists(place.folder, place.url):
+        return "begin"
+    import optuna
+
+    from harness.sweep.study.study_lock import study_lock
+    from harness.sweep.study.study_storage import open_storage
+    from harness.sweep.study.trial_queue import Ledger
+
+    storage = open_storage(place.url, place.folder)
+    study = optuna.load_study(study_name=place.study, storage=storage)
+    ledger = Ledger(study, study_lock(place.url, place.folder, place.study), lease=lease)
+    workers = ledger.workers().values()
+    alive = [told for told in workers if told["state"] == "working" and not told["dead"]]
+    return "join" if any(time.time() - told["beat"] < lease for told in alive) else "continue"
+
+
+def check_name(name: str | None) -> None:
+    """Whether `sweep.name` can be a folder's and a study's.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(
+            f"sweep.name must be letters, digits, '.', '_' and '-', with which a folder can be named, "
+            f"got {name!r}."
+        )
+
+
+def _find(cfg: DictConfig, words: Sequence[str]) -> Path:
+    check_name(cfg.sweep.name)
+    if any(word.startswith("hydra.sweep.subdir=") for word in cfg.hydra.overrides.hydra):
+        raise UserError(
+            "hydra.sweep.subdir cannot be chosen: a trial's folder is its number within the sweep's, by "
+            "which a later command finds it; leave it out, or name the sweep with hydra.sweep.dir=FOLDER."
+        )
+    given, wanted = _given(cfg), cfg.resume.run
+    if given is None:
+        return _newest(cfg, words) if wanted in (None, AUTO) else _named(wanted, cfg)
+    if wanted not in (None, AUTO):
+        raise UserError(
+            f"resume={wanted} and hydra.sweep.dir={given} name a sweep each; leave out one of them."
+        )
+    return given
+
+
+def _given(cfg: DictConfig) -> Path | None:
+    """The folder that the user chose.
+
+    Raises:
+        UserError: it is empty.
+    """
+    raw: Any = OmegaConf.to_container(cfg.hydra.sweep, resolve=False)
+    if "${sweep_folder:" in str(raw["dir"]):
+        return None
+    if not str(cfg.hydra.sweep.dir).strip():
+        raise UserError("hydra.sweep.dir must not be empty; give hydra.sweep.dir=FOLDER, or leave it out.")
+    return Path(cfg.hydra.sweep.dir)
+
+
+def _newest(cfg: DictConfig, words: Sequence[str]) -> Path:
+    url, sweeps = cfg.sweep.storage, Path(cfg.outputs) / SWEEPS
+    named = stem(cfg.sweep.name, words)
+    numbers = below(sweeps, named, stored=url is None)
+    for study, over in _studies(url).items():
+        number = number_of(study, named)
+        if number is not None:
+            numbers[number] = over
+    return sweeps / f"{named}-{newest(numbers)}"
+
+
+def _named(wanted: str, cfg: DictConfig) -> Path:
+    """The sweep of this folder, or of this name below `outputs/sweeps` or in the database."""
+    url, sweeps = cfg.sweep.storage, Path(cfg.outputs) / SWEEPS
+    folders = (Path(wanted), sweeps / wanted)
+    for folder in folders:
+        if _exists(folder, url) and (url is None or folder.is_dir() or folder == folders[-1]):
+            return folder
+    raise _no_sweep(wanted, folders, sweeps, url)
+
+
+def _no_sweep(wanted: str, folders: tuple[Path, ...], sweeps: Path, url: str | None) -> UserError:
+    if url is not None:
+        return UserError(
+            f"resume={wanted} cannot be done: {_label(url)} holds no sweep of that name; "
+            f"{near(wanted, _studies(url))}"
+        )
+    if any(folder.is_dir() for folder in folders):
+        return UserError(
+            f"resume={wanted} cannot be done: that folder holds no {STUDY}; name the folder of a sweep, and "
+            "with sweep.storage=URL the database where it has one."
+        )
+    names = [file.parent.name for file in sweeps.glob(f"*/{STUDY}")]
+    return UserError(
+        f"resume={wanted} cannot be done: there is no such folder, and no sweep of that name below {sweeps}; "
+        f"{near(wanted, names)}"
+    )
+
+
+def _exists(folder: Path, url: str | None) -> bool:
+    """Whether a study was begun there."""
+    return (folder / STUDY).is_file() if url is None else folder.resolve().name in _studies(url)
+
+
+def _studies(url: str | None) -> dict[str, bool]:
+    """The studies of a database, and whether each sweep is finished; none without a database."""
+    if url is None or _absent(url):
+        return {}
+    from harness.sweep.study.study_storage import open_storage, studies
+
+    storage = open_storage(url, Path())
+    found = {}
+    for name in studies(storage):
+        attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+        found[name] = bool(attributes.get(FINISHED))
+    storage.remove_session()
+    return found
+
+
+def _label(url: str) -> str:
+    from harness.sweep.study.storage_address import read_address
+
+    return read_address(url).label
+
+
+def _absent(url: str) -> bool:
+    """Whether it is a file that does not exist: looking into it would make it.
+
+    Raises:
+        UserError: nor could it be made, for want of its folder.
+    """
+    from harness.sweep.study.storage_address import read_address
+
+    file = read_address(url).file
+    if file is not None and not file.parent.is_dir():
+        raise UserError(
+            f"sweep.storage: the folder {file.parent} of the database does not exist; make it, or name "
+            "another by sweep.storage=sqlite:///FILE."
+        )
+    return file is not None and not file.exists()

@@ -1,0 +1,212 @@
+"""Outcome: what a sweep came to, in files that scripts and tables read.
+
+    result.json   status, best trial, counts
+    trials.csv    a line per trial
+    best.yaml     the best trial, and the one command that runs it again
+
+Each appears whole or stays as it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.runs.run_result import SCHEMA, Result, Summary, summarise, write_json, write_text
+from harness.runtime import provenance
+from harness.runtime.redact import mask_urls
+from harness.runtime.secret_values import Secrets
+from harness.sweep.study.snapshot import Objective, Row, Snapshot
+
+RESULT, TRIALS, BEST = "result.json", "trials.csv", "best.yaml"
+
+Status = Literal["finished", "interrupted", "failed"]
+
+_OF_THE_SWEEP = ("sweep", "resume", "hydra/sweeper", "hydra/launcher", "hydra/sweep")
+"""Keys, with all that is below them, of words that a single run does not take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """What a sweep came to: exactly the keys of its `result.json`.
+
+    objective   {"name", "direction", "value"}, the value being the best trial's; None with several
+    objectives  each like `objective`, its value the best that any trial on the front reached; None with one
+    trials      how many are complete, pruned, failed, running and waiting
+    best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
+    scores      of the best trial, as its own `result.json` tells them; {} with several objectives
+    seconds     wall time, over all the times that the sweep was taken up
+    mlflow      {"tracking_uri", "experiment", "run_id"} of the parent run, or None
+    command     what to type to go on with the sweep, or to begin it anew
+    error       one line, or None
+    """
+
+    schema: int = SCHEMA
+    status: Status
+    objective: dict[str, Any] | None = None
+    objectives: list[dict[str, Any]] | None = None
+    trials: dict[str, int] = field(default_factory=dict)
+    best: dict[str, Any] | list[dict[str, Any]] | None = None
+    scores: dict[str, Summary] = field(default_factory=dict)
+    seconds: float = 0.0
+    mlflow: dict[str, Any] | None = None
+    command: str = ""
+    error: str | None = None
+
+    def write(self, folder: Path) -> None:
+        """Writes `<folder>/result.json`; of `objective` and `objectives` the one that there is."""
+        content = asdict(self)
+        del content["objective" if self.objectives is not None else "objectives"]
+        write_json(folder / RESULT, content)
+
+
+def sum_up(
+    folder: Path,
+    snapshot: Snapshot,
+    status: Status,
+    seconds: float,
+    command: str,
+    error: str | None = None,
+) -> SweepResult:
+    """The result of a sweep in `folder`; the trials' own results are read for the scores of the best.
+
+    Where MLflow has its parent run is known later: `dataclasses.replace(result, mlflow=…)`.
+    """
+    best = snapshot.best
+    objectives = [_reached(objective, place, best) for place, objective in enumerate(snapshot.objectives)]
+    alone = len(objectives) == 1
+    entries = [_entry(row, alone) for row in best]
+    trials: dict[str, int] = {str(state): count for state, count in snapshot.counts.items()}
+    return SweepResult(
+        status=status,
+        objective=objectives[0] if alone else None,
+        objectives=None if alone else objectives,
+        trials=trials | {"waiting": snapshot.waiting},
+        best=(entries[0] if entries else None) if alone else entries,
+        scores=scores_of(folder, best[0]) if best and alone else {},
+        seconds=seconds,
+        command=command,
+        error=error,
+    )
+
+
+def _reached(objective: Objective, place: int, best: Sequence[Row]) -> dict[str, Any]:
+    values = [row.values[place] for row in best if row.values is not None]
+    value = min(values, key=objective.cost) if values else None
+    return {"name": objective.name, "direction": objective.direction, "value": value}
+
+
+def _entry(row: Row, alone: bool) -> dict[str, Any]:
+    values = list(row.values or ())
+    value = {"value": values[0]} if alone else {"values": values}
+    return {"number": row.number, **value, "folder": row.folder}
+
+
+def scores_of(folder: Path, row: Row) -> dict[str, Summary]:
+    """The scores of a trial's run; of runs with several seeds, `summarise` over their means.
+
+    {} where the run left no result, as on a machine whose disk is not ours.
+    """
+    home = folder / row.folder
+    paths = [home / RESULT] if (home / RESULT).exists() else sorted(home.glob(f"seed-*/{RESULT}"))
+    found = [Result.read(path).scores for path in paths]
+    if len(found) < 2:
+        return found[0] if found else {}
+    return {name: _over([scores[name]["mean"] for scores in found if name in scores]) for name in found[0]}
+
+
+def _over(means: Sequence[float | None]) -> Summary:
+    return summarise([float("nan") if mean is None else mean for mean in means])
+
+
+def write_trials(folder: Path, snapshot: Snapshot) -> Path:
+    """`trials.csv`: a line per trial, a column per objective and per dimension of the space.
+
+    What a trial has not is an empty cell; times are ISO 8601.
+    """
+    names = [objective.name for objective in snapshot.objectives]
+    titles = ["number", "state", *names, *snapshot.keys, "seconds", "worker", "begun", "ended", "error"]
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(titles)
+    for row in snapshot.rows:
+        values = row.values or [None] * len(names)
+        point = [_cell(row.point[key]) if key in row.point else None for key in snapshot.keys]
+        about = [row.seconds, row.worker, _iso(row.begun), _iso(row.ended), _line(row.error)]
+        lines.writerow([row.number, row.state, *values, *point, *about])
+    write_text(folder / TRIALS, text.getvalue())
+    return folder / TRIALS
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else mask_urls(value) if isinstance(value, str) else value
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat(timespec="milliseconds")
+
+
+def _line(text: str | None) -> str | None:
+    return None if text is None else mask_urls(" ".join(text.split()))
+
+
+def write_best(folder: Path, snapshot: Snapshot, command: Callable[[Row], str]) -> Path | None:
+    """`best.yaml`: number, values, parameters, folder and command of the best; a list of the front.
+
+    Nothing is written where no trial may be called the best, and what an earlier process wrote is removed.
+
+    Args:
+        command: what runs a trial again without the sweep, see `again`.
+    """
+    best = snapshot.best
+    if not best:
+        (folder / BEST).unlink(missing_ok=True)
+        return None
+    import yaml
+
+    told = [_best_entry(snapshot, row, command(row)) for row in best]
+    alone = len(snapshot.objectives) == 1
+    what = (
+        "The best trial"
+        if alone
+        else "The trials of the Pareto front, none better than another in everything"
+    )
+    heading = f"# {what}; `command` runs it again without the sweep.\n"
+    body = yaml.safe_dump(told[0] if alone else told, sort_keys=False, allow_unicode=True, width=10_000)
+    write_text(folder / BEST, heading + body)
+    return folder / BEST
+
+
+def _best_entry(snapshot: Snapshot, row: Row, command: str) -> dict[str, Any]:
+    names = (objective.name for objective in snapshot.objectives)
+    return {
+        "number": row.number,
+        "values": dict(zip(names, row.values or (), strict=True)),
+        "parameters": {key: mask_urls(v) if isinstance(v, str) else v for key, v in row.point.items()},
+        "folder": row.folder,
+        "command": command,
+    }
+
+
+def again(fixed: Sequence[str], words: Sequence[str], options: Sequence[str] = ()) -> str:
+    """The command that runs one trial alone, its secrets masked.
+
+    Args:
+        fixed: the words that are the same for all trials, as typed; those about the sweep are left out.
+        words: what the trial's point says, such as `model=mlp`.
+        options: what stands before all words, such as `--config-dir`.
+    """
+    all_words = [*(word for word in fixed if not _about_the_sweep(word)), *words]
+    return Secrets(None, all_words).text(provenance.command([*options, *all_words]))
+
+
+def _about_the_sweep(word: str) -> bool:
+    key = word.lstrip("+~").partition("=")[0].partition("@")[0].replace(".", "/")
+    return any(key == owner or key.startswith(f"{owner}/") for owner in _OF_THE_SWEEP)

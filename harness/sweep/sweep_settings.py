@@ -1,0 +1,150 @@
+"""Settings: what `sweep.*` says beside sampler and pruner."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.schema import LARGEST_SEED, SETTINGS, check_type
+from harness.core.errors import UserError
+from harness.sweep.sweep_location import check_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How long a sweep goes on, by how many workers, and what it does about faults.
+
+    trials      trials that end, however they do; None: as many as a grid has points, or no limit
+    hours       after which no trial is begun
+    stagnation  trials in a row that were no better, after which no trial is begun
+    workers     how many trials run at a time
+    storage     a database's address; None: a journal file in the sweep's folder
+    objectives  the scores that are to be improved, with or without directions; None: `trainer.monitor`
+    repeat      runs of a trial, of as many seeds; the objective is their mean
+    retries     how often a trial that failed is begun again, from its checkpoint
+    fail_fast   whether the first failed trial ends the sweep
+    failures    trials in a row that failed in one worker, after which that worker stops
+    timeout     minutes that one trial may take
+    recycle     trials after which a worker's process is replaced
+    isolate     whether each trial has a process of its own
+    lease       seconds without a sign of life after which a worker elsewhere counts as dead
+    test        whose test rows are scored: the best trial's, all trials' or none
+    seed        of the sampler
+    axis        what a pruner's steps are: epochs, or folds
+    space       search space, by key
+    constraints scores that must hold, such as "model/parameters <= 100000"
+    enqueue     points that are tried first
+    """
+
+    trials: int | None
+    hours: float | None
+    stagnation: int | None
+    workers: int
+    storage: str | None
+    objectives: str | list[str] | Mapping[str, Literal["minimize", "maximize"]] | None
+    repeat: int
+    retries: int
+    fail_fast: bool
+    failures: int
+    timeout: float | None
+    recycle: int | None
+    isolate: bool
+    lease: float
+    test: Literal["best", "all", "none"]
+    seed: int
+    axis: Literal["epochs", "folds"]
+    space: Mapping[str, Any]
+    constraints: list[str]
+    enqueue: list[Mapping[str, Any]]
+
+
+_LEAST = {
+    "trials": 1,
+    "stagnation": 1,
+    "workers": 1,
+    "repeat": 1,
+    "retries": 0,
+    "failures": 1,
+    "recycle": 1,
+    "lease": 5,
+}
+"""The smallest value of each; null passes where its type admits it."""
+
+
+def read_settings(node: DictConfig) -> Settings:
+    """The settings of the configuration's node `sweep`.
+
+    Raises:
+        UserError: a value is of the wrong type or out of range, or contradicts the sampler.
+    """
+    plain: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    for field in fields(Settings):
+        if field.name not in plain:
+            raise UserError(
+                f"the setting sweep.{field.name} is needed; take back what deletes or replaces it."
+            )
+        check_type(plain[field.name], SETTINGS[f"sweep.{field.name}"], f"sweep.{field.name}")
+    settings = Settings(**{field.name: plain[field.name] for field in fields(Settings)})
+    check_name(plain.get("name"))
+    _check_ranges(settings)
+    _check_end(settings, plain.get("sampler"))
+    _check_processes(settings)
+    return settings
+
+
+def _check_ranges(settings: Settings) -> None:
+    for name, least in _LEAST.items():
+        value = getattr(settings, name)
+        if value is not None and not (value >= least and math.isfinite(value)):
+            raise UserError(f"sweep.{name} must be at least {least}, got {value}.")
+    for name in ("hours", "timeout"):
+        value = getattr(settings, name)
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise UserError(f"sweep.{name} must be above 0 or null, got {value}.")
+    if not 0 <= settings.seed <= LARGEST_SEED:
+        raise UserError(f"sweep.seed must be between 0 and {LARGEST_SEED}, got {settings.seed}.")
+    if settings.storage is not None and not settings.storage.strip():
+        raise UserError("sweep.storage must not be empty; give sweep.storage=URL, or leave it out.")
+
+
+def _check_end(settings: Settings, sampler: Any) -> None:
+    """A grid ends by itself, and any other sweep by a budget."""
+    if sampler is None:
+        if settings.trials is not None:
+            raise UserError(
+                f"sweep=grid runs every point of its grid, and sweep.trials={settings.trials} asks for "
+                "another number; leave sweep.trials out, or have so many points drawn with sweep=random."
+            )
+        if settings.enqueue:
+            raise UserError(
+                "sweep=grid runs its points in their order, and sweep.enqueue asks for some to be first; "
+                "leave it out, or choose a sampler such as sweep=tpe."
+            )
+        return
+    if settings.trials is None and settings.hours is None and settings.stagnation is None:
+        name = str(sampler.get("_target_")).rsplit(".", 1)[-1] if isinstance(sampler, dict) else "a sampler"
+        raise UserError(
+            f"a sweep needs an end, and {name} has none of its own; give it sweep.trials=N, sweep.hours=N or "
+            "sweep.stagnation=N."
+        )
+
+
+def _check_processes(settings: Settings) -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    if settings.workers > 1:
+        raise UserError(
+            f"sweep.workers must be 1 under torchrun, whose processes train one trial together, got "
+            f"{settings.workers}; leave it out, or start the sweep without torchrun."
+        )
+    for name in ("recycle", "isolate"):
+        if getattr(settings, name):
+            raise UserError(
+                f"sweep.{name} cannot be used under torchrun, whose processes stay the same from trial to "
+                "trial; leave it out, or start the sweep without torchrun."
+            )

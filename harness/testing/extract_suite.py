@@ -1,0 +1,40 @@
+"""What a source promises: see `harness.core.protocol.Extractor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harness.testing.suite_choices import Suite
+
+
+class TestExtractors(Suite):
+    """Every yaml of `data/extract`; `changes` gives what a source needs to be read."""
+
+    group: ClassVar[str] = "data/extract"
+
+    def changes(self, choice: str, folder: Path) -> dict[str, Any]:
+        """Arguments to change, with files that were made in `folder`; a heir fills it in."""
+        del choice, folder
+        return {}
+
+    def test_a_source_gives_a_table_of_the_kind_that_its_yaml_names(
+        self, choice: str, tmp_path: Path
+    ) -> None:
+        changes = self.changes(choice, tmp_path)
+        table = self.make(choice, **changes)()
+        assert table.kind == self.node(choice).get("kind", "table")
+        assert table.target
+        assert not set(table.features) & {table.group, table.id, *table.target}
+        assert bool(table.features) == (table.array is None)
+        assert list(table.frame.index) == list(range(len(table)))
+
+    def test_a_source_that_is_read_twice_gives_the_same_rows(self, choice: str, tmp_path: Path) -> None:
+        changes = self.changes(choice, tmp_path)
+        assert self.make(choice, **changes)().digest == self.make(choice, **changes)().digest
+
+    def test_a_fingerprint_is_a_text_that_stays_or_none(self, choice: str, tmp_path: Path) -> None:
+        changes = self.changes(choice, tmp_path)
+        one, two = (getattr(self.make(choice, **changes), "fingerprint", lambda: None)() for _ in range(2))
+        assert one is None or isinstance(one, str)
+        assert one == two

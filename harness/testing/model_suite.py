@@ -1,0 +1,134 @@
+"""What a model promises: see `harness.model`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, get_type_hints
+
+import pytest
+import torch
+import typeguard
+from torch import Tensor, nn
+
+from harness.config.instantiate import target
+from harness.testing.suite_choices import Suite
+
+Shape = tuple[int, ...]
+
+SHAPES: Mapping[str, Sequence[Shape]] = {
+    "row": [(1,), (30,)],
+    "image": [(1, 8, 8), (3, 32, 32), (2, 5, 7)],
+    "sequence": [(1, 1), (12, 3)],
+}
+"""Of each form of sample, the shapes of some; the smallest there can be is among them."""
+
+
+class TestModels(Suite):
+    """Every yaml of `model`.
+
+    unbuilt  choices that are not built, because they need what is not installed
+    export   of each choice the shapes with which it is exported; None: the larger one of each form it takes
+    """
+
+    group: ClassVar[str] = "model"
+    unbuilt: ClassVar[frozenset[str]] = frozenset()
+    export: ClassVar[Mapping[str, Sequence[Shape]] | None] = None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Each choice with each shape that it takes."""
+        if not {"shape", "exported"} & set(metafunc.fixturenames):
+            super().pytest_generate_tests(metafunc)
+            return
+        self.locate(metafunc.config)
+        name = "shape" if "shape" in metafunc.fixturenames else "exported"
+        shapes = {choice: self.shapes(choice) for choice in self.cases() if choice not in self.unbuilt}
+        if name == "exported":
+            shapes = dict(self.export or {choice: found[1:2] for choice, found in shapes.items()})
+        cases = [
+            pytest.param(choice, shape, id=f"{choice}-{'x'.join(map(str, shape))}")
+            for choice, found in shapes.items()
+            for shape in found
+        ]
+        metafunc.parametrize(("choice", name), cases)
+
+    @classmethod
+    def shapes(cls, choice: str) -> Sequence[Shape]:
+        """Those of the forms that the class says it takes; of all forms, where it does not say."""
+        forms = getattr(cls.part(choice), "takes", tuple(SHAPES))
+        return [shape for form in forms for shape in SHAPES[form]]
+
+    @classmethod
+    def part(cls, choice: str) -> Any:
+        """The class that the yaml names."""
+        return target(cls.node(choice), "model")
+
+    @classmethod
+    def options(cls, choice: str) -> dict[str, Any]:
+        """Its arguments by name."""
+        return {key: value for key, value in cls.node(choice).items() if not key.startswith("_")}
+
+    @classmethod
+    def model(cls, choice: str, shape: Shape, seed: int = 0) -> nn.Module:
+        """A fresh one for samples of this shape."""
+        torch.manual_seed(seed)
+        made: nn.Module = cls.part(choice)(shape, **cls.options(choice))
+        return made
+
+    def test_a_yaml_is_partial_and_lists_every_argument_with_a_value_of_its_type(self, choice: str) -> None:
+        parameters = inspect.signature(self.part(choice)).parameters
+        keywords = {name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY}
+        options = self.options(choice)
+        assert self.node(choice)["_partial_"] is True
+        assert keywords == set(options)
+        hints = get_type_hints(self.part(choice).__init__)
+        for name, value in options.items():
+            typeguard.check_type(value, hints[name])
+
+    def test_a_model_takes_the_shape_but_no_number_of_classes(self, choice: str) -> None:
+        names = list(inspect.signature(self.part(choice)).parameters)
+        assert names[0] == "shape"
+        assert not {"classes", "num_classes", "outputs", "labels", "targets"} & set(names)
+        assert set(getattr(self.part(choice), "takes", ())) <= SHAPES.keys()
+
+    def test_the_representation_is_finite_has_the_width_and_is_the_same_each_time(
+        self, choice: str, shape: Shape
+    ) -> None:
+        model, inputs = self.model(choice, shape).eval(), sample(shape)
+        with torch.no_grad():
+            first, second, alone = model(inputs), model(inputs), model(inputs[:1])
+        assert first.shape == (4, model.width)
+        assert first.dtype == torch.float32
+        assert first.isfinite().all()
+        assert torch.equal(first, second)
+        # Two threads add up a convolution in another order than one: ResNet-50 then differs by 1.3e-5.
+        torch.testing.assert_close(alone, first[:1], rtol=1e-4, atol=1e-4)
+
+    def test_the_gradient_reaches_every_parameter(self, choice: str, shape: Shape) -> None:
+        model = self.model(choice, shape).train()
+        representation = model(sample(shape))
+        # Random directions: the plain sum is constant behind a normalisation and has no gradient.
+        (representation * torch.randn_like(representation)).sum().backward()
+        without = [
+            name for name, each in model.named_parameters() if each.grad is None or not each.grad.any()
+        ]
+        assert without == []
+
+    def test_a_state_dict_carries_the_whole_model(self, choice: str, shape: Shape) -> None:
+        trained = self.model(choice, shape)
+        trained.train()(sample(shape))  # moves the running statistics
+        fresh = self.model(choice, shape, seed=1)
+        fresh.load_state_dict(trained.state_dict())
+        with torch.no_grad():
+            assert torch.equal(fresh.eval()(sample(shape)), trained.eval()(sample(shape)))
+
+    def test_an_exported_model_takes_batches_of_any_size(self, choice: str, exported: Shape) -> None:
+        model = self.model(choice, exported).eval()
+        batch = torch.export.Dim("batch")
+        program = torch.export.export(model, (sample(exported),), dynamic_shapes=({0: batch},)).module()
+        torch.testing.assert_close(program(sample(exported, rows=3)), model(sample(exported, rows=3)))
+
+
+def sample(shape: Shape, rows: int = 4) -> Tensor:
+    """(rows, *shape) of standard normal numbers, always the same."""
+    return torch.randn(rows, *shape, generator=torch.Generator().manual_seed(1))

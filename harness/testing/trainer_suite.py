@@ -1,0 +1,90 @@
+"""What a trainer promises, and what goes with one: see `harness.trainer.training_method`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from harness.config.compose import compose
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.plan import make_plan
+from harness.testing.suite_choices import Suite
+
+TWO_STEPS = ("split.test=0.9", "data.load.batch_size=80", "trainer.epochs=1")
+"""Of the digits, 1797 images, some 150 training rows in two batches."""
+
+
+class TestTrainers(Suite):
+    """Every yaml of `trainer`, and of the groups below it: methods, losses, optimizers, schedulers.
+
+    words   further words that a choice, by its name, needs to be trained with
+    still   choices that leave the weights of the model alone in the first epoch
+    """
+
+    group: ClassVar[str] = "trainer"
+    words: ClassVar[Mapping[str, Sequence[str]]] = {}
+    still: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def yamls(cls) -> dict[str, Path]:
+        """By group and name: `trainer/method/simclr`."""
+        assert cls.conf is not None
+        files = sorted((cls.conf / cls.group).rglob("*.yaml"))
+        found = {path.relative_to(cls.conf).with_suffix("").as_posix(): path for path in files}
+        return {name: path for name, path in found.items() if path.stem not in cls.left_out}
+
+    def chosen_by(self, choice: str) -> list[str]:
+        """The words that choose it, with the trainer that it goes with."""
+        group, _, name = choice.rpartition("/")
+        text = self.yamls()[choice].read_text(encoding="utf-8")
+        families = {".contrast.": "trainer=contrastive", ".consistency.": "trainer=semi_supervised"}
+        trainer = [word for place, word in families.items() if place in text]
+        return [*trainer, f"{group}={name}"]
+
+    def data_for(self, choice: str) -> Sequence[str]:
+        """The words of the rows that it can learn from in two steps."""
+        return [*TWO_STEPS, *self.words.get(choice.rpartition("/")[2], ())]
+
+    def experiment(self, *words: str) -> Experiment:
+        """What these words would train, up to the first step."""
+        return experiment_of(*words)
+
+    @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's compiler's own
+    def test_every_choice_trains_and_says_how_well(self, choice: str) -> None:
+        experiment = self.experiment(*self.chosen_by(choice), *self.data_for(choice))
+        before = [weight.detach().clone() for weight in experiment.model.parameters()]
+        trainer, loaders = experiment.trainer, experiment.loaders
+        (progress,) = trainer.fit(
+            experiment.model, loaders, experiment.augment, experiment.judge, lambda: False
+        )
+        assert progress.step >= 1
+        assert 0 < progress.scores["train/loss"] < 1000  # a sum over hundreds of dimensions, of barlow
+        assert trainer.monitor in progress.scores
+        moved = [not torch.equal(*pair) for pair in zip(before, experiment.model.parameters(), strict=True)]
+        still = choice.rpartition("/")[2] in self.still
+        assert not any(moved) if still else all(moved)
+        self.check_steps(progress.step)
+        self.check_predictions(trainer, loaders)
+
+    def check_steps(self, steps: int) -> None:
+        """More that a class that inherits knows of the number of steps."""
+
+    def check_predictions(self, trainer: Any, loaders: Any) -> None:
+        """The valid part has finite representations, and outputs where the trainer learns any."""
+        if loaders.valid is None:
+            return
+        prediction = trainer.predictor().gather(loaders.valid)
+        assert prediction.representation.isfinite().all()
+        assert (prediction.outputs is None) == (trainer.learns == "representation")
+        assert prediction.outputs is None or prediction.outputs.isfinite().all()
+
+
+def experiment_of(*words: str) -> Experiment:
+    """What these words would train on the CPU, up to the first step; nothing is tracked."""
+    cfg = compose(["trainer.device=cpu", "trainer.epochs=1", "tracking=none", "split.guard=off", *words])
+    plan = make_plan(cfg)
+    return prepare(plan, plan.folds[0])

@@ -1,0 +1,319 @@
+"""Fetch: a run that is only in an MLflow store -> a folder laid out like a run's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UserError
+from harness.runs.journal import JOURNAL, read
+from harness.runs.run_result import Result, summarise
+from harness.runs.tracking_state import STATE, State
+from harness.tracking import store_address
+from harness.tracking.journal_upload import words
+from harness.tracking.mlflow_store import prepare
+
+FOLDER = "fetched"
+"""Below the outputs folder; what lies there was written by whoever wrote the store."""
+
+_ID = re.compile("[0-9a-f]{32}")
+_PARENT = "mlflow.parentRunId"
+_CONFIG, _RESULT, _FACTS = "config.yaml", "result.json", "bundle.json"
+_SECONDS = "4"
+"""A server that is away is asked twice for so long."""
+
+_STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "interrupted"}
+
+
+@dataclass
+class _Copy:
+    """What is being brought: the run and its folds by the journal's keys."""
+
+    client: Any
+    uri: str
+    folder: Path
+    runs: dict[str, Any]
+    models: dict[str, str] = field(default_factory=dict)
+
+
+def is_id(word: str) -> bool:
+    """Whether a word looks like MLflow's id of a run."""
+    return _ID.fullmatch(word) is not None
+
+
+def fetcher(uri: str | None = None) -> Callable[[str, Path], tuple[Path, int | None] | None]:
+    """What `harness.runs.stored_run.find` downloads runs with: a word that is no run id gives None."""
+    return lambda word, outputs: fetch(word, outputs, uri) if is_id(word) else None
+
+
+def fetch(id: str, outputs: Path, uri: str | None = None) -> tuple[Path, int | None] | None:
+    """Brings a run into `<outputs>/fetched/<id>`; the number beside it is that of the fold that `id` names.
+
+    What was brought before, of a run that had ended, is taken again.
+
+    Args:
+        id: MLflow's, of a run or of one of its folds.
+        uri: of the store; None: the default one in `outputs`, then that of MLFLOW_TRACKING_URI.
+
+    Returns:
+        None where no store has the run.
+
+    Raises:
+        UserError: a store is away, its address is unusable, or the run is none of this harness.
+    """
+    known = _brought(id, outputs)
+    if known is not None:
+        return known
+    trouble: UserError | None = None
+    for place in _places(outputs, uri):
+        try:
+            found = _fetch(id, outputs, place)
+        except UserError:
+            raise
+        except Exception as error:
+            told = words(error, place).rstrip(".")
+            trouble = UserError(
+                f"{id} is sought in MLflow at {store_address.masked(place)}, and {told}; start that server, "
+                "or "
+                "give another address with --uri ADDRESS."
+            )
+            continue
+        if found is not None:
+            return found
+    if trouble is not None:
+        raise trouble
+    return None
+
+
+def _brought(id: str, outputs: Path) -> tuple[Path, int | None] | None:
+    for path in sorted((outputs / FOLDER).glob(f"*/{STATE}")):
+        state = State.load(path.parent)
+        events = read(path.parent)[0]
+        ended = bool(events) and events[-1]["event"] == "end"
+        for key, known in ({} if state is None or path.parent.name.startswith(".") else state.runs).items():
+            if known == id and ended:
+                return path.parent.absolute(), _number(key)
+    return None
+
+
+def _number(key: str) -> int | None:
+    number = key.removeprefix("fold-")
+    return int(number) if number.isdecimal() else None
+
+
+def _places(outputs: Path, uri: str | None) -> Iterator[str]:
+    """The stores to look in; a database that does not exist is not made for it."""
+    if uri is not None:
+        try:
+            store_address.check(uri)
+        except ValueError as error:
+            raise UserError(f"--uri: {error}.") from error
+    given = [uri] if uri is not None else [None, os.environ.get("MLFLOW_TRACKING_URI")]
+    for entry in dict.fromkeys(given):
+        if entry is None or entry:
+            place = store_address.absolute(entry, outputs)
+            path = store_address.file(place)
+            if path is None or path.exists():
+                yield place
+            elif uri is not None:
+                raise UserError(f"--uri names the database {path}, which there is not; give another address.")
+
+
+def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
+    """Raises whatever MLflow does where the store is away."""
+    prepare()
+    from mlflow.tracking import MlflowClient
+
+    client: Any = MlflowClient(tracking_uri=uri)
+    with _impatient():
+        found = _run(client, id)
+    if found is None:
+        return None
+    number = found.data.tags.get("fold")
+    parent = found.data.tags.get(_PARENT)
+    of_fold = number is not None and number.isdecimal() and parent is not None
+    run = client.get_run(parent) if of_fold else found
+    folder = outputs / FOLDER / _sound(run.info.run_id)
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        _bring(_Copy(client, uri, draft, {"": run, **_folds(client, run)}))
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder.absolute(), int(number) if of_fold else None
+
+
+def _sound(id: str) -> str:
+    """An id as it may name a folder here: whatever a store says, it leads nowhere else.
+
+    Raises:
+        UserError: it is none of MLflow's.
+    """
+    if not is_id(id):
+        raise UserError(f"the store calls a run {id!r}, which is no MLflow id; name a run of another store.")
+    return id
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Within it, a server that does not answer is given up within ten seconds."""
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    before = os.environ.get(name)
+    os.environ[name] = _SECONDS
+    try:
+        yield
+    finally:
+        os.environ[name] = before or "10"
+
+
+def _run(client: Any, id: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def _folds(client: Any, run: Any) -> dict[str, Any]:
+    """The children that are folds; those of a sweep are runs of their own."""
+    query = f"tags.`{_PARENT}` = '{run.info.run_id}'"
+    found: dict[str, Any] = {}
+    token = None
+    while True:
+        page = client.search_runs([run.info.experiment_id], query, page_token=token)
+        for child in page:
+            if str(child.data.tags.get("fold")).isdecimal():
+                found[f"fold-{child.data.tags['fold']}"] = child
+        token = page.token
+        if not token:
+            return dict(sorted(found.items(), key=lambda item: int(item[0].removeprefix("fold-"))))
+
+
+def _bring(copy: _Copy) -> None:
+    """Fills the folder: files, models, result, journal, and the ids.
+
+    Raises:
+        UserError: it has no configuration.
+    """
+    run = copy.runs[""]
+    if not any(entry.path == _CONFIG for entry in copy.client.list_artifacts(run.info.run_id)):
+        raise UserError(
+            f"the MLflow run {run.info.run_id} ({run.info.run_name}) holds no {_CONFIG}: it is a sweep, or "
+            "was not made by this harness; name a run that has one."
+        )
+    for key, part in copy.runs.items():
+        place = copy.folder / key
+        place.mkdir(exist_ok=True)
+        copy.client.download_artifacts(part.info.run_id, "", str(place))
+        _bring_models(copy, key)
+    if not (copy.folder / _RESULT).exists():
+        _result(copy.runs).write(copy.folder / _RESULT)
+    lines = [json.dumps(event, allow_nan=False) for event in _events(copy.runs)]
+    (copy.folder / JOURNAL).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    State(
+        uri=store_address.masked(copy.uri),
+        experiment=copy.client.get_experiment(run.info.experiment_id).name,
+        experiment_id=run.info.experiment_id,
+        runs={key: part.info.run_id for key, part in copy.runs.items()},
+        models=copy.models,
+        offset=(copy.folder / JOURNAL).stat().st_size,
+        closed=True,
+    ).save(copy.folder)
+
+
+def _bring_models(copy: _Copy, key: str) -> None:
+    """The bundles within the logged models, where a run has them: `model/`, `ensemble/`, `refit/`."""
+    import mlflow.artifacts
+
+    outputs = copy.runs[key].outputs
+    for output in outputs.model_outputs if outputs else ():
+        scratch = copy.folder / ".models" / _sound(output.model_id.removeprefix("m-"))
+        scratch.mkdir(parents=True)
+        # By its place: a `models:/` address is looked up in the process's own store, whatever is said here.
+        place = f"{copy.client.get_logged_model(output.model_id).artifact_location}/artifacts"
+        mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=str(scratch), tracking_uri=copy.uri)
+        for facts in sorted(scratch.glob(f"artifacts/*/{_FACTS}")):
+            bundle = facts.parent
+            target = copy.folder / key / bundle.name
+            if not target.exists():
+                bundle.rename(target)
+                path = target.relative_to(copy.folder).as_posix()
+                copy.models[f"{key}:{path}"] = output.model_id
+    shutil.rmtree(copy.folder / ".models", ignore_errors=True)
+
+
+def _result(runs: Mapping[str, Any]) -> Result:
+    """From the last values of the metrics, for a run whose `result.json` never arrived."""
+    run = runs[""]
+    folds = [part for key, part in runs.items() if key]
+    names = {name for part in folds or [run] for name in part.data.metrics if "/" in name}
+    scores = {
+        name: summarise([part.data.metrics[name] for part in folds or [run] if name in part.data.metrics])
+        for name in sorted(names)
+    }
+    ended = run.info.end_time or run.info.start_time
+    return Result(
+        status=_status(run),
+        scores=scores,
+        folds=max(1, len(folds)),
+        seconds=(ended - run.info.start_time) / 1000,
+        seed=int(seed) if (seed := str(run.data.tags.get("seed"))).isdecimal() else None,
+        command=run.data.tags.get("command", ""),
+        error=run.data.tags.get("error"),
+    )
+
+
+def _status(run: Any) -> Any:
+    told = run.data.tags.get("harness.status")
+    known = ("finished", "pruned", "failed", "interrupted")
+    return told if told in known else _STATUS.get(run.info.status, "interrupted")
+
+
+def _events(runs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A journal of starts and ends: what the run was, and that it is over."""
+    for key, run in runs.items():
+        tags = dict(run.data.tags)
+        yield {
+            "event": "start",
+            "time": run.info.start_time,
+            "run": key,
+            "name": run.info.run_name,
+            "parent": "" if key else None,
+            "params": dict(run.data.params),
+            "tags": {k: v for k, v in tags.items() if not k.startswith(("mlflow.", "harness."))},
+            "inputs": list(_inputs(run)),
+            "writer": {"host": "", "user": tags.get("mlflow.user", ""), "pid": 0, "born": None},
+        }
+    for key, run in reversed(list(runs.items())):
+        if run.info.end_time is not None:
+            error = run.data.tags.get("error")
+            time = run.info.end_time
+            yield {"event": "end", "time": time, "run": key, "status": _status(run), "error": error}
+
+
+def _inputs(run: Any) -> Iterator[dict[str, Any]]:
+    """As the sender was given them; of the digest, MLflow keeps a part, the run's tag the whole."""
+    for entry in run.inputs.dataset_inputs if run.inputs else ():
+        tags = {tag.key: tag.value for tag in entry.tags}
+        rows, groups = tags.get("rows"), tags.get("groups")
+        yield {
+            "name": entry.dataset.name,
+            "digest": run.data.tags.get("data.digest", entry.dataset.digest),
+            "source": json.loads(entry.dataset.source).get("uri", ""),
+            "context": tags.get("mlflow.data.context", ""),
+            "rows": None if rows is None else int(rows),
+            "groups": None if groups is None else int(groups),
+        }

@@ -1,0 +1,118 @@
+"""Shown: which of MLflow's pages show a run, a sweep or an experiment, and in which store they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import UserError
+from harness.runs.journal import JOURNAL
+from harness.runs.stored_run import Logged, find, find_sweep, runs
+from harness.runs.sweep_folders import SWEEPS
+from harness.runs.tracking_state import State
+from harness.tracking import mlflow_urls
+from harness.tracking.fetch_run import fetcher
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is to be looked at.
+
+    uri          of the store, its password masked
+    experiments  ids -> names
+    runs         MLflow's ids; empty: the experiments as wholes
+    scores       that tell most about these runs, the one that was optimised first
+    """
+
+    uri: str
+    experiments: dict[str, str]
+    runs: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ()
+
+    def links(self, base: str) -> Iterator[tuple[str, str]]:
+        """A name and an address of each page, the one to open first of all."""
+        if len(self.runs) == 1:
+            (experiment,) = self.experiments
+            yield "run", mlflow_urls.run_page(base, experiment, self.runs[0])
+        elif self.runs:
+            yield "compared", mlflow_urls.compare_page(base, self.runs, self.experiments)
+        for id, name in self.experiments.items():
+            yield f"{name}, charts", mlflow_urls.experiment_page(base, id, charts=True)
+
+
+def shown(word: str | None, outputs: Path) -> Shown | None:
+    """What a word of the command line means; None: no word, and no tracked run below the folder.
+
+    Without a word, all experiments of the store of the newest run.
+
+    Raises:
+        UserError: there is no such run, sweep or experiment, or MLflow does not have it.
+    """
+    tracked = _tracked(outputs)
+    if word is None:
+        default = f"sqlite:///{outputs.absolute() / 'mlflow.db'}"
+        here = [run for run in tracked if run[1].uri == default] or tracked
+        return None if not here else _experiments(here, here[-1][1].uri)
+    named = [run for run in tracked if run[1].experiment == word]
+    if named:
+        return _experiments(named, named[-1][1].uri)
+    sweep = _sweep(word, outputs)
+    if sweep is not None:
+        inside = [run for run in tracked if run[0].folder.is_relative_to(sweep)]
+        return _runs(inside, word)
+    try:
+        logged = find(word, outputs, fetcher())
+    except UserError as error:
+        names = sorted({state.experiment for _, state in tracked})
+        known = f" Experiments: {', '.join(names)}." if names else ""
+        raise UserError(f"{error}{known}") from None
+    return _runs([] if logged.state is None else [(logged, logged.state)], word)
+
+
+def _tracked(outputs: Path) -> list[tuple[Logged, State]]:
+    """The runs that MLflow knows, oldest first."""
+    found = [(run, run.state) for run in runs(outputs)]
+    known = [(run, state) for run, state in found if state is not None and state.runs and state.experiment_id]
+    return sorted(known, key=lambda entry: (entry[0].folder / JOURNAL).stat().st_mtime_ns)
+
+
+def _experiments(found: list[tuple[Logged, State]], uri: str) -> Shown:
+    here = [(run, state) for run, state in found if state.uri == uri]
+    return Shown(uri, _ids(here), (), _scores(here))
+
+
+def _runs(found: list[tuple[Logged, State]], word: str) -> Shown:
+    ids = [run.mlflow_id for run, _ in found]
+    if not found or None in ids:
+        raise UserError(
+            f"MLflow does not have {word} (yet); send it with `python -m harness sync`, or look at "
+            f"its folder."
+        )
+    known = tuple(id for id in ids if id is not None)
+    return Shown(found[0][1].uri, _ids(found), known, _scores(found))
+
+
+def _ids(found: list[tuple[Logged, State]]) -> dict[str, str]:
+    return {str(state.experiment_id): state.experiment for _, state in found}
+
+
+def _scores(found: list[tuple[Logged, State]]) -> tuple[str, ...]:
+    """What was optimised, and the same on test rows."""
+    names: dict[str, None] = {}
+    for run, _ in found:
+        result = run.result
+        if result is not None and result.objective is not None:
+            name = str(result.objective["name"])
+            names |= dict.fromkeys([name, f"test/{name.partition('/')[2]}"])
+    return tuple(names)
+
+
+def _sweep(word: str, outputs: Path) -> Path | None:
+    place = Path(word)
+    if not (outputs / SWEEPS).is_dir() and not place.is_dir():
+        return None
+    try:
+        return find_sweep(word, outputs)
+    except UserError:
+        return None

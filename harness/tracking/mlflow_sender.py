@@ -1,0 +1,152 @@
+"""Sender: the events of one journal in MLflow's words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.runs.journal import Event
+from harness.runs.tracking_state import State
+from harness.tracking import mlflow_model
+from harness.tracking.mlflow_store import Store
+
+TOKEN = "harness.token"
+"""The tag by which a run whose creation was interrupted is found again."""
+
+_LONGEST_KEY, _LONGEST_PARAMETER, _LONGEST_TAG, _LONGEST_NOTE = 250, 6000, 5000, 500
+_PARAMETERS_PER_CALL = 100
+_STATUS = {"finished": "FINISHED", "failed": "FAILED", "pruned": "KILLED", "interrupted": "KILLED"}
+_NOT_IN_A_KEY = re.compile(r"[^/\w.\- :]")
+
+
+class Sender:
+    """Each method sends one fact; sending it again changes nothing.
+
+    Run ids, model ids and what is being created are noted in `state`, which `save` writes at once:
+    what was created must be known whenever this process ends.
+    """
+
+    def __init__(self, store: Store, state: State, folder: Path) -> None:
+        self._client = store.client
+        self._experiment = store.experiment_id
+        self._state = state
+        self._folder = folder
+
+    def start(self, event: Event, parent: str | None) -> None:
+        """Creates the run, unless it exists: then it was resumed, and runs again."""
+        if event["run"] in self._state.runs:
+            self._client.update_run(self._state.runs[event["run"]], status="RUNNING")
+        else:
+            self._create(event, parent)
+
+    def params(self, run: str, params: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
+
+        entries = [Param(_key(k), _clipped(v, _LONGEST_PARAMETER)) for k, v in params.items()]
+        for at in range(0, len(entries), _PARAMETERS_PER_CALL):
+            self._client.log_batch(self._id(run), params=entries[at : at + _PARAMETERS_PER_CALL])
+
+    def metrics(self, run: str, points: Iterable[tuple[str, float, int, int]]) -> None:
+        """points: at most 1000 of (name, value, time in ms, step)."""
+        from mlflow.entities import Metric
+
+        entries = [Metric(_key(name), value, time, step) for name, value, time, step in points]
+        self._client.log_batch(self._id(run), metrics=entries)
+
+    def tags(self, run: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        entries = [RunTag(_key(k), _clipped(v, _LONGEST_TAG)) for k, v in tags.items()]
+        for at in range(0, len(entries), _PARAMETERS_PER_CALL):
+            self._client.log_batch(self._id(run), tags=entries[at : at + _PARAMETERS_PER_CALL])
+
+    def inputs(self, run: str, inputs: Sequence[Mapping[str, Any]]) -> None:
+        """The parts of the data that the run used, as the journal's `start` lists them."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        entries = []
+        for part in inputs:
+            rows, context = part.get("rows"), str(part.get("context", ""))
+            dataset = Dataset(
+                name=_clipped(str(part["name"]), _LONGEST_NOTE),
+                digest=_digest(part),
+                source_type="external",
+                source=json.dumps({"uri": part.get("source", "")}),
+                profile=json.dumps({"num_rows": rows}),
+            )
+            tags = {"mlflow.data.context": context, "rows": rows, "groups": part.get("groups")}
+            known = [InputTag(key, str(value)) for key, value in tags.items() if value is not None]
+            entries.append(DatasetInput(dataset, known))
+        if entries:
+            self._client.log_inputs(self._id(run), entries)
+
+    def artifact(self, run: str, path: str, under: str) -> None:
+        local = self._folder / path
+        if local.is_dir():
+            self._client.log_artifacts(self._id(run), str(local), under or None)
+        elif local.exists():
+            self._client.log_artifact(self._id(run), str(local), under or None)
+        else:
+            raise FileNotFoundError(f"{path} is no longer in the run's folder")
+
+    def model(self, run: str, path: str) -> None:
+        """The bundle as an MLflow model of the run, called as its folder is."""
+        key = f"{run}:{path}"
+        if key not in self._state.models:
+            created = self._client.create_logged_model(
+                self._experiment, name=Path(path).name, source_run_id=self._id(run), model_type="harness"
+            )
+            self._state.models[key] = created.model_id
+            self._state.save(self._folder)
+        mlflow_model.log(self._client, self._id(run), self._state.models[key], self._folder / path)
+
+    def end(self, run: str, status: str, error: str | None, time: int) -> None:
+        """status: the journal's word, or "killed" for a run that nobody could end."""
+        self.tags(run, {"harness.status": status, **({"error": error} if error else {})})
+        self._client.set_terminated(self._id(run), _STATUS.get(status, "KILLED"), time)
+
+    def _id(self, run: str) -> str:
+        """Raises KeyError for a run that has not started, which no later try can mend."""
+        return self._state.runs[run]
+
+    def _create(self, event: Event, parent: str | None) -> None:
+        run, token = event["run"], f"{self._state.token}/{event['run']}"
+        found = None
+        if self._state.creating == run:
+            found = self._client.search_runs([self._experiment], f"tags.`{TOKEN}` = '{token}'", max_results=1)
+        self._state.creating = run
+        self._state.experiment_id = self._experiment
+        self._state.save(self._folder)
+        if found:
+            created = found[0]
+        else:
+            tags = {
+                TOKEN: token,
+                "mlflow.user": event["writer"]["user"],
+                "mlflow.source.name": "harness",
+                "mlflow.source.type": "LOCAL",
+                **({"mlflow.parentRunId": parent} if parent else {}),
+            }
+            created = self._client.create_run(
+                self._experiment, start_time=event["time"], tags=tags, run_name=event["name"]
+            )
+        self._state.runs[run] = created.info.run_id
+        self._state.creating = None
+        self._state.save(self._folder)
+
+
+def _digest(part: Mapping[str, Any]) -> str:
+    """At most 36 characters. MLflow keeps one input per (name, digest) and run: parts must differ in it."""
+    tail = f"-{part.get('context', '')}-{part.get('rows', '')}"
+    return str(part["digest"])[: 36 - len(tail)] + tail
+
+
+def _key(name: str) -> str:
+    return _NOT_IN_A_KEY.sub("_", name)[:_LONGEST_KEY]
+
+
+def _clipped(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

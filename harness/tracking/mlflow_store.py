@@ -1,0 +1,138 @@
+"""Store: an MLflow store that is ready to take runs. The place where MLflow is imported."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from harness.tracking import store_address
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow's own seven retries of 120 s each would hold up everything behind one request.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+_REFUSALS = range(400, 500)
+_WORTH_ANOTHER_TRY = (401, 403, 408, 429)
+
+
+def prepare() -> None:
+    """Imports MLflow, quietly and without telemetry; what the user set in the environment stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import mlflow.tracking  # noqa: F401 - here, so that the environment above counts
+
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class Store:
+    """A client and the id of the experiment, which is created where it does not exist yet.
+
+    Args:
+        uri: absolute, with its password.
+        outputs: where artifacts of a database without a server go (`<outputs>/mlartifacts`).
+
+    Raises:
+        Exception: whatever MLflow raises when the store cannot be reached.
+    """
+
+    def __init__(self, uri: str, experiment: str, outputs: Path) -> None:
+        prepare()
+        from mlflow.tracking import MlflowClient
+
+        served = uri.startswith(("http", "databricks"))
+        artifacts = None if served else (outputs / "mlartifacts").absolute().as_uri()
+        path = store_address.file(uri)
+        if path is not None:
+            create(path, artifacts or "")
+        self.client: Any = MlflowClient(tracking_uri=uri)
+        self.experiment_id = self._find_or_create(experiment, artifacts)
+
+    def _find_or_create(self, name: str, artifacts: str | None) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self.client.create_experiment(name, artifact_location=artifacts))
+            except MlflowException:
+                # Another run may have created it between the question and the attempt.
+                found = self.client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise RuntimeError(
+                f"experiment {name!r} is deleted there; restore it, or choose another with "
+                "tracking.experiment=NAME"
+            )
+        return str(found.experiment_id)
+
+
+def create(path: Path, artifacts: str) -> None:
+    """Creates an sqlite store, in the journal mode that lets many processes write, unless it exists.
+
+    Two processes that open a fresh database together would corrupt it for good: it is built under
+    another name while a lock is held, and appears complete.
+    """
+    if _exists(path):
+        return
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        if _exists(path):
+            return
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts)
+        store.engine.dispose()
+        connection = sqlite3.connect(draft)
+        connection.execute("PRAGMA journal_mode=wal")
+        connection.close()
+        draft.replace(path)
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def silent(error: BaseException | None) -> bool:
+    """Whether the server could not be reached, or let a request wait too long."""
+    from requests import ConnectionError, Timeout
+
+    while error is not None and not isinstance(error, ConnectionError | Timeout):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def refusal(error: Exception) -> bool | None:
+    """Whether the store would refuse the same words for ever (True), or may take them later (False).
+
+    None where the error does not tell: it came from a third party, such as an artifact store's client.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if isinstance(error, MlflowException):
+        status = int(error.get_http_status_code())
+        return status in _REFUSALS and status not in _WORTH_ANOTHER_TRY
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return True
+    if isinstance(error, OSError | SQLAlchemyError):  # what `requests` raises is an OSError
+        return False
+    if isinstance(error, LookupError | ValueError | TypeError | AttributeError):
+        return True
+    return None

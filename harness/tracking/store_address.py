@@ -1,0 +1,53 @@
+"""Addresses of MLflow stores: made absolute, masked, and kept out of texts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.runtime.redact import MASK, mask_urls, passwords
+
+_SQLITE = re.compile(r"^(?P<scheme>sqlite(\+\w+)?):///(?P<path>.+)$")
+
+
+def check(uri: str | None) -> None:
+    """Refuses an address that MLflow could not use, or only as a store that it no longer supports.
+
+    Raises:
+        ValueError: it is neither a server nor a database.
+    """
+    known = uri is None or uri.startswith("databricks") or ("://" in uri and not uri.startswith("file:"))
+    if not known:
+        raise ValueError(
+            "uri must be null, a server such as http://localhost:5000, or a database such as "
+            f"sqlite:///mlflow.db, got {uri!r}"
+        )
+
+
+def absolute(uri: str | None, outputs: Path) -> str:
+    """The address with its file, if it is one, as an absolute path; null is a file in `outputs`."""
+    if uri is None:
+        return f"sqlite:///{outputs.absolute() / 'mlflow.db'}"
+    match = _SQLITE.match(uri)
+    if match is None or match["path"] == ":memory:":
+        return uri
+    return f"{match['scheme']}:///{Path(match['path']).absolute()}"
+
+
+def file(uri: str) -> Path | None:
+    """The file of an absolute sqlite address; None for anything else."""
+    match = _SQLITE.match(uri)
+    return None if match is None else Path(match["path"])
+
+
+def masked(uri: str) -> str:
+    """The address with `***` for its password: what may be written anywhere."""
+    return mask_urls(uri)
+
+
+def scrubbed(text: str, uri: str) -> str:
+    """A sentence of MLflow's, which may quote the address, without the address's password."""
+    text = text.replace(uri, masked(uri))
+    for password in sorted(passwords(uri), key=len, reverse=True):
+        text = text.replace(password, MASK)
+    return text

@@ -1,0 +1,165 @@
+"""sync: sends what earlier runs could not, and marks those that died as KILLED."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import Timeout
+
+from harness.core.errors import UserError
+from harness.runs.journal import JOURNAL, alive, read
+from harness.runs.tracking_state import State
+from harness.runtime.redact import MASK
+from harness.tracking import store_address
+from harness.tracking.journal_upload import Feed, words
+from harness.tracking.upload_task import lock
+
+_PLACES = ("runs/*", "sweeps/*", "sweeps/*/*", "sweeps/*/*/seed-*")
+"""Where runs lie below the outputs folder; the last are the repeats of a trial."""
+
+_SLICE = 1.0
+
+
+def sync(
+    target: str | Path | None,
+    outputs: str | Path,
+    uri: str | None = None,
+    experiment: str | None = None,
+) -> list[str]:
+    """Sends a run's journal, or those of all unsent runs below `outputs`; one line about each.
+
+    A run that was killed is marked as KILLED; one that is still running is left to its own clerk.
+
+    Args:
+        target: a run's folder, or its name below `<outputs>/runs`; None: all that are not sent.
+        uri: where to send it; needed where the address holds a password, which is never stored.
+            Another address than before sends the whole run there.
+        experiment: None: as before.
+
+    Raises:
+        UserError: there is no such run, its address or password is unknown, or MLflow did not answer.
+    """
+    outputs = Path(outputs).absolute()
+    folders = unsent(outputs) if target is None else [_find(Path(target), outputs)]
+    lines, failures = [], []
+    refused: UserError | None = None
+    for folder in folders:
+        try:
+            place = _place(folder, outputs, uri, experiment, explicit=target is not None)
+        except UserError as error:  # a password that one run lacks must not keep the others back
+            refused = refused or error
+            continue
+        try:
+            lines.append(_send(folder, *place, outputs))
+        except Exception as error:
+            failures.append(f"MLflow at {store_address.masked(place[0])}: {words(error, place[0])}")
+    if refused is not None:
+        raise refused
+    if failures:
+        raise UserError(
+            f"{len(failures)} of {len(folders)} runs could not be sent: {failures[0].rstrip('.')}; start "
+            "that server, or give another address with --uri ADDRESS."
+        )
+    return lines or ["nothing to send."]
+
+
+def unsent(outputs: Path) -> list[Path]:
+    """The folders of tracked runs whose journal has not arrived in full, in order of name."""
+    folders = (folder for place in _PLACES for folder in sorted(outputs.glob(place)))
+    states = ((folder, State.load(folder)) for folder in folders)
+    return [
+        folder
+        for folder, state in states
+        if state is not None and (folder / JOURNAL).exists() and not state.sent(folder)
+    ]
+
+
+def leftovers(uri: str, outputs: Path) -> Iterator[None]:
+    """The clerk's chore: `sync` for what dead runs left to this store, a second of it at each step.
+
+    It ends at the first trouble: the next clerk tries again.
+    """
+    yield  # the run that this clerk was started for comes first
+    for folder in unsent(outputs):
+        state = State.load(folder)
+        if state is None or state.uri != store_address.masked(uri) or _alive(folder) is not False:
+            continue
+        try:
+            with lock(folder).acquire(timeout=0):
+                feed = Feed(folder, uri, state.experiment, outputs)
+                while not feed.advance(_SLICE):
+                    yield
+                if not feed.finished and feed.writer_lives is False:
+                    feed.abandon()
+        except Timeout:
+            continue
+        except Exception:
+            return
+        yield
+
+
+def _find(target: Path, outputs: Path) -> Path:
+    for folder in (target.absolute(), outputs / "runs" / target):
+        if (folder / JOURNAL).exists():
+            return folder
+    raise UserError(
+        f"sync needs the folder of a run, and {target} holds no {JOURNAL}; "
+        f"the runs are in {outputs / 'runs'}."
+    )
+
+
+def _place(
+    folder: Path, outputs: Path, uri: str | None, experiment: str | None, explicit: bool
+) -> tuple[str, str]:
+    """The address, password included, and experiment that a run goes to."""
+    state = State.load(folder)
+    given = None if uri is None else store_address.absolute(uri, outputs)
+    if state is None:
+        if given is None:
+            raise UserError(
+                f"{folder} was not tracked, so that its address is not known; give it with --uri ADDRESS."
+            )
+        return given, experiment or "harness"
+    chosen = experiment or state.experiment
+    if given is not None and (explicit or state.uri == store_address.masked(given)):
+        return given, chosen
+    if MASK in state.uri:
+        raise UserError(
+            f"{folder} goes to {state.uri}, and passwords are never stored; give the whole address with "
+            "--uri ADDRESS."
+        )
+    return state.uri, chosen
+
+
+def _send(folder: Path, uri: str, experiment: str, outputs: Path) -> str:
+    lives = _alive(folder)
+    if lives:
+        return f"{folder}: still running; its own process sends it."
+    try:
+        with lock(folder).acquire(timeout=0):
+            feed = Feed(folder, uri, experiment, outputs)
+            try:
+                while not feed.advance(_SLICE):
+                    pass
+                if not feed.finished and feed.writer_lives is False:
+                    feed.abandon()
+                    return f"{folder}: sent, and marked as KILLED: its process had died before its end."
+            except Exception as error:
+                feed.report(error)
+                raise
+    except Timeout:
+        return f"{folder}: another process is sending it."
+    if not feed.finished:
+        return f"{folder}: sent so far; it has no end, and whether it still runs is known on its own machine."
+    refused = f" MLflow refused {feed.state.refusals}." if feed.state.refused else ""
+    return f"{folder}: sent to {feed.state.uri}.{refused}"
+
+
+def _alive(folder: Path) -> bool | None:
+    """Whether the process that wrote the journal runs; False once the run has said its last word."""
+    events = read(folder)[0]
+    if any(event["event"] == "end" and event["run"] == "" for event in events[-1:]):
+        return False
+    started = [event["writer"] for event in events if event["event"] == "start"]
+    return alive(started[-1]) if started else False

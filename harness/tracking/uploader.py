@@ -1,0 +1,135 @@
+"""The clerk: the process that feeds MLflow, so that training never waits for it.
+
+    python -m harness.tracking.uploader
+
+`harness.tracking.mlflow` starts it. It takes orders, one JSON object a line, on its standard input:
+`{"follow": FOLDER, "uri": …, "experiment": …, "outputs": …}` feeds a run's journal from now on,
+`{"hurry": FOLDER}` asks for it at once. What it achieves stands in the folder's `tracking.json`.
+The end of its input says that whoever gave the orders is gone: the clerk then marks runs without an
+end as KILLED, sends what is left for a minute at most, and goes too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, TextIO
+
+from harness.tracking.mlflow_store import prepare
+from harness.tracking.store_address import scrubbed
+from harness.tracking.sync_runs import leftovers
+from harness.tracking.upload_task import Errand
+
+POLL = 0.3
+"""Seconds between two looks at a journal."""
+
+AFTERLIFE = 60.0
+"""Seconds that the clerk outlives whoever gave it orders."""
+
+Order = dict[str, Any]
+
+
+class Clerk:
+    """Follows the runs it was told to, and tidies up after those that died before."""
+
+    def __init__(self, orders: queue.SimpleQueue[Order | None]) -> None:
+        self._orders = orders
+        self._errands: dict[Path, Errand] = {}
+        self._chores: Iterator[None] | None = None
+        self._tidied = False
+        self._alone = False
+        self.uri = ""
+
+    def serve(self) -> None:
+        """Returns when the giver of orders is gone and nothing is left to send."""
+        while not (self._alone and not self._errands and self._chores is None):
+            self._listen()
+            for folder, errand in list(self._errands.items()):
+                if errand.work(monotonic(), self._alone):
+                    del self._errands[folder]
+            self._do_a_chore()
+
+    def _listen(self) -> None:
+        """Waits a moment for the next order, and takes all that are there."""
+        if self._alone:
+            sleep(POLL if self._errands else 0.0)
+            return
+        with suppress(queue.Empty):
+            self._take(self._orders.get(timeout=POLL))
+            while not self._alone:
+                self._take(self._orders.get_nowait())
+
+    def _take(self, order: Order | None) -> None:
+        if order is None:
+            self._alone = True
+        elif "hurry" in order:
+            errand = self._errands.get(Path(order["hurry"]))
+            if errand is not None:
+                errand.hurry()
+        else:
+            folder, outputs = Path(order["follow"]), Path(order["outputs"])
+            self.uri = order["uri"]
+            if folder in self._errands:
+                self._errands[folder].leave()
+            self._errands[folder] = Errand(folder, order["uri"], order["experiment"], outputs)
+            if not self._tidied:
+                self._chores, self._tidied = leftovers(order["uri"], outputs), True
+
+    def _do_a_chore(self) -> None:
+        if self._chores is not None:
+            try:
+                next(self._chores)
+            except StopIteration:
+                self._chores = None
+
+
+def _read_orders(source: TextIO, orders: queue.SimpleQueue[Order | None]) -> None:
+    for line in source:
+        with suppress(ValueError):  # the giver was killed within a line
+            orders.put(json.loads(line))
+    orders.put(None)
+    # A request that hangs must not keep this process for longer; what is unsent goes with `sync`.
+    sleep(AFTERLIFE)
+    os._exit(1)
+
+
+def _watch_parent(parent: int, orders: queue.SimpleQueue[Order | None]) -> None:
+    """The input stays open where a forked child of the dead process still holds the other end."""
+    while os.getppid() == parent:
+        sleep(1.0)
+    orders.put(None)
+    sleep(AFTERLIFE)
+    os._exit(1)
+
+
+def main() -> int:
+    """Serves the orders on standard input; 1 after a crash, which is told in `<outputs>/clerk.log`."""
+    # Ctrl-C and a scheduler's SIGTERM are for the training; its end, and only that, ends the clerk.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(5)  # behind the training, yet not starved by it: the end of a run waits for this process
+    orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+    threading.Thread(target=_read_orders, args=(sys.stdin, orders), daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(os.getppid(), orders), daemon=True).start()
+    clerk = Clerk(orders)
+    try:
+        prepare()
+        clerk.serve()
+    except Exception:
+        with open("clerk.log", "a") as log:
+            log.write(scrubbed(traceback.format_exc(), clerk.uri))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    os._exit(main())  # at an ordinary exit Python would wait for the thread that reads the input

@@ -1,0 +1,176 @@
+"""Parallel: the step of a training, taken by several processes on their shares of a batch.
+
+Each process works on its rows; the gradient of the whole batch's mean is put together while it is made,
+by torch's `DistributedDataParallel` (arXiv 2006.15704). In one process nothing is wrapped.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from harness.core.arrays import Batch
+from harness.core.errors import UserError
+from harness.runtime.distributed import rank, world
+
+Loss = Callable[[Any], Tensor]
+
+
+@final
+class Step(nn.Module):
+    """A loss as the forward pass of everything that learns from it, which is what torch wraps."""
+
+    def __init__(self, network: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.network = network
+        self._loss = loss
+
+    def forward(self, parts: Any) -> Tensor:
+        return self._loss(parts)
+
+
+@final
+class Replicas:
+    """A network that every process has whole, as does a single one; `harness.trainer.fsdp_shards` divides it.
+
+    Args:
+        network: everything that learns, the model within it.
+        loss: of a step's parts.
+    """
+
+    def __init__(self, model: nn.Module, network: nn.Module, loss: Loss) -> None:
+        del model
+        self._network, self._loss = network, loss
+
+    def loss(self) -> Loss:
+        """What a step calls; see `spread`."""
+        return spread(self._loss, self._network)
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Within it the network is a plain one with all its weights."""
+        return nullcontext()
+
+    def release(self) -> None:
+        """The training is over: from now on the network is a plain one."""
+
+    def suited(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """The optimizer, with kernels that know the weights as they lie here."""
+        return optimizer
+
+    def divided(self, state: Any, part: Any) -> Any:
+        """A part's state as it can be loaded, of one whose tensors are whole."""
+        return as_they_lie(with_own_kernels(state, part), part)
+
+
+def with_own_kernels(state: Any, part: Any) -> Any:
+    """An optimizer's state, its steps computed as they are here; that of any other part as it is."""
+    if not isinstance(part, torch.optim.Optimizer):
+        return state
+    groups = [
+        {**saved, "fused": own["fused"]} if "fused" in own else saved
+        for saved, own in zip(state["param_groups"], part.param_groups, strict=True)
+    ]
+    return {**state, "param_groups": groups}
+
+
+def as_they_lie(state: Any, part: Any) -> Any:
+    """An optimizer's state, each tensor in the memory order of its parameter; of another part as it is.
+
+    A file keeps numbers, and not how they lay. Fused kernels walk through a parameter and its moments side
+    by side as they lie in memory, and would give the moments of a channels-last weight to other entries.
+    """
+    if not isinstance(part, torch.optim.Optimizer):
+        return state
+    parameters = [parameter for group in part.param_groups for parameter in group["params"]]
+    return {**state, "state": {n: _as_it_lies(kept, parameters[n]) for n, kept in state["state"].items()}}
+
+
+def _as_it_lies(kept: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """What is kept of a parameter, tensors of its shape in its memory order."""
+    return {
+        name: torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
+        if isinstance(value, Tensor) and value.shape == parameter.shape
+        else value
+        for name, value in kept.items()
+    }
+
+
+def spread(loss: Loss, network: nn.Module) -> Loss:
+    """The loss whose `backward` leaves the mean gradient of all processes in the network's parameters.
+
+    To be asked again where other parameters learn than before. Every step must use the same parameters;
+    gradients may be gathered over several calls. Weights and buffers are those of rank 0 from here on.
+    """
+    if world() == 1:
+        return loss
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        return loss
+    with warnings.catch_warnings():
+        # torch renames `broadcast_buffers`. Ours are alike in all processes without it: statistics are
+        # taken over all rows, and what follows the weights follows the same weights.
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(
+            Step(network, loss), broadcast_buffers=False, gradient_as_bucket_view=True, static_graph=True
+        )
+
+
+def weight_of(portion: Any) -> float:
+    """What this process's share of a portion counts in the mean over the processes.
+
+    A portion is a `Batch`, or a pair of which the first leads.
+    """
+    leading: Batch = portion if isinstance(portion, Batch) else portion[0]
+    return leading.weight
+
+
+def diverge(seed: int, step: int) -> None:
+    """Gives every process but the first random numbers of its own, for augmentation and dropout.
+
+    They follow from the training's seed, the step and the rank: what rank 0 keeps of its generators is
+    then enough to go on with. To be called before a step, when the weights, which are the same
+    everywhere, have been drawn.
+    """
+    if rank() > 0:
+        mixed = int(np.random.SeedSequence([seed % 2**63, step, rank()]).generate_state(1, np.uint64)[0])
+        random.seed(mixed)
+        np.random.seed(mixed % 2**32)
+        torch.manual_seed(mixed % 2**63)
+
+
+def check_device(device: torch.device) -> None:
+    """Whether each process of this machine has a card of its own.
+
+    Raises:
+        UserError: several would share one.
+    """
+    if world() == 1 or device.type != "cuda":
+        return
+    number: int | None = device.index  # which torch declares to be one always
+    if number is not None:
+        raise UserError(
+            f"trainer.device must leave the number to torchrun, which gives each process a card of its own, "
+            f"got {device}; use trainer.device=cuda."
+        )
+    _check_cards(torch.cuda.device_count())
+
+
+def _check_cards(cards: int) -> None:
+    from torch.distributed import get_node_local_rank
+
+    if get_node_local_rank(fallback_rank=0) >= cards:
+        raise UserError(
+            f"torchrun must start at most one process per card, of which there {_are(cards)} here, got more; "
+            f"use --nproc-per-node {cards}, or trainer.device=cpu."
+        )
+
+
+def _are(count: int) -> str:
+    return f"is {count}" if count == 1 else f"are {count}"

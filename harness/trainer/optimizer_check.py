@@ -1,0 +1,57 @@
+"""Optimizer and scheduler tried on a parameter of no account, so that a wrong value shows early."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from harness.checkpoint.state_tree import flatten
+from harness.core.errors import UserError
+from harness.trainer.random_state import copied
+from harness.trainer.scheduler import Schedule
+
+
+def rehearse_step(
+    new_optimizer: Callable[..., torch.optim.Optimizer],
+    new_schedule: Callable[[torch.optim.Optimizer], Schedule],
+    device: torch.device,
+) -> Schedule:
+    """Takes a step with both, and what a checkpoint keeps of them; the schedule, for what it tells of itself.
+
+    Raises:
+        UserError: one of them refuses a value.
+    """
+    parameter = nn.Parameter(torch.zeros(1, device=device))
+    parameter.grad = torch.zeros_like(parameter)
+    with _refusing("trainer.optimizer"):
+        optimizer = new_optimizer([parameter])
+        optimizer.step()
+        _require_finite_rate(optimizer)
+        flatten(copied(optimizer.state_dict()))  # as a checkpoint will
+    with _refusing("trainer.scheduler"):
+        schedule = new_schedule(optimizer)
+        optimizer.step()  # torch wants one between a scheduler's making and its first move
+        if schedule.step is not None:
+            schedule.step()
+        schedule.epoch(0.0)
+        flatten(copied(schedule.state_dict()["now"]))
+    return schedule
+
+
+@contextmanager
+def _refusing(key: str) -> Iterator[None]:
+    """Gives what a part says of a value the key that it stands at; torch does not know ours."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, ValueError, TypeError, RuntimeError) as error:
+        raise UserError(f"{key}: {str(error).splitlines()[0].rstrip('.')}.") from error
+
+
+def _require_finite_rate(optimizer: torch.optim.Optimizer) -> None:
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    if not all(map(math.isfinite, rates)):
+        raise ValueError(f"lr must be finite, got {rates[0]}")

@@ -1,0 +1,61 @@
+"""Begun: what a training began with, so that a setting changed since holds where it goes on.
+
+The state of torch's optimizers and schedulers holds their settings beside what they have come to. A
+training that goes on under other settings (`resume.allow`) would fall back to the old ones without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from harness.trainer.random_state import copied
+
+
+def gone_on(begun: Mapping[str, Any], now: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The state with which to go on: what has moved since the beginning, and one's own of all the rest.
+
+    Args:
+        begun: the state of the earlier training at its beginning.
+        now: its state when it was stopped.
+        own: the state of this training at its beginning.
+
+    Raises:
+        ValueError: the two are of different kinds.
+    """
+    if begun.keys() != own.keys():
+        raise ValueError(f"another state: {', '.join(map(str, begun))}; now {', '.join(map(str, own))}")
+    moved = {key: value for key, value in now.items() if key not in begun or not _alike(value, begun[key])}
+    return {**own, **moved}
+
+
+@final
+class Groups:
+    """The settings of an optimizer's groups, as they are when this is made."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._begun = [
+            copied({key: value for key, value in group.items() if key != "params"})
+            for group in optimizer.param_groups
+        ]
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        return self._begun
+
+    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+        """To be called when the optimizer has its state; a rate keeps the share that it has come to."""
+        for group, own, begun in zip(self._optimizer.param_groups, self._begun, state, strict=True):
+            for key, value in own.items():
+                if key in begun and not _alike(value, begun[key]):
+                    scaled = key == "lr" and begun[key]
+                    group[key] = group[key] * (value / begun[key]) if scaled else value
+
+
+def _alike(value: Any, other: Any) -> bool:
+    if isinstance(value, Tensor) and isinstance(other, Tensor):
+        return torch.equal(value, other)
+    return bool(value == other)

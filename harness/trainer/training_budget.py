@@ -1,0 +1,50 @@
+"""Budget: how long a training may take, in epochs, steps or minutes, whichever ends first."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+from harness.trainer.training_clock import Clock
+
+
+@final
+class Budget:
+    """The end of a training. Once `plan` has been told of the batches, `epochs` and `steps` are known.
+
+    Args:
+        epochs: passes over the training rows; None: as many as the steps take.
+        steps: optimizer steps; None: as many as the epochs have.
+        minutes: of training, whatever process they were spent in; None: no such end.
+
+    Raises:
+        ValueError: a value is out of range, or neither epochs nor steps are given.
+    """
+
+    def __init__(self, epochs: int | None, steps: int | None, minutes: float | None) -> None:
+        for name, value in (("epochs", epochs), ("steps", steps)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1 or null, got {value}")
+        if epochs is None and steps is None:
+            raise ValueError("epochs must be a number where steps is null, got null")
+        if minutes is not None and not minutes > 0:
+            raise ValueError(f"minutes must be above 0 or null, got {minutes}")
+        self._asked = (epochs, steps)
+        self._seconds = math.inf if minutes is None else 60 * minutes
+        self.epochs, self.steps = epochs or 0, steps or 0
+
+    def plan(self, batches: int, accumulate: int) -> None:
+        """How many epochs and optimizer steps there will be at most, of so many batches an epoch."""
+        per_epoch = math.ceil(batches / accumulate)
+        epochs, steps = (math.inf if asked is None else asked for asked in self._asked)
+        self.steps = int(min(epochs * per_epoch, steps))
+        self.epochs = math.ceil(self.steps / per_epoch)
+
+    @property
+    def timed(self) -> bool:
+        """Whether minutes are counted."""
+        return self._seconds < math.inf
+
+    def late(self, clock: Clock) -> bool:
+        """Whether the minutes are used up."""
+        return clock.total >= self._seconds

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from harness.bundle import allowlist
+from harness.config.compose import CONF, compose
+from harness.core.errors import UserError
+from harness.runs.stored_run import Logged
+
+
+def naming(target: Any) -> dict[str, Any]:
+    return {"model": {"_target_": target}}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "harness.model.mlp.MLP",
+        "harness.data.extract.csv.Csv",
+        "harness.loss.focal.Focal",
+        "harness.tracking.mlflow.Mlflow",
+        "torch.nn.SmoothL1Loss",
+        "torch.nn.modules.loss.CrossEntropyLoss",
+        "torch.optim.Adagrad",
+        "torch.optim.lr_scheduler.StepLR",
+        "sklearn.preprocessing.RobustScaler",
+        "sklearn.pipeline.Pipeline",
+        "pytorch_metric_learning.miners.TripletMarginMiner",
+    ],
+)
+def test_a_part_that_only_does_its_work_may_be_named(target: str) -> None:
+    allowlist.check(naming(target))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "subprocess.Popen",
+        "hydra.utils.get_method",
+        "hydra.utils.instantiate",
+        "functools.reduce",
+        "torch.hub.load",
+        "torch.load",
+        "torch.nn.init.os.system",
+        "torch.nn.modules.module.torch.load",
+        "torch.nn.utils.parametrize.register_parametrization",
+        "torch.optim.optimizer.functools.reduce",
+        "sklearn.datasets.fetch_openml",
+        "sklearn.utils._joblib.joblib.load",
+        "harness.model.pretrained_weights.torch.load",
+        "harness.data.extract.cifar10.pickle.loads",
+        "harness.data.extract.cifar10._ArrayUnpickler",
+        "harness.run.run",
+        "harness.tracking.mlflow._Clerk",
+        "harness.checkpoint.checkpoint_file.Path",
+        "hydra_plugins.harness_launcher.RayLauncher",
+        "timm.create_model",
+    ],
+)
+def test_what_could_do_more_is_refused_however_it_is_reached(target: str) -> None:
+    with pytest.raises(UserError, match=r"this configuration was not made here|cannot be found|not allowed"):
+        allowlist.check(naming(target))
+
+
+@pytest.mark.parametrize("target", [["os", "system"], 3, "os:system", "${oc.env:HOME}", ""])
+def test_a_target_must_be_a_plain_name(target: Any) -> None:
+    with pytest.raises(UserError, match=r"model\._target_"):
+        allowlist.check(naming(target))
+
+
+def test_a_nested_node_is_looked_at_as_well() -> None:
+    inner = {"func": {"_target_": "hydra.utils.get_method", "path": "os.system"}}
+    step = {"_target_": "sklearn.preprocessing.FunctionTransformer", **inner}
+    with pytest.raises(
+        UserError, match=r"data\.transform\.steps\.0\.func\._target_=hydra\.utils\.get_method"
+    ):
+        allowlist.check({"data": {"transform": {"_target_": "sklearn.pipeline.Pipeline", "steps": [step]}}})
+
+
+def test_every_configuration_of_ours_is_trusted() -> None:
+    allowlist.check(_stored(compose(["trainer=contrastive"])))
+    allowlist.check(_stored(compose(["data/extract=breast_cancer"])))
+
+
+def _stored(cfg: Any) -> dict[str, Any]:
+    """As `config.yaml` has it: resolved."""
+    from harness.runtime.secret_values import Secrets
+
+    return Secrets(cfg).config
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package of the user's, which imports others."""
+    package = tmp_path / "my_parts"
+    package.mkdir()
+    lines = ["import os", "from torch.nn import Linear", "class Net: ...", "def net(): ..."]
+    (package / "__init__.py").write_text("\n".join(lines))
+    (package / "loud.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return "my_parts"
+
+
+def test_a_package_of_the_users_is_refused_until_it_is_allowed(mine: str) -> None:
+    remedy = (
+        r'with --allow my_parts, or for good in pyproject\.toml with \[tool\.harness\] allow = \["my_parts"\]'
+    )
+    with pytest.raises(UserError, match=remedy):
+        allowlist.check(naming("my_parts.Net"))
+    for part in ("my_parts.Net", "my_parts.net", "my_parts.Linear"):
+        allowlist.check(naming(part), ["my_parts"])
+
+
+def test_what_is_not_allowed_is_not_even_imported(mine: str) -> None:
+    with pytest.raises(UserError, match="was not made here"):
+        allowlist.check(naming("my_parts.loud.Net"))
+
+
+def test_an_allowed_package_is_no_way_round_to_another(mine: str) -> None:
+    with pytest.raises(UserError, match=r"model\._target_=my_parts\.os\.system"):
+        allowlist.check(naming("my_parts.os.system"), ["my_parts"])
+    with pytest.raises(UserError, match="my_parts_of_others"):
+        allowlist.check(naming("my_parts_of_others.Net"), ["my_parts"])
+
+
+def test_the_project_may_allow_a_package_for_good(mine: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.harness]\nallow = ["my_parts"]\n')
+    allowlist.check(naming("my_parts.Net"))
+    (tmp_path / "pyproject.toml").write_text('[tool.harness]\nallow = "my_parts"\n')
+    with pytest.raises(UserError, match=r"must be a list of packages, got 'my_parts'; write allow = "):
+        allowlist.check(naming("my_parts.Net"))
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("os", "belongs to Python itself"),
+        ("a b", "must be a package such as my_package"),
+        ("env:", "or env:NAME"),
+    ],
+)
+def test_not_everything_can_be_allowed(word: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        allowlist.check({}, [word])
+
+
+def test_the_environment_is_read_only_where_the_user_lets_it() -> None:
+    config = {"data": {"extract": {"url": "https://elsewhere/?q=${oc.env:SECRET}"}}}
+    told = r"data\.extract\.url reads the environment variable SECRET, .* --allow env:SECRET"
+    with pytest.raises(UserError, match=told):
+        allowlist.check(config)
+    with pytest.raises(UserError, match=told):
+        allowlist.check(config, ["env:OTHER"])
+    allowlist.check(config, ["env:SECRET"])
+
+
+@pytest.mark.parametrize("text", ["${oc.create:1}", "${oc.env:${x}}", "${x.y}", "${oc.env:A,${oc.env:B}}"])
+def test_no_other_reference_is_followed(text: str) -> None:
+    with pytest.raises(UserError, match="name holds a reference"):
+        allowlist.check({"name": text}, ["env:A"])
+
+
+def test_the_words_of_a_pre_training_name_no_target() -> None:
+    allowlist.check({"pretrain": {"words": "trainer=contrastive trainer.epochs=2"}})
+    for words in ("trainer=contrastive trainer.loss._target_=os.system", "+trainer.x={_tar''get_:os.system}"):
+        with pytest.raises(UserError, match=r"pretrain\.words names a _target_"):
+            allowlist.check({"pretrain": {"words": words}})
+
+
+def test_a_run_is_foreign_unless_its_folder_is_one_of_ours(tmp_path: Path) -> None:
+    places = {"outputs/runs/a": False, "outputs/sweeps/s-0/3": False, "outputs/fetched/a": True, "a": True}
+    for place, answer in places.items():
+        assert allowlist.foreign(Logged(tmp_path / place), tmp_path / "outputs") is answer
+    assert allowlist.foreign(Logged(tmp_path / "outputs/runs/a", foreign=True), tmp_path / "outputs")
+
+
+def test_the_folder_of_yaml_files_is_where_names_are_taken_from() -> None:
+    assert "harness.model.timm.Timm" in allowlist._named_by_us()
+    assert (CONF / "model" / "timm.yaml").exists()
+
+
+def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(
+    finished: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, outputs = tmp_path / "theirs", tmp_path / "outputs"
+    shutil.copytree(finished("data/extract=breast_cancer"), folder)
+    config = folder / "config.yaml"
+    OmegaConf.save(
+        OmegaConf.merge(OmegaConf.load(config), {"tracking": {"_target_": "harness.theirs.Tracking"}}), config
+    )
+    taken = allowlist.adopted(Logged(folder), outputs)
+    assert taken.foreign
+    assert taken.config.tracking._target_ != "harness.theirs.Tracking"
+    assert taken.config.outputs == str(outputs)
+    facts = folder / "model" / "bundle.json"
+    told = json.loads(facts.read_text())
+    told["config"]["data"]["transform"]["_target_"] = "os.system"
+    facts.write_text(json.dumps(told))
+    for ask in (
+        lambda: allowlist.adopted(Logged(folder), outputs),
+        lambda: allowlist.check_models(Logged(folder), outputs),
+        lambda: allowlist.check_bundle(folder / "model", outputs),
+    ):
+        with pytest.raises(
+            UserError, match=r"^data\.transform\._target_=os\.system is no part that is known"
+        ):
+            ask()
+    ours = Logged(outputs / "runs" / "mine")
+    assert allowlist.adopted(ours, outputs) is ours
+
+
+def test_code_that_a_model_from_elsewhere_would_bring_along_is_asked_about(
+    finished: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "theirs"
+    shutil.copytree(finished("data/extract=breast_cancer") / "model", folder)
+    facts = folder / "bundle.json"
+    told = json.loads(facts.read_text())
+    facts.write_text(json.dumps({**told, "code": ["/etc/shadow"]}))
+    with pytest.raises(UserError, match=r"names code at /etc/shadow .* allow it with --allow shadow\.$"):
+        allowlist.check_bundle(folder, tmp_path / "outputs")
+    allowlist.check_bundle(folder, tmp_path / "outputs", ["shadow"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "predict theirs in.csv out.csv",
+        "predict theirs/model in.csv out.csv",
+        "export theirs --format onnx",
+        "register theirs --name m",
+        "serve theirs",
+        "evaluate theirs",
+    ],
+)
+def test_no_verb_builds_what_a_run_from_elsewhere_names(
+    words: str, finished: Callable[..., Path], here: Path, knock: Any
+) -> None:
+    shutil.copytree(finished("data/extract=breast_cancer"), here / "theirs")
+    facts = here / "theirs" / "model" / "bundle.json"
+    told = json.loads(facts.read_text())
+    told["config"]["data"]["transform"]["_target_"] = "os.system"
+    facts.write_text(json.dumps(told))
+    (here / "in.csv").write_text("a\n1\n")
+    answer = knock(*words.split())
+    assert answer.status == 2
+    assert "data.transform._target_=os.system is no part that is known to be harmless" in answer.err

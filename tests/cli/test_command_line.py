@@ -1,0 +1,490 @@
+"""Whatever the user got wrong is answered in one sentence, before training, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FAST = ("trainer.epochs=1", "tracking=none")
+CSV = ("data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y")
+
+CHOICES = [
+    (["model=resnet05"], r"model has no choice 'resnet05'; did you mean resnet50 or resnet18\?"),
+    (["trainer="], r"trainer has no choice ''; there are contrastive, semi_supervised, supervised\."),
+    (["trainer=contrastive", "trainer/method=simclear"], r".*no choice 'simclear'; did you mean simclr\?"),
+    (["model=null"], r"model takes one choice by its name: auto, convnet, .*vit\."),
+    (["model=3"], r"model takes one choice by its name: .*"),
+    (["tracking=null"], r"tracking takes one choice by its name: mlflow, none\."),
+    (
+        ["model=[mlp,convnet]"],
+        r"model takes one choice .*; several are runs of their own: -m model=mlp,convnet\.",
+    ),
+    (
+        ["model=mlp,convnet"],
+        r"the setting 'model=mlp,convnet' lists several values; run each of them with -m, .*",
+    ),
+    (["data=null"], r"data holds groups, each of which takes a choice: data/augment, data/extract, .*"),
+    (["+model=mlp"], r"model has a choice already; replace it with model=CHOICE, without a plus\."),
+    (["model={_target_:torch.nn.Linear}"], r"model takes one choice by its name: .*"),
+    (
+        ["trainer/method=supcon"],
+        r".* takes no trainer/method; it belongs to trainer=contrastive and trainer=semi_supervised\.",
+    ),
+    (["experiment=nope"], r"experiment has no choice 'nope'; .*"),
+    (["hydra/launcher=nope"], r"hydra/launcher has no choice 'nope'; .*basic.*"),
+    (["--config-dir", "nope"], r"--config-dir=nope is no folder; name one that holds yaml files\."),
+]
+
+KEYS = [
+    (["trainer.epoch=3"], r"there is no setting 'trainer\.epoch'; did you mean trainer\.epochs .*"),
+    (["epochs=3"], r"there is no setting 'epochs'; did you mean trainer\.epochs\?"),
+    (["modle=mlp"], r"there is no setting 'modle'; did you mean model\?"),
+    (
+        ["split.fold=2"],
+        r".*'split\.fold' with the choice made; split=group_kfold, split=kfold, split=leave_one_group_out "
+        r"and \d more have it\.",
+    ),
+    (["tracking.uri=http://x"], r".*'tracking\.uri' with the choice made; tracking=mlflow has it\."),
+    (
+        ["tags.idea=wider"],
+        r"there is no setting 'tags\.idea' yet; add it with a plus before it: \+tags\.idea=VALUE\.",
+    ),
+    (
+        ["trainer.loss._target_=a.B"],
+        r"there is no setting 'trainer\.loss\._target_' with the choice made; trainer/loss=.* have it\.",
+    ),
+    (
+        ["tags={a:1}"],
+        r"tags takes further settings one by one, with a plus before each: \+tags\.NAME=VALUE\.",
+    ),
+    (["+seed=3"], r"there is a setting 'seed' already; change it without a plus: seed=VALUE\."),
+    (["~nope"], r"there is no setting 'nope'; `python -m harness --cfg job` prints all there are\."),
+    (
+        ["model.zzzzzzzzzz=3"],
+        r"there is no setting 'model\.zzzzzzzzzz'; model has widths, depth, dropout, weights\.",
+    ),
+    (
+        ["zzzz.qqqq=3"],
+        r"there is no setting 'zzzz\.qqqq'; `python -m harness --cfg job` prints all there are\.",
+    ),
+    (
+        ["+trainer.nope=3"],
+        r"trainer\.nope is no argument of harness\..*\(leave it out with '~trainer\.nope'\); .*",
+    ),
+    (
+        ["+data.load.batchsize=3"],
+        r"data\.load\.batchsize is no argument of .*; did you mean batch_size or .*",
+    ),
+    (["~seed"], r"the setting seed is needed; take back what deletes or replaces it\."),
+    (["sweep=asha"], r"sweep=asha is about a sweep of many trials, and this is one run; type -m before it\."),
+    (["sweep.trials=3"], r"sweep\.trials=3 is about a sweep of many trials, .*"),
+    (["~model"], r"model must be a part with a _target_, got none; choose model=auto or convnet or .*"),
+    (
+        ["data.load=null"],
+        r"data\.load must be a part with a _target_, got null; choose data/load=auto or resident or stream\.",
+    ),
+    (["~model.widths"], r"model: missing a required argument: 'widths'\."),
+    (["=3"], r"the setting '=3' lacks a key; write KEY=VALUE\."),
+    (["name='x"], r"the setting \"name='x\" cannot be read as KEY=VALUE; .* \"KEY='a text \(1\)'\"\."),
+    (["Train"], r"the word 'Train' is neither KEY=VALUE nor a verb that stands first\."),
+    ([""], r"the word '' is neither KEY=VALUE nor a verb that stands first\."),
+    (["name=${nope}"], r"Interpolation key 'nope' not found \(at name\)\."),
+    (["name=???"], r"name has no value yet; give it with name=VALUE\."),
+    (
+        ["name=${oc.env:HARNESS_NOPE}"],
+        r".*the environment variable HARNESS_NOPE, which is not set; set it first\.",
+    ),
+]
+
+TYPES = [
+    (["trainer.epochs=ten"], r"trainer\.epochs must be a whole number or null, got 'ten'\."),
+    (["trainer.epochs=1.5"], r"trainer\.epochs must be a whole number or null, got 1\.5\."),
+    (["trainer.epochs=true"], r"trainer\.epochs must be a whole number or null, got true\."),
+    (["trainer.epochs="], r"trainer\.epochs must be a whole number or null, got ''\."),
+    (["trainer.patience=soon"], r"trainer\.patience must be a whole number or null, got 'soon'\."),
+    (["trainer.optimizer.lr=null"], r"trainer\.optimizer\.lr must be a number, got null\."),
+    (
+        ["trainer.optimizer.betas=[0.9]"],
+        r"trainer\.optimizer\.betas must be \[a number, a number\], got \[0\.9\]\.",
+    ),
+    (
+        ["trainer.optimizer=null"],
+        r"trainer\.optimizer must be a part .*; choose trainer/optimizer=adam or adamw or .*",
+    ),
+    (
+        ["trainer.loss=nope"],
+        r"trainer\.loss must be a part with a _target_ or auto, got 'nope'; choose trainer/loss=auto or .*",
+    ),
+    (["trainer.precision=fp8"], r"trainer\.precision must be one of fp32, bf16, fp16, got 'fp8'\."),
+    (["model.widths=3"], r"model\.widths must be a list of whole numbers, got 3\."),
+    (["model.widths=[a]"], r"model\.widths must be a list of whole numbers, got \['a'\]\."),
+    (["split.shuffle=1"], r"split\.shuffle must be true or false, got 1\."),
+    (["tags=3"], r"tags must be a mapping, got 3\."),
+    (["name=3"], r"name must be text or null, got 3; a text of digits is written \"name='3'\"\."),
+    (["outputs=null"], r"outputs must be text, got null\."),
+    (["seed=1.5"], r"seed must be a whole number, got 1\.5\."),
+    (["harness.traceback=maybe"], r"harness\.traceback must be true or false, got 'maybe'\."),
+]
+
+RANGES = [
+    (["trainer.epochs=0"], r"trainer\.epochs must be at least 1 or null, got 0\."),
+    (["trainer.patience=-1"], r"trainer\.patience must be at least 1 epoch or null, got -1\."),
+    (["data.load.batch_size=0"], r"data\.load\.batch_size must be 1 or more, got 0\."),
+    (["seed=-1"], r"seed must be between 0 and 4294967295, got -1\."),
+    (["seed=18446744073709551616"], r"seed must be between 0 and 4294967295, got 18446744073709551616\."),
+    (["name="], r"name must not be empty; give name=VALUE, or leave it out\."),
+    (["outputs="], r"outputs must not be empty; give outputs=VALUE, or leave it out\."),
+    (["hydra.run.dir="], r"hydra\.run\.dir must not be empty; .*"),
+    (["split.test=2"], r"split\.test must be 0 or more and less than 1, got 2\."),
+    (["split=kfold", "split.fold=5"], r"split\.fold must be between 0 and 4 \(there are 5 folds\), got 5\."),
+    (
+        ["trainer.device=gpu"],
+        r"trainer\.device=gpu cannot be used here \(.*\); use trainer\.device=auto or cpu\.",
+    ),
+    (["trainer.optimizer.lr=-1"], r"trainer\.optimizer: Invalid learning rate: -1\."),
+    (["trainer.optimizer.lr=inf"], r"trainer\.optimizer: lr must be finite, got inf\."),
+    (["trainer.scheduler.warmup=2"], r"trainer\.scheduler: warmup must be a share of the steps, .*"),
+    (["trainer/scheduler=step", "trainer.scheduler.step_size=0"], r"trainer\.scheduler: .*modulo by zero\."),
+    (["trainer.monitor=test/accuracy"], r"trainer\.monitor must be a score of the validation part, .*"),
+    (
+        ["trainer.monitor=valid/acuracy"],
+        r"trainer\.monitor=valid/acuracy is no score .*; did you mean valid/accuracy .*",
+    ),
+]
+
+PARTS = [
+    (
+        ["trainer.loss={_target_:torch.nn.Nope}"],
+        r"trainer\.loss\._target_=torch\.nn\.Nope cannot be found: .*",
+    ),
+    (
+        ["trainer.loss={_target_:os.system}"],
+        r"trainer\.loss\._target_=os\.system is not allowed, because it can run .*",
+    ),
+    (["trainer.loss={_target_:harness}"], r"trainer\.loss\._target_=harness is no class or function; .*"),
+    (
+        ["trainer.loss={_target_:3}"],
+        r"trainer\.loss\._target_ must be the dotted name of a class or function, got 3\.",
+    ),
+    (
+        ["trainer.loss={_target_:torch.nn.MSELoss}"],
+        r"trainer\.loss=MSELoss compares numbers, and the target is one of several classes; .*",
+    ),
+    (
+        ["trainer.loss={_target_:torch.nn.CrossEntropyLoss,nope:3}"],
+        r"trainer\.loss\.nope is no argument of torch\.nn\.CrossEntropyLoss .*; there are ignore_index, .*",
+    ),
+    (
+        ["trainer.loss={_target_:torch.nn.CrossEntropyLoss,label_smoothing:3}"],
+        r"trainer\.loss\.label_smoothing must be between 0\.0 and 1\.0\. Got: 3\.",
+    ),
+    (
+        ["model=resnet50", "data/extract=iris"],
+        r"model=resnet50 takes images, and iris gives rows of 4 features; use model=mlp or .*",
+    ),
+    (["data/augment=image", "data/extract=iris"], r"data/augment=image changes images, .*"),
+    (
+        ["trainer=contrastive", "trainer/method=supcon", "data/extract=diabetes"],
+        r"this trainer/method pulls rows of one class together, and the target is a number; .*",
+    ),
+    (
+        ["split=stratified_kfold", "data/extract=diabetes"],
+        r"split=stratified_kfold needs one class for each row, .*",
+    ),
+    (
+        ["evaluate=regression"],
+        r"evaluate=regression does not fit trainer=supervised .*; use evaluate=classification\.",
+    ),
+]
+
+DATA: list[tuple[list[str], str, str]] = [
+    ([], "", r"data\.extract\.path=rows\.csv is empty; name a file with a line of column names\."),
+    ([], "a,y\n", r"data set rows has no rows; .*"),
+    (
+        [],
+        "a,y\n1,2\n3,2\n",
+        r"a target needs two or more .*'y' of rows has only the value '2'; choose another .*",
+    ),
+    ([], "a,y\n1,\n3,\n", r"a target must be known in some row, and 'y' of rows is known in none of 2; .*"),
+    ([], "a,y\n1,2\n", r"a target needs two or more distinct values, .*"),
+    (
+        [],
+        "a,y\n1,0\n2,1\n3,0\n",
+        r"a stratified split needs two or more rows of each class, and class '1' .*",
+    ),
+    (
+        [],
+        "a,y,y\n1,0,1\n",
+        r"data\.extract\.path=rows\.csv has two columns named 'y'; rename one in the file\.",
+    ),
+    (
+        [],
+        "a,y\n" + ",0\n,1\n" * 9,
+        r"no feature of rows has a value in the training rows; name others with .*",
+    ),
+    (
+        ["data.extract.target=z"],
+        "a,y\n1,2\n",
+        r"data\.extract\.target names the column 'z', .*; there are a, y\.",
+    ),
+    (
+        ["data.extract.target=null"],
+        "a,y\n1,2\n",
+        r"trainer=supervised learns from labels here, .*target=COLUMN, .*",
+    ),
+    (
+        ["data.extract.target=null", "trainer=contrastive", "trainer/method=supcon"],
+        "a,y\n1,2\n",
+        r".*by trainer/method=simclr\.",
+    ),
+    (
+        ["data.extract.group=y"],
+        "a,y\n1,2\n",
+        r"data\.extract\.target and data\.extract\.group both name the column 'y'; .*",
+    ),
+    (["data.extract.features=[a,y]"], "a,y\n1,2\n", r"data\.extract\.features names the target 'y', .*"),
+    (
+        ["data.extract.features=[a,a]"],
+        "a,y\n1,2\n",
+        r"data\.extract\.features names the column 'a' twice; take one out\.",
+    ),
+    (
+        ["data.extract.features=[b]"],
+        "a,y\n1,2\n",
+        r"data\.extract\.features names the column 'b', .*; there are a, y\.",
+    ),
+    (
+        ["data.extract.path=row.csv"],
+        "a,y\n",
+        r"data\.extract\.path=row\.csv does not exist; .*did you mean rows\.csv\?",
+    ),
+    (["data.extract.path=null"], "a,y\n", r"data\.extract\.path needs the file to read; .*"),
+    (
+        ["data.extract.path=2020"],
+        "a,y\n",
+        r"data\.extract\.path must be text or a list of texts or null, got 2020; a text of digits .*",
+    ),
+    (
+        ["split=stratified_kfold"],
+        "a,y\n" + "1,0\n" * 9 + "1,1\n" * 3,
+        r"split\.folds=5 needs as many rows of each class, .*has 3; .*",
+    ),
+    (
+        ["split=kfold"],
+        "a,y\n1,0\n2,1\n3,0\n",
+        r"split\.folds=5 needs as many rows to split, and there are 3; .*",
+    ),
+    (
+        ["split=group_kfold"],
+        "a,y\n" + "1,0\n1,1\n" * 9,
+        r"this split keeps groups together, and data set rows has no group .*",
+    ),
+    (
+        ["split=group_kfold", "data.extract.group=g"],
+        "g,a,y\n" + "1,1,0\n2,1,1\n" * 9,
+        r"split\.folds=5 needs as many groups, and column 'g' of rows has 2; lower split\.folds\.",
+    ),
+    (
+        ["split=group_kfold", "data.extract.group=g"],
+        "g,a,y\n" + "1,1,0\n,1,1\n2,1,0\n" * 9,
+        r"a split by group needs a group in every row, and column 'g' of rows is empty in 9 of them; .*",
+    ),
+]
+
+FOLDERS = [
+    (
+        ["outputs=file"],
+        r"the folder file/runs/\S+ cannot be written \(Not a directory\); choose .*outputs=FOLDER .*",
+    ),
+    (["hydra.run.dir=file"], r"the folder file cannot be written \(File exists\); choose another with .*"),
+    (["outputs=/proc/nope"], r"the folder /proc/\S+ cannot be written \(No such file or directory\); .*"),
+]
+
+OPTIONS = [
+    (["--nope"], r"unrecognized arguments: --nope; `python -m harness --hydra-help` lists the options\."),
+    (["--cfg", "nope"], r"argument --cfg/-c: invalid choice: 'nope' .*"),
+    (["--cfg", "job", "-m"], r"Only one of --run, --multirun, .* can be specified\."),
+    (["chek"], r"there is no verb 'chek'; did you mean check\? \(A setting is KEY=VALUE\.\)"),
+    (["model", "mlp"], r"there is no verb 'model'; .*"),
+    (["check", "model=nope"], r"model has no choice 'nope'; .*"),
+    (
+        ["check", "--nope"],
+        r"unrecognized arguments: --nope; `python -m harness check --help` says what can be given\.",
+    ),
+    (["ls", "modle"], r"there is no group 'modle'; did you mean model\?"),
+    (["ui"], r"there is no MLflow store at \S+/outputs/mlflow\.db; run an experiment first: .*"),
+    (["sync", "nope"], r"sync needs the folder of a run, and nope holds no journal\.jsonl; .*"),
+]
+
+TRACKING = [
+    (["tracking.patience=-1"], r"tracking\.patience must be at least 0 seconds, got -1\."),
+    (["tracking.uri=nope"], r"tracking\.uri must be null, a server such as .*, got 'nope'\."),
+    (["tracking.experiment="], r"tracking\.experiment must be a name, got an empty text\."),
+]
+
+MULTIRUN = [
+    (["model=mlp,nope"], r"model=nope: model has no choice 'nope'; .*"),
+    (
+        ["trainer.epochs=1,ten"],
+        r"trainer\.epochs=ten: trainer\.epochs must be a whole number or null, got 'ten'\.",
+    ),
+    (["trainer.epochs=1,0"], r"trainer\.epochs=0: trainer\.epochs must be at least 1 or null, got 0\."),
+    (
+        ["model=mlp,resnet50", "data/extract=iris"],
+        r"model=resnet50: model=resnet50 takes images, and iris gives .*",
+    ),
+    (
+        ["trainer.optimizer.lr=interval(0.1,1)"],
+        r"a grid needs listed values, and \S+ got the interval 0\.1 to 1\.0; list .*",
+    ),
+    (["seed=range(1,0)"], r"seed=range\(1,0\) holds no value; give one or more: seed=A,B,C\."),
+    (["nope=1,2"], r"there is no setting 'nope'; .*"),
+    (["hydra.sweep.dir="], r"hydra\.sweep\.dir must not be empty; .*"),
+]
+
+
+def names(row: Any) -> str | None:
+    return " ".join(row)[:60] if isinstance(row, list) else ""
+
+
+def assert_refused(answer: Any, words: str, here: Path, before: set[Path]) -> None:
+    assert answer.status == 2
+    assert re.fullmatch(r"(trying \d+ points of the space, .*\n)?", answer.out)
+    (sentence,) = answer.err.splitlines()
+    assert re.fullmatch(f"error: {words}", sentence), sentence
+    # On a slow machine the guards may take half a second, and what they saw is then kept.
+    slow = here / "outputs" / "cache"
+    left = {path for path in here.rglob("*") if slow not in (path, *path.parents)}
+    assert left - ({slow.parent} if slow.exists() else set()) == before
+
+
+@pytest.mark.parametrize(("words", "sentence"), CHOICES + KEYS + TYPES + RANGES + PARTS + FOLDERS, ids=names)
+def test_bad_input_is_answered_in_one_sentence(
+    knock: Any, here: Path, words: list[str], sentence: str
+) -> None:
+    (here / "file").touch()
+    given = [word for word in FAST if word.partition("=")[0] not in {w.partition("=")[0] for w in words}]
+    assert_refused(knock(*words, *given), sentence, here, {here / "file"})
+
+
+@pytest.mark.parametrize(("words", "content", "sentence"), DATA, ids=names)
+def test_bad_data_is_answered_in_one_sentence(
+    knock: Any, here: Path, words: list[str], content: str, sentence: str
+) -> None:
+    (here / "rows.csv").write_text(content)
+    assert_refused(knock(*CSV, *words, *FAST), sentence, here, {here / "rows.csv"})
+
+
+@pytest.mark.parametrize(("words", "sentence"), OPTIONS + TRACKING, ids=names)
+def test_a_wrong_option_verb_or_store_is_answered_in_one_sentence(
+    knock: Any, here: Path, words: list[str], sentence: str
+) -> None:
+    assert_refused(knock(*words), sentence, here, set())
+
+
+@pytest.mark.parametrize(("words", "sentence"), MULTIRUN, ids=names)
+def test_one_bad_point_keeps_a_multirun_from_starting(
+    knock: Any, here: Path, words: list[str], sentence: str
+) -> None:
+    assert_refused(knock("-m", *words, "tracking=none"), sentence, here, set())
+
+
+def test_the_stack_of_calls_is_shown_on_request(knock: Any, here: Path) -> None:
+    answer = knock("trainer.epochs=0", "harness.traceback=true", *FAST[1:])
+    assert answer.status == 2
+    assert answer.err.startswith("Traceback (most recent call last):")
+    assert answer.err.endswith("error: trainer.epochs must be at least 1 or null, got 0.\n")
+
+
+def test_a_refusal_never_takes_away_the_folder_it_was_typed_in(knock: Any, here: Path) -> None:
+    assert knock("hydra.run.dir=.", "trainer.epochs=0").status == 2
+    assert here.is_dir()
+
+
+def test_a_fault_shows_its_stack_and_has_another_status(
+    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of our own")
+
+    monkeypatch.setattr(sys.modules["harness.run"], "prepare", broken)
+    answer = knock(*FAST)
+    assert answer.status == 1
+    assert answer.err.startswith("Traceback (most recent call last):")
+    assert answer.err.endswith("error: ZeroDivisionError: of our own.\n")
+
+
+def test_help_names_every_verb_and_ends_well(knock: Any) -> None:
+    from harness.__main__ import VERBS
+
+    answer = knock("--help")
+    assert answer.status == 0
+    assert "VERB" in answer.out
+    for verb in VERBS:
+        assert verb in answer.out
+
+
+def test_cfg_prints_the_configuration_with_every_choice_made(knock: Any) -> None:
+    answer = knock("--cfg", "job", "data/extract=iris")
+    assert answer.status == 0
+    assert "_target_: harness.model.mlp.MLP" in answer.out
+    assert "_auto_: true" in answer.out  # the evaluation follows from the rows
+
+
+CHEAP = """
+import sys
+from harness.__main__ import door
+for words in sys.argv[1:]:
+    sys.argv = ["harness"]
+    status = door(words.split())
+    print("#", words, status, sorted({"torch", "mlflow", "sklearn"} & set(sys.modules)), flush=True)
+"""
+
+
+def test_help_a_list_and_a_typing_error_cost_neither_torch_nor_mlflow(here: Path) -> None:
+    cheap = {
+        "ls": 0,
+        "ls model": 0,
+        "modell": 2,
+        "model=resnet05": 2,
+        "epochs=3": 2,
+        "--cfg job": 0,
+        "--help": 0,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", CHEAP, *cheap],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("# ") and line.endswith("]")]
+    assert said == [f"# {words} {status} []" for words, status in cheap.items()]
+
+
+COMPLETE = """
+eval "$(harness -sc install=bash)"
+COMP_LINE="harness model=re"; COMP_POINT=${#COMP_LINE}; COMP_WORDS=(harness model=re); COMP_CWORD=1
+hydra_bash_completion
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_the_console_script_completes_words_in_bash(here: Path) -> None:
+    scripts = Path(sys.executable).parent
+    if not (scripts / "harness").exists():
+        pytest.skip("the package is not installed")
+    path = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE], cwd=here, env=path, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == ["model=resnet18", "model=resnet50"]

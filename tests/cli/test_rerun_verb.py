@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.runs.stored_run import find
+
+TABLE = "data/extract=breast_cancer"
+
+
+@pytest.fixture
+def made(finished: Callable[..., Path], here: Path) -> Path:
+    shutil.copytree(finished(TABLE).parents[1], here / "outputs")
+    return here / "outputs/runs/made"
+
+
+def test_a_rerun_is_a_run_that_can_be_made_again(knock: Any, made: Path) -> None:
+    answer = knock("rerun", "last", "seed=1")
+    assert (answer.status, answer.err) == (0, "")
+    assert "Changed: seed 0 -> 1." in answer.out
+    assert "test/accuracy" in answer.out
+    new = find("last", Path("outputs"))
+    assert new.folder != made
+    assert new.result is not None
+    assert new.result.command == "python -m harness rerun made seed=1"
+    assert new.config.seed == 1
+
+
+def test_what_is_wrong_is_told_in_a_sentence(knock: Any, made: Path) -> None:
+    assert knock("rerun", "mode").err.startswith("error: mode is no run below outputs; did you mean made?")
+    told = {
+        ("made", "sweep.trials=3"): "error: sweep.trials=3 is about a sweep of many trials",
+        ("made", "--allow", "os", "--dry"): "",
+        ("made", "--bad"): "error: unrecognized arguments: --bad; `python -m harness rerun --help`",
+        (): "error: the following arguments are required: run, overrides; ",
+    }
+    for words, sentence in told.items():
+        answer = knock("rerun", *words)
+        assert answer.err.startswith(sentence[:40])
+        assert answer.status == (2 if sentence else 0)
+
+
+def test_a_variable_that_is_not_set_is_named(knock: Any, made: Path) -> None:
+    config = made / "config.yaml"
+    config.write_text(config.read_text().replace("tags: {}", "tags: {who: '${oc.env:NOBODY_SET}'}"))
+    answer = knock("rerun", "made", "--dry")
+    assert answer.status == 2
+    assert "NOBODY_SET, which is not set" in answer.err
+    assert knock("rerun", "made", "--dry", "tags.who=me").status == 0

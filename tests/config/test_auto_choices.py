@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hydra.core.hydra_config import HydraConfig
+
+from harness.config.auto_choices import check_monitor, check_shape, chosen, finish
+from harness.config.compose import choice, compose
+from harness.config.instantiate import build
+from harness.core.errors import UserError
+from harness.core.table import Table
+
+TABLES = {
+    "multiclass": Table(pd.DataFrame({"a": range(6), "y": list("uvwuvw")}), ("a",), ("y",)),
+    "binary": Table(pd.DataFrame({"a": range(6), "y": list("uvuvuv")}), ("a",), ("y",)),
+    "regression": Table(pd.DataFrame({"a": range(6), "y": [0.5, 1, 2, 3, 4, 5]}), ("a",), ("y",)),
+    "multilabel": Table(
+        pd.DataFrame({"a": range(4), "y": [0, 1, 0, 1], "z": [0, 0, 1, 1]}), ("a",), ("y", "z")
+    ),
+    "none": Table(pd.DataFrame({"a": range(6)}), ("a",)),
+}
+
+
+def finished(kind: str, *words: str) -> tuple[Any, dict[str, str]]:
+    return finish(compose(["data/extract=csv", *words]), TABLES[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "trainer", "loss", "evaluation", "monitor"),
+    [
+        ("multiclass", "supervised", "cross_entropy", "Classification", "valid/accuracy"),
+        ("binary", "supervised", "binary_cross_entropy", "Classification", "valid/accuracy"),
+        ("regression", "supervised", "mean_squared_error", "Regression", "valid/rmse"),
+        ("multilabel", "supervised", "binary_cross_entropy", "Multilabel", "valid/accuracy"),
+        ("multilabel", "contrastive", None, "Representation", "valid/knn_accuracy"),
+        ("multiclass", "contrastive", None, "Representation", "valid/knn_accuracy"),
+        ("regression", "contrastive", None, "Representation", "valid/knn_r2"),
+        ("none", "contrastive", None, "Representation", "valid/rankme"),
+    ],
+)
+def test_auto_follows_from_the_target_and_the_trainer(
+    kind: str, trainer: str, loss: str | None, evaluation: str, monitor: str
+) -> None:
+    cfg, made = finished(kind, f"trainer={trainer}")
+    assert cfg.trainer.get("loss") == (None if loss is None else choice("trainer/loss", loss))
+    assert cfg.evaluate._target_.endswith(f".{evaluation}")
+    assert cfg.trainer.monitor == monitor
+    assert made["evaluate"] == evaluation.lower()
+    assert made["trainer.monitor"] == monitor
+    assert made.get("trainer.loss") == loss
+    assert cfg.name == f"mlp-{'simclr' if trainer == 'contrastive' else 'supervised'}-table"
+
+
+def test_the_monitor_that_auto_chooses_is_a_score_of_the_evaluation() -> None:
+    for kind, trainer in (
+        ("multiclass", "supervised"),
+        ("regression", "supervised"),
+        ("multilabel", "supervised"),
+        ("multilabel", "contrastive"),
+        ("none", "contrastive"),
+    ):
+        cfg, _ = finished(kind, f"trainer={trainer}")
+        check_monitor(cfg.trainer.monitor, build(cfg.evaluate).names)
+
+
+def test_an_explicit_choice_is_never_altered() -> None:
+    words = [
+        "trainer.loss={_target_: torch.nn.L1Loss}",
+        "evaluate=regression",
+        "trainer.monitor=valid/mae",
+        "name=x",
+    ]
+    cfg, made = finished("regression", *words)
+    assert made == {}
+    assert (cfg.trainer.loss._target_, cfg.trainer.monitor, cfg.name) == ("torch.nn.L1Loss", "valid/mae", "x")
+
+
+def test_the_configuration_that_was_given_is_left_as_it_was() -> None:
+    cfg = compose(["data/extract=csv"])
+    before = cfg.copy()
+    finish(cfg, TABLES["binary"])
+    assert cfg == before
+
+
+@pytest.mark.parametrize("words", [["trainer=supervised"], ["trainer=contrastive", "trainer/method=supcon"]])
+def test_a_trainer_that_learns_from_labels_needs_some(words: list[str]) -> None:
+    with pytest.raises(
+        UserError, match=r"^trainer=\w+ learns from labels here, .*target=COLUMN, or learn without "
+    ):
+        finished("none", *words)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "right"),
+    [
+        ("binary", "regression", "classification"),
+        ("multilabel", "classification", "multilabel"),
+        ("multilabel", "regression", "multilabel"),
+        ("regression", "multilabel", "regression"),
+        ("multiclass", "multilabel", "classification"),
+    ],
+)
+def test_an_evaluation_with_nothing_to_score_is_refused(kind: str, told: str, right: str) -> None:
+    words = rf"^evaluate={told} does not fit .* on a target of kind {kind}; use evaluate={right}\.$"
+    with pytest.raises(UserError, match=words):
+        finished(kind, f"evaluate={told}")
+
+
+def test_rows_of_another_kind_than_was_told_are_refused() -> None:
+    cfg = compose(["data/extract=csv", "data.extract.kind=image", "data.extract.shape=[1,1,1]"])
+    with pytest.raises(
+        UserError, match=r"^data\.extract\.kind is 'image' and the rows are of kind 'table'; use "
+    ):
+        finish(cfg, TABLES["binary"])
+
+
+@pytest.mark.parametrize(
+    ("words", "group", "name"),
+    [
+        ([], "model", "convnet"),
+        (["model=resnet50"], "model", "resnet50"),
+        (["model=resnet50", "model.stem=small"], "model", "resnet50"),
+        (["model=resnet18"], "model", "resnet18"),
+        (["trainer=contrastive", "trainer/method=supcon"], "trainer/method", "supcon"),
+        (["data/extract=wine"], "data/extract", "wine"),
+        (["model=mlp", "~model.widths", "model._target_=torch.nn.Identity"], "model", "identity"),
+    ],
+)
+def test_a_choice_is_named_as_on_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], group: str, name: str
+) -> None:
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    assert chosen(compose(words), group) == name
+
+
+def test_a_monitor_is_a_score_of_the_validation_part() -> None:
+    check_monitor("valid/rmse", ("rmse", "loss"))
+    with pytest.raises(UserError) as caught:
+        check_monitor("test/rmse", ("rmse", "loss"))
+    assert str(caught.value) == (
+        "trainer.monitor must be a score of the validation part, valid/…, got 'test/rmse', so that no choice "
+        "rests on test rows; did you mean valid/rmse or valid/loss?"
+    )
+    with pytest.raises(
+        UserError, match=r"^trainer\.monitor=valid/rmsee is no score .*; did you mean valid/rmse or "
+    ):
+        check_monitor("valid/rmsee", ("rmse", "loss"))
+
+
+def test_a_model_that_cannot_take_the_shape_is_refused_with_those_that_can() -> None:
+    cfg = compose(["model=resnet18"])
+    check_shape(cfg, (3, 32, 32), TABLES["none"])
+    with pytest.raises(UserError) as caught:
+        check_shape(cfg, (7,), TABLES["none"])
+    assert str(caught.value) == (
+        "model=resnet18 takes images, and table gives rows of 7 features; use model=mlp or model=transformer."
+    )
+    with pytest.raises(UserError, match=r"gives sequences of shape \(5, 2\); use .*model=transformer\.$"):
+        check_shape(cfg, (5, 2), TABLES["none"])
+
+
+def test_a_model_of_the_users_own_that_does_not_say_what_it_takes_is_trusted() -> None:
+    cfg = compose(["model=mlp"])
+    cfg.model = {"_target_": "torch.nn.Identity"}
+    check_shape(cfg, (3, 2, 1, 1), TABLES["none"])

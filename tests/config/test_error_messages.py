@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import signal
+
+import pytest
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+
+from harness.config.error_messages import composition, explain
+from harness.core.errors import Diverged, Interrupted, UserError
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (UserError("it is wrong."), (2, "error: it is wrong.", False)),
+        (Diverged("it grew."), (1, "error: it grew.", False)),
+        (ZeroDivisionError("by nothing"), (1, "error: ZeroDivisionError: by nothing.", True)),
+        (ZeroDivisionError("in\ntwo lines"), (1, "error: ZeroDivisionError: in two lines.", True)),
+        (OSError("no file name"), (1, "error: OSError: no file name.", True)),
+        (Interrupted(signal.SIGTERM), (143, "", False)),
+        (Interrupted(signal.SIGINT), (130, "", False)),
+        (KeyboardInterrupt(), (130, "", False)),
+        (HydraException("Hydra objects"), (2, "error: Hydra objects.", False)),
+    ],
+)
+def test_an_error_is_a_status_and_a_sentence(error: BaseException, told: tuple[int, str, bool]) -> None:
+    assert explain(error, []) == told
+
+
+def test_a_folder_that_hydra_could_not_make_is_the_users_to_choose() -> None:
+    status, sentence, _ = explain(PermissionError(13, "Permission denied", "/data/x"), [])
+    assert status == 2
+    assert sentence == (
+        "error: the folder /data/x cannot be written (Permission denied); "
+        "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Missing mandatory value: a.b\n    full_key: a.b", "a.b has no value yet; give it with a.b=VALUE."),
+        (
+            "Interpolation key 'x' not found\n    full_key: a.b\n    object_type=dict",
+            "Interpolation key 'x' not found (at a.b).",
+        ),
+        ("first\nsecond\n\nthird", "first second."),
+        (
+            "Environment variable 'X' not found",
+            "the configuration reads the environment variable X, which is not set; set it first.",
+        ),
+        (
+            "Multiple values for model. To override",
+            "model has a choice already; replace it with model=CHOICE, without a plus.",
+        ),
+    ],
+)
+def test_hydras_complaint_is_said_better(said: str, told: str) -> None:
+    assert composition(HydraException(said), []) == told
+
+
+@pytest.mark.parametrize(
+    ("launcher", "extra"), [("joblib", "joblib"), ("submitit_local", "slurm"), ("submitit_slurm", "slurm")]
+)
+def test_a_launcher_that_is_not_installed_is_told_with_its_extra(launcher: str, extra: str) -> None:
+    error = MissingConfigException("…", missing_cfg_file=f"hydra/launcher/{launcher}", options=["local"])
+    assert composition(error, []) == (
+        f"hydra/launcher={launcher} is not installed: pip install 'harness[{extra}]'."
+    )
+
+
+def test_a_launcher_that_does_not_exist_is_told_with_its_near_misses() -> None:
+    error = MissingConfigException("…", missing_cfg_file="hydra/launcher/slrm", options=["local", "slurm"])
+    assert composition(error, []) == "hydra/launcher has no choice 'slrm'; did you mean slurm?"
+
+
+def test_a_near_miss_is_found_although_another_word_is_wrong_as_well() -> None:
+    error = HydraException("Could not override 'trainer.epoch'.")
+    told = composition(error, ["trainer.epoch=3", "model=nope", "split.nope=1"])
+    assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
+
+
+def test_a_key_of_the_search_space_is_no_near_miss_of_itself() -> None:
+    error = HydraException("Could not override 'trainer.epoch'.")
+    told = composition(error, ["++sweep.space.trainer.epoch=[1,2]"])
+    assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
+
+
+def test_a_value_that_the_shell_took_apart_is_told_with_its_key() -> None:
+    error = OverrideParseException(override="a,y", message="mismatched input")
+    assert composition(error, ["data.extract.query=select", "a,y", "from", "visit"]) == (
+        "the word 'a,y' is neither KEY=VALUE nor a verb that stands first; if it belongs to "
+        "data.extract.query, the shell needs quotes around the whole: 'data.extract.query=A VALUE'."
+    )
+
+
+def test_what_cannot_be_read_is_shown_with_the_way_to_quote() -> None:
+    error = OverrideParseException(override="a=b=c", message="mismatched input")
+    assert composition(error, []) == (
+        "the setting 'a=b=c' cannot be read as KEY=VALUE; a text of more than plain letters, digits and /.-_ "
+        "stands in quotes within the shell's: \"KEY='a text (1)'\"."
+    )

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.console.text_format import (
+    duration,
+    epoch_columns,
+    epoch_header,
+    epoch_row,
+    fitting,
+    headline,
+    number,
+    plain,
+    score_table,
+)
+from harness.core.progress import Progress
+from harness.runs.run_result import Result, summarise
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.97222, "0.9722"),
+        (-1.5, "-1.5000"),
+        (0.0, "0.0000"),
+        (0.00052, "5.20e-04"),
+        (52300.444, "52,300.44"),
+        (1.2e9, "1.20e+09"),
+        (math.nan, "-"),
+        (None, "-"),
+        (math.inf, "inf"),
+    ],
+)
+def test_numbers_are_as_long_as_they_say_something(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.84, "0.8 s"),
+        (41.6, "42 s"),
+        (59.7, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (18200, "5 h 03 min"),
+        (-1, "0.0 s"),
+    ],
+)
+def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_file_that_cannot_write_signs_gets_words() -> None:
+    line = [("★ ", "bold"), ("0.5 ± 0.1 ──é", "")]
+    assert plain(line, "utf-8") == "* 0.5 ± 0.1 ──é"
+    assert plain(line, "ascii") == "* 0.5 +/- 0.1 --?"
+
+
+def progress(best: bool = True) -> Progress:
+    scores = {
+        "train/loss": 0.5,
+        "valid/loss": 0.25,
+        "valid/accuracy": 0.9,
+        "valid/f1": 0.8,
+        "lr": 0.001,
+        "time/epoch_seconds": 1.5,
+    }
+    return Progress(7, 20, 70, scores, best, dict)
+
+
+def test_an_epoch_reads_under_its_header() -> None:
+    columns = epoch_columns(progress(), "valid/accuracy", 100)
+    assert columns == [
+        "epoch",
+        "train/loss",
+        "valid/accuracy",
+        "valid/loss",
+        "valid/f1",
+        "lr",
+        "time/epoch_seconds",
+    ]
+    lines = [*epoch_header(columns), epoch_row(columns, progress(), "valid/accuracy")]
+    assert [plain(line, "utf-8") for line in lines] == [
+        "              train     valid",
+        "    epoch      loss  accuracy      loss        f1        lr   seconds",
+        "*       7    0.5000    0.9000    0.2500    0.8000     0.001    1.5000",
+    ]
+    assert ("    0.9000", "bold green") in lines[-1]
+
+
+def test_an_epoch_that_is_not_the_best_is_not_marked() -> None:
+    row = epoch_row(["epoch", "valid/accuracy"], progress(best=False), "valid/accuracy")
+    assert plain(row, "utf-8") == "        7    0.9000"
+    assert all(style == "" for _, style in row[1:])
+
+
+def test_a_narrow_screen_keeps_what_matters_most() -> None:
+    assert epoch_columns(progress(), "valid/accuracy", 40) == [
+        "epoch",
+        "train/loss",
+        "valid/accuracy",
+        "time/epoch_seconds",
+    ]
+
+
+def test_the_line_of_a_fold_fits_and_starts_with_the_score_that_decides() -> None:
+    titles = ["fold", "best epoch", "test/loss", "test/f1", "test/accuracy"]
+    assert fitting(titles, "valid/accuracy", 200) == [
+        "fold",
+        "best epoch",
+        "test/accuracy",
+        "test/loss",
+        "test/f1",
+    ]
+    assert fitting(titles, "valid/accuracy", 50) == ["fold", "best epoch", "test/accuracy"]
+
+
+def test_the_headline_is_the_test_part_without_baselines() -> None:
+    scores = dict.fromkeys(["valid/loss", "test/rmse", "test/rmse_mean", "test/linear_accuracy_raw"], 1.0)
+    assert list(headline(scores)) == ["test/rmse", "test/linear_accuracy_raw"]
+    assert list(headline({"valid/accuracy": 1.0, "train/loss": 1.0})) == ["valid/accuracy"]
+    assert headline({"train/loss": 1.0}) == {}
+
+
+def text_of(result: Result) -> list[str]:
+    return [plain(line, "utf-8") for line in score_table(result)]
+
+
+def test_each_score_stands_beside_its_baselines_and_the_best_is_marked() -> None:
+    found = {
+        "test/rmse": 5.0,
+        "test/rmse_mean": 4.0,
+        "test/knn_accuracy": 0.98,
+        "test/knn_accuracy_random": 0.95,
+        "test/knn_accuracy_raw": 0.97,
+        "test/ece": 0.01,
+    }
+    scores = {name: summarise([value]) for name, value in found.items()}
+    assert text_of(Result(status="finished", scores=scores, folds=1)) == [
+        "test              model       mean     random        raw",
+        "────────────────────────────────────────────────────────",
+        "rmse             5.0000   * 4.0000",
+        "knn_accuracy   * 0.9800                0.9500     0.9700",
+        "ece              0.0100",
+    ]
+
+
+def test_folds_add_spread_and_interval() -> None:
+    scores = {
+        "test/accuracy": summarise([0.90, 0.94, 0.95]),
+        "test/auroc": summarise([0.9, math.nan, math.nan]),
+        "test/accuracy_majority": summarise([0.1, 0.1, 0.1]),
+    }
+    assert text_of(Result(status="finished", scores=scores, folds=3)) == [
+        "test          model        std      95 % interval   majority",
+        "────────────────────────────────────────────────────────────",
+        "accuracy   * 0.9300   ± 0.0265   [0.8643, 0.9957]     0.1000",
+        "auroc        0.9000",
+    ]
+
+
+def test_without_scores_there_is_no_table() -> None:
+    assert score_table(Result(status="failed")) == []

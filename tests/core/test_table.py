@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.core.errors import UserError
+from harness.core.table import MOST_CLASSES, Table
+from harness.core.task import Task
+
+
+def table(**columns: Any) -> Table:
+    """A table named `ward` with the target `y` if there is such a column."""
+    frame = pd.DataFrame(columns)
+    target = ("y",) if "y" in columns else ()
+    return Table(frame, tuple(c for c in columns if c != "y"), target, name="ward")
+
+
+def aimed(values: Any, aim: Any) -> Task:
+    return Table(pd.DataFrame({"a": 0, "y": values}), ("a",), ("y",), aim=aim).task
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["b", "a", "c", "a"], Task("multiclass", ("a", "b", "c"))),
+        ([10, 2, 2], Task("binary", ("2", "10"))),
+        ([1.0, 2.0, np.nan], Task("binary", ("1", "2"))),
+        ([True, False], Task("binary", ("False", "True"))),
+        ([0.5, 1.5], Task("regression")),
+        (list(range(MOST_CLASSES)), Task("multiclass", tuple(map(str, range(MOST_CLASSES))))),
+        (list(range(MOST_CLASSES + 1)), Task("regression")),
+        (pd.Categorical(["x", "w", "x"]), Task("binary", ("w", "x"))),
+    ],
+)
+def test_the_task_is_read_off_the_target(values: Any, task: Task) -> None:
+    assert table(a=range(len(values)), y=values).task == task
+
+
+def test_an_explicit_aim_is_not_second_guessed() -> None:
+    assert aimed([1, 2, 3], "regression") == Task("regression")
+    assert aimed([0.5, 1.5], "classification") == Task("binary", ("0.5", "1.5"))
+    assert aimed(range(30), "classification").kind == "multiclass"
+
+
+def test_without_a_target_there_is_no_task_and_no_row_is_labelled() -> None:
+    bare = table(a=[1, 2])
+    assert bare.task == Task("none")
+    assert bare.labelled.tolist() == [False, False]
+    with pytest.raises(
+        UserError, match=r"^data set ward has no target column, .*data\.extract\.target=COLUMN\.$"
+    ):
+        _ = bare.labels
+
+
+def test_a_missing_target_is_an_unlabelled_row() -> None:
+    assert table(a=[1, 2, 3], y=["u", None, "v"]).labelled.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [(["u", "u"], "only the value 'u'"), ([1, 1], "only the value '1'"), ([None, None], "no value at all")],
+)
+def test_a_target_of_one_value_is_refused(values: Any, found: str) -> None:
+    words = (
+        f"^a target needs two or more distinct values, and column 'y' of ward has {found}; choose another "
+    )
+    with pytest.raises(UserError, match=words):
+        _ = table(a=[1, 2], y=values).task
+
+
+def test_a_text_cannot_be_regressed_on() -> None:
+    with pytest.raises(UserError, match=r"^data\.extract\.task=regression needs a number .* holds 'u'; use "):
+        aimed(["u", "v"], "regression")
+
+
+def test_the_groups_are_a_column_or_refused() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "g": ["p", "q"]})
+    assert Table(frame, ("a",), group="g").groups.tolist() == ["p", "q"]
+    with pytest.raises(
+        UserError, match=r"^this split keeps groups together, and data set table has no group "
+    ):
+        _ = Table(frame, ("a",)).groups
+
+
+@pytest.mark.parametrize("role", ["target", "group", "id", "features"])
+def test_a_role_names_a_column_that_is_there(role: str) -> None:
+    roles: dict[str, Any] = {
+        "features": ("age",),
+        role: ("agee",) if role in ("target", "features") else "agee",
+    }
+    with pytest.raises(
+        UserError, match=rf"^data\.extract\.{role} names the column 'agee', .*did you mean age\?$"
+    ):
+        Table(pd.DataFrame({"age": [1]}), **roles)
+
+
+def test_an_empty_table_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^data set ward has no rows; "):
+        table(a=[])
+
+
+def test_the_digest_tells_values_columns_and_roles_apart_and_nothing_else() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "y": ["u", "v"]})
+    digest = Table(frame, ("a",), ("y",)).digest
+    assert len(digest) == 16
+    assert int(digest, 16) >= 0
+    assert Table(frame.copy(), ("a",), ("y",), name="other", source="there").digest == digest
+    changed = [
+        Table(frame.replace({2: 3}), ("a",), ("y",)),
+        Table(frame.rename(columns={"a": "b"}), ("b",), ("y",)),
+        Table(frame, ("a",), ()),
+        Table(frame, ("a",), ("y",), id="a"),
+        Table(frame.iloc[::-1], ("a",), ("y",)),
+    ]
+    assert len({digest, *(other.digest for other in changed)}) == 6
+
+
+def test_the_length_is_that_of_the_rows() -> None:
+    assert len(table(a=[1, 2, 3])) == 3

@@ -1,0 +1,296 @@
+"""Images that are read when they are asked for."""
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image as Pillow
+
+from harness.core.errors import UserError
+from harness.core.table import Table
+from harness.data.transform.image import Image
+from harness.data.transform.lazy_images import Moments
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), dtype=np.uint8)
+OPTIONS = {"size": None, "resize": "stretch", "channels": None, "normalise": True, "statistics": 4096}
+
+
+def image(**changes) -> Image:
+    return Image(**(OPTIONS | changes))
+
+
+def encoded(pixels: np.ndarray | Pillow.Image, **options) -> bytes:
+    made = Pillow.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+    buffer = io.BytesIO()
+    made.save(buffer, **({"format": "PNG"} | options))
+    return buffer.getvalue()
+
+
+def files(images: list, name="photos") -> Table:
+    return Table(
+        pd.DataFrame({"image": pd.Series(images, dtype=object)}), ("image",), kind="image", name=name
+    )
+
+
+def stack(array: np.ndarray) -> Table:
+    return Table(pd.DataFrame({"n": range(len(array))}), (), kind="image", array=array, name="photos")
+
+
+def transformed(source: Table, rows=None, **changes) -> torch.Tensor:
+    transform = image(**changes)
+    transform.fit(source, np.arange(len(source)) if rows is None else np.asarray(rows), source.task)
+    return transform(source).take(np.arange(len(source)))
+
+
+def raw(*images, **changes) -> list:
+    """The pixels of images, as the decoder gives them."""
+    return transformed(files(list(images)), normalise=False, **changes).tolist()
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Table:
+    found = []
+    for number, pixels in enumerate(PIXELS):
+        found.append(str(tmp_path / f"{number}.png"))
+        Pillow.fromarray(pixels).save(found[-1])
+    return files(found)
+
+
+def test_paths_bytes_and_arrays_of_the_same_images_are_the_same_samples(paths):
+    rows = [0, 3, 4, 7]
+    expected = PIXELS.transpose(0, 3, 1, 2).astype(float)
+    seen = expected[rows]
+    expected = (expected - seen.mean((0, 2, 3), keepdims=True)) / seen.std((0, 2, 3), keepdims=True)
+    found = transformed(paths, rows)
+    assert torch.allclose(found.double(), torch.from_numpy(expected), atol=1e-5)
+    assert torch.equal(transformed(files([encoded(pixels) for pixels in PIXELS]), rows), found)
+    assert torch.equal(transformed(stack(PIXELS.transpose(0, 3, 1, 2)), rows), found)
+
+
+@pytest.mark.parametrize("changes", [{}, {"size": [4, 4], "resize": "crop"}, {"channels": 1}], ids=str)
+def test_arranged_files_are_an_array_of_bytes_and_the_same_samples(paths, changes):
+    asked = []
+    made = image(**changes).arrange(paths, lambda size: asked.append(size) or True)
+    assert (made.features, made.array.dtype) == ((), np.uint8)
+    assert asked == [made.array.size * 4]
+    assert torch.equal(transformed(made, [1, 2, 5], **changes), transformed(paths, [1, 2, 5], **changes))
+
+
+def test_what_the_loader_does_not_hold_is_left_as_it_is(paths):
+    assert image().arrange(paths, lambda size: False) is paths
+    array = stack(PIXELS.transpose(0, 3, 1, 2))
+    assert image().arrange(array, lambda size: True) is array
+
+
+def test_the_test_images_change_nothing_of_what_training_sees():
+    other = PIXELS.copy()
+    other[8:] = 255
+    one, two = (
+        transformed(files([encoded(pixels) for pixels in images]), range(8)) for images in (PIXELS, other)
+    )
+    assert torch.equal(one[:8], two[:8])
+
+
+def test_statistics_are_taken_of_training_images_spread_evenly():
+    array = np.arange(10.0).reshape(10, 1, 1, 1)
+    transform = image(statistics=3)
+    transform.fit(stack(array), np.arange(9), stack(array).task)
+    assert transform.mean.tolist() == [3.0]  # of 0, 3 and 6
+
+
+def test_moments_of_parts_are_those_of_the_whole():
+    values = np.random.default_rng(0).normal(100, 3, (30, 2, 7))
+    values[4, 1, 3] = np.nan
+    moments = Moments(2)
+    for part in (values[:1], values[1:20], values[20:]):
+        moments.add(part)
+    assert np.allclose(moments.mean, np.nanmean(values, axis=(0, 2)), rtol=1e-14)
+    assert np.allclose(moments.deviation, np.nanstd(values, axis=(0, 2)), rtol=1e-12)
+
+
+def test_a_pixel_of_an_array_that_is_no_number_becomes_the_mean_of_its_channel():
+    array = np.array([1.0, 3.0, np.nan, np.inf]).reshape(4, 1, 1, 1)
+    assert transformed(stack(array)).flatten().tolist() == [-1, 1, 0, 0]
+
+
+def test_a_restored_transform_reads_the_same_samples(paths):
+    fitted, fresh = image(), image()
+    fitted.fit(paths, np.arange(5), paths.task)
+    fresh.restore(fitted.state())
+    rows = np.array([9, 2])
+    assert torch.equal(fresh(paths).take(rows), fitted(paths).take(rows))
+
+
+def test_a_memory_mapped_array_is_sent_to_a_worker_by_its_place(tmp_path):
+    array = np.zeros((500, 3, 16, 16), dtype=np.uint8)
+    array[499] = 7
+    np.save(tmp_path / "photos.npy", array)
+    source = stack(np.load(tmp_path / "photos.npy", mmap_mode="r"))
+    transform = image(normalise=False)
+    transform.fit(source, np.arange(3), source.task)
+    sent = pickle.dumps(transform(source).inputs)
+    assert len(sent) < 5000
+    assert (pickle.loads(sent).take(np.array([499])) == 7).all()
+
+
+def test_an_image_is_turned_as_its_exif_orientation_says():
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    pixels = np.array([[10, 20, 30], [40, 50, 60]], dtype=np.uint8)
+    assert raw(encoded(pixels, exif=exif)) == [[[[40, 10], [50, 20], [60, 30]]]]
+
+
+def test_sixteen_bits_become_eight():
+    assert raw(encoded(np.array([[0, 257, 65535]], dtype=np.uint16))) == [[[[0, 1, 255]]]]
+
+
+def test_a_palette_becomes_its_colours():
+    picture = Pillow.new("P", (2, 1))
+    picture.putpalette([255, 0, 0, 0, 128, 0])
+    picture.putpixel((1, 0), 1)
+    assert raw(encoded(picture)) == [[[[255, 0]], [[0, 128]], [[0, 0]]]]
+
+
+def test_what_is_transparent_is_laid_on_white():
+    pixels = np.array([[[9, 9, 9, 0], [9, 9, 9, 255]]], dtype=np.uint8)
+    assert raw(encoded(pixels)) == [[[[255, 9]]] * 3]
+    grey = Pillow.fromarray(np.array([[[9, 0], [9, 255]]], dtype=np.uint8))
+    assert raw(encoded(grey)) == [[[[255, 9]]]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_and_colour_become_what_is_asked_for(channels):
+    grey, colour = np.full((1, 1), 50, dtype=np.uint8), np.full((1, 1, 3), 50, dtype=np.uint8)
+    assert raw(encoded(grey), encoded(colour), channels=channels) == [[[[50]]] * channels] * 2
+    array = np.full((1, 4 - channels, 1, 1), 50.0)
+    found = transformed(stack(array), normalise=False, channels=channels)
+    assert torch.allclose(found, torch.full((1, channels, 1, 1), 50.0))
+
+
+def test_grey_made_colour_is_normalised_in_each_channel():
+    array = np.array([1, 3], dtype=np.uint8).reshape(2, 1, 1, 1)
+    assert transformed(stack(array), channels=3).flatten(1).tolist() == [[-1] * 3, [1] * 3]
+
+
+def test_reading_samples_leaves_the_array_as_it_was():
+    array = np.array([1.0, 3.0], dtype=np.float32).reshape(2, 1, 1, 1)
+    transformed(stack(array))
+    assert array.flatten().tolist() == [1, 3]
+
+
+SQUARE = np.repeat(np.arange(4, dtype=np.uint8)[None, :] * 10, 2, axis=0)  # 2 x 4
+
+
+@pytest.mark.parametrize("form", ["file", "array"])
+@pytest.mark.parametrize(
+    ("resize", "expected"),
+    [
+        ("crop", [[10, 20], [10, 20]]),
+        ("pad", [[0, 0, 0, 0], [0, 10, 20, 30], [0, 10, 20, 30], [0, 0, 0, 0]]),
+        ("stretch", [[0, 10, 20, 30]] * 4),
+    ],
+)
+def test_an_image_comes_to_its_size(form, resize, expected):
+    size = [len(expected), len(expected[0])]
+    source = files([encoded(SQUARE)]) if form == "file" else stack(SQUARE[None, None].astype(np.float64))
+    assert transformed(source, normalise=False, size=size, resize=resize).tolist() == [[expected]]
+
+
+def test_pixel_columns_come_to_their_size_as_well():
+    frame = pd.DataFrame(SQUARE.reshape(1, -1)).rename(columns=str)
+    source = Table(frame, tuple(frame.columns), kind="image", shape=(1, 2, 4))
+    found = transformed(source, normalise=False, size=[2, 2], resize="crop", channels=3)
+    assert found.tolist() == [[[[10, 20], [10, 20]]] * 3]
+
+
+def test_the_first_image_of_another_size_is_named():
+    images = [encoded(PIXELS[0]), encoded(PIXELS[1]), encoded(PIXELS[2][:4])]
+    words = (
+        r"image in row 2 is 4 x 5 in colour, and the first is 6 x 5 in colour; .*data.transform.size=\[6,5\]"
+    )
+    with pytest.raises(UserError, match=words):
+        raw(*images)
+    with pytest.raises(UserError, match=words):
+        image().arrange(files(images), lambda size: True)
+
+
+def test_grey_among_colour_is_named():
+    with pytest.raises(
+        UserError, match=r"image in row 1 is 6 x 5 in grey, and the first .* data.transform.channels=3"
+    ):
+        raw(encoded(PIXELS[0]), encoded(PIXELS[0][..., 0]))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"there is no image .*none.png; check the paths, which are relative"):
+        raw(str(tmp_path / "none.png"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"no image", r"it is in no format that Pillow knows"),
+        (encoded(PIXELS[0], format="JPEG")[:-60], r"(image file is truncated|Truncated File Read)"),
+        (encoded(PIXELS[0])[:-40], r"\w+"),
+    ],
+    ids=["text", "jpeg", "png"],
+)
+def test_a_file_that_cannot_be_decoded_is_named(content, words, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(
+        UserError, match=rf"image .*a.jpg cannot be decoded: {words}.*; mend the file, or take"
+    ):
+        raw(str(tmp_path / "a.jpg"))
+
+
+def test_floating_point_pixels_are_refused():
+    with pytest.raises(
+        UserError, match="image in row 0 holds floating-point pixels, whose range is not known"
+    ):
+        raw(encoded(np.zeros((2, 2), dtype=np.float32), format="TIFF"))
+
+
+def test_a_row_without_an_image_is_named():
+    words = r"column 'image' must hold a path or an encoded image in every row, and holds None in row 1"
+    with pytest.raises(UserError, match=words):
+        raw(encoded(PIXELS[0]), None)
+
+
+def test_an_array_that_holds_no_images_is_refused():
+    with pytest.raises(
+        UserError, match=r"takes an array \(N, C, H, W\) of numbers, and photos gives \(3, 4\) of int64"
+    ):
+        transformed(stack(np.zeros((3, 4), dtype=np.int64)))
+
+
+def test_images_of_another_shape_than_those_of_the_training_are_refused():
+    fitted, other = image(), stack(np.zeros((2, 1, 3, 3)))
+    fitted.fit(stack(np.zeros((2, 1, 4, 4))), np.arange(2), other.task)
+    with pytest.raises(
+        UserError, match=r"trained on images of shape \(1, 4, 4\), and photos gives \(1, 3, 3\)"
+    ):
+        fitted(other)
+
+
+def test_channels_that_cannot_be_made_are_refused():
+    with pytest.raises(
+        UserError, match=r"data.transform.channels=3 cannot be made of images with 4 channels"
+    ):
+        transformed(stack(np.zeros((2, 4, 3, 3))), channels=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("size", [3], r"size must be \[height, width\] in pixels or null, got \[3\]"),
+        ("size", [3, 0], r"size must be \[height, width\] in pixels or null, got \[3, 0\]"),
+        ("statistics", 0, "statistics must be 1 or more images, got 0"),
+    ],
+)
+def test_values_out_of_range_are_refused(name, value, words):
+    with pytest.raises(ValueError, match=words):
+        image(**{name: value})

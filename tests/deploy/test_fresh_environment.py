@@ -1,0 +1,127 @@
+"""An environment that has never seen harness, made from the models' own requirements alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.bundle.row_predictor import RowPredictor
+from harness.tracking import mlflow_model
+from harness.tracking.mlflow_store import prepare
+
+# MLflow uses parts of SQLAlchemy that are deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+RUNS = {
+    "table": ("data/extract=breast_cancer",),
+    "image": (),
+    "numbers": ("data/extract=diabetes",),
+}
+
+_NO_INDEX = ("No matching distribution", "Could not find a version", "NewConnectionError", "ConnectTimeout")
+
+PREDICT = """
+import sys, pandas, mlflow.pyfunc
+for folder in sys.argv[1:]:
+    model = mlflow.pyfunc.load_model(folder + "/model")
+    model.predict(pandas.read_parquet(folder + "/rows.parquet")).to_parquet(folder + "/found.parquet")
+import harness
+print(harness.__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def models(finished: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """For each run a folder with its MLflow model, raw rows, and what the run itself says of them."""
+    prepare()
+    made = {}
+    for name, words in RUNS.items():
+        bundle = finished(*words) / "model"
+        folder = made[name] = tmp_path_factory.mktemp(name)
+        mlflow_model.save(folder / "model", bundle)
+        predictor = RowPredictor(bundle)
+        example = pd.read_json(bundle / "example.json", orient="table")
+        rows = pd.concat([example] * 100, ignore_index=True)
+        rows = rows.astype(predictor.bundle.columns) if predictor.bundle.array is None else rows
+        draw = np.random.default_rng(0)
+        for column, kind in predictor.bundle.columns.items():
+            if kind.startswith("float"):
+                rows[column] *= draw.uniform(0.5, 1.5, len(rows))
+        rows.to_parquet(folder / "rows.parquet")
+        predictor(rows).to_parquet(folder / "said.parquet")
+    return made
+
+
+@pytest.fixture(scope="module")
+def python(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with what the models say they need."""
+    folder = tmp_path_factory.mktemp("fresh") / "environment"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    words = [str(python), "-m", "pip", "install", "--quiet"]
+    for model in models.values():
+        words += ["-r", str(model / "model" / "requirements.txt")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode != 0 and any(sign in done.stderr for sign in _NO_INDEX):
+        pytest.skip(f"no package index has what the models need: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+def test_it_answers_the_same_rows_with_the_same_bits_in_a_program_and_over_http(
+    python: Path, models: dict[str, Path], serving: Any, tmp_path: Path
+) -> None:
+    """One test: the environment takes minutes to make, and each process of pytest would make its own."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"  # as in an activated one
+    environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    done = subprocess.run(
+        [str(python), "-P", "-c", PREDICT, *map(str, models.values())],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    brought = Path(done.stdout.splitlines()[-1])
+    assert any(folder in brought.parents for folder in models.values()), "a model brings harness with it"
+    for folder in models.values():
+        said, found = (pd.read_parquet(folder / f"{name}.parquet") for name in ("said", "found"))
+        assert list(found) == list(said)
+        for column in said:
+            if said[column].dtype == np.float64:
+                assert found[column].to_numpy().tobytes() == said[column].to_numpy().tobytes()
+            else:
+                assert found[column].tolist() == said[column].tolist()
+
+    command = [str(python), "-P", "-m", "mlflow", "models", "serve", "-m", str(models["table"] / "model")]
+    with serving.running([*command, "--env-manager", "local"], tmp_path, environment) as served:
+        status, answer = served.about(pd.read_parquet(models["table"] / "rows.parquet"))
+    assert status == 200
+    assert answer["predictions"] == pd.read_parquet(models["table"] / "said.parquet").to_dict(
+        orient="records"
+    )
+
+
+def test_only_what_a_model_needs_is_asked_for(models: dict[str, Path]) -> None:
+    asked = {
+        name: {
+            line.partition("==")[0] for line in (folder / "model" / "requirements.txt").read_text().split()
+        }
+        for name, folder in models.items()
+    }
+    assert {"scikit-learn", "scipy", "skops"} <= asked["table"]
+    assert "pillow" in asked["image"]
+    assert not {"scikit-learn", "skops"} & asked["image"]
+    for folder in models.values():
+        held = json.loads(next((folder / "model" / "artifacts").rglob("bundle.json")).read_text())
+        assert held["requirements"] == (folder / "model" / "requirements.txt").read_text().split()

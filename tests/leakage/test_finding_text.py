@@ -1,0 +1,48 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.core.table import Table
+from harness.leakage.finding_text import among, codes, counted, listed, quoted, row, settings, verb
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (["a", "b", "c"], "a, b and c"),
+        (["a", "b", "c", "d", "e"], "a, b, c and 2 more"),
+    ],
+)
+def test_three_names_are_listed_and_the_others_counted(names, said):
+    assert listed(names) == said
+
+
+def test_names_are_quoted_as_text():
+    assert quoted([1, "it's"]) == "'1' and \"it's\""
+    assert settings(["a", "b"]) == "[a,b]"
+
+
+def test_words_agree_with_their_number():
+    assert [counted(1, "row"), counted(2, "row"), verb(1, "hold"), verb(2, "hold")] == [
+        "1 row",
+        "2 rows",
+        "holds",
+        "hold",
+    ]
+    assert [among(1, 1), among(1, 3)] == ["", " in 1 of 3 folds"]
+
+
+def test_a_row_is_named_by_its_id_or_its_position():
+    frame = pd.DataFrame({"x": [0, 1], "visit": ["v7", "v8"]})
+    assert row(Table(frame, ("x",)), 1) == "row 1"
+    assert row(Table(frame, ("x",), id="visit"), 1) == "visit 'v8'"
+
+
+def test_values_are_numbered_as_they_appear_and_missing_ones_are_negative():
+    numbers, values = codes(pd.Series(["b", None, "a", "b"]))
+    assert (numbers.tolist(), values.tolist()) == ([0, -1, 1, 0], ["b", "a"])
+    assert codes(pd.Series([[1], [2], [1]]))[0].tolist() == [0, 1, 0]
+    assert codes(np.array([2.5, np.nan]))[0].dtype == np.int64

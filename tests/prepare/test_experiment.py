@@ -1,0 +1,165 @@
+"""The parts of a fold are tried together before anything is written, and trying changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from harness.config.compose import compose
+from harness.core.errors import UserError
+from harness.data.cache.command_scope import command
+from harness.prepare.experiment import Blank, Experiment, new_model, prepare
+from harness.prepare.plan import make_plan
+
+IRIS = ["data/extract=iris", "trainer.device=cpu", "tracking=none"]
+
+
+class Lying(nn.Module):
+    """Says another width than it has."""
+
+    width = 3
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(shape[0], 5)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        made: Tensor = self.linear(inputs)
+        return made
+
+
+class Remembering(nn.Module):
+    """A loss that keeps what it has seen, as a queue of embeddings does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        self.seen.append(len(targets))
+        return outputs.square().mean()
+
+
+def torn(inputs: Tensor) -> Tensor:
+    raise ValueError(f"cannot take {tuple(inputs.shape)}")
+
+
+def prepared(*words: str, **parts: dict[str, Any]) -> Experiment:
+    cfg = compose([*IRIS, *words])
+    for key, node in parts.items():
+        OmegaConf.update(cfg, key.replace("__", "."), node, merge=False)
+    plan = make_plan(cfg)
+    return prepare(plan, plan.folds[0])
+
+
+@pytest.mark.parametrize("method", ["supcon", "simclr"])
+def test_a_trainer_that_learns_from_unlabelled_rows_gets_no_label_that_the_split_hides(method: str) -> None:
+    made = prepared("trainer=contrastive", f"trainer/method={method}", "split.labelled=12")
+    targets = made.loaders.train.targets
+    assert targets is not None
+    assert len(targets) == 102
+    assert int((targets >= 0).sum()) == 12
+
+
+def test_the_parts_are_ready_to_train() -> None:
+    experiment = prepared("model.widths=[8]")
+    assert experiment.parameters == 40
+    assert experiment.loaders.shape == (4,)
+    assert experiment.model.training
+    assert [len(rows) for _, rows in experiment.fold.parts()] == [102, 18, 30]
+
+
+def test_trying_leaves_model_and_generators_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = prepared("trainer=contrastive")
+    after = torch.rand(())
+    monkeypatch.setattr("harness.prepare.experiment.try_batch", lambda *_: None)
+    untried = prepared("trainer=contrastive")
+    assert torch.equal(after, torch.rand(()))
+    for one, other in zip(
+        tried.model.state_dict().values(), untried.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_a_loss_that_remembers_has_seen_nothing_yet() -> None:
+    experiment = prepared(trainer__loss={"_target_": f"{__name__}.Remembering"})
+    loss: Any = experiment.trainer.criterion
+    assert loss.seen == []
+
+
+def test_a_model_that_lies_about_its_width_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        prepared(model={"_target_": f"{__name__}.Lying", "_partial_": True})
+    assert str(caught.value) == (
+        "a model turns (B, *shape) into (B, width), and Lying turned (4, 4) into (4, 5) with width 3; "
+        "mend its forward, or its attribute width."
+    )
+
+
+def test_an_augmentation_that_cannot_take_the_rows_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^data\.augment: cannot take \(64, 4\)\.$"):
+        prepared(data__augment={"_target_": f"{__name__}.torn", "_partial_": True})
+
+
+def test_a_loss_that_cannot_take_the_targets_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"^trainer\.loss=MSELoss compares numbers, and the target is one of several"
+    ):
+        prepared(trainer__loss={"_target_": "torch.nn.MSELoss"})
+    method = {"_target_": "harness.trainer.contrast.metric.Metric", "miner": None, "labels": False}
+    method["projection"] = [8]
+    with pytest.raises(UserError, match=r"^trainer\.method: .*"):
+        prepared("trainer=contrastive", trainer__method={**method, "loss": {"_target_": "torch.nn.Identity"}})
+
+
+def test_a_model_that_lacks_an_argument_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^model: missing a required argument: 'widths'\.$"):
+        new_model({"_target_": "harness.model.mlp.MLP", "_partial_": True}, (4,))
+
+
+def test_what_a_model_says_of_the_shape_is_told_with_its_place() -> None:
+    with pytest.raises(UserError, match=r"^model[.:]"):
+        prepared("data/extract=digits", "model=vit", "model.patch=3")
+
+
+def test_an_untrained_twin_has_other_weights_and_draws_no_number() -> None:
+    experiment = prepared("model.widths=[8]")
+    before = torch.get_rng_state()
+    twin = experiment.untrained()
+    assert torch.equal(torch.get_rng_state(), before)
+    own, other = next(experiment.model.parameters()), next(twin.model.parameters())
+    assert own.shape == other.shape
+    assert not torch.equal(own, other)
+    assert torch.equal(other, next(experiment.untrained().model.parameters()))
+    assert (twin.head, twin.loss) == (None, None)
+
+
+def test_the_judge_names_the_scores_of_the_validation_part() -> None:
+    experiment = prepared("model.widths=[8]")
+    experiment.trainer.attach(experiment.model, experiment.loaders)
+    scores = experiment.judge(experiment.trainer.predictor())
+    assert "valid/accuracy" in scores
+    assert all(name.startswith("valid/") for name in scores)
+    bare = prepared("model.widths=[8]", "split.valid=0")
+    assert bare.judge(experiment.trainer.predictor()) == {}
+
+
+def test_a_blank_model_is_zeros_of_its_width() -> None:
+    assert torch.equal(Blank(3)(torch.ones(2, 7)), torch.zeros(2, 3))
+
+
+def test_the_runs_of_one_command_share_their_rows_and_another_command_reads_anew() -> None:
+    with command(many=True):
+        table = make_plan(compose(IRIS)).table
+        assert make_plan(compose([*IRIS, "seed=1"])).table is table
+    assert make_plan(compose(IRIS)).table is not table
+
+
+def test_planning_writes_nothing(here: Path) -> None:
+    make_plan(compose(IRIS))
+    assert list(here.iterdir()) == []

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from harness.core.arrays import Arrays, Loader
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.core.task import Task
+from harness.data.load.resident import Resident
+from harness.record.predictions import Told, draw, pool, predictions, tell
+
+THREE = Task("multiclass", ("a", "b", "c"))
+TWO = Task("binary", ("no", "yes"))
+NUMBER = Task("regression")
+NUMBERS = Task("regression", columns=("kg", "cm"))
+LABELS = Task("multilabel", ("hot", "wet"))
+FOLD = Fold(0, *[np.empty(0)] * 3)
+FRAME = pd.DataFrame(
+    {"x": range(6), "name": list("uvwxyz"), "ward": [1, 1, 2, 2, 3, 3], "y": ["a", "b", "c", "a", "b", "c"]}
+)
+TABLE = Table(FRAME, ("x",), ("y",), group="ward", id="name")
+ROWS = np.array([1, 4, 5])
+
+
+def part(task: Task, targets: Tensor) -> Loader:
+    """The test part of rows 1, 4 and 5."""
+    none = np.empty(0, dtype=np.int64)
+    load = Resident(batch_size=2, eval_batch_size=2, shuffle=False)
+    loaders = load(
+        Arrays(torch.zeros(6, 1), targets, task), Fold(7, np.array([0]), none, ROWS), torch.device("cpu")
+    )
+    assert loaders.test is not None
+    return loaders.test
+
+
+def test_a_class_is_told_with_row_id_group_fold_and_probabilities() -> None:
+    loader = part(THREE, torch.tensor([0, 1, 2, 0, 1, 2]))
+    outputs = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0]])
+    told = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, outputs, THREE)
+    assert list(told) == [
+        "row",
+        "name",
+        "ward",
+        "fold",
+        "target",
+        "prediction",
+        "probability_a",
+        "probability_b",
+        "probability_c",
+    ]
+    assert told.row.tolist() == [1, 4, 5]
+    assert told.name.tolist() == ["v", "y", "z"]
+    assert told.ward.tolist() == [1, 3, 3]
+    assert told.fold.tolist() == [7, 7, 7]
+    assert told.target.tolist() == ["b", "b", "c"]
+    assert told.prediction.tolist() == ["a", "b", "b"]
+    assert told.probability_b.tolist() == pytest.approx(
+        [np.exp(-9) / (1 + 2 * np.exp(-9)), *[1 / (1 + 2 * np.exp(-9))] * 2]
+    )
+
+
+def test_an_id_or_group_that_is_named_like_a_column_of_ours_stands_beside_it() -> None:
+    frame = FRAME.rename(columns={"name": "fold", "ward": "row"})
+    table = Table(frame, ("x",), ("y",), group="row", id="fold")
+    told = predictions(table, FOLD, part(THREE, torch.tensor([0, 1, 2, 0, 1, 2])), torch.eye(3), THREE)
+    assert list(told.columns[:4]) == ["row", "id_fold", "group_row", "fold"]
+    assert told["row"].tolist() == ROWS.tolist()
+    assert told["id_fold"].tolist() == ["v", "y", "z"]
+    assert told["group_row"].tolist() == [1, 3, 3]
+    assert told["fold"].tolist() == [0, 0, 0]
+
+
+def test_one_logit_is_told_as_two_classes() -> None:
+    loader = part(TWO, torch.tensor([0, 1, 0, 1, 0, 1]))
+    told = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([-1.0, 0.5, 2.0]), TWO)
+    assert told.target.tolist() == ["yes", "no", "yes"]
+    assert told.prediction.tolist() == ["no", "yes", "yes"]
+    assert (told.probability_no + told.probability_yes).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_a_number_is_told_in_its_own_unit() -> None:
+    loader = part(NUMBER, torch.arange(6).float() * 10)
+    told = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([1.5, 2.5, 3.5]), NUMBER)
+    assert list(told) == ["row", "name", "ward", "fold", "target", "prediction"]
+    assert told.target.tolist() == [10, 40, 50]
+    assert told.prediction.tolist() == [1.5, 2.5, 3.5]
+
+
+def test_several_numbers_have_a_target_and_a_prediction_each() -> None:
+    targets = torch.tensor([[0.0, 0], [1, 10], [2, 20], [3, 30], [4, torch.nan], [5, 50]])
+    told = predictions(
+        TABLE, FOLD, part(NUMBERS, targets), torch.tensor([[1.5, 11], [4.5, 41], [5.5, 51]]), NUMBERS
+    )
+    assert list(told)[4:] == ["target_kg", "target_cm", "prediction_kg", "prediction_cm"]
+    assert told.target_kg.tolist() == [1, 4, 5]
+    assert told.target_cm.tolist() == pytest.approx([10, np.nan, 50], nan_ok=True)
+    assert told.prediction_cm.tolist() == [11, 41, 51]
+
+
+def test_labels_are_told_as_0_and_1_with_a_probability_each() -> None:
+    targets = torch.tensor([[0.0, 0], [1, 0], [0, 0], [0, 0], [0, torch.nan], [1, 1]])
+    outputs = torch.tensor([[2.0, -1.0], [-2.0, 0.5], [0.1, 3.0]])
+    told = predictions(TABLE, FOLD, part(LABELS, targets), outputs, LABELS)
+    names = ["target_hot", "target_wet", "prediction_hot", "prediction_wet"]
+    assert list(told)[4:] == [*names, "probability_hot", "probability_wet"]
+    said = "1,0,1,0\n0,,0,1\n1,1,1,1\n"
+    assert told[names].to_csv(index=False, header=False) == said
+    assert told.probability_wet.tolist() == pytest.approx([1 / (1 + np.exp(-z)) for z in (-1.0, 0.5, 3.0)])
+
+
+def test_what_is_pooled_are_log_probabilities_or_numbers() -> None:
+    logits = torch.tensor([[2.0, -1.0], [-2.0, 0.5], [0.1, 3.0]])
+    flags = pd.DataFrame({"x": range(6), "hot": [0, 1] * 3, "wet": [0, 0, 1] * 2})
+    labels = Table(flags, ("x",), ("hot", "wet"))
+    told = tell(labels, FOLD, part(LABELS, torch.zeros(6, 2)), logits)
+    torch.testing.assert_close(told.outputs.exp(), logits.double().sigmoid())
+    assert not told.numbers
+    numbers = Table(flags, ("x",), ("hot", "wet"), aim="regression")
+    told = tell(numbers, FOLD, part(NUMBERS, torch.zeros(6, 2)), logits)
+    assert told.outputs.tolist() == logits.double().tolist()
+    assert told.numbers
+    twice = pool(
+        [told, told._replace(outputs=told.outputs + 4)], lambda outputs, _: {"sum": outputs.sum().item()}
+    )
+    assert twice["sum"] == pytest.approx(logits.sum().item() + 2 * 6)
+
+
+def test_labels_of_a_row_told_twice_count_with_their_mean_probabilities() -> None:
+    frame = pd.DataFrame({"row": [3, 1]})
+    chances = torch.tensor([[[0.2, 0.4], [0.9, 0.1]], [[0.4, 0.8], [0.5, 0.3]]], dtype=torch.float64)
+    answers = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    seen: list[list[list[float]]] = []
+
+    def measure(outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        seen.extend([outputs.exp().tolist(), targets.tolist()])
+        return {}
+
+    pool([Told(frame, chance.log(), answers, False) for chance in chances], measure)
+    np.testing.assert_allclose(seen[0], [[0.7, 0.2], [0.3, 0.6]])
+    assert seen[1] == [[0, 1], [1, 0]]
+
+
+def test_the_pictures_of_several_targets(tmp_path: Path) -> None:
+    numbers = {"target_kg": [1.0], "target_cm": [2.0], "prediction_kg": [1.5], "prediction_cm": [2.5]}
+    assert draw(pd.DataFrame(numbers), NUMBERS, tmp_path) == ["residuals.png"]
+    chances = {"probability_hot": [0.9, 0.1], "probability_wet": [0.2, 0.3]}
+    flags = pd.DataFrame({"target_hot": [1, 0], "target_wet": [None, 1]}, dtype="Int64")
+    assert draw(flags.assign(**chances), LABELS, tmp_path) == ["calibration.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {"residuals.png", "calibration.png"}
+
+
+def test_the_pictures_go_with_the_task(tmp_path: Path) -> None:
+    classes = pd.DataFrame(
+        {
+            "target": ["no", "yes"],
+            "prediction": ["no", "no"],
+            "probability_no": [0.9, 0.6],
+            "probability_yes": [0.1, 0.4],
+        }
+    )
+    assert draw(classes, TWO, tmp_path) == ["confusion.png", "calibration.png"]
+    numbers = pd.DataFrame({"target": [1.0, 2.0], "prediction": [1.1, 1.9]})
+    assert draw(numbers, NUMBER, tmp_path) == ["residuals.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {"confusion.png", "calibration.png", "residuals.png"}
+
+
+def test_a_row_without_a_label_has_no_target_and_is_in_no_picture(tmp_path: Path) -> None:
+    loader = part(THREE, torch.tensor([0, 1, 2, 0, -1, 2]))
+    told = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, torch.eye(3), THREE)
+    assert told.target.isna().tolist() == [False, True, False]
+    assert draw(told, THREE, tmp_path) == ["confusion.png", "calibration.png"]

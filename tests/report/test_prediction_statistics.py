@@ -1,0 +1,60 @@
+"""What the page works out itself equals scikit-learn's and scipy's answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+
+from harness.report.prediction_statistics import (
+    bootstrapped,
+    calibration,
+    confusion,
+    per_class,
+    ranked,
+    wilson,
+)
+from harness.report.svg_chart import ticks
+
+
+def test_precision_recall_and_f1_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    true, said = random.integers(0, 4, 200), random.integers(0, 3, 200)
+    expected = precision_recall_fscore_support(true, said, labels=range(4), zero_division=0)
+    for found, right in zip(per_class(confusion(true, said, 4)), expected[:3], strict=True):
+        assert found == pytest.approx(right)
+
+
+@pytest.mark.parametrize(("right", "rows"), [(0, 5), (355, 359), (7, 7)])
+def test_the_interval_of_a_share_is_wilson_s(right: int, rows: int) -> None:
+    expected = binomtest(right, rows).proportion_ci(method="wilson")
+    assert wilson(right, rows) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_areas_under_both_curves_are_those_of_scikit_learn_with_ties() -> None:
+    random = np.random.default_rng(1)
+    score, positive = random.integers(0, 10, 300) / 10, random.random(300) < 0.3
+    found = ranked(score, positive)
+    assert found is not None
+    assert found.auroc == pytest.approx(roc_auc_score(positive, score))
+    assert found.average_precision == pytest.approx(average_precision_score(positive, score))
+    assert ranked(score, np.ones(300, dtype=bool)) is None
+
+
+def test_the_calibration_error_of_four_rows_by_hand() -> None:
+    found = calibration(np.array([0.05, 0.95, 0.95, 1.0]), np.array([True, True, False, True]), bins=10)
+    assert found.counts.tolist() == [1, 3]
+    assert found.error == pytest.approx((0.95 + 3 * abs(2 / 3 - 2.9 / 3)) / 4)
+
+
+def test_the_bootstrap_interval_of_a_mean_is_close_to_the_normal_one() -> None:
+    errors = np.random.default_rng(2).normal(5, 1, 400)
+    low, high = bootstrapped(errors, lambda drawn: drawn.mean(axis=-1))
+    assert (low, high) == pytest.approx((errors.mean() - 0.098, errors.mean() + 0.098), abs=0.015)
+
+
+def test_ticks_are_round_numbers_within_the_range() -> None:
+    assert ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert ticks(-3.2, 3.1) == pytest.approx([-2, 0, 2])
+    assert ticks(1, 1) == []

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import logging
+import string
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from harness.runtime.redact import MASK
+from harness.runtime.secret_values import Secrets, leaves
+
+KEY, ENVIRONMENT, PASSWORD, DEEP = "Zq7-key", "Zq7-environment", "Zq7-password", "Zq7-deep"
+EVERY = (KEY, ENVIRONMENT, PASSWORD, DEEP)
+WORDS = (
+    f"+tags.token={KEY}",
+    "+tags.note=${oc.env:HARNESS_TEST_SECRET}",
+    "+tags.text='a ${oc.env:HARNESS_TEST_SECRET} b'",
+    f"+tags.place='https://me:{PASSWORD}@host/x'",
+    f"+tags.deep={{password: {DEEP}}}",
+    "+tags.copy=${tags.token}",
+    "name=run-${oc.env:HARNESS_TEST_SECRET}",
+)
+FAST = ("data/extract=iris", "model.widths=[8]", "trainer.epochs=1")
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_TEST_SECRET", ENVIRONMENT)
+
+
+def masked(**settings: Any) -> dict[str, Any]:
+    return Secrets(OmegaConf.create(settings)).config
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password",
+        "db_password",
+        "token",
+        "API_KEY",
+        "apiKey",
+        "api-key",
+        "accessToken",
+        "secret",
+        "credentials",
+    ],
+)
+def test_the_value_of_a_key_named_like_a_secret_is_masked(key: str) -> None:
+    assert masked(**{key: "hunter2"}) == {key: MASK}
+    assert masked(**{key: 12345}) == {key: MASK}
+    assert masked(**{key: {"user": "me"}}) == {key: {"user": MASK}}
+
+
+@pytest.mark.parametrize("key", ["tokens", "author", "keys", "passwords_changed", "secretary", "patience"])
+def test_a_key_that_only_looks_alike_is_left_alone(key: str) -> None:
+    assert masked(**{key: "hunter2"}) == {key: "hunter2"}
+
+
+def test_nothing_is_masked_where_there_is_nothing_to_hide() -> None:
+    settings = {
+        "token": None,
+        "password": True,
+        "lr": 0.1,
+        "widths": [1, 2],
+        "none": {},
+        "name": "a ${b}",
+        "b": "c",
+    }
+    assert masked(**settings) == {**settings, "name": "a c"}
+
+
+def test_a_value_from_the_environment_stays_a_reference_to_it() -> None:
+    assert masked(a="${oc.env:HARNESS_TEST_SECRET}", b="${a}", c="x ${a} y", d=["${a}"]) == {
+        "a": "${oc.env:HARNESS_TEST_SECRET}",
+        "b": "${oc.env:HARNESS_TEST_SECRET}",
+        "c": "x ${oc.env:HARNESS_TEST_SECRET} y",
+        "d": ["${oc.env:HARNESS_TEST_SECRET}"],
+    }
+
+
+def test_a_variable_that_is_not_set_has_no_secret_and_its_default_is_none() -> None:
+    secrets = Secrets(OmegaConf.create({"a": "${oc.env:HARNESS_NOPE}", "b": "${oc.env:HARNESS_NOPE,plain}"}))
+    assert secrets.config == {"a": "${oc.env:HARNESS_NOPE}", "b": "${oc.env:HARNESS_NOPE,plain}"}
+    assert secrets.text("in plain words") == "in plain words"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://me:hunter2@host/x", f"http://me:{MASK}@host/x"),
+        ("postgresql+psycopg://me:a@b@host", f"postgresql+psycopg://me:{MASK}@host"),
+        ("see http://a:b@c and ftp://d:e@f", f"see http://a:{MASK}@c and ftp://d:{MASK}@f"),
+        ("http://host:5000/x at 3@4", "http://host:5000/x at 3@4"),
+        ("https://host/x?page=2&api_key=hunter2#top", f"https://host/x?page=2&api_key={MASK}#top"),
+        ("https://host/x?accessToken=hunter2", f"https://host/x?accessToken={MASK}"),
+        ("sqlite:////tmp/a:b.db", "sqlite:////tmp/a:b.db"),
+    ],
+)
+def test_the_password_of_an_address_is_masked_in_any_text(text: str, expected: str) -> None:
+    assert Secrets(None).text(text) == expected
+    assert masked(a=text) == {"a": expected}
+
+
+def test_a_known_secret_is_masked_in_any_text_and_a_reference_is_left_whole() -> None:
+    secrets = Secrets(OmegaConf.create({"token": "HARNESS", "a": "${oc.env:HARNESS_TEST_SECRET}"}))
+    assert secrets.text(f"HARNESS and {ENVIRONMENT}") == f"{MASK} and ${{oc.env:HARNESS_TEST_SECRET}}"
+    assert secrets.text("${oc.env:HARNESS_TEST_SECRET}") == "${oc.env:HARNESS_TEST_SECRET}"
+    assert secrets.texts({"a": ["xHARNESSx", 3]}) == {"a": [f"x{MASK}x", 3]}
+
+
+def test_a_secret_too_short_to_search_for_is_still_masked_in_its_place() -> None:
+    secrets = Secrets(OmegaConf.create({"pwd": "abc", "name": "abcdef"}))
+    assert secrets.config == {"pwd": MASK, "name": "abcdef"}
+    assert secrets.text("abc") == "abc"
+
+
+def test_the_command_line_alone_tells_its_secrets() -> None:
+    secrets = Secrets(
+        None, ["+tags.token='hunter2'", "~x", "a=${oc.env:HARNESS_TEST_SECRET}", "u=http://a:b%40cd@e"]
+    )
+    assert secrets.text(f"hunter2 {ENVIRONMENT} b@cd") == f"{MASK} ${{oc.env:HARNESS_TEST_SECRET}} {MASK}"
+
+
+SECRET = st.text("Z" + string.digits + "!$-=@ ", min_size=4, max_size=12).map(
+    lambda text: f"Z{text.strip()}Z"
+)
+
+
+@given(secret=SECRET, around=st.text(max_size=5))
+def test_no_secret_survives_in_configuration_or_text(secret: str, around: str) -> None:
+    node = {
+        "token": secret,
+        "copy": "${token}",
+        "spread": f"{around.replace('$', '')}{secret}",
+        "address": f"http://me:{quote(secret, safe='')}@host",
+        "list": [{"password": secret}, secret],
+    }
+    secrets = Secrets(OmegaConf.create(node))
+    assert secret not in str(secrets.config)
+    assert quote(secret, safe="") not in str(secrets.config)
+    assert secret not in secrets.text(f"{around}{secret}{around}")
+
+
+def test_leaves_are_the_parameters_by_their_dotted_keys() -> None:
+    node = {"a": {"b": 1, "c": [1, 2]}, "d": [{"e": None}, 3], "f": {}}
+    assert dict(leaves(node)) == {"a.b": 1, "a.c": [1, 2], "d.0.e": None, "d.1": 3, "f": {}}
+
+
+def assert_nowhere(folder: Path, *texts: str) -> None:
+    places = [text.encode() for text in texts]
+    places += [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    places += [str(path).encode() for path in folder.rglob("*")]
+    assert len(places) > 5
+    for secret in EVERY:
+        assert not [place for place in places if secret.encode() in place]
+
+
+def test_no_secret_is_in_anything_that_a_tracked_run_leaves(
+    knock: Any, here: Path, only_run: Callable[[], Path]
+) -> None:
+    from harness.tracking.mlflow import dismiss
+
+    answer = knock(*FAST, *WORDS, "tracking.patience=60")
+    dismiss(20)
+    assert (answer.status, answer.err) == (0, "")
+    config = OmegaConf.load(only_run() / "config.yaml")
+    assert OmegaConf.to_container(config.tags) == {
+        "token": MASK,
+        "note": "${oc.env:HARNESS_TEST_SECRET}",
+        "text": "a ${oc.env:HARNESS_TEST_SECRET} b",
+        "place": f"https://me:{MASK}@host/x",
+        "deep": {"password": MASK},
+        "copy": MASK,
+    }
+    store = b"".join(path.read_bytes() for path in (here / "outputs").glob("mlflow.db*"))
+    assert b"run-${oc.env:HARNESS_TEST_SECRET}" in store  # where a secret would be
+    assert_nowhere(here, answer.out, answer.err)
+
+
+def test_no_secret_is_in_anything_that_a_multirun_leaves(
+    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.run import run_fold
+
+    def broken(*arguments: Any) -> None:
+        run_fold(*arguments)
+        raise RuntimeError(f"{KEY} and {ENVIRONMENT}")
+
+    monkeypatch.setattr(sys.modules["harness.run"], "run_fold", broken)
+    answer = knock("-m", *FAST, *WORDS, "seed=1,2", "tracking=none")
+    assert answer.status == 1
+    assert "no trial is complete: 2 of 2 failed; the first of them, " in answer.out
+    assert f"says: RuntimeError: {MASK} and ${{oc.env:HARNESS_TEST_SECRET}}." in answer.err
+    assert_nowhere(here, answer.out, answer.err)
+
+
+@pytest.fixture
+def _logging_restored() -> Iterator[None]:
+    """Hydra's own logging is configured for the whole process."""
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    for handler in set(logging.root.handlers) - set(handlers):
+        handler.close()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.mark.usefixtures("_logging_restored")
+def test_no_secret_is_in_the_files_that_hydra_was_asked_to_write(
+    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> NoReturn:
+        raise RuntimeError(f"{KEY} and {ENVIRONMENT}")
+
+    monkeypatch.setattr(sys.modules["harness.run"], "run_fold", broken)
+    answer = knock(*FAST, *WORDS, "tracking=none", "hydra.output_subdir=.hydra", "hydra/job_logging=default")
+    assert answer.status == 1
+    assert len(list(here.rglob(".hydra/*.yaml"))) == 3
+    assert "RuntimeError: *** and " in next(here.rglob("harness.runtime.run_log")).read_text()
+    assert_nowhere(here, answer.out, answer.err)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"+tags.token='{KEY}"],
+        [f"+tags.token={KEY}", "name=${nope}", "harness.traceback=true"],
+        [f"tags.token={KEY}"],
+        ["trainer.epochs=${oc.env:HARNESS_TEST_SECRET}"],
+        [f"tracking.uri=me:{PASSWORD}@host", f"+tags.u='http://me:{PASSWORD}@host'"],
+        [f"name=https://me:{PASSWORD}@host"],
+    ],
+)
+def test_no_secret_is_in_a_refusal(knock: Any, words: list[str]) -> None:
+    answer = knock(*words, "trainer.loss=nope")
+    assert answer.status == 2
+    assert "error: " in answer.err
+    for secret in EVERY:
+        assert secret not in answer.err + answer.out
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "+data.extract.headers={Authorization: Bearer s3cretvalue}",
+        "data.extract.parameters={kind:a,api_token:s3cretvalue}",
+        "+x={'password': 's3cretvalue'}",
+    ],
+)
+def test_a_secret_within_a_value_of_the_command_line_is_known(word: str) -> None:
+    assert "s3cretvalue" not in Secrets(None, [word]).text(f"cannot override with {word}")

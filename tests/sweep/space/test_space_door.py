@@ -1,0 +1,37 @@
+"""What the door says of a search space that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.config.compose import first_values
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("seed=choice()", "seed=choice() holds no value; give one or more: seed=A,B,C."),
+        (
+            "seed=uniform(1,2)",
+            "seed=uniform(1,2) cannot be read (Unknown function 'uniform'); values are A,B or choice(A,B), ",
+        ),
+        ("seed=choice(1,null)", "seed=choice(1,null): null stands in a plain list only; write seed=A,null."),
+    ],
+)
+def test_a_word_of_a_multirun_that_hydra_cannot_read_is_one_sentence(
+    knock: Any, here: Path, word: str, sentence: str
+) -> None:
+    for option in ("-m", "--multirun"):
+        answer = knock(option, word)
+        assert answer.status == 2
+        assert answer.err.startswith(f"error: {sentence}")
+        assert len(answer.err.splitlines()) == 1
+    assert not list(here.iterdir())
+
+
+def test_of_a_pattern_the_first_choice_that_it_matches_stands_for_all() -> None:
+    words = ["model=glob(resnet*)", "+data/extract@other=glob(ir*)", "model=glob(nothing*)"]
+    assert first_values(words) == ["model=resnet18", "+data/extract@other=iris"]

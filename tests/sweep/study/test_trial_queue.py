@@ -1,0 +1,281 @@
+"""Who runs which trial: claims, leases and results, under a lock."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from harness.sweep.study.read_snapshot import OWNER, snapshot
+from harness.sweep.study.snapshot import Objective
+from harness.sweep.study.study_lock import study_lock
+from harness.sweep.study.study_storage import load_or_create, open_storage
+from harness.sweep.study.trial_queue import DEATHS, MOST_DEATHS, Budget, Claim, Disowned, Ledger
+
+ACCURACY = (Objective("valid/accuracy", "maximize"),)
+TEN = Budget(trials=10)
+
+
+def study_in(folder: Path) -> optuna.Study:
+    study = load_or_create(open_storage(None, folder), "s-0", ACCURACY)
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
+    return study
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(study_in(tmp_path), study_lock(None, tmp_path, "s-0"), "here-0", 60, "a-0")
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Callable[..., Ledger]:
+    """A ledger as another process would have it."""
+
+    def make(name: str = "here-1", lease: float = 60) -> Ledger:
+        study = load_or_create(open_storage(None, tmp_path), "s-0", ACCURACY)
+        study.sampler = optuna.samplers.RandomSampler(seed=1)
+        return Ledger(study, study_lock(None, tmp_path, "s-0"), name, lease, name)
+
+    return make
+
+
+def claimed(ledger: Ledger, budget: Budget = TEN) -> Claim:
+    claim = ledger.claim(budget)
+    assert claim is not None
+    return claim
+
+
+def state_of(ledger: Ledger, number: int) -> TrialState:
+    return ledger.study.get_trials()[number].state
+
+
+def give_to(ledger: Ledger, claim: Claim, **who: Any) -> None:
+    """As if another process had claimed it."""
+    storage = ledger.study._storage
+    owner = storage.get_trial(claim.trial_id).system_attrs[OWNER]
+    storage.set_trial_system_attr(claim.trial_id, OWNER, {**owner, "token": "other", **who})
+
+
+def test_a_budget_of_three_gives_the_trials_0_1_2_and_then_none(ledger: Ledger) -> None:
+    budget = Budget(trials=3)
+    assert [claimed(ledger, budget).number for _ in range(3)] == [0, 1, 2]
+    assert ledger.claim(budget) is None
+    assert ledger.claimable(budget) == 0
+    assert ledger.claimable(Budget(trials=5)) == 2
+
+
+def test_points_of_the_queue_come_first_and_no_more_of_them_than_the_budget(ledger: Ledger) -> None:
+    for width in (16, 32, 64):
+        ledger.study.enqueue_trial({"width": width})
+    budget = Budget(trials=2)
+    claims = [claimed(ledger, budget), claimed(ledger, budget)]
+    points = [ledger.study.trials[claim.number].system_attrs["fixed_params"] for claim in claims]
+    assert points == [{"width": 16}, {"width": 32}]
+    assert ledger.claim(budget) is None
+
+
+def test_a_released_trial_comes_back_with_its_number_before_any_other(ledger: Ledger) -> None:
+    first, second = claimed(ledger), claimed(ledger)
+    ledger.report(first, 1, 0.5)
+    ledger.release(first)
+    assert state_of(ledger, 0) is TrialState.WAITING
+    again = claimed(ledger)
+    assert (again.number, again.again) == (0, True)
+    assert (second.number, second.again) == (1, False)
+    assert ledger.study.trials[0].intermediate_values == {1: 0.5}
+
+
+def test_a_released_trial_is_continued_even_when_the_budget_is_spent(ledger: Ledger) -> None:
+    claim = claimed(ledger, Budget(trials=1))
+    ledger.release(claim)
+    assert claimed(ledger, Budget(trials=1)).number == 0
+    assert claimed(ledger, Budget(trials=2, until=time.time() + 60)).number == 1
+    assert ledger.claim(Budget(trials=9, until=time.time() - 1)) is None
+
+
+def test_only_the_owner_can_report_and_tell(ledger: Ledger, another: Callable[..., Ledger]) -> None:
+    claim = claimed(ledger)
+    thief = another()
+    told: list[Callable[[], object]] = [
+        lambda: thief.report(claim, 1, 0.9),
+        lambda: thief.complete(claim, [0.9], {}),
+        lambda: thief.prune(claim, {}),
+        lambda: thief.fail(claim, "no", retries=0),
+        lambda: thief.release(claim),
+        lambda: thief.note(claim, {"folder": "x"}),
+    ]
+    for tell in told:
+        with pytest.raises(Disowned, match="trial 0 was given to another worker"):
+            tell()
+    ledger.complete(claim, [0.7], {"seconds": 1.0})
+    assert ledger.study.trials[0].values == [0.7]
+    with pytest.raises(Disowned):
+        ledger.complete(claim, [0.8], {})
+
+
+def test_a_slow_worker_that_was_thought_dead_cannot_overwrite_its_successor(
+    ledger: Ledger, another: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(ledger)
+    give_to(ledger, claim, host="elsewhere", token=ledger._token)
+    watcher = another(lease=30)
+    now = time.monotonic()
+    assert watcher.bury() == []  # the first look only notes what the last sign of life was
+    monkeypatch.setattr(time, "monotonic", lambda: now + 29)
+    assert watcher.bury() == []
+    monkeypatch.setattr(time, "monotonic", lambda: now + 31)
+    assert watcher.bury() == [0]
+    successor = claimed(watcher)
+    assert (successor.number, successor.again) == (0, True)
+    with pytest.raises(Disowned):
+        ledger.complete(claim, [0.1], {})
+    watcher.complete(successor, [0.9], {})
+    assert watcher.study.trials[0].values == [0.9]
+
+
+def test_a_worker_of_another_machine_that_beats_is_not_dead(
+    ledger: Ledger, another: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(ledger)
+    give_to(ledger, claim, host="elsewhere", token=ledger._token)
+    watcher = another(lease=30)
+    now = time.monotonic()
+    for passed in (0, 25, 50, 75):
+        monkeypatch.setattr(time, "monotonic", lambda later=now + passed: later)
+        ledger.beat("working")
+        assert watcher.bury() == []
+
+
+def test_a_dead_process_of_this_machine_is_known_at_once(ledger: Ledger) -> None:
+    claim = claimed(ledger)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    give_to(ledger, claim, host=socket.gethostname(), pid=child, born=1)
+    assert ledger.bury() == [0]
+    assert state_of(ledger, 0) is TrialState.WAITING
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_worker_that_died_within_its_claim_leaves_no_trial_running(ledger: Ledger, before: bool) -> None:
+    """Between the two writes of a claim; `before`: of a trial that somebody had released."""
+    if before:
+        ledger.release(claimed(ledger))
+        trial = ledger.study.trials[0]
+        ledger.study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+    else:
+        ledger.study._storage.create_new_trial(ledger.study._study_id)
+    assert state_of(ledger, 0) is TrialState.RUNNING
+    assert ledger.bury() == [0]
+    assert claimed(ledger).number == 0
+
+
+def test_a_trial_that_kills_one_worker_after_the_other_is_failed(ledger: Ledger) -> None:
+    for death in range(1, MOST_DEATHS + 1):
+        claim = claimed(ledger)
+        assert claim.number == 0
+        give_to(ledger, claim, pid=2**22 + 1, born=1)
+        assert ledger.bury() == ([0] if death < MOST_DEATHS else [])
+    row = snapshot(ledger.study).rows[0]
+    assert row.state == "failed"
+    assert row.error == (
+        "its worker was killed 5 times in a row without an epoch between; too little memory?"
+    )
+
+
+def test_an_epoch_between_two_deaths_starts_the_count_anew(ledger: Ledger) -> None:
+    claim = claimed(ledger)
+    give_to(ledger, claim, pid=2**22 + 1, born=1)
+    ledger.bury()
+    claim = claimed(ledger)
+    assert ledger.study.trials[0].system_attrs[DEATHS] == 1
+    ledger.report(claim, 1, 0.5)
+    assert ledger.study.trials[0].system_attrs[DEATHS] == 0
+
+
+def test_a_failed_trial_waits_for_as_many_tries_as_it_is_given(ledger: Ledger) -> None:
+    assert ledger.fail(claimed(ledger), "first", retries=1) is False
+    again = claimed(ledger)
+    assert (again.number, again.again) == (0, True)
+    assert ledger.fail(again, "second", retries=1) is True
+    row = snapshot(ledger.study).rows[0]
+    assert (row.state, row.error) == ("failed", "second")
+    assert claimed(ledger).number == 1
+
+
+def test_a_stopped_study_gives_nothing_until_the_word_is_taken_back(ledger: Ledger) -> None:
+    ledger.stop("trial 3 failed")
+    assert ledger.claim(TEN) is None
+    assert ledger.claimable(TEN) == 0
+    assert ledger.stopped() == "trial 3 failed"
+    ledger.stop(None)
+    assert claimed(ledger).number == 0
+
+
+def test_the_word_to_one_launch_is_not_heard_by_another(ledger: Ledger) -> None:
+    ledger.stop("Ctrl-C", "a")
+    assert (ledger.stopped("a"), ledger.stopped("b"), ledger.stopped()) == ("Ctrl-C", None, None)
+
+
+def test_stagnation_counts_the_trials_since_the_best(ledger: Ledger) -> None:
+    budget = Budget(stagnation=2)
+    for value in (0.5, 0.9, 0.7):
+        ledger.complete(claimed(ledger, budget), [value], {})
+    ledger.complete(claimed(ledger, budget), [0.6], {})
+    assert ledger.claim(budget) is None
+    assert ledger.claim(Budget(stagnation=3)) is not None
+
+
+def test_a_violated_constraint_keeps_a_trial_from_being_the_best(ledger: Ledger) -> None:
+    ledger.complete(claimed(ledger), [0.9], {}, {"model/parameters <= 100": 20.0})
+    ledger.complete(claimed(ledger), [0.8], {}, {"model/parameters <= 100": -5.0})
+    now = snapshot(ledger.study)
+    assert [row.feasible for row in now.rows] == [False, True]
+    assert [row.number for row in now.best] == [1]
+
+
+def test_a_trial_is_revoked_from_outside_and_its_owner_named(ledger: Ledger) -> None:
+    claim = claimed(ledger)
+    owner = ledger.revoke(0, "it hung.")
+    assert owner is not None
+    assert owner["pid"] == os.getpid()
+    assert snapshot(ledger.study).rows[0].error == "it hung."
+    with pytest.raises(Disowned):
+        ledger.report(claim, 1, 0.1)
+    assert ledger.revoke(0, "again") is None
+
+
+def _take_all(folder: Path, seconds: float) -> None:
+    ledger = Ledger(study_in(folder), study_lock(None, folder, "s-0"), "child", 60, str(os.getpid()))
+    while claim := ledger.claim(Budget(trials=20)):
+        time.sleep(seconds)
+        ledger.complete(claim, [claim.number], {"pid": os.getpid()})
+
+
+def test_three_processes_two_of_them_killed_do_twenty_trials_once_each(tmp_path: Path) -> None:
+    study = study_in(tmp_path)
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_take_all, args=(tmp_path, 0.02)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers[:2]:
+        while not any(t.user_attrs.get("pid") == worker.pid for t in study.get_trials(deepcopy=False)):
+            time.sleep(0.01)
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+    workers[2].join()
+    _take_all(tmp_path, 0)
+    trials = study.get_trials()
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 20
+    assert [trial.values for trial in trials] == [[float(number)] for number in range(20)]

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.core.errors import Pruned
+from harness.core.fold import Fold
+from harness.core.progress import Progress
+from harness.sweep.study.objectives import read_objectives
+from harness.sweep.worker.pruning_steps import Axis
+
+NAME = "valid/accuracy"
+
+
+def fold(number: int) -> Fold:
+    rows = np.arange(3)
+    return Fold(number, rows[:1], rows[1:2], rows[2:])
+
+
+class Watched:
+    """An axis, and what it told: `reported` by step, `seen` in order."""
+
+    def __init__(
+        self,
+        folds: int = 1,
+        repeats: int = 1,
+        stop_at: int | None = None,
+        objectives: Any = NAME,
+        **given: Any,
+    ) -> None:
+        self.reported: dict[int, float] = {}
+        self.seen: list[tuple[int, int, float | None]] = []
+        self.stop_at = stop_at
+        self.axis = Axis(
+            read_objectives(objectives, NAME),
+            **{"kind": "epochs", **given},
+            units=(folds, repeats),
+            report=self.report,
+            seen=lambda *told: self.seen.append(told),
+        )
+
+    def report(self, step: int, value: float) -> bool:
+        assert step not in self.reported
+        self.reported[step] = value
+        return step == self.stop_at
+
+    def train(self, number: int, curve: Sequence[float], begin: int = 1, epochs: int | None = None) -> None:
+        """The epochs from `begin` on; a score that equals the best so far is the best, as in a training."""
+        for epoch in range(begin, len(curve) + 1):
+            value = curve[epoch - 1]
+            best = all(value >= other for other in curve[:epoch] if not math.isnan(other)) and not math.isnan(
+                value
+            )
+            scores = {NAME: value, "train/loss": 1.0 / epoch}
+            progress = Progress(epoch, epochs or len(curve), 10 * epoch, scores, best, dict)
+            self.axis(fold(number), progress)
+
+    def work(self, number: int, curve: Sequence[float]) -> None:
+        self.train(number, curve)
+        self.axis.fold_done(fold(number), {NAME: max(curve), "train/loss": 0.1})
+
+
+def test_an_epoch_is_worth_the_objective_at_the_best_epoch_so_far() -> None:
+    watched = Watched()
+    watched.work(0, [0.5, 0.7, 0.6, 0.8, 0.1])
+    assert watched.reported == {1: 0.5, 2: 0.7, 3: 0.7, 4: 0.8, 5: 0.8}
+    assert watched.seen == [(1, 5, 0.5), (2, 5, 0.7), (3, 5, 0.7), (4, 5, 0.8), (5, 5, 0.8)]
+
+
+def test_an_objective_that_is_not_monitored_is_taken_at_the_best_epoch_of_what_is() -> None:
+    watched = Watched(objectives="train/loss")
+    watched.work(0, [0.5, 0.7, 0.6, 0.8])
+    assert watched.reported == pytest.approx({1: 1.0, 2: 0.5, 3: 0.5, 4: 0.25})
+
+
+def test_further_folds_are_steps_behind_the_epochs_with_the_mean_so_far() -> None:
+    watched = Watched(folds=3)
+    watched.work(0, [0.5, 0.6])
+    watched.work(1, [0.7, 0.8])
+    watched.work(2, [1.0, 0.9])
+    assert watched.reported == pytest.approx({1: 0.5, 2: 0.6, 3: 0.7, 4: 0.8})
+    assert [epoch for epoch, _, _ in watched.seen] == [1, 2, 1, 2, 1, 2]
+
+
+def test_folds_lie_behind_the_longest_training_where_trials_differ_in_their_epochs() -> None:
+    watched = Watched(folds=3, epochs=9)
+    watched.work(0, [0.5, 0.7])
+    watched.work(1, [0.6, 0.9])
+    watched.work(2, [0.8, 0.5])
+    assert watched.reported == pytest.approx({1: 0.5, 2: 0.7, 10: 0.8, 11: 0.8})
+
+
+def test_repeats_go_on_where_the_folds_of_the_run_before_ended() -> None:
+    watched = Watched(folds=2, repeats=2)
+    for index, values in enumerate(((0.2, 0.4), (0.6, 0.8))):
+        watched.axis.repeat(index)
+        for number, value in enumerate(values):
+            watched.work(number, [0.0, value])
+    assert watched.reported == pytest.approx({1: 0.0, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5})
+
+
+def test_on_the_axis_of_folds_each_is_a_step_with_its_own_score() -> None:
+    watched = Watched(folds=2, repeats=2, kind="folds")
+    for index, values in enumerate(((0.2, 0.4), (0.6, 0.8))):
+        watched.axis.repeat(index)
+        for number, value in enumerate(values):
+            watched.work(number, [0.0, value])
+    assert watched.reported == {0: 0.2, 1: 0.4, 2: 0.6, 3: 0.8}
+    assert len(watched.seen) == 8
+
+
+def test_several_objectives_are_seen_and_not_reported() -> None:
+    watched = Watched(folds=2, objectives=[NAME, "model/parameters"])
+    watched.work(0, [0.5, 0.7])
+    watched.work(1, [0.5, 0.7])
+    assert watched.reported == {}
+    assert watched.seen == [(1, 2, None), (2, 2, None)] * 2
+
+
+def test_a_trial_is_stopped_after_an_epoch_with_a_sentence() -> None:
+    watched = Watched(stop_at=3)
+    with pytest.raises(Pruned, match=r"^stopped after epoch 3 of 5, with valid/accuracy of 0\.7\.$"):
+        watched.work(0, [0.5, 0.7, 0.6, 0.8, 0.1])
+    assert sorted(watched.reported) == [1, 2, 3]
+
+
+def test_a_trial_is_stopped_after_a_fold_with_a_sentence() -> None:
+    watched = Watched(folds=3, stop_at=3)
+    watched.work(0, [0.5, 0.6])
+    with pytest.raises(Pruned, match=r"^stopped after fold 2 of 3, with a mean valid/accuracy of 0\.7\.$"):
+        watched.work(1, [0.7, 0.8])
+    watched = Watched(folds=3, kind="folds", stop_at=1)
+    watched.work(0, [0.5, 0.6])
+    with pytest.raises(Pruned, match=r"^stopped after fold 2 of 3, with valid/accuracy of 0\.8\.$"):
+        watched.work(1, [0.7, 0.8])
+
+
+@pytest.mark.parametrize(("folds", "kind", "last"), [(1, "epochs", 2), (3, "epochs", 4), (3, "folds", 2)])
+def test_nothing_is_stopped_at_the_last_step(folds: int, kind: str, last: int) -> None:
+    watched = Watched(folds=folds, kind=kind, stop_at=last)
+    for number in range(folds):
+        watched.work(number, [0.5, 0.6])
+    assert max(watched.reported) == last
+
+
+def test_the_last_epoch_of_the_first_of_several_folds_may_stop_a_trial() -> None:
+    watched = Watched(folds=2, stop_at=2)
+    with pytest.raises(Pruned, match=r"^stopped after epoch 2 of 2, with"):
+        watched.work(0, [0.5, 0.6])
+
+
+def test_a_trial_that_goes_on_reports_no_step_twice_and_remembers_its_best_epoch() -> None:
+    curve = [0.5, 0.9, 0.6, 0.7, 0.8]
+    earlier = {1: 0.5, 2: 0.9, 3: 0.9}
+    watched = Watched(reported=earlier)
+    watched.train(0, curve, begin=4)
+    assert watched.reported == {4: 0.9, 5: 0.9}
+    # The checkpoint is older than the last report: epochs 2 and 3 are done again.
+    watched = Watched(reported=earlier)
+    watched.train(0, curve, begin=2)
+    assert watched.reported == {4: 0.9, 5: 0.9}
+    assert watched.seen[0] == (2, 5, 0.9)
+
+
+def test_what_was_best_before_the_checkpoint_is_not_taken_from_after_it() -> None:
+    watched = Watched(reported={1: 0.5, 2: 0.5, 3: 0.9})
+    watched.train(0, [0.5, 0.4, 0.3, 0.95], begin=2)
+    assert watched.seen == [(2, 4, 0.5), (3, 4, 0.5), (4, 4, 0.95)]
+
+
+def test_folds_that_an_earlier_process_scored_count_in_the_mean() -> None:
+    watched = Watched(folds=4, reported={1: 0.1, 2: 0.2, 3: 0.3})
+    watched.axis.fold_done(fold(0), {NAME: 0.2})
+    watched.axis.fold_done(fold(1), {NAME: 0.4})
+    watched.work(2, [0.5, 0.6])
+    watched.work(3, [0.7, 0.8])
+    assert watched.reported == pytest.approx({4: 0.4, 5: 0.5})
+    assert watched.seen[0] == (1, 2, 0.5)
+
+
+def test_a_run_that_an_earlier_process_finished_counts_in_the_mean() -> None:
+    watched = Watched(folds=2, repeats=2, reported={1: 0.1, 2: 0.2, 3: 0.3})
+    watched.axis.repeat(0)
+    watched.axis.finished({NAME: {"mean": 0.2, "folds": [0.2, None]}})
+    watched.axis.repeat(1)
+    watched.work(0, [0.5, 0.6])
+    assert watched.reported == pytest.approx({4: 0.4})
+
+
+def test_an_undefined_score_is_no_step() -> None:
+    watched = Watched(folds=3)
+    watched.train(0, [math.nan, 0.5])
+    watched.axis.fold_done(fold(0), {NAME: 0.5})
+    watched.axis.fold_done(fold(1), {NAME: math.nan})
+    watched.axis.fold_done(fold(2), {NAME: 0.7})
+    assert watched.reported == pytest.approx({2: 0.5, 3: 0.5, 4: 0.6})
+    watched = Watched(folds=2, kind="folds")
+    watched.axis.fold_done(fold(0), {NAME: math.inf})
+    watched.axis.fold_done(fold(1), {})
+    assert watched.reported == {}

@@ -1,0 +1,40 @@
+"""The composer gives what Hydra would, however often it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from harness.config.compose import CONF, compose
+from harness.sweep.worker.trial_config import Composer
+
+COMPOSER = Composer((("main", f"file://{CONF}"), ("hydra", "pkg://hydra.conf"), ("schema", "structured://")))
+
+
+@pytest.fixture(autouse=True)
+def _hydra_forgets() -> Iterator[None]:
+    """A task's node of Hydra becomes that of the process."""
+    before = HydraConfig.instance().cfg
+    yield
+    HydraConfig.instance().cfg = before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data/extract=breast_cancer", "trainer.optimizer.lr=0.01", "seed=3"],
+        ["data/extract=csv", "data.extract.path=a.csv", "data.extract.kind=image"],
+    ],
+)
+def test_a_task_is_what_hydra_composes_of_its_words(words: list[str]) -> None:
+    found = COMPOSER.task(COMPOSER.whole(words))
+    assert OmegaConf.to_container(found) == OmegaConf.to_container(compose(words))
+
+
+def test_a_configuration_is_nobody_elses() -> None:
+    first = COMPOSER(["seed=1"])
+    first.trainer.epochs = 99
+    assert COMPOSER(["seed=2"]).trainer.epochs == 20

@@ -1,0 +1,112 @@
+"""`from harness import compose, run`: the names of two modules, and what they do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import compose, run
+from harness.core.errors import UserError
+
+QUICK = ["tracking=none", "trainer.epochs=1", "trainer.device=cpu", "data/extract=iris", "model.widths=[8]"]
+CHECK = """
+import sys
+words = ["tracking=none", "data/extract=iris"]
+import harness
+from harness import compose, run
+from harness.config.compose import compose as compose_itself, CONF
+from harness.run import run as run_of_a_plan
+from harness import api
+assert harness.run is run is api.run and harness.compose is compose is api.compose
+assert sys.modules["harness.run"].run is run_of_a_plan
+assert compose(words) == compose_itself(words)
+assert compose(words).data.extract.name == "iris"
+print("well")
+"""
+
+
+FIRST = [
+    "import harness",
+    "import harness.run, harness.config.compose",
+    "from harness import run",
+    "from harness import compose",
+    "from harness.run import run",
+    "from harness.config.compose import compose",
+    "import harness.api",
+    "from harness.api import run, compose",
+]
+
+
+def test_whatever_is_imported_first_both_meanings_of_the_names_hold(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        f"for first in {FIRST!r}:\n"
+        "    for name in [name for name in sys.modules if name.partition('.')[0] == 'harness']:\n"
+        "        del sys.modules[name]\n"
+        f"    exec(first + {CHECK!r}, {{}})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("well\n" * len(FIRST), "")
+
+
+def test_the_package_alone_imports_nothing_heavy(tmp_path: Path) -> None:
+    program = "import sys, harness; print({'torch', 'hydra', 'pandas', 'mlflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "set()\n"
+
+
+def test_words_and_a_configuration_come_to_the_same_in_folders_that_the_command_line_would_name(
+    here: Path,
+) -> None:
+    one, two, three = run(*QUICK), run(compose(QUICK)), run(QUICK)
+    for result in (one, two, three):
+        del result.scores["time/epoch_seconds"]
+    assert one.scores == two.scores == three.scores
+    assert one.status == "finished"
+    assert one.command == f"python -m harness {' '.join(QUICK[:-1])} 'model.widths=[8]'"
+    assert len(list((here / "outputs" / "runs").glob("*/result.json"))) == 3
+
+
+def test_a_folder_may_be_named_behind_the_configuration_or_by_its_name(here: Path) -> None:
+    run(compose(QUICK), "one")
+    run(*QUICK, folder=here / "two")
+    assert (here / "one" / "result.json").exists()
+    assert (here / "two" / "result.json").exists()
+    assert not (here / "outputs" / "runs").exists()
+
+
+def test_what_is_put_in_the_place_of_the_function_is_called(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys.modules["harness.run"], "run", lambda cfg, folder, **more: (str(cfg.seed), folder.name, more)
+    )
+    assert run("seed=3", folder="x") == ("3", "x", {"chosen": True, "command": "python -m harness seed=3"})
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: compose("model=mpl"), "model has no choice 'mpl'; did you mean mlp?"),
+        (lambda: run("modle=mlp"), "there is no setting 'modle'; did you mean model?"),
+        (
+            lambda: run(3),  # type: ignore[call-overload]
+            "run takes a configuration that compose made, or words of the command line such as 'model=mlp', "
+            "got int 3; write run(compose([...])).",
+        ),
+        (
+            lambda: run("hydra.run.dir=x"),
+            "hydra.run.dir=x is the command line's; from Python, the folder is run(…, folder=FOLDER).",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_leaves_nothing(call: object, words: str, here: Path) -> None:
+    assert callable(call)
+    with pytest.raises(UserError) as found:
+        call()
+    assert str(found.value) == words
+    assert found.value._render_traceback_() == [f"error: {words}"]
+    assert list(here.iterdir()) == []

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import OperationalError
+
+from harness.tracking.mlflow_store import Store, refusal
+
+RUN = """
+import sys
+from pathlib import Path
+from harness.runs.journal import Journal
+from harness.tracking.mlflow import Mlflow
+
+outputs, number, patience = sys.argv[1:]
+folder = Path(outputs, "runs", number)
+folder.mkdir(parents=True)
+tracking = Mlflow(uri=None, experiment="race", outputs=outputs, patience=float(patience))
+journal = Journal(folder)
+tracking.follow(folder)
+journal.start("", f"run {number}")
+for step in range(20):
+    journal.metrics("", step, {"loss": 1 / (step + 1)})
+journal.end("", "finished")
+link = tracking.settle(folder)
+assert link.sent and link.trouble is None, link
+assert "mlflow" not in sys.modules and "sqlalchemy" not in sys.modules
+"""
+
+
+def test_eight_runs_at_once_on_a_machine_without_a_store_are_eight_finished_runs(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RUN, str(tmp_path)]
+    processes = [
+        subprocess.Popen([*command, str(number), "120"], stderr=subprocess.PIPE) for number in range(8)
+    ]
+    complaints = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, complaints
+    database = sqlite3.connect(tmp_path / "mlflow.db")
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert database.execute("SELECT count(*) FROM experiments WHERE name = 'race'").fetchone() == (1,)
+    rows = "SELECT r.name, r.status, count(*) FROM runs r JOIN metrics m USING (run_uuid) GROUP BY 1, 2"
+    expected = [(f"run {number}", "FINISHED", 20) for number in range(8)]
+    assert sorted(database.execute(rows)) == expected
+    database.close()
+    left = {path.name for path in tmp_path.iterdir()} - {"mlflow.db-wal", "mlflow.db-shm"}
+    assert left == {"runs", "mlflow.db", "mlflow.db.lock"}
+
+
+def test_an_experiment_that_another_created_meanwhile_is_used(
+    outputs: Path, uri: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    look = MlflowClient.get_experiment_by_name
+    looks: list[str] = []
+
+    def too_early(self: Any, name: str) -> Any:
+        looks.append(name)
+        if len(looks) == 1:
+            client.create_experiment(name)
+            return None
+        return look(self, name)
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", too_early)
+    store = Store(uri, "digits", outputs)
+    assert store.experiment_id == look(client, "digits").experiment_id
+
+
+def test_artifacts_of_a_database_lie_in_the_outputs_folder(outputs: Path, uri: str, client: Any) -> None:
+    Store(uri, "digits", outputs)
+    location = client.get_experiment_by_name("digits").artifact_location
+    assert location == (outputs / "mlartifacts").as_uri()
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (MlflowException("connection refused"), False),
+        (MlflowException("login", error_code=16), False),
+        (MlflowException.invalid_parameter_value("too long"), True),
+        (FileNotFoundError("plot.png"), True),
+        (requests.ConnectionError("reset"), False),
+        (OperationalError("insert", {}, Exception("database is locked")), False),
+        (KeyError("fold-0"), True),
+        (Exception("an artifact store's own"), None),
+    ],
+)
+def test_only_what_would_be_refused_for_ever_is_given_up(error: Exception, verdict: bool | None) -> None:
+    assert refusal(error) is verdict

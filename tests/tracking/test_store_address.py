@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.tracking import store_address
+
+
+def test_null_is_a_file_in_the_outputs_folder() -> None:
+    assert store_address.absolute(None, Path("/data/outputs")) == "sqlite:////data/outputs/mlflow.db"
+
+
+def test_a_relative_file_is_meant_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert store_address.absolute("sqlite:///my/store.db", Path("o")) == f"sqlite:///{tmp_path}/my/store.db"
+
+
+@pytest.mark.parametrize("uri", ["http://host:5000", "postgresql://u:p@h/db", "sqlite:////a/b.db"])
+def test_every_other_address_stays_as_it_is(uri: str) -> None:
+    assert store_address.absolute(uri, Path("o")) == uri
+
+
+def test_only_a_database_file_has_a_file() -> None:
+    assert store_address.file("sqlite:////a/b.db") == Path("/a/b.db")
+    assert store_address.file("http://host/b.db") is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://me:s3cret@host:5000/path", "http://me:***@host:5000/path"),
+        ("postgresql+psycopg2://me:p@ss@host/db", "postgresql+psycopg2://me:***@host/db"),
+        ("http://host:5000", "http://host:5000"),
+        ("mysql://host/db?user=me&password=s3cret&ssl=1", "mysql://host/db?user=me&password=***&ssl=1"),
+        ("http://host:5000/a:b@c", "http://host:5000/a:b@c"),
+        ("sqlite:////home/me@work:1/mlflow.db", "sqlite:////home/me@work:1/mlflow.db"),
+    ],
+)
+def test_a_password_is_masked_and_nothing_else(uri: str, shown: str) -> None:
+    assert store_address.masked(uri) == shown
+
+
+def test_a_sentence_loses_the_password_in_every_spelling() -> None:
+    uri = "http://me:p%40ss@host"
+    text = f"no answer from {uri}: user me, password p@ss (p%40ss)"
+    assert (
+        store_address.scrubbed(text, uri) == "no answer from http://me:***@host: user me, password *** (***)"
+    )
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns", "mlruns", "localhost:5000"])
+def test_what_mlflow_could_not_use_is_refused(uri: str) -> None:
+    with pytest.raises(
+        ValueError, match="uri must be null, a server such as http://localhost:5000, or a dat"
+    ):
+        store_address.check(uri)
+
+
+@pytest.mark.parametrize("uri", [None, "http://h", "https://h", "sqlite:///a.db", "databricks"])
+def test_what_mlflow_can_use_is_taken(uri: str | None) -> None:
+    store_address.check(uri)
