@@ -1,4 +1,4 @@
-"""The ways in which a command ends early on purpose, and the sentences that tell of them."""
+"""Errors that end a command on purpose, and the sentences that describe them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,26 @@ from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """What the user asked for cannot be done: one sentence with the rule, the value, the remedy.
+    """The request cannot be carried out: one sentence with the rule, the value that broke it, the remedy.
 
-    The door prints the sentence, exits with status 2 and leaves no folder and no MLflow run.
+    The command line prints the sentence, exits with status 2 and leaves no folder and no MLflow run.
+    A kind of error that code must tell apart, or that is raised in several places, is a subclass with fields
+    of its own; its `rule` and `remedy` follow from them. No code reads the sentence.
+
+    Args:
+        rule: what must hold, with the value that was found; no full stop.
+        remedy: what to do about it; no full stop. "": the rule says it.
+        key: the setting, option or file that the error is about, such as `trainer.optimizer.lr`.
+        value: the value that broke the rule.
     """
+
+    def __init__(self, rule: str, remedy: str = "", *, key: str | None = None, value: object = None) -> None:
+        super().__init__(rule, remedy)
+        self.rule, self.remedy = rule, remedy
+        self.key, self.value = key, value
+
+    def __str__(self) -> str:
+        return sentence(f"{self.rule.rstrip('.')}; {self.remedy}" if self.remedy else self.rule)
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of the stack of calls."""
