@@ -1,0 +1,280 @@
+"""What an earlier harness left on a disk still works: runs, a sweep, what was stopped, and a model in MLflow.
+
+The files in tests/data/before were made by commit d625819; make.py beside them tells how.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+BEFORE = Path(__file__).parent / "data" / "before"
+EXPECTED: dict[str, Any] = json.loads((BEFORE / "expected.json").read_text())
+RUNS = ["plain", "folds", "contrastive", "semi_supervised", "diabetes"]
+PREDICTED = [*RUNS, "folds/fold-1", "rates-0/best"]
+
+SAME_MACHINE = {
+    name: fact for name, fact in EXPECTED["made"].items() if name not in ("commit", "python")
+} == {
+    "machine": platform.machine(),
+    "cpu": torch.backends.cpu.get_cpu_capability(),
+    "torch": torch.__version__,
+    "numpy": np.__version__,
+    "threads": torch.get_num_threads(),
+}
+"""Whether the same bits may be asked for: another processor, torch or number of threads rounds otherwise."""
+
+Knock = Callable[..., Any]
+
+
+@pytest.fixture
+def before(here: Path) -> Path:
+    """The folder of the command, with the outputs of the earlier harness and the rows of its predictions."""
+    _unpack("outputs", here)
+    for name in ("iris.csv", "diabetes.csv"):
+        (here / name).write_bytes((BEFORE / name).read_bytes())
+    return here
+
+
+def _unpack(name: str, folder: Path) -> None:
+    with tarfile.open(BEFORE / f"{name}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+
+
+def same(found: Any, wanted: Any) -> bool:
+    """Whether both are equal, of numbers to the last bit where that may be asked for."""
+    if isinstance(wanted, dict):
+        return found.keys() == wanted.keys() and all(same(found[name], wanted[name]) for name in wanted)
+    if isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(same, found, wanted))
+    if found == wanted or SAME_MACHINE:
+        return bool(found == wanted)
+    try:
+        return math.isclose(float(found), float(wanted), rel_tol=1e-3, abs_tol=1e-3)
+    except (TypeError, ValueError):
+        return False
+
+
+def lines(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def scores(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / "result.json").read_text())["scores"]
+    return {name: score for name, score in found.items() if not name.startswith("time/")}
+
+
+def points(sweep: Path) -> list[dict[str, str]]:
+    """What the trials of a sweep came to."""
+    names = EXPECTED["sweep"]["points"][0]
+    return [{name: row[name] for name in names} for row in lines(sweep / "trials.csv")]
+
+
+def new(before: Path, *known: str) -> Path:
+    """The folder of the one run that the earlier harness did not make."""
+    with tarfile.open(BEFORE / "outputs.tar.xz") as archive:
+        old = {Path(name).parts[2] for name in archive.getnames() if name.startswith("outputs/runs/")}
+    (folder,) = (path for path in (before / "outputs/runs").iterdir() if path.name not in {*old, *known})
+    return folder
+
+
+@pytest.fixture
+def predicts(knock: Knock, before: Path) -> Callable[..., None]:
+    """`predicts(run, rows, wanted)` asks whether a run predicts what it did."""
+
+    def check(run: str, rows: str, wanted: str, *more: str) -> None:
+        answer = knock("predict", run, rows, "out.csv", *more)
+        assert answer.status == 0, answer.err
+        assert same(lines(before / "out.csv"), lines(BEFORE / "predicted" / wanted))
+
+    return check
+
+
+@pytest.mark.parametrize("run", PREDICTED)
+def test_a_run_predicts_what_it_predicted(predicts: Callable[..., None], run: str) -> None:
+    rows = "diabetes.csv" if run == "diabetes" else "iris.csv"
+    predicts(run, rows, f"{run.replace('/', '-')}.csv")
+
+
+def test_the_representation_of_a_row_is_what_it_was(predicts: Callable[..., None]) -> None:
+    predicts("plain", "iris.csv", "representation.csv", "--embed")
+
+
+def test_the_folds_together_predict_what_they_predicted(predicts: Callable[..., None]) -> None:
+    predicts("folds", "iris.csv", "folds-together.csv", "--ensemble")
+
+
+@pytest.mark.parametrize("run", ["plain", "folds", "contrastive", "semi_supervised", "diabetes"])
+def test_a_run_from_elsewhere_names_nothing_that_is_not_known(
+    predicts: Callable[..., None], before: Path, run: str
+) -> None:
+    (before / "outputs" / "runs").rename(before / "theirs")
+    rows = "diabetes.csv" if run == "diabetes" else "iris.csv"
+    predicts(f"theirs/{run}", rows, f"{run}.csv")
+
+
+@pytest.mark.parametrize("what", EXPECTED["evaluated"])
+def test_an_evaluation_comes_to_the_same_scores(knock: Knock, before: Path, what: str) -> None:
+    run, _, rows = what.partition(", ")
+    words = ["data/extract=csv", f"data.extract.path={rows}"] if rows else []
+    answer = knock("evaluate", run, "tracking=none", *words)
+    assert answer.status == 0, answer.err
+    assert same(scores(new(before)), EXPECTED["evaluated"][what])
+
+
+@pytest.mark.parametrize("run", [*RUNS, "rates-0/best"])
+def test_a_rerun_comes_to_the_same_scores(knock: Knock, before: Path, run: str) -> None:
+    answer = knock("rerun", run)
+    if SAME_MACHINE:
+        assert answer.status == 0, answer.out + answer.err
+        assert "scores are equal to the last bit." in answer.out
+    if run in EXPECTED["runs"]:
+        assert same(scores(new(before)), EXPECTED["runs"][run]["scores"])
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_from_elsewhere_can_be_made_again(knock: Knock, before: Path, run: str) -> None:
+    (before / "outputs" / "runs").rename(before / "theirs")
+    answer = knock("rerun", f"theirs/{run}", "--dry")
+    assert answer.status == 0, answer.err
+    assert "! its configuration was not made here: it is tracked and cached as a run of ours" in answer.out
+    assert "the data has changed" not in answer.out
+
+
+def test_of_another_trainer_the_parts_follow_that_auto_had_chosen(knock: Knock, before: Path) -> None:
+    own = [word for word in EXPECTED["runs"]["contrastive"]["words"] if word.startswith("trainer")]
+    answer = knock("rerun", "plain", *own)
+    assert answer.status == 0, answer.err
+    assert same(scores(new(before)), EXPECTED["runs"]["contrastive"]["scores"])
+
+
+def test_a_run_that_was_stopped_within_an_epoch_goes_on_as_if_it_had_not_been(
+    knock: Knock, before: Path
+) -> None:
+    wanted = EXPECTED["stopped"]["stopped"]
+    answer = knock(*wanted["words"], "resume=outputs/runs/stopped")
+    assert answer.status == 0, answer.err
+    assert "the training goes on within epoch 3, step 17." in answer.err + answer.out
+    assert same(scores(before / "outputs/runs/stopped"), wanted["scores"])
+
+
+def test_folds_that_were_killed_go_on_as_if_they_had_not_been(knock: Knock, before: Path) -> None:
+    wanted = EXPECTED["stopped"]["killed"]
+    answer = knock(*wanted["words"], "resume=auto")
+    assert answer.status == 0, answer.err
+    said = answer.err + answer.out
+    assert f"resume=auto: going on with {Path('outputs/runs/killed')}" in said
+    assert "fold 1 goes on after epoch 2, step 8." in said
+    assert same(scores(before / "outputs/runs/killed"), wanted["scores"])
+
+
+def test_a_sweep_that_was_stopped_goes_on_with_the_same_trials(knock: Knock, before: Path) -> None:
+    wanted = EXPECTED["stopped"]["halved"]
+    answer = knock(*wanted["words"])
+    assert answer.status == 0, answer.err
+    assert same(points(before / "outputs/sweeps/halved-0"), wanted["points"])
+
+
+def test_a_finished_sweep_takes_another_trial(knock: Knock, before: Path) -> None:
+    words = EXPECTED["sweep"]["words"]
+    answer = knock(*words, "sweep.trials=4", "resume=rates-0")
+    assert answer.status == 0, answer.err
+    found = points(before / "outputs/sweeps/rates-0")
+    assert same(found[:3], EXPECTED["sweep"]["points"])
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("what", EXPECTED["compared"])
+def test_a_comparison_ranks_as_it_did(knock: Knock, before: Path, what: str) -> None:
+    wanted = EXPECTED["compared"][what]
+    answer = knock("compare", *wanted["words"], "--csv", "board.csv", "--html", "board.html")
+    assert answer.status == 0, answer.err
+    found = lines(before / "board.csv")
+    assert all(
+        same({name: line[name] for name in old}, old)
+        for line, old in zip(found, wanted["lines"], strict=True)
+    )
+    assert (before / "board.html").stat().st_size
+
+
+def test_an_earlier_run_and_one_of_today_differ_in_nothing(knock: Knock, before: Path) -> None:
+    assert knock(*EXPECTED["runs"]["plain"]["words"], "hydra.run.dir=outputs/runs/today").status == 0
+    answer = knock("compare", "plain", "today")
+    assert answer.status == 0, answer.err
+    assert "\nthe same: configuration, data" in answer.out  # code and packages are not
+
+
+@pytest.mark.parametrize("run", [*RUNS, "folds/fold-1", "rates-0/best", "stopped"])
+def test_a_page_about_a_run_is_written(knock: Knock, before: Path, run: str) -> None:
+    answer = knock("report", run, "--out", "page.html")
+    assert answer.status == 0, answer.err
+    assert "!" not in answer.out
+    assert (before / "page.html").stat().st_size
+
+
+def test_a_sweep_is_told_from_a_run(knock: Knock, before: Path) -> None:
+    answer = knock("report", "rates-0")
+    assert answer.status == 2
+    assert "rates-0 is a sweep, and a sweep has its own report.html" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("run", "format"),
+    [("plain", "safetensors"), ("plain", "pt2"), ("diabetes", "pt2"), ("contrastive", "safetensors")],
+)
+def test_a_model_is_exported(knock: Knock, before: Path, run: str, format: str) -> None:
+    answer = knock("export", run, "--format", format, "--out", "export")
+    assert answer.status == 0, answer.err
+    assert (before / "export" / "preprocessing.json").exists()
+
+
+def test_a_training_begins_with_the_weights_of_a_run(knock: Knock, before: Path) -> None:
+    answer = knock(*EXPECTED["tuned"]["words"], "hydra.run.dir=outputs/runs/tuned")
+    assert answer.status == 0, answer.err
+    assert same(scores(before / "outputs/runs/tuned"), EXPECTED["tuned"]["scores"])
+
+
+def test_a_model_of_mlflow_predicts_by_the_code_that_it_carries(before: Path) -> None:
+    _unpack("model", before)
+    text = (
+        "import mlflow.pyfunc, pandas\n"
+        "rows = pandas.read_csv('iris.csv')\n"
+        "found = mlflow.pyfunc.load_model('model').predict(rows)\n"
+        "pandas.concat([rows, found], axis=1).to_csv('out.csv', index=False)\n"
+        "import harness; print(harness.__file__)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=before, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.split()[-1]) == before / "model/code/harness/__init__.py"
+    _predicted_alike(before)
+
+
+def test_a_model_of_mlflow_predicts_by_the_code_of_today(predicts: Callable[..., None], before: Path) -> None:
+    _unpack("model", before)
+    predicts("model", "iris.csv", "plain.csv")
+
+
+def _predicted_alike(before: Path) -> None:
+    answers = ("prediction", "probability_setosa", "probability_versicolor", "probability_virginica")
+    found, wanted = (
+        [{name: row[name] for name in answers} for row in lines(path)]
+        for path in (before / "out.csv", BEFORE / "predicted" / "plain.csv")
+    )
+    assert same(found, wanted)
