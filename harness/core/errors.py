@@ -27,7 +27,7 @@ class UserError(Exception):
         self.key, self.value = key, value
 
     def __str__(self) -> str:
-        return sentence(f"{self.rule.rstrip('.')}; {self.remedy}" if self.remedy else self.rule)
+        return sentence(f"{self.rule}; {self.remedy}") if self.remedy else self.rule
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of the stack of calls."""
