@@ -134,9 +134,9 @@ def work(experiment: Experiment, table: Table, page: Page, stop: Stop, consumers
 def train(experiment: Experiment, page: Page, stop: Stop, consumers: Sequence[Consumer]) -> None:
     """The training of one fold, from its checkpoint on; its weights are then those of the best epoch."""
     trainer, loaders = experiment.trainer, experiment.loaders
-    model, augment, judge = experiment.model, experiment.augment, experiment.judge
+    model, augment, validate = experiment.model, experiment.augment, experiment.validate
     with stop.kindly(), page.keeper.pace as pace, enough_memory(page.config):
-        for progress in trainer.fit(model, loaders, augment, judge, stop, page.training, pace.due):
+        for progress in trainer.fit(model, loaders, augment, validate, stop, page.training, pace.due):
             if progress.whole:
                 page.epoch(progress)
             page.checkpoint(progress, stopping=stop())

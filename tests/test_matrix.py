@@ -79,7 +79,9 @@ def test_the_two_train_two_steps_and_give_finite_answers(model: str, way: str, d
     experiment = experiment_of(f"model={model}", *WAYS[way], *DATA[data])
     before = [weight.detach().clone() for weight in experiment.model.parameters()]
     trainer, loaders = experiment.trainer, experiment.loaders
-    (progress,) = trainer.fit(experiment.model, loaders, experiment.augment, experiment.judge, lambda: False)
+    (progress,) = trainer.fit(
+        experiment.model, loaders, experiment.augment, experiment.validate, lambda: False
+    )
     assert progress.step == 2
     assert 0 < progress.scores["train/loss"] < 1000  # barlow's is a sum over hundreds of dimensions
     moved = [not torch.equal(*pair) for pair in zip(before, experiment.model.parameters(), strict=True)]

@@ -92,15 +92,15 @@ class Evaluator(Protocol):
     scores of all folds' out-of-fold predictions put together, from (n, C) float64 log-probabilities or
     (n,) float64 numbers. One that looks at representations may have `project(predictor, loaders, part,
     untrained) -> Projection | None`: what a picture of the part's shows. One whose `score` gives more than
-    `judge` names that in `further: tuple[str, ...]`, so that a sweep may improve it.
+    `validate` names that in `further: tuple[str, ...]`, so that a sweep may improve it.
     """
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The scores that `judge` gives, without prefix: what may be monitored."""
+        """The scores that `validate` gives, without prefix: what may be monitored."""
         ...
 
-    def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
+    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """The quick scores of the valid part, by plain name; asked once per epoch."""
         ...
 

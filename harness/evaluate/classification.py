@@ -36,7 +36,7 @@ class Classification:
             raise ValueError(f"bins must be 1 or more, got {bins}")
         self.bins = bins
 
-    def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
+    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """All scores of the valid part but baselines; {} where the split keeps no valid rows.
 
         Raises:
@@ -52,7 +52,7 @@ class Classification:
         """The scores of `part`, the baseline of the majority class and the confusion matrix.
 
         Raises:
-            UserError: as `judge`, or the part has no rows.
+            UserError: as `validate`, or the part has no rows.
         """
         values, counts = self._measure(predictor, loader_of(loaders, part))
         support = counts.sum(dim=1)

@@ -34,7 +34,7 @@ class Multilabel:
 
     names: tuple[str, ...] = ("loss", "accuracy", "exact_match", "f1", "auroc", "log_loss")
 
-    def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
+    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """All scores of the valid part but the baseline; {} where the split keeps no valid rows.
 
         Raises:
@@ -50,7 +50,7 @@ class Multilabel:
         """The scores of `part`, and the baseline of each label's majority.
 
         Raises:
-            UserError: as `judge`, or the part has no rows.
+            UserError: as `validate`, or the part has no rows.
         """
         values, truth = self._measure(predictor, loader_of(loaders, part))
         assumed = _majority(loaders.train)

@@ -34,7 +34,7 @@ class Regression:
 
     names: tuple[str, ...] = ("loss", "rmse", "mae", "r2")
 
-    def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
+    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """All scores of the valid part but baselines; {} where the split keeps no valid rows.
 
         Raises:
@@ -61,7 +61,7 @@ class Regression:
         """The scores of `part`, and the baselines of the training part's mean.
 
         Raises:
-            UserError: as `judge`, or the part has no rows.
+            UserError: as `validate`, or the part has no rows.
         """
         outputs, targets = _answers(predictor, loader_of(loaders, part))
         truth = exact(targets)

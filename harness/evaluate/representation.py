@@ -42,7 +42,7 @@ class Representation:
 
     Args:
         neighbours: training rows that vote.
-        bank: most labelled training rows that `judge` asks.
+        bank: most labelled training rows that `validate` asks.
         l2: weight penalty of both linear probes.
         iterations: most steps of the logistic regression.
         projection: how `project` goes to two dimensions; "none": there is no picture.
@@ -54,7 +54,7 @@ class Representation:
     """
 
     names: tuple[str, ...] = ("knn_accuracy", "knn_r2", "rankme")
-    """Of these, `judge` gives `rankme` and the one that fits the target, if there is a target."""
+    """Of these, `validate` gives `rankme` and the one that fits the target, if there is a target."""
 
     further: tuple[str, ...] = ("linear_accuracy", "linear_r2")
     """What `score` gives besides."""
@@ -85,7 +85,7 @@ class Representation:
         self.projection = projection
         self.points = points
 
-    def judge(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
+    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """`rankme` of the valid part and, with labels, the score of its nearest neighbours.
 
         At most `bank` labelled training rows are asked, the same in every epoch. {} where the split

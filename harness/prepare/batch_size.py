@@ -16,7 +16,7 @@ from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan
 from harness.runtime.distributed import agree, highest
-from harness.trainer.batch_source import Course, Portion
+from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.device import find_device
 
 SMALLEST, LARGEST = 8, 4096
@@ -74,9 +74,9 @@ def _expected(plan: Plan, most: int) -> int:
     few, many = min(SMALLEST, most), min(2 * SMALLEST, most)
     try:
         some = saved(*_ready(plan, few))
-        experiment, portion = _ready(plan, many)
-        more = saved(experiment, portion)
-        _take_step(experiment, portion)  # from now on the optimizer's memory, and an average's, is in use
+        experiment, batch = _ready(plan, many)
+        more = saved(experiment, batch)
+        _take_step(experiment, batch)  # from now on the optimizer's memory, and an average's, is in use
     except torch.OutOfMemoryError:
         return few
     device = experiment.trainer.device
@@ -100,25 +100,25 @@ def _fits(plan: Plan, size: int) -> bool:
     return True
 
 
-def _ready(plan: Plan, size: int) -> tuple[Experiment, Portion]:
+def _ready(plan: Plan, size: int) -> tuple[Experiment, StepBatch]:
     """The first fold with everything on its device, and what its first step takes."""
     experiment = prepare(replace(with_size(plan, size), before=None), plan.folds[0])
     trainer = experiment.trainer
     trainer.attach(experiment.model, experiment.loaders)
     trainer.network.train()
-    return experiment, next(iter(Course(trainer.feed(experiment.loaders))))
+    return experiment, next(iter(EpochIterator(trainer.batch_source(experiment.loaders))))
 
 
-def _loss(experiment: Experiment, portion: Portion) -> Tensor:
+def _loss(experiment: Experiment, batch: StepBatch) -> Tensor:
     trainer = experiment.trainer
-    parts = trainer.unpack(portion, experiment.augment)
+    parts = trainer.unpack(batch, experiment.augment)
     with torch.autocast(trainer.device.type, dtype=trainer.autocast, enabled=trainer.autocast is not None):
         return trainer.loss(parts)
 
 
-def _take_step(experiment: Experiment, portion: Portion) -> None:
+def _take_step(experiment: Experiment, batch: StepBatch) -> None:
     update = experiment.trainer.update
-    update.backward(_loss(experiment, portion), 1)
+    update.backward(_loss(experiment, batch), 1)
     update.step()
 
 
@@ -135,10 +135,10 @@ def _gradients(experiment: Experiment) -> int:
     return sum(weight.numel() * weight.element_size() for weight in learned)
 
 
-def saved(experiment: Experiment, portion: Portion) -> int:
-    """The bytes that the loss of a portion keeps for its gradient, beside the weights themselves."""
+def saved(experiment: Experiment, batch: StepBatch) -> int:
+    """The bytes that the loss of a batch keeps for its gradient, beside the weights themselves."""
     with counted(experiment.trainer.network) as sizes:
-        _loss(experiment, portion)
+        _loss(experiment, batch)
     return sum(sizes.values())
 
 

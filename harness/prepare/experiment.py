@@ -28,7 +28,7 @@ from harness.data.load.row_pairs import find_partners
 from harness.prepare import data_pipeline
 from harness.prepare.plan import Plan
 from harness.runtime.random_seed import seed_everything
-from harness.trainer.batch_source import Course
+from harness.trainer.batch_source import EpochIterator
 from harness.trainer.random_state import generators, set_generators
 from harness.trainer.universal import UniversalTrainer
 
@@ -71,11 +71,11 @@ class Experiment:
             config=config,
         )
 
-    def judge(self, predictor: Predictor) -> dict[str, float]:
+    def validate(self, predictor: Predictor) -> dict[str, float]:
         """The valid part's scores of an epoch, by full name; none without validation rows."""
         if self.loaders.valid is None:
             return {}
-        return {f"valid/{k}": v for k, v in self.evaluator.judge(predictor, self.loaders).items()}
+        return {f"valid/{k}": v for k, v in self.evaluator.validate(predictor, self.loaders).items()}
 
     def untrained(self) -> Predictor:
         """The same network as nothing had been learned; the random generators are left as they were."""
@@ -100,6 +100,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     seed_everything(cfg.seed)
     trainer: UniversalTrainer = build(cfg.trainer, "trainer")
     evaluator: Evaluator = build(cfg.evaluate, "evaluate")
+    _require_validate(evaluator)
     check_monitor(trainer.monitor, evaluator.names)
     wide = trainer.learns == "representation" or trainer.learns_unlabelled
     seen = fold.with_unlabelled_in_training() if wide else fold
@@ -114,7 +115,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     model = new_model(given, arrays.shape)
     augment: Augment = build(cfg.data.augment, "data.augment")
     trainer.layers.check(model)
-    trainer.rehearse(model, loaders)
+    trainer.preflight(model, loaders)
     try_batch(model, trainer, loaders, augment)
     bare = {**cfg.model, "weights": None} if "weights" in cfg.model else cfg.model
     fresh = partial(new_model, bare, arrays.shape)
@@ -122,6 +123,20 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     return Experiment(
         fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, told, before, scratch
     )
+
+
+def _require_validate(evaluator: object) -> None:
+    # `judge` was its name once: a class written for it must learn the new one before a training starts.
+    if not hasattr(evaluator, "validate"):
+        name = type(evaluator).__name__
+        raise UserError(
+            f"an evaluator scores the validation rows in a method `validate`, and {name} has none",
+            f"name it {name}.validate(predictor, loaders) (it was `judge` before)"
+            if hasattr(evaluator, "judge")
+            else "define it as harness.core.protocol.Evaluator describes",
+            key="evaluate",
+            value=name,
+        )
 
 
 def _with_partners(
@@ -163,13 +178,13 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
     _require_representation(model, batch.inputs[:4].cpu())
     with refusing("data.augment"):
         augment(batch.inputs)
-    rehearsing = copy.deepcopy(trainer)
-    rehearsing.attach(Blank(int(model.width)), loaders)  # type: ignore[arg-type]  # checked by the trainer
-    portion = next(iter(Course(rehearsing.feed(loaders))))
+    trial = copy.deepcopy(trainer)
+    trial.attach(Blank(int(model.width)), loaders)  # type: ignore[arg-type]  # checked by the trainer
+    batches = next(iter(EpochIterator(trial.batch_source(loaders))))
     place = "trainer.method" if hasattr(trainer, "method") else "trainer.loss"
     with refusing(place), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch warns of here, it raises a line later
-        rehearsing.loss(rehearsing.unpack(portion, augment))
+        trial.loss(trial.unpack(batches, augment))
     set_generators(kept, trainer.device)
 
 

@@ -56,7 +56,7 @@ def _train(before: Experiment, page: Page, stop: Stop) -> Keeper:
     with stop.kindly(), keeper.pace:
         begun = None if state is None else state["trainer"]
         steps = trainer.fit(
-            before.model, before.loaders, before.augment, before.judge, stop, begun, keeper.pace.due
+            before.model, before.loaders, before.augment, before.validate, stop, begun, keeper.pace.due
         )
         for progress in steps:
             last = progress.whole and progress.epoch == progress.epochs
@@ -95,7 +95,7 @@ def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator
         return
     twin = experiment.scratch()
     with stop.kindly():
-        for _ in twin.trainer.fit(twin.model, twin.loaders, twin.augment, twin.judge, stop):
+        for _ in twin.trainer.fit(twin.model, twin.loaders, twin.augment, twin.validate, stop):
             pass
     stop.raise_if_asked()
     for part, scores in evaluate(twin):

@@ -101,7 +101,7 @@ def _refit(plan: Plan, record: Record, stop: Stop, epochs: int) -> None:
 
 def _steps(experiment: Experiment, stop: Stop) -> Iterable[Progress]:
     return experiment.trainer.fit(
-        experiment.model, experiment.loaders, experiment.augment, experiment.judge, stop
+        experiment.model, experiment.loaders, experiment.augment, experiment.validate, stop
     )
 
 

@@ -101,7 +101,7 @@ def rehearse(experiment: Experiment, start: Start) -> None:
         model,
         experiment.loaders,
         experiment.augment,
-        judge=lambda predictor: {},
+        validate=lambda predictor: {},
         stop=lambda: True,
         state=start.found.state["trainer"],
     )

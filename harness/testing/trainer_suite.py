@@ -59,7 +59,7 @@ class TestTrainers(Suite):
         before = [weight.detach().clone() for weight in experiment.model.parameters()]
         trainer, loaders = experiment.trainer, experiment.loaders
         (progress,) = trainer.fit(
-            experiment.model, loaders, experiment.augment, experiment.judge, lambda: False
+            experiment.model, loaders, experiment.augment, experiment.validate, lambda: False
         )
         assert progress.step >= 1
         assert 0 < progress.scores["train/loss"] < 1000  # a sum over hundreds of dimensions, of barlow

@@ -1,4 +1,4 @@
-"""Feed and Course: what the steps of an epoch eat, and how far a training has come among them."""
+"""Batch sources, and the epoch iterator, which goes on at any batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Portion = Batch | tuple[Batch, Batch]
 """What one step takes: a batch, or one of each loader."""
 
 
-class Feed(NamedTuple):
+class BatchSource(NamedTuple):
     """One pass over `leading` is an epoch; of `beside`, a batch comes along with each of its batches.
 
     Passes over `beside` follow one another, whatever the epoch: none of its rows is left out because
@@ -26,7 +26,7 @@ class Feed(NamedTuple):
 
 
 @final
-class Course:
+class EpochIterator:
     """The way through a feed, epoch by epoch, from any batch on.
 
     Iterating gives the rest of the epoch that is under way, or a new one. `state_dict` tells where
@@ -35,7 +35,7 @@ class Course:
     them.
     """
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: BatchSource) -> None:
         self._leading = _Pass(feed.leading)
         self._beside = None if feed.beside is None else _Pass(feed.beside)
 

@@ -13,7 +13,7 @@ from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
 from harness.core.task import Task
 from harness.runtime.distributed import gathered, rank, world
-from harness.trainer.batch_source import Feed
+from harness.trainer.batch_source import BatchSource
 from harness.trainer.contrast.online_probe import Probe
 from harness.trainer.contrastive_method import Contrast, ContrastiveMethod, MomentumMethod
 from harness.trainer.universal import UniversalTrainer
@@ -77,23 +77,23 @@ class ContrastiveTrainer(UniversalTrainer):
         assert isinstance(self.method, MomentumMethod)
         self.method.follow(self.model, self.progress_share)
 
-    def feed(self, loaders: Loaders) -> Feed:
-        return Feed(loaders.train)
+    def batch_source(self, loaders: Loaders) -> BatchSource:
+        return BatchSource(loaders.train)
 
-    def unpack(self, portion: Batch, augment: Augment) -> Contrast:
+    def unpack(self, batch: Batch, augment: Augment) -> Contrast:
         parts = 1 + len(self.method.columns)  # of the batch: the rows, and those that columns name for them
-        count = len(portion.rows) // parts
+        count = len(batch.rows) // parts
         if count < 2:
             raise UserError(
                 "contrastive learning compares the rows of a batch with each other, and a batch has "
                 f"{count}; set data.load.batch_size to 2 or more."
             )
-        targets = None if portion.targets is None else portion.targets[:count]
+        targets = None if batch.targets is None else batch.targets[:count]
         if parts == 1:
-            views = [augment(portion.inputs), augment(portion.inputs)]
-            rows = portion.rows.repeat(2)
+            views = [augment(batch.inputs), augment(batch.inputs)]
+            rows = batch.rows.repeat(2)
         else:
-            views, rows = list(augment(portion.inputs).chunk(parts)), portion.rows
+            views, rows = list(augment(batch.inputs).chunk(parts)), batch.rows
         negatives = views[2] if len(views) > 2 else None
         return Contrast(views[0], views[1], negatives, self._labels(count, targets), rows, targets)
 

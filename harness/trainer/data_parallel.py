@@ -122,12 +122,12 @@ def spread(loss: Loss, network: nn.Module) -> Loss:
         )
 
 
-def weight_of(portion: Any) -> float:
-    """What this process's share of a portion counts in the mean over the processes.
+def weight_of(batch: Any) -> float:
+    """What this process's share of a batch counts in the mean over the processes.
 
-    A portion is a `Batch`, or a pair of which the first leads.
+    A batch is a `Batch`, or a pair of which the first leads.
     """
-    leading: Batch = portion if isinstance(portion, Batch) else portion[0]
+    leading: Batch = batch if isinstance(batch, Batch) else batch[0]
     return leading.weight
 
 

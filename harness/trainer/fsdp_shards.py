@@ -28,7 +28,7 @@ class Shards:
     """The same as `Replicas`, of a network that is divided; all processes ask everything together.
 
     torch swaps each module's parameters, class and hooks in place. What they were before is kept, so that
-    the network can be a plain one again: while it is judged, whose scores then need no exchange, and once
+    the network can be a plain one again: while it is validated, whose scores then need no exchange, and once
     it is trained. For that long each process has room for all weights, though for nothing else.
 
     Args:

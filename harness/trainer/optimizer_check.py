@@ -15,7 +15,7 @@ from harness.trainer.random_state import copied
 from harness.trainer.scheduler import Schedule
 
 
-def rehearse_step(
+def check_optimizer(
     new_optimizer: Callable[..., torch.optim.Optimizer],
     new_schedule: Callable[[torch.optim.Optimizer], Schedule],
     device: torch.device,

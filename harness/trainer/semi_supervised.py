@@ -13,7 +13,7 @@ from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
 from harness.core.task import Task
 from harness.runtime.distributed import gathered
-from harness.trainer.batch_source import Feed
+from harness.trainer.batch_source import BatchSource
 from harness.trainer.consistency.consistency_method import ConsistencyMethod, weak
 from harness.trainer.contrast.momentum_encoder import Momentum
 from harness.trainer.universal import UniversalTrainer
@@ -98,7 +98,7 @@ class SemiSupervisedTrainer(UniversalTrainer):
         self.method.begin(len(self.task.classes), rows.to(self.device))
         self.follow = None if self.companion.teacher is None else self._follow
 
-    def feed(self, loaders: Loaders) -> Feed:
+    def batch_source(self, loaders: Loaders) -> BatchSource:
         if loaders.unlabelled is None:
             raise UserError(
                 "trainer=semi_supervised learns from unlabelled rows as well, and this split leaves none; "
@@ -112,11 +112,11 @@ class SemiSupervisedTrainer(UniversalTrainer):
             )
         self._labelled_lead = len(loaders.train) > len(loaders.unlabelled)
         if self._labelled_lead:
-            return Feed(loaders.train, beside=loaders.unlabelled)
-        return Feed(loaders.unlabelled, beside=loaders.train)
+            return BatchSource(loaders.train, beside=loaders.unlabelled)
+        return BatchSource(loaders.unlabelled, beside=loaders.train)
 
-    def unpack(self, portion: tuple[Batch, Batch], augment: Augment) -> TwoParts:
-        labelled, unlabelled = portion if self._labelled_lead else portion[::-1]
+    def unpack(self, batches: tuple[Batch, Batch], augment: Augment) -> TwoParts:
+        labelled, unlabelled = batches if self._labelled_lead else batches[::-1]
         assert labelled.targets is not None  # the corridor refused data without labels
         return TwoParts(
             LabelledPart(weak(augment, labelled.inputs), labelled.targets),

@@ -14,7 +14,7 @@ from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
 from harness.core.task import Task
 from harness.runtime.distributed import world
-from harness.trainer.batch_source import Feed
+from harness.trainer.batch_source import BatchSource
 from harness.trainer.class_weights import check_weights, evened, weigh
 from harness.trainer.loss_choice import require_fit
 from harness.trainer.mix import Mix
@@ -144,8 +144,8 @@ class SupervisedTrainer(UniversalTrainer):
             return lambda outputs, targets: criterion(outputs, targets.to(outputs.dtype))
         return criterion
 
-    def feed(self, loaders: Loaders) -> Feed:
-        return Feed(loaders.train)
+    def batch_source(self, loaders: Loaders) -> BatchSource:
+        return BatchSource(loaders.train)
 
     def unpack(self, batch: Batch, augment: Augment) -> Labelled:
         assert batch.targets is not None  # the corridor refused data without labels

@@ -1,4 +1,4 @@
-"""Way: what a way of learning says for itself; the engine does all the rest."""
+"""Hooks that each training method implements; `UniversalTrainer` does the rest."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness.core.arrays import Loaders
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
 from harness.core.task import Task
-from harness.trainer.batch_source import Feed
+from harness.trainer.batch_source import BatchSource
 from harness.trainer.step_meters import Meters
 
 
-class Way(ABC):
+class TrainingMethod(ABC):
     """The hooks of a trainer, in the order in which `UniversalTrainer` calls them."""
 
     needs_labels: ClassVar[bool] = False
@@ -62,11 +62,11 @@ class Way(ABC):
         """Asked once before training, with the network on its device: what is read off the targets."""
 
     @abstractmethod
-    def feed(self, loaders: Loaders) -> Feed:
+    def batch_source(self, loaders: Loaders) -> BatchSource:
         """What an epoch passes over."""
 
     @abstractmethod
-    def unpack(self, portion: Any, augment: Augment) -> Any:
+    def unpack(self, batch: Any, augment: Augment) -> Any:
         """The parts that the loss is about, augmented, of what `feed` gives for a step."""
 
     @abstractmethod

@@ -16,7 +16,7 @@ from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.runtime.distributed import Agreed, share, world
-from harness.trainer.batch_source import Course
+from harness.trainer.batch_source import EpochIterator
 from harness.trainer.best_epoch import Best
 from harness.trainer.data_parallel import Replicas, check_device, diverge, weight_of
 from harness.trainer.device import check_precision, find_device
@@ -25,22 +25,22 @@ from harness.trainer.fsdp_shards import Shards
 from harness.trainer.global_batch_norm import norm_globally
 from harness.trainer.layers import Layers, merged
 from harness.trainer.network import together, width_of
-from harness.trainer.optimizer_check import rehearse_step
+from harness.trainer.optimizer_check import check_optimizer
 from harness.trainer.random_state import copied, generators, set_generators
 from harness.trainer.scheduler import Schedule, schedule
 from harness.trainer.speed import Speed
 from harness.trainer.step_meters import Meters
 from harness.trainer.training_budget import Budget
 from harness.trainer.training_clock import Clock
-from harness.trainer.training_method import Way
+from harness.trainer.training_method import TrainingMethod
 from harness.trainer.update import Update
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _CASTS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-Judge = Callable[[Predictor], dict[str, float]]
+Validate = Callable[[Predictor], dict[str, float]]
 
 
-class UniversalTrainer(Way):
+class UniversalTrainer(TrainingMethod):
     """Ties a model to data, optimizer, scheduler and loss, and yields `Progress` once per epoch.
 
     A subclass is one way of learning. It says which heads it puts on the representation, what an
@@ -50,7 +50,7 @@ class UniversalTrainer(Way):
 
     Args:
         epochs: passes over the training rows at most; None: as many as `steps` take.
-        steps: optimizer steps at most, also within an epoch, which is then judged; None: no such end.
+        steps: optimizer steps at most, also within an epoch, which is then validated; None: no such end.
         minutes: of training at most, counted over all that a run was resumed; None: no such end.
         optimizer: parameter groups -> optimizer; a partial node.
         scheduler: optimizer [, total_steps] -> scheduler; a partial node, or None for a constant rate.
@@ -108,7 +108,7 @@ class UniversalTrainer(Way):
         model: nn.Module,
         loaders: Loaders,
         augment: Augment,
-        judge: Judge,
+        validate: Validate,
         stop: Callable[[], bool],
         state: dict[str, Any] | None = None,
         due: Callable[[], bool] = lambda: False,
@@ -121,7 +121,7 @@ class UniversalTrainer(Way):
 
         Args:
             model: shape of the data -> (B, `model.width`); moved to the device and trained in place.
-            judge: scores the valid part, by `valid/…` name; asked once per epoch.
+            validate: scores the valid part, by `valid/…` name; asked once per epoch.
             stop: asked after every step; true ends the training kindly, with a `Progress` of this step.
             state: what `Progress.state()` of an earlier, interrupted training gave.
             due: asked after every step; true yields a `Progress` within the epoch.
@@ -134,7 +134,7 @@ class UniversalTrainer(Way):
         best = Best(self.monitor, self._kept, always=self.update.averages)
         if state is not None:
             self._restore(state, best)
-        while self._course.under_way or not self._enough(best):
+        while self._epochs.under_way or not self._enough(best):
             for stopping in self._train_epoch(augment, stop, due):
                 yield self._progress(best)
                 if stopping:
@@ -142,7 +142,7 @@ class UniversalTrainer(Way):
                     return
             trained = self._trained()
             with self.update.averaged(), self._spread.whole():
-                scores = share({**trained, **judge(self.predictor()), **self._pace()})
+                scores = share({**trained, **validate(self.predictor()), **self._pace()})
                 improved = best.see(scores)
             self._end_epoch(scores.get(self.monitor))
             yield self._progress(best, scores, improved)
@@ -173,8 +173,8 @@ class UniversalTrainer(Way):
         self.prepare(loaders)
         self._spread = (Shards if divided else Replicas)(model, self.network, self.loss)
         self.optimizer = self._spread.suited(self._optimizer(self.layers.groups(model, others)))
-        self._course = Course(self.feed(loaders))
-        self.budget.plan(len(self._course), self.update.accumulate)
+        self._epochs = EpochIterator(self.batch_source(loaders))
+        self.budget.plan(len(self._epochs), self.update.accumulate)
         self.schedule = self._schedule(self.optimizer)
         learned = [p for group in self.optimizer.param_groups for p in group["params"]]
         scaled = self.autocast is torch.float16
@@ -187,7 +187,7 @@ class UniversalTrainer(Way):
         self.epoch = self.step = 0
 
     @final
-    def rehearse(self, model: nn.Module, loaders: Loaders) -> None:
+    def preflight(self, model: nn.Module, loaders: Loaders) -> None:
         """Refuses what `fit` would only stumble over, before a run is opened; nothing is changed by it.
 
         Optimizer and scheduler are tried on a parameter of no account.
@@ -198,8 +198,8 @@ class UniversalTrainer(Way):
         with torch.random.fork_rng(devices=[]):
             head = self.build_head(width_of(model), loaders.task)
             self.build_companion(model, head, loaders.task)
-        self.budget.plan(len(self.feed(loaders).leading), self.update.accumulate)
-        schedule = rehearse_step(self._new_optimizer, self._schedule, self.device)
+        self.budget.plan(len(self.batch_source(loaders).leading), self.update.accumulate)
+        schedule = check_optimizer(self._new_optimizer, self._schedule, self.device)
         for key, waits, remedy in (
             ("trainer.scheduler", schedule.needs_score, "choose another trainer/scheduler"),
             ("trainer.patience", self.patience is not None, "set trainer.patience=null"),
@@ -243,11 +243,11 @@ class UniversalTrainer(Way):
         self.network.train()
         if self.layers.begin(self.epoch + 1, self.model):
             self._spread_loss = self._spread.loss()
-        course, update, meters, follow = self._course, self.update, self.meters, self.follow
+        course, update, meters, follow = self._epochs, self.update, self.meters, self.follow
         loss_of = self._loss_of(augment)
         self.clock.run()
-        for portion in () if course.under_way and self._over() else course:
-            loss = loss_of(portion)
+        for batch in () if course.under_way and self._over() else course:
+            loss = loss_of(batch)
             update.backward(loss, course.together(update.accumulate))
             meters.add("train/loss", loss)
             if course.amid(update.accumulate):
@@ -267,14 +267,14 @@ class UniversalTrainer(Way):
                 break
 
     def _loss_of(self, augment: Augment) -> Callable[[Any], Tensor]:
-        """The loss of a portion; of several processes, what this one's share of it adds to the mean."""
+        """The loss of a batch; of several processes, what this one's share of it adds to the mean."""
         loss = self._spread_loss if self.autocast is None else self._cast(self._spread_loss)
         if world() == 1:
-            return lambda portion: loss(self.unpack(portion, augment))
+            return lambda batch: loss(self.unpack(batch, augment))
 
-        def share_of(portion: Any) -> Tensor:
+        def share_of(batch: Any) -> Tensor:
             diverge(self._seed, self.step)
-            return loss(self.unpack(portion, augment)) * weight_of(portion)
+            return loss(self.unpack(batch, augment)) * weight_of(batch)
 
         return share_of
 
@@ -302,7 +302,7 @@ class UniversalTrainer(Way):
     def _end_epoch(self, score: float | None) -> None:
         self.schedule.epoch(score)
         self.epoch += 1
-        self._course.end()
+        self._epochs.end()
         self.meters.clear()
         self.clock.turn()
 
@@ -335,7 +335,7 @@ class UniversalTrainer(Way):
             "optimizer": self.optimizer,
             "schedule": self.schedule,
             "update": self.update,
-            "course": self._course,
+            "course": self._epochs,
             "meters": self.meters,
             "clock": self.clock,
             "best": best,

@@ -27,7 +27,7 @@ class Update:
     Args:
         accumulate: batches whose gradients are averaged for one optimizer step.
         clip_norm: largest 2-norm of the gradient of all parameters together; None: no clipping.
-        ema: decay per step of a moving average of the weights, which is what is judged, kept and
+        ema: decay per step of a moving average of the weights, which is what is validated, kept and
             evaluated; None: the weights themselves. The decay rises to it as (1 + t) / (10 + t).
         skip: how many steps with a gradient that is not finite are left out before the training ends.
             With fp16 a step that overflows is no fault: its scale is lowered.
@@ -131,7 +131,7 @@ class Update:
 
     @property
     def averages(self) -> bool:
-        """Whether the weights that are judged and kept are an average of those that train."""
+        """Whether the weights that are validated and kept are an average of those that train."""
         return self._decay is not None
 
     @property

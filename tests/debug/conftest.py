@@ -65,7 +65,7 @@ class Study:
         page: Any = self.notebook
         with self.mode(self.experiment, page, lambda: False) as left:
             assert left is not None
-            parts: tuple[Any, ...] = (left.model, left.loaders, left.augment, left.judge, lambda: False)
+            parts: tuple[Any, ...] = (left.model, left.loaders, left.augment, left.validate, lambda: False)
             for _ in left.trainer.fit(*parts):
                 pass
 

@@ -49,41 +49,41 @@ def test_judge_gives_the_named_scores_of_the_valid_part(make_loaders, echo) -> N
     loaders = make_loaders(TWO, (logits, targets), valid=(logits, targets), test=(-logits, targets))
     loss = lambda outputs, codes: binary_cross_entropy_with_logits(outputs, codes.float())  # noqa: E731
     evaluator, predictor = Classification(), echo(TWO, loss)
-    judged = evaluator.judge(predictor, loaders)
-    assert tuple(judged) == evaluator.names
-    assert judged["loss"] == pytest.approx(judged["log_loss"], rel=1e-6)
+    validated = evaluator.validate(predictor, loaders)
+    assert tuple(validated) == evaluator.names
+    assert validated["loss"] == pytest.approx(validated["log_loss"], rel=1e-6)
     scores = evaluator.score(predictor, loaders, "valid", never)
-    assert {name: scores.values[name] for name in judged} == judged
+    assert {name: scores.values[name] for name in validated} == validated
     assert scores.values["accuracy_majority"] == 0.5
     mirrored = evaluator.score(predictor, loaders, "test", never)
-    assert mirrored.values["auroc"] == pytest.approx(1 - judged["auroc"])
+    assert mirrored.values["auroc"] == pytest.approx(1 - validated["auroc"])
 
 
 def test_unlabelled_rows_are_left_out(make_loaders, echo) -> None:
     logits, targets = one_hot([0, 1, 2, 0]), torch.tensor([0, 1, -1, -1])
     loaders = make_loaders(THREE, (logits, targets), valid=(logits, targets))
-    judged = Classification().judge(echo(THREE, cross_entropy), loaders)
-    assert judged["accuracy"] == 1.0
-    assert judged["loss"] == pytest.approx(cross_entropy(logits[:2], targets[:2]).item())
+    validated = Classification().validate(echo(THREE, cross_entropy), loaders)
+    assert validated["accuracy"] == 1.0
+    assert validated["loss"] == pytest.approx(cross_entropy(logits[:2], targets[:2]).item())
 
 
 def test_a_predictor_without_loss_has_every_score_but_loss(make_loaders, echo) -> None:
     part = (one_hot([0, 1]), torch.tensor([0, 1]))
-    judged = Classification().judge(echo(THREE), make_loaders(THREE, part, valid=part))
-    assert tuple(judged) == Classification.names[1:]
+    validated = Classification().validate(echo(THREE), make_loaders(THREE, part, valid=part))
+    assert tuple(validated) == Classification.names[1:]
 
 
 def test_a_prediction_that_is_no_number_leaves_every_score_undefined(make_loaders, echo) -> None:
     logits, targets = one_hot([0, 1, 2, 0]), torch.tensor([0, 1, 2, 0])
     logits[2] = torch.nan
     loaders = make_loaders(THREE, (logits, targets), valid=(logits, targets))
-    judged = Classification().judge(echo(THREE), loaders)
-    assert all(math.isnan(judged[name]) for name in Classification.names[1:])
+    validated = Classification().validate(echo(THREE), loaders)
+    assert all(math.isnan(validated[name]) for name in Classification.names[1:])
 
 
 def test_without_a_valid_part_judge_has_nothing_to_say(make_loaders, echo) -> None:
     loaders = make_loaders(THREE, (one_hot([0]), torch.tensor([0])))
-    assert Classification().judge(echo(THREE), loaders) == {}
+    assert Classification().validate(echo(THREE), loaders) == {}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,9 @@ def test_a_number_as_target_is_refused(make_loaders, echo) -> None:
     with pytest.raises(
         UserError, match="needs a class as target, and this target is a number; use evaluate=regression"
     ):
-        Classification().judge(echo(Task("regression")), make_loaders(Task("regression"), part, valid=part))
+        Classification().validate(
+            echo(Task("regression")), make_loaders(Task("regression"), part, valid=part)
+        )
 
 
 def test_a_predictor_without_outputs_is_refused(make_loaders, echo) -> None:
@@ -117,13 +119,13 @@ def test_a_predictor_without_outputs_is_refused(make_loaders, echo) -> None:
     with pytest.raises(
         UserError, match="this trainer learns a representation alone; use evaluate=representation"
     ):
-        Classification().judge(echo(THREE, head=False), make_loaders(THREE, part, valid=part))
+        Classification().validate(echo(THREE, head=False), make_loaders(THREE, part, valid=part))
 
 
 def test_a_data_set_without_target_is_refused(make_loaders, echo) -> None:
     part = (one_hot([0]), None)
     with pytest.raises(UserError, match=r"has no target column; name it with data\.extract\.target=COLUMN"):
-        Classification().judge(echo(THREE), make_loaders(THREE, part, valid=part))
+        Classification().validate(echo(THREE), make_loaders(THREE, part, valid=part))
 
 
 def test_a_part_without_rows_is_refused(make_loaders, echo) -> None:

@@ -81,12 +81,12 @@ def test_judge_gives_the_named_scores_of_the_valid_part(make_loaders, echo) -> N
         echo(LABELS, binary_cross_entropy_with_logits),
         make_loaders(LABELS, part, valid=part),
     )
-    judged = Multilabel().judge(predictor, loaders)
-    assert tuple(judged) == Multilabel.names
-    assert judged["loss"] == pytest.approx(judged["log_loss"], rel=1e-6)
+    validated = Multilabel().validate(predictor, loaders)
+    assert tuple(validated) == Multilabel.names
+    assert validated["loss"] == pytest.approx(validated["log_loss"], rel=1e-6)
     scored = Multilabel().score(predictor, loaders, "valid", never).values
-    assert {name: scored[name] for name in judged} == judged
-    assert Multilabel().judge(predictor, make_loaders(LABELS, part)) == {}
+    assert {name: scored[name] for name in validated} == validated
+    assert Multilabel().validate(predictor, make_loaders(LABELS, part)) == {}
 
 
 def test_rows_with_an_unknown_label_are_left_out(make_loaders, echo) -> None:
@@ -97,7 +97,7 @@ def test_rows_with_an_unknown_label_are_left_out(make_loaders, echo) -> None:
     gaps = make_loaders(LABELS, (logits, hidden), valid=(logits, hidden))
     full = make_loaders(LABELS, (logits, labels), valid=(logits[known], labels[known]))
     predictor = echo(LABELS, binary_cross_entropy_with_logits)
-    assert Multilabel().judge(predictor, gaps) == Multilabel().judge(predictor, full)
+    assert Multilabel().validate(predictor, gaps) == Multilabel().validate(predictor, full)
 
 
 def test_pooled_scores_are_those_of_one_part() -> None:
@@ -144,15 +144,15 @@ def test_another_target_is_refused(make_loaders, echo, task: Task, words: str) -
     with pytest.raises(
         UserError, match=f"^evaluate=multilabel needs several target columns of 0 and 1, and {words}$"
     ):
-        Multilabel().judge(echo(task), make_loaders(task, part, valid=part))
+        Multilabel().validate(echo(task), make_loaders(task, part, valid=part))
 
 
 def test_labels_are_refused_by_the_other_evaluations(make_loaders, echo) -> None:
     loaders = make_loaders(LABELS, draw(5), valid=draw(5))
     with pytest.raises(UserError, match=r"these targets are labels of which .*; use evaluate=multilabel\.$"):
-        Classification().judge(echo(LABELS), loaders)
+        Classification().validate(echo(LABELS), loaders)
     with pytest.raises(UserError, match=r"these targets are labels; use evaluate=multilabel, or data\."):
-        Regression().judge(echo(LABELS), loaders)
+        Regression().validate(echo(LABELS), loaders)
 
 
 def test_names_tell_which_way_is_better() -> None:

@@ -116,10 +116,10 @@ def test_of_several_targets_those_that_do_not_vary_are_named(
 def test_judge_gives_the_named_scores_of_the_valid_part(make_loaders, echo) -> None:
     part = (column([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     loaders = make_loaders(NUMBER, part, valid=part)
-    judged = Regression().judge(echo(NUMBER, mse_loss), loaders)
-    assert tuple(judged) == Regression.names
-    assert judged["rmse"] == pytest.approx(math.sqrt(2.0))
-    assert Regression().judge(echo(NUMBER), make_loaders(NUMBER, part)) == {}
+    validated = Regression().validate(echo(NUMBER, mse_loss), loaders)
+    assert tuple(validated) == Regression.names
+    assert validated["rmse"] == pytest.approx(math.sqrt(2.0))
+    assert Regression().validate(echo(NUMBER), make_loaders(NUMBER, part)) == {}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_class_as_target_is_refused(make_loaders, echo) -> None:
     with pytest.raises(
         UserError, match="needs a number as target, and this target is a class; use evaluate=classification"
     ):
-        Regression().judge(echo(task), make_loaders(task, part, valid=part))
+        Regression().validate(echo(task), make_loaders(task, part, valid=part))
 
 
 def test_names_tell_which_way_is_better() -> None:

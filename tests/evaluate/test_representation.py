@@ -65,18 +65,18 @@ def test_judge_equals_score_where_the_bank_holds_every_row(make_loaders) -> None
     inputs[:, 0] = inputs[:, 0] / 10 + 0.5 * draw(40, seed=5)
     loaders = make_loaders(TWO, (inputs, targets), valid=(inputs[:17] + 0.3, targets[:17]))
     evaluator, predictor = Representation(neighbours=3), keep(0, TWO)
-    judged = evaluator.judge(predictor, loaders)
+    validated = evaluator.validate(predictor, loaders)
     scored = evaluator.score(predictor, loaders, "valid", lambda: predictor).values
-    assert list(judged) == ["rankme", "knn_accuracy"]
-    assert {name: scored[name] for name in judged} == judged
-    assert judged["knn_accuracy"] < 1
+    assert list(validated) == ["rankme", "knn_accuracy"]
+    assert {name: scored[name] for name in validated} == validated
+    assert validated["knn_accuracy"] < 1
 
 
 def test_nearest_neighbours_equal_a_naive_loop(make_loaders) -> None:
     bank, queries = draw(30, 3), draw(25, 3, seed=1)
     known, asked = torch.arange(30) % 2, torch.arange(25) % 2
     loaders = make_loaders(TWO, (bank, known), valid=(queries, asked))
-    judged = Representation(neighbours=5).judge(Predictor(nn.Identity(), None, TWO), loaders)
+    validated = Representation(neighbours=5).validate(Predictor(nn.Identity(), None, TWO), loaders)
     mean, std = bank.double().mean(0), bank.double().std(0, correction=0)
     right = 0
     for query, answer in zip(queries, asked, strict=True):
@@ -87,7 +87,7 @@ def test_nearest_neighbours_equal_a_naive_loop(make_loaders) -> None:
         votes = sum(known[place].item() for _, place in sorted(gaps)[:5])
         right += (votes > 2) == answer.item()
     assert mean.shape == (3,)
-    assert judged["knn_accuracy"] == pytest.approx(right / 25)
+    assert validated["knn_accuracy"] == pytest.approx(right / 25)
 
 
 def test_a_number_as_target_is_probed_by_regression(make_loaders) -> None:
@@ -99,7 +99,9 @@ def test_a_number_as_target_is_probed_by_regression(make_loaders) -> None:
     assert scores["linear_r2_raw"] == pytest.approx(1.0)
     assert scores["linear_r2_random"] < 0.1
     assert 0.9 < scores["knn_r2"] < 1
-    assert evaluator.judge(keep(0, NUMBER), loaders) == {name: scores[name] for name in ("rankme", "knn_r2")}
+    assert evaluator.validate(keep(0, NUMBER), loaders) == {
+        name: scores[name] for name in ("rankme", "knn_r2")
+    }
 
 
 def test_several_numbers_are_probed_and_averaged(make_loaders) -> None:
@@ -135,17 +137,17 @@ def test_several_labels_are_probed_one_by_one(make_loaders) -> None:
         alone.append(Representation().score(keep(0, TWO), part, "valid", lambda: keep(1, TWO)).values)
     for name in ("knn_accuracy", "linear_accuracy", "knn_accuracy_raw", "linear_accuracy_raw"):
         assert found[name] == pytest.approx((alone[0][name] + alone[1][name]) / 2)
-    assert Representation().judge(keep(0, labels), loaders)["knn_accuracy"] == found["knn_accuracy"]
+    assert Representation().validate(keep(0, labels), loaders)["knn_accuracy"] == found["knn_accuracy"]
 
 
 def test_without_labels_the_effective_rank_remains(make_loaders) -> None:
     none = Task("none")
     loaders = make_loaders(none, (draw(30, 4), None), valid=(draw(20, 4, seed=1), None))
     predictor = Predictor(nn.Identity(), None, none)
-    judged = Representation().judge(predictor, loaders)
-    assert list(judged) == ["rankme"]
-    assert 1 < judged["rankme"] <= 4
-    assert Representation().score(predictor, loaders, "valid", lambda: predictor).values == judged
+    validated = Representation().validate(predictor, loaders)
+    assert list(validated) == ["rankme"]
+    assert 1 < validated["rankme"] <= 4
+    assert Representation().score(predictor, loaders, "valid", lambda: predictor).values == validated
 
 
 def test_unlabelled_rows_neither_vote_nor_count(make_loaders) -> None:
@@ -176,17 +178,17 @@ def test_the_bank_of_judge_is_a_sample_of_all_classes_and_always_the_same(make_l
     train, valid = (inputs[order], targets[order]), two_clouds(30, 1)
     loaders = make_loaders(TWO, train, valid=valid)
     evaluator = Representation(bank=32)
-    assert evaluator.judge(keep(0, TWO), loaders)["knn_accuracy"] == 1.0
+    assert evaluator.validate(keep(0, TWO), loaders)["knn_accuracy"] == 1.0
     torch.manual_seed(3)
-    first = evaluator.judge(keep(1, TWO), loaders)
+    first = evaluator.validate(keep(1, TWO), loaders)
     torch.manual_seed(4)
-    assert evaluator.judge(keep(1, TWO), loaders) == first
+    assert evaluator.validate(keep(1, TWO), loaders) == first
 
 
 def test_scoring_draws_no_random_number(make_loaders) -> None:
     loaders = make_loaders(TWO, two_clouds(40, 0), valid=two_clouds(20, 1))
     before = torch.get_rng_state()
-    Representation(bank=16).judge(keep(0, TWO), loaders)
+    Representation(bank=16).validate(keep(0, TWO), loaders)
     Representation().score(keep(0, TWO), loaders, "valid", lambda: keep(1, TWO))
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -217,7 +219,7 @@ def test_inputs_too_many_to_hold_have_no_raw_baseline(make_loaders, monkeypatch)
 
 def test_without_a_valid_part_there_is_nothing_to_judge_or_score(make_loaders) -> None:
     loaders = make_loaders(TWO, two_clouds(20, 0))
-    assert Representation().judge(keep(0, TWO), loaders) == {}
+    assert Representation().validate(keep(0, TWO), loaders) == {}
     with pytest.raises(UserError, match=r"scores of the valid part need rows"):
         Representation().score(keep(0, TWO), loaders, "valid", lambda: keep(1, TWO))
 
@@ -242,7 +244,7 @@ def test_where_labels_are_scarce_the_bank_is_of_labelled_rows(make_loaders) -> N
     scarce[:10], scarce[-10:] = targets[:10], targets[-10:]
     loaders = make_loaders(TWO, (inputs, scarce), valid=two_clouds(20, 1))
     few, all_of_them = Representation(bank=20), Representation(bank=4096)
-    assert few.judge(keep(0, TWO), loaders) == all_of_them.judge(keep(0, TWO), loaders)
+    assert few.validate(keep(0, TWO), loaders) == all_of_them.validate(keep(0, TWO), loaders)
 
 
 def test_fewer_than_two_points_are_no_picture() -> None:

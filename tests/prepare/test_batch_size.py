@@ -22,7 +22,7 @@ from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan, make_plan
 from harness.run import run
 from harness.runs.journal import read
-from harness.trainer.batch_source import Course
+from harness.trainer.batch_source import EpochIterator
 
 IRIS = ["data/extract=iris", "model.widths=[8]", "trainer.device=cpu", "data.cache=off", "tracking=none"]
 
@@ -41,9 +41,9 @@ def needed(rows: int) -> int:
     experiment = prepare(made, made.folds[0])
     trainer = experiment.trainer
     trainer.attach(experiment.model, experiment.loaders)
-    portion = next(iter(Course(trainer.feed(experiment.loaders))))
+    batch = next(iter(EpochIterator(trainer.batch_source(experiment.loaders))))
     weights = sum(weight.numel() for weight in trainer.network.parameters())
-    return saved(experiment, portion) + 4 * weights
+    return saved(experiment, batch) + 4 * weights
 
 
 def losses(folder: Path) -> list[float]:
@@ -100,11 +100,11 @@ def test_where_memory_runs_out_the_size_is_halved_until_a_step_fits(
 ) -> None:
     step, tried = batch_size._take_step, []
 
-    def short(experiment: Experiment, portion: Batch) -> None:
-        tried.append(len(portion.rows))
+    def short(experiment: Experiment, batch: Batch) -> None:
+        tried.append(len(batch.rows))
         if tried[-1] > most:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        step(experiment, portion)
+        step(experiment, batch)
 
     monkeypatch.setattr(batch_size, "_take_step", short)
     monkeypatch.setattr(batch_size, "find_device", lambda name: torch.device("cuda"))

@@ -139,14 +139,29 @@ def test_an_untrained_twin_has_other_weights_and_draws_no_number() -> None:
     assert (twin.head, twin.loss) == (None, None)
 
 
-def test_the_judge_names_the_scores_of_the_validation_part() -> None:
+def test_validation_names_the_scores_of_the_validation_part() -> None:
     experiment = prepared("model.widths=[8]")
     experiment.trainer.attach(experiment.model, experiment.loaders)
-    scores = experiment.judge(experiment.trainer.predictor())
+    scores = experiment.validate(experiment.trainer.predictor())
     assert "valid/accuracy" in scores
     assert all(name.startswith("valid/") for name in scores)
     bare = prepared("model.widths=[8]", "split.valid=0")
-    assert bare.judge(experiment.trainer.predictor()) == {}
+    assert bare.validate(experiment.trainer.predictor()) == {}
+
+
+class OldEvaluator:
+    """An evaluator written when `validate` was called `judge`."""
+
+    names = ("accuracy",)
+
+    def judge(self, predictor: Any, loaders: Any) -> dict[str, float]:
+        return {}
+
+
+def test_an_evaluator_written_for_the_old_name_of_validate_gets_an_error_with_the_new_one() -> None:
+    with pytest.raises(UserError, match=r"OldEvaluator.validate\(predictor, loaders\)") as caught:
+        prepared(evaluate={"_target_": f"{__name__}.OldEvaluator"})
+    assert (caught.value.key, caught.value.value) == ("evaluate", "OldEvaluator")
 
 
 def test_a_blank_model_is_zeros_of_its_width() -> None:

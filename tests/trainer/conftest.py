@@ -138,11 +138,15 @@ def train() -> Callable[..., list[Progress]]:
     ) -> list[Progress]:
         coming = iter(scores or [])
 
-        def judge(predictor: Predictor) -> dict[str, float]:
+        def validate(predictor: Predictor) -> dict[str, float]:
             del predictor
             return {trainer.monitor: next(coming)} if scores else {}
 
-        defaults: dict[str, Any] = {"augment": lambda inputs: inputs, "judge": judge, "stop": lambda: False}
+        defaults: dict[str, Any] = {
+            "augment": lambda inputs: inputs,
+            "validate": validate,
+            "stop": lambda: False,
+        }
         return list(trainer.fit(model, loaders, **(defaults | keywords)))
 
     return run

@@ -66,7 +66,7 @@ def test_it_learns_from_the_rows_that_the_columns_name(
     before = [weight.detach().clone() for weight in experiment.model.parameters()]
     courses = list(
         experiment.trainer.fit(
-            experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False
+            experiment.model, experiment.loaders, experiment.augment, experiment.validate, lambda: False
         )
     )
     assert len(courses) == 2

@@ -19,7 +19,7 @@ from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.core.task import Task
-from harness.trainer.batch_source import Feed
+from harness.trainer.batch_source import BatchSource
 from harness.trainer.layers import Layers
 from harness.trainer.scheduler import WarmupCosine
 from harness.trainer.speed import Speed
@@ -47,11 +47,11 @@ class Plain(UniversalTrainer):
 
     def prepare(self, loaders: Loaders) -> None: ...
 
-    def feed(self, loaders: Loaders) -> Feed:
-        return Feed(loaders.train, beside=loaders.valid if self.beside else None)
+    def batch_source(self, loaders: Loaders) -> BatchSource:
+        return BatchSource(loaders.train, beside=loaders.valid if self.beside else None)
 
-    def unpack(self, portion: Any, augment: Augment) -> list[Batch]:
-        batches = [portion] if isinstance(portion, Batch) else list(portion)
+    def unpack(self, batch: Any, augment: Augment) -> list[Batch]:
+        batches = [batch] if isinstance(batch, Batch) else list(batch)
         self.seen.append([row for batch in batches for row in batch.rows.tolist()])
         return [batch._replace(inputs=augment(batch.inputs)) for batch in batches]
 
@@ -87,11 +87,11 @@ def plain(**changes: Any) -> Plain:
 
 
 def fit(trainer: Plain, model: nn.Module, loaders: Loaders, **keywords: Any) -> Iterator[Progress]:
-    """The training, judged 0 in every epoch."""
+    """The training, validated 0 in every epoch."""
     torch.manual_seed(3)
     told: dict[str, Any] = {
         "augment": lambda inputs: inputs + 0.1 * torch.randn_like(inputs),
-        "judge": lambda predictor: {"valid/score": 0.0},
+        "validate": lambda predictor: {"valid/score": 0.0},
         "stop": lambda: False,
     }
     return trainer.fit(model, loaders, **(told | keywords))
@@ -176,16 +176,16 @@ def test_accumulated_batches_are_one_batch_of_their_mean_gradient(
 
 
 def test_steps_end_a_training_within_an_epoch_which_is_judged(make_loaders: Make, make_model: Make) -> None:
-    judged = []
+    validated = []
 
-    def judge(predictor: Predictor) -> dict[str, float]:
-        judged.append(predictor)
+    def validate(predictor: Predictor) -> dict[str, float]:
+        validated.append(predictor)
         return {"valid/score": 0.0}
 
     trainer = plain(epochs=None, steps=11)
-    passed = list(fit(trainer, make_model(), make_loaders(train=32, batch_size=4), judge=judge))
+    passed = list(fit(trainer, make_model(), make_loaders(train=32, batch_size=4), validate=validate))
     assert [(p.epoch, p.epochs, p.step) for p in passed] == [(1, 2, 8), (2, 2, 11)]
-    assert len(judged) == 2
+    assert len(validated) == 2
     trainer = plain(epochs=1, steps=11)
     assert [p.step for p in fit(trainer, make_model(), make_loaders(train=32, batch_size=4))] == [8]
 
@@ -221,22 +221,22 @@ def test_the_time_that_others_take_within_an_epoch_does_not_count(
 
 def test_the_average_of_the_weights_is_what_is_judged_and_kept(make_loaders: Make, make_model: Make) -> None:
     model, loaders = make_model(), make_loaders(train=32, batch_size=4)
-    trainer, judged = plain(ema=0.9, epochs=1), []
+    trainer, validated = plain(ema=0.9, epochs=1), []
 
-    def judge(predictor: Predictor) -> dict[str, float]:
-        judged.append(predictor.model.linear.weight.detach().clone())
+    def validate(predictor: Predictor) -> dict[str, float]:
+        validated.append(predictor.model.linear.weight.detach().clone())
         return {"valid/score": 0.0}
 
     start = model.linear.weight.detach().clone()
     live = [
         model.linear.weight.detach().clone()
-        for _ in fit(trainer, model, loaders, judge=judge, due=lambda: True)
+        for _ in fit(trainer, model, loaders, validate=validate, due=lambda: True)
     ]
     average = start
     for step, weight in enumerate(live[:-1], start=1):
         average = torch.lerp(average, weight, 1 - min(0.9, (1 + step) / (10 + step)))
-    torch.testing.assert_close(judged[0], average)
-    assert torch.equal(model.linear.weight, judged[0])
+    torch.testing.assert_close(validated[0], average)
+    assert torch.equal(model.linear.weight, validated[0])
     assert not torch.allclose(average, live[-1])
 
 
@@ -336,10 +336,10 @@ def test_fp16_gives_up_where_no_scale_helps(make_loaders: Make) -> None:
 def test_without_a_score_the_average_is_kept_all_the_same(make_loaders: Make, make_model: Make) -> None:
     model, averages = make_model(), []
 
-    def judge(predictor: Predictor) -> dict[str, float]:
+    def validate(predictor: Predictor) -> dict[str, float]:
         averages.append(predictor.model.linear.weight.detach().clone())
         return {}
 
     trainer = plain(ema=0.9, epochs=2)
-    list(fit(trainer, model, make_loaders(train=32, batch_size=4), judge=judge))
+    list(fit(trainer, model, make_loaders(train=32, batch_size=4), validate=validate))
     assert torch.equal(model.linear.weight, averages[-1])

@@ -42,7 +42,7 @@ def trained(plan, parallel, state=None):
     passed = [
         (progress.whole, progress.state(), progress.scores)
         for progress in ready.trainer.fit(
-            ready.model, ready.loaders, ready.augment, ready.judge, lambda: False, state, lambda: True
+            ready.model, ready.loaders, ready.augment, ready.validate, lambda: False, state, lambda: True
         )
     ]
     assert not passed[0][0] or state is not None  # the first of a whole training is within its epoch

@@ -43,7 +43,7 @@ def finish(experiment: Experiment, state: dict[str, Any] | None = None) -> tuple
     """Every state that the training passes, through a file, and every progress."""
     trainer, passed, states = experiment.trainer, [], []
     for progress in trainer.fit(
-        experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False, state
+        experiment.model, experiment.loaders, experiment.augment, experiment.validate, lambda: False, state
     ):
         states.append(through_a_file(progress.state()))
         passed.append(progress)
@@ -109,7 +109,7 @@ def test_every_method_resumes_at_an_epochs_end_and_within_one(make_experiment: M
     labels = ["split.labelled=60"] if family == "semi_supervised" else []
     words = [f"trainer={family}", f"trainer/method={method}", *labels, *FOUR_EPOCHS, "trainer.epochs=3"]
     whole, states, at = make_experiment(*words), [], []
-    parts = (whole.model, whole.loaders, whole.augment, whole.judge, lambda: False)
+    parts = (whole.model, whole.loaders, whole.augment, whole.validate, lambda: False)
     for progress in whole.trainer.fit(*parts, due=lambda: True):
         states.append(through_a_file(progress.state()))
         at.append(progress)
@@ -139,7 +139,7 @@ def test_the_best_epoch_may_lie_before_the_interruption(make_experiment: Make) -
 
 def test_a_state_stays_as_it_was_taken(make_experiment: Make) -> None:
     experiment = make_experiment(*FOUR_EPOCHS)
-    parts = (experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False)
+    parts = (experiment.model, experiment.loaders, experiment.augment, experiment.validate, lambda: False)
     states, copies = [], []
     for progress in experiment.trainer.fit(*parts):
         states.append(progress.state())
@@ -162,7 +162,7 @@ def test_a_training_whose_patience_had_run_out_takes_no_step_more(make_experimen
     scores = iter([0.9, 0.5])
     experiment = make_experiment(*words)
     parts = (experiment.model, experiment.loaders, experiment.augment)
-    judge = lambda predictor: {"valid/accuracy": next(scores)}  # noqa: E731
-    states = [progress.state() for progress in experiment.trainer.fit(*parts, judge, lambda: False)]
+    validate = lambda predictor: {"valid/accuracy": next(scores)}  # noqa: E731
+    states = [progress.state() for progress in experiment.trainer.fit(*parts, validate, lambda: False)]
     assert len(states) == 2
     assert finish(make_experiment(*words), states[-1]) == ([], [])

@@ -98,7 +98,7 @@ def trainer(name="fixmatch", *, ema=None, **changes):
 
 
 def fit(learner, network, data, **keywords):
-    defaults = {"augment": Noise(), "judge": lambda predictor: {}, "stop": lambda: False}
+    defaults = {"augment": Noise(), "validate": lambda predictor: {}, "stop": lambda: False}
     return list(learner.fit(network, data, **(defaults | keywords)))
 
 
@@ -122,7 +122,7 @@ def test_the_last_view_goes_to_the_teacher_where_there_is_one():
 def test_an_epoch_is_a_pass_over_the_unlabelled_rows_beside_which_the_labelled_ones_repeat():
     learner, data = trainer("pi_model"), loaders(labelled=12, unlabelled=40)
     learner.attach(model(), data)
-    portions = [learner.unpack(portion, Noise()) for portion in learner._course]
+    portions = [learner.unpack(portion, Noise()) for portion in learner._epochs]
     rows = torch.cat([part.unlabelled.rows for part in portions])
     assert rows.sort().values.tolist() == data.unlabelled.rows.tolist()
     assert [len(part.labelled.labels) for part in portions] == [8, 4, 8, 4, 8]
@@ -132,7 +132,7 @@ def test_an_epoch_is_a_pass_over_the_unlabelled_rows_beside_which_the_labelled_o
 def test_an_epoch_is_a_pass_over_the_labelled_rows_where_these_have_more_batches():
     learner, data = trainer("pi_model"), loaders(labelled=40, unlabelled=12)
     learner.attach(model(), data)
-    portions = [learner.unpack(portion, Noise()) for portion in learner._course]
+    portions = [learner.unpack(portion, Noise()) for portion in learner._epochs]
     assert [len(part.labelled.labels) for part in portions] == [8] * 5
     assert all((part.labelled.labels >= 0).all() for part in portions)
     assert [len(part.unlabelled.rows) for part in portions] == [8, 4, 8, 4, 8]
@@ -142,7 +142,7 @@ def test_an_epoch_is_a_pass_over_the_labelled_rows_where_these_have_more_batches
 def test_the_loss_is_the_cross_entropy_of_the_labelled_rows_and_the_methods_term(kind, threshold):
     learner, data = trainer(method=FixMatch(weight=1.0, threshold=threshold)), loaders(kind)
     learner.attach(model(), data)
-    parts = learner.unpack(next(iter(learner._course)), Noise())
+    parts = learner.unpack(next(iter(learner._epochs)), Noise())
 
     def chances(inputs):
         return probabilities(learner.head(learner.model(inputs)))
@@ -159,7 +159,7 @@ def test_the_loss_is_the_cross_entropy_of_the_labelled_rows_and_the_methods_term
 def test_a_split_without_labelled_rows_to_train_on_is_refused():
     words = "learns from labelled rows as well, and this split leaves none to train on; choose a split"
     with pytest.raises(UserError, match=words):
-        trainer().rehearse(model(), loaders(labelled=0))
+        trainer().preflight(model(), loaders(labelled=0))
 
 
 def test_the_labelled_rows_are_changed_weakly():
@@ -172,7 +172,7 @@ def test_the_labelled_rows_are_changed_weakly():
 
     learner, data = trainer("fixmatch"), loaders()
     learner.attach(model(), data)
-    parts = learner.unpack(next(iter(learner._course)), Apart())
+    parts = learner.unpack(next(iter(learner._epochs)), Apart())
     assert parts.labelled.data.max() < 50
     assert parts.unlabelled.views[0].min() > 50
     assert parts.unlabelled.views[1].max() < 50
@@ -204,10 +204,10 @@ def test_a_resumed_training_ends_with_the_same_weights_also_within_an_epoch(meth
 
 
 def test_the_teacher_is_the_average_that_is_judged():
-    learner, judged = trainer("mean_teacher", ema=0.9), []
+    learner, validated = trainer("mean_teacher", ema=0.9), []
 
-    def judge(predictor):
-        judged.append(weights(predictor.model))
+    def validate(predictor):
+        validated.append(weights(predictor.model))
         assert torch.allclose(
             torch.cat([weights(predictor.model), weights(predictor.head)]),
             weights(learner.companion.teacher),
@@ -215,8 +215,8 @@ def test_the_teacher_is_the_average_that_is_judged():
         )
         return {}
 
-    fit(learner, model(), loaders(), judge=judge)
-    assert len(judged) == 2
+    fit(learner, model(), loaders(), validate=validate)
+    assert len(validated) == 2
 
 
 def test_the_teacher_is_not_part_of_what_predicts():

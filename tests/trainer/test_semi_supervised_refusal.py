@@ -49,7 +49,7 @@ def test_digits_with_few_labels_are_images_that_are_augmented_and_classified():
 )
 def test_every_method_is_whole_and_trains(method):
     made = experiment("split.labelled=40", f"trainer/method={method}", "trainer.steps=2")
-    progress = [*made.trainer.fit(made.model, made.loaders, made.augment, made.judge, lambda: False)]
+    progress = [*made.trainer.fit(made.model, made.loaders, made.augment, made.validate, lambda: False)]
     assert progress[-1].step == 2
     assert 0 <= progress[-1].scores["valid/accuracy"] <= 1
 

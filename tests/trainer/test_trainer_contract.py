@@ -140,7 +140,7 @@ def test_a_class_of_the_users_own_stands_in_for_a_choice(
 ) -> None:
     experiment = make_experiment(f"~trainer/{group}", f"+trainer.{group}={node}", *TWO_STEPS)
     (progress,) = experiment.trainer.fit(
-        experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False
+        experiment.model, experiment.loaders, experiment.augment, experiment.validate, lambda: False
     )
     trainer = experiment.trainer
     made = trainer.optimizer if group == "optimizer" else trainer.schedule._scheduler
@@ -152,6 +152,6 @@ def test_a_class_of_the_users_own_stands_in_for_a_choice(
 def test_null_in_place_of_a_scheduler_is_a_constant_rate(make_experiment: Make) -> None:
     experiment = make_experiment("trainer.scheduler=null", "trainer.epochs=2", *TWO_STEPS[:2])
     passed = experiment.trainer.fit(
-        experiment.model, experiment.loaders, experiment.augment, experiment.judge, lambda: False
+        experiment.model, experiment.loaders, experiment.augment, experiment.validate, lambda: False
     )
     assert [progress.scores["lr"] for progress in passed] == [0.003, 0.003]

@@ -54,7 +54,7 @@ def test_the_network_trains_in_training_mode_also_after_being_judged(
 
     modes: list[bool] = []
     model = make_model()
-    train(make_trainer(), model, make_loaders(), augment=augment, judge=lambda p: model.eval() and {})
+    train(make_trainer(), model, make_loaders(), augment=augment, validate=lambda p: model.eval() and {})
     assert modes == [True] * 12
 
 

@@ -43,7 +43,7 @@ def test_a_model_without_a_width_is_refused(make_trainer: Make, make_loaders: Ma
         "^a model says the width of its representation in an attribute `width`, and Linear has None; "
         r"set self\.width to D where forward returns \(B, D\)\.$"
     )
-    for meet in (make_trainer().attach, make_trainer().rehearse):
+    for meet in (make_trainer().attach, make_trainer().preflight):
         with pytest.raises(UserError, match=words):
             meet(nn.Linear(4, 8), make_loaders())
 
@@ -83,7 +83,7 @@ def test_what_optimizer_and_scheduler_refuse_is_said_before_training(
     make_trainer: Make, make_loaders: Make, make_model: Make, change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError, match=f"^{words}$"):
-        make_trainer(**change).rehearse(make_model(), make_loaders())
+        make_trainer(**change).preflight(make_model(), make_loaders())
 
 
 PLATEAU = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, factor=0.5)
@@ -105,15 +105,15 @@ def test_nothing_may_wait_for_a_score_that_never_comes(
         rf"set split\.valid above 0, or {remedy}\.$"
     )
     with pytest.raises(UserError, match=words):
-        trainer.rehearse(make_model(), make_loaders(valid=0))
-    trainer.rehearse(make_model(), make_loaders())
+        trainer.preflight(make_model(), make_loaders(valid=0))
+    trainer.preflight(make_model(), make_loaders())
 
 
 def test_a_head_that_does_not_fit_the_target_is_refused_before_training(
     make_trainer: Make, make_loaders: Make, make_model: Make
 ) -> None:
     with pytest.raises(UserError, match="the data has no target"):
-        make_trainer().rehearse(make_model(), make_loaders("none"))
+        make_trainer().preflight(make_model(), make_loaders("none"))
 
 
 def test_a_rehearsal_leaves_model_and_generators_as_they_were(
@@ -121,7 +121,7 @@ def test_a_rehearsal_leaves_model_and_generators_as_they_were(
 ) -> None:
     model = make_model()
     before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    make_trainer("contrastive").rehearse(model, make_loaders())
+    make_trainer("contrastive").preflight(model, make_loaders())
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random)
 
@@ -152,7 +152,7 @@ def test_a_scheduler_that_could_not_go_on_after_a_stop_is_refused(
     make_trainer: Make, make_model: Make, make_loaders: Make, scheduler: type, words: str
 ) -> None:
     with pytest.raises(UserError, match=rf"^trainer\.scheduler: {words}\.$"):
-        make_trainer(scheduler=scheduler).rehearse(make_model(), make_loaders())
+        make_trainer(scheduler=scheduler).preflight(make_model(), make_loaders())
 
 
 def test_a_model_whose_state_no_file_of_weights_can_hold_is_refused(
@@ -162,4 +162,4 @@ def test_a_model_whose_state_no_file_of_weights_can_hold_is_refused(
     monkeypatch.setattr(type(model), "get_extra_state", lambda self: {"seen": 1})
     words = r"^the state of a model must be tensors, .*, and _extra_state of this Net is a dict; let "
     with pytest.raises(UserError, match=words):
-        make_trainer().rehearse(model, make_loaders())
+        make_trainer().preflight(model, make_loaders())

@@ -12,7 +12,7 @@ from harness.core.errors import UserError
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
 from harness.core.task import Task
-from harness.trainer.batch_source import Feed
+from harness.trainer.batch_source import BatchSource
 from harness.trainer.universal import UniversalTrainer
 
 
@@ -65,9 +65,9 @@ class NoisyTrainer(UniversalTrainer):
     def prepare(self, loaders: Loaders) -> None:
         """Nothing is read off the targets."""
 
-    def feed(self, loaders: Loaders) -> Feed:
+    def batch_source(self, loaders: Loaders) -> BatchSource:
         """Every training row once per epoch."""
-        return Feed(loaders.train)
+        return BatchSource(loaders.train)
 
     def unpack(self, batch: Batch, augment: Augment) -> Pair:
         """The noise comes from torch's global generator, which a checkpoint remembers."""

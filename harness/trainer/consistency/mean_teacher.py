@@ -22,7 +22,7 @@ class MeanTeacher(ConsistencyMethod):
     """arXiv 1703.01780, section 2; of rows without labels alone, the paper: of all.
 
     In the paper the teacher predicts as well. So it does here where `trainer.update.ema` is the decay,
-    as it is by default: that average of the weights is the teacher's own, and what is judged and kept.
+    as it is by default: that average of the weights is the teacher's own, and what is validated and kept.
 
     Args:
         weight: of the term once it has risen.
