@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.core.arrays import Batch, Loader
 
-Portion = Batch | tuple[Batch, Batch]
+StepBatch = Batch | tuple[Batch, Batch]
 """What one step takes: a batch, or one of each loader."""
 
 
@@ -40,10 +40,10 @@ class EpochIterator:
         self._beside = None if feed.beside is None else _Pass(feed.beside)
 
     def __len__(self) -> int:
-        """How many portions an epoch has."""
+        """The number of batches in an epoch."""
         return len(self._leading.loader)
 
-    def __iter__(self) -> Iterator[Portion]:
+    def __iter__(self) -> Iterator[StepBatch]:
         leading, beside = self._leading, self._beside
         leading.begin()
         for batch in leading.batches:
@@ -60,12 +60,12 @@ class EpochIterator:
         self._leading.end()
 
     def together(self, accumulate: int) -> int:
-        """How many portions share the optimizer step of the one just given: fewer at an epoch's end."""
+        """How many batches share the optimizer step of the one just given: fewer at an epoch's end."""
         first = (self._leading.given - 1) // accumulate * accumulate
         return min(accumulate, len(self) - first)
 
     def amid(self, accumulate: int) -> bool:
-        """Whether the optimizer step of the portion just given waits for another."""
+        """Whether the optimizer step of the batch just given waits for another."""
         given = self._leading.given
         return given % accumulate != 0 and given != len(self)
 

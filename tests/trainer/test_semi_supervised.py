@@ -122,20 +122,20 @@ def test_the_last_view_goes_to_the_teacher_where_there_is_one():
 def test_an_epoch_is_a_pass_over_the_unlabelled_rows_beside_which_the_labelled_ones_repeat():
     learner, data = trainer("pi_model"), loaders(labelled=12, unlabelled=40)
     learner.attach(model(), data)
-    portions = [learner.unpack(portion, Noise()) for portion in learner._epochs]
-    rows = torch.cat([part.unlabelled.rows for part in portions])
+    steps = [learner.unpack(batches, Noise()) for batches in learner._epochs]
+    rows = torch.cat([part.unlabelled.rows for part in steps])
     assert rows.sort().values.tolist() == data.unlabelled.rows.tolist()
-    assert [len(part.labelled.labels) for part in portions] == [8, 4, 8, 4, 8]
-    assert all((part.labelled.labels >= 0).all() for part in portions)
+    assert [len(part.labelled.labels) for part in steps] == [8, 4, 8, 4, 8]
+    assert all((part.labelled.labels >= 0).all() for part in steps)
 
 
 def test_an_epoch_is_a_pass_over_the_labelled_rows_where_these_have_more_batches():
     learner, data = trainer("pi_model"), loaders(labelled=40, unlabelled=12)
     learner.attach(model(), data)
-    portions = [learner.unpack(portion, Noise()) for portion in learner._epochs]
-    assert [len(part.labelled.labels) for part in portions] == [8] * 5
-    assert all((part.labelled.labels >= 0).all() for part in portions)
-    assert [len(part.unlabelled.rows) for part in portions] == [8, 4, 8, 4, 8]
+    steps = [learner.unpack(batches, Noise()) for batches in learner._epochs]
+    assert [len(part.labelled.labels) for part in steps] == [8] * 5
+    assert all((part.labelled.labels >= 0).all() for part in steps)
+    assert [len(part.unlabelled.rows) for part in steps] == [8, 4, 8, 4, 8]
 
 
 @pytest.mark.parametrize(("kind", "threshold"), [("multiclass", 0.4), ("binary", 0.55)])
