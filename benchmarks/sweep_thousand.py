@@ -17,7 +17,7 @@ from benchmarks.sweeping.trials import Span, spans, sweep
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
-from harness.sweep.study.trial_queue import Budget, Ledger
+from harness.sweep.study.trial_queue import Budget, TrialQueue
 
 ROUNDS = 1
 TRIALS, HUNDRED = 1000, 100
@@ -94,7 +94,7 @@ def of_ledger(trials: int, some: int, rounds: int) -> Comparison:
 def handed_out(folder: Path, trials: int) -> list[Span]:
     """Each trial's claim and completion."""
     study = load_or_create(open_storage(None, folder), "bench", (Objective("valid/accuracy", "maximize"),))
-    ledger, found = Ledger(study, study_lock(None, folder, "bench")), []
+    ledger, found = TrialQueue(study, study_lock(None, folder, "bench")), []
     while True:
         begun = perf_counter()
         claim = ledger.claim(Budget(trials=trials))

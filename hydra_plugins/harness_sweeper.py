@@ -22,12 +22,12 @@ class HarnessSweeper(Sweeper):
         self._made = getattr(task_function, "made", [])
 
     def sweep(self, arguments: list[str]) -> Any:
-        from harness.sweep.run_sweep import conduct
+        from harness.sweep.run_sweep import run_sweep
 
         assert self._config is not None
         assert self._context is not None
         typed = [word for word in arguments if word not in self._made]
-        return conduct(typed, self._config, self._context)
+        return run_sweep(typed, self._config, self._context)
 
 
 ConfigStore.instance().store(

@@ -49,6 +49,18 @@ of one line do not import each other. `cli`, `__main__` and `__init__` are the e
 ENTRY_POINTS = (("cli", "__main__"), ("__init__",))
 """The last line in order: `__main__` imports `cli`, and `__init__` names `api` only."""
 
+SWEEP_ORDER: tuple[tuple[str, ...], ...] = (
+    ("space", "launch", "median", "patient"),
+    ("study",),
+    ("worker",),
+    ("preflight", "report"),
+    ("display",),
+    ("control",),
+    ("run_sweep",),
+)
+"""The packages within `sweep`, by the same rule. `median` and `patient` lie outside `study` because stored
+configurations name them."""
+
 ROOT_MODULES = {"__init__", "__main__", "run", "api"}
 
 HOMES = {
@@ -147,6 +159,23 @@ def test_a_module_imports_its_own_package_or_an_earlier_line(file: Path) -> None
         assert here == there or line(there) < line(here) or entry, (
             f"{name(file) or '__init__'} imports {found or '__init__'}, and {there} is not below {here}"
         )
+
+
+@pytest.mark.parametrize(
+    "file", sorted((PACKAGE / "sweep").rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
+)
+def test_within_sweep_a_module_imports_its_own_package_or_an_earlier_line(file: Path) -> None:
+    def place(module: str) -> str:
+        return module.split(".")[1]
+
+    lines = {package: number for number, packages in enumerate(SWEEP_ORDER) for package in packages}
+    if name(file) == "sweep":
+        return
+    here = place(name(file))
+    for found in own(file):
+        if lies_in(found, "sweep") and found != "sweep":
+            there = place(found)
+            assert here == there or lines[there] < lines[here], f"{name(file)} imports {found}"
 
 
 def test_the_root_holds_four_modules() -> None:

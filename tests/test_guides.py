@@ -47,7 +47,7 @@ def test_every_sweep_of_the_guide_would_begin(
         if f"hydra/launcher={name}" in command:
             pytest.importorskip(module)
     rest = [word for word in words(command) if word not in ("check", "-m") and word[:7] != "resume="]
-    # A server is started elsewhere (tests/sweep/test_join.py); here its place is taken by a file.
+    # A server is started elsewhere (tests/sweep/control/test_join.py); here its place is taken by a file.
     rest = [re.sub(r"postgresql://.*@host/studies", "sqlite:///studies.db", word) for word in rest]
     answer = knock("check", "-m", *rest, "tracking=none")
     assert answer.status == 0, answer.err

@@ -29,24 +29,24 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from harness.core.errors import Interrupted, Unfinished, UserError
 from harness.runtime.distributed import rank, share, world
 from harness.runtime.stop_signals import Stop
-from harness.sweep.close_sweep import close
+from harness.sweep.control.close_sweep import close
+from harness.sweep.control.watch_sweep import SweepWatcher
+from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.launch import submitit_files
-from harness.sweep.preflight.preflight import Rehearsed, rehearse
+from harness.sweep.preflight.preflight import Preflight, run_preflight
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
 from harness.sweep.study.prepare_study import prepare_study
 from harness.sweep.study.study_lock import study_lock
-from harness.sweep.study.trial_queue import Ledger
-from harness.sweep.sweep_location import Place, find_place
-from harness.sweep.sweep_settings import Settings, read_settings
-from harness.sweep.watch_sweep import Watch
-from harness.sweep.worker.trial_config import Composer
+from harness.sweep.study.sweep_location import SweepLocation, find_location
+from harness.sweep.study.sweep_settings import SweepSettings, read_settings
+from harness.sweep.study.trial_queue import TrialQueue
+from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.sweep.worker.trial_config import TrialComposer
 from harness.sweep.worker.worker_loop import Worker, follow
-from harness.sweep.worker.worker_pool import Crew
-from harness.sweep.worker.worker_spec import Spec
 
 
-def conduct(words: Sequence[str], config: DictConfig, context: HydraContext) -> None:
+def run_sweep(words: Sequence[str], config: DictConfig, context: HydraContext) -> None:
     """Runs a sweep to its end.
 
     Args:
@@ -58,24 +58,24 @@ def conduct(words: Sequence[str], config: DictConfig, context: HydraContext) -> 
         Interrupted: a signal stopped it; the same command goes on.
         Unfinished: it has not come to what was asked.
     """
-    composer = Composer.of(context.config_loader)
+    composer = TrialComposer.of(context.config_loader)
     check_swept(words)
     settings = read_settings(config.sweep)
     space = read_space(words, settings.space, context.config_loader)
-    place = find_place(config, words) if rank() == 0 else None
+    place = find_location(config, words) if rank() == 0 else None
     # Under torchrun all processes look at the data together.
-    rehearsed = rehearse(space, composer, settings, print if rank() == 0 else lambda said: None)
+    rehearsed = run_preflight(space, composer, settings, print if rank() == 0 else lambda said: None)
     if place is None:
         told: Any = share(None)
         follow(replace(told, place=replace(told.place, folder=Path(config.hydra.sweep.dir))))
         return
     spec = _spec(words, config, space, composer, settings, place, rehearsed)
     launcher = _launcher(config, context, spec)
-    study = prepare_study(spec)
+    study = prepare_study(spec.place, spec.space, spec.objectives, spec.queued_points())
     share(spec)
-    ledger = Ledger(study, study_lock(spec.place.url, spec.root, spec.place.study), lease=settings.lease)
-    crew = Crew(launcher, lambda job: _job(spec, rehearsed), spec.launch, settings.workers, ledger)
-    with Watch(spec, study, ledger, crew, config) as watch:
+    ledger = TrialQueue(study, study_lock(spec.place.url, spec.root, spec.place.study), lease=settings.lease)
+    crew = WorkerPool(launcher, lambda job: _job(spec, rehearsed), spec.launch, settings.workers, ledger)
+    with SweepWatcher(spec, study, ledger, crew, config) as watch:
         stopped = _work(spec, launcher, crew, watch)
         closed = close(spec, study, watch, stopped)
     submitit_files.forget(config)
@@ -89,13 +89,13 @@ def _spec(
     words: Sequence[str],
     config: DictConfig,
     space: Space,
-    composer: Composer,
-    settings: Settings,
-    place: Place,
-    rehearsed: Rehearsed,
-) -> Spec:
+    composer: TrialComposer,
+    settings: SweepSettings,
+    place: SweepLocation,
+    rehearsed: Preflight,
+) -> SweepSpec:
     sampler, pruner = (_plain(config.sweep.get(name)) for name in ("sampler", "pruner"))
-    return Spec(
+    return SweepSpec(
         place=place,
         here=Path.cwd(),
         settings=settings,
@@ -121,7 +121,7 @@ def _plain(node: Any) -> dict[str, Any] | None:
     return dict(found)
 
 
-def _launcher(config: DictConfig, context: HydraContext, spec: Spec) -> Launcher:
+def _launcher(config: DictConfig, context: HydraContext, spec: SweepSpec) -> Launcher:
     """Hydra's launcher, whose jobs are workers."""
     with read_write(config), open_dict(config):
         config.hydra.sweep.dir = str(spec.root)
@@ -142,13 +142,13 @@ def _in_process(launcher: Launcher) -> bool:
     return bool(getattr(launcher, "in_process", type(launcher).__name__ == "BasicLauncher"))
 
 
-def _job(spec: Spec, rehearsed: Rehearsed) -> list[str]:
+def _job(spec: SweepSpec, rehearsed: Preflight) -> list[str]:
     """The words of a worker's job. Its configuration is of no account, but Hydra composes one for each."""
     folder = str(spec.root).replace("\\", "\\\\").replace("'", "\\'")
     return [*rehearsed.words, f"hydra.sweep.dir='{folder}'", "hydra.sweep.subdir='workers/${hydra.job.num}'"]
 
 
-def _work(spec: Spec, launcher: Launcher, crew: Crew, watch: Watch) -> int | None:
+def _work(spec: SweepSpec, launcher: Launcher, crew: WorkerPool, watch: SweepWatcher) -> int | None:
     """Lets the crew work until all is done; the signal that ended it early, if one did."""
     left = watch.left
     if left == 0 and watch.look().count("running") == 0:
@@ -158,7 +158,7 @@ def _work(spec: Spec, launcher: Launcher, crew: Crew, watch: Watch) -> int | Non
             if _in_process(launcher):
                 return _work_here(crew, watch)
             if left > 0:  # else all are begun elsewhere, and may come back
-                crew.muster(min(spec.settings.workers, left))
+                crew.launch(min(spec.settings.workers, left))
             watch.until_over()
         except Interrupted as error:
             with stop.kindly():
@@ -167,12 +167,12 @@ def _work(spec: Spec, launcher: Launcher, crew: Crew, watch: Watch) -> int | Non
     return None
 
 
-def _work_here(crew: Crew, watch: Watch) -> int | None:
+def _work_here(crew: WorkerPool, watch: SweepWatcher) -> int | None:
     """Lets one worker work in this thread, and again where a trial that ran elsewhere comes back."""
     needed = True
     while needed:
         with watch.aside():
-            left = crew.work_here()
+            left = crew.work_in_process()
         if left is not None and left.reason == "failures":
             watch.trouble(str(left.error))
         if left is None or left.reason != "done":

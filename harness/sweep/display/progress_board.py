@@ -13,8 +13,8 @@ from typing import TextIO
 from harness.console.text_format import Line, duration, put, score_table
 from harness.runs.run_result import Result
 from harness.sweep.display.live_table import Live
+from harness.sweep.report.sweep_result import SweepResult
 from harness.sweep.study.snapshot import Row, Snapshot, eligible, score
-from harness.sweep.sweep_result import SweepResult
 
 _LINES = 60  # about how many trials have a line, however many there are
 _QUIET = 60.0  # seconds after which a log file gets a sign of life

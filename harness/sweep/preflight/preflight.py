@@ -22,8 +22,8 @@ from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
 from harness.sweep.study.pruning import build_pruner, check_prunable
 from harness.sweep.study.sampling import build_sampler, check_sampling
-from harness.sweep.sweep_settings import Settings
-from harness.sweep.worker.trial_agreement import Agreed, Seen, agree
+from harness.sweep.study.sweep_settings import SweepSettings
+from harness.sweep.worker.trial_agreement import PreparedTrial, SharedTraits, shared_traits
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _WRONG = 2
 
 
 @dataclass(frozen=True)
-class Rehearsed(Agreed):
+class Preflight(SharedTraits):
     """What the trials of a sweep have in common, and how it was found out.
 
     words     of one of them, with what `auto` stands for
@@ -51,9 +51,9 @@ class Rehearsed(Agreed):
     prepared: int
 
 
-def rehearse(
-    space: Space, composer: Composer, settings: Settings, say: Callable[[str], object] = print
-) -> Rehearsed:
+def run_preflight(
+    space: Space, composer: Composer, settings: SweepSettings, say: Callable[[str], object] = print
+) -> Preflight:
     """Composes points that cover the space, and takes those that differ in their parts to the first step.
 
     All choices of all groups, both ends of every interval and the points of `sweep.enqueue` are among them.
@@ -76,9 +76,9 @@ def rehearse(
         if len(points) > 1:
             say(f"trying {len(points)} points of the space, {len(chosen)} of them up to the first step")
         seen = tried.each(chosen, tried.prepare)
-    agreed = agree(settings, [tried.told(point) for point in chosen], seen)
+    agreed = shared_traits(settings, [tried.told(point) for point in chosen], seen)
     _check_method(tried.compose(points[0]), settings, agreed)
-    return Rehearsed(
+    return Preflight(
         **vars(agreed),
         words=tuple(tried.words(points[0])),
         composed=len(points),
@@ -86,7 +86,7 @@ def rehearse(
     )
 
 
-def probes(space: Space, settings: Settings) -> list[Point]:
+def probes(space: Space, settings: SweepSettings) -> list[Point]:
     """Points that cover the space, those of `sweep.enqueue` first.
 
     Raises:
@@ -163,7 +163,7 @@ class _Tried:
         check(without_hydra(cfg))
         return cfg
 
-    def prepare(self, point: Point) -> Seen:
+    def prepare(self, point: Point) -> PreparedTrial:
         """What the point's first fold comes to just before its training.
 
         Raises:
@@ -175,7 +175,7 @@ class _Tried:
         cfg = self._load(self.words(point))
         HydraConfig.instance().set_config(cfg)
         plan = make_plan(without_hydra(cfg))
-        return Seen.of(prepare(plan, plan.folds[0]), len(plan.folds))
+        return PreparedTrial.of(prepare(plan, plan.folds[0]), len(plan.folds))
 
     def told(self, point: Point) -> str:
         """The swept keys with the point's values, without secrets."""
@@ -256,7 +256,7 @@ def _require_an_aim(space: Space, cfg: DictConfig) -> None:
         )
 
 
-def _check_method(cfg: DictConfig, settings: Settings, agreed: Agreed) -> None:
+def _check_method(cfg: DictConfig, settings: SweepSettings, agreed: SharedTraits) -> None:
     """Whether sampler and pruner can be built, and can follow what is improved."""
     sampler, pruner = (OmegaConf.select(cfg, f"sweep.{name}") for name in SWEEPERS)
     check_sampling(sampler, agreed.objectives)

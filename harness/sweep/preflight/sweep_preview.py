@@ -16,14 +16,14 @@ from harness.config.compose import CONF, as_typed, automatic, compose_words, fir
 from harness.console.text_format import duration
 from harness.data.cache.command_scope import command
 from harness.runtime.secret_values import Secrets
-from harness.sweep.preflight.preflight import Rehearsed, rehearse, without_hydra
+from harness.sweep.preflight.preflight import Preflight, run_preflight, without_hydra
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
 from harness.sweep.study.prepare_study import check_stored
 from harness.sweep.study.storage_address import read_address
-from harness.sweep.sweep_location import find_place, standing
-from harness.sweep.sweep_settings import Settings, read_settings
-from harness.sweep.worker.trial_config import Composer
+from harness.sweep.study.sweep_location import find_location, sweep_state
+from harness.sweep.study.sweep_settings import SweepSettings, read_settings
+from harness.sweep.worker.trial_config import TrialComposer
 
 _WIDEST = 60
 """Characters of a list of values; a longer one is cut."""
@@ -48,10 +48,10 @@ def preview(words: Sequence[str]) -> list[str]:
         cfg = loader.load_configuration("config", [*words, *made], run_mode=RunMode.MULTIRUN)
         settings = read_settings(cfg.sweep)
         space = read_space(typed, settings.space, loader)
-        composer = Composer.of(loader)
-    place = find_place(cfg, typed)
+        composer = TrialComposer.of(loader)
+    place = find_location(cfg, typed)
     with command(many=True):
-        rehearsed = rehearse(space, composer, settings, say=lambda text: None)
+        rehearsed = run_preflight(space, composer, settings, say=lambda text: None)
     check_stored(place, space, rehearsed.objectives, settings.lease)
     facts = {
         **_method(cfg),
@@ -61,7 +61,7 @@ def preview(words: Sequence[str]) -> list[str]:
         "workers": f"{settings.workers} by hydra/launcher={cfg.hydra.runtime.choices['hydra/launcher']}",
         "trial": _trial(settings, rehearsed),
         "storage": "a journal in the folder" if place.url is None else read_address(place.url).label,
-        "folder": f"{place.folder} ({_STANDING[standing(place, settings.lease)]})",
+        "folder": f"{place.folder} ({_STANDING[sweep_state(place, settings.lease)]})",
         "tried": f"{rehearsed.composed} points, {rehearsed.prepared} of them up to the first step",
     }
     secrets = Secrets(without_hydra(cfg), list(words))
@@ -107,7 +107,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 2].rstrip()} …"
 
 
-def _budget(settings: Settings, space: Space) -> str:
+def _budget(settings: SweepSettings, space: Space) -> str:
     """When the sweep ends."""
     ends = []
     if settings.trials is not None:
@@ -121,7 +121,7 @@ def _budget(settings: Settings, space: Space) -> str:
     return " or ".join(ends)
 
 
-def _trial(settings: Settings, rehearsed: Rehearsed) -> str:
+def _trial(settings: SweepSettings, rehearsed: Preflight) -> str:
     """What a trial takes at most."""
     counts = {"epoch": rehearsed.epochs, "fold": rehearsed.folds, "seed": settings.repeat}
     told = [

@@ -12,7 +12,7 @@ AWAY = 120.0
 """Seconds for which a database may be away while trials run."""
 
 
-def patiently(ask: Callable[[], T]) -> T:
+def retry_database(ask: Callable[[], T]) -> T:
     """Asks the study again and again, a second apart, while its database is away.
 
     Raises:

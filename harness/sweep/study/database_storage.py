@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage, RDBStorage, get_storage
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.sweep.study.file_lock import FileLock
-from harness.sweep.study.postgres_lock import ServerLock
+from harness.sweep.study.postgres_lock import PostgresLock
 from harness.sweep.study.storage_address import Address, read_address
 
 
@@ -42,7 +42,7 @@ def _sqlite(address: Address, file: Path) -> RDBStorage:
 
 
 def _postgres(address: Address) -> RDBStorage:
-    with ServerLock(address, "harness schema")():
+    with PostgresLock(address, "harness schema")():
         return _database(address, pool_pre_ping=True)  # a connection may be lost while a training lasts
 
 

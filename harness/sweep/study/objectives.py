@@ -17,7 +17,7 @@ PREFIXES = ("valid", "train", "model", "time")
 _DIRECTIONS = ("minimize", "maximize")
 
 
-class Undefined(Exception):
+class UndefinedScore(Exception):
     """A score that a sweep needs came out as NaN or infinite; the trial has failed."""
 
 
@@ -103,6 +103,6 @@ def mean_score(name: str, results: Sequence[Result], key: str) -> float:
         mean = result.scores[name]["mean"]
         if mean is None or not math.isfinite(mean):  # a result read from its file has None for both
             told = "undefined" if mean is None else mean
-            raise Undefined(f"{name} is {told}, and {key} needs a number.")
+            raise UndefinedScore(f"{name} is {told}, and {key} needs a number.")
         found.append(float(mean))
     return math.fsum(found) / len(found)

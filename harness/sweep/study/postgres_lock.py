@@ -20,7 +20,7 @@ _INHERITED: list[Any] = []
 """A parent's connections, kept so that nothing closes them, which would say goodbye in its name."""
 
 
-class ServerLock:
+class PostgresLock:
     """A session-level advisory lock of PostgreSQL, on a connection of its own that is kept open.
 
     The server takes it back when the connection ends; that of a machine which vanished ends within half a

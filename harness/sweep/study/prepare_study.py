@@ -12,44 +12,48 @@ from harness.sweep.space.swept_value import Point
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
+from harness.sweep.study.sweep_location import FINISHED, SweepLocation, sweep_state
 from harness.sweep.study.trial_queue import STOP
-from harness.sweep.sweep_location import FINISHED, Place, standing
-from harness.sweep.worker.worker_spec import Spec
 
 SPACE = "harness:space"
 QUEUED = "harness:queued"
 
 
-def prepare_study(spec: Spec) -> optuna.Study:
-    """Opens the sweep's study, and queues what is to be tried in order: all of a grid, `sweep.enqueue` first.
+def prepare_study(
+    location: SweepLocation, space: Space, objectives: Sequence[Objective], queued: Iterable[Point]
+) -> optuna.Study:
+    """Opens the sweep's study, or creates it, and queues the given points once.
+
+    Args:
+        queued: points to try first, in this order: every point of a grid, or those of `sweep.enqueue`.
 
     Raises:
         UserError: the storage cannot be used, or the study in it has another space or other objectives.
     """
-    storage = open_storage(spec.place.url, spec.root)
-    study = load_or_create(storage, spec.place.study, spec.objectives)
-    spec.root.mkdir(parents=True, exist_ok=True)  # not before: a refusal leaves nothing behind
-    with study_lock(spec.place.url, spec.root, spec.place.study)():
+    storage = open_storage(location.url, location.folder)
+    study = load_or_create(storage, location.study, objectives)
+    location.folder.mkdir(parents=True, exist_ok=True)  # not earlier: a refusal leaves no folder behind
+    with study_lock(location.url, location.folder, location.study)():
         known = study.user_attrs
         if SPACE in known:
-            require_same(spec.space, spec.place.study, known[SPACE])
+            require_same(space, location.study, known[SPACE])
         else:
-            study.set_user_attr(SPACE, spec.space.stored())
+            study.set_user_attr(SPACE, space.stored())
         if not known.get(QUEUED):
-            _queue(study, _points(spec))
+            _queue(study, queued)
         for key in (STOP, FINISHED):
             if known.get(key) is not None:
                 study.set_user_attr(key, None)
     return study
 
 
-def check_stored(place: Place, space: Space, objectives: Sequence[Objective], lease: float) -> None:
+def check_stored(place: SweepLocation, space: Space, objectives: Sequence[Objective], lease: float) -> None:
     """Whether a sweep that stands there could go on with this space.
 
     Raises:
         UserError: its space or its objectives differ.
     """
-    if standing(place, lease) != "begin":
+    if sweep_state(place, lease) != "begin":
         study = load_or_create(open_storage(place.url, place.folder), place.study, objectives)
         before = study.user_attrs.get(SPACE)
         if before is not None:
@@ -68,12 +72,6 @@ def require_same(space: Space, study: str, before: dict[str, object]) -> None:
             f"a sweep goes on with its own space, and that of {study} differs: {'; '.join(differing)}; "
             "take that back, or begin another with sweep.name=NAME."
         )
-
-
-def _points(spec: Spec) -> Iterable[Point]:
-    if spec.sampler is None:
-        return spec.space.grid()
-    return (spec.space.complete(dict(point), "sweep.enqueue") for point in spec.settings.enqueue)
 
 
 def _queue(study: optuna.Study, points: Iterable[Point]) -> None:

@@ -28,14 +28,14 @@ from harness.sweep.median import Median
 from harness.sweep.patient import Patient
 from harness.sweep.study.snapshot import Objective
 
-Kind = Literal["epochs", "folds"]
+StepAxis = Literal["epochs", "folds"]
 
 _KEY = "sweep.pruner"
 _OF_EVERY_EPOCH = ("train/loss", "time/epoch_seconds")
 
 
 def build_pruner(
-    node: Mapping[str, Any] | DictConfig | None, epochs: int | None, units: int, axis: Kind = "epochs"
+    node: Mapping[str, Any] | DictConfig | None, epochs: int | None, units: int, axis: StepAxis = "epochs"
 ) -> BasePruner | None:
     """The pruner of a sweep; None where there is none.
 
@@ -69,7 +69,7 @@ def build_pruner(
     return pruner
 
 
-def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: Kind = "epochs") -> None:
+def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: StepAxis = "epochs") -> None:
     """Whether a pruner can follow these objectives; for sweeps that have a pruner.
 
     Args:
@@ -96,7 +96,7 @@ def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: 
 class _Steps:
     """The steps of a trial: number of the last, what they are in words, and of which kind."""
 
-    def __init__(self, last: int | None, told: str, axis: Kind) -> None:
+    def __init__(self, last: int | None, told: str, axis: StepAxis) -> None:
         self.last = last
         self.told = told
         self.axis = axis
@@ -112,7 +112,7 @@ class _Steps:
         )
 
 
-def _last(epochs: int | None, units: int, axis: Kind) -> int | None:
+def _last(epochs: int | None, units: int, axis: StepAxis) -> int | None:
     if axis == "folds":
         if units < 2:
             raise UserError(
@@ -123,7 +123,7 @@ def _last(epochs: int | None, units: int, axis: Kind) -> int | None:
     return None if epochs is None else epochs + units - 1
 
 
-def _told(epochs: int | None, units: int, axis: Kind) -> str:
+def _told(epochs: int | None, units: int, axis: StepAxis) -> str:
     if axis == "folds":
         return f"{units} folds, counted from 0"
     return f"{epochs} epochs" + (f" and {units - 1} more folds" if units > 1 else "")

@@ -62,7 +62,7 @@ def build_sampler(node: Mapping[str, Any] | DictConfig | None, seed: int, number
     return sampler
 
 
-def takes_turns(sampler: BaseSampler) -> bool:
+def draws_depend_on_each_other(sampler: BaseSampler) -> bool:
     """Whether its draws hang on each other through the study, such as those of a Sobol sequence."""
     return isinstance(sampler, QMCSampler | NSGAIISampler | NSGAIIISampler)
 

@@ -31,12 +31,12 @@ def study_lock(url: str | None, folder: Path, study: str) -> Callable[[], Abstra
     if url is None:
         return _file_lock(folder / LOCK)
     # SQLAlchemy, which reads addresses, takes a while to import: a sweep without a database needs none of it.
-    from harness.sweep.study.postgres_lock import ServerLock
+    from harness.sweep.study.postgres_lock import PostgresLock
     from harness.sweep.study.storage_address import read_address
 
     address = read_address(url)
     if address.file is None:
-        return ServerLock(address, f"harness study {study}")
+        return PostgresLock(address, f"harness study {study}")
     return _file_lock(address.file.with_name(f"{address.file.name}-{quote(study, safe='')}.lock"))
 
 

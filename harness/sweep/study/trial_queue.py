@@ -34,7 +34,7 @@ MOST_DEATHS = 5
 _UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
 
 
-class Disowned(Exception):
+class LostOwnership(Exception):
     """The trial belongs to another worker by now: this one was thought dead."""
 
 
@@ -64,7 +64,7 @@ class Budget:
     until: float | None = None
 
 
-class Ledger:
+class TrialQueue:
     """One process's view of who runs what.
 
     Args:
@@ -94,7 +94,7 @@ class Ledger:
         None: nothing is left to begin, for now at least; a trial that runs elsewhere may come back.
         """
         with self._lock():
-            self._bury()
+            self._requeue_dead()
             if self.stopped() is not None:
                 return None
             waiting = self._trials(TrialState.WAITING)
@@ -215,10 +215,10 @@ class Ledger:
             self._require(claim)
             self._let_go(claim.trial_id)
 
-    def bury(self) -> list[int]:
+    def requeue_dead(self) -> list[int]:
         """Releases the trials of dead workers; their numbers."""
         with self._lock():
-            return self._bury()
+            return self._requeue_dead()
 
     def revoke(self, number: int, error: str) -> Identity | None:
         """Ends a running trial from outside, as failed; its owner, who can no longer tell of it."""
@@ -266,7 +266,7 @@ class Ledger:
         trial = self._storage.get_trial(claim.trial_id)
         owner = trial.system_attrs.get(OWNER) or {}
         if trial.state is not TrialState.RUNNING or owner.get("token") != self._token:
-            raise Disowned(f"trial {claim.number} was given to another worker.")
+            raise LostOwnership(f"trial {claim.number} was given to another worker.")
         return trial.system_attrs
 
     def _note(self, claim: Claim, facts: Mapping[str, Any]) -> None:
@@ -283,7 +283,7 @@ class Ledger:
         self._storage.set_trial_system_attr(trial_id, OWNER, {"name": owner.get("name", ""), "token": None})
         self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
-    def _bury(self) -> list[int]:
+    def _requeue_dead(self) -> list[int]:
         """Under the lock. A trial that killed one worker after the other is failed instead."""
         released = []
         for trial in self._trials(TrialState.RUNNING):

@@ -8,7 +8,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from harness.sweep.study.trial_queue import Ledger
+from harness.sweep.study.trial_queue import TrialQueue
 
 _LISTEN = 2.0
 """Seconds between two looks for the word to stop."""
@@ -28,7 +28,7 @@ class Heartbeat:
         launch: whose word to stop is meant for this worker.
     """
 
-    def __init__(self, ledger: Ledger, lease: float, launch: str) -> None:
+    def __init__(self, ledger: TrialQueue, lease: float, launch: str) -> None:
         self.facts: dict[str, Any] = {}
         self._ledger = ledger
         self._pause = min(lease / 4, _OFTEN)

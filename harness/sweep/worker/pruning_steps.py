@@ -20,17 +20,17 @@ from typing import Any
 from harness.core.errors import Pruned
 from harness.core.fold import Fold
 from harness.core.progress import Progress
-from harness.sweep.study.pruning import Kind
+from harness.sweep.study.pruning import StepAxis
 from harness.sweep.study.snapshot import Objective
 
 Report = Callable[[int, float], bool]
 """Takes (step, value); whether the trial is to be stopped."""
 
-Seen = Callable[[int, int, float | None], None]
+OnEpoch = Callable[[int, int, float | None], None]
 """Takes (epoch, epochs, score so far), at the end of each epoch."""
 
 
-class Axis:
+class PruningSteps:
     """Reports a trial's progress, and stops it where the pruner says so.
 
     Args:
@@ -48,10 +48,10 @@ class Axis:
         self,
         objectives: Sequence[Objective],
         *,
-        kind: Kind,
+        kind: StepAxis,
         units: tuple[int, int],
         report: Report,
-        seen: Seen,
+        seen: OnEpoch,
         reported: Mapping[int, float] | None = None,
         epochs: int | None = None,
     ) -> None:

@@ -10,14 +10,14 @@ from harness.prepare.experiment import Experiment
 from harness.sweep.study.constraints import read_constraints
 from harness.sweep.study.objectives import read_objectives
 from harness.sweep.study.snapshot import Objective
-from harness.sweep.sweep_settings import Settings
+from harness.sweep.study.sweep_settings import SweepSettings
 
 _ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
 """The scores that a run has whatever its evaluation."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreparedTrial:
     """What one point of the space came to just before its training.
 
     monitor  whose best epoch is kept
@@ -34,7 +34,7 @@ class Seen:
     scored: tuple[str, ...]
 
     @classmethod
-    def of(cls, experiment: Experiment, folds: int) -> Seen:
+    def of(cls, experiment: Experiment, folds: int) -> PreparedTrial:
         evaluator, budget = experiment.evaluator, experiment.trainer.budget
         further: tuple[str, ...] = getattr(evaluator, "further", ())
         validated = "valid" in dict(experiment.fold.parts())
@@ -45,7 +45,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Agreed:
+class SharedTraits:
     """What the trials have in common.
 
     objectives  what is improved
@@ -60,7 +60,9 @@ class Agreed:
     names: tuple[str, ...]
 
 
-def agree(settings: Settings, told: Sequence[str], seen: Sequence[Seen]) -> Agreed:
+def shared_traits(
+    settings: SweepSettings, told: Sequence[str], seen: Sequence[PreparedTrial]
+) -> SharedTraits:
     """What the points that were prepared have in common.
 
     Args:
@@ -77,7 +79,7 @@ def agree(settings: Settings, told: Sequence[str], seen: Sequence[Seen]) -> Agre
     for constraint in read_constraints(settings.constraints):
         _require_score(constraint.name, "sweep.constraints", told, seen)
     epochs = [found.epochs for found in seen if found.epochs is not None]
-    return Agreed(
+    return SharedTraits(
         objectives=objectives,
         epochs=max(epochs) if len(epochs) == len(seen) else None,
         folds=max(found.folds for found in seen),
@@ -85,7 +87,7 @@ def agree(settings: Settings, told: Sequence[str], seen: Sequence[Seen]) -> Agre
     )
 
 
-def _require_one_monitor(told: Sequence[str], seen: Sequence[Seen]) -> None:
+def _require_one_monitor(told: Sequence[str], seen: Sequence[PreparedTrial]) -> None:
     for words, found in zip(told, seen, strict=True):
         if found.monitor != seen[0].monitor:
             raise UserError(
@@ -94,7 +96,7 @@ def _require_one_monitor(told: Sequence[str], seen: Sequence[Seen]) -> None:
             )
 
 
-def _shared(seen: Sequence[Seen]) -> str:
+def _shared(seen: Sequence[PreparedTrial]) -> str:
     """The remedy where trials keep the best epochs of different scores."""
     shared = [
         name
@@ -106,7 +108,7 @@ def _shared(seen: Sequence[Seen]) -> str:
     return f"name one that all give: sweep.objectives={' or '.join(shared)}."
 
 
-def _require_score(name: str, key: str, told: Sequence[str], seen: Sequence[Seen]) -> None:
+def _require_score(name: str, key: str, told: Sequence[str], seen: Sequence[PreparedTrial]) -> None:
     """Whether every trial gives a score."""
     lacking = [(words, found) for words, found in zip(told, seen, strict=True) if name not in found.scored]
     if not lacking:

@@ -25,7 +25,7 @@ _VALUE = re.compile(r"(seed|name|\w+(\.\w+)+)=")
 
 
 @dataclass(frozen=True)
-class Composer:
+class TrialComposer:
     """Where configuration lies: (provider, path) pairs as Hydra's search path holds them. It can be pickled.
 
     Composing takes Hydra a tenth of a second. The trials of a sweep differ mostly in values, which Hydra sets
@@ -35,7 +35,7 @@ class Composer:
     places: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, loader: ConfigLoader) -> Composer:
+    def of(cls, loader: ConfigLoader) -> TrialComposer:
         path = loader.get_search_path().get_path()
         return cls(tuple((str(entry.provider), str(entry.path)) for entry in path))
 
@@ -72,7 +72,7 @@ def _chooses(word: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _automatic(composer: Composer, words: tuple[str, ...]) -> tuple[str, ...]:
+def _automatic(composer: TrialComposer, words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(automatic(list(words), composer))
 
 

@@ -22,8 +22,8 @@ from harness.runtime.distributed import rank, share
 from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
 from harness.stages.deferred_test import examine
-from harness.sweep.worker.pruning_steps import Axis
-from harness.sweep.worker.worker_spec import Spec
+from harness.sweep.worker.pruning_steps import PruningSteps
+from harness.sweep.worker.sweep_spec import SweepSpec
 
 
 class TimedOut(Exception):
@@ -31,7 +31,7 @@ class TimedOut(Exception):
 
 
 @dataclass(frozen=True)
-class Order:
+class TrialAssignment:
     """A trial as all processes that train it together must know it.
 
     words     the whole command line of its runs, without their seeds
@@ -48,10 +48,10 @@ class Order:
 
 
 Report = Callable[[int, float], bool]
-Seen = Callable[[int, int, float | None], None]
+OnEpoch = Callable[[int, int, float | None], None]
 
 
-def perform(spec: Spec, order: Order, report: Report, seen: Seen) -> list[Result]:
+def run_trial(spec: SweepSpec, order: TrialAssignment, report: Report, seen: OnEpoch) -> list[Result]:
     """Runs the trial, once per repeat; a run that an earlier attempt finished is not done again.
 
     Args:
@@ -63,7 +63,7 @@ def perform(spec: Spec, order: Order, report: Report, seen: Seen) -> list[Result
         TimedOut: it took longer than `sweep.timeout`.
         Exception: what befell the run.
     """
-    axis = Axis(
+    axis = PruningSteps(
         spec.objectives,
         kind=spec.settings.axis,
         units=(spec.folds, spec.settings.repeat),
@@ -80,7 +80,7 @@ def perform(spec: Spec, order: Order, report: Report, seen: Seen) -> list[Result
     return results
 
 
-def test(spec: Spec, order: Order) -> None:
+def test(spec: SweepSpec, order: TrialAssignment) -> None:
     """Scores the test rows of a trial that withheld them.
 
     Raises:
@@ -93,7 +93,9 @@ def test(spec: Spec, order: Order) -> None:
             examine(cfg, root, _typed(spec, cfg, words), trial)
 
 
-def _setting(spec: Spec, order: Order, index: int) -> tuple[list[str], DictConfig, Path, Trial]:
+def _setting(
+    spec: SweepSpec, order: TrialAssignment, index: int
+) -> tuple[list[str], DictConfig, Path, Trial]:
     """Words, configuration, folder and place in the sweep of the trial's run number `index`."""
     root, words, parent = spec.root / order.folder, [*order.words], ".."
     cfg = spec.composer.task(words)
@@ -110,12 +112,14 @@ def _setting(spec: Spec, order: Order, index: int) -> tuple[list[str], DictConfi
     return words, cfg, root, Trial(order.number, parent, tags, tests)
 
 
-def _typed(spec: Spec, cfg: DictConfig, words: list[str]) -> str:
+def _typed(spec: SweepSpec, cfg: DictConfig, words: list[str]) -> str:
     secrets = Secrets(cfg, words)
     return command([*spec.options, *(secrets.text(word) for word in words)])
 
 
-def _run(spec: Spec, order: Order, index: int, axis: Axis, deadline: _Deadline) -> Result:
+def _run(
+    spec: SweepSpec, order: TrialAssignment, index: int, axis: PruningSteps, deadline: _Deadline
+) -> Result:
     words, cfg, root, trial = _setting(spec, order, index)
     earlier = _earlier(root)
     if earlier is not None and earlier.status == "finished":

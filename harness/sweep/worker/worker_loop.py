@@ -24,23 +24,23 @@ from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop
 from harness.sweep.launch.child_process import spawn
 from harness.sweep.study.constraints import read_constraints, violations
-from harness.sweep.study.database_retry import patiently
-from harness.sweep.study.objectives import Undefined, values
+from harness.sweep.study.database_retry import retry_database
+from harness.sweep.study.objectives import UndefinedScore, values
 from harness.sweep.study.pruning import build_pruner
-from harness.sweep.study.sampling import build_sampler, takes_turns
+from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_other
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
-from harness.sweep.study.trial_queue import MOST_DEATHS, Claim, Disowned, Ledger
+from harness.sweep.study.trial_queue import MOST_DEATHS, Claim, LostOwnership, TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
-from harness.sweep.worker.trial_run import Order, TimedOut, perform, test
-from harness.sweep.worker.worker_spec import Spec
+from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.sweep.worker.trial_run import TimedOut, TrialAssignment, run_trial, test
 
-_ALIKE = (Pruned, Diverged, TimedOut, UserError, Undefined)
+_ALIKE = (Pruned, Diverged, TimedOut, UserError, UndefinedScore)
 """What befalls all processes of torchrun at the same step."""
 
 
 @dataclass(frozen=True)
-class Left:
+class WorkerOutcome:
     """How a worker ended.
 
     reason  "done": nothing is left to begin; "failures": too many in a row; "recycle": its process is to be
@@ -65,12 +65,12 @@ class Worker:
         job: which job of its launch it is; None: the launcher tells.
     """
 
-    def __init__(self, spec: Spec, limit: int | None = None, job: int | None = None) -> None:
+    def __init__(self, spec: SweepSpec, limit: int | None = None, job: int | None = None) -> None:
         self.spec = spec
         self.limit = limit
         self.job = job
 
-    def __call__(self, cfg: DictConfig | None = None) -> Left:
+    def __call__(self, cfg: DictConfig | None = None) -> WorkerOutcome:
         """Works; the configuration of the job itself is of no account."""
         spec = self.spec
         if spec.here.is_dir():
@@ -90,7 +90,7 @@ def _hear_the_time_limit() -> None:
         signal.signal(signal.SIGUSR2, lambda number, frame: signal.raise_signal(signal.SIGTERM))
 
 
-def _in_children(spec: Spec, limit: int, job: int) -> Left:
+def _in_children(spec: SweepSpec, limit: int, job: int) -> WorkerOutcome:
     """Has the trials done by children, each for `limit` of them; a child that dies is replaced."""
     done, deaths = 0, 0
     log = spec.root / "workers" / str(job) / "child.log"
@@ -103,46 +103,46 @@ def _in_children(spec: Spec, limit: int, job: int) -> Left:
                 child.terminate()
                 child.wait(60)
                 heart.facts = {"reason": "stopped"}
-                return Left("stopped", done, stop.signum)
-            left = outcome.value if isinstance(outcome.value, Left) else None
+                return WorkerOutcome("stopped", done, stop.signum)
+            left = outcome.value if isinstance(outcome.value, WorkerOutcome) else None
             deaths = 0 if left else deaths + 1
             if left is not None:
                 done += left.trials
             elif deaths >= MOST_DEATHS * spec.settings.failures:  # what so many failed trials take
-                left = Left("failures", error=str(outcome.error))
+                left = WorkerOutcome("failures", error=str(outcome.error))
             if left is not None and left.reason != "recycle":
                 heart.facts = {"reason": left.reason, "error": left.error}
                 return replace(left, trials=done)
 
 
-def _ledger(spec: Spec, job: int, below: str = "") -> Ledger:
+def _ledger(spec: SweepSpec, job: int, below: str = "") -> TrialQueue:
     """The study's ledger, for this process; `below` tells a worker's child from the worker."""
     study = load_or_create(open_storage(spec.place.url, spec.root), spec.place.study, spec.objectives)
     lock = study_lock(spec.place.url, spec.root, spec.place.study)
     name = f"{socket.gethostname()}-{job}"
-    return Ledger(study, lock, name, spec.settings.lease, f"{spec.launch}-{job}{below}")
+    return TrialQueue(study, lock, name, spec.settings.lease, f"{spec.launch}-{job}{below}")
 
 
-def follow(spec: Spec) -> None:
+def follow(spec: SweepSpec) -> None:
     """Trains, and at the end tests, along with rank 0, which alone owns the study, until that one closes."""
     while (order := _told_by_rank_0()) is not None:
         with suppress(*_ALIKE):  # rank 0 writes it down
             if order.test:
                 test(spec, order)
             else:
-                perform(spec, order, report=lambda step, value: False, seen=lambda *epoch: None)
+                run_trial(spec, order, report=lambda step, value: False, seen=lambda *epoch: None)
 
 
-def _told_by_rank_0() -> Order | None:
+def _told_by_rank_0() -> TrialAssignment | None:
     told: Any = share(None)
-    order: Order | None = told
+    order: TrialAssignment | None = told
     return order
 
 
 class _Shift:
     """One process's work: a claim after the other."""
 
-    def __init__(self, spec: Spec, job: int, limit: int | None) -> None:
+    def __init__(self, spec: SweepSpec, job: int, limit: int | None) -> None:
         self.spec = spec
         self.limit = limit
         self.ledger = _ledger(spec, job, "" if limit is None else "-child")
@@ -153,10 +153,10 @@ class _Shift:
         self.in_a_row = 0
         self.error: str | None = None
 
-    def work(self) -> Left:
+    def work(self) -> WorkerOutcome:
         done = 0
         with Stop() as stop, Heartbeat(self.ledger, self.spec.settings.lease, self.spec.launch) as heart:
-            left = Left("done")
+            left = WorkerOutcome("done")
             try:
                 while claim := self._next():
                     heart.facts = {"trial": claim.number}
@@ -167,21 +167,21 @@ class _Shift:
                         told = (
                             f"{self.in_a_row} trials in a row failed (sweep.failures); the last: {self.error}"
                         )
-                        left = Left("failures", error=told)
+                        left = WorkerOutcome("failures", error=told)
                         break
                     if self.limit is not None and done >= self.limit:
-                        left = Left("recycle")
+                        left = WorkerOutcome("recycle")
                         break
             except Interrupted as error:
-                left = Left("stopped", signum=stop.signum or error.signum)
+                left = WorkerOutcome("stopped", signum=stop.signum or error.signum)
             left = replace(left, trials=done, error=left.error or self.error)
             heart.facts = {"reason": left.reason, "error": left.error}
         return left
 
     def _next(self) -> Claim | None:
-        if patiently(lambda: self.ledger.stopped(self.spec.launch)) is not None:
+        if retry_database(lambda: self.ledger.stopped(self.spec.launch)) is not None:
             return None  # a job that waited in a queue until after the word to stop
-        return patiently(lambda: self.ledger.claim(self.spec.budget))
+        return retry_database(lambda: self.ledger.claim(self.spec.budget))
 
     def _go(self, claim: Claim, heart: Heartbeat) -> None:
         """Runs a claimed trial and tells what came of it."""
@@ -192,7 +192,7 @@ class _Shift:
         except Pruned as pruned:
             self.in_a_row = 0
             self.ledger.prune(claim, {"pruned": str(pruned)})
-        except Disowned:
+        except LostOwnership:
             return
         except (Interrupted, KeyboardInterrupt):
             self.ledger.release(claim)
@@ -212,33 +212,33 @@ class _Shift:
         share(order)
 
         def report(step: int, value: float) -> bool:
-            return patiently(lambda: self.ledger.report(claim, step, value))
+            return retry_database(lambda: self.ledger.report(claim, step, value))
 
         def seen(epoch: int, epochs: int, value: float | None) -> None:
             if claim.again and value is None and "epoch" not in heart.facts:
-                patiently(lambda: self.ledger.advance(claim))
+                retry_database(lambda: self.ledger.advance(claim))
             heart.facts = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
 
-        results = perform(self.spec, order, report, seen)
+        results = run_trial(self.spec, order, report, seen)
         found = values(self.spec.objectives, results)
         scores = _means(results)
         held = violations(self.constraints, results)
         facts = {"scores": scores, "seconds": sum(result.seconds for result in results)}
-        patiently(lambda: self.ledger.complete(claim, found, facts, held))
+        retry_database(lambda: self.ledger.complete(claim, found, facts, held))
 
-    def _order(self, claim: Claim) -> Order:
+    def _order(self, claim: Claim) -> TrialAssignment:
         """The trial's point, asked of the sampler unless it is known, as words."""
         spec = self.spec
         self.study._thread_local.cached_all_trials = None
         self.study.pruner = self.pruner or optuna.pruners.NopPruner()
         self.study.sampler = build_sampler(spec.sampler, spec.settings.seed, claim.number)
         trial = optuna.trial.Trial(self.study, claim.trial_id)
-        with self.ledger.turn() if takes_turns(self.study.sampler) else nullcontext():
+        with self.ledger.turn() if draws_depend_on_each_other(self.study.sampler) else nullcontext():
             point = spec.space.suggest(trial)
         words = spec.composer.whole([*spec.space.fixed, *spec.space.words(point)])
         known = self.study._storage.get_trial(claim.trial_id)
         folder = self._folder(claim, known.user_attrs.get("folder", str(claim.number)))
-        return Order(claim.number, tuple(words), folder, dict(known.intermediate_values))
+        return TrialAssignment(claim.number, tuple(words), folder, dict(known.intermediate_values))
 
     def _folder(self, claim: Claim, folder: str) -> str:
         """The trial's folder; another one where a worker that was thought dead still writes to it."""
@@ -270,10 +270,10 @@ def _means(results: list[Result]) -> dict[str, float]:
 
 def _told(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    known = isinstance(error, UserError | Diverged | TimedOut | Undefined)
+    known = isinstance(error, UserError | Diverged | TimedOut | UndefinedScore)
     return text if known else f"{type(error).__name__}: {text}"
 
 
 def _may_pass(error: Exception) -> bool:
     """Whether another try from the checkpoint could end otherwise."""
-    return not isinstance(error, UserError | Diverged | TimedOut | Undefined)
+    return not isinstance(error, UserError | Diverged | TimedOut | UndefinedScore)

@@ -14,8 +14,8 @@ import pytest
 from harness.runs.run_result import summarise
 from harness.sweep.display.live_table import Live
 from harness.sweep.display.progress_board import Board, state
+from harness.sweep.report.sweep_result import sum_up
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
-from harness.sweep.sweep_result import sum_up
 
 BEGUN = datetime(2026, 1, 2, 3, 4, 5)
 ACCURACY = Objective("valid/accuracy", "maximize")

@@ -12,17 +12,17 @@ from hydra.types import RunMode
 from harness.config.compose import CONF, register_resolvers
 from harness.core.errors import UserError
 from harness.data.cache.command_scope import command
-from harness.sweep.preflight.preflight import Rehearsed, covering, probes, rehearse
+from harness.sweep.preflight.preflight import Preflight, covering, probes, run_preflight
 from harness.sweep.space.interval import Interval
 from harness.sweep.space.listed_values import Choices
 from harness.sweep.space.read_space import read_space
 from harness.sweep.space.search_space import Space
 from harness.sweep.study.snapshot import Objective
-from harness.sweep.sweep_settings import Settings, read_settings
-from harness.sweep.worker.trial_config import Composer
+from harness.sweep.study.sweep_settings import SweepSettings, read_settings
+from harness.sweep.worker.trial_config import TrialComposer
 
 IRIS = ("data/extract=iris", "model=mlp", "model.widths=[8]", "trainer.epochs=2")
-Opened = tuple[Space, Composer, Settings]
+Opened = tuple[Space, TrialComposer, SweepSettings]
 
 
 @pytest.fixture
@@ -34,23 +34,23 @@ def opened(here: Path) -> Iterator[Callable[..., Opened]]:
         loader = GlobalHydra.instance().config_loader()
         cfg = loader.load_configuration("config", list(words), run_mode=RunMode.MULTIRUN)
         settings = read_settings(cfg.sweep)
-        return read_space(words, settings.space, loader), Composer.of(loader), settings
+        return read_space(words, settings.space, loader), TrialComposer.of(loader), settings
 
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
         yield opening
 
 
 @pytest.fixture
-def rehearsed(opened: Callable[..., Opened]) -> Callable[..., Rehearsed]:
-    def answer(*words: str) -> Rehearsed:
+def rehearsed(opened: Callable[..., Opened]) -> Callable[..., Preflight]:
+    def answer(*words: str) -> Preflight:
         with command(many=True):
-            return rehearse(*opened(*words), say=lambda text: None)
+            return run_preflight(*opened(*words), say=lambda text: None)
 
     return answer
 
 
 @pytest.fixture
-def refused(rehearsed: Callable[..., Rehearsed]) -> Callable[..., str]:
+def refused(rehearsed: Callable[..., Preflight]) -> Callable[..., str]:
     def sentence(*words: str) -> str:
         with pytest.raises(UserError) as caught:
             rehearsed(*words)
@@ -60,7 +60,7 @@ def refused(rehearsed: Callable[..., Rehearsed]) -> Callable[..., str]:
 
 
 def test_a_grid_is_composed_whole_and_nothing_is_written(
-    rehearsed: Callable[..., Rehearsed], here: Path
+    rehearsed: Callable[..., Preflight], here: Path
 ) -> None:
     before = HydraConfig.instance().cfg
     found = rehearsed(*IRIS, "seed=1,2,3", "split.seed=4,5")
@@ -76,12 +76,12 @@ def test_a_grid_is_composed_whole_and_nothing_is_written(
 def test_what_is_going_to_be_tried_is_told(opened: Callable[..., Opened]) -> None:
     told: list[str] = []
     with command(many=True):
-        rehearse(*opened(*IRIS, "seed=1,2"), say=told.append)
-        rehearse(*opened(*IRIS), say=told.append)
+        run_preflight(*opened(*IRIS, "seed=1,2"), say=told.append)
+        run_preflight(*opened(*IRIS), say=told.append)
     assert told == ["trying 2 points of the space, 2 of them up to the first step"]
 
 
-def test_folds_are_counted(rehearsed: Callable[..., Rehearsed]) -> None:
+def test_folds_are_counted(rehearsed: Callable[..., Preflight]) -> None:
     found = rehearsed(*IRIS[:3], "split=stratified_kfold,ratio", "trainer.epochs=3,4")
     assert (found.epochs, found.folds) == (4, 5)
 
@@ -165,7 +165,7 @@ def test_sampler_and_pruner_are_checked_like_any_part(refused: Callable[..., str
 
 
 def test_what_a_representation_is_scored_by_in_the_end_may_be_improved(
-    rehearsed: Callable[..., Rehearsed],
+    rehearsed: Callable[..., Preflight],
 ) -> None:
     found = rehearsed(
         *IRIS,

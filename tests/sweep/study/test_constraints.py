@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from harness.core.errors import UserError
 from harness.runs.run_result import Result, summarise
 from harness.sweep.study.constraints import Constraint, read_constraints, violations
-from harness.sweep.study.objectives import Undefined
+from harness.sweep.study.objectives import UndefinedScore
 
 
 def refusal(*texts: str) -> str:
@@ -101,7 +101,7 @@ def test_a_score_that_is_missing_or_undefined_is_told() -> None:
     ):
         violations(constraints, [Result(status="finished")])
     undefined = Result(status="finished", scores={"valid/loss": summarise([math.nan])})
-    with pytest.raises(Undefined, match=r"^valid/loss is nan, and sweep\.constraints needs a number\.$"):
+    with pytest.raises(UndefinedScore, match=r"^valid/loss is nan, and sweep\.constraints needs a number\.$"):
         violations(constraints, [undefined])
 
 

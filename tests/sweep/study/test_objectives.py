@@ -6,7 +6,7 @@ import pytest
 
 from harness.core.errors import UserError
 from harness.runs.run_result import Result, summarise
-from harness.sweep.study.objectives import Undefined, read_objectives, values
+from harness.sweep.study.objectives import UndefinedScore, read_objectives, values
 from harness.sweep.study.snapshot import Objective
 
 
@@ -90,5 +90,7 @@ def test_a_missing_score_is_told_with_the_near_ones_and_none_of_the_test_part() 
 )
 def test_a_score_that_is_no_number_is_undefined(score: float | None, told: str) -> None:
     scored = Result(status="finished", scores={"valid/loss": {"mean": score, "folds": [score]}})
-    with pytest.raises(Undefined, match=rf"^valid/loss is {told}, and sweep\.objectives needs a number\.$"):
+    with pytest.raises(
+        UndefinedScore, match=rf"^valid/loss is {told}, and sweep\.objectives needs a number\.$"
+    ):
         values(read_objectives("valid/loss", "valid/loss"), [scored])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import UserError
-from harness.sweep.study.postgres_lock import ServerLock, key_of
+from harness.sweep.study.postgres_lock import PostgresLock, key_of
 from harness.sweep.study.study_lock import study_lock
 
 
@@ -20,9 +20,9 @@ def test_a_name_is_the_same_number_everywhere() -> None:
 
 
 @pytest.fixture
-def server_lock(postgres: Any, tmp_path: Path) -> ServerLock:
+def server_lock(postgres: Any, tmp_path: Path) -> PostgresLock:
     lock = study_lock(postgres.url, tmp_path, "a-1")
-    assert isinstance(lock, ServerLock)
+    assert isinstance(lock, PostgresLock)
     return lock
 
 
@@ -34,7 +34,7 @@ def end_sessions(postgres: Any) -> None:
     )
 
 
-def test_a_connection_lost_between_two_uses_is_opened_again(postgres: Any, server_lock: ServerLock) -> None:
+def test_a_connection_lost_between_two_uses_is_opened_again(postgres: Any, server_lock: PostgresLock) -> None:
     with server_lock():
         pass
     end_sessions(postgres)
@@ -43,7 +43,7 @@ def test_a_connection_lost_between_two_uses_is_opened_again(postgres: Any, serve
 
 
 def test_a_connection_lost_while_it_holds_the_lock_is_told(
-    postgres: Any, server_lock: ServerLock, caplog: pytest.LogCaptureFixture
+    postgres: Any, server_lock: PostgresLock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), server_lock():
         end_sessions(postgres)
@@ -52,7 +52,7 @@ def test_a_connection_lost_while_it_holds_the_lock_is_told(
         pass
 
 
-def test_the_connection_is_kept_for_the_next_use(server_lock: ServerLock) -> None:
+def test_the_connection_is_kept_for_the_next_use(server_lock: PostgresLock) -> None:
     pids = []
     for _ in range(2):
         with server_lock():
@@ -60,7 +60,7 @@ def test_the_connection_is_kept_for_the_next_use(server_lock: ServerLock) -> Non
     assert pids[0] == pids[1]
 
 
-def test_a_pool_that_mixes_sessions_is_refused(server_lock: ServerLock) -> None:
+def test_a_pool_that_mixes_sessions_is_refused(server_lock: PostgresLock) -> None:
     with (
         pytest.raises(UserError, match="does not keep a session's locks; name the server itself"),
         server_lock(),

@@ -18,8 +18,8 @@ from harness.core.progress import Progress
 from harness.sweep.median import Median
 from harness.sweep.patient import Patient
 from harness.sweep.study.objectives import read_objectives
-from harness.sweep.study.pruning import Kind, build_pruner, check_prunable
-from harness.sweep.worker.pruning_steps import Axis
+from harness.sweep.study.pruning import StepAxis, build_pruner, check_prunable
+from harness.sweep.worker.pruning_steps import PruningSteps
 
 NAME = "valid/accuracy"
 ROWS = np.arange(3)
@@ -33,14 +33,14 @@ def node(name: str, **settings: Any) -> DictConfig:
     return merged
 
 
-def refusal(given: Any, epochs: int | None, units: int, axis: Kind = "epochs") -> str:
+def refusal(given: Any, epochs: int | None, units: int, axis: StepAxis = "epochs") -> str:
     with pytest.raises(UserError) as caught:
         build_pruner(given, epochs, units, axis)
     return str(caught.value)
 
 
 def follow(
-    study: optuna.Study, curve: Sequence[float], folds: Sequence[float] = (), kind: Kind = "epochs"
+    study: optuna.Study, curve: Sequence[float], folds: Sequence[float] = (), kind: StepAxis = "epochs"
 ) -> int:
     """Takes a trial along the axis: `curve` in its first fold, then further folds. Its last step."""
     trial = study.ask()
@@ -49,7 +49,7 @@ def follow(
         trial.report(value, step)
         return trial.should_prune()
 
-    axis = Axis(
+    axis = PruningSteps(
         read_objectives(NAME, NAME),
         kind=kind,
         units=(1 + len(folds), 1),
@@ -71,7 +71,7 @@ def follow(
 
 
 def studied(
-    given: DictConfig, epochs: int, units: int = 1, axis: Kind = "epochs", name: str = "s"
+    given: DictConfig, epochs: int, units: int = 1, axis: StepAxis = "epochs", name: str = "s"
 ) -> optuna.Study:
     pruner = build_pruner(given, epochs, units, axis)
     return optuna.create_study(study_name=name, direction="maximize", pruner=pruner)

@@ -11,7 +11,7 @@ from harness.core.errors import Pruned
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.sweep.study.objectives import read_objectives
-from harness.sweep.worker.pruning_steps import Axis
+from harness.sweep.worker.pruning_steps import PruningSteps
 
 NAME = "valid/accuracy"
 
@@ -35,7 +35,7 @@ class Watched:
         self.reported: dict[int, float] = {}
         self.seen: list[tuple[int, int, float | None]] = []
         self.stop_at = stop_at
-        self.axis = Axis(
+        self.axis = PruningSteps(
             read_objectives(objectives, NAME),
             **{"kind": "epochs", **given},
             units=(folds, repeats),

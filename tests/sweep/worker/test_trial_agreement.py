@@ -9,18 +9,18 @@ from omegaconf import OmegaConf
 from harness.config.compose import compose_words
 from harness.core.errors import UserError
 from harness.sweep.study.snapshot import Objective
-from harness.sweep.sweep_settings import Settings, read_settings
-from harness.sweep.worker.trial_agreement import Seen, agree
+from harness.sweep.study.sweep_settings import SweepSettings, read_settings
+from harness.sweep.worker.trial_agreement import PreparedTrial, shared_traits
 
 ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
-CLASSES = Seen(
+CLASSES = PreparedTrial(
     monitor="valid/accuracy",
     epochs=20,
     folds=1,
     judged=("valid/loss", "valid/accuracy", "train/loss"),
     scored=("valid/loss", "valid/accuracy", *ALWAYS),
 )
-PAIRS = Seen(
+PAIRS = PreparedTrial(
     monitor="valid/knn_accuracy",
     epochs=60,
     folds=5,
@@ -31,33 +31,33 @@ TOLD = ["trainer=supervised", "trainer=contrastive"]
 
 
 @pytest.fixture(scope="module")
-def defaults() -> Settings:
+def defaults() -> SweepSettings:
     return read_settings(OmegaConf.create(OmegaConf.to_container(compose_words([]).sweep)))
 
 
-def test_the_monitor_is_improved_unless_something_else_is_named(defaults: Settings) -> None:
-    agreed = agree(defaults, ["seed=1"], [CLASSES])
+def test_the_monitor_is_improved_unless_something_else_is_named(defaults: SweepSettings) -> None:
+    agreed = shared_traits(defaults, ["seed=1"], [CLASSES])
     assert agreed.objectives == (Objective("valid/accuracy", "maximize"),)
     assert (agreed.epochs, agreed.folds, agreed.names) == (20, 1, CLASSES.judged)
     named = replace(defaults, objectives={"valid/loss": "minimize", "model/parameters": "minimize"})
-    assert agree(named, ["seed=1"], [CLASSES]).objectives == (
+    assert shared_traits(named, ["seed=1"], [CLASSES]).objectives == (
         Objective("valid/loss", "minimize"),
         Objective("model/parameters", "minimize"),
     )
 
 
-def test_trials_have_the_most_epochs_and_folds_and_the_names_of_all(defaults: Settings) -> None:
-    agreed = agree(replace(defaults, objectives="train/loss"), TOLD, [CLASSES, PAIRS])
+def test_trials_have_the_most_epochs_and_folds_and_the_names_of_all(defaults: SweepSettings) -> None:
+    agreed = shared_traits(replace(defaults, objectives="train/loss"), TOLD, [CLASSES, PAIRS])
     assert (agreed.epochs, agreed.folds, agreed.names) == (60, 5, ("train/loss",))
 
 
-def test_where_one_training_ends_by_the_clock_nobody_knows_the_epochs(defaults: Settings) -> None:
-    assert agree(defaults, ["a", "b"], [CLASSES, replace(CLASSES, epochs=None)]).epochs is None
+def test_where_one_training_ends_by_the_clock_nobody_knows_the_epochs(defaults: SweepSettings) -> None:
+    assert shared_traits(defaults, ["a", "b"], [CLASSES, replace(CLASSES, epochs=None)]).epochs is None
 
 
-def test_two_monitors_cannot_be_compared(defaults: Settings) -> None:
+def test_two_monitors_cannot_be_compared(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
-        agree(defaults, TOLD, [CLASSES, PAIRS])
+        shared_traits(defaults, TOLD, [CLASSES, PAIRS])
     assert str(caught.value) == (
         "trials are compared by one score, and trainer.monitor is valid/accuracy with trainer=supervised, "
         "but valid/knn_accuracy with trainer=contrastive; they share no score of validation rows: "
@@ -65,41 +65,41 @@ def test_two_monitors_cannot_be_compared(defaults: Settings) -> None:
     )
     lossy = replace(CLASSES, monitor="valid/loss")
     with pytest.raises(UserError, match=r"; name one that all give: .*=valid/loss or valid/accuracy\.$"):
-        agree(defaults, TOLD, [CLASSES, lossy])
+        shared_traits(defaults, TOLD, [CLASSES, lossy])
 
 
-def test_a_score_that_no_trial_gives_comes_with_the_near_ones(defaults: Settings) -> None:
+def test_a_score_that_no_trial_gives_comes_with_the_near_ones(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
-        agree(replace(defaults, objectives="valid/acuracy"), TOLD[:1], [CLASSES])
+        shared_traits(replace(defaults, objectives="valid/acuracy"), TOLD[:1], [CLASSES])
     assert str(caught.value) == (
         "sweep.objectives names valid/acuracy, which no trial gives; did you mean valid/accuracy?"
     )
 
 
-def test_a_score_that_some_trials_lack_comes_with_their_words(defaults: Settings) -> None:
+def test_a_score_that_some_trials_lack_comes_with_their_words(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
-        agree(replace(defaults, objectives="valid/linear_accuracy"), TOLD, [CLASSES, PAIRS])
+        shared_traits(replace(defaults, objectives="valid/linear_accuracy"), TOLD, [CLASSES, PAIRS])
     assert str(caught.value) == (
         "sweep.objectives names valid/linear_accuracy, which a trial with trainer=supervised does not give; "
         "did you mean valid/accuracy?"
     )
     limited: Any = replace(defaults, objectives="train/loss", constraints=["valid/accuracy >= 0.9"])
     with pytest.raises(UserError, match=r"^sweep\.constraints names valid/accuracy, which a trial with tr"):
-        agree(limited, TOLD, [CLASSES, PAIRS])
+        shared_traits(limited, TOLD, [CLASSES, PAIRS])
 
 
-def test_without_validation_rows_there_is_nothing_to_improve(defaults: Settings) -> None:
+def test_without_validation_rows_there_is_nothing_to_improve(defaults: SweepSettings) -> None:
     blind = replace(CLASSES, judged=("train/loss",), scored=ALWAYS)
     with pytest.raises(UserError) as caught:
-        agree(defaults, ["seed=1"], [blind])
+        shared_traits(defaults, ["seed=1"], [blind])
     assert str(caught.value) == (
         "sweep.objectives names valid/accuracy, which no trial gives: its split has no validation rows; "
         "use split.valid=0.15."
     )
 
 
-def test_test_rows_are_left_alone(defaults: Settings) -> None:
+def test_test_rows_are_left_alone(defaults: SweepSettings) -> None:
     for given in ({"objectives": "test/accuracy"}, {"constraints": ["test/loss < 1"]}):
         settings: Any = replace(defaults, **given)  # type: ignore[arg-type]
         with pytest.raises(UserError, match=r" must leave the test part alone, so that no choice rests "):
-            agree(settings, ["seed=1"], [CLASSES])
+            shared_traits(settings, ["seed=1"], [CLASSES])

@@ -9,9 +9,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from harness.config.compose import CONF, compose
-from harness.sweep.worker.trial_config import Composer
+from harness.sweep.worker.trial_config import TrialComposer
 
-COMPOSER = Composer((("main", f"file://{CONF}"), ("hydra", "pkg://hydra.conf"), ("schema", "structured://")))
+COMPOSER = TrialComposer(
+    (("main", f"file://{CONF}"), ("hydra", "pkg://hydra.conf"), ("schema", "structured://"))
+)
 
 
 @pytest.fixture(autouse=True)

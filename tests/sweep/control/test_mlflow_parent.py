@@ -10,9 +10,9 @@ import pytest
 
 from harness.runs.journal import read
 from harness.runs.run_result import summarise
-from harness.sweep.mlflow_parent import Parent
+from harness.sweep.control.mlflow_parent import MlflowParentRun
+from harness.sweep.report.sweep_result import sum_up
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
-from harness.sweep.sweep_result import sum_up
 from harness.tracking.none import Untracked
 
 BEGUN = datetime(2026, 1, 2)
@@ -44,8 +44,8 @@ def study(*rows: Row, objectives: tuple[Objective, ...] = (ACCURACY,)) -> Snapsh
     return Snapshot(objectives, rows, 4)
 
 
-def opened(folder: Path, settings: dict[str, Any] = SETTINGS) -> Parent:
-    parent = Parent(folder, "lr-1", Followed())
+def opened(folder: Path, settings: dict[str, Any] = SETTINGS) -> MlflowParentRun:
+    parent = MlflowParentRun(folder, "lr-1", Followed())
     parent.start(SPACE, settings, {"command": "python -m harness -m"})
     return parent
 
@@ -189,5 +189,5 @@ def test_where_nothing_can_be_claimed_a_living_writer_is_left_alone(
     opened(tmp_path)
     monkeypatch.setattr("harness.runs.journal.Journal.claim", lambda journal: True)
     assert not opened(tmp_path).heard
-    monkeypatch.setattr("harness.sweep.mlflow_parent.alive", lambda who: who["pid"] != os.getpid())
+    monkeypatch.setattr("harness.sweep.control.mlflow_parent.alive", lambda who: who["pid"] != os.getpid())
     assert opened(tmp_path).heard

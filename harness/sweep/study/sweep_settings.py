@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -12,11 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.schema import LARGEST_SEED, SETTINGS, check_type
 from harness.core.errors import UserError
-from harness.sweep.sweep_location import check_name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class SweepSettings:
     """How long a sweep goes on, by how many workers, and what it does about faults.
 
     trials      trials that end, however they do; None: as many as a grid has points, or no limit
@@ -76,20 +76,20 @@ _LEAST = {
 """The smallest value of each; null passes where its type admits it."""
 
 
-def read_settings(node: DictConfig) -> Settings:
+def read_settings(node: DictConfig) -> SweepSettings:
     """The settings of the configuration's node `sweep`.
 
     Raises:
         UserError: a value is of the wrong type or out of range, or contradicts the sampler.
     """
     plain: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    for field in fields(Settings):
+    for field in fields(SweepSettings):
         if field.name not in plain:
             raise UserError(
                 f"the setting sweep.{field.name} is needed; take back what deletes or replaces it."
             )
         check_type(plain[field.name], SETTINGS[f"sweep.{field.name}"], f"sweep.{field.name}")
-    settings = Settings(**{field.name: plain[field.name] for field in fields(Settings)})
+    settings = SweepSettings(**{field.name: plain[field.name] for field in fields(SweepSettings)})
     check_name(plain.get("name"))
     _check_ranges(settings)
     _check_end(settings, plain.get("sampler"))
@@ -97,7 +97,20 @@ def read_settings(node: DictConfig) -> Settings:
     return settings
 
 
-def _check_ranges(settings: Settings) -> None:
+def check_name(name: str | None) -> None:
+    """Whether `sweep.name` can be a folder's and a study's.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(
+            f"sweep.name must be letters, digits, '.', '_' and '-', with which a folder can be named, "
+            f"got {name!r}."
+        )
+
+
+def _check_ranges(settings: SweepSettings) -> None:
     for name, least in _LEAST.items():
         value = getattr(settings, name)
         if value is not None and not (value >= least and math.isfinite(value)):
@@ -112,7 +125,7 @@ def _check_ranges(settings: Settings) -> None:
         raise UserError("sweep.storage must not be empty; give sweep.storage=URL, or leave it out.")
 
 
-def _check_end(settings: Settings, sampler: Any) -> None:
+def _check_end(settings: SweepSettings, sampler: Any) -> None:
     """A grid ends by itself, and any other sweep by a budget."""
     if sampler is None:
         if settings.trials is not None:
@@ -134,7 +147,7 @@ def _check_end(settings: Settings, sampler: Any) -> None:
         )
 
 
-def _check_processes(settings: Settings) -> None:
+def _check_processes(settings: SweepSettings) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
     if settings.workers > 1:

@@ -10,8 +10,8 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
-from harness.sweep.study.trial_queue import Ledger
-from harness.sweep.worker.worker_loop import Left
+from harness.sweep.study.trial_queue import TrialQueue
+from harness.sweep.worker.worker_loop import WorkerOutcome
 
 _FUTILE = 3
 """Workers per slot that may end, one after the other, while no trial gets any further."""
@@ -32,7 +32,7 @@ class _Launch:
 
 
 @dataclass(frozen=True)
-class Head:
+class WorkerCount:
     """How many workers there are.
 
     working  with a sign of life
@@ -43,7 +43,7 @@ class Head:
     coming: int
 
 
-class Crew:
+class WorkerPool:
     """Launches workers, counts them by what they tell the study, and replaces those that died.
 
     A launcher's call blocks until the last of its jobs is over, and some never come back when one of them is
@@ -57,7 +57,12 @@ class Crew:
     """
 
     def __init__(
-        self, launcher: Launcher, words: Callable[[int], list[str]], launch: str, size: int, ledger: Ledger
+        self,
+        launcher: Launcher,
+        words: Callable[[int], list[str]],
+        launch: str,
+        size: int,
+        ledger: TrialQueue,
     ) -> None:
         self._launcher = launcher
         self._words = words
@@ -71,13 +76,13 @@ class Crew:
         self.size = size
         self.errors: list[str] = []
 
-    def muster(self, count: int) -> None:
+    def launch(self, count: int) -> None:
         """Launches so many workers and returns at once."""
         launch = self._new(count)
         launch.thread = threading.Thread(target=self._call, args=(launch,), name="launch", daemon=True)
         launch.thread.start()
 
-    def work_here(self) -> Left | None:
+    def work_in_process(self) -> WorkerOutcome | None:
         """Launches one worker in this thread, and comes back when it has left."""
         launch = self._new(1)
         self._call(launch)
@@ -86,9 +91,9 @@ class Crew:
         value = launch.returned[0]._return_value if launch.returned else None
         if isinstance(value, Exception):
             raise value
-        return value if isinstance(value, Left) else None
+        return value if isinstance(value, WorkerOutcome) else None
 
-    def count(self) -> Head:
+    def count(self) -> WorkerCount:
         """Looks at every worker; notes why those that are gone have left."""
         told = self._ledger.workers()
         working = coming = 0
@@ -104,7 +109,7 @@ class Crew:
                 else:
                     self._gone.add(job)
                     self._part(launch, job, known)
-        return Head(working, coming)
+        return WorkerCount(working, coming)
 
     def replace(self, claimable: int, progress: Any) -> None:
         """Launches as many workers as are missing and have something to do.
@@ -117,7 +122,7 @@ class Crew:
         head = self.count()
         missing = min(self.size - head.working - head.coming, claimable)
         if missing > 0 and self._futile <= _FUTILE * self.size:
-            self.muster(missing)
+            self.launch(missing)
 
     @property
     def lost(self) -> bool:

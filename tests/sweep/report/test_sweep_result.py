@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from harness.runs.run_result import Result, summarise
+from harness.sweep.report.sweep_result import again, scores_of, sum_up, write_best, write_trials
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
-from harness.sweep.sweep_result import again, scores_of, sum_up, write_best, write_trials
 
 BEGUN = datetime(2026, 1, 2, 3, 4, 5)
 ACCURACY = Objective("valid/accuracy", "maximize")

@@ -10,9 +10,9 @@ from harness.runs.journal import Journal, alive, read
 from harness.runs.run_history import OVER, Past
 from harness.runtime import provenance
 from harness.runtime.secret_values import leaves
+from harness.sweep.report.sweep_result import BEST, RESULT, TRIALS, SweepResult
 from harness.sweep.report.write_report import REPORT
 from harness.sweep.study.snapshot import ENDED, Row, Snapshot, brief, eligible
-from harness.sweep.sweep_result import BEST, RESULT, TRIALS, SweepResult
 from harness.tracking.run_link import Link
 
 _BUDGET = ("trials", "hours", "stagnation")
@@ -28,7 +28,7 @@ class Tracking(Protocol):
     def settle(self, folder: Path, timeout: float | None = None) -> Link | None: ...
 
 
-class Parent:
+class MlflowParentRun:
     """The journal of a sweep, in its folder: what the sweep as a whole came to so far.
 
     Its points are best-so-far curves, `best/<objective>`, and how many trials were complete, pruned and

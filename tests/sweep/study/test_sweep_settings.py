@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.compose import compose_words
 from harness.core.errors import UserError
-from harness.sweep.sweep_settings import Settings, read_settings
+from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 
 RANDOM = {"_target_": "optuna.samplers.RandomSampler", "seed": 0}
 
@@ -22,7 +22,7 @@ def composed() -> DictConfig:
 def read(composed: DictConfig) -> Any:
     """`read(trials=3)` reads the default settings with that one."""
 
-    def settings(**values: Any) -> Settings:
+    def settings(**values: Any) -> SweepSettings:
         node = OmegaConf.create(OmegaConf.to_container(composed))
         assert isinstance(node, DictConfig)
         node.update(values)

@@ -12,18 +12,18 @@ from filelock import FileLock
 from harness.core.errors import Interrupted
 from harness.runs.sweep_folders import finished, over
 from harness.runtime.distributed import share
+from harness.sweep.control.watch_sweep import SweepWatcher
+from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up, write_best, write_trials
 from harness.sweep.report.write_report import REPORT, Material, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
-from harness.sweep.sweep_location import FINISHED
-from harness.sweep.sweep_result import Status, SweepResult, again, sum_up, write_best, write_trials
-from harness.sweep.watch_sweep import Watch
-from harness.sweep.worker.trial_run import Order, test
-from harness.sweep.worker.worker_spec import Spec
+from harness.sweep.study.sweep_location import FINISHED
+from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.sweep.worker.trial_run import TrialAssignment, test
 
 SECONDS = "harness:seconds"
 
 
-def close(spec: Spec, study: optuna.Study, watch: Watch, stopped: int | None) -> SweepResult:
+def close(spec: SweepSpec, study: optuna.Study, watch: SweepWatcher, stopped: int | None) -> SweepResult:
     """Tests the best trial, writes the sweep's files, and ends its run in MLflow.
 
     Of several commands that conduct the sweep, one does so; the others tell what it wrote.
@@ -41,7 +41,12 @@ def close(spec: Spec, study: optuna.Study, watch: Watch, stopped: int | None) ->
 
 
 def _write(
-    spec: Spec, study: optuna.Study, watch: Watch, now: Snapshot, status: Status, error: str | None
+    spec: SweepSpec,
+    study: optuna.Study,
+    watch: SweepWatcher,
+    now: Snapshot,
+    status: Status,
+    error: str | None,
 ) -> SweepResult:
     seconds = study.user_attrs.get(SECONDS, 0.0) + watch.seconds
     study.set_user_attr(SECONDS, seconds)
@@ -79,7 +84,7 @@ def _write(
     return result
 
 
-def _about(spec: Spec, watch: Watch) -> dict[str, str]:
+def _about(spec: SweepSpec, watch: SweepWatcher) -> dict[str, str]:
     """The lines of the report's summary."""
     parts = {"sampler": spec.sampler, "pruner": spec.pruner}
     named = {
@@ -88,7 +93,7 @@ def _about(spec: Spec, watch: Watch) -> dict[str, str]:
     return {"study": spec.place.study, **named, "command": watch.command}
 
 
-def _missing(spec: Spec, now: Snapshot) -> str | None:
+def _missing(spec: SweepSpec, now: Snapshot) -> str | None:
     """What the sweep lacks of what was asked: one complete trial, of a grid all."""
     failed = [row for row in now.rows if row.state == "failed"]
     first = f"; the first of them, trial {failed[0].number}, says: {failed[0].error}" if failed else "."
@@ -99,13 +104,13 @@ def _missing(spec: Spec, now: Snapshot) -> str | None:
     return None
 
 
-def _test_best(spec: Spec, now: Snapshot, watch: Watch) -> None:
+def _test_best(spec: SweepSpec, now: Snapshot, watch: SweepWatcher) -> None:
     """The test rows of the best alone, so that none of them had a part in any choice."""
     if spec.settings.test != "best":
         return
     for row in now.best:
         words = spec.composer.whole([*spec.space.fixed, *spec.space.words(dict(row.point))])
-        order = Order(row.number, tuple(words), row.folder or str(row.number), test=True)
+        order = TrialAssignment(row.number, tuple(words), row.folder or str(row.number), test=True)
         share(order)
         try:
             test(spec, order)

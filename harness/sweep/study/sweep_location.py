@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 from harness.core.errors import UserError, near
 from harness.runs.sweep_folders import STUDY, SWEEPS, below, newest, number_of, stem
 from harness.stages.resume import AUTO
+from harness.sweep.study.sweep_settings import check_name
 
 FINISHED = "harness:finished"
 """The attribute of a study whose sweep is finished."""
 
 
 @dataclass(frozen=True)
-class Place:
+class SweepLocation:
     """Where a sweep is kept.
 
     folder  of trials, tables and report
@@ -33,7 +33,7 @@ class Place:
     url: str | None
 
 
-def find_place(cfg: DictConfig, words: Sequence[str]) -> Place:
+def find_location(cfg: DictConfig, words: Sequence[str]) -> SweepLocation:
     """The sweep that a command means: the newest one of these words if that is unfinished, else a new one.
 
     With `resume=SWEEP` that one, finished or not; with `hydra.sweep.dir=FOLDER` the one in that folder. The
@@ -47,7 +47,7 @@ def find_place(cfg: DictConfig, words: Sequence[str]) -> Place:
         UserError: there is no such sweep, two are named, or the database cannot be reached.
     """
     folder = _find(cfg, words)
-    return Place(folder, folder.resolve().name, _absolute(cfg.sweep.storage))
+    return SweepLocation(folder, folder.resolve().name, _absolute(cfg.sweep.storage))
 
 
 def _absolute(url: str | None) -> str | None:
@@ -59,7 +59,7 @@ def _absolute(url: str | None) -> str | None:
     return read_address(url).text
 
 
-def standing(place: Place, lease: float) -> Literal["begin", "continue", "join"]:
+def sweep_state(place: SweepLocation, lease: float) -> Literal["begin", "continue", "join"]:
     """What a command would do there: whether the sweep exists already, and has workers that live.
 
     Args:
@@ -71,27 +71,14 @@ def standing(place: Place, lease: float) -> Literal["begin", "continue", "join"]
 
     from harness.sweep.study.study_lock import study_lock
     from harness.sweep.study.study_storage import open_storage
-    from harness.sweep.study.trial_queue import Ledger
+    from harness.sweep.study.trial_queue import TrialQueue
 
     storage = open_storage(place.url, place.folder)
     study = optuna.load_study(study_name=place.study, storage=storage)
-    ledger = Ledger(study, study_lock(place.url, place.folder, place.study), lease=lease)
+    ledger = TrialQueue(study, study_lock(place.url, place.folder, place.study), lease=lease)
     workers = ledger.workers().values()
     alive = [told for told in workers if told["state"] == "working" and not told["dead"]]
     return "join" if any(time.time() - told["beat"] < lease for told in alive) else "continue"
-
-
-def check_name(name: str | None) -> None:
-    """Whether `sweep.name` can be a folder's and a study's.
-
-    Raises:
-        UserError: it cannot.
-    """
-    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(
-            f"sweep.name must be letters, digits, '.', '_' and '-', with which a folder can be named, "
-            f"got {name!r}."
-        )
 
 
 def _find(cfg: DictConfig, words: Sequence[str]) -> Path:

@@ -20,14 +20,14 @@ from omegaconf import DictConfig, OmegaConf
 from harness.config.instantiate import build
 from harness.runs.journal import alive
 from harness.runtime.secret_values import Secrets
+from harness.sweep.control.mlflow_parent import MlflowParentRun
+from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.display.progress_board import Board
-from harness.sweep.mlflow_parent import Parent
-from harness.sweep.study.database_retry import patiently
+from harness.sweep.study.database_retry import retry_database
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Snapshot
-from harness.sweep.study.trial_queue import Ledger
-from harness.sweep.worker.worker_pool import Crew
-from harness.sweep.worker.worker_spec import Spec
+from harness.sweep.study.trial_queue import TrialQueue
+from harness.sweep.worker.sweep_spec import SweepSpec
 
 _LOOK = 0.5
 """Seconds between two looks at the study."""
@@ -36,28 +36,28 @@ _KIND = 60.0
 """Seconds in which workers that were asked to stop write their checkpoints."""
 
 
-class Watch:
+class SweepWatcher:
     """Looks at the study twice a second: releases the trials of the dead, replaces workers, shows the table.
 
     `with Watch(…) as watch`: within it the board and MLflow's parent run are open.
     """
 
     def __init__(
-        self, spec: Spec, study: optuna.Study, ledger: Ledger, crew: Crew, config: DictConfig
+        self, spec: SweepSpec, study: optuna.Study, ledger: TrialQueue, crew: WorkerPool, config: DictConfig
     ) -> None:
         self.spec, self.study, self.ledger, self.crew = spec, study, ledger, crew
         own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         self.secrets = Secrets(own, list(spec.typed))
         self.board = Board()
         tracking = build(config.tracking, "tracking")
-        self.parent = Parent(spec.root, spec.place.study, tracking)
+        self.parent = MlflowParentRun(spec.root, spec.place.study, tracking)
         self.error: str | None = None
         self._config = config
         self._told = 0
         self._began = time.monotonic()
         self._before = self.look().ended
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> SweepWatcher:
         settings = self.secrets.texts(self.secrets.config["sweep"])
         space = {dimension.key: dimension.told for dimension in self.spec.space.dimensions}
         self.parent.start(space, settings, {"command": self.command})
@@ -106,13 +106,13 @@ class Watch:
 
     def until_over(self) -> None:
         """Comes back when nothing runs and nothing is left to begin, or nobody is there to do it."""
-        while not patiently(self._turn):
+        while not retry_database(self._turn):
             time.sleep(_LOOK)
 
     def until_needed(self) -> bool:
         """Waits for trials that run elsewhere; whether there is something to do again."""
         while True:
-            running = patiently(self._glance).count("running")
+            running = retry_database(self._glance).count("running")
             if self.left > 0:
                 return True
             if running == 0:
@@ -152,7 +152,7 @@ class Watch:
             if head.working == 0:
                 break
             time.sleep(_LOOK)
-        self.ledger.bury()
+        self.ledger.requeue_dead()
         self._glance()
 
     def _turn(self) -> bool:
@@ -184,7 +184,7 @@ class Watch:
         self._told = len(self.crew.errors)
 
     def _glance(self) -> Snapshot:
-        buried = self.ledger.bury()
+        buried = self.ledger.requeue_dead()
         for number in buried:
             self.board.note(f"the worker of trial {number} is dead; the trial waits for another")
         now = self.look()
@@ -235,7 +235,7 @@ class Watch:
         return f"hydra/launcher={choices.get('hydra/launcher')}"
 
 
-def _budget(spec: Spec) -> str:
+def _budget(spec: SweepSpec) -> str:
     parts = [f"{spec.trials} trials" if spec.trials != 1 else "1 trial"] if spec.trials is not None else []
     if spec.settings.hours is not None:
         parts.append(f"{spec.settings.hours:g} hours")

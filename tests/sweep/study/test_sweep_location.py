@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from harness.core.errors import UserError
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_storage import load_or_create, open_storage
-from harness.sweep.sweep_location import FINISHED, Place, check_name, find_place, standing
+from harness.sweep.study.sweep_location import FINISHED, SweepLocation, check_name, find_location, sweep_state
 
 WORDS = ["a=1,2", "b=3"]
 AIM = (Objective("valid/accuracy", "maximize"),)
@@ -50,35 +50,35 @@ def begin(name: str, *, status: str | None = None, url: str | None = None) -> Pa
 
 
 def test_the_first_sweep_of_some_words_is_number_zero_of_their_digest(here: Path) -> None:
-    place = find_place(cfg(), WORDS)
+    place = find_location(cfg(), WORDS)
     assert place.folder == Path("outputs/sweeps") / place.study
     assert place.url is None
     assert place.study.endswith("-0")
     assert len(place.study) == len("01234567-0")
-    assert find_place(cfg(), WORDS[::-1]) == place
+    assert find_location(cfg(), WORDS[::-1]) == place
     assert list(here.iterdir()) == []
 
 
 def test_the_same_command_goes_on_until_its_sweep_is_finished(here: Path) -> None:
     begin("mine-0")
-    assert find_place(cfg(name="mine"), WORDS).study == "mine-0"
+    assert find_location(cfg(name="mine"), WORDS).study == "mine-0"
     (here / "outputs/sweeps/mine-0/result.json").write_text('{"status": "interrupted"}')
-    assert find_place(cfg(name="mine", resume="auto"), WORDS).study == "mine-0"
+    assert find_location(cfg(name="mine", resume="auto"), WORDS).study == "mine-0"
     (here / "outputs/sweeps/mine-0/result.json").write_text('{"status": "finished"}')
-    assert find_place(cfg(name="mine"), WORDS).study == "mine-1"
+    assert find_location(cfg(name="mine"), WORDS).study == "mine-1"
 
 
 def test_a_sweep_that_is_named_goes_on_even_if_it_is_finished(here: Path) -> None:
     folder = begin("mine-0", status="finished")
     for wanted in ("mine-0", str(folder), str(folder.absolute())):
-        place = find_place(cfg(resume=wanted), WORDS)
+        place = find_location(cfg(resume=wanted), WORDS)
         assert (place.folder.absolute(), place.study) == (folder.absolute(), "mine-0")
 
 
 def test_a_sweep_that_is_not_there_comes_with_those_that_are(here: Path) -> None:
     begin("mine-0")
     with pytest.raises(UserError) as caught:
-        find_place(cfg(resume="mine-1"), WORDS)
+        find_location(cfg(resume="mine-1"), WORDS)
     assert str(caught.value) == (
         "resume=mine-1 cannot be done: there is no such folder, and no sweep of that name below "
         "outputs/sweeps; did you mean mine-0?"
@@ -88,7 +88,7 @@ def test_a_sweep_that_is_not_there_comes_with_those_that_are(here: Path) -> None
 def test_the_folder_of_a_run_is_no_sweep(here: Path) -> None:
     (here / "outputs/runs/x").mkdir(parents=True)
     with pytest.raises(UserError) as caught:
-        find_place(cfg(resume="outputs/runs/x"), WORDS)
+        find_location(cfg(resume="outputs/runs/x"), WORDS)
     assert str(caught.value) == (
         "resume=outputs/runs/x cannot be done: that folder holds no study.journal; name the folder of a "
         "sweep, and with sweep.storage=URL the database where it has one."
@@ -96,14 +96,14 @@ def test_the_folder_of_a_run_is_no_sweep(here: Path) -> None:
 
 
 def test_a_folder_of_ones_own_is_the_sweeps(here: Path) -> None:
-    place = find_place(cfg(folder="my/sweep", resume="auto"), WORDS)
-    assert place == Place(Path("my/sweep"), "sweep", None)
-    assert find_place(cfg(folder="."), WORDS).study == here.name
+    place = find_location(cfg(folder="my/sweep", resume="auto"), WORDS)
+    assert place == SweepLocation(Path("my/sweep"), "sweep", None)
+    assert find_location(cfg(folder="."), WORDS).study == here.name
 
 
 def test_a_folder_and_a_name_contradict_each_other(here: Path) -> None:
     with pytest.raises(UserError) as caught:
-        find_place(cfg(folder="my/sweep", resume="mine-0"), WORDS)
+        find_location(cfg(folder="my/sweep", resume="mine-0"), WORDS)
     assert str(caught.value) == (
         "resume=mine-0 and hydra.sweep.dir=my/sweep name a sweep each; leave out one of them."
     )
@@ -111,12 +111,12 @@ def test_a_folder_and_a_name_contradict_each_other(here: Path) -> None:
 
 def test_an_empty_folder_and_a_folder_for_trials_are_refused(here: Path) -> None:
     with pytest.raises(UserError) as caught:
-        find_place(cfg(folder=" "), WORDS)
+        find_location(cfg(folder=" "), WORDS)
     assert str(caught.value) == (
         "hydra.sweep.dir must not be empty; give hydra.sweep.dir=FOLDER, or leave it out."
     )
     with pytest.raises(UserError) as caught:
-        find_place(cfg(words=("hydra.sweep.subdir=x",)), WORDS)
+        find_location(cfg(words=("hydra.sweep.subdir=x",)), WORDS)
     assert str(caught.value) == (
         "hydra.sweep.subdir cannot be chosen: a trial's folder is its number within the sweep's, by which a "
         "later command finds it; leave it out, or name the sweep with hydra.sweep.dir=FOLDER."
@@ -126,7 +126,7 @@ def test_an_empty_folder_and_a_folder_for_trials_are_refused(here: Path) -> None
 @pytest.mark.parametrize("name", ["", " ", "a/b", "../x", ".hidden", "a b", "-x"])
 def test_a_name_that_makes_no_folder_is_refused(here: Path, name: str) -> None:
     with pytest.raises(UserError, match=r"^sweep\.name must be letters, digits, '\.', '_' and '-', with "):
-        find_place(cfg(name=name), WORDS)
+        find_location(cfg(name=name), WORDS)
 
 
 @pytest.mark.parametrize("name", [None, "a", "lr_2.5-b", "größe"])
@@ -138,29 +138,29 @@ def test_a_database_knows_the_sweeps_of_other_machines(here: Path) -> None:
     url = "sqlite:///studies.db"
     begin("mine-0", url=url)
     (here / "outputs").rename(here / "elsewhere")
-    assert find_place(cfg(name="mine", storage=url), WORDS) == Place(
+    assert find_location(cfg(name="mine", storage=url), WORDS) == SweepLocation(
         Path("outputs/sweeps/mine-0"), "mine-0", f"sqlite:///{here}/studies.db"
     )
     study = load_or_create(open_storage(url, here), "mine-0", AIM)
     study.set_user_attr(FINISHED, True)
-    assert find_place(cfg(name="mine", storage=url), WORDS).study == "mine-1"
-    assert find_place(cfg(resume="mine-0", storage=url), WORDS).study == "mine-0"
-    assert find_place(cfg(name="mine"), WORDS).study == "mine-0"  # without the database
+    assert find_location(cfg(name="mine", storage=url), WORDS).study == "mine-1"
+    assert find_location(cfg(resume="mine-0", storage=url), WORDS).study == "mine-0"
+    assert find_location(cfg(name="mine"), WORDS).study == "mine-0"  # without the database
 
 
 def test_the_trials_of_another_storage_keep_their_folder(here: Path) -> None:
     begin("mine-0")
-    assert find_place(cfg(name="mine", storage="sqlite:///studies.db"), WORDS).study == "mine-1"
+    assert find_location(cfg(name="mine", storage="sqlite:///studies.db"), WORDS).study == "mine-1"
     begin("mine-1", url="sqlite:///studies.db")
-    assert find_place(cfg(name="mine", storage="sqlite:///studies.db"), WORDS).study == "mine-1"
-    assert find_place(cfg(name="mine"), WORDS).study == "mine-0"
+    assert find_location(cfg(name="mine", storage="sqlite:///studies.db"), WORDS).study == "mine-1"
+    assert find_location(cfg(name="mine"), WORDS).study == "mine-0"
 
 
 def test_a_sweep_that_the_database_does_not_hold_is_refused(here: Path) -> None:
     url = "sqlite:///studies.db"
     begin("mine-0", url=url)
     with pytest.raises(UserError) as caught:
-        find_place(cfg(resume="mine-1", storage=url), WORDS)
+        find_location(cfg(resume="mine-1", storage=url), WORDS)
     assert str(caught.value) == (
         f"resume=mine-1 cannot be done: sqlite:///{here}/studies.db holds no sweep of that name; "
         "did you mean mine-0?"
@@ -168,14 +168,14 @@ def test_a_sweep_that_the_database_does_not_hold_is_refused(here: Path) -> None:
 
 
 def test_looking_for_a_sweep_makes_no_database(here: Path) -> None:
-    place = find_place(cfg(name="mine", storage="sqlite:///studies.db"), WORDS)
-    assert standing(place, 60) == "begin"
+    place = find_location(cfg(name="mine", storage="sqlite:///studies.db"), WORDS)
+    assert sweep_state(place, 60) == "begin"
     assert list(here.iterdir()) == []
 
 
 def test_a_database_whose_folder_is_not_there_is_refused_before_anything_is_done(here: Path) -> None:
     with pytest.raises(UserError) as caught:
-        find_place(cfg(storage="sqlite:///nowhere/studies.db"), WORDS)
+        find_location(cfg(storage="sqlite:///nowhere/studies.db"), WORDS)
     assert str(caught.value) == (
         f"sweep.storage: the folder {here}/nowhere of the database does not exist; make it, or name another "
         "by sweep.storage=sqlite:///FILE."
@@ -185,15 +185,15 @@ def test_a_database_whose_folder_is_not_there_is_refused_before_anything_is_done
 
 def test_a_sweep_begins_goes_on_or_is_joined(here: Path) -> None:
     from harness.sweep.study.study_lock import study_lock
-    from harness.sweep.study.trial_queue import Ledger
+    from harness.sweep.study.trial_queue import TrialQueue
 
-    place = find_place(cfg(name="mine"), WORDS)
-    assert standing(place, 60) == "begin"
+    place = find_location(cfg(name="mine"), WORDS)
+    assert sweep_state(place, 60) == "begin"
     folder = begin("mine-0")
-    assert standing(place, 60) == "continue"
+    assert sweep_state(place, 60) == "continue"
     study = load_or_create(open_storage(None, folder), "mine-0", AIM)
-    ledger = Ledger(study, study_lock(None, folder, "mine-0"), name="here-0", presence="p")
+    ledger = TrialQueue(study, study_lock(None, folder, "mine-0"), name="here-0", presence="p")
     ledger.beat("working")
-    assert standing(place, 60) == "join"
+    assert sweep_state(place, 60) == "join"
     ledger.beat("left")
-    assert standing(place, 60) == "continue"
+    assert sweep_state(place, 60) == "continue"
