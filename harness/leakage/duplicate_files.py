@@ -1,4 +1,4 @@
-"""Files with the same bytes, found without reading those whose size nothing else has."""
+"""Finds files with the same bytes; files with a unique size are not read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 
 
 def same_files(paths: Iterable[str | Path]) -> np.ndarray:
-    """(N,) int64, the same number where two files hold the same bytes.
+    """(N,) int64, the same number for files with the same bytes.
 
-    A file that cannot be read is like no other; the transform, which needs it, says what is wrong.
+    An unreadable file gets a number of its own; the transform, which needs the file, reports the error.
     """
     sizes: dict[int, list[int]] = defaultdict(list)
     known = list(paths)

@@ -1,4 +1,4 @@
-"""Copies: rows that test what training has already seen."""
+"""Check: test rows that are copies of training rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.leakage.finding_text import MOST_NAMED, among, listed, row, verb
 from harness.leakage.row_hash import copies
 
 
-def duplicates(table: Table, folds: Sequence[Fold]) -> Finding:
-    """Test rows whose features are those of a training or validation row, see `content.copies`."""
+def find_duplicates(table: Table, folds: Sequence[Fold]) -> Finding:
+    """Test rows with the same features as a training or validation row, see `row_hash.copies`."""
     first = copies(table)
     repeated = np.bincount(first, minlength=len(table))[first] > 1
     tested = sum(len(fold.test) for fold in folds)
@@ -31,10 +31,11 @@ def duplicates(table: Table, folds: Sequence[Fold]) -> Finding:
     return Finding(
         "duplicates",
         "warning",
-        f"{found} of {tested} test rows{among(hit, len(folds))} {verb(found, 'hold')} the same features as "
-        f"training rows ({some}), so that remembering is scored as knowing; take the copies out, or name a "
-        "column that copies share with data.extract.group=COLUMN and use split=group_kfold, or set "
-        "split.guard=off if they are true repeats.",
+        f"{found} of {tested} test rows{among(hit, len(folds))} {verb(found, 'have')} the same features as "
+        f"training rows ({some}), so a model that memorises rows gets a better score; remove the copies, "
+        f"or name "
+        "a column that copies share with data.extract.group=COLUMN and use split=group_kfold, or set "
+        "split.guard=off if they are true repetitions.",
     )
 
 

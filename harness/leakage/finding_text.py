@@ -1,4 +1,4 @@
-"""How a finding names rows, columns and folds in its sentence."""
+"""Texts for the sentences of findings: lists, counts, rows, columns and folds."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pandas as pd
 from harness.core.table import Table
 
 MOST_NAMED = 3
-"""A sentence names this many rows, columns or values, and counts the others."""
+"""A sentence names at most this many rows, columns or values, and counts the rest."""
 
 
 def listed(names: Iterable[Any], most: int = MOST_NAMED) -> str:
     """`a, b and c`, or `a, b, c and 4 more`."""
-    words = [str(name) for name in names]
-    if len(words) > most:
-        return f"{', '.join(words[:most])} and {len(words) - most} more"
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+    texts = [str(name) for name in names]
+    if len(texts) > most:
+        return f"{', '.join(texts[:most])} and {len(texts) - most} more"
+    return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
 def quoted(names: Iterable[Any], most: int = MOST_NAMED) -> str:
@@ -28,7 +28,7 @@ def quoted(names: Iterable[Any], most: int = MOST_NAMED) -> str:
 
 
 def row(table: Table, position: int) -> str:
-    """`row 7`, by its position, or `visit 'v12'`, by the column that is the table's id."""
+    """`row 7` by position, or `visit 'v12'` if the table has an id column."""
     if table.id is None:
         return f"row {position}"
     return f"{table.id} {str(table.frame[table.id].iloc[position])!r}"
@@ -40,17 +40,19 @@ def counted(count: int, noun: str) -> str:
 
 
 def among(hit: int, folds: int) -> str:
-    """` in 3 of 5 folds`; empty where there is one fold only."""
+    """` in 3 of 5 folds`; empty if there is only one fold."""
     return "" if folds == 1 else f" in {hit} of {folds} folds"
 
 
 def verb(count: int, word: str) -> str:
-    """`hold` or, of one, `holds`."""
+    """`hold`, or `holds` for a count of one."""
+    if word == "have":
+        return "has" if count == 1 else word
     return f"{word}s" if count == 1 else word
 
 
 def settings(columns: Iterable[str]) -> str:
-    """The columns as a setting lists them, whole, so that it can be pasted: `[a,b]`."""
+    """All columns in the form of a setting, to be pasted: `[a,b]`."""
     return f"[{','.join(columns)}]"
 
 

@@ -1,4 +1,4 @@
-"""Whether a column tells the group of a row."""
+"""Whether a column determines the group of a row."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SOME = 5000
 
 @dataclass(frozen=True)
 class Groups:
-    """The group of each row, and some rows that show most columns at once not to tell it.
+    """The group of each row, and samples of rows that rule out most columns quickly.
 
-    name    the group's column
-    codes   (N,) int64, the group by number; -1 where missing
-    spread  rows from all over the table, where a value soon meets a second group
-    whole   rows of the first groups, complete: a value of one group alone has all its repeats there
+    name    the group column
+    codes   (N,) int64, the number of the group; -1 if missing
+    spread  rows from all over the table: a value of several groups occurs there with two of them
+    whole   all rows of the first groups: a value of one group occurs there with all its repetitions
     """
 
     name: str
@@ -35,11 +35,11 @@ class Groups:
         order = np.argsort(numbers, kind="stable")
         return cls(name, numbers, spread, order[numbers[order] >= 0][:_SOME])
 
-    def told_by(self, column: pd.Series) -> str:
-        """How the column tells the group; empty where it does not.
+    def determined_by(self, column: pd.Series) -> str:
+        """How the column determines the group; empty if it does not.
 
-        Each of its values belongs to one group, and half of the rows or more repeat a value: a column
-        that differs in each row has one group per value as well, and says nothing by that.
+        Each of its values belongs to one group, and at least half of the rows repeat a value. (In a column
+        that differs in every row each value has one group as well, which means nothing.)
         """
         count = len(pd.unique(self.codes[self.codes >= 0]))
         stages = ((self.spread, 0.0), (self.whole, 0.25), (np.arange(len(column)), 0.5))
@@ -47,10 +47,11 @@ class Groups:
             return ""
         if column.nunique() == count:
             return f"another name of the group {self.name!r}"
-        return f"each value in one {self.name!r} alone"
+        return f"each value belongs to one {self.name!r}"
 
     def _refined(self, column: pd.Series, rows: np.ndarray, repeated: float) -> bool:
-        """Whether, of these rows, each value is in one group, and so great a share of rows repeats one."""
+        """Whether each value of these rows is in one group, and a share of `repeated` rows repeats a
+        value."""
         values, theirs = codes(column.iloc[rows])[0], self.codes[rows]
         known = (values >= 0) & (theirs >= 0)
         values, theirs = values[known], theirs[known]

@@ -1,4 +1,4 @@
-"""Groups in two parts: rows of one patient, writer or device that train and test."""
+"""Check: groups (patients, writers, devices) with rows in both training and test parts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.leakage import nearest_neighbour
 from harness.leakage.finding_text import among, codes, quoted, verb
 
 
-def groups(table: Table, folds: Sequence[Fold], *, grouped: bool, split: str) -> Finding:
-    """Groups divided by a split that promises not to (an error), or by one that does not look at them."""
+def find_group_overlap(table: Table, folds: Sequence[Fold], *, grouped: bool, split: str) -> Finding:
+    """Groups in two parts: an error if the split promises to keep them whole, else a warning."""
     numbers, names = codes(table.groups)
     return (
         _promised(table, folds, numbers, names, split) if grouped else _shared(table, folds, numbers, names)
@@ -40,7 +40,7 @@ def _promised(
         "groups",
         "error",
         f"split={split} promises to keep groups whole, and {len(divided)} of {len(names)} values of "
-        f"{table.group!r} are in two parts{among(hit, len(folds))} ({few}); mend the split, or use "
+        f"{table.group!r} are in two parts{among(hit, len(folds))} ({few}); correct the split, or use "
         "split=group_kfold.",
     )
 
@@ -62,20 +62,21 @@ def _shared(table: Table, folds: Sequence[Fold], numbers: np.ndarray, names: np.
         "groups",
         "warning",
         f"{shared} of {tested} test rows{among(hit, len(folds))} {verb(shared, 'share')} {table.group!r} "
-        f"with training rows ({few}){_shown(table, folds, numbers)}; use split=group_kfold to know how a "
-        f"new {table.group!r} would fare.",
+        f"with training rows ({few}){_comparison(table, folds, numbers)}; use split=group_kfold to "
+        f"estimate the "
+        f"score on a new {table.group!r}.",
     )
 
 
 def _present(numbers: np.ndarray, count: int, rows: np.ndarray) -> np.ndarray:
     """(count,) bool, which groups have a row among these."""
     present = np.zeros(count + 1, dtype=bool)
-    present[numbers[rows]] = True  # a row without a group is written to the end
+    present[numbers[rows]] = True  # -1, a row without a group, writes to the last element
     return present[:-1]
 
 
-def _shown(table: Table, folds: Sequence[Fold], numbers: np.ndarray) -> str:
-    """What a nearest neighbour scores in these folds and in folds by group; empty where it cannot tell."""
+def _comparison(table: Table, folds: Sequence[Fold], numbers: np.ndarray) -> str:
+    """The nearest neighbour's score in these folds and in folds by group; empty if it cannot be computed."""
     if table.task.kind not in ("multiclass", "binary", "regression") or len(table.target) > 1:
         return ""
     rows = nearest_neighbour.sample(folds, table.labelled & (numbers >= 0))
@@ -90,10 +91,10 @@ def _shown(table: Table, folds: Sequence[Fold], numbers: np.ndarray) -> str:
     used = sum(len(part) for _, part in folds[0].parts())
     count = int(np.clip(round(used / max(tested, 1)), 2, min(10, max(2, kinds.max() + 1))))
     here, there = (
-        nearest_neighbour.judge(inputs, targets, parts, classes=classes, scaled=table.kind != "image")
+        nearest_neighbour.score(inputs, targets, parts, classes=classes, scaled=table.kind != "image")
         for parts in (
-            nearest_neighbour.as_cut(folds, rows, len(table)),
-            nearest_neighbour.by_group(kinds, count),
+            nearest_neighbour.given_folds(folds, rows, len(table)),
+            nearest_neighbour.group_folds(kinds, count),
         )
     )
     if np.isnan([here, there]).any():

@@ -1,4 +1,4 @@
-"""Two sides of the rows, cut as the folds cut them, each of which judges what the other has learned."""
+"""Two disjoint halves of the rows, divided as the folds divide them; each is tested on the other."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FEWEST_ROWS = 30
 _CELLS = 2_000_000
 
 
-def apart(folds: Sequence[Fold]) -> list[Fold]:
-    """The folds that share no test row with an earlier one, which leaves out the later rounds of a repeat."""
+def without_repeats(folds: Sequence[Fold]) -> list[Fold]:
+    """The folds that share no test row with an earlier fold: the first repetition of a repeated split."""
     last = max((int(fold.test.max()) for fold in folds if len(fold.test)), default=0)
     taken = np.zeros(last + 1, dtype=bool)
     chosen = []
@@ -26,8 +26,8 @@ def apart(folds: Sequence[Fold]) -> list[Fold]:
     return chosen
 
 
-class Sides(NamedTuple):
-    """Disjoint rows, int64; where the folds keep groups or times apart, so do these."""
+class Halves(NamedTuple):
+    """Disjoint row positions, int64; if the folds keep groups or times apart, so do the halves."""
 
     one: np.ndarray
     other: np.ndarray
@@ -38,30 +38,31 @@ class Sides(NamedTuple):
 
     @property
     def enough(self) -> bool:
-        """Whether so many rows are judged that none but a true oracle is right on (nearly) all of them."""
+        """Whether there are enough rows: with fewer, a feature could be right on all of them by chance."""
         return len(self.rows) >= FEWEST_ROWS and min(map(len, self)) >= FEWEST_ROWS // 4
 
 
-def sides(folds: Sequence[Fold], known: np.ndarray, features: int) -> Sides:
-    """One fold's training rows and its other rows; of several, every other fold's test rows and the rest.
+def halves(folds: Sequence[Fold], known: np.ndarray, features: int) -> Halves:
+    """With one fold, its training rows and its other rows; with several, the test rows of every second fold
+    and those of the others.
 
-    Judging both ways uses each row once, so that a feature that is right on 19 of 20 rows seldom looks
-    like one that is always right, even where the test part is small.
+    Each half is predicted from the other, so each row is tested once. A feature that is right on 19 of 20
+    rows then rarely looks like one that is always right, even if the test part is small.
 
     Args:
-        known: (N,) bool, the rows that may be taken.
-        features: how many there are to judge, each on fewer rows the more there are.
+        known: (N,) bool, the rows that may be used.
+        features: the number of features to check; the more there are, the fewer rows are used for each.
     """
-    tests = [fold.test for fold in apart(folds)] if len(folds) > 1 else []
+    tests = [fold.test for fold in without_repeats(folds)] if len(folds) > 1 else []
     one, other = tests[::2], tests[1::2]
     if not other:
         one, other = [folds[0].train], [folds[0].valid, folds[0].test]
     most = int(np.clip(_CELLS // max(1, features), 200, MOST_ROWS))
-    return Sides(*(_some(np.concatenate(rows), known, most) for rows in (one, other)))
+    return Halves(*(_sample(np.concatenate(rows), known, most) for rows in (one, other)))
 
 
-def _some(rows: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
-    """At most so many of the rows that are known, the same ones each time."""
+def _sample(rows: np.ndarray, known: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the known rows; the same rows at each call."""
     rows = rows[known[rows]]
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))

@@ -1,4 +1,4 @@
-"""A nearest neighbour: the plainest model there is, to show what a way of dividing the rows is worth."""
+"""A nearest-neighbour model, used to compare the scores of two divisions of the rows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pandas as pd
 
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.leakage.holdout import apart
+from harness.leakage.holdout import without_repeats
 
 MOST_ROWS = 2000
 _MOST_FEATURES = 4096
 _MOST_FOLDS = 10
 
 Part = tuple[np.ndarray, np.ndarray]
-"""Rows to remember and rows to test, each (n,) int64."""
+"""Training rows and test rows, each (n,) int64."""
 
 
 def sample(folds: Sequence[Fold], known: np.ndarray) -> np.ndarray:
-    """(n,) int64, at most MOST_ROWS of the known rows of the folds, sorted, the same ones each time."""
+    """(n,) int64, at most MOST_ROWS known rows of the folds, sorted; the same rows at each call."""
     used = np.zeros(len(known), dtype=bool)
     for fold in folds:
         used[fold.train] = used[fold.test] = True
@@ -32,7 +32,7 @@ def sample(folds: Sequence[Fold], known: np.ndarray) -> np.ndarray:
 
 
 def numbers(table: Table, rows: np.ndarray) -> np.ndarray | None:
-    """(n, F) float32, the numeric features of some rows, at most 4096 of them; None where there are none."""
+    """(n, F) float32, the numeric features of some rows, at most 4096 of them; None if there are none."""
     if table.events is not None:
         return None
     if table.array is not None:
@@ -46,22 +46,22 @@ def numbers(table: Table, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _entries(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(n, F) float32, a few rows at a time, as those of a large image are more than should be held."""
+    """(n, F) float32; read a few rows at a time, because whole images could exceed the memory."""
     step = -(-math.prod(array.shape[1:]) // _MOST_FEATURES)
     few = np.array_split(rows, len(rows) // 64 + 1)
     return np.concatenate([array[some].reshape(len(some), -1)[:, ::step].astype(np.float32) for some in few])
 
 
-def as_cut(folds: Sequence[Fold], rows: np.ndarray, count: int) -> list[Part]:
-    """The folds at hand, of a sample: training rows and test rows of each, as positions in `rows`.
+def given_folds(folds: Sequence[Fold], rows: np.ndarray, count: int) -> list[Part]:
+    """The given folds, restricted to a sample: training and test rows of each, as positions in `rows`.
 
-    More than ten, such as those of leave-one-out, are gathered to ten, every tenth fold together: their
-    test rows are tested by what all of them train on.
+    More than ten folds, such as those of leave-one-out, are merged into ten, every tenth fold together: the
+    test rows of merged folds are predicted from the rows that all of them train on.
     """
     place = np.full(count, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     parts = []
-    folds = apart(folds)
+    folds = without_repeats(folds)
     for first in range(min(len(folds), _MOST_FOLDS)):
         bunch = folds[first::_MOST_FOLDS]
         test, train = np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
@@ -73,7 +73,7 @@ def as_cut(folds: Sequence[Fold], rows: np.ndarray, count: int) -> list[Part]:
 
 
 def _learned(fold: Fold, count: int, *, alone: bool) -> np.ndarray:
-    """(count,) bool, the training rows; of a fold among others, all its rows, as each part of them turns."""
+    """(count,) bool, the training rows; all rows of a merged fold, whose parts change between its folds."""
     rows = np.zeros(count, dtype=bool)
     rows[fold.train] = True
     if not alone:
@@ -81,8 +81,8 @@ def _learned(fold: Fold, count: int, *, alone: bool) -> np.ndarray:
     return rows
 
 
-def by_group(groups: np.ndarray, folds: int) -> list[Part]:
-    """Folds that leave whole groups out, the largest group always dealt to the smallest fold."""
+def group_folds(groups: np.ndarray, folds: int) -> list[Part]:
+    """Folds that keep groups whole; the largest remaining group always goes to the smallest fold."""
     sizes = np.bincount(groups)
     fold_of = np.zeros(len(sizes), dtype=np.int64)
     held = np.zeros(folds, dtype=np.int64)
@@ -93,15 +93,16 @@ def by_group(groups: np.ndarray, folds: int) -> list[Part]:
     return [(np.flatnonzero(test != fold), np.flatnonzero(test == fold)) for fold in range(folds)]
 
 
-def judge(
+def score(
     inputs: np.ndarray, targets: np.ndarray, parts: Iterable[Part], *, classes: bool, scaled: bool
 ) -> float:
-    """The accuracy (of numbers, r2) over the test rows of all parts together; NaN without any.
+    """The accuracy (for numbers, r2) over the test rows of all parts together; NaN if there are none.
 
     Args:
-        inputs: (n, F) float32, a missing one being the mean of the training rows.
+        inputs: (n, F) float32; a missing value is replaced by the mean of the training rows.
         targets: (n,) int64 classes or float64 numbers.
-        scaled: divide each feature by its deviation in the training rows; not pixels, which share a unit.
+        scaled: divide each feature by its standard deviation in the training rows; False for pixels, which
+            share a unit.
     """
     guesses, truths = [], []
     for train, test in parts:

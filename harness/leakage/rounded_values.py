@@ -1,4 +1,4 @@
-"""Six significant digits: what is left of a number that was printed and read again."""
+"""Rounding to six significant digits, as a number has after it was printed and read again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ DIGITS = 6
 
 
 def _scales(more: int) -> np.ndarray:
-    """(2048,) float64, by binary exponent: the power of ten for DIGITS - `more` digits before the dot."""
+    """(2048,) float64, by binary exponent: the power of ten for DIGITS - `more` digits before the decimal
+    point."""
     powers = [DIGITS - 1 - more - math.floor((exponent - 1023) * math.log10(2)) for exponent in range(2047)]
     return np.array([float(f"1e{min(300, max(-300, power))}") for power in powers] + [1.0])
 
@@ -19,10 +20,10 @@ _SCALES, _TENTHS = _scales(0), _scales(1)
 
 
 def significant(values: np.ndarray) -> np.ndarray:
-    """(n,) float64 rounded to six significant decimal digits; infinite and missing ones as they are.
+    """(n,) float64 rounded to six significant decimal digits; infinite and missing values are unchanged.
 
-    The power of ten comes from a table of the 2048 binary exponents, which is quicker by half than
-    taking logarithms. Numbers below 1e-300 become 0.
+    The power of ten is looked up by the binary exponent (2048 entries), which takes half the time of
+    logarithms. Numbers below 1e-300 become 0.
     """
     exponents = (values.view(np.int64) >> 52) & 2047
     scales = _SCALES[exponents]

@@ -1,8 +1,7 @@
-"""What a row holds, as 64-bit words that are equal where the contents are.
+"""Finds rows with equal contents, by hashing each row as 64-bit words.
 
-Each row becomes a few words; rows are found by a hash of their words and then compared word for word,
-so that a collision of hashes is never taken for a copy. Words are made for a few rows at a time:
-memory stays bounded, whatever the size of the table.
+Rows with the same hash are then compared word by word, so a hash collision is never reported as a copy.
+Words are computed for a few rows at a time, so memory use does not depend on the size of the table.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ _BASE = 0x9E3779B97F4A7C15
 
 
 def copies(table: Table) -> np.ndarray:
-    """(N,) int64, for each row the first row with the same features: itself, where none comes before.
+    """(N,) int64, for each row the first row with the same features; itself if there is no earlier one.
 
-    Floats count as the same where their first six significant digits are (a lone one: where it is
-    equal, as six digits meet by chance), files where their bytes are, and sequences where their events
-    are the same in the same order.
+    Floats are equal if their first six significant digits are (a table with one feature requires exact
+    equality, because six digits can agree by chance). Files are equal if their bytes are, and sequences if
+    their events are equal in the same order.
     """
     if table.events is not None and table.spans is not None:
         return _sequences(table.events, table.features, table.spans)
@@ -68,22 +67,22 @@ def _stacked(columns: list[np.ndarray], rounds: bool) -> Words:
 
 
 def _values(column: pd.Series) -> np.ndarray:
-    """(N,) numbers or times as they are, numbers of the distinct values otherwise."""
+    """(N,) numbers or times unchanged; codes of the distinct values for other columns."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiubmM":
         return column.to_numpy()
     return codes(column)[0]
 
 
 def _column(values: np.ndarray, rounds: bool) -> np.ndarray:
-    """(n,) uint64, equal where the values are."""
+    """(n,) uint64, equal for equal values."""
     if values.dtype.kind in "mM":
         return values.astype(np.int64).view(np.uint64)
     if values.dtype.kind != "f":
         return values.astype(np.uint64)
-    floats = values.astype(np.float64) + 0.0  # which makes a negative zero a zero
+    floats = values.astype(np.float64) + 0.0  # turns negative zero into zero
     if rounds:
         floats = significant(floats)
-    floats[np.isnan(floats)] = np.nan  # there are many bit patterns of it
+    floats[np.isnan(floats)] = np.nan  # NaN has many bit patterns; use one
     return floats.view(np.uint64)
 
 
@@ -108,13 +107,13 @@ def _hashes(words: Words, count: int) -> np.ndarray:
 
 
 def _step(words: Words) -> int:
-    """How many rows are read at once."""
+    """The number of rows that are processed at once."""
     width = int(words(slice(0, 1)).shape[1])
     return max(1, WORDS_AT_ONCE // max(1, width))
 
 
 def _mixed(words: np.ndarray) -> np.ndarray:
-    """The words with every bit spread over all of them."""
+    """The words after mixing: every input bit affects many output bits."""
     mixed: np.ndarray = words ^ (words >> np.uint64(32))
     mixed *= np.uint64(_BASE)
     mixed ^= mixed >> np.uint64(29)
@@ -125,7 +124,7 @@ def _first(keys: np.ndarray) -> np.ndarray:
     """(N,) int64, the first row with the same key."""
     numbers, distinct = pd.factorize(keys)
     first = np.empty(len(distinct), dtype=np.int64)
-    first[numbers[::-1]] = np.arange(len(keys))[::-1]  # of several, the last one written stays
+    first[numbers[::-1]] = np.arange(len(keys))[::-1]  # written backwards, so the first row of a key stays
     rows: np.ndarray = first[numbers]
     return rows
 
@@ -133,8 +132,8 @@ def _first(keys: np.ndarray) -> np.ndarray:
 def _sequences(events: pd.DataFrame, features: tuple[str, ...], spans: np.ndarray) -> np.ndarray:
     """(N,) int64 as in `copies`, sample i being `events[spans[i, 0]:spans[i, 1]]`.
 
-    The hash of a span is a polynomial in its events' hashes, taken from running sums, so that spans
-    that overlap cost nothing more (Karp and Rabin, 1987; arithmetic modulo 2^64).
+    The hash of a span is a polynomial in the hashes of its events, computed from cumulative sums, so that
+    overlapping spans cost no more (Karp and Rabin, 1987; arithmetic modulo 2^64).
     """
     words = _frame(events, features)
     keys = _mixed(_hashes(words, len(events)))

@@ -1,4 +1,4 @@
-"""The leakage guards, one after the other: what would make the scores of these folds lie."""
+"""The leakage guard: runs all checks on a table and its folds."""
 
 from __future__ import annotations
 
@@ -7,59 +7,61 @@ from collections.abc import Sequence
 from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.leakage.duplicate_rows import duplicates
-from harness.leakage.group_overlap import groups
-from harness.leakage.identifier_columns import identifiers
-from harness.leakage.target_copy import equals
-from harness.leakage.target_proxy import determines
-from harness.leakage.time_order import order
-from harness.leakage.unseen_classes import classes
+from harness.leakage.duplicate_rows import find_duplicates
+from harness.leakage.group_overlap import find_group_overlap
+from harness.leakage.identifier_columns import find_identifiers
+from harness.leakage.target_copy import find_target_copy
+from harness.leakage.target_proxy import find_target_proxy
+from harness.leakage.time_order import find_later_training_rows
+from harness.leakage.unseen_classes import find_unseen_classes
 
 
-def guard(table: Table, folds: Sequence[Fold], *, grouped: bool, timed: bool, split: str) -> list[Finding]:
-    """One finding of each check that applies to the table, "fine" ones included, always in the same order.
-
-    Features are judged one by one only where the table has rows of features: no pixel, and no column of
-    events, is a leak of its own.
-
-    Args:
-        folds: one or more of the same table.
-        grouped: whether the split promises that no group is in two parts.
-        timed: whether it promises that no training row is later than a test row.
-        split: its name, for the sentences.
-    """
-    findings = [duplicates(table, folds)]
-    if _has_features_apart(table):
-        if table.target:
-            findings += [equals(table), determines(table, folds)]
-        findings.append(identifiers(table))
-    # The time of events orders them within their sequence, and says nothing of one sequence to another.
-    if timed or (table.time is not None and table.events is None):
-        findings.append(order(table, folds, timed=timed, split=split))
-    if table.group is not None:
-        findings.append(groups(table, folds, grouped=grouped, split=split))
-    if table.task.classification:
-        findings.append(classes(table, folds))
-    return findings
-
-
-def worthless(
+def check_leakage(
     table: Table, folds: Sequence[Fold], *, grouped: bool, timed: bool, split: str
 ) -> list[Finding]:
-    """The checks alone whose errors no setting allows: the target among the features, a broken promise.
+    """One finding of each check that applies to the table, "fine" ones included, always in the same order.
+
+    Single features are checked only if each row holds its features in columns of its own. A pixel or a column
+    of events is not a feature that could leak the target alone.
 
     Args:
-        folds, grouped, timed, split: as of `guard`.
+        folds: one or more folds of the same table.
+        grouped: whether the split promises that no group is in two parts.
+        timed: whether the split promises that no training row is later than a test row.
+        split: the name of the split, used in the messages.
     """
-    findings = []
-    if table.target and _has_features_apart(table):
-        findings.append(equals(table))
-    if timed:
-        findings.append(order(table, folds, timed=timed, split=split))
-    if grouped and table.group is not None:
-        findings.append(groups(table, folds, grouped=grouped, split=split))
+    findings = [find_duplicates(table, folds)]
+    if _has_feature_columns(table):
+        if table.target:
+            findings += [find_target_copy(table), find_target_proxy(table, folds)]
+        findings.append(find_identifiers(table))
+    # The time of events orders them within a sequence; it does not order the sequences, which are the rows.
+    if timed or (table.time is not None and table.events is None):
+        findings.append(find_later_training_rows(table, folds, timed=timed, split=split))
+    if table.group is not None:
+        findings.append(find_group_overlap(table, folds, grouped=grouped, split=split))
+    if table.task.classification:
+        findings.append(find_unseen_classes(table, folds))
     return findings
 
 
-def _has_features_apart(table: Table) -> bool:
+def check_unconditional(
+    table: Table, folds: Sequence[Fold], *, grouped: bool, timed: bool, split: str
+) -> list[Finding]:
+    """Only the checks whose errors no setting can allow: the target among the features, a broken promise.
+
+    Args:
+        folds, grouped, timed, split: as in `check_leakage`.
+    """
+    findings = []
+    if table.target and _has_feature_columns(table):
+        findings.append(find_target_copy(table))
+    if timed:
+        findings.append(find_later_training_rows(table, folds, timed=timed, split=split))
+    if grouped and table.group is not None:
+        findings.append(find_group_overlap(table, folds, grouped=grouped, split=split))
+    return findings
+
+
+def _has_feature_columns(table: Table) -> bool:
     return table.kind == "table" and bool(table.features) and table.array is None and table.events is None

@@ -1,4 +1,4 @@
-"""What one feature alone says of the target: the nearest value seen in training, and what came with it."""
+"""Predicts the target from one feature alone, by the nearest value in the training rows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from harness.leakage.finding_text import codes
 
 
 def comparable(column: pd.Series) -> tuple[np.ndarray, bool]:
-    """(n,) float64 of a column, and whether they are amounts (else numbers of distinct values, in no order).
+    """(n,) float64 of a column, and whether its values are ordered amounts (else codes without an order).
 
-    A missing amount stands far below all others, because that it is missing may tell as much.
+    A missing amount becomes a value far below all others, because being missing may itself predict the
+    target.
     """
     if not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_datetime64_any_dtype(column):
         return codes(column)[0].astype(np.float64), False
@@ -20,20 +21,21 @@ def comparable(column: pd.Series) -> tuple[np.ndarray, bool]:
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
-    # Halved first: the distance between the largest floats there are is no float.
+    # Scaled down first: the difference between the two largest floats would overflow.
     values, low, high = values / 4, low / 4, high / 4
     return np.nan_to_num(values, nan=2 * low - high - 1, posinf=high, neginf=low), True
 
 
 def guess_class(fit: np.ndarray, classes: np.ndarray, held: np.ndarray, amounts: bool) -> np.ndarray:
-    """(h,) int64, the most frequent class among the training rows whose value is the nearest.
+    """(h,) int64, the most frequent class among the training rows with the nearest value.
 
-    Of a feature without order, a value that training never saw is guessed to be the most frequent class.
+    For a feature without an order, a value that does not occur in training gets the most frequent class.
 
     Args:
         fit: (n,) float64 of the training rows.
         classes: (n,) int64, their classes.
-        held: (h,) float64 of the rows to guess.
+        held: (h,) float64 of the held-out rows.
+        amounts: whether the values have an order.
     """
     values, place = np.unique(fit, return_inverse=True)
     count = int(classes.max()) + 1
@@ -46,7 +48,7 @@ def guess_class(fit: np.ndarray, classes: np.ndarray, held: np.ndarray, amounts:
 
 
 def guess_number(fit: np.ndarray, numbers: np.ndarray, held: np.ndarray, amounts: bool) -> np.ndarray:
-    """(h,) float64, the mean of the training rows of that value; between two values, on the line."""
+    """(h,) float64, the mean target of the training rows with that value; interpolated between two values."""
     values, place = np.unique(fit, return_inverse=True)
     means = np.bincount(place, weights=numbers) / np.bincount(place)
     if amounts:
@@ -57,7 +59,7 @@ def guess_number(fit: np.ndarray, numbers: np.ndarray, held: np.ndarray, amounts
 
 
 def _nearest(values: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """(h,) int64, where in the sorted `values` the nearest one stands."""
+    """(h,) int64, the position of the nearest one of the sorted `values`."""
     right = np.searchsorted(values, held).clip(0, len(values) - 1)
     left = (right - 1).clip(0)
     return np.where(held - values[left] < values[right] - held, left, right)

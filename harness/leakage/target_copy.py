@@ -1,4 +1,4 @@
-"""A feature that is the target itself: the same values, or another name for each class."""
+"""Check: a feature that is a copy of the target, with the same values or with renamed classes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from harness.core.table import Table
 from harness.leakage.finding_text import codes, quoted, settings
 
 CHANCE = 16
-"""How many bits of the target a feature must agree with for it to be no chance."""
+"""A feature must agree with this many bits of the target; fewer could agree by chance."""
 
 
-def equals(table: Table) -> Finding:
-    """A feature with the values of the target or, of classes, with one value for each and no other.
+def find_target_copy(table: Table) -> Finding:
+    """A feature that equals the target or, for classes, has exactly one value for each class.
 
-    Few rows may agree by chance, which is why they must carry 16 bits of the target: 16 rows of two
-    even classes, 8 rows that all differ.
+    A few rows may agree by chance. The agreeing rows must therefore carry 16 bits of the target: 16 rows of
+    two equally frequent classes, or 8 rows that all differ.
     """
-    same = [(name, target) for target in table.target for name in _alike(table, target)]
+    same = [(name, target) for target in table.target for name in _copies(table, target)]
     if same:
         name, target = same[0]
         names = list(dict.fromkeys(name for name, _ in same))
@@ -27,33 +27,35 @@ def equals(table: Table) -> Finding:
         return Finding(
             "equals",
             "error",
-            f"feature {name!r}{also} is the target {target!r} by another name, in every row that has one; "
-            f"leave it out with data.extract.drop={settings(names)}.",
+            f"feature {name!r}{also} is a copy of the target {target!r}: it determines the target in every "
+            f"row; "
+            f"remove it with data.extract.drop={settings(names)}.",
         )
-    return Finding("equals", "fine", f"None of {len(table.features)} features is the target by another name.")
+    return Finding("equals", "fine", f"None of {len(table.features)} features is a copy of the target.")
 
 
-def _alike(table: Table, target: str) -> list[str]:
+def _copies(table: Table, target: str) -> list[str]:
     labels = table.frame[target]
     rows = np.flatnonzero(labels.notna().to_numpy())
     if _bits(labels.iloc[rows]) < CHANCE:
         return []
     number = table.task.kind == "regression"
-    judge = _same_numbers if number else _recoded
+    equal = _same_numbers if number else _recoded
     stages = []
-    for some in (rows[:: max(1, len(rows) // 2000)], rows):  # some rows show most features to differ at once
+    # A sample first: it already rules out most features.
+    for some in (rows[:: max(1, len(rows) // 2000)], rows):
         known = labels.iloc[some]
         stages.append((some, known.to_numpy(dtype=np.float64) if number else codes(known)[0]))
     return [
         name
         for name in table.features
-        if all(judge(table.frame[name].iloc[some], truth) for some, truth in stages)
+        if all(equal(table.frame[name].iloc[some], truth) for some, truth in stages)
     ]
 
 
 def _recoded(feature: pd.Series, classes: np.ndarray) -> bool:
-    """Whether each value of the feature stands beside one class, and each class beside one value."""
-    values = codes(feature)[0] + 1  # a missing value is one more
+    """Whether each value of the feature occurs with one class only, and each class with one value."""
+    values = codes(feature)[0] + 1  # a missing value counts as one more value
     count, kinds = len(pd.unique(values)), len(pd.unique(classes))
     return count == kinds == len(pd.unique(values * kinds + classes))
 
@@ -65,6 +67,6 @@ def _same_numbers(feature: pd.Series, numbers: np.ndarray) -> bool:
 
 
 def _bits(labels: pd.Series) -> float:
-    """How many bits the labels of these rows hold together: rows times entropy."""
+    """The information of these labels in bits: number of rows times entropy."""
     shares = labels.value_counts(normalize=True).to_numpy()
     return float(-(shares * np.log2(shares)).sum() * len(labels))

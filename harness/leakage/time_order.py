@@ -1,4 +1,4 @@
-"""Training rows that are later than test rows: a forecast of what was seen already."""
+"""Check: training rows that are later than test rows."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from harness.core.table import Table
 from harness.leakage.finding_text import among, counted, row
 
 
-def order(table: Table, folds: Sequence[Fold], *, timed: bool, split: str) -> Finding:
+def find_later_training_rows(table: Table, folds: Sequence[Fold], *, timed: bool, split: str) -> Finding:
     """Training and validation rows later than the earliest test row of their fold.
 
-    An error under a split that promises that there are none, and a warning under any other.
+    An error if the split promises that there are none, else a warning.
     """
     times = _times(table)
     if times is None:
         return Finding(
             "order",
             "warning",
-            f"the times in column {table.time!r} are neither numbers nor ISO dates, so that nobody can tell "
-            "whether training rows are later than test rows; have them read as dates with "
-            f"'data.extract.dates=[{table.time}]', or take the role away with data.extract.time=null.",
+            f"the times in column {table.time!r} are neither numbers nor ISO dates, so it is unknown "
+            "whether training rows are later than test rows; read the column as dates with "
+            f"'data.extract.dates=[{table.time}]', or remove the role with data.extract.time=null.",
         )
     later, hit, pair = 0, 0, (0, 0)
     for fold in folds:
@@ -42,24 +42,24 @@ def order(table: Table, folds: Sequence[Fold], *, timed: bool, split: str) -> Fi
     column = "their order in the table" if table.time is None else repr(table.time)
     if not hit:
         return Finding("order", "fine", f"No training row is later than a test row by {column}.")
-    seen = (
+    later_rows = (
         f"{counted(later, 'training row')}{among(hit, len(folds))} {'is' if later == 1 else 'are'} later "
         f"than the earliest test row by {column}, such as {row(table, pair[0])} than {row(table, pair[1])}"
     )
     if timed:
-        remedy = f"split={split} promises that none is; mend the split, or use split=time_series"
-        return Finding("order", "error", f"{seen}, and {remedy}.")
+        remedy = f"split={split} promises that none is; correct the split, or use split=time_series"
+        return Finding("order", "error", f"{later_rows}, and {remedy}.")
     remedy = (
-        "so that the past is foretold from the future; use split=time_series, or take the role away with "
+        "so the past is predicted from the future; use split=time_series, or remove the role with "
         "data.extract.time=null if time does not matter"
     )
-    return Finding("order", "warning", f"{seen}, {remedy}.")
+    return Finding("order", "warning", f"{later_rows}, {remedy}.")
 
 
 def _times(table: Table) -> np.ndarray | None:
-    """(N,) int64, the place of each row's time among all, -1 where it is missing; None: they have no order.
+    """(N,) int64, the rank of each row's time, -1 if it is missing; None if the times have no order.
 
-    Text is read as dates of ISO 8601, as the splits by time read it.
+    Text is read as ISO 8601 dates, as the splits by time do.
     """
     if table.time is None:
         return np.arange(len(table))

@@ -1,4 +1,4 @@
-"""Classes that are tested and were never trained."""
+"""Check: classes of test rows that no training row has."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.core.table import Table
 from harness.leakage.finding_text import among, codes, counted, listed, quoted, row
 
 
-def classes(table: Table, folds: Sequence[Fold]) -> Finding:
-    """Test rows whose class no training row of their fold has: whatever is predicted, they are wrong."""
+def find_unseen_classes(table: Table, folds: Sequence[Fold]) -> Finding:
+    """Test rows whose class no training row of their fold has; every prediction for them is wrong."""
     labels, names = codes(table.labels)
     rows: list[int] = []
     hit, unseen = 0, set[int]()
@@ -26,12 +26,12 @@ def classes(table: Table, folds: Sequence[Fold]) -> Finding:
         rows += here.tolist()
         unseen |= set(labels[here].tolist())
     if not rows:
-        return Finding("classes", "fine", "Training rows hold every class that is tested.")
+        return Finding("classes", "fine", "The training rows contain every class of the test rows.")
     kinds = f"{'class' if len(unseen) == 1 else 'classes'} {quoted(names[sorted(unseen)])}"
     tested = f"{counted(len(rows), 'test row')} ({listed(row(table, each) for each in rows)})"
     return Finding(
         "classes",
         "warning",
-        f"no training row{among(hit, len(folds))} has the {kinds} of {tested}, so that each of them counts "
-        "as wrong; give more rows of such a class, or use split=stratified_kfold.",
+        f"no training row{among(hit, len(folds))} has the {kinds} of {tested}, so each of these rows counts "
+        "as wrong; add rows of such a class, or use split=stratified_kfold.",
     )

@@ -24,7 +24,7 @@ from harness.core.fold import Fold
 from harness.core.protocol import Load, Splitter, Transform
 from harness.core.table import Table
 from harness.data.cache.cache import Cache, Settings
-from harness.leakage.run_checks import guard, worthless
+from harness.leakage.run_checks import check_leakage, check_unconditional
 from harness.split.hide_labels import hide
 from harness.trainer.device import find_device
 
@@ -94,9 +94,9 @@ def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold], cache: Cache) 
     promises: dict[str, Any] = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}
     promises["split"] = chosen(cfg, "split")
     if strict == "off":
-        found = worthless(table, folds, **promises)
+        found = check_unconditional(table, folds, **promises)
     else:
-        found = cache.findings(table, folds, promises, lambda: guard(table, folds, **promises))
+        found = cache.findings(table, folds, promises, lambda: check_leakage(table, folds, **promises))
     refused = [finding for finding in found if finding.severity == "error"]
     if strict == "error":
         refused += [finding for finding in found if finding.severity == "warning"]

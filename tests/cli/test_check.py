@@ -15,10 +15,11 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(knock: An
         "auto: trainer.loss=cross_entropy",
         "auto: evaluate=classification",
         "auto: trainer.monitor=valid/accuracy",
-        "! 2 of 150 test rows in 2 of 5 folds hold the same features as training rows (row 142 as row 101 "
-        "and row 101 as row 142), so that remembering is scored as knowing; take the copies out, or name a "
+        "! 2 of 150 test rows in 2 of 5 folds have the same features as training rows (row 142 as row 101 "
+        "and row 101 as row 142), so a model that memorises rows gets a better score; remove the copies, "
+        "or name a "
         "column that copies share with data.extract.group=COLUMN and use split=group_kfold, or set "
-        "split.guard=off if they are true repeats.",
+        "split.guard=off if they are true repetitions.",
         "It fits.",
     ]
     assert list(here.iterdir()) == []

@@ -71,7 +71,7 @@ TABLES = [
     (
         ["split.guard=error"],
         "a,y\n" + "1,0\n2,1\n2,0\n" * 30,
-        r".*test rows.*hold the same features as training rows.*",
+        r".*test rows.*have the same features as training rows.*",
     ),
     (
         [],

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.leakage import nearest_neighbour
-from harness.leakage.group_overlap import groups
+from harness.leakage.group_overlap import find_group_overlap
 
 NONE = np.empty(0, dtype=np.int64)
 RNG = np.random.default_rng(0)
@@ -55,29 +55,29 @@ SMALL = Table(
     ],
 )
 def test_a_group_in_two_parts_breaks_the_promise_of_a_grouped_split(divided):
-    found = groups(SMALL, [fold([0, 1], [2, 3], [4]), divided], grouped=True, split="mine")
+    found = find_group_overlap(SMALL, [fold([0, 1], [2, 3], [4]), divided], grouped=True, split="mine")
     assert (found.check, found.severity) == ("groups", "error")
     assert found.sentence == (
         "split=mine promises to keep groups whole, and 1 of 3 values of 'who' are in two parts in 1 "
         "of 2 folds "
-        "('a'); mend the split, or use split=group_kfold."
+        "('a'); correct the split, or use split=group_kfold."
     )
 
 
 def test_whole_groups_keep_the_promise_and_unlabelled_rows_may_join_training():
-    found = groups(SMALL, [fold([0], [2], [4], [1])], grouped=True, split="mine")
+    found = find_group_overlap(SMALL, [fold([0], [2], [4], [1])], grouped=True, split="mine")
     assert (found.severity, found.sentence) == ("fine", "No 'who' is in two parts of a fold (3 of them).")
 
 
 def test_point_wise_folds_are_told_what_folds_by_group_would_show():
-    found = groups(table(), dealt(), grouped=False, split="kfold")
+    found = find_group_overlap(table(), dealt(), grouped=False, split="kfold")
     assert (found.check, found.severity) == ("groups", "warning")
     pattern = (
         r"300 of 300 test rows in 5 of 5 folds share 'who' with training rows \('\d+', '\d+', '\d+' "
         r"and 12 more\), "
         r"and a nearest neighbour is right on (\S+) of the test rows in these folds, and on (\S+) in "
         r"folds by "
-        r"'who'; use split=group_kfold to know how a new 'who' would fare\."
+        r"'who'; use split=group_kfold to estimate the score on a new 'who'\."
     )
     here, there = re.fullmatch(pattern, found.sentence).groups()
     assert here == "1.000"
@@ -86,7 +86,7 @@ def test_point_wise_folds_are_told_what_folds_by_group_would_show():
 
 def test_of_a_number_the_share_of_its_variance_is_told():
     target = CENTRE[WHO][:, 0] ** 2 + RNG.normal(size=15)[WHO]
-    found = groups(table(target), dealt(), grouped=False, split="kfold")
+    found = find_group_overlap(table(target), dealt(), grouped=False, split="kfold")
     here, there = re.search(
         r"has r2 (\S+) on the test rows in these folds, and (\S+) in folds", found.sentence
     ).groups()
@@ -96,7 +96,7 @@ def test_of_a_number_the_share_of_its_variance_is_told():
 
 def test_leave_one_out_and_one_fold_are_told_the_same_way():
     for folds in (dealt(COUNT), dealt(5)[:1]):
-        found = groups(table(), folds, grouped=False, split="x")
+        found = find_group_overlap(table(), folds, grouped=False, split="x")
         assert (
             "a nearest neighbour is right on 1.000 of the test rows in these folds, and on 0."
             in found.sentence
@@ -104,7 +104,7 @@ def test_leave_one_out_and_one_fold_are_told_the_same_way():
 
 
 def test_folds_that_happen_to_keep_groups_whole_are_fine():
-    found = groups(table(), whole(), grouped=False, split="predefined")
+    found = find_group_overlap(table(), whole(), grouped=False, split="predefined")
     assert (found.severity, found.sentence) == ("fine", "No test row shares 'who' with a training row.")
 
 
@@ -117,17 +117,19 @@ def test_folds_that_happen_to_keep_groups_whole_are_fine():
     ],
 )
 def test_without_numbers_or_a_single_target_no_figure_is_given(bare):
-    found = groups(bare, [fold([0, 2, 5], [], [1, 3, 4])], grouped=False, split="ratio")
+    found = find_group_overlap(bare, [fold([0, 2, 5], [], [1, 3, 4])], grouped=False, split="ratio")
     assert found.sentence == (
         "2 of 3 test rows share 'who' with training rows ('a' and 'b'); use split=group_kfold to "
-        "know how a new "
-        "'who' would fare."
+        "estimate the score on a new "
+        "'who'."
     )
 
 
 def test_rows_without_a_group_share_none():
     bare = Table(SMALL.frame.assign(who=None), ("x",), group="who")
-    assert groups(bare, [fold([0, 1], [], [2, 3])], grouped=False, split="ratio").severity == "fine"
+    assert (
+        find_group_overlap(bare, [fold([0, 1], [], [2, 3])], grouped=False, split="ratio").severity == "fine"
+    )
 
 
 @pytest.mark.parametrize("scaled", [True, False])
@@ -141,28 +143,28 @@ def test_the_nearest_neighbour_is_that_of_scikit_learn(scaled):
         ours, theirs = ((inputs[rows] - mean) / deviation for rows in (train, test))
         guesses[test] = KNeighborsClassifier(1).fit(ours, labels[train]).predict(theirs)
         values[test] = KNeighborsRegressor(1).fit(ours, numbers[train]).predict(theirs)
-    accuracy = nearest_neighbour.judge(inputs, labels, parts, classes=True, scaled=scaled)
+    accuracy = nearest_neighbour.score(inputs, labels, parts, classes=True, scaled=scaled)
     assert accuracy == pytest.approx((guesses == labels).mean())
-    r2 = nearest_neighbour.judge(inputs, numbers, parts, classes=False, scaled=scaled)
+    r2 = nearest_neighbour.score(inputs, numbers, parts, classes=False, scaled=scaled)
     assert r2 == pytest.approx(1 - ((values - numbers) ** 2).sum() / ((numbers - numbers.mean()) ** 2).sum())
 
 
 def test_test_rows_do_not_move_the_scale():
     inputs = np.array([[0, 0], [1, 10], [0.9, 0], [1e6, 1e6]], dtype=np.float32)
     parts = [(np.array([0, 1]), np.array([2, 3]))]
-    assert nearest_neighbour.judge(inputs, np.array([0, 1, 0, 1]), parts, classes=True, scaled=True) == 1.0
+    assert nearest_neighbour.score(inputs, np.array([0, 1, 0, 1]), parts, classes=True, scaled=True) == 1.0
 
 
 def test_a_missing_feature_is_the_mean_and_a_part_without_rows_is_left_out():
     inputs = np.array([[0.0], [1.0], [np.nan], [0.9]], dtype=np.float32)
     parts = [(np.array([0, 1, 2]), np.array([3])), (NONE, np.array([0])), (np.array([0]), NONE)]
-    assert nearest_neighbour.judge(inputs, np.array([0, 1, 2, 1]), parts, classes=True, scaled=True) == 1.0
-    assert np.isnan(nearest_neighbour.judge(inputs, np.arange(4), parts[1:], classes=True, scaled=True))
+    assert nearest_neighbour.score(inputs, np.array([0, 1, 2, 1]), parts, classes=True, scaled=True) == 1.0
+    assert np.isnan(nearest_neighbour.score(inputs, np.arange(4), parts[1:], classes=True, scaled=True))
 
 
 def test_groups_are_dealt_whole_the_largest_to_the_smallest_fold():
     numbers = np.repeat([0, 1, 2, 3], [5, 4, 3, 2])
-    parts = nearest_neighbour.by_group(numbers, 2)
+    parts = nearest_neighbour.group_folds(numbers, 2)
     assert [sorted(set(numbers[test])) for _, test in parts] == [[0, 3], [1, 2]]
     for train, test in parts:
         assert sorted([*train, *test]) == list(range(14))
@@ -171,7 +173,7 @@ def test_groups_are_dealt_whole_the_largest_to_the_smallest_fold():
 def test_the_folds_at_hand_are_taken_as_they_are_up_to_ten():
     folds = dealt(5)
     rows = np.arange(0, COUNT, 3)
-    for fold, (train, test) in zip(folds, nearest_neighbour.as_cut(folds, rows, COUNT), strict=True):
+    for fold, (train, test) in zip(folds, nearest_neighbour.given_folds(folds, rows, COUNT), strict=True):
         assert rows[train].tolist() == sorted(set(rows) & set(fold.train))
         assert rows[test].tolist() == sorted(set(rows) & set(fold.test))
 
@@ -181,7 +183,7 @@ def test_more_folds_are_gathered_to_ten_and_repeats_left_out():
     ones = [
         Fold(k, np.setdiff1d(rows, [k, (k + 1) % 40]), np.array([(k + 1) % 40]), np.array([k])) for k in rows
     ]
-    parts = nearest_neighbour.as_cut([*ones, *ones], rows, 40)
+    parts = nearest_neighbour.given_folds([*ones, *ones], rows, 40)
     assert [test.tolist() for _, test in parts] == [[k, k + 10, k + 20, k + 30] for k in range(10)]
     for train, test in parts:
         assert sorted([*train, *test]) == list(range(40))

@@ -3,13 +3,13 @@ import pandas as pd
 import pytest
 
 from harness.core.table import Table
-from harness.leakage.identifier_columns import identifiers, named_like_one
+from harness.leakage.identifier_columns import find_identifiers, has_id_name
 
 rng = np.random.default_rng(0)
 COUNT = 200
 GROUP = rng.integers(0, 10, COUNT)
-TEXT = "a text of its own in nearly every row"
-WHOLE = "a whole number of its own in nearly every row"
+TEXT = "a different text in nearly every row"
+WHOLE = "a different whole number in nearly every row"
 
 
 def table(**features) -> Table:
@@ -30,7 +30,7 @@ NAMING = {
         "named like an identifier",
     ),
     "the group again": ("room", np.array(list("klmnopqrst"))[GROUP], "another name of the group 'g'"),
-    "part of a group": ("ward", GROUP * 3 + rng.integers(0, 3, COUNT), "each value in one 'g' alone"),
+    "part of a group": ("ward", GROUP * 3 + rng.integers(0, 3, COUNT), "each value belongs to one 'g'"),
     "a number of the group": ("height", np.linspace(1.5, 1.9, 10)[GROUP], "another name of the group 'g'"),
 }
 HONEST = {
@@ -52,12 +52,12 @@ HONEST = {
 @pytest.mark.parametrize("case", NAMING)
 def test_a_column_that_names_rows_or_groups_is_found(case):
     name, values, why = NAMING[case]
-    found = identifiers(table(honest=rng.normal(size=COUNT), **{name: values}))
+    found = find_identifiers(table(honest=rng.normal(size=COUNT), **{name: values}))
     assert (found.check, found.severity) == ("identifiers", "warning")
     assert found.sentence == (
-        f"feature {name!r} ({why}) may be learned by heart, which helps with no new row; give it its "
-        f"role with "
-        f"data.extract.id=COLUMN or data.extract.group=COLUMN, or leave it out with "
+        f"feature {name!r} ({why}) may be memorised by the model, which does not generalise to new rows; "
+        f"name "
+        f"its role with data.extract.id=COLUMN or data.extract.group=COLUMN, or remove it with "
         f"data.extract.drop=[{name}]."
     )
 
@@ -65,16 +65,16 @@ def test_a_column_that_names_rows_or_groups_is_found(case):
 @pytest.mark.parametrize("case", HONEST)
 def test_a_column_that_measures_something_is_not(case):
     name, values = HONEST[case]
-    found = identifiers(table(**{name: values}))
+    found = find_identifiers(table(**{name: values}))
     assert (found.severity, found.sentence) == (
         "fine",
-        "None of 1 features names rows or groups of rows.",
+        "None of 1 features identifies rows or groups.",
     )
 
 
 def test_every_column_stands_in_the_setting_that_leaves_them_out():
     columns = {f"note{number}": [f"{number}-{row}" for row in range(COUNT)] for number in range(5)}
-    found = identifiers(table(**columns))
+    found = find_identifiers(table(**columns))
     assert found.sentence.startswith(
         f"features 'note0' ({TEXT}), 'note1' ({TEXT}), 'note2' ({TEXT}) and 2 more may"
     )
@@ -83,32 +83,32 @@ def test_every_column_stands_in_the_setting_that_leaves_them_out():
 
 def test_the_id_and_the_group_are_no_features():
     frame = pd.DataFrame({"k": rng.normal(size=COUNT), "g": GROUP})
-    found = identifiers(Table(frame, ("k", "g"), id="k", group="g"))
+    found = find_identifiers(Table(frame, ("k", "g"), id="k", group="g"))
     assert found.sentence.startswith("features 'k' (the id itself) and 'g' (the group itself) may be")
-    assert found.sentence.endswith("; take them out of data.extract.features.")  # `drop` would be refused
+    assert found.sentence.endswith("; remove them from data.extract.features.")  # `drop` would be refused
 
 
 def test_a_column_of_many_rows_that_repeats_each_value_twice_within_a_group_is_found():
     group = np.repeat(np.arange(3000), 10)
     frame = pd.DataFrame({"g": group, "x": np.arange(len(group)) // 2 + 0.5})
-    found = identifiers(Table(frame, ("x",), group="g"))
-    assert "feature 'x' (each value in one 'g' alone)" in found.sentence
+    found = find_identifiers(Table(frame, ("x",), group="g"))
+    assert "feature 'x' (each value belongs to one 'g')" in found.sentence
 
 
 def test_one_group_is_told_by_nothing():
     frame = pd.DataFrame({"g": ["a"] * 60, "x": [0.5, 1.5, 2.5] * 20})
-    assert identifiers(Table(frame, ("x",), group="g")).severity == "fine"
+    assert find_identifiers(Table(frame, ("x",), group="g")).severity == "fine"
 
 
 @pytest.mark.parametrize(
     "name", ["id", "ID", "patient_id", "visitId", "PatientID", "uuid", "id_visit", "MRN", "subject"]
 )
 def test_names_of_identifiers(name):
-    assert named_like_one(name)
+    assert has_id_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["width", "patient_age", "idle", "valid", "mean radius", "users_online", "x1", "7"]
 )
 def test_names_of_other_things(name):
-    assert not named_like_one(name)
+    assert not has_id_name(name)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.leakage.run_checks import guard, worthless
+from harness.leakage.run_checks import check_leakage, check_unconditional
 
 NONE = np.empty(0, dtype=np.int64)
 POINT_WISE = {"grouped": False, "timed": False, "split": "kfold"}
@@ -46,7 +46,7 @@ def test_random_rows_in_random_folds_raise_no_finding(seed, rows, features, clas
     frame = pd.DataFrame(rng.normal(size=(rows, features))).add_prefix("x")
     names = tuple(frame.columns)
     frame["y"] = rng.integers(0, classes, rows) if classes else rng.normal(size=rows)
-    found = guard(Table(frame, names, target=("y",)), dealt(rows, folds, seed), **POINT_WISE)
+    found = check_leakage(Table(frame, names, target=("y",)), dealt(rows, folds, seed), **POINT_WISE)
     assert {finding.severity for finding in found} == {"fine"}
 
 
@@ -67,10 +67,10 @@ def test_every_planted_leak_is_found_and_no_other(seed, copied, folds):
     for fold in cut:
         part[fold.test] = fold.number
     expected = 2 * int((part[:copied] != part[60 : 60 + copied]).sum())
-    found = {finding.check: finding for finding in guard(table, cut, **POINT_WISE)}
+    found = {finding.check: finding for finding in check_leakage(table, cut, **POINT_WISE)}
     assert found["duplicates"].severity == ("warning" if expected else "fine")
     assert not expected or found["duplicates"].sentence.startswith(f"{expected} of 120 test rows")
-    assert found["determines"].sentence.startswith("feature 'leak' alone tells 'y' of ")
+    assert found["determines"].sentence.startswith("feature 'leak' alone predicts 'y' of ")
     assert found["determines"].sentence.endswith("data.extract.drop=[leak].")
     assert {check for check in found if found[check].severity != "fine"} <= {"duplicates", "determines"}
 
@@ -80,14 +80,14 @@ def test_every_planted_leak_is_found_and_no_other(seed, copied, folds):
 def test_real_data_is_found_fine(name, folds):
     table = bundled(name)
     cut = dealt(len(table), 5)[:1] if folds == 1 else dealt(len(table), folds)
-    assert {finding.severity for finding in guard(table, cut, **POINT_WISE)} == {"fine"}
+    assert {finding.severity for finding in check_leakage(table, cut, **POINT_WISE)} == {"fine"}
 
 
 def test_iris_holds_one_flower_twice_and_nothing_else_is_said_of_it():
-    found = guard(bundled("iris"), dealt(150, 150), **POINT_WISE)
+    found = check_leakage(bundled("iris"), dealt(150, 150), **POINT_WISE)
     (warning,) = [finding for finding in found if finding.severity != "fine"]
     assert warning.sentence.startswith(
-        "2 of 150 test rows in 2 of 150 folds hold the same features as training rows (row "
+        "2 of 150 test rows in 2 of 150 folds have the same features as training rows (row "
     )
     assert "row 101 as row 142" in warning.sentence
 
@@ -100,7 +100,7 @@ def everything(rows=120) -> Table:
 
 
 def test_all_checks_that_apply_report_in_the_same_order():
-    found = guard(everything(), dealt(120, 5), **POINT_WISE)
+    found = check_leakage(everything(), dealt(120, 5), **POINT_WISE)
     checks = ["duplicates", "equals", "determines", "identifiers", "order", "groups", "classes"]
     assert [finding.check for finding in found] == checks
     assert [finding.check for finding in found if finding.severity == "warning"] == ["order", "groups"]
@@ -108,10 +108,10 @@ def test_all_checks_that_apply_report_in_the_same_order():
 
 def test_what_no_setting_allows_can_be_looked_for_alone():
     folds = dealt(120, 5)
-    promised = worthless(everything(), folds, grouped=True, timed=True, split="mine")
+    promised = check_unconditional(everything(), folds, grouped=True, timed=True, split="mine")
     assert [finding.check for finding in promised] == ["equals", "order", "groups"]
     assert [finding.severity for finding in promised] == ["fine", "error", "error"]
-    assert [finding.check for finding in worthless(everything(), folds, **POINT_WISE)] == ["equals"]
+    assert [finding.check for finding in check_unconditional(everything(), folds, **POINT_WISE)] == ["equals"]
 
 
 def test_pixels_arrays_and_events_are_not_judged_one_by_one():
@@ -121,14 +121,14 @@ def test_pixels_arrays_and_events_are_not_judged_one_by_one():
     spans = np.stack([np.arange(20), np.arange(20) + 1], axis=1)
     events = Table(frame[["y", "id"]], ("p",), target=("y",), id="id", events=frame, spans=spans)
     for table in (image, array, events):
-        found = guard(table, dealt(20, 2), **POINT_WISE)
+        found = check_leakage(table, dealt(20, 2), **POINT_WISE)
         assert [finding.check for finding in found] == ["duplicates", "classes"]
         assert found[0].severity == "warning"
 
 
 def test_rows_without_a_target_are_checked_for_what_needs_none():
     frame = pd.DataFrame({"a": np.arange(30) + 0.5, "b": np.arange(30) % 7})
-    found = guard(Table(frame, ("a", "b")), dealt(30, 3), **POINT_WISE)
+    found = check_leakage(Table(frame, ("a", "b")), dealt(30, 3), **POINT_WISE)
     assert [finding.check for finding in found] == ["duplicates", "identifiers"]
 
 
@@ -140,7 +140,7 @@ def test_a_sentence_is_one_sentence():
     frame = pd.concat([frame, frame], ignore_index=True)
     table = Table(frame, ("note", "x"), target=("y",), group="g", time="t")
     for strict in (True, False):
-        for finding in guard(table, dealt(80, 4), grouped=strict, timed=strict, split="mine"):
+        for finding in check_leakage(table, dealt(80, 4), grouped=strict, timed=strict, split="mine"):
             assert finding.sentence.endswith(".")
             assert ". " not in finding.sentence
             assert "\n" not in finding.sentence
@@ -161,7 +161,9 @@ def test_the_time_of_events_orders_them_within_a_sequence_and_no_sequence_after_
     folds = [Fold(0, np.array([2]), np.array([1]), np.array([0]))]
 
     def checks(timed: bool) -> list[str]:
-        return [finding.check for finding in guard(table, folds, grouped=False, timed=timed, split="x")]
+        return [
+            finding.check for finding in check_leakage(table, folds, grouped=False, timed=timed, split="x")
+        ]
 
     assert "order" not in checks(timed=False)
     assert "order" in checks(timed=True)

@@ -4,10 +4,10 @@ import pytest
 
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.leakage.holdout import apart, sides
+from harness.leakage.holdout import halves, without_repeats
 from harness.leakage.single_feature import comparable, guess_class, guess_number
-from harness.leakage.target_copy import equals
-from harness.leakage.target_proxy import determines
+from harness.leakage.target_copy import find_target_copy
+from harness.leakage.target_proxy import find_target_proxy
 
 NONE = np.empty(0, dtype=np.int64)
 
@@ -62,11 +62,11 @@ HONEST = {
 @pytest.mark.parametrize("name", ORACLES)
 def test_a_feature_that_tells_the_target_is_found(name, folds):
     target, leak = ORACLES[name]
-    found = determines(table(target, honest=NOISE[::-1].copy(), leak=leak), folds)
+    found = find_target_proxy(table(target, honest=NOISE[::-1].copy(), leak=leak), folds)
     assert found.severity == "warning", name
-    assert found.sentence.startswith("feature 'leak' alone tells 'y' of ")
+    assert found.sentence.startswith("feature 'leak' alone predicts 'y' of ")
     assert found.sentence.endswith(
-        "; if that is not known before the target is, leave it out with data.extract.drop=[leak]."
+        "; if it is not known before the target, remove it with data.extract.drop=[leak]."
     )
 
 
@@ -76,70 +76,70 @@ def test_a_feature_that_tells_the_target_is_found(name, folds):
 @pytest.mark.parametrize("name", HONEST)
 def test_a_strong_or_an_empty_feature_is_not(name, folds):
     target, honest = HONEST[name]
-    found = determines(table(target, honest=honest), folds)
+    found = find_target_proxy(table(target, honest=honest), folds)
     assert (found.severity, found.sentence) == (
         "fine",
-        "None of 1 features alone tells the target of 400 held-out rows.",
+        "None of 1 features alone predicts the target of 400 held-out rows.",
     )
 
 
 def test_several_oracles_are_named_with_what_they_know_of_the_target():
     rows = table(CLASS, a=CLASS * 2.0, b=NOISE, c=CLASS * 1.0)
-    assert determines(rows, dealt(COUNT)).sentence == (
-        "feature 'a' alone tells 'y' of 400 of 400 held-out rows and feature 'c' alone tells 'y' of "
+    assert find_target_proxy(rows, dealt(COUNT)).sentence == (
+        "feature 'a' alone predicts 'y' of 400 of 400 held-out rows and feature 'c' alone predicts 'y' of "
         "400 of 400 "
-        "held-out rows; if that is not known before the target is, leave it out with data.extract.drop=[a,c]."
+        "held-out rows; if it is not known before the target, remove it with data.extract.drop=[a,c]."
     )
 
 
 def test_what_tells_the_target_of_known_groups_only_is_not_found_in_folds_by_group():
     group = np.repeat(np.arange(40), 10)
     rows = table(rng.integers(0, 3, 40)[group], room=group.astype(str))
-    assert determines(rows, dealt(COUNT)).severity == "warning"
+    assert find_target_proxy(rows, dealt(COUNT)).severity == "warning"
     whole = [np.flatnonzero(group % 4 == k) for k in range(4)]
     by_group = [Fold(k, np.setdiff1d(np.arange(COUNT), part), NONE, part) for k, part in enumerate(whole)]
-    assert determines(rows, by_group).severity == "fine"
+    assert find_target_proxy(rows, by_group).severity == "fine"
 
 
 def test_too_few_rows_are_not_judged():
-    found = determines(table([0, 1] * 10, a=[0, 1] * 10), dealt(20))
-    assert found.sentence == "Too few labelled rows are held out to judge each feature alone."
+    found = find_target_proxy(table([0, 1] * 10, a=[0, 1] * 10), dealt(20))
+    assert found.sentence == "Too few labelled rows are held out to check single features."
     alone = [Fold(0, np.arange(COUNT), NONE, NONE)]
-    assert determines(table(CLASS, a=CLASS), alone).sentence == found.sentence
+    assert find_target_proxy(table(CLASS, a=CLASS), alone).sentence == found.sentence
 
 
 def test_rows_without_a_target_are_not_judged():
     target = np.where(np.arange(COUNT) < 100, CLASS, np.nan)
-    found = determines(table(target, a=NOISE), dealt(COUNT))
-    assert found.sentence == "None of 1 features alone tells the target of 100 held-out rows."
+    found = find_target_proxy(table(target, a=NOISE), dealt(COUNT))
+    assert found.sentence == "None of 1 features alone predicts the target of 100 held-out rows."
 
 
 def test_each_of_several_targets_is_judged():
     frame = pd.DataFrame({"a": NUMBER * 3, "u": NOISE, "v": NUMBER})
-    found = determines(Table(frame, ("a",), target=("u", "v")), dealt(COUNT))
-    assert found.sentence.startswith("feature 'a' alone tells 'v' of 400 held-out rows with r2 1.0000; if")
+    found = find_target_proxy(Table(frame, ("a",), target=("u", "v")), dealt(COUNT))
+    assert found.sentence.startswith("feature 'a' alone predicts 'v' of 400 held-out rows with r2 1.0000; if")
 
 
 def test_the_two_sides_are_the_test_parts_in_turn_and_a_repeat_adds_none():
     folds = dealt(10, 5) + dealt(10, 5, seed=1)
-    halves = sides(folds, np.ones(10, dtype=bool), 1)
-    assert sorted(halves.one) == sorted(np.concatenate([folds[k].test for k in (0, 2, 4)]))
-    assert sorted(halves.other) == sorted(np.concatenate([folds[k].test for k in (1, 3)]))
-    assert [fold.number for fold in apart(folds)] == [0, 1, 2, 3, 4]
+    parts = halves(folds, np.ones(10, dtype=bool), 1)
+    assert sorted(parts.one) == sorted(np.concatenate([folds[k].test for k in (0, 2, 4)]))
+    assert sorted(parts.other) == sorted(np.concatenate([folds[k].test for k in (1, 3)]))
+    assert [fold.number for fold in without_repeats(folds)] == [0, 1, 2, 3, 4]
 
 
 def test_the_sides_of_one_fold_are_its_training_rows_and_its_others_the_known_ones_alone():
     (fold,) = ratio(20)
     known = np.arange(20) != fold.train[0]
-    halves = sides([fold], known, 1)
-    assert halves.one.tolist() == fold.train[1:].tolist()
-    assert halves.other.tolist() == [*fold.valid, *fold.test]
+    parts = halves([fold], known, 1)
+    assert parts.one.tolist() == fold.train[1:].tolist()
+    assert parts.other.tolist() == [*fold.valid, *fold.test]
 
 
 def test_the_more_features_the_fewer_rows_are_judged():
     (fold,) = ratio(20_000)
     known = np.ones(20_000, dtype=bool)
-    sizes = [[len(side) for side in sides([fold], known, features)] for features in (1, 1000, 10**6)]
+    sizes = [[len(side) for side in halves([fold], known, features)] for features in (1, 1000, 10**6)]
     assert sizes == [[5000, 5000], [2000, 2000], [200, 200]]
 
 
@@ -189,20 +189,20 @@ NAMES = np.array(["ill", "well", "dead"])[CLASS]
     ],
 )
 def test_the_target_by_another_name_is_an_error(target, same):
-    found = equals(table(target, honest=NOISE, same=same))
+    found = find_target_copy(table(target, honest=NOISE, same=same))
     assert (found.check, found.severity) == ("equals", "error")
     assert found.sentence == (
-        "feature 'same' is the target 'y' by another name, in every row that has one; leave it out with "
+        "feature 'same' is a copy of the target 'y': it determines the target in every row; remove it with "
         "data.extract.drop=[same]."
     )
 
 
 def test_all_its_names_are_to_be_dropped():
-    found = equals(table(CLASS, a=CLASS, b=NOISE, c=NAMES))
+    found = find_target_copy(table(CLASS, a=CLASS, b=NOISE, c=NAMES))
     assert found.sentence == (
-        "feature 'a' (and 'c' as well) is the target 'y' by another name, in every row that has one; "
-        "leave it "
-        "out with data.extract.drop=[a,c]."
+        "feature 'a' (and 'c' as well) is a copy of the target 'y': it determines the target in every row; "
+        "remove "
+        "it with data.extract.drop=[a,c]."
     )
 
 
@@ -218,12 +218,12 @@ def test_all_its_names_are_to_be_dropped():
     ],
 )
 def test_what_differs_in_a_row_is_another_column_and_few_rows_agree_by_chance(target, other):
-    found = equals(table(target, other=other))
-    assert (found.severity, found.sentence) == ("fine", "None of 1 features is the target by another name.")
+    found = find_target_copy(table(target, other=other))
+    assert (found.severity, found.sentence) == ("fine", "None of 1 features is a copy of the target.")
 
 
 def test_16_rows_of_two_even_classes_are_no_chance():
-    assert equals(table([0, 1] * 8, same=[5, 3] * 8)).severity == "error"
+    assert find_target_copy(table([0, 1] * 8, same=[5, 3] * 8)).severity == "error"
 
 
 def test_a_name_whose_rows_share_one_class_is_found_though_some_names_are_held_out_whole():
@@ -232,8 +232,8 @@ def test_a_name_whose_rows_share_one_class_is_found_though_some_names_are_held_o
     patient = np.repeat(np.arange(40), sizes)
     outcome = np.array(["well", "ill"])[random.integers(0, 2, 40)[patient]]
     names = np.array([f"patient {number}" for number in patient])
-    finding = determines(table(outcome, patient=names), ratio(len(patient)))
+    finding = find_target_proxy(table(outcome, patient=names), ratio(len(patient)))
     assert finding.severity == "warning"
-    assert finding.sentence.startswith("feature 'patient' alone tells 'y' of ")
-    shuffled = determines(table(random.permutation(outcome), patient=names), ratio(len(patient)))
+    assert finding.sentence.startswith("feature 'patient' alone predicts 'y' of ")
+    shuffled = find_target_proxy(table(random.permutation(outcome), patient=names), ratio(len(patient)))
     assert shuffled.severity == "fine"

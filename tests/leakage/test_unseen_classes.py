@@ -3,7 +3,7 @@ import pandas as pd
 
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.leakage.unseen_classes import classes
+from harness.leakage.unseen_classes import find_unseen_classes
 
 
 def fold(number, train, test) -> Fold:
@@ -18,22 +18,24 @@ LABELS = Table(
 
 
 def test_a_class_that_training_never_saw_is_named_with_its_rows():
-    found = classes(LABELS, [fold(0, [0, 1], [2, 3, 4])])
+    found = find_unseen_classes(LABELS, [fold(0, [0, 1], [2, 3, 4])])
     assert (found.check, found.severity) == ("classes", "warning")
     assert found.sentence == (
         "no training row has the classes 'b' and 'c' of 3 test rows (row 2, row 3 and row 4), so "
-        "that each of "
-        "them counts as wrong; give more rows of such a class, or use split=stratified_kfold."
+        "each of these rows counts as wrong; add rows of such a class, or use split=stratified_kfold."
     )
 
 
 def test_the_folds_in_which_it_happens_are_counted():
-    found = classes(LABELS, [fold(0, [0, 2, 3], [1, 4]), fold(1, [0, 1, 2, 4], [3])])
+    found = find_unseen_classes(LABELS, [fold(0, [0, 2, 3], [1, 4]), fold(1, [0, 1, 2, 4], [3])])
     assert found.sentence.startswith(
         "no training row in 1 of 2 folds has the class 'c' of 1 test row (row 3), so"
     )
 
 
 def test_an_unlabelled_test_row_has_no_class_to_be_unseen():
-    found = classes(LABELS, [fold(0, [0, 2, 3], [1, 4, 5])])
-    assert (found.severity, found.sentence) == ("fine", "Training rows hold every class that is tested.")
+    found = find_unseen_classes(LABELS, [fold(0, [0, 2, 3], [1, 4, 5])])
+    assert (found.severity, found.sentence) == (
+        "fine",
+        "The training rows contain every class of the test rows.",
+    )

@@ -60,7 +60,7 @@ def test_several_targets_must_be_known_together_somewhere():
 def test_a_single_group_is_refused(column, found):
     refuse(
         f"a group role needs two groups or more, and column '{column}' of visits holds {found}; name another "
-        "with data.extract.group=COLUMN, or leave it out with data.extract.group=null.",
+        "with data.extract.group=COLUMN, or remove it with data.extract.group=null.",
         require_rows,
         table(group=column),
     )
