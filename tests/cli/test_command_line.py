@@ -76,7 +76,7 @@ KEYS = [
     ),
     (
         ["+trainer.nope=3"],
-        r"trainer\.nope is no argument of harness\..*\(remove it with '~trainer\.nope'\); .*",
+        r"trainer\.nope is no argument of harness\..*\(leave it out with '~trainer\.nope'\); .*",
     ),
     (
         ["+data.load.batchsize=3"],

@@ -113,7 +113,7 @@ def test_a_refusal_of_the_parts_own_passes_and_a_fault_stays_a_fault() -> None:
             node(Child, width=1, depth=1, nope=2),
             r"part\.nope is no argument of .*; there are depth, name, width\.",
         ),
-        (node(Parent, depth=1, nam="y"), r".* \(remove it with '~part\.nam'\); did you mean name\?"),
+        (node(Parent, depth=1, nam="y"), r".* \(leave it out with '~part\.nam'\); did you mean name\?"),
         (node(Parent), r".*Parent needs the argument 'depth'; give it with part\.depth=VALUE\."),
         (node(Child, depth=1), r".*Child needs the argument 'width'; give it with part\.width=VALUE\."),
         (node(Parent, depth="deep"), r"part\.depth must be a whole number, got 'deep'\."),
