@@ -74,7 +74,7 @@ def test_a_wheel_runs_in_any_folder_without_the_checkout(site: Path, tmp_path: P
     imports = "import harness.config.compose as h, hydra_plugins.harness_sweeper as s"
     where = f"{imports}; print(h.__file__, h.CONF, s.__file__)"
     code, conf, plugin = python("-c", where, cwd=tmp_path, path=site).split()
-    assert code == str(site / "harness" / "compose.py")
+    assert code == str(site / "harness" / "config" / "compose.py")
     assert conf == str(site / "harness" / "conf")
     assert plugin == str(site / "hydra_plugins" / "harness_sweeper.py")
     assert "convnet" in python("-m", "harness", "ls", "model", cwd=tmp_path, path=site)

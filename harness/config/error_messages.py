@@ -16,7 +16,7 @@ from harness.core.errors import (
     Diverged,
     Interrupted,
     OutOfMemory,
-    PeerFailed,
+    ProcessFailed,
     Unfinished,
     Unproved,
     UserError,
@@ -37,8 +37,8 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
         return 128 + error.signum, "", False
     if isinstance(error, KeyboardInterrupt):
         return 130, "", False
-    if isinstance(error, PeerFailed):
-        return error.status, "" if error.told else f"error: {error}", False
+    if isinstance(error, ProcessFailed):
+        return error.status, "" if error.reported else f"error: {error}", False
     if isinstance(error, UserError):
         return 2, f"error: {error}", False
     if isinstance(error, HydraException | OmegaConfBaseException) or _raised_by_hydra(error):

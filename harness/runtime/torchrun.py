@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import torch.distributed as dist
 
-from harness.core.errors import Interrupted, PeerFailed, UserError
+from harness.core.errors import Interrupted, ProcessFailed, UserError
 from harness.runtime.distributed import Board, join, leave, rank, world
 
 _PATIENCE = 3.0
@@ -92,12 +92,12 @@ def fate() -> Iterator[None]:
     """Within it an error of one process is the error of all.
 
     Raises:
-        PeerFailed: in place of what befell this process because another one failed.
+        ProcessFailed: in place of what befell this process because another one failed.
     """
     try:
         yield
     except BaseException as error:
-        if _board is None or world() == 1 or isinstance(error, PeerFailed | SystemExit):
+        if _board is None or world() == 1 or isinstance(error, ProcessFailed | SystemExit):
             raise
         if threading.current_thread() is threading.main_thread():
             # torchrun asks all to end as soon as one has: the run is closed in order first.
@@ -123,13 +123,13 @@ def _consequence(error: BaseException | None) -> bool:
     return False
 
 
-def _blame() -> PeerFailed:
+def _blame() -> ProcessFailed:
     note = _first()
     if note is None:
-        return PeerFailed(
+        return ProcessFailed(
             1, "another process of torchrun ended without a word; what torchrun says below names it.", False
         )
-    return PeerFailed(note.status, f"process {note.rank}: {note.sentence}", True)
+    return ProcessFailed(note.status, f"process {note.rank}: {note.sentence}", True)
 
 
 def leave_note(status: int, sentence: str) -> None:

@@ -224,7 +224,7 @@ def test_no_secret_is_in_the_files_that_hydra_was_asked_to_write(
     answer = knock(*FAST, *WORDS, "tracking=none", "hydra.output_subdir=.hydra", "hydra/job_logging=default")
     assert answer.status == 1
     assert len(list(here.rglob(".hydra/*.yaml"))) == 3
-    assert "RuntimeError: *** and " in next(here.rglob("harness.runtime.run_log")).read_text()
+    assert "RuntimeError: *** and " in next(here.rglob("harness.log")).read_text()
     assert_nowhere(here, answer.out, answer.err)
 
 
