@@ -119,8 +119,8 @@ def _check_bundle(folder: Path, allow: Sequence[str]) -> None:
         name = Path(str(path)).stem
         if name not in _allowed(allow):
             raise UserError(
-                f"{folder / FACTS} names code at {path} to be carried along, and {_ELSEWHERE}; read it, "
-                f"then allow it with --allow {name}."
+                f"{folder / FACTS} names code at {path} to be carried along, and {_ELSEWHERE}",
+                f"read it, then allow it with --allow {name}",
             )
     parts = {name: bundle.config.get(name) for name in ("model", "trainer")}
     check({**parts, "data": {"transform": (bundle.config.get("data") or {}).get("transform")}}, allow)
@@ -169,8 +169,8 @@ def _check_word(word: str) -> None:
         )
     if name == word and _top(word) in sys.stdlib_module_names:
         raise UserError(
-            f"{word} belongs to Python itself, can run any code, and cannot be allowed; "
-            "name the package of the part."
+            f"{word} belongs to Python itself, can run any code, and cannot be allowed",
+            "name the package of the part",
         )
 
 
@@ -179,15 +179,17 @@ def _check_references(key: str, text: str, allowed: Sequence[str]) -> None:
     found = list(_VARIABLE.finditer(text))
     if text.count("${") != len(found):
         raise UserError(
-            f"{key} holds a reference ({text}), which may read what it should not, and {_ELSEWHERE}; "
-            f"give a value with {key}=VALUE."
+            f"{key} holds a reference ({text}), which may read what it should not, and {_ELSEWHERE}",
+            f"give a value with {key}=VALUE",
+            key=key,
         )
     for match in found:
         name = match["name"]
         if f"{ENVIRONMENT}{name}" not in allowed:
             raise UserError(
-                f"{key} reads the environment variable {name}, and {_ELSEWHERE}; give a value with "
-                f"{key}=VALUE, or let it be read with --allow {ENVIRONMENT}{name}."
+                f"{key} reads the environment variable {name}, and {_ELSEWHERE}",
+                f"give a value with {key}=VALUE, or let it be read with --allow {ENVIRONMENT}{name}",
+                key=key,
             )
 
 
@@ -197,15 +199,17 @@ def _check_words(plain: Any) -> None:
     # Quotes and backslashes within a word are taken away by whoever reads it.
     if isinstance(words, str) and "_target_" in re.sub(r"[\\'\"]", "", words):
         raise UserError(
-            f"pretrain.words names a _target_ ({words}), and {_ELSEWHERE}; give the words yourself with "
-            f"{shlex.quote('pretrain.words=WORDS')}."
+            f"pretrain.words names a _target_ ({words}), and {_ELSEWHERE}",
+            f"give the words yourself with {shlex.quote('pretrain.words=WORDS')}",
         )
 
 
 def _check_target(key: str, name: Any, allowed: Sequence[str]) -> None:
     """Refuses before the import where the name alone tells, since an import runs code."""
     if not isinstance(name, str) or not _PACKAGE.fullmatch(name):
-        raise UserError(f"{key} must be the dotted name of a class, got {name!r}; give {key}=NAME.")
+        raise UserError(
+            f"{key} must be the dotted name of a class, got {name!r}", f"give {key}=NAME", key=key
+        )
     if name in _named_by_us():
         return
     packages = [package for package in allowed if not package.startswith(ENVIRONMENT)]
@@ -261,10 +265,11 @@ def _named_by_us() -> frozenset[str]:
 def _refuse(key: str, name: str, package: str | None) -> NoReturn:
     rule = f"{key}={name} is no part that is known to be harmless, and {_ELSEWHERE}"
     if package is None or _top(package) in sys.stdlib_module_names:
-        raise UserError(f"{rule}; name another with {key}=NAME.")
+        raise UserError(f"{rule}", f"name another with {key}=NAME")
     raise UserError(
-        f"{rule}; read its code, then allow it with --allow {package}, or for good in pyproject.toml with "
-        f'[tool.harness] allow = ["{package}"].'
+        rule,
+        f"read its code, then allow it with --allow {package}, or for good in pyproject.toml with "
+        f'[tool.harness] allow = ["{package}"]',
     )
 
 

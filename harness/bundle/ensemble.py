@@ -89,7 +89,8 @@ def write(folder: Path, members: Sequence[Path]) -> None:
     if not facts[0]["head"]:
         raise UserError(
             "an ensemble averages predictions, and these models learned representations, each with axes of "
-            "its own; use the model of one fold."
+            "its own",
+            "use the model of one fold",
         )
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)

@@ -59,7 +59,8 @@ def stacked(cells: pd.Series, shape: tuple[int, ...]) -> np.ndarray:
             found = "no array of numbers" if array is None else f"one of shape {array.shape}"
             raise UserError(
                 f"column {ARRAY!r} must hold an array of numbers of shape {shape} in each row, as in "
-                f"training, and row {row} holds {found}; give rows as the data source gives them."
+                f"training, and row {row} holds {found}",
+                "give rows as the data source gives them",
             )
     return np.stack([array for array in arrays if array is not None])
 

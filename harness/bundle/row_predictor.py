@@ -181,8 +181,8 @@ def require(bundle: Bundle, columns: Iterable[str]) -> None:
         names = ", ".join(map(repr, missing[:_NAMED])) + (f" and {others} more" if others > 0 else "")
         raise UserError(
             f"the model needs the {_counted(len(bundle.columns))} that it was trained on, and {len(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing: {names}; give rows as the data source "
-            "gives them."
+            f"{'is' if len(missing) == 1 else 'are'} missing: {names}",
+            "give rows as the data source gives them",
         )
 
 
@@ -241,5 +241,6 @@ def refuse(column: pd.Series, wrong: pd.Series, kind: str) -> None:
         place = int(wrong.to_numpy().argmax())
         raise UserError(
             f"column {str(column.name)!r} was {kind} in training, and row {column.index[place]} holds "
-            f"{str(column.iloc[place])!r}; mend it, or leave the cell empty."
+            f"{str(column.iloc[place])!r}",
+            "mend it, or leave the cell empty",
         )

@@ -48,11 +48,11 @@ class Separated:
         self._date_format, self._told = told.get("date_format"), told.get("types") or {}
         self.columns = next(self._blocks(1), (0, [[]]))[1][0]
         if not self.columns:
-            raise UserError(f"IN={path} is empty; name a file with a line of column names and some rows.")
+            raise UserError(f"IN={path} is empty", "name a file with a line of column names and some rows")
         self.columns = [name or f"Unnamed: {i}" for i, name in enumerate(self.columns)]
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:
-            raise UserError(f"IN={path} has two columns named {twice[0]!r}; rename one in the file.")
+            raise UserError(f"IN={path} has two columns named {twice[0]!r}", "rename one in the file")
 
     def pieces(self, size: int | None) -> Iterator[Piece]:
         first = 0
@@ -74,8 +74,8 @@ class Separated:
             except _FAULTS as fault:
                 reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
                 raise UserError(
-                    f"IN={self._path} cannot be read as {self._dialect.encoding.upper()} text: {reason}; "
-                    "mend the file, or save it as such."
+                    f"IN={self._path} cannot be read as {self._dialect.encoding.upper()} text: {reason}",
+                    "mend the file, or save it as such",
                 ) from None
             if not block:
                 return
@@ -87,8 +87,8 @@ class Separated:
             if len(cells) != len(self.columns):
                 raise UserError(
                     f"line {line} of {self._path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the "
-                    f"first line names {len(self.columns)} column{'s' * (len(self.columns) != 1)}; mend the "
-                    "line."
+                    f"first line names {len(self.columns)} column{'s' * (len(self.columns) != 1)}",
+                    "mend the line",
                 )
 
     def _typed(self, cells: dict[str, list[str]], index: pd.RangeIndex) -> pd.DataFrame:

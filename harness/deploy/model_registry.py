@@ -42,7 +42,8 @@ def check_alias(alias: str) -> None:
     if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
         raise UserError(
             "--alias must be letters, digits, _ and -, and neither `latest` nor a version such as `v2`, "
-            f"got {alias!r}; choose another, such as champion."
+            f"got {alias!r}",
+            "choose another, such as champion",
         )
 
 
@@ -75,7 +76,7 @@ class Registry:
         if model is None or not (model.latest_versions or model.aliases):
             return None
         if alias not in model.aliases:
-            raise UserError(f"no version of {name} has the alias {alias}; {near(alias, model.aliases)}")
+            raise UserError(f"no version of {name} has the alias {alias}", near(alias, model.aliases))
         with self._answering():
             return self.client.get_model_version(name, model.aliases[alias])
 
@@ -146,7 +147,8 @@ class Registry:
         if str(version.status) != "READY":
             raise UserError(
                 f"version {version.version} of {version.name} is {version.status}, and only one that is "
-                "READY may be given an alias; look at its page in MLflow, then register the run again."
+                "READY may be given an alias",
+                "look at its page in MLflow, then register the run again",
             )
 
     def _model(self, name: str) -> Any | None:
@@ -175,10 +177,10 @@ def answering(uri: str) -> Iterator[None]:
         told = words(error, uri).rstrip(".")
         where = f"the MLflow registry at {store_address.masked(uri)}"
         if refusal(error):
-            raise UserError(f"{where} refused: {told}; what it holds is shown by its own pages.") from error
+            raise UserError(f"{where} refused: {told}", "what it holds is shown by its own pages") from error
         told = told if told == SILENCE else f"is in trouble: {told}"
         raise UserError(
-            f"{where}: {told}; start that server, or give another address with --uri ADDRESS."
+            f"{where}: {told}", "start that server, or give another address with --uri ADDRESS"
         ) from error
 
 
@@ -207,8 +209,8 @@ def place(uri: str | None, stored: str | None, outputs: Path) -> str:
         return store_address.absolute(uri, outputs)
     if stored is not None and MASK in stored:
         raise UserError(
-            f"the run is in {stored}, and passwords are never stored; give the whole address with "
-            "--uri ADDRESS."
+            f"the run is in {stored}, and passwords are never stored",
+            "give the whole address with --uri ADDRESS",
         )
     return stored or store_address.absolute(None, outputs)
 

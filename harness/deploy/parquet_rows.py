@@ -30,7 +30,7 @@ class Columnar:
         self.columns = list(self._file.schema_arrow.names)
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:
-            raise UserError(f"IN={path} has two columns named {twice[0]!r}; rename one in the file.")
+            raise UserError(f"IN={path} has two columns named {twice[0]!r}", "rename one in the file")
 
     def pieces(self, size: int | None) -> Iterator[Piece]:
         first = 0
@@ -60,4 +60,4 @@ class Columnar:
 
     def _unreadable(self, fault: Exception) -> UserError:
         reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
-        return UserError(f"IN={self._path} cannot be read as parquet: {reason}; save it anew.")
+        return UserError(f"IN={self._path} cannot be read as parquet: {reason}", "save it anew")

@@ -88,7 +88,7 @@ def located(
         if word.startswith(SCHEMES) or (folder / FACTS).exists() or (folder / "MLmodel").exists():
             if ensemble:
                 raise UserError(
-                    f"--ensemble puts the folds of a run together, and {word} is no run; leave it out."
+                    f"--ensemble puts the folds of a run together, and {word} is no run", "leave it out"
                 )
             if word.startswith(SCHEMES):
                 yield fetch(word, uri, outputs, Path(scratch), allow)
@@ -103,7 +103,8 @@ def located(
             if len(logged.models) < 2:
                 raise UserError(
                     f"--ensemble puts the models of several folds together, and {logged.label} has "
-                    f"{len(logged.models)}; leave it out."
+                    f"{len(logged.models)}",
+                    "leave it out",
                 )
             write(Path(scratch) / "ensemble", list(logged.models.values()))
             yield Path(scratch) / "ensemble"
@@ -130,8 +131,8 @@ def opened(folder: Path, device: str, *, embed: bool, batch: int) -> RowPredicto
         return RowPredictor(folder, place, embed=embed, batch=batch)
     if embed:
         raise UserError(
-            "--embed needs one model, and this is an ensemble, whose members have axes of their own; name "
-            "one fold, as RUN/fold-0."
+            "--embed needs one model, and this is an ensemble, whose members have axes of their own",
+            "name one fold, as RUN/fold-0",
         )
     ensemble = Ensemble(folder, place)
     for member in ensemble.members:
@@ -150,7 +151,7 @@ def check(bundle: Bundle, source: Source) -> list[str]:
     clash = [name for name in bundle.outputs if name in kept]
     if clash:
         raise UserError(
-            f"the answer adds a column {clash[0]!r}, which IN has already; rename or remove that one in IN."
+            f"the answer adds a column {clash[0]!r}, which IN has already", "rename or remove that one in IN"
         )
     return [name for name in source.columns if name not in bundle.columns and name != "row"]
 
@@ -183,7 +184,7 @@ def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, b
         finally:
             screen.clear()  # what is said next, an error too, stands on a line of its own
         if not account.rows:
-            raise UserError("IN has no rows, only columns; name a file with some.")
+            raise UserError("IN has no rows, only columns", "name a file with some")
     account.seconds = time.monotonic() - began
     return account
 
@@ -195,7 +196,7 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
         answers = predictor(rows)
     except torch.OutOfMemoryError as error:
         raise UserError(
-            "the model's answers do not fit into the device's memory; use a smaller --batch."
+            "the model's answers do not fit into the device's memory", "use a smaller --batch"
         ) from error
     account.rows += len(rows)
     if bundle.array is None:
@@ -235,7 +236,7 @@ def _bundle(folder: Path) -> Path:
         return folder
     found = sorted(folder.glob(f"artifacts/*/{FACTS}"))
     if not found:
-        raise UserError(f"{folder} is no model that a run of harness has made; name one that is.")
+        raise UserError(f"{folder} is no model that a run of harness has made", "name one that is")
     return found[0].parent
 
 

@@ -32,15 +32,15 @@ def require(path: Path, source: Path) -> None:
         UserError: of an ending that is not known, the file that is read, a folder, or in none.
     """
     if not path.name.lower().endswith(ENDINGS):
-        raise UserError(f"OUT must end in {' or '.join(ENDINGS)}, got {path}; rename it.")
+        raise UserError(f"OUT must end in {' or '.join(ENDINGS)}, got {path}", "rename it")
     if path.is_dir():
-        raise UserError(f"OUT={path} is a folder; name a file in it.")
+        raise UserError(f"OUT={path} is a folder", "name a file in it")
     if not path.parent.is_dir():
         raise UserError(
-            f"OUT={path} lies in a folder that does not exist; make it first: mkdir {path.parent}"
+            f"OUT={path} lies in a folder that does not exist", f"make it first: mkdir {path.parent}"
         )
     if path.exists() and path.resolve() == source.resolve():
-        raise UserError(f"OUT={path} is the file that is read; name another.")
+        raise UserError(f"OUT={path} is the file that is read", "name another")
 
 
 @contextmanager

@@ -95,19 +95,21 @@ def candidate(logged: Logged, together: bool) -> Candidate:
     if result is None or result.status != "finished":
         state = "not finished" if result is None else result.status
         raise UserError(
-            f"{logged.label} is {state}, and only a finished run can be registered; name another."
+            f"{logged.label} is {state}, and only a finished run can be registered", "name another"
         )
     model = logged.folder / ENSEMBLE
     if not together:
         model = logged.model
     elif logged.fold is not None or len(logged.models) < 2:
         raise UserError(
-            f"--ensemble puts the models of several folds together, and {logged.label} has one; leave it out."
+            f"--ensemble puts the models of several folds together, and {logged.label} has one",
+            "leave it out",
         )
     elif not _has_head(next(iter(logged.models.values()))):
         raise UserError(
             "--ensemble averages predictions, and these models learned representations, each with axes of "
-            f"its own; register the model of one fold, such as {logged.label}/fold-0."
+            "its own",
+            f"register the model of one fold, such as {logged.label}/fold-0",
         )
     return Candidate(logged, result, model, registration_gate.scores_of(result, _place(logged)))
 
@@ -159,7 +161,7 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
     score = registration_gate.counterpart(found.scores, (found.result.objective or {}).get("name"), wanted.by)
     part = score.partition("/")[0]
     if part not in _PARTS:
-        raise UserError(f"--by must be a score of test or valid rows, got {score}; {_near(found, score)}")
+        raise UserError(f"--by must be a score of test or valid rows, got {score}", _near(found, score))
     version = None if registry is None else _rival(registry, wanted.name, str(wanted.better_than))
     if version is None:
         line = f"nothing is registered as {wanted.name} yet: there is no {wanted.better_than} to beat"
@@ -171,16 +173,16 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
     told = version.tags.get(f"{_SCORE}{score}")
     if told is None:
         raise UserError(
-            f"{rival} of {wanted.name} has no {score}, by which to compare; choose another score with --by, "
-            "or register that model's own run anew."
+            f"{rival} of {wanted.name} has no {score}, by which to compare",
+            "choose another score with --by, or register that model's own run anew",
         )
     ours, theirs = found.scores[score], float(told)
     if found.rows(part) is None or found.rows(part) != version.tags.get(f"{_ROWS}{part}"):
         own, other = registration_gate.apart(ours, theirs)
         raise UserError(
             f"{rival} of {wanted.name} was scored on other {part} rows, so that its {score} of {other} "
-            f"cannot be compared with {own}; train both with the same data and split, or "
-            "set a bound with --if."
+            f"cannot be compared with {own}",
+            "train both with the same data and split, or set a bound with --if",
         )
     return registration_gate.better(
         score, ours, theirs, direction(score), f"{rival}, on the same {part} rows"
@@ -238,8 +240,8 @@ def _sent(logged: Logged, uri: str, outputs: Path) -> State:
         state = State.load(logged.folder)
     if state is None or not state.sent(logged.folder):
         raise UserError(
-            f"{logged.label} has not arrived in MLflow, because another process is sending it; try again, or "
-            f"see what `python -m harness sync {logged.label}` says."
+            f"{logged.label} has not arrived in MLflow, because another process is sending it",
+            f"try again, or see what `python -m harness sync {logged.label}` says",
         )
     return state
 

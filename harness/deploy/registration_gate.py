@@ -93,8 +93,8 @@ def counterpart(scores: Mapping[str, float], monitored: str | None, by: str | No
     if name not in scores:
         tested = [score for score in scores if score.startswith("test/")]
         raise UserError(
-            f"the run has no {name}, by which it would be compared; name another score with --by: "
-            f"{near('', tested)}"
+            f"the run has no {name}, by which it would be compared",
+            f"name another score with --by: {near('', tested)}",
         )
     return name
 
@@ -118,7 +118,7 @@ def look_up(scores: Mapping[str, float], name: str) -> float:
         UserError: there is no such score.
     """
     if name not in scores:
-        raise UserError(f"{name} is no score of the run; {near(name, scores)}")
+        raise UserError(f"{name} is no score of the run", near(name, scores))
     return scores[name]
 
 

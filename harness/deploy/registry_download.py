@@ -84,13 +84,14 @@ def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
     if not found:
         raise UserError(
             "a model in MLflow is named models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID/model, got "
-            f"{word}; mend it."
+            f"{word}",
+            "mend it",
         )
     uri = place(uri, None, outputs)
     path = store_address.file(uri)
     if path is not None and not path.exists():
         raise UserError(
-            f"there is no MLflow store at {path}, and so no {word}; give another with --outputs or --uri."
+            f"there is no MLflow store at {path}, and so no {word}", "give another with --outputs or --uri"
         )
     registry = Registry(uri)
     ((form, match),) = found.items()
@@ -113,7 +114,7 @@ def bundle_in(model: Path, word: str) -> Path:
     """
     bundles = sorted(model.glob(f"artifacts/*/{FACTS}"))
     if not bundles:
-        raise UserError(f"{word} is no model that a run of harness has made; name one that is.")
+        raise UserError(f"{word} is no model that a run of harness has made", "name one that is")
     return bundles[0].parent
 
 
@@ -140,7 +141,7 @@ def _location(registry: Registry, uri: str, form: str, name: str, which: str = "
     if version is None:
         with answering(uri):
             names = [model.name for model in registry.client.search_registered_models()]
-        raise UserError(f"no model is registered as {name}; {near(name, names)}")
+        raise UserError(f"no model is registered as {name}", near(name, names))
     with answering(uri):
         location = str(registry.client.get_model_version_download_uri(name, version.version))
     known = _FORMS["model"].fullmatch(location)
@@ -153,14 +154,14 @@ def _version(registry: Registry, uri: str, name: str, number: str) -> Any | None
         versions = {v.version: v for v in registry.client.search_model_versions(f"name = '{name}'")}
     if versions and int(number) not in {int(key) for key in versions}:
         known = ", ".join(sorted((str(key) for key in versions), key=int))
-        raise UserError(f"{name} has no version {number}; it has {known}.")
+        raise UserError(f"{name} has no version {number}", f"it has {known}")
     return next((v for key, v in versions.items() if int(key) == int(number)), None)
 
 
 def _of_model(registry: Registry, uri: str, model_id: str) -> str:
     if not registry.ready(model_id):
         raise UserError(
-            f"there is no model {model_id} in {store_address.masked(uri)}, or it is not whole; name another."
+            f"there is no model {model_id} in {store_address.masked(uri)}, or it is not whole", "name another"
         )
     with answering(uri):
         return str(registry.client.get_logged_model(model_id).artifact_location)
@@ -176,7 +177,7 @@ def _of_run(registry: Registry, uri: str, run_id: str, name: str) -> str:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise UserError(
-                f"there is no run {run_id} in {store_address.masked(uri)}; name another."
+                f"there is no run {run_id} in {store_address.masked(uri)}", "name another"
             ) from None
         models = [
             registry.client.get_logged_model(o.model_id) for o in (outputs.model_outputs if outputs else [])
@@ -184,4 +185,4 @@ def _of_run(registry: Registry, uri: str, run_id: str, name: str) -> str:
     for model in models:
         if model.name == name:
             return str(model.artifact_location)
-    raise UserError(f"run {run_id} has no model called {name}; {near(name, {m.name for m in models})}")
+    raise UserError(f"run {run_id} has no model called {name}", near(name, {m.name for m in models}))

@@ -46,13 +46,13 @@ def open_source(path: Path, bundle: Bundle) -> Source:
     if ending in _TEXT:
         if bundle.array is not None:
             raise UserError(
-                f"IN={path} is text, and this model reads {_words(bundle)}; give a .npy file, or a .parquet "
-                f"with a column {ARRAY!r}."
+                f"IN={path} is text, and this model reads {_words(bundle)}",
+                f"give a .npy file, or a .parquet with a column {ARRAY!r}",
             )
         return Separated(path, bundle)
     raise UserError(
-        f"IN must be a folder of images, or end in {', '.join((*_TEXT, *_PARQUET))} or .npy, got {path}; "
-        "rename it, or convert it."
+        f"IN must be a folder of images, or end in {', '.join((*_TEXT, *_PARQUET))} or .npy, got {path}",
+        "rename it, or convert it",
     )
 
 
@@ -78,7 +78,8 @@ class Images:
         if bundle.kind != "image" or bundle.image or bundle.array or len(bundle.columns) != 1:
             raise UserError(
                 f"IN={folder} is a folder, which a model of image files takes, and this one reads "
-                f"{_words(bundle)}; name a file."
+                f"{_words(bundle)}",
+                "name a file",
             )
         self.columns = list(bundle.columns)
         told = bundle.config.get("data", {}).get("extract", {}).get("suffixes")
@@ -86,7 +87,7 @@ class Images:
         self._folder = folder
         self._names = _below(folder, endings)
         if not self._names:
-            raise UserError(f"IN={folder} holds no file that ends in {' or '.join(endings)}; name another.")
+            raise UserError(f"IN={folder} holds no file that ends in {' or '.join(endings)}", "name another")
 
     def pieces(self, size: int | None) -> Iterator[Piece]:
         (column,) = self.columns
@@ -104,14 +105,14 @@ class Arrays:
     def __init__(self, path: Path, bundle: Bundle) -> None:
         if bundle.array is None:
             raise UserError(
-                f"IN={path} is an array, which a model of arrays takes, and this one reads {_words(bundle)}; "
-                "give a .csv or .parquet file with these columns."
+                f"IN={path} is an array, which a model of arrays takes, and this one reads {_words(bundle)}",
+                "give a .csv or .parquet file with these columns",
             )
         self.columns = [ARRAY]
         try:
             whole = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError):
-            raise UserError(f"IN={path} is no whole .npy file of numbers; save it anew.") from None
+            raise UserError(f"IN={path} is no whole .npy file of numbers", "save it anew") from None
         extract = bundle.config.get("data", {}).get("extract", {})
         if whole.ndim == 4 and extract.get("layout") == "channels_last":
             whole = whole.transpose(0, 3, 1, 2)
@@ -120,7 +121,8 @@ class Arrays:
         if whole.shape[1:] != bundle.array or whole.dtype.kind not in "biuf":
             raise UserError(
                 f"IN={path} must hold numbers of shape (N, {', '.join(map(str, bundle.array))}), as in "
-                f"training, got {whole.shape} of {whole.dtype}; give rows as the data source gives them."
+                f"training, got {whole.shape} of {whole.dtype}",
+                "give rows as the data source gives them",
             )
         self._whole = whole
 

@@ -42,7 +42,7 @@ class Place(NamedTuple):
 def check(place: Place) -> None:
     """Raises UserError where no server could listen."""
     if not 1 <= place.port <= 65535:
-        raise UserError(f"--port must be from 1 to 65535, got {place.port}; 5001 is the default.")
+        raise UserError(f"--port must be from 1 to 65535, got {place.port}", "5001 is the default")
     if place.workers < 1:
         raise UserError(f"--workers must be at least 1, got {place.workers}.")
     try:
@@ -53,8 +53,8 @@ def check(place: Place) -> None:
     except (OSError, UnicodeError) as error:  # the latter of a name that is none
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UserError(
-            f"no server can listen on {place.host} port {place.port} ({reason}); choose another with --port "
-            "or --host."
+            f"no server can listen on {place.host} port {place.port} ({reason})",
+            "choose another with --port or --host",
         ) from None
 
 
@@ -99,7 +99,8 @@ def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] 
         words = " ".join(f"--allow {package}" for package in strange)
         raise UserError(
             f"serving {word} runs the code that it brings along ({', '.join(strange)}), and it does not come "
-            f"from the store in {outputs}; read it in {model / 'code'}, then allow it with {words}."
+            f"from the store in {outputs}",
+            f"read it in {model / 'code'}, then allow it with {words}",
         )
     allowlist.check_bundle(bundle_in(model, word), outputs, allow)
     return model

@@ -80,9 +80,8 @@ def fetch(id: str, outputs: Path, uri: str | None = None) -> tuple[Path, int | N
         except Exception as error:
             told = words(error, place).rstrip(".")
             trouble = UserError(
-                f"{id} is sought in MLflow at {store_address.masked(place)}, and {told}; start that server, "
-                "or "
-                "give another address with --uri ADDRESS."
+                f"{id} is sought in MLflow at {store_address.masked(place)}, and {told}",
+                "start that server, or give another address with --uri ADDRESS",
             )
             continue
         if found is not None:
@@ -123,7 +122,9 @@ def _places(outputs: Path, uri: str | None) -> Iterator[str]:
             if path is None or path.exists():
                 yield place
             elif uri is not None:
-                raise UserError(f"--uri names the database {path}, which there is not; give another address.")
+                raise UserError(
+                    f"--uri names the database {path}, which there is not", "give another address"
+                )
 
 
 def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
@@ -160,7 +161,7 @@ def _sound(id: str) -> str:
         UserError: it is none of MLflow's.
     """
     if not is_id(id):
-        raise UserError(f"the store calls a run {id!r}, which is no MLflow id; name a run of another store.")
+        raise UserError(f"the store calls a run {id!r}, which is no MLflow id", "name a run of another store")
     return id
 
 
@@ -212,7 +213,8 @@ def _bring(copy: _Copy) -> None:
     if not any(entry.path == _CONFIG for entry in copy.client.list_artifacts(run.info.run_id)):
         raise UserError(
             f"the MLflow run {run.info.run_id} ({run.info.run_name}) holds no {_CONFIG}: it is a sweep, or "
-            "was not made by this harness; name a run that has one."
+            "was not made by this harness",
+            "name a run that has one",
         )
     for key, part in copy.runs.items():
         place = copy.folder / key

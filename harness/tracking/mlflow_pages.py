@@ -86,8 +86,8 @@ def _runs(found: list[tuple[Logged, State]], word: str) -> Shown:
     ids = [run.mlflow_id for run, _ in found]
     if not found or None in ids:
         raise UserError(
-            f"MLflow does not have {word} (yet); send it with `python -m harness sync`, or look at "
-            f"its folder."
+            f"MLflow does not have {word} (yet)",
+            "send it with `python -m harness sync`, or look at its folder",
         )
     known = tuple(id for id in ids if id is not None)
     return Shown(found[0][1].uri, _ids(found), known, _scores(found))

@@ -58,8 +58,8 @@ def sync(
         raise refused
     if failures:
         raise UserError(
-            f"{len(failures)} of {len(folders)} runs could not be sent: {failures[0].rstrip('.')}; start "
-            "that server, or give another address with --uri ADDRESS."
+            f"{len(failures)} of {len(folders)} runs could not be sent: {failures[0].rstrip('.')}",
+            "start that server, or give another address with --uri ADDRESS",
         )
     return lines or ["nothing to send."]
 
@@ -104,8 +104,8 @@ def _find(target: Path, outputs: Path) -> Path:
         if (folder / JOURNAL).exists():
             return folder
     raise UserError(
-        f"sync needs the folder of a run, and {target} holds no {JOURNAL}; "
-        f"the runs are in {outputs / 'runs'}."
+        f"sync needs the folder of a run, and {target} holds no {JOURNAL}",
+        f"the runs are in {outputs / 'runs'}",
     )
 
 
@@ -118,7 +118,7 @@ def _place(
     if state is None:
         if given is None:
             raise UserError(
-                f"{folder} was not tracked, so that its address is not known; give it with --uri ADDRESS."
+                f"{folder} was not tracked, so that its address is not known", "give it with --uri ADDRESS"
             )
         return given, experiment or "harness"
     chosen = experiment or state.experiment
@@ -126,8 +126,8 @@ def _place(
         return given, chosen
     if MASK in state.uri:
         raise UserError(
-            f"{folder} goes to {state.uri}, and passwords are never stored; give the whole address with "
-            "--uri ADDRESS."
+            f"{folder} goes to {state.uri}, and passwords are never stored",
+            "give the whole address with --uri ADDRESS",
         )
     return state.uri, chosen
 

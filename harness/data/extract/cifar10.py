@@ -55,8 +55,9 @@ class Cifar10(Source):
             images, labels, parts = _read(path)
         except _FAULTS as fault:
             raise UserError(
-                f"{_KEY}={path} is not the archive of CIFAR-10 for Python: {' '.join(str(fault).split())}; "
-                "name cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html."
+                f"{_KEY}={path} is not the archive of CIFAR-10 for Python: {' '.join(str(fault).split())}",
+                "name cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
+                key=_KEY,
             ) from None
         frame = pd.DataFrame({"label": labels, "part": parts})
         return self.roles.assign(frame, self.name or "cifar10", str(self.path), images)
@@ -68,8 +69,10 @@ class Cifar10(Source):
     def _path(self) -> Path:
         if self.path is None:
             raise UserError(
-                f"{_KEY} needs the archive of CIFAR-10; download cifar-10-python.tar.gz from "
-                f"https://www.cs.toronto.edu/~kriz/cifar.html and give {_KEY}=FILE."
+                f"{_KEY} needs the archive of CIFAR-10",
+                "download cifar-10-python.tar.gz from "
+                f"https://www.cs.toronto.edu/~kriz/cifar.html and give {_KEY}=FILE",
+                key=_KEY,
             )
         return source_files.file(self.path, _KEY)
 
@@ -79,8 +82,9 @@ def _require_checksum(path: Path, expected: str) -> None:
         found = hashlib.file_digest(stream, "md5").hexdigest()
     if found != expected:
         raise UserError(
-            f"{_KEY}={path} has the MD5 {found} and not {expected}, so that it is damaged or another file; "
-            "download it again, or set data.extract.checksum=null."
+            f"{_KEY}={path} has the MD5 {found} and not {expected}, so that it is damaged or another file",
+            "download it again, or set data.extract.checksum=null",
+            key=_KEY,
         )
 
 

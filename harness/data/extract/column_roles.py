@@ -100,12 +100,13 @@ class Roles:
             features = [column for column in frame.columns if column not in aside]
         if not features:
             raise UserError(
-                f"{name} has no column left as a feature; name some with data.extract.features=[COLUMN, …]."
+                f"{name} has no column left as a feature", "name some with data.extract.features=[COLUMN, …]"
             )
         if self.kind == "sequence" and self.id is None:
             raise UserError(
-                f"data.extract.kind=sequence joins the rows of {name} that share an id, and none is named; "
-                "name its column with data.extract.id=COLUMN."
+                f"data.extract.kind=sequence joins the rows of {name} that share an id, and none is named",
+                "name its column with data.extract.id=COLUMN",
+                key="data.extract.kind",
             )
         return tuple(features)
 
@@ -114,13 +115,16 @@ class Roles:
             raise ValueError(f"the array of {name} has {len(array)} rows, and its frame {rows}")
         if self.features is not None:
             raise UserError(
-                f"data.extract.features chooses among columns, and the features of {name} are one array; "
-                "leave it out with data.extract.features=null."
+                f"data.extract.features chooses among columns, and the features of {name} are one array",
+                "leave it out with data.extract.features=null",
+                key="data.extract.features",
             )
         if self.shape is not None and tuple(self.shape) != array.shape[1:]:
             raise UserError(
                 f"data.extract.shape={self.shape} is not that of the samples of {name}, "
-                f"{list(array.shape[1:])}; leave it out with data.extract.shape=null."
+                f"{list(array.shape[1:])}",
+                "leave it out with data.extract.shape=null",
+                key="data.extract.shape",
             )
 
     def _require_columns(self, frame: pd.DataFrame, name: str) -> None:
@@ -133,8 +137,9 @@ class Roles:
         for role, column in named:
             if column not in frame.columns:
                 raise UserError(
-                    f"data.extract.{role} names the column {column!r}, which {name} does not have; "
-                    f"{near(column, map(str, frame.columns))}"
+                    f"data.extract.{role} names the column {column!r}, which {name} does not have",
+                    near(column, map(str, frame.columns)),
+                    key="data.extract",
                 )
         for role, column in named:
             if role != "drop" and column in self.drop:
@@ -146,12 +151,17 @@ class Roles:
         self._require_features()
         twice = [column for column in self.targets if self.targets.count(column) > 1]
         if twice:
-            raise UserError(f"data.extract.target names the column {twice[0]!r} twice; take one out.")
+            raise UserError(
+                f"data.extract.target names the column {twice[0]!r} twice",
+                "take one out",
+                key="data.extract.target",
+            )
 
     def _refuse_both(self, first: str, second: str, column: str) -> None:
         raise UserError(
-            f"data.extract.{first} and data.extract.{second} both name the column {column!r}; "
-            "take it out of one."
+            f"data.extract.{first} and data.extract.{second} both name the column {column!r}",
+            "take it out of one",
+            key="data.extract",
         )
 
     def _require_features(self) -> None:
@@ -159,12 +169,17 @@ class Roles:
         seen = [column for column in self.targets if column in features]
         if seen:
             raise UserError(
-                f"data.extract.features names the target {seen[0]!r}, which a model must not see; "
-                "take it out."
+                f"data.extract.features names the target {seen[0]!r}, which a model must not see",
+                "take it out",
+                key="data.extract.features",
             )
         twice = [column for column in features if features.count(column) > 1]
         if twice:
-            raise UserError(f"data.extract.features names the column {twice[0]!r} twice; take one out.")
+            raise UserError(
+                f"data.extract.features names the column {twice[0]!r} twice",
+                "take one out",
+                key="data.extract.features",
+            )
 
     def _image_shape(self, features: int, name: str) -> tuple[int, int, int] | None:
         if self.kind != "image" or not features:
@@ -173,15 +188,17 @@ class Roles:
             if features > 1:
                 raise UserError(
                     f"an image is one feature, or pixel columns with a shape, and {name} has {features} "
-                    "features; set data.extract.shape=[channels, height, width], or name the one with "
-                    "data.extract.features."
+                    "features",
+                    "set data.extract.shape=[channels, height, width], or name the one with "
+                    "data.extract.features",
                 )
             return None
         channels, height, width = self.shape
         if math.prod(self.shape) != features:
             raise UserError(
                 f"data.extract.shape={self.shape} asks for {math.prod(self.shape)} pixel columns, and {name} "
-                f"has {features} features; mend data.extract.shape, or leave columns out with "
-                "data.extract.drop."
+                f"has {features} features",
+                "mend data.extract.shape, or leave columns out with data.extract.drop",
+                key="data.extract.shape",
             )
         return channels, height, width

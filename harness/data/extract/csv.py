@@ -100,7 +100,11 @@ class Csv(Source):
 
     def _paths(self) -> list[Path]:
         if self.path is None:
-            raise UserError("data.extract.path needs the file to read; give data.extract.path=FILE.csv.")
+            raise UserError(
+                "data.extract.path needs the file to read",
+                "give data.extract.path=FILE.csv",
+                key="data.extract.path",
+            )
         return source_files.matching(self.path, _KEY)
 
     def _text(self, paths: list[Path]) -> set[str]:
@@ -113,19 +117,23 @@ class Csv(Source):
                 without, other = (path, paths[0]) if odd[0] in first else (paths[0], path)
                 raise UserError(
                     f"the files of data.extract.path must have the same columns, and {without} lacks "
-                    f"{odd[0]!r}, which {other} has; mend it, or leave it out of data.extract.path."
+                    f"{odd[0]!r}, which {other} has",
+                    "mend it, or leave it out of data.extract.path",
+                    key="data.extract.path",
                 )
         for column in self.types:
             if column not in first:
                 key = "dates" if self.types[column] == "date" else "types"
                 raise UserError(
-                    f"data.extract.{key} names the column {column!r}, which {paths[0]} does not have; "
-                    f"{near(column, first)}"
+                    f"data.extract.{key} names the column {column!r}, which {paths[0]} does not have",
+                    near(column, first),
+                    key="data.extract",
                 )
         if self.source_column in first:
             raise UserError(
-                f"data.extract.source_column={self.source_column} is a column of {paths[0]} already; "
-                "choose another name."
+                f"data.extract.source_column={self.source_column} is a column of {paths[0]} already",
+                "choose another name",
+                key="data.extract.source_column",
             )
         plain = {column for column, kind in self.types.items() if kind not in ("int", "float")}
         return plain | {name for name in first if name in (self.roles.group, self.roles.id)}
@@ -150,13 +158,16 @@ class Csv(Source):
             require_equal_lengths(path, self.dialect, frame)
         except pd.errors.EmptyDataError:
             raise UserError(
-                f"data.extract.path={path} is empty; name a file with a line of column names."
+                f"data.extract.path={path} is empty",
+                "name a file with a line of column names",
+                key="data.extract.path",
             ) from None
         except UnicodeDecodeError:
             encoding = self.dialect.encoding.upper()
             raise UserError(
-                f"data.extract.path={path} is not text in {encoding}; save it as comma-separated {encoding} "
-                "text, or set data.extract.encoding."
+                f"data.extract.path={path} is not text in {encoding}",
+                f"save it as comma-separated {encoding} text, or set data.extract.encoding",
+                key="data.extract.path",
             ) from None
         except (pd.errors.ParserWarning, pd.errors.ParserError) as fault:
             if "EOF inside string" in str(fault):
@@ -171,8 +182,9 @@ class Csv(Source):
     def _unreadable(self, path: Path, fault: Exception) -> UserError:
         reason = " ".join(str(fault).rpartition("C error: ")[2].split()).rstrip(".").replace(". ", ", ")
         return UserError(
-            f"data.extract.path={path} cannot be read as a table: {reason}; mend the file, or set "
-            "data.extract.separator."
+            f"data.extract.path={path} cannot be read as a table: {reason}",
+            "mend the file, or set data.extract.separator",
+            key="data.extract.path",
         )
 
     def _parse(self, path: Path, text: set[str]) -> pd.DataFrame:
@@ -206,7 +218,9 @@ class Csv(Source):
         twice = first[first.duplicated() & (first != "")]
         if len(twice):
             raise UserError(
-                f"data.extract.path={path} has two columns named {twice.iloc[0]!r}; rename one in the file."
+                f"data.extract.path={path} has two columns named {twice.iloc[0]!r}",
+                "rename one in the file",
+                key="data.extract.path",
             )
         return [name or f"Unnamed: {i}" for i, name in enumerate(first)]
 
@@ -230,8 +244,8 @@ class Csv(Source):
         form = f" written {self.date_format or 'as in ISO 8601'}" if kind == "date" else ""
         raise UserError(
             f"column {str(column.name)!r} must hold {WORDS[kind]}{form}, and {places.of(row)} holds "
-            f"{str(column.iloc[row])!r}; mend it, count it as missing with data.extract.missing, or change "
-            f"data.extract.{key}."
+            f"{str(column.iloc[row])!r}",
+            f"mend it, count it as missing with data.extract.missing, or change data.extract.{key}",
         )
 
     def _require_one_type(self, column: pd.Series, places: Places) -> None:
@@ -239,8 +253,9 @@ class Csv(Source):
         if row >= 0:
             raise UserError(
                 f"column {str(column.name)!r} holds numbers, and {places.of(row)} the text "
-                f"{column.iloc[row]!r}; mend it, count it as missing with data.extract.missing, or keep all "
-                f"as text with +data.extract.types.{column.name}=text."
+                f"{column.iloc[row]!r}",
+                "mend it, count it as missing with data.extract.missing, or keep all "
+                f"as text with +data.extract.types.{column.name}=text",
             )
 
 

@@ -130,40 +130,50 @@ class Database:
     def _no_driver(self, fault: Exception) -> UserError:
         if self.url.get_backend_name() in _POSTGRES:
             return UserError(
-                "data.extract.url needs a driver for PostgreSQL, which is not installed; "
-                "run pip install 'harness[postgres]'."
+                "data.extract.url needs a driver for PostgreSQL, which is not installed",
+                "run pip install 'harness[postgres]'",
+                key="data.extract.url",
             )
         if isinstance(fault, ImportError) and fault.name:
             return UserError(
-                f"data.extract.url needs the package {fault.name!r}, which is not installed; "
-                f"run pip install {fault.name}, or name another driver as dialect+driver://…."
+                f"data.extract.url needs the package {fault.name!r}, which is not installed",
+                f"run pip install {fault.name}, or name another driver as dialect+driver://…",
+                key="data.extract.url",
             )
         return UserError(
-            f"data.extract.url begins with {self.url.drivername!r}, which SQLAlchemy does not know; "
-            f"{near(self.url.drivername, ('postgresql', 'sqlite', 'mysql', 'mariadb', 'oracle', 'mssql'))}"
+            f"data.extract.url begins with {self.url.drivername!r}, which SQLAlchemy does not know",
+            near(self.url.drivername, ("postgresql", "sqlite", "mysql", "mariadb", "oracle", "mssql")),
+            key="data.extract.url",
         )
 
     def _refusal(self, fault: SQLAlchemyError) -> Exception:
         reason = first_line(str(fault.orig if isinstance(fault, DBAPIError) else fault), self.secrets)
         if _WRONG_CREDENTIALS.search(reason):
             return UserError(
-                f"data.extract.url: {self.label} refuses the user name or password "
-                f"({reason}); mend them, or take them from the environment with "
-                "${oc.env:VARIABLE}."
+                f"data.extract.url: {self.label} refuses the user name or password ({reason})",
+                "mend them, or take them from the environment with ${oc.env:VARIABLE}",
+                key="data.extract.url",
             )
         if _NO_DATABASE.search(reason):
             return UserError(
-                f"data.extract.url: there is no database {self.url.database!r} on the server; "
-                "name another after the last slash."
+                f"data.extract.url: there is no database {self.url.database!r} on the server",
+                "name another after the last slash",
+                key="data.extract.url",
             )
         if self.file is not None:
-            return UserError(f"data.extract.url: {self.file} cannot be opened ({reason}); mend the file.")
+            return UserError(
+                f"data.extract.url: {self.file} cannot be opened ({reason})",
+                "mend the file",
+                key="data.extract.url",
+            )
         if isinstance(fault, OperationalError | InterfaceError):
             return Unreached(reason)
         return self._odd_option(reason)
 
     def _odd_option(self, reason: str) -> UserError:
-        return UserError(f"data.extract.url: {reason}; mend what stands behind the question mark.")
+        return UserError(
+            f"data.extract.url: {reason}", "mend what stands behind the question mark", key="data.extract.url"
+        )
 
 
 def _parsed(text: str) -> URL:
@@ -171,8 +181,9 @@ def _parsed(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError):  # whose words would hold the password
         raise UserError(
-            "data.extract.url must be a database URL, dialect://user:password@host:port/database; write "
-            "special characters of the password as %40 and so on."
+            "data.extract.url must be a database URL, dialect://user:password@host:port/database",
+            "write special characters of the password as %40 and so on",
+            key="data.extract.url",
         ) from None
     if url.drivername in _POSTGRES:
         driver = "psycopg2" if find_spec("psycopg2") else "psycopg"
@@ -200,7 +211,9 @@ def _sqlite_file(url: URL) -> Path:
         name = unquote(name.removeprefix("file:"))
     if name in ("", ":memory:"):
         raise UserError(
-            "data.extract.url names no file; write sqlite:///relative.db or sqlite:////absolute/path.db."
+            "data.extract.url names no file",
+            "write sqlite:///relative.db or sqlite:////absolute/path.db",
+            key="data.extract.url",
         )
     return file(name, "data.extract.url")
 

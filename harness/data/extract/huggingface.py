@@ -58,7 +58,9 @@ class HuggingFace(Source):
     def _path(self) -> str:
         if self.path is None:
             raise UserError(
-                "data.extract.path needs a data set; give data.extract.path=FOLDER, or its name on the hub."
+                "data.extract.path needs a data set",
+                "give data.extract.path=FOLDER, or its name on the hub",
+                key="data.extract.path",
             )
         return self.path
 
@@ -68,8 +70,9 @@ class HuggingFace(Source):
             source_files.file(path, "data.extract.path")
         if local.is_file() and local.suffix not in _FORMATS:
             raise UserError(
-                f"data.extract.path={path} must end in {' or '.join(_FORMATS)}; choose data/extract by "
-                "its format."
+                f"data.extract.path={path} must end in {' or '.join(_FORMATS)}",
+                "choose data/extract by its format",
+                key="data.extract.path",
             )
         datasets.disable_progress_bars()
         try:
@@ -82,8 +85,9 @@ class HuggingFace(Source):
         except Exception as fault:  # of files, of the network, and of what the hub answers
             raise UserError(
                 f"data.extract.path={path} cannot be loaded by the datasets library: "
-                f"{sentence(str(fault).strip() or type(fault).__name__).rstrip('.')}; check the name, "
-                "data.extract.subset and data.extract.revision."
+                f"{sentence(str(fault).strip() or type(fault).__name__).rstrip('.')}",
+                "check the name, data.extract.subset and data.extract.revision",
+                key="data.extract.path",
             ) from fault
 
     def _one(self, found: Any, path: str) -> Any:
@@ -92,7 +96,9 @@ class HuggingFace(Source):
             if self.split is not None:
                 raise UserError(
                     f"data.extract.split={self.split} chooses among splits, and {path} has one without a "
-                    "name; leave it out with data.extract.split=null."
+                    "name",
+                    "leave it out with data.extract.split=null",
+                    key="data.extract.split",
                 )
             return found
         if self.split is None and len(found) == 1:
@@ -100,7 +106,9 @@ class HuggingFace(Source):
         if self.split not in found:
             got = "null" if self.split is None else self.split
             raise UserError(
-                f"data.extract.split must name a split of {path}, got {got}; {near(got, map(str, found))}"
+                f"data.extract.split must name a split of {path}, got {got}",
+                near(got, map(str, found)),
+                key="data.extract.split",
             )
         return found[self.split]
 
@@ -110,8 +118,8 @@ def _library() -> ModuleType:
         import datasets
     except ImportError:
         raise UserError(
-            "data/extract=huggingface needs the datasets library; install it with "
-            "pip install 'harness[huggingface]'."
+            "data/extract=huggingface needs the datasets library",
+            "install it with pip install 'harness[huggingface]'",
         ) from None
     library: ModuleType = datasets
     return library

@@ -70,8 +70,9 @@ class ImageFolder(Source):
         if self.pattern is not None:
             if "group" in frame:
                 raise UserError(
-                    f"data.extract.group_pattern makes a column 'group', which {self.table} has already; "
-                    "leave one out."
+                    f"data.extract.group_pattern makes a column 'group', which {self.table} has already",
+                    "leave one out",
+                    key="data.extract.group_pattern",
                 )
             frame["group"] = _groups(frame[self.path_column].tolist(), self.pattern)
         frame[self.path_column] = [str(root / name) for name in frame[self.path_column]]
@@ -95,7 +96,9 @@ class ImageFolder(Source):
     def _root(self) -> Path:
         if self.path is None:
             raise UserError(
-                "data.extract.path needs the folder of the images; give data.extract.path=FOLDER."
+                "data.extract.path needs the folder of the images",
+                "give data.extract.path=FOLDER",
+                key="data.extract.path",
             )
         return source_files.folder(self.path, "data.extract.path")
 
@@ -112,14 +115,16 @@ class ImageFolder(Source):
         names = self._names(root)
         if not names:
             raise UserError(
-                f"data.extract.path={root} holds no file that ends in {' or '.join(self.suffixes)}; name "
-                "another folder, or set data.extract.suffixes."
+                f"data.extract.path={root} holds no file that ends in {' or '.join(self.suffixes)}",
+                "name another folder, or set data.extract.suffixes",
+                key="data.extract.path",
             )
         folders = [Path(name).parts[0] if Path(name).parent != Path() else None for name in names]
         if "class" in self.roles.targets and None in folders:
             raise UserError(
                 f"the class of an image is its folder, and {root / names[folders.index(None)]} lies in "
-                f"none below {root}; move it, or name the folder above with data.extract.path."
+                f"none below {root}",
+                "move it, or name the folder above with data.extract.path",
             )
         return pd.DataFrame({self.path_column: names, "class": pd.Series(folders, dtype="str")})
 
@@ -131,14 +136,16 @@ class ImageFolder(Source):
             frame[column] = number_or_text(frame[column])
         if self.path_column not in frame:
             raise UserError(
-                f"data.extract.path_column names the column {self.path_column!r}, which {path} does not "
-                f"have; {near(self.path_column, map(str, frame.columns))}"
+                f"data.extract.path_column names the column {self.path_column!r}, which {path} does not have",
+                near(self.path_column, map(str, frame.columns)),
+                key="data.extract.path_column",
             )
         absent = [name for name in frame[self.path_column] if pd.isna(name) or not (root / name).is_file()]
         if absent:
             raise UserError(
                 f"{path} names the image {absent[0]!r}, which is not in {root} ({len(absent)} of "
-                f"{len(frame)} are not); mend the table, or data.extract.path."
+                f"{len(frame)} are not)",
+                "mend the table, or data.extract.path",
             )
         return frame
 
@@ -156,7 +163,8 @@ class ImageFolder(Source):
         if self.unreadable == "error":
             raise UserError(
                 f"every image must be readable, and {bad.sum()} of {len(bad)} cannot be decoded, first "
-                f"{words}; mend or remove the file, or leave it out with data.extract.unreadable=skip."
+                f"{words}",
+                "mend or remove the file, or leave it out with data.extract.unreadable=skip",
             )
         log.warning("%d of %d images cannot be read and are left out, first %s.", bad.sum(), len(bad), words)
         return frame[~bad], contents
@@ -172,8 +180,9 @@ def _table(path: Path, text: list[str]) -> pd.DataFrame:
     except (ValueError, pd.errors.ParserWarning) as fault:
         reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
         raise malformed(path, dialect) or UserError(
-            f"data.extract.table={path} cannot be read as comma-separated text in UTF-8: {reason}; save "
-            "it as such."
+            f"data.extract.table={path} cannot be read as comma-separated text in UTF-8: {reason}",
+            "save it as such",
+            key="data.extract.table",
         ) from None
     return frame
 
@@ -192,8 +201,9 @@ def _groups(names: list[str], pattern: re.Pattern[str]) -> list[str | None]:
     found = [match[1] if (match := pattern.search(name)) else None for name in names]
     if None in found:
         raise UserError(
-            f"data.extract.group_pattern={pattern.pattern} is not in {names[found.index(None)]!r}; write one "
-            "that is in every path."
+            f"data.extract.group_pattern={pattern.pattern} is not in {names[found.index(None)]!r}",
+            "write one that is in every path",
+            key="data.extract.group_pattern",
         )
     return found
 

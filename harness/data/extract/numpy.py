@@ -76,8 +76,9 @@ class Numpy(Source):
         """The files by the argument that names them; of an archive, the one under "path"."""
         if self.path is None and self.names["inputs"] is None:
             raise UserError(
-                "data.extract.path needs the file to read; give data.extract.path=FILE.npz, or "
-                "data.extract.inputs=FILE.npy."
+                "data.extract.path needs the file to read",
+                "give data.extract.path=FILE.npz, or data.extract.inputs=FILE.npy",
+                key="data.extract.path",
             )
         named = {part: name for part, name in self.names.items() if name is not None}
         if self.path is not None and Path(self.path).suffix == ".npz":
@@ -85,7 +86,9 @@ class Numpy(Source):
         if self.path is not None:
             if "inputs" in named:
                 raise UserError(
-                    "data.extract.path and data.extract.inputs both name a file of features; leave one out."
+                    "data.extract.path and data.extract.inputs both name a file of features",
+                    "leave one out",
+                    key="data.extract.path",
                 )
             named = {"inputs": self.path} | named
         keys = {part: "path" if name == self.path else part for part, name in named.items()}
@@ -94,7 +97,11 @@ class Numpy(Source):
     def _archive(self, path: Path) -> dict[str, np.ndarray]:
         archive = _load(path, "data.extract.path")
         if isinstance(archive, np.ndarray):
-            raise UserError(f"data.extract.path={path} is no archive; name it with the ending .npy.")
+            raise UserError(
+                f"data.extract.path={path} is no archive",
+                "name it with the ending .npy",
+                key="data.extract.path",
+            )
         found = {}
         with archive:
             for part, name in self.names.items():
@@ -105,8 +112,9 @@ class Numpy(Source):
                     )
                 elif name is not None or part == "inputs":
                     raise UserError(
-                        f"data.extract.{part} names the array {wanted!r}, which {path} does not have; "
-                        f"{near(wanted, archive.files)}"
+                        f"data.extract.{part} names the array {wanted!r}, which {path} does not have",
+                        near(wanted, archive.files),
+                        key="data.extract",
                     )
         return found
 
@@ -123,11 +131,13 @@ class Numpy(Source):
             fitting = [kind for kind, (number, _) in _DIMENSIONS.items() if number == len(found)]
             remedy = f"set data.extract.kind={fitting[0]}" if fitting else "give them that shape"
             raise UserError(
-                f"data.extract.kind={self.roles.kind} needs features of shape {words}, got {found}; {remedy}."
+                f"data.extract.kind={self.roles.kind} needs features of shape {words}, got {found}",
+                remedy,
+                key="data.extract.kind",
             )
         if inputs.dtype.kind not in "biuf":
             raise UserError(
-                f"features must be numbers, got an array of {inputs.dtype}; store them as float32."
+                f"features must be numbers, got an array of {inputs.dtype}", "store them as float32"
             )
         return inputs
 
@@ -169,11 +179,12 @@ def _guarded(read: Any, path: Path, key: str) -> Any:
     except (ValueError, OSError, EOFError) as fault:
         if "Object arrays" in str(fault) or "Python objects" in str(fault):
             raise UserError(
-                f"{key} is an array of Python objects in {path}, which only unpickling could read; store it "
-                "with a dtype of numbers or text."
+                f"{key} is an array of Python objects in {path}, which only unpickling could read",
+                "store it with a dtype of numbers or text",
+                key=key,
             ) from None
         raise UserError(
-            f"{key} cannot be read, because {path} is no whole .npy or .npz file; save it anew."
+            f"{key} cannot be read, because {path} is no whole .npy or .npz file", "save it anew", key=key
         ) from None
 
 
@@ -183,7 +194,9 @@ def _require_labels(values: np.ndarray, rows: int, part: str) -> None:
         shape = "(N,) or (N, T)" if part == "targets" else "(N,)"
         raise UserError(
             f"data.extract.{part} must be of shape {shape} with N = {rows} as the features, got "
-            f"{values.shape}; store one entry per row."
+            f"{values.shape}",
+            "store one entry per row",
+            key="data.extract",
         )
 
 

@@ -52,7 +52,11 @@ class Parquet(Source):
 
     def _paths(self) -> list[Path]:
         if self.path is None:
-            raise UserError("data.extract.path needs the file to read; give data.extract.path=FILE.parquet.")
+            raise UserError(
+                "data.extract.path needs the file to read",
+                "give data.extract.path=FILE.parquet",
+                key="data.extract.path",
+            )
         return source_files.matching(self.path, _KEY, within="**/*.parquet")
 
     def _read(self, paths: list[Path]) -> tuple[pd.DataFrame, bool]:
@@ -73,8 +77,9 @@ class Parquet(Source):
         except (pa.ArrowException, OSError) as fault:
             reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
             raise UserError(
-                f"data.extract.path={', '.join(map(str, paths[:3]))} cannot be read as Parquet: {reason}; "
-                "name files in that format."
+                f"data.extract.path={', '.join(map(str, paths[:3]))} cannot be read as Parquet: {reason}",
+                "name files in that format",
+                key="data.extract.path",
             ) from None
         table = _with_floats(table)
         frame: pd.DataFrame = table.to_pandas(
@@ -113,13 +118,17 @@ def _require_one_schema(paths: list[Path], schemas: list[Any], columns: list[str
             if first != other:
                 raise UserError(
                     f"the files of data.extract.path must have the same columns, and {column!r} is {first} "
-                    f"in {paths[0]} and {other or 'not there'} in {path}; mend it, or leave the file out."
+                    f"in {paths[0]} and {other or 'not there'} in {path}",
+                    "mend it, or leave the file out",
+                    key="data.extract.path",
                 )
         more = [name for name in schema.names if name not in schemas[0].names]
         if more and set(columns) == set(schemas[0].names):
             raise UserError(
                 f"the files of data.extract.path must have the same columns, and {paths[0]} lacks "
-                f"{more[0]!r}, which {path} has; mend it, or leave the file out."
+                f"{more[0]!r}, which {path} has",
+                "mend it, or leave the file out",
+                key="data.extract.path",
             )
 
 
@@ -129,14 +138,16 @@ def _require_flat(schema: Any, columns: list[str], path: Path) -> None:
     twice = [name for name in columns if columns.count(name) > 1]
     if twice:
         raise UserError(
-            f"data.extract.path={path} has two columns named {twice[0]!r}; rename one in the file."
+            f"data.extract.path={path} has two columns named {twice[0]!r}",
+            "rename one in the file",
+            key="data.extract.path",
         )
     for column in columns:
         kind = schema.field(column).type
         if kinds.is_nested(kind):
             raise UserError(
-                f"a cell must hold one value, and column {column!r} of {path} holds {kind}; flatten it, or "
-                f"leave it out with data.extract.drop=[{column}]."
+                f"a cell must hold one value, and column {column!r} of {path} holds {kind}",
+                f"flatten it, or leave it out with data.extract.drop=[{column}]",
             )
 
 

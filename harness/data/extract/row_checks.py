@@ -36,8 +36,9 @@ def _require_distinct(ids: pd.Series, name: str) -> None:
         first = ids[twice].iloc[0]
         raise UserError(
             f"an id names one row, and column {ids.name!r} of {name} holds {plain(first)!r} "
-            f"{int((ids == first).sum())} times; name another with data.extract.id=COLUMN, or make it "
-            f"data.extract.group={ids.name} if its rows belong together."
+            f"{int((ids == first).sum())} times",
+            "name another with data.extract.id=COLUMN, or make it "
+            f"data.extract.group={ids.name} if its rows belong together",
         )
 
 
@@ -46,8 +47,8 @@ def _refuse_no_target(table: Table) -> None:
     together = " together" if len(table.target) > 1 else ""
     raise UserError(
         f"a target must be known in some row, and {columns} of {table.name} "
-        f"{'are' if together else 'is'} known{together} in none of {len(table)}; name another with "
-        "data.extract.target=COLUMN, or learn without one by data.extract.target=null."
+        f"{'are' if together else 'is'} known{together} in none of {len(table)}",
+        "name another with data.extract.target=COLUMN, or learn without one by data.extract.target=null",
     )
 
 
@@ -57,8 +58,8 @@ def _require_groups(groups: pd.Series, name: str) -> None:
         known = groups.dropna()
         found = f"only {plain(known.iloc[0])!r}" if len(known) else "no value at all"
         raise UserError(
-            f"a group role needs two groups or more, and column {groups.name!r} of {name} holds {found}; "
-            "name another with data.extract.group=COLUMN, or leave it out with data.extract.group=null."
+            f"a group role needs two groups or more, and column {groups.name!r} of {name} holds {found}",
+            "name another with data.extract.group=COLUMN, or leave it out with data.extract.group=null",
         )
 
 
@@ -80,7 +81,8 @@ def finite(frame: pd.DataFrame, columns: Sequence[str], name: str, infinite: Inf
             row = int(found.argmax())
             raise UserError(
                 f"values must be finite, and column {column!r} of {name} holds {frame[column].iloc[row]} in "
-                f"row {row}; mend it, or count it as missing with data.extract.infinite=missing."
+                f"row {row}",
+                "mend it, or count it as missing with data.extract.infinite=missing",
             )
         frame = frame.assign(**{column: frame[column].mask(found)})
     return frame
@@ -103,8 +105,8 @@ def finite_array(array: np.ndarray, name: str, infinite: Infinite) -> np.ndarray
             row, *place = (int(index) for index in np.argwhere(found)[0])
             raise UserError(
                 f"values must be finite, and the features of {name} hold "
-                f"{array[(first + row, *place)]} in row {first + row} at {place}; mend it, or count it as "
-                "missing with data.extract.infinite=missing."
+                f"{array[(first + row, *place)]} in row {first + row} at {place}",
+                "mend it, or count it as missing with data.extract.infinite=missing",
             )
         if not copied:
             array, copied = np.array(array), True

@@ -91,8 +91,9 @@ class Columns:
         for name in self._dates:
             if name not in self._pieces:
                 raise UserError(
-                    f"data.extract.dates names the column {name!r}, which {self._place} does not give; "
-                    f"{near(name, self._pieces)}"
+                    f"data.extract.dates names the column {name!r}, which {self._place} does not give",
+                    near(name, self._pieces),
+                    key="data.extract.dates",
                 )
         names = [name for name in self._pieces if not self._is_missing_object(name)]
         # Column by column, so that the pieces of only one stand beside their whole.
@@ -123,7 +124,9 @@ class Columns:
             raise UserError(
                 f"data.extract.dates names the column {name!r}, which holds "
                 f"{_shown(column.iloc[int(wrong.argmax())])}, and a date is written 2026-01-31 or "
-                "2026-01-31T08:00:00; take it out of data.extract.dates."
+                "2026-01-31T08:00:00",
+                "take it out of data.extract.dates",
+                key="data.extract.dates",
             )
         return found
 
@@ -145,14 +148,14 @@ class Columns:
         if kind is None:
             raise UserError(
                 f"{self._place} gives {_shown(value)} in column {name!r}, and a cell must be one number, "
-                "text, date or truth value; turn it into text in the query, or leave it out with "
-                f"'data.extract.drop=[{name}]'."
+                "text, date or truth value",
+                f"turn it into text in the query, or leave it out with 'data.extract.drop=[{name}]'",
             )
         before, example = self._kinds.setdefault(name, (kind, value))
         if kind != before:
             raise UserError(
-                f"{self._place} mixes types in column {name!r}, {_shown(example)} and {_shown(value)}; cast "
-                f"it to one in the query, or leave it out with 'data.extract.drop=[{name}]'."
+                f"{self._place} mixes types in column {name!r}, {_shown(example)} and {_shown(value)}",
+                f"cast it to one in the query, or leave it out with 'data.extract.drop=[{name}]'",
             )
 
 

@@ -69,7 +69,9 @@ class Sklearn(Source):
         except OSError:
             raise UserError(
                 f"data.extract.name={self.data} is not on this machine, and nothing is downloaded unasked; "
-                f'get it with python -c "from sklearn.datasets import {fetch.__name__} as fetch; fetch()".'
+                f'get it with python -c "from sklearn.datasets import {fetch.__name__} as fetch',
+                'fetch()"',
+                key="data.extract.name",
             ) from None
 
 

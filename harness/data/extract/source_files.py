@@ -40,7 +40,7 @@ def matching(names: str | list[str], key: str, within: str | None = None) -> lis
         else:
             found.append(file(name, key))
     if not found:
-        raise UserError(f"{key} is an empty list; name a file or more.")
+        raise UserError(f"{key} is an empty list", "name a file or more", key=key)
     return sorted(set(found))
 
 
@@ -48,7 +48,9 @@ def _matches(pattern: Path, key: str) -> list[Path]:
     found = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
     files = [path for path in found if path.is_file() and not path.name.startswith("_")]
     if not files:
-        raise UserError(f"{key}={pattern} matches no file; relative patterns start at {Path.cwd()}.")
+        raise UserError(
+            f"{key}={pattern} matches no file", f"relative patterns start at {Path.cwd()}", key=key
+        )
     return files
 
 
@@ -61,7 +63,7 @@ def file(name: str, key: str) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         names = (entry.name for entry in path.iterdir() if entry.is_file())
-        raise UserError(f"{key}={path} is a folder, and a file is needed; {near('', names)}")
+        raise UserError(f"{key}={path} is a folder, and a file is needed", near("", names), key=key)
     if not path.exists():
         raise _missing(path, key, "files")
     return path
@@ -75,7 +77,9 @@ def folder(name: str, key: str) -> Path:
     """
     path = Path(name).expanduser()
     if path.is_file():
-        raise UserError(f"{key}={path} is a file, and a folder is needed; name the folder that holds it.")
+        raise UserError(
+            f"{key}={path} is a file, and a folder is needed", "name the folder that holds it", key=key
+        )
     if not path.exists():
         raise _missing(path, key, "folders")
     return path
@@ -84,14 +88,18 @@ def folder(name: str, key: str) -> Path:
 def _missing(path: Path, key: str, sort: str) -> UserError:
     if not path.parent.is_dir():
         return UserError(
-            f"{key}={path} does not exist, nor does its folder; relative paths start at {Path.cwd()}."
+            f"{key}={path} does not exist, nor does its folder",
+            f"relative paths start at {Path.cwd()}",
+            key=key,
         )
     entries = [entry for entry in path.parent.iterdir() if entry.is_dir() == (sort == "folders")]
     if sort == "files":
         entries = [entry for entry in entries if entry.suffix == path.suffix]
         sort = f"{path.suffix or 'other'} files"
     names = (entry.name for entry in entries)
-    return UserError(f"{key}={path} does not exist; among the {sort} of its folder, {near(path.name, names)}")
+    return UserError(
+        f"{key}={path} does not exist", f"among the {sort} of its folder, {near(path.name, names)}", key=key
+    )
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

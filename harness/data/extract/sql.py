@@ -80,8 +80,9 @@ class Sql(Source):
             frame = self.retry(lambda: self._read(database, statement))
         except Unreached as fault:
             raise UserError(
-                f"data.extract.url: {database.label} was not reached in {self.retry.tries} ({fault}); check "
-                "host and port, or raise data.extract.timeout or data.extract.retries."
+                f"data.extract.url: {database.label} was not reached in {self.retry.tries} ({fault})",
+                "check host and port, or raise data.extract.timeout or data.extract.retries",
+                key="data.extract.url",
             ) from None
         return self.roles.assign(frame, self.name or self.table or database.name, database.label)
 
@@ -98,8 +99,9 @@ class Sql(Source):
     def _database(self) -> Database:
         if self.url is None:
             raise UserError(
-                "data.extract.url needs the database to read; give data.extract.url=sqlite:///FILE.db, or "
-                "postgresql://USER:PASSWORD@HOST/DATABASE."
+                "data.extract.url needs the database to read",
+                "give data.extract.url=sqlite:///FILE.db, or postgresql://USER:PASSWORD@HOST/DATABASE",
+                key="data.extract.url",
             )
         return Database(self.url, self.timeout)
 
@@ -112,8 +114,9 @@ class Sql(Source):
             remedy = "take one away" if self.query is not None else "give data.extract.table=TABLE"
             both = "both are given" if self.query is not None else "neither is given"
             raise UserError(
-                f"exactly one of data.extract.query and data.extract.table says what to read, and {both}; "
-                f"{remedy}."
+                f"exactly one of data.extract.query and data.extract.table says what to read, and {both}",
+                remedy,
+                key="data.extract.query",
             )
         if self.table is not None:
             schema, _, name = self.table.rpartition(".")
@@ -131,13 +134,15 @@ class Sql(Source):
     def _require_parameters(self, named: set[str]) -> None:
         for name in sorted(named - self.parameters.keys()):
             raise UserError(
-                f"data.extract.query has the parameter :{name}, which data.extract.parameters does not give; "
-                rf"add +data.extract.parameters.{name}=VALUE, or write \:{name} where no parameter is meant."
+                f"data.extract.query has the parameter :{name}, which data.extract.parameters does not give",
+                rf"add +data.extract.parameters.{name}=VALUE, or write \:{name} where no parameter is meant",
+                key="data.extract.query",
             )
         for name in sorted(self.parameters.keys() - named):
             raise UserError(
-                f"data.extract.parameters gives {name!r}, and {self._place} has no :{name}; "
-                f"{near(name, named)}"
+                f"data.extract.parameters gives {name!r}, and {self._place} has no :{name}",
+                near(name, named),
+                key="data.extract.parameters",
             )
 
     def _read(self, database: Database, statement: Executable) -> pd.DataFrame:
@@ -169,14 +174,16 @@ class Sql(Source):
                 columns.append(names, list(zip(*rows, strict=True)), len(rows))
         if not len(columns):
             hint = "fill it" if self.table else "loosen its conditions, or mend data.extract.parameters"
-            raise UserError(f"{self._place} gives no rows; {hint}.")
+            raise UserError(f"{self._place} gives no rows", hint)
         return columns.frame(self.roles.id)
 
     def _require_distinct(self, names: list[str]) -> None:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise UserError(
-                f"data.extract.query gives two columns named {twice[0]!r}; rename one with AS in the query."
+                f"data.extract.query gives two columns named {twice[0]!r}",
+                "rename one with AS in the query",
+                key="data.extract.query",
             )
 
     def _refusal(self, reason: str, database: Database) -> UserError:
@@ -187,12 +194,14 @@ class Sql(Source):
         if missing:
             name = self.table or missing["pg"] or missing["lite"]
             return UserError(
-                f"{self._place}: there is no table {name!r} in {database.label}; "
-                f"{near(name, database.tables())}"
+                f"{self._place}: there is no table {name!r} in {database.label}",
+                near(name, database.tables()),
             )
-        return UserError(f"{self._place} is refused by the database: {reason}; mend the query.")
+        return UserError(f"{self._place} is refused by the database: {reason}", "mend the query")
 
     def _no_reading(self, reason: str) -> UserError:
         return UserError(
-            f"data.extract.query must only read, and the connection is read-only ({reason}); write a SELECT."
+            f"data.extract.query must only read, and the connection is read-only ({reason})",
+            "write a SELECT",
+            key="data.extract.query",
         )

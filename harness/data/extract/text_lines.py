@@ -147,8 +147,8 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
             if len(cells) != len(names):
                 return UserError(
                     f"line {line} of {path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the first "
-                    f"line names {len(names)} column{'s' * (len(names) != 1)}; mend the line, or set "
-                    "data.extract.separator."
+                    f"line names {len(names)} column{'s' * (len(names) != 1)}",
+                    "mend the line, or set data.extract.separator",
                 )
     except (csv.Error, UnicodeDecodeError):
         return None  # which pandas has words for
@@ -158,4 +158,4 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
 def unfinished(path: Path, dialect: Dialect) -> UserError:
     """What is wrong where a quoted cell goes on to the end of the file."""
     last = max(line for line, _ in records(path, dialect))
-    return UserError(f"the quote that opens on line {last} of {path} is never closed; mend the line.")
+    return UserError(f"the quote that opens on line {last} of {path} is never closed", "mend the line")

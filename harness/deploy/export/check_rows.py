@@ -36,7 +36,7 @@ def real_rows(folder: Path, bundle: Bundle, path: Path | None, source: bool) -> 
         except UserError as error:
             raise UserError(str(error).replace("IN must", "--rows must")) from error
         if rows is None or rows.rows.empty:
-            raise UserError(f"--rows must hold a row or more, and {path} holds none; give another.")
+            raise UserError(f"--rows must hold a row or more, and {path} holds none", "give another")
         return rows.rows
     if (folder / EXAMPLE).exists():
         return pd.read_json(folder / EXAMPLE, orient="table")

@@ -53,7 +53,7 @@ def require(format: Format, out: Path) -> None:
     ours = {FILE, *_FILES.values()}  # anything else in it would go with the earlier export
     if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= ours):
         raise UserError(
-            f"--out must be a new folder or that of an earlier export, and {out} is not; name another."
+            f"--out must be a new folder or that of an earlier export, and {out} is not", "name another"
         )
 
 

@@ -78,7 +78,8 @@ def graph(reader: RowPredictor | Ensemble) -> Graph | Mean:
     ):
         raise UserError(
             "one graph holds an ensemble whose members are given the same numbers, and these have codes or "
-            "dates of their own; name one fold, such as RUN/fold-0, or train with production.refit=true."
+            "dates of their own",
+            "name one fold, such as RUN/fold-0, or train with production.refit=true",
         )
     return Mean(members)
 

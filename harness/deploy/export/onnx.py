@@ -31,7 +31,8 @@ def require() -> None:
         except ImportError as error:
             raise UserError(
                 f"--format onnx needs the packages {', '.join(NEEDS)}, and {name} cannot be imported "
-                f"({' '.join(str(error).split())}); install them with: pip install 'harness[onnx]'."
+                f"({' '.join(str(error).split())})",
+                "install them with: pip install 'harness[onnx]'",
             ) from error
 
 
@@ -58,7 +59,7 @@ def write(graph: nn.Module, feed: Feed, outputs: tuple[str, ...], path: Path) ->
             )
         except Exception as error:
             raise UserError(
-                f"ONNX cannot say what the model does: {_fault(error)}; export it with --format pt2."
+                f"ONNX cannot say what the model does: {_fault(error)}", "export it with --format pt2"
             ) from error
         made.save(path, external_data=False)
     return {"opset": int(made.model.opset_imports[""])}

@@ -29,8 +29,8 @@ def write(graph: nn.Module, path: Path) -> dict[str, Any]:
 
     if not isinstance(graph, Graph):
         raise UserError(
-            "--format safetensors holds the weights of one model, and this is an ensemble; name one fold, "
-            "such as RUN/fold-0, or use --format onnx."
+            "--format safetensors holds the weights of one model, and this is an ensemble",
+            "name one fold, such as RUN/fold-0, or use --format onnx",
         )
     whole = network(graph.model, graph.head)
     save_model(whole, str(path))

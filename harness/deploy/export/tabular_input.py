@@ -157,7 +157,8 @@ def _codes(values: np.ndarray, category: Category) -> np.ndarray:
             held = repr(value) if known else "no value"
             raise UserError(
                 f"column {category.column!r} must hold a category of the training rows, and holds {held} in "
-                f"row {row}; {near(str(value), category.codes)}"
+                f"row {row}",
+                near(str(value), category.codes),
             )
         codes[row] = code
     return codes

@@ -33,6 +33,7 @@ def traced(graph: nn.Module, feed: Feed, instead: str) -> torch.export.ExportedP
         except Exception as error:
             line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             raise UserError(
-                f"the model must do the same for any rows and any number of them, and torch.export "
-                f"finds: {line}; export it with --format {instead}."
+                "the model must do the same for any rows and any number of them, and torch.export "
+                f"finds: {line}",
+                f"export it with --format {instead}",
             ) from error

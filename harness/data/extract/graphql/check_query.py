@@ -36,21 +36,25 @@ def parsed(
         line = fault.locations[0].line if fault.locations else 1
         reason = fault.message.removeprefix("Syntax Error: ").rstrip(".")
         raise UserError(
-            f"data.extract.query is no GraphQL: {reason} in line {line}; mend the query."
+            f"data.extract.query is no GraphQL: {reason} in line {line}",
+            "mend the query",
+            key="data.extract.query",
         ) from None
     declared = _declared(request.document)
     for name in variables:
         if name not in declared:
             raise UserError(
-                f"data.extract.variables gives {name!r}, which data.extract.query does not declare; "
-                f"{near(name, declared)}"
+                f"data.extract.variables gives {name!r}, which data.extract.query does not declare",
+                near(name, declared),
+                key="data.extract.variables",
             )
     for name, node in declared.items():
         needed = isinstance(node.type, NonNullTypeNode) and node.default_value is None
         if needed and name not in variables and name not in paging:
             raise UserError(
-                f"data.extract.query needs the variable ${name}, which data.extract.variables does not "
-                f"give; add +data.extract.variables.{name}=VALUE."
+                f"data.extract.query needs the variable ${name}, which data.extract.variables does not give",
+                f"add +data.extract.variables.{name}=VALUE",
+                key="data.extract.query",
             )
     return request, list(declared)
 
@@ -60,6 +64,8 @@ def _declared(document: DocumentNode) -> dict[str, VariableDefinitionNode]:
     if len(operations) != 1 or operations[0].operation is not OperationType.QUERY:
         found = " and ".join(operation.operation.value for operation in operations) or "none"
         raise UserError(
-            f"data.extract.query must hold one operation, a query, and it holds {found}; leave the rest out."
+            f"data.extract.query must hold one operation, a query, and it holds {found}",
+            "leave the rest out",
+            key="data.extract.query",
         )
     return {node.variable.name.value: node for node in operations[0].variable_definitions}

@@ -52,8 +52,9 @@ def locate(data: Mapping[str, Any], path: str | None) -> Listing:
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise UserError(
-                f"data.extract.rows={path} must be a list of objects, and its element {number} is {row!r}; "
-                "ask for its fields in the query, or name another list."
+                f"data.extract.rows={path} must be a list of objects, and its element {number} is {row!r}",
+                "ask for its fields in the query, or name another list",
+                key="data.extract.rows",
             )
     return Listing(path, rows, page)
 
@@ -88,20 +89,22 @@ def _only(data: Mapping[str, Any]) -> str:
         return found[0]
     if found:
         raise UserError(
-            f"the answer holds several lists, {' and '.join(found)}; name the one that holds the rows with "
-            f"data.extract.rows={found[0]}."
+            f"the answer holds several lists, {' and '.join(found)}",
+            f"name the one that holds the rows with data.extract.rows={found[0]}",
         )
     nothing = [name for name, value in data.items() if value is None]
     if nothing:
         raise UserError(
-            f"the answer holds no list: {nothing[0]!r} is null; mend data.extract.query or its variables."
+            f"the answer holds no list: {nothing[0]!r} is null", "mend data.extract.query or its variables"
         )
     raise UserError(
-        f"the answer holds no list, only {', '.join(data)}; ask for a list in data.extract.query."
+        f"the answer holds no list, only {', '.join(data)}", "ask for a list in data.extract.query"
     )
 
 
 def _refusal(data: Mapping[str, Any], path: str) -> UserError:
     return UserError(
-        f"data.extract.rows={path} is no list in the answer; among those that are, {near(path, _lists(data))}"
+        f"data.extract.rows={path} is no list in the answer",
+        f"among those that are, {near(path, _lists(data))}",
+        key="data.extract.rows",
     )

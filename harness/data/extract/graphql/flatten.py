@@ -55,17 +55,18 @@ def _collect(nested: Mapping[str, Any], path: tuple[str, ...], separator: str, c
         column = separator.join(place)
         if column in cells:
             raise UserError(
-                f"two fields of the answer make the column {column!r}; give one another name in "
+                f"two fields of the answer make the column {column!r}",
+                "give one another name in "
                 "data.extract.query "
-                "(alias: field), or change data.extract.separator."
+                "(alias: field), or change data.extract.separator",
             )
         cells[column] = value
 
 
 def _refuse_list(path: str) -> None:
     raise UserError(
-        f"the rows hold a list at {path!r}, and a cell holds one value; make each element a row with "
-        f"data.extract.explode={path}, or leave it out of data.extract.query."
+        f"the rows hold a list at {path!r}, and a cell holds one value",
+        f"make each element a row with data.extract.explode={path}, or leave it out of data.extract.query",
     )
 
 
@@ -78,21 +79,27 @@ def _elements(nested: Mapping[str, Any], path: str) -> list[Any]:
         if found is _ABSENT:
             known = (key for key, inner in nested.items() if isinstance(inner, list) or connection(inner))
             raise UserError(
-                f"data.extract.explode={path} is nowhere in the rows; among their lists, {near(path, known)}"
+                f"data.extract.explode={path} is nowhere in the rows",
+                f"among their lists, {near(path, known)}",
+                key="data.extract.explode",
             )
         value = found
     if connection(value):
         if (value.get("pageInfo") or {}).get("hasNextPage"):
             raise UserError(
                 f"data.extract.explode={path} has further pages within a row, and only the rows themselves "
-                "are paged; ask for more of its elements at once in data.extract.query."
+                "are paged",
+                "ask for more of its elements at once in data.extract.query",
+                key="data.extract.explode",
             )
         value = value["edges"] if value.get("nodes") is None else value["nodes"]
     if value is None:
         return []
     if not isinstance(value, list):
         raise UserError(
-            f"data.extract.explode={path} must be a list within a row, and it is {value!r}; leave it out."
+            f"data.extract.explode={path} must be a list within a row, and it is {value!r}",
+            "leave it out",
+            key="data.extract.explode",
         )
     return [node(element) for element in value]
 

@@ -89,7 +89,9 @@ class Graphql(Source):
 
         if self.url is None:
             raise UserError(
-                "data.extract.url needs the endpoint to ask; give data.extract.url=https://…/graphql."
+                "data.extract.url needs the endpoint to ask",
+                "give data.extract.url=https://…/graphql",
+                key="data.extract.url",
             )
         query, declared = parsed(self._text(), self.variables, paging=[self.offset])
         with Endpoint(self.url, self.headers, self.authorization, self.timeout) as endpoint:
@@ -102,8 +104,9 @@ class Graphql(Source):
                 frame, path = self._gather(self._pages(ask, declared))
             except Unreached as fault:
                 raise UserError(
-                    f"data.extract.url: {endpoint.label} gave no answer in {self.retry.tries} ({fault}); "
-                    "check the address, or raise data.extract.timeout or data.extract.retries."
+                    f"data.extract.url: {endpoint.label} gave no answer in {self.retry.tries} ({fault})",
+                    "check the address, or raise data.extract.timeout or data.extract.retries",
+                    key="data.extract.url",
                 ) from None
         return self.roles.assign(frame, self.name or path.partition(".")[0], endpoint.label)
 
@@ -115,7 +118,9 @@ class Graphql(Source):
             both = "both are given" if self.query is not None else "neither is given"
             raise UserError(
                 "exactly one of data.extract.query and data.extract.query_file says what to read, and "
-                f"{both}; {remedy}."
+                f"{both}",
+                remedy,
+                key="data.extract.query",
             )
         if self.query_file is None:
             return str(self.query)
@@ -124,7 +129,9 @@ class Graphql(Source):
             return path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise UserError(
-                f"data.extract.query_file={path} is not text in UTF-8; save it as such."
+                f"data.extract.query_file={path} is not text in UTF-8",
+                "save it as such",
+                key="data.extract.query_file",
             ) from None
 
     def _pages(self, ask: Callable[[Variables], dict[str, Any]], declared: list[str]) -> Iterator[Listing]:
@@ -146,8 +153,9 @@ class Graphql(Source):
                 return
             variables = following
         raise UserError(
-            f"the answer has more than data.extract.max_pages={self.max_pages} pages; raise it, or ask for "
-            "more rows per page."
+            f"the answer has more than data.extract.max_pages={self.max_pages} pages",
+            "raise it, or ask for more rows per page",
+            key="data.extract.max_pages",
         )
 
     def _gather(self, pages: Iterator[Listing]) -> tuple[pd.DataFrame, str]:
@@ -171,7 +179,9 @@ class Graphql(Source):
         _append(columns, waiting)
         if not len(columns):
             raise UserError(
-                f"data.extract.query gives no rows at {path}; mend its arguments, or data.extract.variables."
+                f"data.extract.query gives no rows at {path}",
+                "mend its arguments, or data.extract.variables",
+                key="data.extract.query",
             )
         return columns.frame(self.roles.id), path
 

@@ -102,15 +102,17 @@ class Endpoint:
         response.close()  # which an exception out of a hook would leave open
         if status in (401, 403):
             raise UserError(
-                f"data.extract.url: {self.label} refuses the credentials (HTTP {status}); give others, as by "
-                "data.extract.authorization='${oc.env:API_TOKEN}'."
+                f"data.extract.url: {self.label} refuses the credentials (HTTP {status})",
+                "give others, as by data.extract.authorization='${oc.env:API_TOKEN}'",
+                key="data.extract.url",
             )
         if status == 429 or status >= 500:
             raise Unreached(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
         if not explained:
             raise UserError(
-                f"data.extract.url: {self.label} answers with HTTP {status}; check the address, which often "
-                "ends in /graphql."
+                f"data.extract.url: {self.label} answers with HTTP {status}",
+                "check the address, which often ends in /graphql",
+                key="data.extract.url",
             )
 
     def _disconnected(self, cause: BaseException) -> Exception:
@@ -119,16 +121,19 @@ class Endpoint:
         if isinstance(cause, requests.exceptions.SSLError):
             return UserError(
                 f"data.extract.url: {self.label} gives no https connection that can be trusted "
-                f"({first_line(_innermost(cause), self._secrets)}); mend the address, or name the file of "
-                "the server's authority in the environment variable REQUESTS_CA_BUNDLE."
+                f"({first_line(_innermost(cause), self._secrets)})",
+                "mend the address, or name the file of "
+                "the server's authority in the environment variable REQUESTS_CA_BUNDLE",
+                key="data.extract.url",
             )
         if isinstance(cause, requests.Timeout):
             return Unreached("no answer in time")
         if isinstance(cause, _MAY_PASS):
             return Unreached(_innermost(cause))
         return UserError(
-            f"data.extract.url: {self.label} cannot be asked "
-            f"({first_line(str(cause), self._secrets)}); mend the address or the headers."
+            f"data.extract.url: {self.label} cannot be asked ({first_line(str(cause), self._secrets)})",
+            "mend the address or the headers",
+            key="data.extract.url",
         )
 
     def _error(self, errors: list[Any]) -> UserError:
@@ -138,15 +143,17 @@ class Endpoint:
         others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         reason = first_line(str(first.get("message")), self._secrets)
         return UserError(
-            f"data.extract.query: {self.label} answers with an error{place}: {reason}{others}; mend the "
-            "query or its variables."
+            f"data.extract.query: {self.label} answers with an error{place}: {reason}{others}",
+            "mend the query or its variables",
+            key="data.extract.query",
         )
 
     def _no_graphql(self, words: str) -> UserError:
         sort = "a page in HTML" if "<html" in words.lower() or "<!doctype" in words.lower() else "no GraphQL"
         return UserError(
-            f"data.extract.url: {self.label} answers with {sort} where JSON was expected; check the address, "
-            "which often ends in /graphql."
+            f"data.extract.url: {self.label} answers with {sort} where JSON was expected",
+            "check the address, which often ends in /graphql",
+            key="data.extract.url",
         )
 
 

@@ -32,27 +32,32 @@ class CursorPaging:
         if self._cursor in self._declared and (page.page is None or "hasNextPage" not in page.page):
             raise UserError(
                 f"data.extract.query asks for pages by ${self._cursor}, and {page.path} comes without a word "
-                "on whether there are more; ask for pageInfo { hasNextPage endCursor } beside it."
+                "on whether there are more",
+                "ask for pageInfo { hasNextPage endCursor } beside it",
+                key="data.extract.query",
             )
         if page.page is None or not page.page.get("hasNextPage"):
             return None
         if self._cursor not in self._declared:
             raise UserError(
                 f"{page.path} has further pages, and data.extract.query declares no variable ${self._cursor} "
-                f"to ask for them; declare it and hand it to the field as after: ${self._cursor}, or name "
-                "another with data.extract.cursor=NAME."
+                "to ask for them",
+                f"declare it and hand it to the field as after: ${self._cursor}, or name "
+                "another with data.extract.cursor=NAME",
+                key="data.extract.query",
             )
         end = page.page.get("endCursor")
         if not isinstance(end, str) or not end:
             raise UserError(
-                f"{page.path} has further pages, and its pageInfo holds no endCursor; ask for "
-                "pageInfo { hasNextPage endCursor } in data.extract.query."
+                f"{page.path} has further pages, and its pageInfo holds no endCursor",
+                "ask for pageInfo { hasNextPage endCursor } in data.extract.query",
             )
         if end in self._seen:
             raise UserError(
-                f"the server gives the cursor {end!r} twice, so that its pages would never end; hand "
+                f"the server gives the cursor {end!r} twice, so that its pages would never end",
+                "hand "
                 f"${self._cursor} to the field in data.extract.query (after: ${self._cursor}), or report it "
-                "to the server's owner."
+                "to the server's owner",
             )
         self._seen.add(end)
         return variables | {self._cursor: end}
@@ -73,13 +78,15 @@ class OffsetPaging:
     def __init__(self, offset: str, first: Any, declared: Collection[str]) -> None:
         if offset not in declared:
             raise UserError(
-                f"data.extract.offset={offset} is no variable that data.extract.query declares; "
-                f"{near(offset, declared)}"
+                f"data.extract.offset={offset} is no variable that data.extract.query declares",
+                near(offset, declared),
+                key="data.extract.offset",
             )
         if not isinstance(first, int):
             raise UserError(
-                f"data.extract.variables.{offset} must be the number of rows to skip, got {first!r}; "
-                "leave it out to begin with the first."
+                f"data.extract.variables.{offset} must be the number of rows to skip, got {first!r}",
+                "leave it out to begin with the first",
+                key="data.extract.variables",
             )
         self._offset = offset
         self._read = first
@@ -96,7 +103,8 @@ class OffsetPaging:
         if page.rows == self._last:
             raise UserError(
                 f"the server gives the same page again at offset {self._read}, so that its pages would never "
-                f"end; hand ${self._offset} to the field in data.extract.query."
+                "end",
+                f"hand ${self._offset} to the field in data.extract.query",
             )
         self._last = page.rows
         self._read += len(page.rows)
