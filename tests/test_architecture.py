@@ -86,8 +86,8 @@ HOMES = {
     "mlflow": ("tracking", "bundle", "deploy", "cli"),
     "typeguard": ("config", "testing"),
     "rich": ("console", "sweep"),
-    "plotly": ("sweep",),
-    "matplotlib": ("record",),
+    "plotly": ("report",),
+    "jinja2": ("report",),
 }
 """Which packages may import a third party; a third party that is not listed may be imported anywhere."""
 

@@ -167,7 +167,7 @@ def test_the_folder_of_a_run_holds_what_the_journal_lists(folder: Path) -> None:
     assert events[0]["params"]["trainer.epochs"] == "3"
     assert [part["context"] for part in events[0]["inputs"]] == ["train", "valid", "test"]
     listed = {event["path"] for event in events if event["event"] in ("artifact", "model")}
-    files = {"config.yaml", "packages.txt", "predictions.csv", "result.json", "curves.png", "model"}
+    files = {"config.yaml", "packages.txt", "predictions.csv", "result.json", "curves.svg", "model"}
     assert files <= listed
     present = {path.name for path in folder.iterdir()}
     assert listed <= present

@@ -55,7 +55,7 @@ def test_a_trial_says_nothing_and_leaves_its_test_rows_and_its_pictures(
     assert "valid/accuracy" in result.scores
     assert not any(name.startswith("test/") for name in result.scores)
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert not [name for name in left if name.endswith(".png")]
+    assert not [name for name in left if name.endswith(".svg")]
     assert "predictions.csv" not in left
     assert {"result.json", "config.yaml", "journal.jsonl", "model/weights.safetensors"} <= left
     assert "done/fold-0000.ckpt" in left or any(name.startswith("done/") for name in left)

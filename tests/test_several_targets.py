@@ -56,7 +56,7 @@ def test_pooled_scores_of_several_numbers_are_those_of_the_mean_predictions(tmp_
         "mae": pytest.approx(mean_absolute_error(true, said), rel=1e-5),
         "r2": pytest.approx(r2_score(true, said), rel=1e-5),
     }
-    assert (tmp_path / "run" / "residuals.png").exists()
+    assert (tmp_path / "run" / "residuals.svg").exists()
 
 
 def test_pooled_scores_of_labels_are_those_of_the_mean_probabilities(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_pooled_scores_of_labels_are_those_of_the_mean_probabilities(tmp_path: P
         "log_loss": -np.log(np.where(true == 1, chances, 1 - chances)).mean(),
     }.items():
         assert result.scores[f"test/{name}"]["pooled"] == pytest.approx(expected, rel=1e-5)
-    assert (tmp_path / "run" / "calibration.png").exists()
-    assert not (tmp_path / "run" / "confusion.png").exists()
+    assert (tmp_path / "run" / "calibration.svg").exists()
+    assert not (tmp_path / "run" / "confusion.svg").exists()
 
 
 @pytest.mark.parametrize("targets", [("kg", "cm"), ("hot", "wet")])

@@ -41,7 +41,7 @@ class Rates:
 
     `trainer/scheduler=ramp` raises the rate from `lowest` to `highest` in `trainer.steps` steps; the
     search ends where the loss blows up. What it suggests is the rate of the steepest descent, beside a
-    tenth of the rate of the lowest loss, both read off the curve in `lr.png`.
+    tenth of the rate of the lowest loss, both read off the curve in `lr.svg`.
 
     Args:
         lowest, highest: the rates of the ramp.
@@ -104,16 +104,16 @@ class Rates:
         smooth = smoothed(seen, self.smoothing, self.blowup)
         found = suggest(rates, smooth)
         marks = {} if found is None else {"steepest": found.steepest, "lowest / 10": found.tenth}
-        plots.rates(np.array(rates), np.array(seen), smooth, marks, page.folder / "lr.png")
-        page.journal.artifact(page.key, Path(page.key) / "lr.png", "plots")
+        plots.rates(np.array(rates), np.array(seen), smooth, marks, page.folder / "lr.svg")
+        page.journal.artifact(page.key, Path(page.key) / "lr.svg", "plots")
         if found is None:
             raise Unproved(
-                f"the loss fell at no rate between {rates[0]:.2g} and {rates[-1]:.2g} (see lr.png); give it "
+                f"the loss fell at no rate between {rates[0]:.2g} and {rates[-1]:.2g} (see lr.svg); give it "
                 "more trainer.steps or a larger data.load.batch_size, and try debug=overfit."
             )
         page.screen.note(
             f"trainer.optimizer.lr={found.steepest:.2g} falls fastest (a tenth of the rate of the lowest "
-            f"loss is {found.tenth:.2g}); {len(seen)} rates tried, the curve is in lr.png"
+            f"loss is {found.tenth:.2g}); {len(seen)} rates tried, the curve is in lr.svg"
         )
 
 

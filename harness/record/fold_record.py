@@ -156,8 +156,8 @@ class Page:
     def project(self, found: Projection | None) -> None:
         """A picture of what the representation separates."""
         if found is not None and self.alone:
-            plots.projection(found, self.folder / "representation.png")
-            self._file("representation.png", "plots")
+            plots.projection(found, self.folder / "representation.svg")
+            self._file("representation.svg", "plots")
 
     def keep(self, experiment: Experiment, table: Table) -> None:
         """The trained model, and the last figures of the fold, which is then over."""
@@ -210,8 +210,8 @@ class Page:
         """What MLflow gets of the training once it is known that the run counts."""
         if self._kept:
             self.journal.model(self.key, self._relative("model"))
-        plots.curves(self._history, self.folder / "curves.png", monitor)
-        self._file("curves.png", "plots")
+        plots.curves(self._history, self.folder / "curves.svg", monitor)
+        self._file("curves.svg", "plots")
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:
         points = {f"fold/{name}": value for name, value in self.scores.items() if name.startswith("test/")}

@@ -1,9 +1,8 @@
-"""Predictions: every test row with what was said of it, as a table and as pictures."""
+"""Predictions: every test row with what was said of it, as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,7 +16,6 @@ from harness.core.predictor import probabilities
 from harness.core.table import Table
 from harness.core.task import Task
 from harness.evaluate.classification_metrics import log_probabilities
-from harness.record import plots
 
 Measure = Callable[[Tensor, Tensor], dict[str, float]]
 
@@ -146,27 +144,3 @@ def _several(part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
 def columns(task: Task) -> list[str]:
     """The probability columns, in the order of the classes or labels."""
     return [f"probability_{name}" for name in task.classes]
-
-
-def draw(told: pd.DataFrame, task: Task, folder: Path) -> list[str]:
-    """The pictures of all predictions of a run together; the names of the files."""
-    if task.kind == "regression":
-        endings = [f"_{name}" for name in task.columns] or [""]
-        predicted = told[[f"prediction{ending}" for ending in endings]].to_numpy()
-        right = told[[f"target{ending}" for ending in endings]].to_numpy()
-        plots.residuals(predicted, right, folder / "residuals.png", names=task.columns)
-        return ["residuals.png"]
-    if task.kind == "multilabel":
-        labels = told[[f"target_{name}" for name in task.classes]].to_numpy(dtype=np.int64, na_value=-1)
-        chances = told[columns(task)].to_numpy()
-        plots.calibration(chances.reshape(-1), labels.reshape(-1), folder / "calibration.png")
-        return ["calibration.png"]
-    told = told[told["target"].notna()]
-    code = {name: number for number, name in enumerate(task.classes)}
-    true = told["target"].map(code).to_numpy(dtype=np.int64)
-    said = told["prediction"].map(code).to_numpy(dtype=np.int64)
-    counts = np.zeros((len(code), len(code)), dtype=np.int64)
-    np.add.at(counts, (true, said), 1)
-    plots.confusion(counts, list(task.classes), folder / "confusion.png")
-    plots.calibration(told[columns(task)].to_numpy(), true, folder / "calibration.png")
-    return ["confusion.png", "calibration.png"]

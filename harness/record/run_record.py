@@ -28,13 +28,15 @@ from harness.core.scores import direction
 from harness.prepare.data_pipeline import plain
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
+from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import Page, key_of
-from harness.record.predictions import draw
 from harness.record.run_metadata import Card
 from harness.record.run_start import Start, going_on
 from harness.record.startup_lines import facts, notes
+from harness.report.predicted_rows import PredictedRows
+from harness.report.run_material import Material
 from harness.report.run_page import REPORT
 from harness.report.run_page import write as write_report
 from harness.runs.fold_rows import ROWS, write_rows
@@ -74,6 +76,7 @@ class Record:
         self._card = Card(plan, self.secrets)
         self.pages: list[Page] = []
         self._scores: dict[str, Summary] = {}
+        self._predictions: PredictedRows | None = None
         self._checkpoints = Settings(**plain(self.cfg.checkpoint))
         self._pace = Pace(self._checkpoints)
         self._digest = digest(plan.table, self.secrets.config)
@@ -240,7 +243,8 @@ class Record:
         if not self.cfg.report or silent or self.withheld:
             return
         try:
-            write_report(self.folder / REPORT, Logged(self.folder), self.table)
+            made = self._predictions
+            write_report(self.folder / REPORT, Material(Logged(self.folder), self.table, made=made))
         except Exception as error:
             told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
             self.screen.note(f"{REPORT} could not be written: {told}")
@@ -279,7 +283,9 @@ class Record:
             together = pd.concat(told).sort_values("row", kind="stable")
             together.to_csv(self.folder / "predictions.csv", index=False)
             self.journal.artifact("", "predictions.csv")
-            for picture in draw(together, self.table.task, self.folder):
+            bins = int((self.secrets.config.get("evaluate") or {}).get("bins", 15))
+            self._predictions = PredictedRows(together.reset_index(drop=True), bins)
+            for picture in plots.predicted(self._predictions, self.folder):
                 self.journal.artifact("", picture, "plots")
 
     def _count(self) -> None:

@@ -1,1 +1,1 @@
-"""Report: one run as one page, which needs no network and no program but a browser."""
+"""The page about a run: one HTML file that needs no network and no program but a browser."""

@@ -1,10 +1,10 @@
-"""Data: which rows were in which part, and what the leakage guards saw."""
+"""The section on the data: which rows are in which part, and the findings of the leakage checks."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from harness.report.html_markup import Cell, Section, escaped, facts, folded, table
+from harness.report.html.page_parts import Block, Cell, Checks, Details, Facts, Heading, Section, Table, Text
 from harness.report.run_material import Material
 
 _PARTS = {"train": 1, "valid": 2, "test": 3, "unlabelled": 4}
@@ -12,84 +12,75 @@ _MOST_FOLDS, _MOST_CLASSES = 30, 60
 
 
 def data(material: Material) -> Section:
-    """The rows as they were found and divided."""
-    tags, source = material.logged.tags, _source(material)
-    body = facts(
+    """The source of the rows, the parts, the classes and the checks."""
+    inputs = material.logged.start.get("inputs") or [{}]
+    source = dict(inputs[0])
+    facts = Facts(
         {
             "data set": source.get("name", ""),
             "source": source.get("source", ""),
-            "digest": tags.get("data.digest", ""),
+            "digest": material.logged.tags.get("data.digest", ""),
             "groups": source.get("groups") or "none",
         }
     )
-    body += _rows(material) + _classes(material) + _findings(material)
-    return Section("Data and its checks", material.absent, body)
+    blocks = [facts, *_rows(material), *_classes(material), *_findings(material)]
+    return Section("Data and its checks", material.absent, blocks)
 
 
-def _source(material: Material) -> dict[str, object]:
-    inputs = material.logged.start.get("inputs") or [{}]
-    return dict(inputs[0])
-
-
-def _rows(material: Material) -> str:
+def _rows(material: Material) -> list[Block]:
     if not material.parts:
-        return ""
+        return []
     folds = list(material.parts.items())
     names = [name for name, code in _PARTS.items() if any((parts == code).any() for _, parts in folds)]
     groups = None
     if material.table is not None and material.table.group is not None:
         groups = material.table.groups
-    lines = []
+    rows = []
     for number, parts in folds[:_MOST_FOLDS]:
         row: list[object] = [number]
         for name in names:
             members = parts == _PARTS[name]
-            held = "" if groups is None else f" ({len(set(groups[members].tolist())):,} groups)"
-            row.append(Cell(f"{members.sum():,}{held}", int(members.sum())))
-        lines.append(row)
-    more = f"<p>and {len(folds) - _MOST_FOLDS} more folds</p>" if len(folds) > _MOST_FOLDS else ""
-    return "<h3>Rows of each part</h3>" + table(["fold", *names], lines) + more
+            of = "" if groups is None else f" ({len(set(groups[members].tolist())):,} groups)"
+            row.append(Cell(f"{members.sum():,}{of}", int(members.sum())))
+        rows.append(row)
+    blocks: list[Block] = [Heading("Rows of each part"), Table(["fold", *names], rows)]
+    if len(folds) > _MOST_FOLDS:
+        blocks.append(Text(f"and {len(folds) - _MOST_FOLDS} more folds"))
+    return blocks
 
 
-def _classes(material: Material) -> str:
-    """Counts of the first fold, from the table where it is at hand."""
-    rows, task = material.table, None if material.table is None else material.table.task
-    if rows is None or task is None or not task.classification or len(task.classes) > _MOST_CLASSES:
-        return ""
+def _classes(material: Material) -> list[Block]:
+    """Counts of the first fold; nothing where the table is missing."""
+    table, task = material.table, None if material.table is None else material.table.task
+    if table is None or task is None or not task.classification or len(task.classes) > _MOST_CLASSES:
+        return []
     if not material.parts:
-        return ""
+        return []
     number, parts = next(iter(material.parts.items()))
-    labels = rows.labels
+    labels = table.labels
     known = labels.notna().to_numpy()
+    # A column of whole numbers with gaps is float: its 1.0 is the class "1".
     whole = bool(labels.dropna().map(lambda value: isinstance(value, int | float | np.number)).all())
-    words = labels.map(
+    names = labels.map(
         lambda value: str(int(value)) if whole and value == value and int(value) == value else str(value)
-    )
-    text = words.to_numpy(dtype=object)
+    ).to_numpy(dtype=object)
     present = [name for name, code in _PARTS.items() if (parts == code).any()]
-    lines = [
-        [name, *(int(np.sum(known & (text == name) & (parts == _PARTS[part]))) for part in present)]
+    rows = [
+        [name, *(int(np.sum(known & (names == name) & (parts == _PARTS[part]))) for part in present)]
         for name in task.classes
     ]
     of = f", fold {number}" if len(material.parts) > 1 else ""
-    return f"<h3>Rows of each class{of}</h3>" + table(["class", *present], lines)
+    return [Heading(f"Rows of each class{of}"), Table(["class", *present], rows)]
 
 
-def _findings(material: Material) -> str:
-    """Warnings in the open, what was fine behind a click."""
-    loud = [check for check in material.checks if check["severity"] != "fine"]
-    quiet = [check for check in material.checks if check["severity"] == "fine"]
+def _findings(material: Material) -> list[Block]:
+    """Warnings and errors in the open; checks that passed behind a click."""
+    heading = Heading("Checks")
     if not material.checks:
-        return "<h3>Checks</h3><p>The leakage guard was off, or has left nothing.</p>"
-    body = "".join(
-        f'<li class="{escaped(check["severity"])}"><b>{escaped(check["check"])}</b> '
-        f"{escaped(check['sentence'])}</li>"
-        for check in loud
-    )
-    body = f'<ul class="checks">{body}</ul>' if loud else "<p>No leak was seen.</p>"
-    if quiet:
-        lines = "".join(
-            f"<li><b>{escaped(check['check'])}</b> {escaped(check['sentence'])}</li>" for check in quiet
-        )
-        body += folded(f"{len(quiet)} checks that found nothing", f'<ul class="checks">{lines}</ul>')
-    return f"<h3>Checks</h3>{body}"
+        return [heading, Text("The leakage checks were off, or their findings are missing.")]
+    found = [check for check in material.checks if check["severity"] != "fine"]
+    passed = [check for check in material.checks if check["severity"] == "fine"]
+    blocks: list[Block] = [heading, Checks(found) if found else Text("No leak was found.")]
+    if passed:
+        blocks.append(Details(f"{len(passed)} checks that found nothing", [Checks(passed)]))
+    return blocks

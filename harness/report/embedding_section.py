@@ -1,4 +1,4 @@
-"""Embedding: the representation of test rows, as the model that was kept gives it, in two dimensions."""
+"""The section on the representation: test rows on the first two principal components of training rows."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from harness.bundle.bundle import Bundle, network, read
 from harness.config.instantiate import build
 from harness.core.table import Table
 from harness.evaluate.projection_2d import pca
-from harness.report.html_markup import Section, escaped, figure, figures
+from harness.report.html.chart import COLOURS, Chart
+from harness.report.html.page_parts import Figure, Figures, Section
+from harness.report.projection_charts import MOST_NAMED, square_ranges
 from harness.report.run_material import Material
-from harness.report.svg_chart import COLOURS, Chart, reach, shape
 from harness.runs.bundle_files import TRANSFORM, WEIGHTS
 
 _TRAIN, _TEST = 1, 3
 _MOST, _LEAST, _AT_ONCE = 500, 40, 256
-_MOST_NAMED = 20
 _WORK, _THOROUGH = 5e9, 1e12
-"""Parameters times positions times rows: the most at the end of a run, which waits, and on demand."""
+"""The most parameters times positions times rows: at the end of a run, which waits, and on demand."""
 
 _FINITE = 1e-9
 
 
 class Embedded(NamedTuple):
-    """Test rows on a sheet of paper.
+    """Test rows in two dimensions.
 
     rows     (m,) int64, positions in the table
     points   (m, 2) float64
-    shares   of the training rows' variance, along either axis
-    learned  how many training rows the axes were learned from
+    shares   of the training rows' variance, along each axis
+    learned  number of training rows that the axes were computed from
     """
 
     rows: np.ndarray
@@ -46,7 +46,7 @@ class Embedded(NamedTuple):
 
 
 def embedding(material: Material) -> Section | None:
-    """None where model or rows are missing, or where it would take long and nobody asked for it."""
+    """None where the model or the rows are missing, or where it would be slow and is not asked for."""
     if material.table is None or material.model is None:
         return None
     number, folder = material.model
@@ -55,20 +55,20 @@ def embedding(material: Material) -> Section | None:
         return None
     of = f" of fold {number}" if len(material.parts) > 1 else ""
     first, second = found.shares
-    told = (
-        f"What the model{of} makes of {len(found.rows):,} test rows, on the first two principal components "
-        f"of {found.learned:,} training rows, which hold {first:.0%} and {second:.0%} of their variance."
+    sentence = (
+        f"The representation of {len(found.rows):,} test rows by the model{of}, on the first two principal "
+        f"components of {found.learned:,} training rows, with {first:.0%} and {second:.0%} of the variance."
     )
-    return Section("Representation", told, figures(_drawn(material.table, found)))
+    return Section("Representation", sentence, [Figures([_figure(material.table, found)])])
 
 
 def embedded(table: Table, parts: np.ndarray | None, folder: Path, thorough: bool) -> Embedded | None:
-    """The projection; evenly drawn rows where they are many.
+    """The projection, of a random sample of the rows where there are many.
 
     Args:
-        parts: (rows,) which part each row of the table is in.
+        parts: (rows,) the part of each row of the table.
         folder: of the bundle.
-        thorough: whether it may take long.
+        thorough: whether slow computations are allowed.
     """
     if parts is None or len(parts) != len(table):
         return None
@@ -106,7 +106,7 @@ def _some(rows: np.ndarray, most: int) -> np.ndarray:
 
 
 def _only(table: Table, rows: np.ndarray) -> Table:
-    """The table of these rows, without a target, which the model may not see."""
+    """The table of these rows, without the target."""
     return replace(
         table,
         frame=table.frame.iloc[rows].reset_index(drop=True),
@@ -127,56 +127,45 @@ def _represent(model: torch.nn.Module, bundle: Bundle, folder: Path, table: Tabl
     return torch.cat(parts).double()
 
 
-def _drawn(table: Table, found: Embedded) -> str:
-    across, up = found.points[:, 0].tolist(), found.points[:, 1].tolist()
-    chart = Chart(
-        reach(across),
-        reach(up),
-        ("component 1", "component 2"),
-        "test rows by their representation",
-        (560, 440),
-    )
+def _figure(table: Table, found: Embedded) -> Figure:
+    across, up = square_ranges(found.points)
+    names = ("component 1", "component 2")
+    chart = Chart(across, up, names, "test rows by their representation", (560, 440))
     task = table.task
     if not task.classification:
-        values = table.labels.iloc[found.rows] if task.kind == "regression" else None
-        return _numbers(chart, found, values)
+        return _by_number(chart, found, table.labels.iloc[found.rows] if task.kind == "regression" else None)
     labels = _names(table, task.classes)[found.rows]
-    named = len(task.classes) <= _MOST_NAMED
-    glyphs = named and all(len(name) <= 2 for name in task.classes)
-    for (x, y), label, row in zip(found.points.tolist(), labels, found.rows.tolist(), strict=True):
+    named = len(task.classes) <= MOST_NAMED
+    # Classes as short as a digit are written in place of a symbol.
+    written = named and all(len(name) <= 2 for name in task.classes)
+    for point, label, row in zip(found.points.tolist(), labels, found.rows.tolist(), strict=True):
         code = task.classes.index(label) if label in task.classes else 6
-        if glyphs and label in task.classes:
-            place = f'x="{chart.x(x):g}" y="{chart.y(y) + 4:g}"'
-            title = f"<title>row {row}: class {escaped(label)}</title>"
-            chart.add(f'<text {place} class="mid glyph f{code % COLOURS}">{escaped(label)}{title}</text>')
+        title = f"row {row}: class {label}"
+        if written and label in task.classes:
+            chart.text((point[0], point[1]), label, f"glyph f{code % COLOURS}", title)
         else:
-            chart.mark((x, y), code, f"row {row}: class {label}")
-    keys = "" if glyphs or not named else _keys(task.classes)
-    return figure(chart.svg() + keys, "Test rows by their representation, one mark each")
+            chart.symbol((point[0], point[1]), code, title)
+    if named and not written:
+        for code, name in enumerate(task.classes):
+            chart.key(f"symbol {code}", name)
+    return Figure([chart.drawing()], "Test rows by their representation, one mark each")
 
 
 def _names(table: Table, classes: tuple[str, ...]) -> np.ndarray:
     """(n,) the class of each row as text, "unlabelled" where there is none."""
     text = table.labels.map(str)
-    if not set(text[table.labelled]) <= set(classes):  # 1.0 of a column that has gaps is called 1
+    # A column of whole numbers with gaps is float: its 1.0 is the class "1".
+    if not set(text[table.labelled]) <= set(classes):
         text = table.labels.map(lambda value: str(value) if pd.isna(value) else str(int(value)))
     return np.asarray(text.where(table.labelled, "unlabelled"), dtype=object)
 
 
-def _numbers(chart: Chart, found: Embedded, values: pd.Series | None) -> str:
-    """Dots that are the fuller the greater the number; of no target all alike."""
+def _by_number(chart: Chart, found: Embedded, values: pd.Series | None) -> Figure:
+    """Dots that grow with the target; all alike without one."""
     known = None if values is None else values.to_numpy(dtype=np.float64)
     ranks = None if values is None else values.rank(pct=True).fillna(0).to_numpy()
     for place, (x, y) in enumerate(found.points.tolist()):
         title = f"row {found.rows[place]}" + ("" if known is None else f": {known[place]:g}")
         chart.dot((x, y), "f0", title, 3.5 if ranks is None else 1.5 + 5 * float(ranks[place]))
     caption = "" if values is None else "; the greater its target, the larger the dot"
-    return figure(chart.svg(), f"Test rows by their representation{caption}")
-
-
-def _keys(classes: tuple[str, ...]) -> str:
-    keys = "".join(
-        f'<span><svg viewBox="0 0 12 12" class="sign">{shape((6, 6), code)}</svg>{escaped(name)}</span>'
-        for code, name in enumerate(classes)
-    )
-    return f'<p class="legend">{keys}</p>'
+    return Figure([chart.drawing()], f"Test rows by their representation{caption}")

@@ -1,4 +1,4 @@
-"""Environment: which code, which packages, which machine, which settings."""
+"""The section on the environment: code, packages, machine, settings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shlex
 import yaml
 
 from harness.console.text_format import duration
-from harness.report.html_markup import Section, code, facts, folded
+from harness.report.html.page_parts import Block, Code, Details, Facts, Heading, Section
 from harness.report.run_material import Material
 
 _MACHINE = ("python", "platform", "cpus")
 
 
 def environment(material: Material) -> Section:
-    """All of it as it was written down when the run began, and when it ended."""
+    """As it was recorded when the run began and when it ended."""
     tags, result = material.logged.tags, material.result
     commit = tags.get("git.commit", "")
     if tags.get("git.dirty") == "true":
@@ -29,24 +29,24 @@ def environment(material: Material) -> Section:
         "MLflow store": "" if result is None or result.mlflow is None else result.mlflow["tracking_uri"],
         "report by": "python -m harness report " + shlex.quote(material.logged.label),
     }
-    body = facts(entries)
-    typed = _typed("" if result is None else result.command)
-    if typed:
-        body += "<h3>What was chosen on the command line</h3>" + facts(typed)
+    blocks: list[Block] = [Facts(entries)]
+    overrides = _overrides("" if result is None else result.command)
+    if overrides:
+        blocks += [Heading("Overrides on the command line"), Facts(overrides)]
     auto = {key.removeprefix("auto."): value for key, value in tags.items() if key.startswith("auto.")}
     if auto:
-        body += "<h3>What auto came to</h3>" + facts(auto)
+        blocks += [Heading("What auto chose"), Facts(auto)]
     if material.config:
         whole = yaml.safe_dump(material.config, sort_keys=False, allow_unicode=True)
-        body += folded("the whole configuration", code(whole))
+        blocks.append(Details("the whole configuration", [Code(whole)]))
     packages = material.logged.packages
     if packages:
         lines = "\n".join(f"{name}=={version}" for name, version in packages.items())
-        body += folded(f"{len(packages)} packages", code(lines))
-    return Section("Environment", "", body)
+        blocks.append(Details(f"{len(packages)} packages", [Code(lines)]))
+    return Section("Environment", "", blocks)
 
 
-def _typed(command: str) -> dict[str, str]:
+def _overrides(command: str) -> dict[str, str]:
     """The overrides of a command line: key -> value."""
     try:
         words = shlex.split(command)

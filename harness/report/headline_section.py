@@ -1,4 +1,4 @@
-"""Headline: what the run was, and the one score by which it is judged."""
+"""The top of a run's page: its name, outcome, main score and command."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ import numpy as np
 
 from harness.console.text_format import duration, headline, number
 from harness.core.scores import direction
-from harness.report.html_markup import code, escaped
-from harness.report.prediction_statistics import bootstrapped, wilson
+from harness.evaluate.prediction_statistics import bootstrap_interval, wilson
+from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
 from harness.report.run_material import Material, chosen
 
 BASELINES = {
     "majority": "always the most frequent class",
     "mean": "always the mean of the training rows",
-    "random": "a network that learned nothing",
+    "random": "a network that was not trained",
     "raw": "the raw input",
     "scratch": "without the pre-training",
 }
-"""Endings of scores that stand beside those of the model, and what they are of."""
+"""The endings of baseline scores, and what each baseline is."""
 
 _PREFERRED = ("accuracy", "rmse", "knn_accuracy", "knn_r2", "linear_accuracy", "auroc")
 _MOST_RESAMPLED = 5000
 
 
-def head(material: Material) -> str:
-    """The top of the page, as HTML."""
-    status = "at work or killed" if material.result is None else material.result.status
-    fold = "" if material.fold is None else f", fold {material.fold}"
-    mark = {"finished": "good", "failed": "bad"}.get(status, "odd")
-    parts = [
-        f'<header><p class="kind">run {escaped(material.logged.folder.name)}{escaped(fold)} '
-        f'<span class="mark {mark}">{escaped(status)}</span></p>',
-        f"<h1>{escaped(material.logged.name)}</h1><p>{escaped(in_words(material))}</p>",
-        _error(material),
-        _score(material),
-    ]
-    if material.result is not None and material.result.command:
-        parts.append(f'<p class="dim">Repeat it</p>{code(material.result.command)}')
-    return "".join(parts) + "</header>"
+def status(material: Material) -> tuple[str, str]:
+    """The outcome of the run and the class of its mark."""
+    outcome = "running or killed" if material.result is None else material.result.status
+    return outcome, {"finished": "good", "failed": "bad"}.get(outcome, "odd")
+
+
+def lead(material: Material) -> list[Block]:
+    """What stands between the title and the sections."""
+    result = material.result
+    blocks: list[Block] = [Text(in_words(material))]
+    if result is None:
+        blocks.append(Text("The run has no result yet: it is still running, or it was killed.", "error"))
+    elif result.error is not None:
+        blocks.append(Text(result.error, "error"))
+    blocks += _score(material)
+    if result is not None and result.command:
+        blocks += [Text("Repeat it", "dim"), Code(result.command)]
+    return blocks
 
 
 def in_words(material: Material) -> str:
@@ -62,16 +65,8 @@ def in_words(material: Material) -> str:
     return f"{sentence}, seed {config.get('seed')}."
 
 
-def _error(material: Material) -> str:
-    if material.result is None:
-        return '<p class="error">The run has written no result: it is still at work, or it was killed.</p>'
-    if material.result.error is None:
-        return ""
-    return f'<p class="error">{escaped(material.result.error)}</p>'
-
-
 def main_score(material: Material) -> str | None:
-    """The full name of the score that the page shows large: that of the test part which was monitored."""
+    """The full name of the score in large type: the monitored one, of the test part where there is one."""
     own = headline(material.scores)
     if not own:
         return None
@@ -84,22 +79,22 @@ def main_score(material: Material) -> str | None:
 
 
 def interval(material: Material, name: str) -> tuple[tuple[float, float], str] | None:
-    """The 95 % interval of a score, and what it rests on; None where nothing is known."""
-    score = material.scores[name]
+    """The 95 % interval of a score and the method; None where it cannot be computed."""
+    score, found = material.scores[name], material.predictions
     if score["ci95"] is not None and None not in score["ci95"]:
         low, high = score["ci95"]
         return (low, high), f"Student's t over {len(score['folds'])} folds"
-    told = material.predictions
-    if told is None or not name.startswith("test/") or len(score["folds"]) != 1:
+    if found is None or not name.startswith("test/") or len(score["folds"]) != 1:
         return None
-    told = told[told["target"].notna()] if "target" in told else told.iloc[:0]
-    if name == "test/accuracy" and material.kind == "classes" and len(told):
-        right = int((told["target"] == told["prediction"]).sum())
-        return wilson(right, len(told)), f"Wilson's, over {len(told):,} rows taken as independent"
-    if name in ("test/rmse", "test/mae") and material.kind == "number" and 1 < len(told) <= _MOST_RESAMPLED:
-        errors = (told["prediction"] - told["target"]).to_numpy()
-        score_of = _root_mean_square if name == "test/rmse" else _mean_size
-        return bootstrapped(errors, score_of), f"bootstrap of {len(told):,} rows taken as independent"
+    if name == "test/accuracy" and found.kind == "classes" and len(found.labelled):
+        rows, right = len(found.labelled), int(np.trace(found.counts))
+        return wilson(right, rows), f"Wilson, assuming {rows:,} independent rows"
+    if name in ("test/rmse", "test/mae") and found.kind == "number":
+        target, predicted = found.pair("")
+        if 1 < len(target) <= _MOST_RESAMPLED:
+            score_of = _root_mean_square if name == "test/rmse" else _mean_size
+            ends = bootstrap_interval(predicted - target, score_of)
+            return ends, f"bootstrap, assuming {len(target):,} independent rows"
     return None
 
 
@@ -112,32 +107,25 @@ def _mean_size(errors: np.ndarray) -> np.ndarray:
 
 
 def baselines(scores: Mapping[str, object], name: str) -> dict[str, str]:
-    """Those of a score: its ending -> the full name."""
+    """The baselines of a score: ending -> full name."""
     return {ending: f"{name}_{ending}" for ending in BASELINES if f"{name}_{ending}" in scores}
 
 
-def _score(material: Material) -> str:
+def _score(material: Material) -> list[Block]:
     name = main_score(material)
     if name is None:
-        return ""
+        return []
     score = material.scores[name]
     better = "lower is better" if direction(name) == "minimize" else "higher is better"
     mean = "mean of the folds, " if len(score["folds"]) > 1 else ""
-    tiles = [_tile(number(score["mean"]), name, f"{mean}{better}", "main")]
+    tiles = [Tile(number(score["mean"]), name, f"{mean}{better}", "main")]
     found = interval(material, name)
     if found is not None:
-        (low, high), basis = found
-        tiles.append(_tile(f"{number(low)} – {number(high)}", "95 % interval", basis))
+        (low, high), method = found
+        tiles.append(Tile(f"{number(low)} – {number(high)}", "95 % interval", method))
     for ending, full in baselines(material.scores, name).items():
-        tiles.append(_tile(number(material.scores[full]["mean"]), f"baseline: {ending}", BASELINES[ending]))
+        tiles.append(Tile(number(material.scores[full]["mean"]), f"baseline: {ending}", BASELINES[ending]))
     parameters = material.scores.get("model/parameters", {}).get("mean")
     if parameters is not None and not math.isnan(parameters):
-        tiles.append(_tile(f"{parameters:,.0f}", "parameters", "of the model, without heads"))
-    return f'<div class="tiles">{"".join(tiles)}</div>'
-
-
-def _tile(value: str, name: str, told: str, kind: str = "") -> str:
-    return (
-        f'<div class="tile {kind}"><b>{escaped(value)}</b><span>{escaped(name)}</span>'
-        f"<small>{escaped(told)}</small></div>"
-    )
+        tiles.append(Tile(f"{parameters:,.0f}", "parameters", "of the model, without heads"))
+    return [Tiles(tiles)]

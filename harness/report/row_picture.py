@@ -1,4 +1,4 @@
-"""Picture: what a row looks like, as a small PNG within the page."""
+"""A small PNG of a row that is an image, as a `data:` address."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WIDEST = 4096
 
 
 def pictures(table: Table, rows: Sequence[int]) -> dict[int, str]:
-    """Row -> a `data:` address of its picture; {} where the rows are no pictures, or cannot be shown.
+    """Row -> the `data:` address of its picture; {} where the rows are not images, or cannot be read.
 
-    All are on one scale of brightness: from 0 (or the least value, where there are negative ones) to the
-    greatest among them.
+    All pictures have one scale of brightness: from 0, or the least value where some are negative, to the
+    greatest value of all.
     """
     if table.kind != "image" or not rows:
         return {}
@@ -33,7 +33,7 @@ def pictures(table: Table, rows: Sequence[int]) -> dict[int, str]:
 
 
 def _stored(table: Table, rows: Sequence[int]) -> dict[int, np.ndarray]:
-    """(C, H, W) float64 of pixel columns, or of an array beside the table."""
+    """(C, H, W) float64 from pixel columns, or from the array beside the table."""
     if table.array is not None:
         return {row: np.asarray(table.array[row], dtype=np.float64) for row in rows}
     assert table.shape is not None
@@ -42,7 +42,7 @@ def _stored(table: Table, rows: Sequence[int]) -> dict[int, np.ndarray]:
 
 
 def _files(table: Table, rows: Sequence[int]) -> dict[int, str]:
-    """Of rows that name a file or hold one; what is gone is left out."""
+    """Of rows that name a file or contain one; rows whose file is gone are left out."""
     from PIL import Image
 
     found = {}
@@ -58,7 +58,7 @@ def _files(table: Table, rows: Sequence[int]) -> dict[int, str]:
 
 
 def _png(image: np.ndarray) -> str:
-    """(C, H, W) uint8: of three channels in colours, else the first in grey; made smaller where large."""
+    """(C, H, W) uint8: three channels in colour, else the first channel in grey; large ones are reduced."""
     from PIL import Image
 
     shown = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]

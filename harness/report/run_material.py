@@ -1,4 +1,4 @@
-"""Material: everything that a page tells of, as the run's folder holds it."""
+"""What a page about a run is made of, read from the run's folder when it is first needed."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from harness.core.scores import direction
 from harness.core.table import Table
+from harness.report.predicted_rows import PredictedRows, read_predictions
+from harness.report.training_charts import History, best_epoch
 from harness.runs.fold_rows import ROWS
 from harness.runs.run_result import Result, Summary
 from harness.runs.stored_run import Logged
 
-History = dict[int, dict[str, float]]
-"""Epoch -> its scores."""
-
 
 @dataclass(frozen=True)
 class Material:
-    """Of one run, or of one of its folds; nothing is read before it is asked for.
+    """One run, or one of its folds.
 
     logged    the run
     table     its rows as they were extracted, or None
-    absent    why there are none; empty where there are
-    thorough  whether what takes long may be done: nobody waits for a run to end
+    absent    why there is no table; empty where there is one
+    thorough  whether slow computations are allowed: at the end of a run the user waits for the page
+    made      the run's predictions, where the process that made them writes the page; else they are read
     """
 
     logged: Logged
     table: Table | None = None
     absent: str = ""
     thorough: bool = False
+    made: PredictedRows | None = None
 
     @property
     def fold(self) -> int | None:
-        """The one fold that is told of; None: all."""
+        """The one fold that the page is about; None: all."""
         return self.logged.fold
 
     @cached_property
@@ -55,7 +55,7 @@ class Material:
 
     @property
     def result(self) -> Result | None:
-        """None of a run that is at work, or was killed."""
+        """None of a run that still works, or was killed."""
         return self.logged.result
 
     @property
@@ -65,7 +65,7 @@ class Material:
 
     @cached_property
     def scores(self) -> dict[str, Summary]:
-        """By full name, as `summarise` gives them; of a fold its own alone."""
+        """By full name, as `summarise` gives them; of one fold its own values."""
         if self.fold is None:
             return {} if self.result is None else self.result.scores
         rows = {} if self.folds is None else self.folds.set_index("fold").to_dict("index")
@@ -78,44 +78,28 @@ class Material:
 
     @cached_property
     def folds(self) -> pd.DataFrame | None:
-        """A line per fold that is done, with its scores; None of a run of one fold."""
+        """A line per finished fold, with its scores; None of a run of one fold."""
         try:
             return pd.read_csv(self.logged.folder / "folds.csv")
         except FileNotFoundError:
             return None
 
     @cached_property
-    def predictions(self) -> pd.DataFrame | None:
-        """A line per test row, classes as text; None where nothing was predicted."""
-        path = self.logged.folder / "predictions.csv"
-        if not path.exists():
-            return None
-        names = pd.read_csv(path, nrows=0).columns
-        named = any(name.startswith("probability_") for name in names) and "target" in names
-        words: Any = {"target": str, "prediction": str} if named else {}
-        # A class may be called NA; only what is empty is unknown.
-        frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
-        return frame if self.fold is None else frame[frame["fold"] == self.fold].reset_index(drop=True)
+    def predictions(self) -> PredictedRows | None:
+        """The predicted rows; None where nothing was predicted."""
+        if self.made is not None:
+            return self.made
+        bins = int((self.config.get("evaluate") or {}).get("bins", 15))
+        return read_predictions(self.logged.folder / "predictions.csv", self.fold, bins)
 
     @property
     def kind(self) -> str:
-        """What the predictions are: "classes", "labels", "number", "numbers", or "" without any."""
-        if self.predictions is None:
-            return ""
-        shares = any(str(name).startswith("probability_") for name in self.predictions)
-        if "target" in self.predictions:
-            return "classes" if shares else "number"
-        return "labels" if shares else "numbers"
-
-    @cached_property
-    def classes(self) -> list[str]:
-        """Of a classification, or the labels of several, in the order of their columns."""
-        names = [] if self.predictions is None else map(str, self.predictions)
-        return [name.removeprefix("probability_") for name in names if name.startswith("probability_")]
+        """The kind of the predictions, as in `PredictedRows.kind`; "" without any."""
+        return "" if self.predictions is None else self.predictions.kind
 
     @cached_property
     def checks(self) -> list[dict[str, str]]:
-        """What the leakage guards saw: check, severity, sentence."""
+        """The findings of the leakage checks: check, severity, sentence."""
         try:
             loaded = json.loads((self.logged.folder / "checks.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -124,7 +108,7 @@ class Material:
 
     @cached_property
     def parts(self) -> dict[int, np.ndarray]:
-        """Fold -> (rows,) uint8: 0 is no part, 1 train, 2 valid, 3 test, 4 unlabelled; of a fold its own."""
+        """Fold -> (rows,) uint8: 0 no part, 1 train, 2 valid, 3 test, 4 unlabelled."""
         try:
             with np.load(self.logged.folder / ROWS) as stored:
                 found = {int(n): parts for n, parts in zip(stored["number"], stored["parts"], strict=True)}
@@ -134,34 +118,25 @@ class Material:
 
     @cached_property
     def histories(self) -> dict[str, History]:
-        """The epochs of each fold that the journal tells of; a run of one fold is called ""."""
-        found: dict[str, History] = {}
+        """The epochs of each fold in the journal; a run of one fold is called ""."""
+        found: dict[str, dict[int, dict[str, float]]] = {}
         own = None if self.fold is None else f"fold-{self.fold}"
         for event in self.logged.events:
             if event["event"] != "metrics" or own not in (None, event["run"]):
                 continue
             values = {name: float(value) for name, value in event["values"].items()}
-            # The last line of a fold holds what it came to, and is no epoch.
+            # The last line of a fold holds its final scores and is no epoch.
             if "train/loss" in values and "model/parameters" not in values:
                 found.setdefault(event["run"], {}).setdefault(event["step"], {}).update(values)
-        return found
+        return dict(found)
 
     def best_epoch(self, key: str) -> int | None:
-        """The epoch whose weights a fold kept: of equal ones the last."""
-        scores = {
-            epoch: values[self.monitor]
-            for epoch, values in self.histories[key].items()
-            if not math.isnan(values.get(self.monitor, math.nan))
-        }
-        if not scores:
-            return None
-        choose = min if direction(self.monitor) == "minimize" else max
-        value = choose(scores.values())
-        return max(epoch for epoch, score in scores.items() if score == value)
+        """The epoch whose weights a fold kept."""
+        return best_epoch(self.histories[key], self.monitor)
 
     @property
     def model(self) -> tuple[int, Path] | None:
-        """The first fold whose model was kept, and the folder of that."""
+        """The first fold whose model was kept, and the folder of that model."""
         return next(iter(self.logged.models.items()), None)
 
 

@@ -1,4 +1,4 @@
-"""Worst: the test rows about which the model was most wrong."""
+"""The section on the test rows with the largest errors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from harness.console.text_format import number
-from harness.report.class_section import codes, known, shares
-from harness.report.html_markup import Section, escaped, table
-from harness.report.number_section import endings
+from harness.report.html.page_parts import Card, Cards, Section, Table
+from harness.report.predicted_rows import PredictedRows
 from harness.report.row_picture import pictures
 from harness.report.run_material import Material
 
@@ -20,76 +19,68 @@ MOST = 12
 
 _MOST_FEATURES = 12
 _MOST_LETTERS = 60
-_OWN = ("row", "fold", "target", "prediction")
+_OWN = ("row", "fold", "target", "prediction", "wrong")
 
 
 def worst(material: Material) -> Section | None:
-    """None where nothing was predicted, or nothing is wrong."""
-    found = worst_rows(material)
-    if found is None:
+    """None where nothing was predicted."""
+    predictions = material.predictions
+    found = None if predictions is None else worst_rows(predictions)
+    if predictions is None or found is None:
         return None
     if found.empty:
-        return Section("Worst errors", "Every test row whose class is known was predicted right.", "")
-    classes = material.kind == "classes"
-    how = (
-        "The wrong predictions that were given the highest probability, the surest first."
+        return Section("Worst errors", "All test rows whose class is known were predicted correctly.")
+    classes = predictions.kind == "classes"
+    sentence = (
+        "The wrong predictions with the highest probability, the most certain first."
         if classes
-        else "The test rows whose prediction is furthest from the truth, the furthest first."
+        else "The test rows with the largest errors, the largest first."
     )
     if material.absent:
-        how += f" Without their {'features' if classes else 'rows'}: {material.absent}"
+        sentence += f" Without their {'features' if classes else 'rows'}: {material.absent}"
     rows = found["row"].astype(int).tolist()
-    seen = {} if material.table is None else pictures(material.table, rows)
-    return Section("Worst errors", how, _cards(material, found, seen) if seen else _listed(material, found))
+    images = {} if material.table is None else pictures(material.table, rows)
+    block = _cards(predictions, found, images) if images else _listed(material, predictions, found)
+    return Section("Worst errors", sentence, [block])
 
 
-def worst_rows(material: Material) -> pd.DataFrame | None:
-    """At most `MOST` lines of the predictions, the worst first, and how wrong they are as `wrong`.
+def worst_rows(predictions: PredictedRows) -> pd.DataFrame | None:
+    """At most `MOST` lines of the predictions, the worst first, with a column `wrong`; None for labels.
 
-    Of classes `wrong` is the probability of the class that was said; of numbers the size of the error, of
-    several in standard deviations of each target and the largest of them.
+    Of classes `wrong` is the probability of the predicted class; of a number the size of the error; of
+    several numbers the largest error in standard deviations of its target.
     """
-    if material.kind == "classes":
-        told, names = known(material), material.classes
-        true, said = codes(told, names)
-        chance = shares(told, names)[np.arange(len(told)), said] if len(told) else np.empty(0)
-        told = told.assign(wrong=chance)[true != said]
-    elif material.kind in ("number", "numbers"):
-        assert material.predictions is not None
-        told = material.predictions
-        sizes = []
-        for ending in endings(material):
-            gap = (told[f"prediction{ending}"] - told[f"target{ending}"]).abs()
-            scale = told[f"target{ending}"].std() if material.kind == "numbers" else 1.0
-            sizes.append(gap / (scale or 1.0))
-        told = told.assign(wrong=pd.concat(sizes, axis=1).max(axis=1))
-        told = told[told["wrong"].notna()]
-    else:
+    if predictions.kind == "classes":
+        frame = predictions.labelled
+        target, predicted = predictions.codes
+        chance = predictions.probabilities[np.arange(len(frame)), predicted]
+        frame = frame.assign(wrong=chance)[target != predicted]
+    elif predictions.kind == "labels":
         return None
-    return told.sort_values("wrong", ascending=False, kind="stable").head(MOST)
+    else:
+        frame, sizes = predictions.frame, []
+        for ending in predictions.endings:
+            gap = (frame[f"prediction{ending}"] - frame[f"target{ending}"]).abs()
+            scale = frame[f"target{ending}"].std() if predictions.kind == "numbers" else 1.0
+            sizes.append(gap / (scale or 1.0))
+        frame = frame.assign(wrong=pd.concat(sizes, axis=1).max(axis=1))
+        frame = frame[frame["wrong"].notna()]
+    return frame.sort_values("wrong", ascending=False, kind="stable").head(MOST)
 
 
-def _cards(material: Material, found: pd.DataFrame, seen: dict[int, str]) -> str:
+def _cards(predictions: PredictedRows, found: pd.DataFrame, images: dict[int, str]) -> Cards:
     cards = []
     for line in found.to_dict("records"):
         row = int(line["row"])
-        image = (
-            f'<img src="{seen[row]}" alt="row {row}">'
-            if row in seen
-            else '<div class="gone">no picture</div>'
-        )
-        true, said, wrong = _told(material, line)
-        named = [f"{name} {line[name]}" for name in _names(material, found)]
-        cards.append(
-            f'<figure class="card" data-row="{row}">{image}<figcaption><b>{escaped(said)}</b> '
-            f"instead of <b>{escaped(true)}</b><br>{escaped(wrong)}<br>"
-            f'<span class="dim">{escaped(", ".join([f"row {row}", *named]))}</span></figcaption></figure>'
-        )
-    return f'<div class="cards">{"".join(cards)}</div>'
+        target, predicted, wrong = _in_words(predictions, line)
+        named = [f"{name} {line[name]}" for name in _names(predictions, found)]
+        remarks = [wrong, ", ".join([f"row {row}", *named])]
+        cards.append(Card(row, images.get(row), predicted, target, remarks))
+    return Cards(cards)
 
 
-def _listed(material: Material, found: pd.DataFrame) -> str:
-    names, features = _names(material, found), []
+def _listed(material: Material, predictions: PredictedRows, found: pd.DataFrame) -> Table:
+    names, features = _names(predictions, found), []
     if material.table is not None and material.table.array is None and material.table.events is None:
         features = list(material.table.features)
     if len(features) > _MOST_FEATURES:
@@ -98,38 +89,35 @@ def _listed(material: Material, found: pd.DataFrame) -> str:
     for line in found.to_dict("records"):
         raw = []
         if material.table is not None:
-            raw = [_cell(material.table.frame[name].iloc[int(line["row"])]) for name in features]
-        rows.append([int(line["row"]), *(_cell(line[name]) for name in names), *_told(material, line), *raw])
-    titles = ["row", *names, "true", "predicted", "probability" if material.kind == "classes" else "error"]
-    return table([*titles, *map(str, features)], rows)
+            raw = [_brief(material.table.frame[name].iloc[int(line["row"])]) for name in features]
+        own = (_brief(line[name]) for name in names)
+        rows.append([int(line["row"]), *own, *_in_words(predictions, line), *raw])
+    measure = "probability" if predictions.kind == "classes" else "error"
+    return Table(["row", *names, "true", "predicted", measure, *map(str, features)], rows)
 
 
-def _told(material: Material, line: dict[Hashable, Any]) -> tuple[str, str, str]:
-    """What is true, what was said, and how wrong that is."""
-    if material.kind == "classes":
-        share = line["wrong"]
-        return str(line["target"]), str(line["prediction"]), f"{share:.1%} sure"
-    if material.kind == "number":
-        true, said = line["target"], line["prediction"]
-        return number(true), number(said), number(said - true)
-    true_words, said_words = (
-        ", ".join(f"{ending[1:]} {number(line[f'{what}{ending}'])}" for ending in endings(material))
-        for what in ("target", "prediction")
+def _in_words(predictions: PredictedRows, line: dict[Hashable, Any]) -> tuple[str, str, str]:
+    """The target, the prediction, and the size of the error."""
+    if predictions.kind == "classes":
+        return str(line["target"]), str(line["prediction"]), f"{line['wrong']:.1%} sure"
+    if predictions.kind == "number":
+        target, predicted = line["target"], line["prediction"]
+        return number(target), number(predicted), number(predicted - target)
+    target, predicted = (
+        ", ".join(f"{ending[1:]} {number(line[f'{part}{ending}'])}" for ending in predictions.endings)
+        for part in ("target", "prediction")
     )
-    return true_words, said_words, f"{number(line['wrong'])} standard deviations"
+    return target, predicted, f"{number(line['wrong'])} standard deviations"
 
 
-def _names(material: Material, found: pd.DataFrame) -> list[str]:
-    """The columns that name a row: id and group, and the fold where there are several."""
+def _names(predictions: PredictedRows, found: pd.DataFrame) -> list[str]:
+    """The columns that identify a row: id and group, and the fold where there are several."""
     beginnings = ("target_", "prediction_", "probability_")
-    names = [
-        str(name) for name in found if name not in (*_OWN, "wrong") and not str(name).startswith(beginnings)
-    ]
-    several = material.predictions is not None and material.predictions["fold"].nunique() > 1
-    return [*names, "fold"] if several else names
+    names = [str(name) for name in found if name not in _OWN and not str(name).startswith(beginnings)]
+    return [*names, "fold"] if predictions.frame["fold"].nunique() > 1 else names
 
 
-def _cell(value: object) -> str:
+def _brief(value: object) -> str:
     if isinstance(value, float):
         return f"{int(value)}" if value.is_integer() and abs(value) < 1e15 else number(value)
     text = str(value)

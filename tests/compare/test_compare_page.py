@@ -27,9 +27,9 @@ def test_the_page_holds_leaderboard_tests_and_differences_and_loads_nothing(
     assert not re.search(r'(src|href)="(?!http://127)', text)
     assert text.count("<svg") == 2
     p = found.board.rows[1].p
-    assert f'<td data-order="{p!r}">{p:.4f}</td>' in text
+    assert f'<td class="n" data-sort="{p!r}">{p:.4f}</td>' in text
     assert "<del>" in text
-    assert "prefers-color-scheme: dark" in text
+    assert "prefers-color-scheme:dark" in text
 
 
 def test_the_best_has_its_bar_where_its_interval_is(make: Make, outputs: Path) -> None:

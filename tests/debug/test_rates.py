@@ -58,20 +58,20 @@ def test_the_search_leaves_a_picture_and_a_word_to_type(study: Callable[..., Any
     (said,) = made.notebook.notes
     assert said.startswith("trainer.optimizer.lr=")
     assert 1e-4 < float(said.split()[0].partition("=")[2]) < 1
-    assert (made.notebook.folder / "lr.png").read_bytes().startswith(b"\x89PNG\r\n")
-    assert made.notebook.artifacts == [("lr.png", "plots")]
+    assert (made.notebook.folder / "lr.svg").read_text().startswith("<svg ")
+    assert made.notebook.artifacts == [("lr.svg", "plots")]
 
 
 def test_each_step_is_taken_at_its_rate_of_the_ramp(study: Callable[..., Any]) -> None:
     made = study("debug=lr", "trainer.steps=12", "debug.highest=1e-5")
     with pytest.raises(
-        Unproved, match=r"^the loss fell at no rate between 1e-07 and 1e-05 \(see lr\.png\); "
+        Unproved, match=r"^the loss fell at no rate between 1e-07 and 1e-05 \(see lr\.svg\); "
     ):
         made.run()
     trainer = made.experiment.trainer
     assert (trainer.step, trainer.budget.steps) == (12, 12)
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(1e-5)
-    assert (made.notebook.folder / "lr.png").exists()
+    assert (made.notebook.folder / "lr.svg").exists()
 
 
 def explode(model: nn.Module) -> None:
@@ -92,7 +92,7 @@ def test_a_stop_ends_it_without_a_suggestion(study: Callable[..., Any]) -> None:
     made = study("debug=lr")
     assert made.run(stop=lambda: True) is None
     assert made.notebook.notes == []
-    assert not (made.notebook.folder / "lr.png").exists()
+    assert not (made.notebook.folder / "lr.svg").exists()
 
 
 @pytest.mark.parametrize(

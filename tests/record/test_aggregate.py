@@ -161,7 +161,7 @@ def test_hundreds_of_folds_are_one_run_with_a_curve_over_folds(wines: Path) -> N
     told_of = pd.read_csv(wines / "folds.csv")
     assert told_of["test/accuracy"].tolist() == [event["values"]["fold/test/accuracy"] for event in curve]
     assert sorted(path.name for path in wines.glob("fold-*")) == [f"fold-{k}" for k in range(10)]
-    assert not list(wines.glob("fold-*/curves.png"))
+    assert not list(wines.glob("fold-*/curves.svg"))
 
 
 def test_a_regression_is_pooled_too(tmp_path: Path) -> None:

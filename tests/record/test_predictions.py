@@ -13,7 +13,9 @@ from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.core.task import Task
 from harness.data.load.resident import Resident
-from harness.record.predictions import Told, draw, pool, predictions, tell
+from harness.record.plots import predicted
+from harness.record.predictions import Told, pool, predictions, tell
+from harness.report.predicted_rows import PredictedRows
 
 THREE = Task("multiclass", ("a", "b", "c"))
 TWO = Task("binary", ("no", "yes"))
@@ -146,32 +148,54 @@ def test_labels_of_a_row_told_twice_count_with_their_mean_probabilities() -> Non
     assert seen[1] == [[0, 1], [1, 0]]
 
 
-def test_the_pictures_of_several_targets(tmp_path: Path) -> None:
-    numbers = {"target_kg": [1.0], "target_cm": [2.0], "prediction_kg": [1.5], "prediction_cm": [2.5]}
-    assert draw(pd.DataFrame(numbers), NUMBERS, tmp_path) == ["residuals.png"]
-    chances = {"probability_hot": [0.9, 0.1], "probability_wet": [0.2, 0.3]}
-    flags = pd.DataFrame({"target_hot": [1, 0], "target_wet": [None, 1]}, dtype="Int64")
-    assert draw(flags.assign(**chances), LABELS, tmp_path) == ["calibration.png"]
-    assert {path.name for path in tmp_path.iterdir()} == {"residuals.png", "calibration.png"}
+NUMBER_ROWS = pd.DataFrame({"target": [1.0, 2.0], "prediction": [1.1, 1.9]})
+NUMBERS_ROWS = pd.DataFrame(
+    {"target_kg": [1.0], "target_cm": [2.0], "prediction_kg": [1.5], "prediction_cm": [2.5]}
+)
+CLASS_ROWS = pd.DataFrame(
+    {
+        "target": ["no", "yes", None],
+        "prediction": ["no", "no", "yes"],
+        "probability_no": [0.9, 0.6, 0.2],
+        "probability_yes": [0.1, 0.4, 0.8],
+    }
+)
+LABEL_ROWS = pd.DataFrame(
+    {"target_hot": [1, 0], "target_wet": [None, 1], "prediction_hot": [1, 0], "prediction_wet": [0, 0]},
+    dtype="Int64",
+).assign(probability_hot=[0.9, 0.1], probability_wet=[0.2, 0.3])
 
 
-def test_the_pictures_go_with_the_task(tmp_path: Path) -> None:
-    classes = pd.DataFrame(
-        {
-            "target": ["no", "yes"],
-            "prediction": ["no", "no"],
-            "probability_no": [0.9, 0.6],
-            "probability_yes": [0.1, 0.4],
-        }
-    )
-    assert draw(classes, TWO, tmp_path) == ["confusion.png", "calibration.png"]
-    numbers = pd.DataFrame({"target": [1.0, 2.0], "prediction": [1.1, 1.9]})
-    assert draw(numbers, NUMBER, tmp_path) == ["residuals.png"]
-    assert {path.name for path in tmp_path.iterdir()} == {"confusion.png", "calibration.png", "residuals.png"}
+@pytest.mark.parametrize(
+    ("frame", "kind", "files"),
+    [
+        (NUMBER_ROWS, "number", ["residuals.svg"]),
+        (NUMBERS_ROWS, "numbers", ["residuals.svg"]),
+        (CLASS_ROWS, "classes", ["confusion.svg", "calibration.svg"]),
+        (LABEL_ROWS, "labels", ["calibration.svg"]),
+        (CLASS_ROWS.tail(1), "classes", []),  # no row has a label
+    ],
+)
+def test_the_pictures_go_with_what_was_predicted(
+    tmp_path: Path, frame: pd.DataFrame, kind: str, files: list[str]
+) -> None:
+    rows = PredictedRows(frame)
+    assert rows.kind == kind
+    assert predicted(rows, tmp_path) == files
+    assert {path.name for path in tmp_path.iterdir()} == set(files)
+    assert all(path.read_text().startswith("<svg ") for path in tmp_path.iterdir())
 
 
-def test_a_row_without_a_label_has_no_target_and_is_in_no_picture(tmp_path: Path) -> None:
+def test_a_row_without_a_label_has_no_target_and_is_not_counted() -> None:
     loader = part(THREE, torch.tensor([0, 1, 2, 0, -1, 2]))
-    told = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, torch.eye(3), THREE)
-    assert told.target.isna().tolist() == [False, True, False]
-    assert draw(told, THREE, tmp_path) == ["confusion.png", "calibration.png"]
+    found = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, torch.eye(3), THREE)
+    assert found.target.isna().tolist() == [False, True, False]
+    assert PredictedRows(found).counts.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]
+
+
+def test_calibration_of_labels_takes_every_label_whose_value_is_known() -> None:
+    bins = PredictedRows(LABEL_ROWS, bins=10).calibration
+    assert bins is not None
+    assert bins.counts.tolist() == [1, 1, 1]
+    assert bins.confidence.tolist() == pytest.approx([0.1, 0.3, 0.9])
+    assert bins.accuracy.tolist() == [0, 1, 1]

@@ -18,6 +18,7 @@ from harness.cli.reload_rows import table_of
 from harness.console.text_format import number
 from harness.core.table import Table
 from harness.report.embedding_section import embedded
+from harness.report.predicted_rows import read_predictions
 from harness.report.row_picture import pictures
 from harness.report.run_material import Material
 from harness.report.run_page import page
@@ -78,9 +79,10 @@ def test_the_headline_is_the_test_score_of_what_was_monitored(finished: Finished
 
 def test_every_score_of_the_result_is_on_the_page(finished: Finished) -> None:
     folder = finished()
-    values = re.findall(r'data-v="(.*?)"', made(folder))
+    values = re.findall(r'data-sort="(.+?)"', made(folder))
     means = {score["mean"] for score in result(folder).values()}
-    assert {value for value in means if not math.isnan(value)} <= {float(value) for value in values}
+    shown = {float(value) for value in values}
+    assert {value for value in means if not math.isnan(value)} <= shown
 
 
 def test_the_confusion_matrix_counts_the_predictions(finished: Finished) -> None:
@@ -125,7 +127,9 @@ def test_a_worst_digit_is_shown_pixel_by_pixel(finished: Finished) -> None:
 def test_a_regression_shows_its_largest_errors_and_its_scores(finished: Finished) -> None:
     folder = finished("data/extract=diabetes")
     told = pd.read_csv(folder / "predictions.csv")
-    found = worst_rows(Material(Logged(folder)))
+    predictions = read_predictions(folder / "predictions.csv")
+    assert predictions is not None
+    found = worst_rows(predictions)
     assert found is not None
     gap = (told["prediction"] - told["target"]).abs()
     assert found["row"].tolist() == told.loc[gap.sort_values(ascending=False).index[:12], "row"].tolist()
@@ -142,7 +146,7 @@ def test_the_page_of_folds_has_their_dots_and_the_pooled_score(finished: Finishe
     accuracy = json.loads((folder / "result.json").read_text())["scores"]["test/accuracy"]
     for place, value in enumerate(accuracy["folds"]):
         assert f"<title>fold {place}: {number(value)}</title>" in html
-    assert f'data-v="{accuracy["pooled"]}"' in html
+    assert f'data-sort="{accuracy["pooled"]}"' in html
     low, high = accuracy["ci95"]
     assert f"<b>{number(low)} – {number(high)}</b>" in html
     assert html.count("thin") > 3

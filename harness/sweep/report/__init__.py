@@ -1,1 +1,1 @@
-"""The report of a sweep: one page with pictures that opens anywhere, without a network."""
+"""What a sweep leaves for its reader: result, table of trials, and one page that needs no network."""

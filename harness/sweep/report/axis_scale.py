@@ -1,13 +1,14 @@
-"""Scale: how the values of one dimension stand on an axis of a picture."""
+"""The axis of one dimension of a search space in a figure."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.report.html import plotly_figure as plotly
+from harness.report.html.plotly_figure import plain
 from harness.sweep.study.snapshot import Row, Snapshot, brief
 
 _MOST_TICKS = 5
@@ -18,10 +19,10 @@ class Scale:
     """One dimension of the space.
 
     key      of the dimension
-    name     how it is called in pictures
-    log      whether its logarithm is what is even
-    choices  the values in order, as text, of a dimension that has no numbers; else None
-    ends     the lowest and the highest value that a trial has, of a dimension of numbers
+    name     its short name, for figures
+    log      whether the axis is logarithmic
+    choices  the values in order, as text, of a dimension without numbers; else None
+    ends     of a dimension of numbers, the lowest and the highest value that a trial has
     """
 
     key: str
@@ -31,29 +32,27 @@ class Scale:
     ends: tuple[float, float] = (0.0, 1.0)
 
     def place(self, value: Any) -> Any:
-        """What a picture is given for a value: a number, or the text of a choice."""
-        return value if self.choices is None else safe(brief(value))
+        """The position of a value on the axis: a number, or the text of a choice."""
+        return value if self.choices is None else plain(brief(value))
 
     @property
-    def layout(self) -> dict[str, Any]:
-        """The axis in Plotly's words."""
-        title = {"text": safe(self.name)}
+    def axis(self) -> dict[str, Any]:
+        """The axis of a slice."""
         if self.choices is not None:
-            order = {"categoryorder": "array", "categoryarray": [safe(choice) for choice in self.choices]}
-            return {"title": title, "type": "category", **order}
+            return plotly.axis(self.name, **plotly.categories(self.choices))
         if not self.log:
-            return {"title": title, "type": "linear"}
+            return plotly.axis(self.name, type="linear")
         low, high = (math.log10(end) for end in self.ends)
         powers = range(math.floor(low), math.ceil(high) + 1)
         ticks = [10.0**power for power in powers[:: math.ceil(len(powers) / _MOST_TICKS)]]
-        return {"title": title, "type": "log", "tickvals": ticks, "ticktext": [brief(tick) for tick in ticks]}
+        return plotly.axis(self.name, type="log", tickvals=ticks, ticktext=[brief(tick) for tick in ticks])
 
     def column(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """The dimension as one of parallel coordinates; a trial that has no value stands below the others."""
+        """The axis in parallel coordinates; a trial without a value is below the others, at "absent"."""
         present = [row.point[self.key] for row in rows if self.key in row.point]
         places = {value: self._height(value) for value in present}
         low, high = min(places.values()), max(places.values())
-        if self.choices is not None:  # also those that no trial has
+        if self.choices is not None:  # also choices that no trial has
             low, high = 0.0, float(len(self.choices) - 1)
         room = (high - low) / 8 or 0.5
         ticks = self._ticks(low, high)
@@ -61,14 +60,14 @@ class Scale:
         if len(present) < len(rows):
             ticks = {bottom: "absent", **ticks}
         return {
-            "label": safe(self.name),
+            "label": plain(self.name),
             "values": [places[row.point[self.key]] if self.key in row.point else bottom for row in rows],
             "range": [
                 bottom if len(present) < len(rows) or low == high else low,
                 high if low < high else high + room,
             ],
             "tickvals": list(ticks),
-            "ticktext": [safe(text) for text in ticks.values()],
+            "ticktext": [plain(text) for text in ticks.values()],
         }
 
     def _height(self, value: Any) -> float:
@@ -88,11 +87,11 @@ class Scale:
 
 
 def scales(snapshot: Snapshot, distributions: Mapping[str, Any]) -> list[Scale]:
-    """One per dimension that a trial has a value of.
+    """One for each dimension of which a trial has a value.
 
     Args:
-        distributions: Optuna's, by key, which know what is logarithmic and the order of choices; of a
-            dimension that it lacks, the values alone decide.
+        distributions: Optuna's, by key: they say which dimensions are logarithmic and the order of
+            choices. Without one, the values decide.
     """
     return [_scale(key, snapshot, distributions.get(key)) for key in snapshot.keys]
 
@@ -107,8 +106,3 @@ def _scale(key: str, snapshot: Snapshot, distribution: Any) -> Scale:
         return Scale(key, name, log=bool(getattr(distribution, "log", False)) and ends[0] > 0, ends=ends)
     known = dict.fromkeys([*choices, *values])
     return Scale(key, name, choices=tuple(dict.fromkeys(map(brief, sorted(known) if numbers else known))))
-
-
-def safe(text: str) -> str:
-    """A text in which nothing is taken for a tag, by a browser or by Plotly."""
-    return html.escape(text, quote=False)

@@ -1,4 +1,4 @@
-"""Importance: which dimensions of the space the differences between trials come from."""
+"""The importance of each dimension of a search space."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 from harness.sweep.study.snapshot import Snapshot
 
 FEWEST = 10
-"""Of fewer complete trials, a share would say more about chance than about the space."""
+"""With fewer complete trials, the shares would mostly be chance."""
 
 _BEST = 5
 
 
 def importance(snapshot: Snapshot, distributions: Mapping[str, Any], place: int) -> dict[str, float]:
-    """The share of each dimension, by its short name, in what sets the best trials apart.
+    """The share of each dimension, by its short name, in what separates the best trials from the others.
 
     PED-ANOVA (arXiv:2304.10255), with its extension to dimensions that only some trials have
-    (arXiv:2601.20800). The best are a tenth, but five at least: of fewer, chance would tell most.
+    (arXiv:2601.20800). The best are a tenth of the trials, and five at least.
 
     Args:
         distributions: Optuna's, by key.
-        place: which objective.
+        place: of the objective.
 
     Raises:
-        ValueError: a trial has a dimension of which `distributions` knows nothing, or a value outside it.
+        ValueError: a trial has a dimension that `distributions` lacks, or a value outside it.
     """
     import optuna
 

@@ -1,4 +1,4 @@
-"""Write: the sections of a sweep's report, each of which may fail without the others."""
+"""The page about a sweep: its sections, each of which may fail without the others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.report.html.page_parts import Interactive, Page, Section
+from harness.report.html.plotly_figure import Figure
+from harness.report.html.render_page import render
 from harness.runs.run_result import write_text
 from harness.runtime.redact import first_line
-from harness.sweep.report import figures, trial_tables
-from harness.sweep.report.axis_scale import safe, scales
-from harness.sweep.report.figures import Figure
+from harness.sweep.report import trial_figures as figures
+from harness.sweep.report import trial_sections
+from harness.sweep.report.axis_scale import scales
 from harness.sweep.report.importance import FEWEST, importance
-from harness.sweep.report.sweep_page import Section, page
 from harness.sweep.study.snapshot import Row, Snapshot
 
 REPORT = "report.html"
@@ -22,11 +24,11 @@ REPORT = "report.html"
 
 @dataclass(frozen=True)
 class Material:
-    """What a report is made of.
+    """What the page is made of.
 
-    about          lines of its summary, by name, masked: study, sampler, pruner, command …
-    distributions  Optuna's, by key of a dimension: which are logarithmic, in what order choices stand
-    command        what runs a trial again alone
+    about          facts of its summary by name, without secrets: study, sampler, pruner, command …
+    distributions  Optuna's, by key of a dimension: which are logarithmic, and the order of choices
+    command        makes the command that runs a trial alone
     """
 
     snapshot: Snapshot
@@ -41,12 +43,13 @@ def write_report(folder: Path, title: str, material: Material) -> Path:
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    write_text(folder / REPORT, page(title, sections(material)))
+    text = render(Page(title, "sweep", sections(material), columns=True))
+    write_text(folder / REPORT, text)
     return folder / REPORT
 
 
 def sections(material: Material) -> list[Section]:
-    """All that there is to show; what cannot be drawn says why."""
+    """All sections; one whose figure cannot be drawn says why."""
     makers = {
         "Summary": _summary,
         "Best": _best,
@@ -59,36 +62,41 @@ def sections(material: Material) -> list[Section]:
         "Timeline": _timeline,
         "Failures": _failures,
     }
-    return [
-        section for title, make in makers.items() if (section := _made(title, make, material)) is not None
-    ]
+    made = (_made(title, make, material) for title, make in makers.items())
+    return [section for section in made if section is not None]
 
 
 def _made(title: str, make: Callable[[Material], Section | None], material: Material) -> Section | None:
-    """The section, or a sentence in its place: whatever is wrong with one picture costs no other."""
+    """The section, or a sentence in its place: an error in one figure must not cost the others."""
     try:
         return make(material)
     except Exception as error:
         reason = first_line(f"{type(error).__name__}: {error}", [])
-        return Section(title, f"This part could not be drawn ({reason}).")
+        return _words(title, f"This part could not be drawn ({reason}).")
+
+
+def _words(title: str, text: str) -> Section:
+    """A section of text alone takes the whole width: beside a figure it would leave a hole."""
+    return Section(title, text, wide=True)
+
+
+def _drawn(title: str, text: str, drawn: list[Figure], wide: bool = False) -> Section:
+    """One figure, or several small ones side by side on the whole width."""
+    several = len(drawn) > 1
+    return Section(title, text, [Interactive(drawn, tiles=several)], wide=wide or several)
 
 
 def _summary(material: Material) -> Section:
-    return Section("Summary", body=trial_tables.summary(material.snapshot, material.about), wide=True)
+    return Section("Summary", "", trial_sections.summary(material.snapshot, material.about), wide=True)
 
 
 def _best(material: Material) -> Section:
     snapshot = material.snapshot
     if not snapshot.best:
-        return Section(
-            "Best", "No trial is complete and keeps every constraint, so that none can be called the best."
-        )
-    if len(snapshot.objectives) > 1:
-        told = "No trial is better than one of these in every objective."
-        return Section(
-            "Best", told, body=trial_tables.best(snapshot, snapshot.best, material.command), wide=True
-        )
-    return Section("Best", body=trial_tables.best(snapshot, snapshot.best, material.command), wide=True)
+        return _words("Best", "No trial is complete and satisfies every constraint, so there is no best one.")
+    several = "No trial is better than one of these in every objective."
+    text = several if len(snapshot.objectives) > 1 else ""
+    return Section("Best", text, trial_sections.best(snapshot, snapshot.best, material.command), wide=True)
 
 
 def _front(material: Material) -> Section | None:
@@ -96,100 +104,93 @@ def _front(material: Material) -> Section | None:
     if len(snapshot.objectives) < 2:
         return None
     if not snapshot.best:
-        return Section("Pareto front", _NONE)
+        return _words("Pareto front", _NONE)
     pairs = itertools.combinations(range(len(snapshot.objectives)), 2)
-    told = "Of a trial on the front, no other is better in one objective without being worse in another."
-    pictures = [figures.front(snapshot, across, up) for across, up in pairs]
-    return Section("Pareto front", told, pictures, tiles=len(pictures) > 1)
+    text = "For a trial on the front, no other is better in one objective without being worse in another."
+    return _drawn("Pareto front", text, [figures.front(snapshot, across, up) for across, up in pairs])
 
 
 _NONE = "No trial is complete."
-_SAME = "No dimension sets the best trials apart from the others."
+_SAME = "No dimension separates the best trials from the others."
 
 
-def _ticked(snapshot: Snapshot) -> str:
-    return " A tick at the foot is a pruned trial." if figures.pruned(snapshot) else ""
+def _pruned_remark(snapshot: Snapshot) -> str:
+    return " A tick at the bottom is a pruned trial." if figures.pruned(snapshot) else ""
 
 
 def _history(material: Material) -> Section:
-    snapshot = material.snapshot
+    snapshot, title = material.snapshot, "Optimisation history"
     if not figures.complete(snapshot):
-        return Section("Optimisation history", _NONE)
-    pictures = [figures.history(snapshot, place) for place in range(len(snapshot.objectives))]
-    return Section(
-        "Optimisation history",
-        f"The value of each trial, and the best so far.{_ticked(snapshot)}",
-        pictures,
-        tiles=len(pictures) > 1,
-    )
+        return _words(title, _NONE)
+    drawn = [figures.history(snapshot, place) for place in range(len(snapshot.objectives))]
+    text = f"The value of each trial, and the best so far.{_pruned_remark(snapshot)}"
+    return _drawn(title, text, drawn)
 
 
 def _importance(material: Material) -> Section:
     snapshot = material.snapshot
     title, count = "Importance", len(figures.complete(snapshot))
     if len(snapshot.keys) < 2:
-        return Section(title, "It takes two dimensions or more to tell which matters most.")
+        return _words(title, "The importance of dimensions needs two of them or more.")
     if count < FEWEST:
-        return Section(title, f"It takes {FEWEST} complete trials or more to say this; there are {count}.")
-    pictures: list[Figure] = []
+        return _words(title, f"Importance needs {FEWEST} complete trials or more; there are {count}.")
+    drawn = []
     for place, objective in enumerate(snapshot.objectives):
-        shares = importance(snapshot, material.distributions, place)
-        drawn = figures.importance(shares)
-        drawn["layout"]["xaxis"]["title"]["text"] = f"share in {safe(objective.name)}"
-        pictures += [drawn] if shares else []
-    told = "What sets the best trials apart from the others (PED-ANOVA, arXiv:2304.10255)."
-    return Section(title, told if pictures else _SAME, pictures, tiles=len(pictures) > 1)
+        if shares := importance(snapshot, material.distributions, place):
+            drawn.append(figures.importance(shares, objective.name))
+    text = "What separates the best trials from the others (PED-ANOVA, arXiv:2304.10255)."
+    return _drawn(title, text, drawn) if drawn else _words(title, _SAME)
 
 
 def _parallel(material: Material) -> Section:
     snapshot, title = material.snapshot, "Parallel coordinates"
     if not figures.complete(snapshot) or not snapshot.keys:
-        return Section(title, _NONE if snapshot.keys else "The space has no dimension.")
-    drawn = scales(snapshot, material.distributions)
-    pictures = [figures.parallel(snapshot, drawn, place) for place in range(len(snapshot.objectives))]
-    told = "A line is a complete trial; orange is good, blue is not. Drag along an axis to choose lines."
-    return Section(title, told, pictures, wide=True, least=120 * (len(drawn) + 1))
+        return _words(title, _NONE if snapshot.keys else "The space has no dimension.")
+    found = scales(snapshot, material.distributions)
+    drawn = [figures.parallel(snapshot, found, place) for place in range(len(snapshot.objectives))]
+    text = "A line is a complete trial; orange is good, blue is bad. Drag along an axis to choose lines."
+    return Section(title, text, [Interactive(drawn, least=120 * (len(found) + 1))], wide=True)
 
 
 def _slices(material: Material) -> Section:
     snapshot = material.snapshot
     if not figures.complete(snapshot) or not snapshot.keys:
-        return Section("Slices", _NONE if snapshot.keys else "The space has no dimension.")
-    pictures = [
+        return _words("Slices", _NONE if snapshot.keys else "The space has no dimension.")
+    drawn = [
         figures.slice_of(snapshot, scale, place)
         for place in range(len(snapshot.objectives))
         for scale in scales(snapshot, material.distributions)
         if any(scale.key in row.point for row in figures.complete(snapshot))
     ]
     names = " and ".join(objective.name for objective in snapshot.objectives)
-    told = f"{names} over one dimension at a time; later trials are redder.{_ticked(snapshot)}"
-    return Section("Slices", told, pictures, tiles=True)
+    text = f"{names} over one dimension at a time; later trials are redder.{_pruned_remark(snapshot)}"
+    return Section("Slices", text, [Interactive(drawn, tiles=True)], wide=True)
 
 
 def _curves(material: Material) -> Section | None:
     snapshot = material.snapshot
     if len(snapshot.objectives) > 1:
-        return None  # Optuna takes no reports then
+        return None  # Optuna accepts no intermediate values then
     count = len(figures.curved(snapshot))
     if not count:
-        return Section("Curves", "No trial reported values on the way.")
-    told = "What each trial reported on the way; an orange one was pruned."
+        return _words("Curves", "No trial reported intermediate values.")
+    text = "The values that each trial reported; an orange one was pruned."
     if count > figures.MOST_CURVES:
-        told += f" Of {count:,} curves, every {-(-count // figures.MOST_CURVES)}th is drawn."
-    return Section("Curves", told, [figures.curves(snapshot)], wide=True)
+        text += f" Of {count:,} curves, every {-(-count // figures.MOST_CURVES)}th is drawn."
+    return _drawn("Curves", text, [figures.curves(snapshot)], wide=True)
 
 
 def _timeline(material: Material) -> Section:
     drawn = figures.timeline(material.snapshot)
     if not drawn["data"]:
-        return Section("Timeline", "No trial has begun.")
-    return Section("Timeline", "When each worker was busy, and with what.", [drawn], wide=True)
+        return _words("Timeline", "No trial has begun.")
+    return _drawn("Timeline", "When each worker was busy, and with which trial.", [drawn], wide=True)
 
 
 def _failures(material: Material) -> Section:
     snapshot = material.snapshot
     count = snapshot.count("failed")
     if not count:
-        return Section("Failures", "No trial failed.")
-    told = f"{count} of {snapshot.ended} trials failed."
-    return Section("Failures", told, body=trial_tables.failures(snapshot), wide=True)
+        return _words("Failures", "No trial failed.")
+    text = f"{count} of {snapshot.ended} trials failed."
+    return Section("Failures", text, trial_sections.failures(snapshot), wide=True)

@@ -14,6 +14,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from plotly.graph_objects import Figure
 
+from harness.report.html.page_parts import Interactive, Section
 from harness.sweep.report.axis_scale import scales
 from harness.sweep.report.importance import importance
 from harness.sweep.report.write_report import Material, sections, write_report
@@ -80,11 +81,15 @@ def written(folder: Path, snapshot: Snapshot, **about: str) -> tuple[str, list[d
 
 
 def figures_of(snapshot: Snapshot) -> dict[str, Any]:
-    return {section.title: section.figures for section in sections(material(snapshot))}
+    return {section.title: drawn_in(section) for section in sections(material(snapshot))}
 
 
-def told(snapshot: Snapshot) -> dict[str, str]:
-    return {section.title: section.told for section in sections(material(snapshot))}
+def drawn_in(section: Section) -> list[Any]:
+    return [figure for block in section.blocks if isinstance(block, Interactive) for figure in block.figures]
+
+
+def sentences(snapshot: Snapshot) -> dict[str, str]:
+    return {section.title: section.text for section in sections(material(snapshot))}
 
 
 def test_the_page_is_one_file_that_asks_no_network_for_anything(tmp_path: Path) -> None:
@@ -146,8 +151,8 @@ def test_a_pruned_trial_is_a_tick_at_the_foot_of_a_slice_for_it_has_no_value() -
     model, _, width = figures_of(snapshot)["Slices"]
     assert model["data"][1]["x"] == ["mlp", "convnet"]
     assert (width["data"][1]["x"], width["data"][1]["yaxis"]) == ([22], "y2")
-    assert "A tick at the foot is a pruned trial." in told(snapshot)["Slices"]
-    assert "pruned" not in told(study(6))["Slices"]
+    assert "A tick at the bottom is a pruned trial." in sentences(snapshot)["Slices"]
+    assert "pruned" not in sentences(study(6))["Slices"]
 
 
 def test_a_choice_that_no_complete_trial_has_stands_on_its_axis() -> None:
@@ -204,15 +209,15 @@ def test_importance_is_as_optuna_tells_it() -> None:
 @pytest.mark.parametrize(
     ("snapshot", "sentence"),
     [
-        (study(9), "It takes 10 complete trials or more to say this; there are 9."),
+        (study(9), "Importance needs 10 complete trials or more; there are 9."),
         (
             Snapshot((ACCURACY,), tuple(Row(n, "complete", {"lr": 0.1 * n}, (0.5,)) for n in range(12))),
-            "It takes two dimensions or more to tell which matters most.",
+            "The importance of dimensions needs two of them or more.",
         ),
     ],
 )
 def test_importance_says_why_it_is_not_told(snapshot: Snapshot, sentence: str) -> None:
-    assert told(snapshot)["Importance"] == sentence
+    assert sentences(snapshot)["Importance"] == sentence
 
 
 def test_the_front_is_marked_in_every_pair_of_objectives() -> None:
@@ -237,7 +242,7 @@ def test_curves_keep_a_gap_between_trials_and_tell_pruned_ones_apart() -> None:
 
 def test_of_very_many_curves_some_are_drawn_and_the_page_says_so() -> None:
     snapshot = study(1000)
-    assert told(snapshot)["Curves"].endswith("Of 1,000 curves, every 4th is drawn.")
+    assert sentences(snapshot)["Curves"].endswith("Of 1,000 curves, every 4th is drawn.")
     trace = figures_of(snapshot)["Curves"][0]["data"][0]
     assert trace["x"].count(None) == 250
 
@@ -259,11 +264,11 @@ def test_nothing_that_a_user_wrote_is_taken_for_a_tag(tmp_path: Path) -> None:
     point = {"model": "<i>mlp</i>", "trainer.optimizer.lr": 0.1}
     snapshot = Snapshot((ACCURACY,), (row(0, state="failed"), row(1, point=point), row(2)))
     page = write_report(tmp_path, "a <title>", material(snapshot, note=NASTY)).read_text()
-    body, _, scripts = page.partition("<main>")[2].partition("</main>")
+    body, _, scripts = page.partition('<main class="columns">')[2].partition("</main>")
     assert "<i>" not in body
     assert "alert('here')" not in body
-    assert "&lt;script&gt;alert(&#x27;here&#x27;)" in body
-    assert scripts.count("</script>") == 3
+    assert "&lt;script&gt;alert(&#39;here&#39;)" in body
+    assert scripts.count("</script>") == 4
     assert "<title>a &lt;title&gt;</title>" in page
     assert "&lt;i&gt;mlp&lt;/i&gt;" in json.dumps(figures_of(snapshot)["Slices"])
 
@@ -283,16 +288,16 @@ def material_of_all(snapshot: Snapshot) -> Material:
 @pytest.mark.parametrize("rows", [(), (row(0, state="failed"), row(1, state="pruned"))])
 def test_a_sweep_without_a_complete_trial_has_a_page(tmp_path: Path, rows: tuple[Row, ...]) -> None:
     page, _ = written(tmp_path, Snapshot((ACCURACY,), rows))
-    assert "none can be called the best" in page
+    assert "there is no best one" in page
     assert "could not be drawn" not in page
 
 
 def test_a_part_that_fails_costs_its_own_section_alone(tmp_path: Path) -> None:
     broken = Material(study(12), {}, {}, lambda row: "python")  # no distribution is known
     parts = {section.title: section for section in sections(broken)}
-    assert parts["Importance"].told.startswith("This part could not be drawn (ValueError: ")
-    assert parts["Importance"].figures == ()
-    assert len(parts["Slices"].figures) == 3
+    assert parts["Importance"].text.startswith("This part could not be drawn (ValueError: ")
+    assert drawn_in(parts["Importance"]) == []
+    assert len(drawn_in(parts["Slices"])) == 3
 
 
 def test_a_value_that_is_not_finite_costs_no_report(tmp_path: Path) -> None:

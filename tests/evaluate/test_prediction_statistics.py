@@ -7,15 +7,15 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
-from harness.report.prediction_statistics import (
-    bootstrapped,
+from harness.evaluate.prediction_statistics import (
+    bootstrap_interval,
     calibration,
     confusion,
     per_class,
-    ranked,
+    ranking,
     wilson,
 )
-from harness.report.svg_chart import ticks
+from harness.report.html.chart import ticks
 
 
 def test_precision_recall_and_f1_are_those_of_scikit_learn() -> None:
@@ -35,11 +35,11 @@ def test_the_interval_of_a_share_is_wilson_s(right: int, rows: int) -> None:
 def test_areas_under_both_curves_are_those_of_scikit_learn_with_ties() -> None:
     random = np.random.default_rng(1)
     score, positive = random.integers(0, 10, 300) / 10, random.random(300) < 0.3
-    found = ranked(score, positive)
+    found = ranking(score, positive)
     assert found is not None
     assert found.auroc == pytest.approx(roc_auc_score(positive, score))
     assert found.average_precision == pytest.approx(average_precision_score(positive, score))
-    assert ranked(score, np.ones(300, dtype=bool)) is None
+    assert ranking(score, np.ones(300, dtype=bool)) is None
 
 
 def test_the_calibration_error_of_four_rows_by_hand() -> None:
@@ -50,7 +50,7 @@ def test_the_calibration_error_of_four_rows_by_hand() -> None:
 
 def test_the_bootstrap_interval_of_a_mean_is_close_to_the_normal_one() -> None:
     errors = np.random.default_rng(2).normal(5, 1, 400)
-    low, high = bootstrapped(errors, lambda drawn: drawn.mean(axis=-1))
+    low, high = bootstrap_interval(errors, lambda drawn: drawn.mean(axis=-1))
     assert (low, high) == pytest.approx((errors.mean() - 0.098, errors.mean() + 0.098), abs=0.015)
 
 

@@ -1,4 +1,8 @@
-"""Measure: what predictions come to beyond the scores of the run, by arithmetic alone."""
+"""Statistics of stored predictions: confusion, calibration, ROC curve, intervals. NumPy only.
+
+`classification_metrics` computes the scores of a run from the model's outputs in torch. This module computes
+what a report shows beside them, from `predictions.csv`, without importing torch or scikit-learn.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +18,21 @@ _NORMAL = 1.959963984540054
 _RESAMPLES = 1000
 
 
-def confusion(true: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
+def confusion(target: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """(C, C) int64 counts, the true class by row; both arguments (n,) codes."""
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (true, said), 1)
-    return counts
+    counts = np.bincount(target * classes + predicted, minlength=classes * classes)
+    return counts.reshape(classes, classes)
 
 
 def per_class(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 of each class, (C,) float64; 0 where a class was never said, or never is."""
+    """Precision, recall and F1 of each class, (C,) float64; 0 where a class has no row or no prediction."""
     right = np.diag(counts).astype(np.float64)
-    precision = _share(right, counts.sum(axis=0))
-    recall = _share(right, counts.sum(axis=1))
-    return precision, recall, _share(2 * right, counts.sum(axis=0) + counts.sum(axis=1))
+    precision = _ratio(right, counts.sum(axis=0))
+    recall = _ratio(right, counts.sum(axis=1))
+    return precision, recall, _ratio(2 * right, counts.sum(axis=0) + counts.sum(axis=1))
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0))
 
 
@@ -41,16 +44,17 @@ def wilson(right: int, rows: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def bootstrapped(errors: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
-    """The 95 % percentile interval of a score of the rows' errors, (n,), from 1,000 resamples.
+def bootstrap_interval(errors: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+    """The 95 % percentile interval of a score of the rows' errors, from 1,000 resamples.
 
-    Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. The same at each call.
+    Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. Deterministic.
 
     Args:
         errors: (n,).
         score: (B, n) errors -> (B,) scores.
     """
     random = np.random.default_rng(0)
+    # In batches of 50, because all resamples of a large part would need too much memory.
     drawn = [
         score(errors[random.integers(len(errors), size=(50, len(errors)))]) for _ in range(_RESAMPLES // 50)
     ]
@@ -60,11 +64,11 @@ def bootstrapped(errors: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) 
 
 @dataclass(frozen=True)
 class Bins:
-    """Rows by the confidence of what was said of them; only bins that hold any.
+    """Predictions grouped by confidence; bins without any are left out.
 
-    confidence  (b,) mean
+    confidence  (b,) mean confidence
     accuracy    (b,) share that is right
-    counts      (b,) int64 rows
+    counts      (b,) int64 predictions
     edges       (b, 2) of the bin
     """
 
@@ -80,7 +84,7 @@ class Bins:
 
 
 def calibration(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Bins:
-    """Equally wide bins, each closed above; `confidence` (n,) in 0 … 1, `right` (n,) bool."""
+    """Bins of equal width, each closed above; `confidence` (n,) in 0 … 1, `right` (n,) bool."""
     edges = np.arange(bins + 1) / bins
     place = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, bins - 1)
     counts = np.bincount(place, minlength=bins)
@@ -91,12 +95,12 @@ def calibration(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Bi
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """Two classes at every threshold, from the highest: rows from it on are called positive.
+class Ranking:
+    """Two classes at every threshold: a row is called positive if its score reaches the threshold.
 
     thresholds  (k,) falling
-    hits        (k,) positives among those rows
-    alarms      (k,) negatives among them
+    hits        (k,) positive rows that are called positive
+    alarms      (k,) negative rows that are called positive
     """
 
     thresholds: np.ndarray
@@ -105,7 +109,7 @@ class Ranked:
 
     @property
     def auroc(self) -> float:
-        """The area under the ROC curve by trapezia, which counts ties as half."""
+        """The area under the ROC curve by the trapezoidal rule, which counts ties as half."""
         across = np.concatenate([[0], self.alarms]) / self.alarms[-1]
         up = np.concatenate([[0], self.hits]) / self.hits[-1]
         return float(np.trapezoid(up, across))
@@ -117,7 +121,7 @@ class Ranked:
         return float(np.sum(gained * self.hits / (self.hits + self.alarms)))
 
 
-def ranked(score: np.ndarray, positive: np.ndarray) -> Ranked | None:
+def ranking(score: np.ndarray, positive: np.ndarray) -> Ranking | None:
     """Of (n,) scores and (n,) bool; None where one of the classes has no row."""
     if positive.all() or not positive.any():
         return None
@@ -125,4 +129,4 @@ def ranked(score: np.ndarray, positive: np.ndarray) -> Ranked | None:
     score, positive = score[order], positive[order]
     last = np.flatnonzero(np.append(np.diff(score) != 0, True))
     hits = np.cumsum(positive)[last]
-    return Ranked(score[last], hits, last + 1 - hits)
+    return Ranking(score[last], hits, last + 1 - hits)
