@@ -1,8 +1,8 @@
-"""Trust: what a configuration that was not made here may name, before anything of it is built.
+"""The allow-list: which parts a configuration from elsewhere may name. Checked before anything is built.
 
-A configuration is a list of calls: `_target_: os.system` is one, and so is `torch.hub.load`. One from
-elsewhere may name only parts that are known to do no more than their work, and may not read the
-environment, whose values it could send away in an address.
+A configuration is a list of calls: `_target_: os.system` is one, and so is `torch.hub.load`. A
+configuration from elsewhere may name only parts that are known to be harmless. It may not read the
+environment, because it could send the values away in an address.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from harness.runs.sweep_folders import SWEEPS
 from harness.runtime.user_project import find
 
 ENVIRONMENT = "env:"
-"""Before the name of a variable, the word that allows it to be read."""
+"""The prefix of `--allow` that permits reading an environment variable."""
 
 NOT_OURS = ("tracking", "resume", "sweep", "outputs", "data.cache")
-"""What is never taken from a configuration that was made elsewhere: none of it bears on the scores."""
+"""Settings that are never taken from a configuration from elsewhere; none of them affects the scores."""
 
 _ROOMS = tuple(f"harness.{room}" for room in ("data", "split", "model", "trainer", "evaluate", "loss"))
 
@@ -46,7 +46,7 @@ _FAMILIES = {
     "torchmetrics": ("torchmetrics.Metric",),
     "timm": ("torch.nn.Module",),
 }
-"""Packages whose classes are allowed, where they descend from one of these."""
+"""Packages whose classes are allowed if they are subclasses of one of these."""
 
 _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*(?P<name>\w+)\s*(,[^${}]*)?\}")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -54,18 +54,20 @@ _ELSEWHERE = "this configuration was not made here"
 
 
 def foreign(logged: Logged, outputs: Path) -> bool:
-    """Whether a run's configuration may be somebody else's: fetched, or not in a folder of runs of ours."""
+    """Whether a run's configuration is from elsewhere: downloaded, or outside the folders of this machine's
+    runs."""
     return logged.foreign or elsewhere(logged.folder, outputs)
 
 
 def elsewhere(folder: Path, outputs: Path) -> bool:
-    """Whether a folder is in none of those where our runs lie; a link counts as what it leads to."""
+    """Whether a folder is outside the folders of this machine's runs; links are resolved."""
     real = folder.resolve()
     return not any(real.is_relative_to((outputs / place).resolve()) for place in ("runs", SWEEPS))
 
 
 def adopted(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> Logged:
-    """The run; one that was made elsewhere is checked, its models too, and is tracked and cached as ours.
+    """The run. A run from elsewhere is checked with its models, and gets the tracking and cache settings of
+    this project.
 
     Raises:
         UserError: its configuration, or that of a model, names what it may not.
@@ -86,15 +88,15 @@ def adopted(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> Logged:
     config.outputs = str(outputs)
     check(checked, allow)
     taken = replace(logged, foreign=True)
-    vars(taken)["config"] = config  # in the place of what its file says
+    vars(taken)["config"] = config  # replaces the content of its file
     return taken
 
 
 def check_models(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> None:
-    """Whether the models of a run name nothing but what they may; of one of ours nothing is asked.
+    """Checks that the models of a run from elsewhere name only allowed parts.
 
     Raises:
-        UserError: one does.
+        UserError: one of them does not.
     """
     if foreign(logged, outputs):
         whole = [folder for name in (REFIT, ENSEMBLE) if ((folder := logged.folder / name) / FACTS).exists()]
@@ -103,17 +105,17 @@ def check_models(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> No
 
 
 def check_bundle(folder: Path, outputs: Path, allow: Sequence[str] = ()) -> None:
-    """The same of a model that is named by its folder.
+    """The same check for a model that is named by its folder.
 
     Raises:
-        UserError: it names what it may not.
+        UserError: it names a part that is not allowed.
     """
     if elsewhere(folder, outputs):
         _check_bundle(folder, allow)
 
 
 def _check_bundle(folder: Path, allow: Sequence[str]) -> None:
-    """The parts that are built of it, the code that would be carried along with it, and its members."""
+    """Checks the parts that are built, the code that would be copied with the model, and ensemble members."""
     bundle = read(folder)
     for path in json.loads((folder / FACTS).read_text(encoding="utf-8")).get("code", ()):
         name = Path(str(path)).stem
@@ -129,20 +131,20 @@ def _check_bundle(folder: Path, allow: Sequence[str]) -> None:
 
 
 def check(config: Mapping[str, Any], allow: Sequence[str] = ()) -> None:
-    """Whether a configuration from elsewhere names nothing but what it may. Nothing of it is called.
+    """Checks that a configuration from elsewhere names only allowed parts. Nothing is called.
 
     Allowed are the classes of this package's rooms and those that its own yaml files name; modules of
     torch.nn, optimizers and schedulers of torch.optim, estimators of scikit-learn, and the classes of
-    pytorch_metric_learning, torchmetrics and timm that are modules or metrics. The class that is found
-    counts, and not the path to it: what one module has imported from another, such as `os`, is refused.
+    pytorch_metric_learning, torchmetrics and timm that are modules or metrics. The class itself is checked,
+    not the path to it: a name that one module imported from another, such as `os`, is refused.
 
     Args:
-        config: unresolved; an OmegaConf one is read as it is.
+        config: unresolved; interpolations of an OmegaConf configuration are not resolved.
         allow: further packages, and `env:NAME` of variables that may be read; those of `[tool.harness] allow`
             in the project's pyproject.toml are added.
 
     Raises:
-        UserError: it names something else, or `allow` holds what is no package.
+        UserError: it names another part, or `allow` contains something that is not a package.
     """
     plain: Any = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else config
     allowed = _allowed(allow)
@@ -156,7 +158,7 @@ def check(config: Mapping[str, Any], allow: Sequence[str] = ()) -> None:
 
 
 def _allowed(allow: Sequence[str]) -> list[str]:
-    """What the command allows, and what the user's project allows for good."""
+    """The packages that the command allows and those that the user's project allows permanently."""
     project = find()
     return [*allow, *(() if project is None else project.allow)]
 
@@ -175,7 +177,7 @@ def _check_word(word: str) -> None:
 
 
 def _check_references(key: str, text: str, allowed: Sequence[str]) -> None:
-    """Whether what a text takes from elsewhere is an allowed variable."""
+    """Whether all variables that a text reads are allowed."""
     found = list(_VARIABLE.finditer(text))
     if text.count("${") != len(found):
         raise UserError(
@@ -194,9 +196,9 @@ def _check_references(key: str, text: str, allowed: Sequence[str]) -> None:
 
 
 def _check_words(plain: Any) -> None:
-    """`pretrain.words` are composed later: what they choose is ours, what they name might not be."""
+    """`pretrain.words` are composed later: their choices are ours, but they may name other parts."""
     words = (plain.get("pretrain") or {}).get("words") if isinstance(plain.get("pretrain"), Mapping) else None
-    # Quotes and backslashes within a word are taken away by whoever reads it.
+    # Hydra removes quotes and backslashes when it reads an override.
     if isinstance(words, str) and "_target_" in re.sub(r"[\\'\"]", "", words):
         raise UserError(
             f"pretrain.words names a _target_ ({words}), and {_ELSEWHERE}",
@@ -205,7 +207,7 @@ def _check_words(plain: Any) -> None:
 
 
 def _check_target(key: str, name: Any, allowed: Sequence[str]) -> None:
-    """Refuses before the import where the name alone tells, since an import runs code."""
+    """Refuses by name before the import if possible, because an import runs code."""
     if not isinstance(name, str) or not _PACKAGE.fullmatch(name):
         raise UserError(
             f"{key} must be the dotted name of a class, got {name!r}", f"give {key}=NAME", key=key
@@ -225,7 +227,7 @@ def _check_target(key: str, name: Any, allowed: Sequence[str]) -> None:
 
 
 def _of_a_family(part: Any, home: str) -> bool:
-    """Whether it is a class that does no more than its work."""
+    """Whether it is an allowed class."""
     if not inspect.isclass(part):
         return False
     if _within(home, _ROOMS):
@@ -244,7 +246,7 @@ def _class(name: str) -> type:
 
 
 def _is_itself(part: Any, home: str) -> bool:
-    """Whether the module in which it says that it was defined has it under its name."""
+    """Whether the class is found under its name in the module that it claims to be defined in."""
     found: Any = sys.modules.get(home)
     for name in str(getattr(part, "__qualname__", "")).split("."):
         found = getattr(found, name, None)
@@ -253,7 +255,8 @@ def _is_itself(part: Any, home: str) -> bool:
 
 @cache
 def _named_by_us() -> frozenset[str]:
-    """Every `_target_` of our own yaml files; a launcher starts processes and is none of a run's parts."""
+    """Every `_target_` of our own yaml files except launchers, which start processes and are not part of a
+    run."""
     files = [path for path in CONF.rglob("*.yaml") if path.relative_to(CONF).parts[0] != "hydra"]
     return frozenset(
         node["_target_"]
@@ -281,7 +284,7 @@ def _targets(node: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _texts(node: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Every text of a plain container, those of its keys as well."""
+    """Every text in a plain container, including its keys."""
     if isinstance(node, str):
         yield key, node
     for place, value in _items(node, key):

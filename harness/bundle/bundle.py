@@ -28,20 +28,19 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Bundle:
-    """What `bundle.json` says.
+    """The content of `bundle.json`.
 
     config    the run's configuration as a plain container, free of secrets
-    columns   columns of a raw row -> dtype as pandas names it, features in the order in which the model
-              saw them; of features that are an array beside the table, the one column `array`
+    columns   columns of a raw row -> dtype as pandas names it; features in the order of training; for
+              features in an array beside the table, the one column `array`
     image     (C, H, W) of an image made of pixel columns, else None
     array     shape of a cell of the column `array`, else None
-    id, time  of raw rows that are the events of sequences, the columns that join and order them;
-              else None
+    id, time  for raw rows that are events of sequences, the columns that group and order them; else None
     inputs    shape of one sample, for which the model was built
     width     of the representation
-    head      whether there is a head: it predicts; without one it gives representations
-    autocast  "bfloat16" where the model ran under autocast, else None
-    members   of an ensemble, the folders of its bundles below its own; else empty
+    head      whether there is a head, which predicts; without a head the outputs are representations
+    autocast  "bfloat16" if the model ran under autocast, else None
+    members   the folders of an ensemble's bundles below its own; else empty
     """
 
     config: dict[str, Any]
@@ -80,15 +79,16 @@ def write(
     transform_state: dict[str, Any],
     config: dict[str, Any],
 ) -> None:
-    """Writes the bundle; `bundle.json` comes last, so that its presence says that all is there.
+    """Writes the bundle; `bundle.json` is written last, so its presence means that the bundle is complete.
 
     Args:
         folder: is created.
         predictor: model and head with the weights to keep, on any device.
-        table: the rows as trained on; the first three become the example, see `raw.example`.
+        table: the training table; its first three rows become the example, see `raw_rows.example`.
         inputs: shape of one sample, `arrays.shape`.
         transform_state: `transform.state()`.
-        config: plain and masked; `data.transform`, `model` and `trainer` are read from it again.
+        config: plain container without secrets; `data.transform`, `model` and `trainer` are built from it
+        again.
     """
     from safetensors.torch import save_model
 
@@ -125,10 +125,10 @@ def write(
 
 
 def read(folder: Path) -> Bundle:
-    """The facts of a bundle.
+    """Reads `bundle.json`.
 
     Raises:
-        FileNotFoundError: there is none, or it was not finished.
+        FileNotFoundError: there is no bundle, or it is incomplete.
     """
     facts = json.loads((folder / FACTS).read_text())
     return Bundle(
@@ -149,11 +149,11 @@ def read(folder: Path) -> Bundle:
 
 
 def load(folder: Path, predictor: Predictor) -> None:
-    """Gives a predictor, in place and on its device, the weights of the bundle.
+    """Loads the weights of the bundle into a predictor, in place and on its device.
 
     Raises:
-        FileNotFoundError: there is no bundle, or it was not finished.
-        RuntimeError: model and head are others than those of the bundle.
+        FileNotFoundError: there is no bundle, or it is incomplete.
+        RuntimeError: model and head do not match those of the bundle.
     """
     from safetensors.torch import load_model
 

@@ -1,4 +1,4 @@
-"""Ensemble: the models of several folds, which answer by their mean."""
+"""Ensemble: the models of several folds; the prediction is their mean."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from harness.runs.bundle_files import EXAMPLE, FACTS
 
 
 class Ensemble:
-    """Several bundles as one: of classes and labels the mean probabilities, of numbers their mean.
+    """Several bundles as one predictor: the mean probabilities of classes and labels, the mean of numbers.
 
-    That is the prediction of a deep ensemble, a uniform mixture of its members (Lakshminarayanan et al. 2017,
+    This is the prediction of a deep ensemble, a uniform mixture of its members (Lakshminarayanan et al. 2017,
     arXiv:1612.01474, section 2.4), here of models that were trained on different rows.
 
     Args:
-        folder: what `write` has written.
+        folder: a folder written by `write`.
         device: where the networks run.
 
     Raises:
-        FileNotFoundError: there is no whole ensemble in the folder.
+        FileNotFoundError: the folder has no complete ensemble.
         UserError: a part named by the configuration cannot be built here.
     """
 
@@ -39,10 +39,10 @@ class Ensemble:
         self.members = [RowPredictor(folder / name, device) for name in self.bundle.members]
 
     def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """As `RowPredictor`, from all members together.
+        """As `RowPredictor`, averaged over all members.
 
         Raises:
-            UserError: a column is missing, or holds what its type cannot be.
+            UserError: a column is missing, or a value does not fit its type.
         """
         answers = [member(rows) for member in self.members]
         task, first = self.bundle.task, answers[0]
@@ -61,29 +61,29 @@ class Ensemble:
 
 
 def _decided(column: str, bundle: Bundle) -> bool:
-    """Whether a column follows from the probabilities."""
+    """Whether a column is computed from the probabilities."""
     return bundle.task.kind != "regression" and column.startswith("prediction")
 
 
 def open_predictor(folder: str | Path, device: str = "cpu") -> RowPredictor | Ensemble:
-    """What predicts raw rows from a bundle, or from an ensemble of such.
+    """A predictor of raw rows from a bundle or an ensemble.
 
     Raises:
-        FileNotFoundError: there is no whole one in the folder.
+        FileNotFoundError: the folder has no complete bundle.
         UserError: a part named by the configuration cannot be built here.
     """
     return (Ensemble if read(Path(folder)).members else RowPredictor)(folder, device)
 
 
 def write(folder: Path, members: Sequence[Path]) -> None:
-    """Puts bundles together; the folder appears whole or not at all, and replaces an older one.
+    """Writes an ensemble of bundles; the folder is written whole or not at all, and replaces an older one.
 
     Args:
         folder: of the ensemble; the members are copied into it.
         members: bundles of the same columns and task.
 
     Raises:
-        UserError: they have no outputs: the representations of different trainings cannot be averaged.
+        UserError: they have no head: representations of different trainings cannot be averaged.
     """
     facts: list[dict[str, Any]] = [json.loads((member / FACTS).read_text()) for member in members]
     if not facts[0]["head"]:
@@ -109,4 +109,4 @@ def write(folder: Path, members: Sequence[Path]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)  # still there only where the disk was full
+        shutil.rmtree(draft, ignore_errors=True)  # exists only if the disk was full

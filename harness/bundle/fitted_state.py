@@ -1,4 +1,4 @@
-"""Fitted state as plain files: JSON, with every piece of bytes in a file of its own. No pickle."""
+"""Fitted state as plain files: one JSON file, and one file for each bytes value. No pickle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
         state: bytes, text, numbers, booleans, None, and lists and dictionaries of these.
 
     Raises:
-        TypeError: it holds something else.
+        TypeError: it contains another type.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pieces: list[bytes] = []
@@ -31,7 +31,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """What `save` wrote; tuples come back as lists, numbers of numpy as Python's."""
+    """Reads what `save` wrote; tuples become lists, NumPy numbers become Python numbers."""
     restored = _restored(json.loads((folder / "state.json").read_text()), folder)
     return dict(restored)
 

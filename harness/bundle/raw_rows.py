@@ -1,4 +1,4 @@
-"""Raw rows: what a model is given in production, as its data source gives them."""
+"""Raw rows: the input of a model in production, in the form of its data source."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from harness.core.errors import UserError
 from harness.core.table import Table
 
 ARRAY = "array"
-"""The column of a raw row whose features are an array: each cell a list of lists, or an ndarray."""
+"""The column that holds the features if they are an array; each cell is a list of lists or an ndarray."""
 
-_MOST_NUMBERS = 2**16  # of an example, half a megabyte as JSON
+_MOST_NUMBERS = 2**16  # for an example: half a megabyte as JSON
 
 
 def columns(table: Table) -> dict[str, str]:
-    """The columns of a raw row and their dtypes, read off the table that was trained on."""
+    """The columns of a raw row and their dtypes, taken from the training table."""
     if table.files is not None:
         return {table.files: str(table.frame[table.files].dtype)}
     if table.array is not None:
@@ -29,10 +29,10 @@ def columns(table: Table) -> dict[str, str]:
 
 
 def example(table: Table, count: int) -> pd.DataFrame | None:
-    """`count` samples as raw rows; of sequences, all their events, with numbers in place of ids.
+    """`count` samples as raw rows; for sequences, all their events, with numbers instead of ids.
 
-    None where JSON cannot hold them or should not: encoded images, paths to images that are elsewhere
-    and may tell of whom they are, and arrays that are too large.
+    None if JSON cannot or should not hold them: encoded images, paths of images (which may contain names of
+    people), and large arrays.
     """
     if table.files is not None:
         return None
@@ -51,7 +51,7 @@ def stacked(cells: pd.Series, shape: tuple[int, ...]) -> np.ndarray:
     """The cells of a column `array` as one array (N, *shape) of numbers.
 
     Raises:
-        UserError: a cell is of another shape, or holds something else.
+        UserError: a cell has another shape or is not numeric.
     """
     arrays = [_numbers(cell) for cell in cells]
     for row, array in zip(cells.index, arrays, strict=True):
@@ -74,7 +74,7 @@ def _numbers(cell: Any) -> np.ndarray | None:
 
 
 def _events(table: Table, events: pd.DataFrame, spans: np.ndarray) -> pd.DataFrame:
-    """The events of some sequences, each a sequence of its own, numbered from 0."""
+    """The events of some sequences, with ids numbered from 0."""
     parts = [
         events.iloc[start:stop].assign(**{str(table.id): number})
         for number, (start, stop) in enumerate(spans)

@@ -1,4 +1,4 @@
-"""Requirements: what must be installed, or brought along, for a bundle to run elsewhere."""
+"""Requirements of a bundle: packages to install, and the user's own code to copy."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 from harness.config.nodes import packages
 
 _ALWAYS = ("mlflow", "torch", "numpy", "pandas", "safetensors", "hydra-core", "omegaconf", "typeguard")
-"""What reading a bundle and building its parts imports; typeguard checks their arguments."""
+"""Packages imported to read a bundle and build its parts; typeguard checks their arguments."""
 
 _IMAGES = "harness.data.transform.image."
 _OF_IMAGES = ("pillow",)
 _OF_OTHERS = ("scikit-learn", "scipy", "skops")
-"""Of every other transform, a user's own too: its chains are scikit-learn's, whose power and quantile
-transforms are scipy's, and skops restores them."""
+"""Packages of every other transform, including a user's own: scikit-learn, its dependency scipy, and skops,
+which restores the fitted state."""
 
 _WHERE_USED = {"pytorch_metric_learning": "pytorch-metric-learning", "timm": "timm"}
 _BROUGHT = {"harness", "torch", "builtins"}
 
 
 def pins(config: dict[str, Any]) -> list[str]:
-    """`name==version` of each distribution that loading the bundle imports, as installed here."""
+    """`name==version` for each distribution that loading the bundle imports, as installed here."""
     transform = str(config.get("data", {}).get("transform", {}).get("_target_", ""))
     names = {
         *_ALWAYS,
@@ -38,15 +38,16 @@ def pins(config: dict[str, Any]) -> list[str]:
 
 
 def code(config: dict[str, Any]) -> list[str]:
-    """The files or folders of the user's own modules, which no index holds: they are carried along."""
+    """The files or folders of the user's own modules, which are on no package index and are therefore
+    copied."""
     found = (_path(top) for top in sorted(_tops(config)) if not _installed(top))
     return [str(path) for path in found if path is not None]
 
 
 def _tops(config: dict[str, Any]) -> set[str]:
-    """The top-level packages of a bundle's parts, and of all that the user's own among them import.
+    """The top-level packages of a bundle's parts, and of everything that the user's own modules import.
 
-    Only what this process has imported counts: it has trained the model, so that nothing else is needed.
+    Only modules that this process has imported are included: it trained the model, so no others are needed.
     """
     parts = [config.get("model"), config.get("data", {}).get("transform"), config.get("trainer")]
     found: set[str] = set()
@@ -62,7 +63,7 @@ def _tops(config: dict[str, Any]) -> set[str]:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """The top-level names that a module, or any of a package, imports anywhere."""
+    """The top-level names that a module, or any module of a package, imports."""
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
         try:
             tree = ast.parse(file.read_bytes())
@@ -90,16 +91,16 @@ def _installed(top: str) -> bool:
     return path is not None and bool({"site-packages", "dist-packages"} & set(path.parts))
 
 
-@cache  # by the package, because a notebook may install one and import it between two runs
+@cache  # keyed by package: a notebook may install and import one between two runs
 def _owners(top: str) -> tuple[str, ...]:
-    """The distributions that brought a package; () of one that was only copied there."""
+    """The distributions that installed a package; () if it was not installed by one."""
     return tuple(packages_distributions().get(top, ()))
 
 
 @cache
 def _pin(name: str) -> str | None:
     try:
-        # `+cpu` and the like name a build that no index lists under this number.
+        # A local version such as `+cpu` is not listed on package indexes.
         return f"{name}=={version(name).partition('+')[0]}"
     except PackageNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""RowPredictor: raw rows in, predictions out, from a bundle alone."""
+"""RowPredictor: predicts raw rows from a bundle."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from harness.core.table import Table
 from harness.runs.bundle_files import TRANSFORM, WEIGHTS
 
 BATCH = 1024
-"""Rows that the network sees at once. Another number may change an answer in its last digits."""
+"""Rows per batch. Another batch size may change a prediction in its last digits."""
 
 _NAMED = 4
 """A message names this many missing columns at most."""
 
 
 class RowPredictor:
-    """Transform, model and head as they were when the bundle was written.
+    """Transform, model and head of a bundle, with their fitted state and weights.
 
     Args:
         folder: of the bundle.
         device: where the network runs.
-        embed: whether to give the representation even where there is a head.
-        batch: rows that the network sees at once; batches begin at multiples of it.
+        embed: whether to return the representation even if there is a head.
+        batch: rows per batch; batches begin at multiples of it.
 
     Raises:
-        FileNotFoundError: there is no whole bundle in the folder.
+        FileNotFoundError: the folder has no complete bundle.
         UserError: a part named by the configuration cannot be built here.
     """
 
@@ -49,7 +49,7 @@ class RowPredictor:
         self.bundle: Bundle = read(folder)
         self.batch = batch
         if embed:
-            self.bundle = replace(self.bundle, head=False)  # which is then left out
+            self.bundle = replace(self.bundle, head=False)  # which is then omitted
         self._device = torch.device(device)
         self.predictor = _predictor(read(folder), folder, self._device)
         if embed:
@@ -58,7 +58,7 @@ class RowPredictor:
         self.transform.restore(fitted_state.load(folder / TRANSFORM))
 
     def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Predictions with the index of `rows`, in its order; of sequences, with their ids as index.
+        """Predictions in the order and with the index of `rows`; for sequences, with their ids as index.
 
         A classification gives `prediction` (the class's name) and a `probability_<class>` for each
         class; a regression `prediction`, in the target's unit; several targets a `prediction_<column>`
@@ -66,12 +66,12 @@ class RowPredictor:
         `representation_0` … All numbers but the labels are float64 in the frame, computed in float32.
 
         Args:
-            rows: one or more raw rows with `Bundle.columns`; others are ignored. Rows that are events
-                are joined by their id, and each sequence (each window, where training cut several)
-                is answered once, ids in order.
+            rows: one or more raw rows with `Bundle.columns`; others are ignored. Events are grouped by
+                their id; each sequence (or each window, if the transform makes several) gets one
+                prediction, sorted by id.
 
         Raises:
-            UserError: a column is missing, or holds what its type cannot be.
+            UserError: a column is missing, or a value does not fit its type.
         """
         names = list(self.bundle.outputs)
         if rows.empty:
@@ -88,14 +88,15 @@ class RowPredictor:
         return pd.concat(parts, ignore_index=True).set_axis(names, axis=1).set_axis(index, axis=0)
 
     def unseen(self, rows: pd.DataFrame) -> dict[str, list[str]]:
-        """By column, the categories in raw rows that no training row had, where the transform knows them."""
+        """By column, the categories in raw rows that did not occur in training, if the transform knows
+        them."""
         chains = getattr(self.transform, "chains", None)
         if rows.empty or self.bundle.array is not None or chains is None:
             return {}
         return dict(chains.unseen(self.table(rows).frame))
 
     def table(self, rows: pd.DataFrame) -> Table:
-        """Raw rows as the table that the transform takes.
+        """Raw rows as a table for the transform.
 
         Raises:
             UserError: as a call.
@@ -103,12 +104,12 @@ class RowPredictor:
         bundle = self.bundle
         require(bundle, rows.columns)
         later = isinstance(rows.index, pd.RangeIndex) and rows.index.start > 0
-        name = f"the rows from {rows.index[0]} on" if later else "rows"  # as messages call it
+        name = f"the rows from {rows.index[0]} on" if later else "rows"  # the name used in messages
         frame = rows[list(bundle.columns)]
         if bundle.array is not None:
             array = raw_rows.stacked(frame[raw_rows.ARRAY], bundle.array)
             return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
-        # An id is a name, and its type tells the model nothing.
+        # An id is only a name; its type does not matter to the model.
         cells = {
             column: frame[column] if column == bundle.id else typed(frame[column], kind)
             for column, kind in bundle.columns.items()
@@ -146,13 +147,13 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
     Raises:
         UserError: a part named by the configuration cannot be built here.
     """
-    # The trainer only tells its head here; the device it trained on need not exist.
+    # Only the head is built from the trainer; its training device need not exist here.
     trainer: dict[str, Any] = {**bundle.config["trainer"]}
     if "device" in trainer:
         trainer["device"] = "cpu"
     architecture: dict[str, Any] = {**bundle.config["model"]}
     if "weights" in architecture:
-        architecture["weights"] = None  # the bundle's own are loaded over them
+        architecture["weights"] = None  # the weights of the bundle are loaded afterwards
     model: nn.Module = build(architecture, "model")(bundle.inputs)
     return model, build(trainer, "trainer").build_head(bundle.width, bundle.task) if bundle.head else None
 
@@ -167,7 +168,7 @@ def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
 
 
 def _decodes_when_asked(size: int) -> bool:
-    """What a transform may ask of a loader: files are decoded batch by batch, never all ahead."""
+    """The answer to a transform that asks for a loader's memory: files are decoded batch by batch."""
     del size
     return False
 
@@ -191,9 +192,9 @@ def _counted(columns: int) -> str:
 
 
 def typed(column: pd.Series, kind: str) -> pd.Series:
-    """The column in the type that it had in training, where no value changes by that.
+    """The column with the type that it had in training, if no value changes by the conversion.
 
-    Whole numbers with gaps stay fractions, as pandas reads them.
+    Integers with missing values stay floats, as pandas reads them.
     """
     if str(column.dtype) == kind:
         return column
@@ -212,7 +213,7 @@ _NUMERIC = ("int", "uint", "float", "Int", "UInt", "Float")
 
 
 def _numbers(column: pd.Series, kind: str) -> pd.Series:
-    """The column, with numbers that came as text as numbers."""
+    """The column, with numbers in text form converted to numbers."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column
     numbers = pd.to_numeric(column, errors="coerce")
@@ -221,7 +222,7 @@ def _numbers(column: pd.Series, kind: str) -> pd.Series:
 
 
 def _moments(column: pd.Series, kind: str) -> pd.Series:
-    """Dates, also such that came as text in ISO 8601; a number could be in any unit, and is none."""
+    """Dates, also from ISO 8601 text. A number is refused because its unit is unknown."""
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
         refuse(column, column.notna() & pd.api.types.is_numeric_dtype(column.dtype), kind)
         aware = kind.endswith("]") and "," in kind
@@ -230,7 +231,7 @@ def _moments(column: pd.Series, kind: str) -> pd.Series:
         column = moments
     try:
         return column.astype(pd.api.types.pandas_dtype(kind))
-    except TypeError:  # with an offset from UTC here, and without in training, or the other way about
+    except TypeError:  # one has a UTC offset and the other has not
         refuse(column, column.notna(), kind)
         raise
 

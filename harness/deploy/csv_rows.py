@@ -1,4 +1,4 @@
-"""Separated: raw rows in a text file."""
+"""Reads raw rows from a CSV file."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _FAULTS = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error, lzma.LZ
 
 
 class Separated:
-    """A text file of separated values, the first line the column names; .gz and the like are unpacked.
+    """A text file of separated values with the column names in the first line; .gz and similar are unpacked.
 
-    Separator, decimal mark, encoding, missing cells and the form of dates are those of the text file that
-    the model was trained on, else commas, points and UTF-8. Each column is read in the type that it had in
-    training, whatever the other rows of a piece hold; what is written again is the text, as it was.
+    Separator, decimal mark, encoding, missing values and date format are those of the training file, else
+    commas, points and UTF-8. Each column is read with the type that it had in training, independent of the
+    other rows of a chunk. The original text is written again unchanged.
 
     Raises:
-        UserError: the file is empty, is no such text, or two of its columns have one name.
+        UserError: the file is empty or not readable as CSV, or two columns have the same name.
     """
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
@@ -66,7 +66,7 @@ class Separated:
             yield Piece(rows, pa.table({name: pa.array(text, pa.string()) for name, text in cells.items()}))
 
     def _blocks(self, size: int | None, skip: int = 0) -> Iterator[tuple[list[int], list[list[str]]]]:
-        """The lines on which records begin, and their cells, `size` records at a time."""
+        """The line numbers and the cells of the records, `size` records at a time."""
         found = islice(records(self._path, self._dialect), skip, None)
         while True:
             try:
@@ -92,9 +92,9 @@ class Separated:
                 )
 
     def _typed(self, cells: dict[str, list[str]], index: pd.RangeIndex) -> pd.DataFrame:
-        """The model's columns, each judged by its type in training alone, as far as a text can be it.
+        """The model's columns, each converted to its type in training if its text allows it.
 
-        The numbers are read by the parser that read those of the training, to the last digit.
+        Numbers are parsed by the same parser as in training, so they are equal to the last digit.
         """
         text = io.StringIO()
         writer = csv.writer(text, quoting=csv.QUOTE_ALL)

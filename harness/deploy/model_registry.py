@@ -1,4 +1,4 @@
-"""Registry: a run's model becomes a version of a registered model in MLflow, with an alias if asked."""
+"""Registers a run's model as a version of a registered model in MLflow, optionally with an alias."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _ALIAS = re.compile(r"[\w-]{1,100}")
 _RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
 
 MODEL = "harness.model_id"
-"""The tag that says of which logged model a version is; a database without a server keeps it nowhere else."""
+"""The tag with the logged model of a version; a database without a server stores it nowhere else."""
 
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-_PATIENCE = 5.0  # seconds for a connection; MLflow's own ten for an answer come after it
+_PATIENCE = 5.0  # seconds for a connection; MLflow's own ten seconds for an answer come in addition
 _READY_WITHIN = 60  # seconds
 
 
 def check_name(name: str) -> None:
-    """Raises UserError where MLflow would not take the name of a registered model, or could not find it."""
+    """Raises UserError if MLflow does not accept the name of a registered model, or could not find it."""
     if not _NAME.fullmatch(name):
         raise UserError(
             f"--name must be letters, digits, spaces and any of _ - . (at most 200), got {name!r}."
@@ -38,7 +38,7 @@ def check_name(name: str) -> None:
 
 
 def check_alias(alias: str) -> None:
-    """Raises UserError where MLflow would not take the alias; it keeps `latest`, `v1`, `v2` … for itself."""
+    """Raises UserError if MLflow does not accept the alias; `latest`, `v1`, `v2` … are reserved."""
     if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
         raise UserError(
             "--alias must be letters, digits, _ and -, and neither `latest` nor a version such as `v2`, "
@@ -48,13 +48,13 @@ def check_alias(alias: str) -> None:
 
 
 class Registry:
-    """MLflow's registry at an address; every method turns MLflow's trouble into one sentence.
+    """MLflow's registry at an address; every method turns errors of MLflow into one sentence.
 
     Args:
         uri: absolute, with its password.
 
     Raises:
-        UserError: nobody answers there within seconds, in the constructor and in every method.
+        UserError: the registry does not answer within seconds; raised by the constructor and every method.
     """
 
     def __init__(self, uri: str) -> None:
@@ -67,10 +67,10 @@ class Registry:
             self.client: Any = MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def by_alias(self, name: str, alias: str) -> Any | None:
-        """The version that has the alias; None where nothing was ever registered under that name.
+        """The version with the alias; None if the name has no versions.
 
         Raises:
-            UserError: there are versions, and none has it.
+            UserError: there are versions, but none has the alias.
         """
         model = self._model(name)
         if model is None or not (model.latest_versions or model.aliases):
@@ -81,7 +81,7 @@ class Registry:
             return self.client.get_model_version(name, model.aliases[alias])
 
     def find(self, name: str, model_id: str) -> Any | None:
-        """The version that is this logged model already."""
+        """The version of this logged model, if it is registered already."""
         if self._model(name) is None:
             return None
         with self._answering():
@@ -90,7 +90,7 @@ class Registry:
         return max(own, key=lambda version: int(version.version)) if own else None
 
     def add(self, name: str, model_id: str, tags: Mapping[str, str]) -> Any:
-        """A new version, READY; a name that was made for it goes again where it does not come about.
+        """Creates a version and waits until it is READY; a name created for it is removed on failure.
 
         Raises:
             UserError: MLflow refused it, or it did not become ready.
@@ -119,7 +119,7 @@ class Registry:
         return version
 
     def move(self, name: str, alias: str, version: Any) -> str | None:
-        """Gives the alias to a version that is READY; the version that had it before, or None.
+        """Sets the alias of a READY version; returns the version that had it before, or None.
 
         Raises:
             UserError: it is not ready, or MLflow refused.
@@ -132,7 +132,7 @@ class Registry:
         return None if before is None else str(before)
 
     def ready(self, model_id: str) -> bool:
-        """Whether there is such a logged model, complete."""
+        """Whether this logged model exists and is complete."""
         from mlflow.exceptions import MlflowException
 
         with self._answering():
@@ -168,7 +168,7 @@ class Registry:
 
 @contextmanager
 def answering(uri: str) -> Iterator[None]:
-    """Within it, what MLflow, its database or the network object to is one sentence, free of passwords."""
+    """Turns errors of MLflow, its database or the network into one sentence without passwords."""
     try:
         yield
     except Exception as error:
@@ -185,21 +185,21 @@ def answering(uri: str) -> Iterator[None]:
 
 
 def _foreign(error: Exception) -> bool:
-    """Whether it comes from the store: of a fault of ours the trace must be seen."""
-    if isinstance(error, OSError):  # what `requests` raises is one
+    """Whether the error comes from the store; for our own faults the stack trace is needed."""
+    if isinstance(error, OSError):  # the errors of `requests` are OSErrors
         return True
     home = type(error).__module__.partition(".")[0]
     return home in ("mlflow", "sqlalchemy", "requests", "urllib3")
 
 
 def place(uri: str | None, stored: str | None, outputs: Path) -> str:
-    """The address of the registry, whole: the one given, else that of the run, else the store in `outputs`.
+    """The complete address of the registry: the given one, else that of the run, else the store in `outputs`.
 
     Args:
-        stored: where the run was sent, its password masked; None: nowhere.
+        stored: the store of the run, with its password masked; None if there is none.
 
     Raises:
-        UserError: it is no address, or its password is not known here.
+        UserError: it is not an address, or its password is unknown.
     """
     if uri is not None:
         try:
@@ -216,7 +216,7 @@ def place(uri: str | None, stored: str | None, outputs: Path) -> str:
 
 
 def _knock(uri: str) -> None:
-    """Raises OSError where no server listens: MLflow would ask it again and again for minutes."""
+    """Raises OSError if no server listens; MLflow itself would retry for minutes."""
     parts = urlsplit(uri)
     port = _PORTS.get(parts.scheme.partition("+")[0])
     if parts.hostname is not None and port is not None:

@@ -1,4 +1,4 @@
-"""Columnar: raw rows in a parquet file."""
+"""Reads raw rows from a parquet file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.deploy.row_chunk import Piece
 
 
 class Columnar:
-    """A .parquet file. What is written again keeps its types.
+    """A .parquet file. Columns that are written again keep their types.
 
     Raises:
-        UserError: it is no parquet file, or two of its columns have one name.
+        UserError: it is not a parquet file, or two columns have the same name.
     """
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
@@ -41,7 +41,7 @@ class Columnar:
             yield Piece(rows, table)
 
     def _tables(self, size: int | None) -> Iterator[pa.Table]:
-        """Tables of exactly `size` rows, but for the last; a file's own batches end with its row groups."""
+        """Tables of exactly `size` rows, except the last; the batches of pyarrow end with the row groups."""
         held: list[pa.Table] = []
         count = 0
         size = size or self._file.metadata.num_rows

@@ -1,4 +1,4 @@
-"""Predict: a file of raw rows, however long -> the same rows with their predictions."""
+"""Predicts a file of raw rows of any length and writes the rows with their predictions."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _TYPES = {"string": pa.string(), "long": pa.int64(), "double": pa.float64()}
 
 @dataclass
 class Account:
-    """What was seen on the way.
+    """Counts collected while predicting.
 
-    rows     read
-    answers  written: as many, but of events one per sequence
-    gaps     by column of the model, how many rows lack a value
-    unseen   by column, the categories that no training row had
+    rows     rows read
+    answers  rows written: as many, or one per sequence for events
+    gaps     by column of the model, the number of missing values
+    unseen   by column, the categories that did not occur in training
     """
 
     rows: int = 0
@@ -52,10 +52,10 @@ class Account:
     unseen: dict[str, set[str]] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """The lines about it, one a fact."""
+        """One line of text for each fact."""
         found = []
         for column, values in self.unseen.items():
-            told = [repr(value) for value in sorted(values)]  # with whatever a terminal would obey, escaped
+            told = [repr(value) for value in sorted(values)]  # repr escapes control characters
             found.append(
                 f"column {column!r} holds {_some(told)}, which no training row had; "
                 "data.transform answers as it does for the unknown."
@@ -70,16 +70,16 @@ class Account:
 def located(
     word: str, outputs: Path, *, uri: str | None, ensemble: bool, allow: Sequence[str] = ()
 ) -> Iterator[Path]:
-    """Within it, the folder of the bundle that a user means.
+    """The folder of the bundle that the user named.
 
     Args:
-        word: a run, the folder of a bundle or of a saved MLflow model, or an address in MLflow.
-        uri: of the MLflow store, for an address or a run's id.
-        ensemble: of a run of several folds, the mean over the models that it kept.
+        word: a run, the folder of a bundle or of a saved MLflow model, or a model address in MLflow.
+        uri: of the MLflow store, for a model address or a run id.
+        ensemble: for a run of several folds, use the mean of its models.
         allow: further packages that a model from elsewhere may name, see `harness.bundle.allowlist`.
 
     Raises:
-        UserError: there is none, or several and none that stands for them, or it names what it may not.
+        UserError: there is no model, there are several without a refit or ensemble, or a part is not allowed.
     """
     from harness.deploy.registry_download import SCHEMES, fetch
 
@@ -118,10 +118,10 @@ def opened(folder: Path, device: str, *, embed: bool, batch: int) -> RowPredicto
     Args:
         device: "auto", "cpu", "cuda" or another name of torch's.
         embed: representations instead of predictions.
-        batch: rows that the network sees at once.
+        batch: rows per batch.
 
     Raises:
-        UserError: there is no such device, or the representation of an ensemble is asked for.
+        UserError: there is no such device, or an ensemble has no representation.
     """
     try:
         place = str(find_device(device))
@@ -141,10 +141,10 @@ def opened(folder: Path, device: str, *, embed: bool, batch: int) -> RowPredicto
 
 
 def check(bundle: Bundle, source: Source) -> list[str]:
-    """Whether the rows are such that the model takes; the columns that it does not look at.
+    """Checks that the model can take the rows; returns the columns that it does not use.
 
     Raises:
-        UserError: a column is missing, or one has the name of an answer.
+        UserError: a column is missing, or has the name of an output column.
     """
     require(bundle, source.columns)
     kept = [bundle.id] if bundle.id is not None else source.columns
@@ -157,17 +157,17 @@ def check(bundle: Bundle, source: Source) -> list[str]:
 
 
 def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, batch: int) -> Account:
-    """Writes the rows of the source with their answers behind them, in pieces of constant size.
+    """Writes the rows of the source with their predictions, in chunks of constant size.
 
-    Rows that are events are read as a whole, since those of a sequence may lie far apart, and written
-    once per sequence, with its id. The answers are those of one call with all rows, to the last bit.
+    Events are read as a whole, because the events of a sequence may be far apart, and written once per
+    sequence with its id. The predictions equal those of one call with all rows to the last bit.
 
     Args:
-        path: .csv, .csv.gz or .parquet; appears whole or not at all.
-        batch: rows that the network sees at once.
+        path: .csv, .csv.gz or .parquet; written whole or not at all.
+        batch: rows per batch.
 
     Raises:
-        UserError: there are no rows, or one holds what the model cannot take; nothing is written.
+        UserError: there are no rows, or a value does not fit the model; nothing is written.
         OSError: the disk is full, or the folder cannot be written.
     """
     account, began = Account(), time.monotonic()
@@ -182,7 +182,7 @@ def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, b
                 account.seconds = time.monotonic() - began
                 screen.show(account)
         finally:
-            screen.clear()  # what is said next, an error too, stands on a line of its own
+            screen.clear()  # the next message starts on a new line
         if not account.rows:
             raise UserError("IN has no rows, only columns", "name a file with some")
     account.seconds = time.monotonic() - began
@@ -190,7 +190,7 @@ def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, b
 
 
 def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account) -> pa.Table:
-    """A piece with its answers, written into the account."""
+    """Predicts one chunk and updates the counts."""
     rows, bundle = piece.rows, predictor.bundle
     try:
         answers = predictor(rows)
@@ -205,7 +205,7 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
                 account.gaps[str(column)] = account.gaps.get(str(column), 0) + int(count)
         for column, values in _unseen(predictor, rows).items():
             known = account.unseen.setdefault(column, set())
-            if len(known) < _MOST_UNSEEN:  # of a column of free text, each row has another
+            if len(known) < _MOST_UNSEEN:  # a free-text column has a new value in each row
                 known.update(values)
     table = piece.carried
     if bundle.id is not None:
@@ -216,7 +216,7 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
 
 
 def _unseen(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> dict[str, set[str]]:
-    """The categories that no model has seen."""
+    """The categories that no model has seen in training."""
     members = predictor.members if isinstance(predictor, Ensemble) else [predictor]
     found = [{column: set(values) for column, values in one.unseen(rows).items()} for one in members]
     shared = {
@@ -227,10 +227,10 @@ def _unseen(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> dict[str,
 
 
 def _bundle(folder: Path) -> Path:
-    """The bundle in a folder, or in that of an MLflow model.
+    """The bundle in a folder, or in the folder of an MLflow model.
 
     Raises:
-        UserError: the MLflow model has none.
+        UserError: the MLflow model has no bundle.
     """
     if (folder / FACTS).exists():
         return folder
@@ -241,7 +241,7 @@ def _bundle(folder: Path) -> Path:
 
 
 class _Screen:
-    """One line on a terminal that tells how far it is."""
+    """One progress line on a terminal."""
 
     def __init__(self) -> None:
         self._stream: Any = sys.stderr if sys.stderr.isatty() else None

@@ -1,4 +1,4 @@
-"""Sink: where predictions are written, a piece at a time; the file appears whole or not at all."""
+"""Writes predictions chunk by chunk; the file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 
 class Sink(Protocol):
-    """What takes the pieces of a table, one after the other, all with the same columns."""
+    """Writes the chunks of a table, all with the same columns."""
 
     def write(self, table: pa.Table) -> None: ...
 
 
 def require(path: Path, source: Path) -> None:
-    """Whether OUT can be written.
+    """Checks that OUT can be written.
 
     Raises:
-        UserError: of an ending that is not known, the file that is read, a folder, or in none.
+        UserError: the ending is unknown, OUT is the input file or a folder, or its folder does not exist.
     """
     if not path.name.lower().endswith(ENDINGS):
         raise UserError(f"OUT must end in {' or '.join(ENDINGS)}, got {path}", "rename it")
@@ -45,7 +45,7 @@ def require(path: Path, source: Path) -> None:
 
 @contextmanager
 def open_sink(path: Path) -> Iterator[Sink]:
-    """Within it, a draft beside the file is written; it takes the file's place when all has gone well.
+    """Writes to a draft beside the file and renames it at the end.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -70,7 +70,7 @@ def open_sink(path: Path) -> Iterator[Sink]:
 
 
 class _Text:
-    """Comma-separated UTF-8; numbers with as many digits as tell them from all others."""
+    """Comma-separated UTF-8; numbers with enough digits to restore them exactly."""
 
     def __init__(self, file: Any) -> None:
         self._file, self._begun = file, False
@@ -106,7 +106,7 @@ class _Parquet:
 
 
 def _cells(column: pa.ChunkedArray) -> Any:
-    """The cells as `csv` writes them; None becomes an empty one."""
+    """The cells for the `csv` module; None becomes an empty cell."""
     if pa.types.is_string(column.type):
         values: np.ndarray = column.to_numpy(zero_copy_only=False)
         return values

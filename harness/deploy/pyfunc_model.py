@@ -1,7 +1,7 @@
 """The MLflow model ("models from code"): MLflow runs this file when it loads the model.
 
-Nothing imports it. The weights, the transform and the configuration are the artifact `bundle`; the
-package itself travels beside it, so that the model runs where harness is not installed.
+No module imports it. The weights, the transform and the configuration are the artifact `bundle`. The
+package is copied with the model, so the model runs where harness is not installed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from mlflow.exceptions import BAD_REQUEST, MlflowException
 
 
 class Refused(MlflowException):  # type: ignore[misc]
-    """Rows that cannot be predicted, told in one sentence.
+    """Rows that cannot be predicted; the message is one sentence.
 
-    MLflow's scoring server answers it with status 400, any other exception with a trace. Before that it
-    puts the rows themselves in front of the message, hence the setter that sets nothing.
+    MLflow's scoring server answers it with status 400, and any other exception with a stack trace. MLflow
+    would also put the rows in front of the message; the setter without effect prevents this.
     """
 
     @property
@@ -30,10 +30,10 @@ class Refused(MlflowException):  # type: ignore[misc]
 
 
 class RawRows(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """A DataFrame of raw rows in; predictions and probabilities, or representations, out."""
+    """Predicts a DataFrame of raw rows: predictions and probabilities, or representations."""
 
     def load_context(self, context: Any) -> None:
-        # MLflow also runs this file when it saves the model, in a process that has no use for torch.
+        # MLflow also runs this file when it saves the model, in a process that does not need torch.
         from harness.bundle.ensemble import open_predictor
 
         self._predictor = open_predictor(context.artifacts["bundle"])

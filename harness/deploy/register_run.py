@@ -1,4 +1,4 @@
-"""Promote: from a finished run, through the gate, to a version in the registry with its alias."""
+"""Registers the model of a finished run if its scores pass the gate, and moves the alias."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _SCORE, _ROWS = "score.", "rows."
 """Tags of a version: `score.test/accuracy`, and `rows.test`, a digest of the rows behind such scores."""
 
 _PARTS = {"valid": 2, "test": 3}
-"""As `harness.runs.fold_rows.parts_of` writes them: the parts by whose scores models may be compared."""
+"""Codes of `harness.runs.fold_rows.parts_of` for the parts whose scores may be compared."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a version is to be called, and what it must come to.
+    """The name of the version, and the conditions that it must meet.
 
     name         of the registered model
-    alias        that it gets; None: none
-    conditions   all of which its scores must keep
-    better_than  the alias of the version that it must beat; None: nobody
-    by           the score that decides; None: the monitored one, on test rows
-    together     whether to put the models of several folds together, where the run has not
+    alias        to set; None: none
+    conditions   that its scores must meet
+    better_than  the alias of the version that it must beat; None: no comparison
+    by           the score to compare; None: the monitored score on test rows
+    together     whether to make an ensemble of the folds' models, if the run has none
     """
 
     name: str
@@ -63,7 +63,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run whose model may be registered, and what is known of it."""
+    """A run whose model may be registered, with its scores."""
 
     logged: Logged
     result: Result
@@ -71,7 +71,7 @@ class Candidate:
     scores: Mapping[str, float]
 
     def rows(self, part: str) -> str | None:
-        """A digest of the data and of which of its rows are in that part; None where it is not known."""
+        """A digest of the data and of the rows of that part; None if unknown."""
         try:
             stored = np.load(self.logged.folder / ROWS, allow_pickle=False)
             inside, numbers = stored["parts"] == _PARTS[part], stored["number"]
@@ -80,16 +80,16 @@ class Candidate:
         if self.logged.fold is not None:
             inside = inside[numbers == self.logged.fold]
         data = self.logged.tags.get("data.digest")
-        if data is None:  # two runs of which neither is known did not see the same
+        if data is None:  # two unknown digests do not mean the same rows
             return None
         return hashlib.sha256(data.encode() + np.packbits(inside, axis=1).tobytes()).hexdigest()[:16]
 
 
 def candidate(logged: Logged, together: bool) -> Candidate:
-    """The run's model: with `together` its ensemble, which need not be there yet.
+    """The run's model; with `together` its ensemble, which may not exist yet.
 
     Raises:
-        UserError: the run is not finished, or has no model that stands for it.
+        UserError: the run is not finished, or has no single model.
     """
     result = logged.result
     if result is None or result.status != "finished":
@@ -115,7 +115,7 @@ def candidate(logged: Logged, together: bool) -> Candidate:
 
 
 def _place(logged: Logged) -> int | None:
-    """Where among the folds the one that was named stands."""
+    """The position of the named fold."""
     if logged.fold is None:
         return None
     return list(Logged(logged.folder).models).index(logged.fold)
@@ -126,10 +126,10 @@ def _has_head(model: Path) -> bool:
 
 
 def promote(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> Iterator[Verdict]:
-    """Step by step, what the gate says and what was done; after a verdict that did not pass, nothing is.
+    """Yields a verdict per step; after a failed verdict nothing more is done.
 
     Raises:
-        UserError: a score is unknown, the rival cannot be compared, or the registry refused.
+        UserError: a score is unknown, the other version cannot be compared, or the registry refused.
     """
     verdicts = [condition.judge(found.scores) for condition in wanted.conditions]
     if wanted.by is not None and wanted.better_than is not None:
@@ -151,13 +151,13 @@ def promote(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> Iterat
 
 
 def _exists(uri: str) -> bool:
-    """Whether there is a store to ask: asking a file would make one, before the gate has said a word."""
+    """Whether the store exists: opening a missing file would create it before the gate was checked."""
     path = store_address.file(uri)
     return path is None or path.exists()
 
 
 def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdict:
-    """Against the version that has the alias, by a score that both have on the same rows."""
+    """Compares with the version that has the alias, by a score of both on the same rows."""
     score = registration_gate.counterpart(found.scores, (found.result.objective or {}).get("name"), wanted.by)
     part = score.partition("/")[0]
     if part not in _PARTS:
@@ -190,7 +190,7 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
 
 
 def _rival(registry: Registry, name: str, alias: str) -> Any | None:
-    """The version to beat; None where nothing was ever registered under that name."""
+    """The version to beat; None if the name has no versions."""
     try:
         return registry.by_alias(name, alias)
     except UserError as error:
@@ -206,7 +206,7 @@ def _near(found: Candidate, score: str) -> str:
 
 
 def _key(found: Candidate) -> str:
-    """How `tracking.json` calls the model: the journal's key of its run, and its path."""
+    """The key of the model in `tracking.json`: the journal's key of its run, and its path."""
     path = found.model.relative_to(found.logged.folder).as_posix()
     state = found.logged.state
     run, _, rest = path.rpartition("/")
@@ -215,7 +215,7 @@ def _key(found: Candidate) -> str:
 
 
 def _logged_model(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> str:
-    """MLflow's id of the run's model, which is sent there if it is not."""
+    """MLflow's id of the run's model, which is uploaded first if necessary."""
     folder = found.logged.folder
     if wanted.together and not (found.model / FACTS).exists():
         ensemble.write(found.model, list(found.logged.models.values()))
@@ -223,7 +223,7 @@ def _logged_model(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> 
     registry = Registry(uri)
     with answering(uri), lock(folder).acquire(timeout=30):
         state = State.load(folder) or state
-        key = _key(replace(found, logged=Logged(folder, found.logged.fold)))  # whose state is read anew
+        key = _key(replace(found, logged=Logged(folder, found.logged.fold)))  # the state is read again
         if key in state.models and registry.ready(state.models[key]):
             return state.models[key]
         state.models.pop(key, None)
@@ -233,7 +233,7 @@ def _logged_model(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> 
 
 
 def _sent(logged: Logged, uri: str, outputs: Path) -> State:
-    """The state of the run, after all of it has arrived there."""
+    """The upload state of the run after it was sent completely."""
     state = State.load(logged.folder)
     if state is None or state.uri != store_address.masked(uri) or not state.sent(logged.folder):
         sync(logged.folder, outputs, uri=uri)
@@ -262,7 +262,7 @@ def _publish(found: Candidate, wanted: Wanted, registry: Registry, model_id: str
 
 
 def _tags(found: Candidate) -> dict[str, str]:
-    """What a version tells of its run: where it came from, what it came to, and on which rows."""
+    """The tags of a version: its run, its scores, and a digest of the rows."""
     ours = found.logged.tags
     told: dict[str, Any] = {
         "harness.run": found.logged.label,

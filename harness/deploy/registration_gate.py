@@ -1,4 +1,4 @@
-"""Gate: what a model's scores must come to before it is registered. Numbers in, verdicts out."""
+"""The registration gate: conditions that a model's scores must meet before it is registered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WRITTEN = re.compile(r"\s*(?P<score>[^<>=\s]+)\s*(?P<sign>>=|<=|>|<)\s*(?P<boun
 
 
 class Verdict(NamedTuple):
-    """Whether the gate opens, and the line that says why, with the numbers."""
+    """Whether a condition holds, and a line with the numbers."""
 
     passed: bool
     line: str
@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Condition:
-    """A score and the bound that it must keep.
+    """A score and its bound.
 
     score  by its full name, such as test/accuracy
     sign   one of >= <= > <
@@ -38,7 +38,7 @@ class Condition:
     bound: float
 
     def judge(self, scores: Mapping[str, float]) -> Verdict:
-        """NaN keeps no bound.
+        """NaN fails every bound.
 
         Raises:
             UserError: there is no such score.
@@ -54,7 +54,7 @@ def parse(word: str) -> Condition:
     """`test/accuracy>=0.97` as a condition.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not a condition.
     """
     match = _WRITTEN.fullmatch(word)
     bound = math.nan if match is None else _number(match["bound"])
@@ -69,7 +69,7 @@ def scores_of(result: Result, fold: int | None = None) -> dict[str, float]:
     """A run's scores by name: their means over its folds, or those of one fold; NaN where undefined.
 
     Args:
-        fold: its place among the folds, from 0.
+        fold: its position among the folds, from 0.
     """
     if fold is None:
         found = {name: summary["mean"] for name, summary in result.scores.items()}
@@ -81,7 +81,7 @@ def scores_of(result: Result, fold: int | None = None) -> dict[str, float]:
 
 
 def counterpart(scores: Mapping[str, float], monitored: str | None, by: str | None) -> str:
-    """The score by which two models are compared: the one asked for, else what was monitored, on test rows.
+    """The score to compare two models by: the given one, else the monitored score on test rows.
 
     Raises:
         UserError: the run has no such score.
@@ -100,10 +100,10 @@ def counterpart(scores: Mapping[str, float], monitored: str | None, by: str | No
 
 
 def better(score: str, ours: float, theirs: float, direction: Direction, rival: str) -> Verdict:
-    """Whether ours is strictly better; NaN on either side is not.
+    """Whether ours is strictly better; False if either is NaN.
 
     Args:
-        rival: whose `theirs` is, in words.
+        rival: the text for the owner of `theirs`.
     """
     passed = ours < theirs if direction == "minimize" else ours > theirs
     own, other = apart(ours, theirs)
@@ -123,7 +123,7 @@ def look_up(scores: Mapping[str, float], name: str) -> float:
 
 
 def apart(value: float, other: float) -> tuple[str, str]:
-    """Two numbers in as many digits, four at least, as it takes to tell them apart."""
+    """Two numbers with as many digits, at least four, as needed to show a difference."""
     for digits in range(4, 17):
         told = f"{value:.{digits}g}", f"{other:.{digits}g}"
         if value == other or told[0] != told[1]:

@@ -1,8 +1,8 @@
-"""Registry, read: the bundle of a model that is only in MLflow.
+"""Downloads the bundle of a model that is only in MLflow.
 
-Such a model brings code along, and its configuration is a list of calls. The store in the user's own
-`outputs` holds what was trained there and is taken at its word; of any other, whoever may write to it
-could have put them there, so that only what is known to be harmless, or was allowed, is run.
+Such a model contains code, and its configuration is a list of calls. The store in the user's own `outputs`
+is trusted. In any other store, anyone with write access could have put them there, so only harmless or
+allowed code is run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.runtime.user_project import find as find_project
 from harness.tracking import store_address
 
 SCHEMES = ("models:/", "runs:/")
-"""How the address of a model in MLflow begins."""
+"""The beginnings of model addresses in MLflow."""
 
 _FORMS = {
     "alias": re.compile(r"models:/([^/@]+)@([^/@]+)"),
@@ -33,10 +33,10 @@ _FORMS = {
 
 
 def fetch(word: str, uri: str | None, outputs: Path, scratch: Path, allow: Sequence[str] = ()) -> Path:
-    """Brings a model here and gives the folder of its bundle.
+    """Downloads a model and returns the folder of its bundle.
 
-    Code of the user's own that travels with the model can be imported from then on: all of it from the
-    store in `outputs`, else the packages that were allowed.
+    The user's own code in the model can be imported afterwards: all of it from the store in `outputs`, else
+    only allowed packages.
 
     Args:
         word: models:/NAME@ALIAS, models:/NAME/VERSION, models:/MODEL_ID or runs:/RUN_ID/NAME.
@@ -45,15 +45,15 @@ def fetch(word: str, uri: str | None, outputs: Path, scratch: Path, allow: Seque
         allow: further packages that a model of another store may name, see `harness.bundle.allowlist`.
 
     Raises:
-        UserError: there is no such model, it is none that a run of harness made, it names what it may not,
-            or nobody answers.
+        UserError: there is no such model, it was not made by harness, it names a part that is not allowed,
+            or the store does not answer.
     """
     store, location = locate(word, uri, outputs)
     model = download(location, store, scratch)
     bundle = bundle_in(model, word)
     if ours(uri, outputs):
         if (model / "code").is_dir():
-            sys.path.append(str(model / "code"))  # last, so that it gives what nothing else does
+            sys.path.append(str(model / "code"))  # last, so that it provides only what nothing else does
         return bundle
     known = {package: path for package, path in packages(model).items() if package in allowed(allow)}
     if known:
@@ -67,18 +67,18 @@ def fetch(word: str, uri: str | None, outputs: Path, scratch: Path, allow: Seque
 
 
 def ours(uri: str | None, outputs: Path) -> bool:
-    """Whether it is the store in the user's own `outputs`."""
+    """Whether this is the store in the user's own `outputs`."""
     return store_address.absolute(uri, outputs) == store_address.absolute(None, outputs)
 
 
 def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
-    """The whole address of the store, and where in it the files of a model are.
+    """The complete address of the store, and the location of a model's files in it.
 
     Args:
-        word, uri: as of `fetch`.
+        word, uri: as in `fetch`.
 
     Raises:
-        UserError: there is no such model, or nobody answers.
+        UserError: there is no such model, or the store does not answer.
     """
     found = {form: match for form, pattern in _FORMS.items() if (match := pattern.fullmatch(word))}
     if not found:
@@ -99,7 +99,7 @@ def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
 
 
 def download(location: str, store: str, scratch: Path) -> Path:
-    """Copies the files of a model below a folder; gives where they are."""
+    """Copies the files of a model into a folder and returns their location."""
     with answering(store):
         import mlflow.artifacts
 
@@ -110,7 +110,7 @@ def bundle_in(model: Path, word: str) -> Path:
     """The bundle in an MLflow model.
 
     Raises:
-        UserError: it has none.
+        UserError: it has no bundle.
     """
     bundles = sorted(model.glob(f"artifacts/*/{FACTS}"))
     if not bundles:
@@ -119,20 +119,20 @@ def bundle_in(model: Path, word: str) -> Path:
 
 
 def packages(model: Path) -> dict[str, Path]:
-    """The packages and modules that an MLflow model brings along, by the name that imports them."""
+    """The packages and modules in an MLflow model, by import name."""
     found = sorted((model / "code").iterdir()) if (model / "code").is_dir() else []
     return {path.stem: path for path in found if path.is_dir() or path.suffix == ".py"}
 
 
 def allowed(allow: Sequence[str]) -> set[str]:
-    """The packages that were allowed, by word or for good in the project's pyproject.toml."""
+    """The packages that are allowed, on the command line or in the project's pyproject.toml."""
     project = find_project()
     words = [*allow, *(() if project is None else project.allow)]
     return {word.partition(".")[0] for word in words if not word.startswith(allowlist.ENVIRONMENT)}
 
 
 def _location(registry: Registry, uri: str, form: str, name: str, which: str = "") -> str:
-    """Where the files of the model are."""
+    """The location of the model's files."""
     if form == "model":
         return _of_model(registry, uri, name)
     if form == "run":
@@ -149,7 +149,7 @@ def _location(registry: Registry, uri: str, form: str, name: str, which: str = "
 
 
 def _version(registry: Registry, uri: str, name: str, number: str) -> Any | None:
-    """None where nothing is registered under that name."""
+    """None if nothing is registered under that name."""
     with answering(uri):
         versions = {v.version: v for v in registry.client.search_model_versions(f"name = '{name}'")}
     if versions and int(number) not in {int(key) for key in versions}:

@@ -1,4 +1,4 @@
-"""Piece: some raw rows at a time, and what gives them."""
+"""Chunks of raw rows, and the interface of what reads them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Piece:
-    """Some rows, in their order.
+    """Some rows in their order.
 
     rows     the columns that the model reads; the index is the rows' positions in IN, from 0
-    carried  the columns to be written again, as they were given
+    carried  the columns to write again unchanged
     """
 
     rows: pd.DataFrame
@@ -23,14 +23,14 @@ class Piece:
 
 
 class Source(Protocol):
-    """Where raw rows are. `columns` are all its columns, in order."""
+    """A source of raw rows. `columns` are all its columns in order."""
 
     columns: list[str]
 
     def pieces(self, size: int | None) -> Iterator[Piece]:
-        """Pieces of `size` rows, the last with what is left; None: all rows in one.
+        """Chunks of `size` rows, the last with the rest; None: all rows in one chunk.
 
         Raises:
-            UserError: it cannot be read on.
+            UserError: the file cannot be read further.
         """
         ...

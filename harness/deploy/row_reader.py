@@ -1,4 +1,4 @@
-"""Source: the raw rows of a file or a folder, a piece at a time."""
+"""Reads the raw rows of a file or a folder in chunks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.deploy.parquet_rows import Columnar
 from harness.deploy.row_chunk import Piece, Source
 
 _CELLS = 2**19
-"""A piece holds as many rows as make this many cells: some tens of megabytes as text."""
+"""The number of cells per chunk: some tens of megabytes as text."""
 
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
@@ -29,11 +29,11 @@ _TEXT, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
 
 
 def open_source(path: Path, bundle: Bundle) -> Source:
-    """What reads a file or a folder of raw rows for a model.
+    """The reader of a file or a folder of raw rows for a model.
 
     Raises:
-        UserError: it does not exist, cannot be read, is of a sort that is not known, or of one that this
-            model does not take.
+        UserError: it does not exist, cannot be read, or has a type that is unknown or does not fit the
+            model.
     """
     if path.is_dir():
         return Images(path, bundle)
@@ -57,21 +57,21 @@ def open_source(path: Path, bundle: Bundle) -> Source:
 
 
 def ending_of(path: Path) -> str:
-    """The ending that tells how a file is written, in lower case, of `rows.csv.gz` `.csv`."""
+    """The ending that shows the format, in lower case: `.csv` for `rows.csv.gz`."""
     suffix = path.suffix.lower()
     return Path(path.stem).suffix.lower() if suffix in COMPRESSIONS else suffix
 
 
 def rows_at_once(bundle: Bundle, batch: int) -> int:
-    """How many rows a piece holds: a multiple of `batch`, so that the batches are those of the whole."""
+    """Rows per chunk: a multiple of `batch`, so that the batches are those of one call with all rows."""
     width = len(bundle.columns) if bundle.array is None else prod(bundle.array)
     return batch * max(1, _CELLS // (batch * max(1, width)))
 
 
 class Images:
-    """All image files below a folder, sorted by their path; hidden ones are left out.
+    """All image files below a folder, sorted by path; hidden files are ignored.
 
-    The column that the model calls its files by is written relative to the folder.
+    The path column of the model is written relative to the folder.
     """
 
     def __init__(self, folder: Path, bundle: Bundle) -> None:
@@ -100,7 +100,7 @@ class Images:
 
 
 class Arrays:
-    """A .npy file (N, …), which is mapped into memory; written again is each row's number, `row`."""
+    """A .npy file (N, …), which is memory-mapped; the output has the row number in the column `row`."""
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
         if bundle.array is None:

@@ -1,4 +1,4 @@
-"""Serve: a model behind MLflow's own scoring server, which answers raw rows over HTTP."""
+"""Serves a model with MLflow's scoring server, which predicts raw rows over HTTP."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from harness.runs.bundle_files import FACTS, WEIGHTS
 from harness.tracking.mlflow_model import PACKAGE, save
 from harness.tracking.mlflow_store import prepare
 
-_EXAMPLE = "serving_input_example.json"  # what MLflow makes of a model's example
-_LONGEST = 1500  # characters of an example that is printed; a longer one is read from its file
+_EXAMPLE = "serving_input_example.json"  # the file name of a model's example in MLflow
+_LONGEST = 1500  # a longer example is not printed; the command then reads its file
 
 
 class Place(NamedTuple):
-    """Where the server listens, and with how many processes."""
+    """Host, port and number of server processes."""
 
     host: str
     port: int
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 def check(place: Place) -> None:
-    """Raises UserError where no server could listen."""
+    """Raises UserError if no server can listen there."""
     if not 1 <= place.port <= 65535:
         raise UserError(f"--port must be from 1 to 65535, got {place.port}", "5001 is the default")
     if place.workers < 1:
@@ -50,7 +50,7 @@ def check(place: Place) -> None:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(known)
-    except (OSError, UnicodeError) as error:  # the latter of a name that is none
+    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UserError(
             f"no server can listen on {place.host} port {place.port} ({reason})",
@@ -59,8 +59,8 @@ def check(place: Place) -> None:
 
 
 def of_bundle(bundle: Path, label: str, outputs: Path) -> Path:
-    """The MLflow model of a bundle or an ensemble, kept below `<outputs>/cache/serve` for the next time."""
-    prepare()  # without which MLflow talks on the screen
+    """The MLflow model of a bundle or an ensemble, cached in `<outputs>/cache/serve`."""
+    prepare()  # prevents messages of MLflow on the screen
     facts = (bundle / FACTS).read_bytes()
     stamps = [_stamp(file) for file in sorted(bundle.rglob(WEIGHTS))]
     code = max(_stamp(file) for file in PACKAGE.rglob("*.py"))
@@ -69,16 +69,16 @@ def of_bundle(bundle: Path, label: str, outputs: Path) -> Path:
 
 
 def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] = ()) -> Path:
-    """The MLflow model behind an address in MLflow; what was fetched stays below `<outputs>/cache/serve`.
+    """The MLflow model of a model address; the download is cached in `<outputs>/cache/serve`.
 
     Args:
-        word: as of `registry_read.locate`.
+        word: as in `registry_download.locate`.
         uri: of the MLflow store; None: the one in `outputs`, whose code is the user's own.
-        allow: packages whose code may be run although it comes from another store.
+        allow: packages whose code may run although it is from another store.
 
     Raises:
-        UserError: there is none, the registry does not answer, it is no model of the harness, or brings code
-            that may not be run.
+        UserError: there is no such model, the registry does not answer, it was not made by harness, or its
+            code is not allowed.
     """
     store, location = locate(word, uri, outputs)
     name = re.sub(r"[^\w.-]", "-", word.partition("/")[2]).strip(".")
@@ -86,7 +86,7 @@ def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] 
 
     def fetch(draft: Path) -> None:
         with TemporaryDirectory() as scratch:
-            # A local store answers with its own folder, which is copied: it may be cleaned under a server.
+            # A local store returns its own folder; it is copied because `clean` may remove it.
             found = download(location, store, Path(scratch))
             bundle_in(found, word)
             shutil.copytree(found, draft)
@@ -107,7 +107,7 @@ def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] 
 
 
 def _kept(outputs: Path, key: str, write: Callable[[Path], None]) -> Path:
-    """A folder below the cache that appears whole or not at all."""
+    """A folder in the cache that is written whole or not at all."""
     folder = outputs.absolute() / "cache" / "serve" / key
     if not folder.exists():
         draft = folder.with_name(f".{key}.{os.getpid()}")
@@ -117,7 +117,7 @@ def _kept(outputs: Path, key: str, write: Callable[[Path], None]) -> Path:
             try:
                 draft.rename(folder)
             except OSError:
-                if not folder.exists():  # else another process was quicker, with the same
+                if not folder.exists():  # otherwise another process has made the same folder
                     raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -129,7 +129,7 @@ def _stamp(file: Path) -> int:
 
 
 def request(model: Path, place: Place) -> str:
-    """A line for a shell that asks the server about the model's example; one to fill in where it has none."""
+    """A shell command that sends the model's example row; a template if there is none."""
     file = model / _EXAMPLE
     if not file.exists():
         data = json.dumps(
@@ -142,7 +142,7 @@ def request(model: Path, place: Place) -> str:
 
 
 def _first(example: dict[str, dict[str, list[object]]]) -> dict[str, dict[str, list[object]]]:
-    """One row of it, under the key by which the server knows a table."""
+    """One row of the example, in the format of the server."""
     split = example["dataframe_split"]
     return {"dataframe_split": {"columns": split["columns"], "data": split["data"][:1]}}
 
@@ -155,12 +155,12 @@ def _columns(model: Path) -> list[str]:
 
 
 def become(model: Path, place: Place) -> NoReturn:
-    """Replaces this process by the server: a signal to it is one to the server, which ends its workers."""
+    """Replaces this process by the server, so signals reach the server, which ends its workers."""
     prepare()
     from mlflow.pyfunc.scoring_server import get_cmd
 
     command, environment = get_cmd(str(model), place.port, place.host, None, place.workers)
-    # `-P`: a file named mlflow.py in the current folder must not take MLflow's place. The harness is not
-    # imported before the model, which brings its own.
+    # `-P`: a file named mlflow.py in the current folder must not take MLflow's place. harness is not
+    # imported before the model, which contains its own copy.
     words = [sys.executable, "-P", "-m", *shlex.split(command)]
     os.execve(sys.executable, words, {**environment, "MLFLOW_DISABLE_TELEMETRY": "true"})

@@ -1,5 +1,5 @@
-"""How a run is shown elsewhere: MLflow, fed from the run's journal by a process of its own.
+"""Tracking in MLflow: a separate process reads a run's journal and uploads it.
 
-`mlflow.py` and `none.py` are the parts that `tracking=` chooses. Neither imports MLflow: only the
-clerk (`clerk.py`) and `sync` do.
+`mlflow.py` and `none.py` are the choices of `tracking=`. Neither imports MLflow; only the uploader
+(`uploader.py`) and `sync` do.
 """

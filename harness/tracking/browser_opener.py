@@ -1,4 +1,4 @@
-"""Opener: a process that waits for MLflow's server to answer, and opens the browser at a page of it."""
+"""A process that waits until MLflow's server answers and then opens a page in the browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _POLL = 0.2
 
 
 def opened(host: str, port: int, page: str, patience: float = _PATIENCE) -> bool:
-    """Whether the server answered within so many seconds, and a browser took the page."""
+    """Whether the server answered within that many seconds and a browser opened the page."""
     until = time.monotonic() + patience
     while time.monotonic() < until:
         try:

@@ -1,4 +1,4 @@
-"""Fetch: a run that is only in an MLflow store -> a folder laid out like a run's."""
+"""Downloads a run that exists only in an MLflow store into a folder with the layout of a run."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from harness.tracking.journal_upload import words
 from harness.tracking.mlflow_store import prepare
 
 FOLDER = "fetched"
-"""Below the outputs folder; what lies there was written by whoever wrote the store."""
+"""The folder below the outputs folder; its content was written by whoever wrote the store."""
 
 _ID = re.compile("[0-9a-f]{32}")
 _PARENT = "mlflow.parentRunId"
 _CONFIG, _RESULT, _FACTS = "config.yaml", "result.json", "bundle.json"
 _SECONDS = "4"
-"""A server that is away is asked twice for so long."""
+"""Seconds per request; an unreachable server is tried twice."""
 
 _STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "interrupted"}
 
 
 @dataclass
 class _Copy:
-    """What is being brought: the run and its folds by the journal's keys."""
+    """The download in progress: the run and its folds by the keys of the journal."""
 
     client: Any
     uri: str
@@ -49,24 +49,26 @@ def is_id(word: str) -> bool:
 
 
 def fetcher(uri: str | None = None) -> Callable[[str, Path], tuple[Path, int | None] | None]:
-    """What `harness.runs.stored_run.find` downloads runs with: a word that is no run id gives None."""
+    """The function that `harness.runs.stored_run.find` uses to download runs; None for text that is no run
+    id."""
     return lambda word, outputs: fetch(word, outputs, uri) if is_id(word) else None
 
 
 def fetch(id: str, outputs: Path, uri: str | None = None) -> tuple[Path, int | None] | None:
-    """Brings a run into `<outputs>/fetched/<id>`; the number beside it is that of the fold that `id` names.
+    """Downloads a run to `<outputs>/fetched/<id>`; returns the folder and the number of the fold if `id`
+    names one.
 
-    What was brought before, of a run that had ended, is taken again.
+    An earlier download of an ended run is reused.
 
     Args:
-        id: MLflow's, of a run or of one of its folds.
+        id: MLflow's id of a run or of one of its folds.
         uri: of the store; None: the default one in `outputs`, then that of MLFLOW_TRACKING_URI.
 
     Returns:
-        None where no store has the run.
+        None if no store has the run.
 
     Raises:
-        UserError: a store is away, its address is unusable, or the run is none of this harness.
+        UserError: a store is unreachable, its address is unusable, or the run was not made by harness.
     """
     known = _brought(id, outputs)
     if known is not None:
@@ -108,7 +110,7 @@ def _number(key: str) -> int | None:
 
 
 def _places(outputs: Path, uri: str | None) -> Iterator[str]:
-    """The stores to look in; a database that does not exist is not made for it."""
+    """The stores to search; a database that does not exist is not created."""
     if uri is not None:
         try:
             store_address.check(uri)
@@ -128,7 +130,7 @@ def _places(outputs: Path, uri: str | None) -> Iterator[str]:
 
 
 def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
-    """Raises whatever MLflow does where the store is away."""
+    """Raises the exception of MLflow if the store is unreachable."""
     prepare()
     from mlflow.tracking import MlflowClient
 
@@ -155,10 +157,10 @@ def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
 
 
 def _sound(id: str) -> str:
-    """An id as it may name a folder here: whatever a store says, it leads nowhere else.
+    """The id, checked so that it can safely name a folder: a store could send a path.
 
     Raises:
-        UserError: it is none of MLflow's.
+        UserError: it is not an MLflow id.
     """
     if not is_id(id):
         raise UserError(f"the store calls a run {id!r}, which is no MLflow id", "name a run of another store")
@@ -167,7 +169,7 @@ def _sound(id: str) -> str:
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    """Within it, a server that does not answer is given up within ten seconds."""
+    """Within this context, requests to a server that does not answer end within ten seconds."""
     name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
     before = os.environ.get(name)
     os.environ[name] = _SECONDS
@@ -189,7 +191,7 @@ def _run(client: Any, id: str) -> Any:
 
 
 def _folds(client: Any, run: Any) -> dict[str, Any]:
-    """The children that are folds; those of a sweep are runs of their own."""
+    """The child runs that are folds; the children of a sweep are separate runs."""
     query = f"tags.`{_PARENT}` = '{run.info.run_id}'"
     found: dict[str, Any] = {}
     token = None
@@ -237,14 +239,14 @@ def _bring(copy: _Copy) -> None:
 
 
 def _bring_models(copy: _Copy, key: str) -> None:
-    """The bundles within the logged models, where a run has them: `model/`, `ensemble/`, `refit/`."""
+    """The bundles in the logged models, stored in the run as `model/`, `ensemble/`, `refit/`."""
     import mlflow.artifacts
 
     outputs = copy.runs[key].outputs
     for output in outputs.model_outputs if outputs else ():
         scratch = copy.folder / ".models" / _sound(output.model_id.removeprefix("m-"))
         scratch.mkdir(parents=True)
-        # By its place: a `models:/` address is looked up in the process's own store, whatever is said here.
+        # By its location: a `models:/` address would be looked up in the default store of this process.
         place = f"{copy.client.get_logged_model(output.model_id).artifact_location}/artifacts"
         mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=str(scratch), tracking_uri=copy.uri)
         for facts in sorted(scratch.glob(f"artifacts/*/{_FACTS}")):
@@ -258,7 +260,7 @@ def _bring_models(copy: _Copy, key: str) -> None:
 
 
 def _result(runs: Mapping[str, Any]) -> Result:
-    """From the last values of the metrics, for a run whose `result.json` never arrived."""
+    """The result from the last metric values, for a run whose `result.json` was not uploaded."""
     run = runs[""]
     folds = [part for key, part in runs.items() if key]
     names = {name for part in folds or [run] for name in part.data.metrics if "/" in name}
@@ -285,7 +287,7 @@ def _status(run: Any) -> Any:
 
 
 def _events(runs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A journal of starts and ends: what the run was, and that it is over."""
+    """A journal with the start and the end of each run."""
     for key, run in runs.items():
         tags = dict(run.data.tags)
         yield {
@@ -307,7 +309,7 @@ def _events(runs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _inputs(run: Any) -> Iterator[dict[str, Any]]:
-    """As the sender was given them; of the digest, MLflow keeps a part, the run's tag the whole."""
+    """The inputs as they were sent. MLflow truncates the digest; the tag of the run has all of it."""
     for entry in run.inputs.dataset_inputs if run.inputs else ():
         tags = {tag.key: tag.value for tag in entry.tags}
         rows, groups = tags.get("rows"), tags.get("groups")

@@ -1,4 +1,4 @@
-"""Feed: one run's journal -> MLflow, from where it stopped."""
+"""Uploads one run's journal to MLflow, starting where the last upload stopped."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MOST_REFUSED = 5
 
 
 class Feed:
-    """Sends what the journal holds and notes in the run's `tracking.json` how far it came.
+    """Sends the events of the journal and records its progress in the run's `tracking.json`.
 
-    Only one feed may work on a folder: whoever makes one holds the folder's lock. Everything can be
-    sent twice without a trace, so that after a kill another feed simply goes on.
+    Only one upload may work on a folder; its creator holds the folder's lock. Sending an event twice
+    changes nothing, so after a kill another upload can continue.
 
     Args:
         uri: absolute, with its password.
-        outputs: where the artifacts of a store without a server go.
+        outputs: folder for the artifacts of a store without a server.
     """
 
     def __init__(self, folder: Path, uri: str, experiment: str, outputs: Path) -> None:
@@ -47,10 +47,10 @@ class Feed:
         self._sender: Sender | None = None
 
     def advance(self, seconds: float) -> bool:
-        """Sends for about that long. True: nothing is left in the journal.
+        """Sends for about that many seconds. True if nothing is left to send.
 
         Raises:
-            Exception: the store is away; what was not sent is kept for the next call.
+            Exception: the store is unreachable; the next call sends the rest.
         """
         until = monotonic() + seconds
         while not self._caught_up():
@@ -67,7 +67,7 @@ class Feed:
         """Marks the runs that have no end as KILLED; call it when `writer_lives` is False.
 
         Raises:
-            Exception: the store is away.
+            Exception: the store is unreachable.
         """
         if not self._history.open:
             return
@@ -79,7 +79,7 @@ class Feed:
         self._save()
 
     def report(self, error: Exception) -> None:
-        """Notes in `tracking.json` why the store could not be fed."""
+        """Records in `tracking.json` why the upload failed."""
         trouble = self._words(error)
         if trouble != self.state.trouble:
             self.state.trouble = trouble
@@ -91,12 +91,12 @@ class Feed:
 
     @property
     def ended(self) -> bool:
-        """Whether every run in the journal has said its last word, as far as it was read and sent."""
+        """Whether every run in the journal has an end event that was sent."""
         return self._history.writer is not None and not self._history.open
 
     @property
     def writer_lives(self) -> bool | None:
-        """As `harness.runs.journal.alive`; False where nobody has written yet."""
+        """As `harness.runs.journal.alive`; False if nothing has been written yet."""
         return False if self._history.writer is None else alive(self._history.writer)
 
     def _caught_up(self) -> bool:
@@ -122,7 +122,7 @@ class Feed:
         except Exception as error:
             self._tries += 1
             again = refusal(error) is False or (refusal(error) is None and self._tries < _TRIES)
-            # Without its run in MLflow nothing that follows could be sent either.
+            # Without the run in MLflow no later event could be sent.
             homeless = group[0]["event"] == "start" and group[0]["run"] not in self.state.runs
             if again or homeless:
                 raise
@@ -133,7 +133,7 @@ class Feed:
             self._history.note(event)
 
     def _next_group(self) -> list[Event]:
-        """The next event; of metrics, as many epochs of one run as fit into a call."""
+        """The next event; for metrics, as many epochs of one run as fit into one request."""
         first = self._waiting[0]
         if first["event"] != "metrics":
             return [first]
@@ -165,13 +165,13 @@ class Feed:
             case "model":
                 sender.model(run, event["path"])
             case "end":
-                # The end of the parent is the end of the children that could not tell theirs.
+                # The parent has ended, so its children without an end event have ended too.
                 children = [name for name in self._history.open if name != ""] if run == "" else []
                 for ended in (*children, run):
                     sender.end(ended, event["status"], event["error"], event["time"])
 
     def _parent(self, parent: str | None) -> str | None:
-        """MLflow's id of a parent in this journal, or in another folder that is already known there."""
+        """MLflow's id of a parent run, from this journal or from the state of another folder."""
         if parent is None:
             return None
         if parent in self.state.runs:
@@ -182,7 +182,7 @@ class Feed:
         return other.runs.get("")
 
     def _find_parents(self, sender: Sender) -> None:
-        """A trial may be known to MLflow before its sweep, which another process feeds."""
+        """Another process uploads the sweep, so MLflow may have a trial before its sweep."""
         for run, folder in list(self._history.parents.items()):
             parent = self._parent(folder)
             if parent is not None:
@@ -190,7 +190,7 @@ class Feed:
                 del self._history.parents[run]
 
     def _unless_refused(self, event: Event, send: Callable[[str, Any], None], facts: Any) -> None:
-        """What MLflow will not take of a start must not keep the rest of it back."""
+        """Sends the parts of a start event separately, because MLflow may refuse one of them."""
         try:
             send(event["run"], facts)
         except Exception as error:
@@ -207,7 +207,7 @@ class Feed:
 
 
 def adopt(folder: Path, uri: str, experiment: str) -> State:
-    """The folder's state about this store; a fresh one, if the run was to be sent elsewhere so far."""
+    """The upload state for this store; a new one if the run was sent to another store before."""
     place = store_address.masked(uri)
     state = State.load(folder)
     if state is None or not state.same_place(place, experiment):
@@ -216,7 +216,7 @@ def adopt(folder: Path, uri: str, experiment: str) -> State:
 
 
 def words(error: Exception, uri: str) -> str:
-    """An error in one short line, without the store's password."""
+    """The error as one short line without the store's password."""
     if silent(error):
         return SILENCE
     line = " ".join(store_address.scrubbed(str(error) or type(error).__name__, uri).split())

@@ -1,7 +1,7 @@
-"""MLflow, seen from the training process: which does not import it, and does not wait for it.
+"""MLflow tracking on the side of the training process, which neither imports MLflow nor waits for it.
 
-Another process, the clerk, reads the journal in the run's folder and sends it. The two share the
-folder: how far the clerk came stands in `tracking.json`.
+Another process, the uploader, reads the journal in the run's folder and sends it. It records its progress
+in `tracking.json` in the same folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class _Clerk:
-    """The running clerk process and the pipe to it."""
+    """The uploader process and the pipe to it."""
 
     def __init__(self, outputs: Path) -> None:
         self.owner = os.getpid()
@@ -35,8 +35,8 @@ class _Clerk:
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "OMP_NUM_THREADS": "1",
         }
-        # A session of its own: Ctrl-C on the terminal is not for it. `-P`: a file named mlflow.py in the
-        # current folder must not take MLflow's place.
+        # A new session, so that Ctrl-C on the terminal does not reach it. `-P`: a file named mlflow.py in the
+        # current folder must not be imported instead of MLflow.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "harness.tracking.uploader"],
             stdin=subprocess.PIPE,
@@ -49,11 +49,11 @@ class _Clerk:
 
     @property
     def fate(self) -> int | None:
-        """Its exit status, or None while it runs."""
+        """The exit status; None while it runs."""
         return self._process.poll()
 
     def tell(self, order: dict[str, str]) -> bool:
-        """Hands over an order; False where nobody reads it any more."""
+        """Sends a command; False if the uploader no longer reads."""
         if self.owner != os.getpid() or self.fate is not None or self._process.stdin is None:
             return False
         try:
@@ -64,13 +64,13 @@ class _Clerk:
         return True
 
     def dismiss(self, timeout: float) -> None:
-        """Ends its input and waits for it to finish; after `timeout` seconds it goes on by itself."""
+        """Closes its input and waits until it ends; after `timeout` seconds it continues alone."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self._process.returncode = 0  # it is left to itself on purpose
+            self._process.returncode = 0  # the uploader continues on purpose
 
 
 _clerk: _Clerk | None = None
@@ -78,17 +78,17 @@ _silent: set[str] = set()
 
 
 class Mlflow:
-    """Follows runs to an MLflow store: a server, a database, or by default a file in `outputs`.
+    """Tracks runs in an MLflow store: a server, a database, or by default a file in `outputs`.
 
-    One clerk serves all runs of a process. What cannot be sent in time stays in the run's folder and
-    is sent by `python -m harness sync`, or by the next run's clerk.
+    One uploader serves all runs of a process. What cannot be sent in time stays in the run's folder and is
+    sent by `python -m harness sync` or by the uploader of the next run.
 
     Args:
         uri: a tracking server or a database; None: sqlite, `<outputs>/mlflow.db`.
-        experiment: created where it does not exist.
-        outputs: where the local store, its artifacts and a crashed clerk's log lie.
-        patience: most seconds that the end of a run waits for MLflow. A store that was silent at the
-            end of one run is given a second at the ends of the next, until it answers.
+        experiment: created if it does not exist.
+        outputs: folder of the local store, its artifacts, and the log of a crashed uploader.
+        patience: the longest time in seconds that the end of a run waits for MLflow. If a store did not
+            answer at the end of one run, later runs wait only one second until it answers again.
 
     Raises:
         ValueError: a value is out of range.
@@ -109,7 +109,7 @@ class Mlflow:
         self._fault: str | None = None
 
     def follow(self, folder: Path) -> None:
-        """From now on the journal of this folder goes to MLflow. Returns at once."""
+        """Starts the upload of this folder's journal. Returns at once."""
         global _clerk
         self._fault = None
         folder = folder.absolute()
@@ -126,20 +126,20 @@ class Mlflow:
         if _clerk is None or not _clerk.tell(order):
             try:
                 _clerk = _Clerk(self._outputs)
-            except OSError as error:  # an outputs folder that cannot be written must not end the training
+            except OSError as error:  # a read-only outputs folder must not stop the training
                 _clerk, self._fault = None, str(error)
                 return
             _clerk.tell(order)
 
     def link(self, folder: Path, timeout: float | None = None) -> Link:
-        """Waits until MLflow has given the run an id; for `result.json`. With `timeout=0` it only looks.
+        """Waits until MLflow has assigned a run id, for `result.json`. With `timeout=0` it only checks.
 
-        The waits of one run, `settle` included, share its patience.
+        All waits of one run, `settle` included, share the budget `patience`.
         """
         return self._wait(folder.absolute(), timeout, lambda state: "" in state.runs)
 
     def settle(self, folder: Path, timeout: float | None = None) -> Link:
-        """Waits until all that the journal holds has arrived; the last thing a run does."""
+        """Waits until the whole journal has been sent; called at the end of a run."""
         folder = folder.absolute()
         link = self._wait(folder, timeout, lambda state: state.sent(folder))
         if link.sent:
@@ -184,7 +184,7 @@ class Mlflow:
 
 
 def dismiss(timeout: float = 60.0) -> None:
-    """Lets this process's clerk finish and go; a process that simply ends need not call it."""
+    """Ends the uploader of this process after it has finished; optional before the process exits."""
     global _clerk
     if _clerk is not None:
         _clerk.dismiss(timeout)

@@ -1,7 +1,7 @@
-"""Flavour: a bundle as an MLflow model that runs wherever its requirements are installed.
+"""Logs a bundle as an MLflow model that runs wherever its requirements are installed.
 
-A bundle (see `harness.bundle.bundle`) is read here as plain files: logging a model needs
-neither torch nor the model itself, and takes a moment.
+A bundle (see `harness.bundle.bundle`) is read as plain files, so logging a model is quick and needs neither
+torch nor the model itself.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ CODE = PACKAGE / "deploy" / "pyfunc_model.py"
 
 
 def log(client: Any, run_id: str, model_id: str, bundle: Path) -> None:
-    """Fills a logged model that was created for the run, and ties it to the run once.
+    """Writes the files of a logged model that was created for the run, and links it to the run once.
 
     Raises:
-        FileNotFoundError: the bundle is gone.
-        mlflow.exceptions.MlflowException: the store is away or refuses it.
+        FileNotFoundError: the bundle does not exist.
+        mlflow.exceptions.MlflowException: the store is unreachable or refuses the model.
     """
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -43,11 +43,11 @@ def save(folder: Path, bundle: Path, model: Any = None) -> None:
 
     Args:
         folder: does not exist yet.
-        bundle: what `harness.bundle.bundle.write` wrote.
-        model: the `mlflow.models.Model` that carries the ids of run and model, where there are any.
+        bundle: a folder written by `harness.bundle.bundle.write`.
+        model: the `mlflow.models.Model` with the ids of run and model, if there are any.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # MLflow warns of its own code, at import and on the way
+        warnings.simplefilter("ignore")  # MLflow warns about its own code, at import and later
         _save(folder, bundle, model)
 
 
@@ -71,11 +71,11 @@ def _save(folder: Path, bundle: Path, model: Any) -> None:
 
 
 def _signature(facts: dict[str, Any]) -> Any:
-    """Columns by name. MLflow holds the inputs to nothing; the metadata lists what type they were.
+    """The input columns by name, all optional and of any type; the metadata lists the types of the training.
 
-    It would refuse whole numbers in a column of fractions, and a column in which every text is missing; a
-    file with a few raw rows soon holds both. The bundle restores the types itself. It refuses a missing
-    column itself too, in a sentence, where MLflow would quote the rows: hence they count as optional here.
+    MLflow's own check would refuse integers in a float column, and a text column whose values are all
+    missing; a file with a few rows often has both. The bundle converts the types itself. It also reports a
+    missing column in one sentence, where MLflow would quote all rows.
     """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema

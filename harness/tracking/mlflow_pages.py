@@ -1,4 +1,4 @@
-"""Shown: which of MLflow's pages show a run, a sweep or an experiment, and in which store they are."""
+"""Which of MLflow's pages show a run, a sweep or an experiment, and in which store they are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from harness.tracking.fetch_run import fetcher
 
 @dataclass(frozen=True)
 class Shown:
-    """What is to be looked at.
+    """The experiments or runs to show.
 
     uri          of the store, its password masked
     experiments  ids -> names
     runs         MLflow's ids; empty: the experiments as wholes
-    scores       that tell most about these runs, the one that was optimised first
+    scores       that describe these runs best; the optimised score first
     """
 
     uri: str
@@ -31,7 +31,7 @@ class Shown:
     scores: tuple[str, ...] = ()
 
     def links(self, base: str) -> Iterator[tuple[str, str]]:
-        """A name and an address of each page, the one to open first of all."""
+        """Name and address of each page; the page to open comes first."""
         if len(self.runs) == 1:
             (experiment,) = self.experiments
             yield "run", mlflow_urls.run_page(base, experiment, self.runs[0])
@@ -42,9 +42,10 @@ class Shown:
 
 
 def shown(word: str | None, outputs: Path) -> Shown | None:
-    """What a word of the command line means; None: no word, and no tracked run below the folder.
+    """What a name on the command line refers to; None if there is no name and no tracked run below the
+    folder.
 
-    Without a word, all experiments of the store of the newest run.
+    Without a name: all experiments in the store of the newest run.
 
     Raises:
         UserError: there is no such run, sweep or experiment, or MLflow does not have it.
@@ -71,7 +72,7 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
 
 
 def _tracked(outputs: Path) -> list[tuple[Logged, State]]:
-    """The runs that MLflow knows, oldest first."""
+    """The runs that are in MLflow, oldest first."""
     found = [(run, run.state) for run in runs(outputs)]
     known = [(run, state) for run, state in found if state is not None and state.runs and state.experiment_id]
     return sorted(known, key=lambda entry: (entry[0].folder / JOURNAL).stat().st_mtime_ns)
@@ -98,7 +99,7 @@ def _ids(found: list[tuple[Logged, State]]) -> dict[str, str]:
 
 
 def _scores(found: list[tuple[Logged, State]]) -> tuple[str, ...]:
-    """What was optimised, and the same on test rows."""
+    """The optimised score and the same score on test rows."""
     names: dict[str, None] = {}
     for run, _ in found:
         result = run.result

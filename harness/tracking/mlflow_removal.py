@@ -1,4 +1,4 @@
-"""Removal: which runs MLflow's registry holds on to, and the deletion of others."""
+"""Finds the runs that MLflow's registry uses, and deletes other runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def registered(uri: str) -> set[str]:
     """The ids of all runs and models that are a version of a registered model.
 
     Args:
-        uri: of the store, with its password; a database file that is not there holds nothing.
+        uri: of the store, with its password; a database file that does not exist has no models.
 
     Raises:
-        Exception: whatever MLflow raises when the registry cannot be asked.
+        Exception: the exception of MLflow if the registry cannot be queried.
     """
     file = store_address.file(uri)
     if file is not None and not file.exists():
@@ -36,10 +36,10 @@ def registered(uri: str) -> set[str]:
 
 
 def delete(uri: str, ids: Iterable[str]) -> int:
-    """Marks runs as deleted, as MLflow's own pages do (`mlflow gc` frees their room); how many there were.
+    """Marks runs as deleted, as MLflow's own pages do (`mlflow gc` frees the space); returns how many.
 
     Raises:
-        Exception: whatever MLflow raises when the store cannot be reached.
+        Exception: the exception of MLflow if the store is unreachable.
     """
     file = store_address.file(uri)
     if file is not None and not file.exists():

@@ -1,4 +1,4 @@
-"""Sender: the events of one journal in MLflow's words."""
+"""Sends the events of one journal as calls of MLflow's client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.tracking import mlflow_model
 from harness.tracking.mlflow_store import Store
 
 TOKEN = "harness.token"
-"""The tag by which a run whose creation was interrupted is found again."""
+"""The tag that identifies a run whose creation was interrupted."""
 
 _LONGEST_KEY, _LONGEST_PARAMETER, _LONGEST_TAG, _LONGEST_NOTE = 250, 6000, 5000, 500
 _PARAMETERS_PER_CALL = 100
@@ -23,10 +23,10 @@ _NOT_IN_A_KEY = re.compile(r"[^/\w.\- :]")
 
 
 class Sender:
-    """Each method sends one fact; sending it again changes nothing.
+    """Each method sends one event; sending it again changes nothing.
 
-    Run ids, model ids and what is being created are noted in `state`, which `save` writes at once:
-    what was created must be known whenever this process ends.
+    Run ids, model ids and pending creations are kept in `state`, and `save` writes them at once, so that
+    they are known whenever this process ends.
     """
 
     def __init__(self, store: Store, state: State, folder: Path) -> None:
@@ -36,7 +36,7 @@ class Sender:
         self._folder = folder
 
     def start(self, event: Event, parent: str | None) -> None:
-        """Creates the run, unless it exists: then it was resumed, and runs again."""
+        """Creates the run; an existing run was resumed and becomes active again."""
         if event["run"] in self._state.runs:
             self._client.update_run(self._state.runs[event["run"]], status="RUNNING")
         else:
@@ -64,7 +64,7 @@ class Sender:
             self._client.log_batch(self._id(run), tags=entries[at : at + _PARAMETERS_PER_CALL])
 
     def inputs(self, run: str, inputs: Sequence[Mapping[str, Any]]) -> None:
-        """The parts of the data that the run used, as the journal's `start` lists them."""
+        """Logs the data parts of the run, as the `start` event lists them."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         entries = []
@@ -93,7 +93,7 @@ class Sender:
             raise FileNotFoundError(f"{path} is no longer in the run's folder")
 
     def model(self, run: str, path: str) -> None:
-        """The bundle as an MLflow model of the run, called as its folder is."""
+        """Logs the bundle as an MLflow model of the run, named after its folder."""
         key = f"{run}:{path}"
         if key not in self._state.models:
             created = self._client.create_logged_model(
@@ -104,12 +104,12 @@ class Sender:
         mlflow_model.log(self._client, self._id(run), self._state.models[key], self._folder / path)
 
     def end(self, run: str, status: str, error: str | None, time: int) -> None:
-        """status: the journal's word, or "killed" for a run that nobody could end."""
+        """status: the status in the journal, or "killed" for a run without an end."""
         self.tags(run, {"harness.status": status, **({"error": error} if error else {})})
         self._client.set_terminated(self._id(run), _STATUS.get(status, "KILLED"), time)
 
     def _id(self, run: str) -> str:
-        """Raises KeyError for a run that has not started, which no later try can mend."""
+        """Raises KeyError for a run that has not started; a retry cannot help."""
         return self._state.runs[run]
 
     def _create(self, event: Event, parent: str | None) -> None:
@@ -139,7 +139,8 @@ class Sender:
 
 
 def _digest(part: Mapping[str, Any]) -> str:
-    """At most 36 characters. MLflow keeps one input per (name, digest) and run: parts must differ in it."""
+    """At most 36 characters. MLflow keeps one input per run, name and digest, so the parts need different
+    digests."""
     tail = f"-{part.get('context', '')}-{part.get('rows', '')}"
     return str(part["digest"])[: 36 - len(tail)] + tail
 

@@ -1,4 +1,4 @@
-"""Store: an MLflow store that is ready to take runs. The place where MLflow is imported."""
+"""Opens an MLflow store. This is where MLflow is imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.tracking import store_address
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow's own seven retries of 120 s each would hold up everything behind one request.
+    # MLflow's default of seven retries of 120 s would block everything behind one request.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
@@ -28,7 +28,7 @@ _WORTH_ANOTHER_TRY = (401, 403, 408, 429)
 
 
 def prepare() -> None:
-    """Imports MLflow, quietly and without telemetry; what the user set in the environment stays."""
+    """Imports MLflow without messages and telemetry; environment variables set by the user are kept."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow.tracking  # noqa: F401 - here, so that the environment above counts
@@ -38,14 +38,14 @@ def prepare() -> None:
 
 
 class Store:
-    """A client and the id of the experiment, which is created where it does not exist yet.
+    """A client and the id of the experiment, which is created if it does not exist.
 
     Args:
         uri: absolute, with its password.
-        outputs: where artifacts of a database without a server go (`<outputs>/mlartifacts`).
+        outputs: folder for the artifacts of a database without a server (`<outputs>/mlartifacts`).
 
     Raises:
-        Exception: whatever MLflow raises when the store cannot be reached.
+        Exception: the exception of MLflow if the store is unreachable.
     """
 
     def __init__(self, uri: str, experiment: str, outputs: Path) -> None:
@@ -68,7 +68,7 @@ class Store:
             try:
                 return str(self.client.create_experiment(name, artifact_location=artifacts))
             except MlflowException:
-                # Another run may have created it between the question and the attempt.
+                # Another run may have created it in the meantime.
                 found = self.client.get_experiment_by_name(name)
                 if found is None:
                     raise
@@ -81,10 +81,10 @@ class Store:
 
 
 def create(path: Path, artifacts: str) -> None:
-    """Creates an sqlite store, in the journal mode that lets many processes write, unless it exists.
+    """Creates an sqlite store in write-ahead mode, for many writing processes, unless it exists.
 
-    Two processes that open a fresh database together would corrupt it for good: it is built under
-    another name while a lock is held, and appears complete.
+    Two processes that open a new database at the same time corrupt it permanently. It is therefore built
+    under another name while a lock is held, and then renamed.
     """
     if _exists(path):
         return
@@ -110,7 +110,7 @@ def _exists(path: Path) -> bool:
 
 
 def silent(error: BaseException | None) -> bool:
-    """Whether the server could not be reached, or let a request wait too long."""
+    """Whether the server was unreachable or did not answer in time."""
     from requests import ConnectionError, Timeout
 
     while error is not None and not isinstance(error, ConnectionError | Timeout):
@@ -119,9 +119,9 @@ def silent(error: BaseException | None) -> bool:
 
 
 def refusal(error: Exception) -> bool | None:
-    """Whether the store would refuse the same words for ever (True), or may take them later (False).
+    """Whether the store will refuse this request again (True) or may accept it later (False).
 
-    None where the error does not tell: it came from a third party, such as an artifact store's client.
+    None if the error does not show it: it came from another library, such as the client of an artifact store.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError

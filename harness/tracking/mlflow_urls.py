@@ -1,4 +1,4 @@
-"""Pages: the addresses of MLflow's own pages about runs and experiments; plain texts, no mlflow needed."""
+"""Addresses of MLflow's pages about runs and experiments; built as text, without importing MLflow."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 LOCAL = "http://127.0.0.1:5000"
-"""Where `python -m harness ui` answers unless told otherwise."""
+"""The default address of `python -m harness ui`."""
 
 
 def base_of(uri: str) -> str | None:
-    """Where a store's pages are: a server's own address without its password, `LOCAL` for an sqlite file.
+    """The base address of a store's pages: a server's address without its password, `LOCAL` for an sqlite
+    file.
 
-    None for any other: which server shows a PostgreSQL store, its address does not tell.
+    None for others: the address of a PostgreSQL store does not say which server shows it.
     """
     if re.match(r"https?://", uri):
         return re.sub(r"//[^/@]*@", "//", uri).rstrip("/")
@@ -37,7 +38,7 @@ def metrics_page(base: str, experiment_id: str, run_id: str) -> str:
 
 
 def compare_page(base: str, run_ids: Iterable[str], experiment_ids: Iterable[str]) -> str:
-    """Runs side by side; the two lists are JSON, quoted so that a terminal takes the address as one word."""
+    """Runs side by side; the two lists are JSON, quoted so that a terminal recognises the whole address."""
     return f"{base}/#/compare-runs?runs={_listed(run_ids)}&experiments={_listed(experiment_ids)}"
 
 

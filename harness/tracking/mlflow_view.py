@@ -1,4 +1,4 @@
-"""View: which columns MLflow's table of runs opens with, as a view that is shared under a name of ours."""
+"""The columns that MLflow's table of runs shows first, stored as a shared view."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ PARAMETERS = (
     "data.load.batch_size",
     "seed",
 )
-"""Those that are asked for first; which others differ, `compare` tells."""
+"""The parameters shown first; `compare` lists others that differ."""
 
 
 def columns(scores: Iterable[str]) -> list[str]:
-    """MLflow's names of the columns: how long a run took, its scores, then our parameters."""
+    """MLflow's column names: duration, scores, then parameters."""
     measured = [f"metrics.`{name}`" for name in dict.fromkeys(scores)]
     return ["attributes.`Duration`", *measured, *(f"params.`{name}`" for name in PARAMETERS)]
 
 
 def share(uri: str, experiment_id: str, scores: Iterable[str], sort: str | None = None) -> None:
-    """Sets the view on an experiment; one that was set before is replaced.
+    """Sets the view of an experiment and replaces an earlier one.
 
     Args:
         uri: of the store.
         scores: metrics to show, by name.
-        sort: the metric that comes first, best on top.
+        sort: the metric to sort by, best first.
 
     Raises:
-        Exception: whatever MLflow raises when the store cannot be reached.
+        Exception: the exception of MLflow if the store is unreachable.
     """
     prepare()
     from mlflow.tracking import MlflowClient
@@ -50,5 +50,5 @@ def share(uri: str, experiment_id: str, scores: Iterable[str], sort: str | None 
 
 
 def view_page(base: str, experiment_id: str) -> str:
-    """The table of an experiment with these columns."""
+    """The address of an experiment's table with these columns."""
     return f"{experiment_page(base, experiment_id)}?viewStateShareKey={NAME}"

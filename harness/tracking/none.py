@@ -1,4 +1,4 @@
-"""No tracking: the run's folder is all there is."""
+"""No tracking: only the run's folder is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Link: where a run can be looked at."""
+"""Where a run is in MLflow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Link:
-    """What `result.json` and the last lines on the screen say about tracking.
+    """The tracking part of `result.json` and of the closing lines on the screen.
 
     tracking_uri  with its password masked
-    run_id        of the parent, or only, run; None where MLflow has not answered yet
-    sent          whether everything, the end included, has arrived
+    run_id        of the parent run or only run; None if MLflow has not answered yet
+    sent          whether everything, including the end, was sent
     trouble       one sentence for the user, or None
     """
 

@@ -11,7 +11,7 @@ _SQLITE = re.compile(r"^(?P<scheme>sqlite(\+\w+)?):///(?P<path>.+)$")
 
 
 def check(uri: str | None) -> None:
-    """Refuses an address that MLflow could not use, or only as a store that it no longer supports.
+    """Refuses an address that MLflow cannot use, or that means a store it no longer supports.
 
     Raises:
         ValueError: it is neither a server nor a database.
@@ -25,7 +25,7 @@ def check(uri: str | None) -> None:
 
 
 def absolute(uri: str | None, outputs: Path) -> str:
-    """The address with its file, if it is one, as an absolute path; null is a file in `outputs`."""
+    """The address with an absolute file path, if it names a file; null means a file in `outputs`."""
     if uri is None:
         return f"sqlite:///{outputs.absolute() / 'mlflow.db'}"
     match = _SQLITE.match(uri)
@@ -41,12 +41,12 @@ def file(uri: str) -> Path | None:
 
 
 def masked(uri: str) -> str:
-    """The address with `***` for its password: what may be written anywhere."""
+    """The address with `***` for its password: this form may be written anywhere."""
     return mask_urls(uri)
 
 
 def scrubbed(text: str, uri: str) -> str:
-    """A sentence of MLflow's, which may quote the address, without the address's password."""
+    """A message of MLflow, which may contain the address, without the password of the address."""
     text = text.replace(uri, masked(uri))
     for password in sorted(passwords(uri), key=len, reverse=True):
         text = text.replace(password, MASK)

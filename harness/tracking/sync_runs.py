@@ -1,4 +1,4 @@
-"""sync: sends what earlier runs could not, and marks those that died as KILLED."""
+"""sync: uploads what earlier runs could not send, and marks killed runs as KILLED."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.tracking.journal_upload import Feed, words
 from harness.tracking.upload_task import lock
 
 _PLACES = ("runs/*", "sweeps/*", "sweeps/*/*", "sweeps/*/*/seed-*")
-"""Where runs lie below the outputs folder; the last are the repeats of a trial."""
+"""Patterns of run folders below the outputs folder; the last one is for repeats of a trial."""
 
 _SLICE = 1.0
 
@@ -27,15 +27,15 @@ def sync(
     uri: str | None = None,
     experiment: str | None = None,
 ) -> list[str]:
-    """Sends a run's journal, or those of all unsent runs below `outputs`; one line about each.
+    """Sends a run's journal, or those of all unsent runs below `outputs`; reports one line for each.
 
-    A run that was killed is marked as KILLED; one that is still running is left to its own clerk.
+    A killed run is marked as KILLED. A running run is skipped; its own uploader sends it.
 
     Args:
         target: a run's folder, or its name below `<outputs>/runs`; None: all that are not sent.
-        uri: where to send it; needed where the address holds a password, which is never stored.
-            Another address than before sends the whole run there.
-        experiment: None: as before.
+        uri: the target store; needed if its address has a password, which is never stored. A new address
+            receives the whole run.
+        experiment: None: unchanged.
 
     Raises:
         UserError: there is no such run, its address or password is unknown, or MLflow did not answer.
@@ -65,7 +65,7 @@ def sync(
 
 
 def unsent(outputs: Path) -> list[Path]:
-    """The folders of tracked runs whose journal has not arrived in full, in order of name."""
+    """The folders of tracked runs that were not sent completely, sorted by name."""
     folders = (folder for place in _PLACES for folder in sorted(outputs.glob(place)))
     states = ((folder, State.load(folder)) for folder in folders)
     return [
@@ -76,9 +76,9 @@ def unsent(outputs: Path) -> list[Path]:
 
 
 def leftovers(uri: str, outputs: Path) -> Iterator[None]:
-    """The clerk's chore: `sync` for what dead runs left to this store, a second of it at each step.
+    """Used by the uploader: sends the rest of killed runs to this store, about a second per step.
 
-    It ends at the first trouble: the next clerk tries again.
+    It ends at the first error; the next uploader tries again.
     """
     yield  # the run that this clerk was started for comes first
     for folder in unsent(outputs):

@@ -1,12 +1,12 @@
-"""The clerk: the process that feeds MLflow, so that training never waits for it.
+"""The uploader: the process that sends journals to MLflow, so that training never waits for MLflow.
 
     python -m harness.tracking.uploader
 
-`harness.tracking.mlflow` starts it. It takes orders, one JSON object a line, on its standard input:
-`{"follow": FOLDER, "uri": …, "experiment": …, "outputs": …}` feeds a run's journal from now on,
-`{"hurry": FOLDER}` asks for it at once. What it achieves stands in the folder's `tracking.json`.
-The end of its input says that whoever gave the orders is gone: the clerk then marks runs without an
-end as KILLED, sends what is left for a minute at most, and goes too.
+`harness.tracking.mlflow` starts it. It reads commands from standard input, one JSON object per line:
+`{"follow": FOLDER, "uri": …, "experiment": …, "outputs": …}` starts the upload of a run's journal,
+`{"hurry": FOLDER}` sends it at once. The progress is in the folder's `tracking.json`. The end of the input
+means that the training process has ended: the uploader then marks runs without an end as KILLED, sends the
+rest for at most a minute, and exits.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from harness.tracking.sync_runs import leftovers
 from harness.tracking.upload_task import Errand
 
 POLL = 0.3
-"""Seconds between two looks at a journal."""
+"""Seconds between two reads of a journal."""
 
 AFTERLIFE = 60.0
-"""Seconds that the clerk outlives whoever gave it orders."""
+"""Seconds that the uploader continues after the training process has ended."""
 
 Order = dict[str, Any]
 
 
 class Clerk:
-    """Follows the runs it was told to, and tidies up after those that died before."""
+    """Uploads the given runs, and completes those of earlier killed processes."""
 
     def __init__(self, orders: queue.SimpleQueue[Order | None]) -> None:
         self._orders = orders
@@ -50,7 +50,7 @@ class Clerk:
         self.uri = ""
 
     def serve(self) -> None:
-        """Returns when the giver of orders is gone and nothing is left to send."""
+        """Returns when the training process has ended and nothing is left to send."""
         while not (self._alone and not self._errands and self._chores is None):
             self._listen()
             for folder, errand in list(self._errands.items()):
@@ -59,7 +59,7 @@ class Clerk:
             self._do_a_chore()
 
     def _listen(self) -> None:
-        """Waits a moment for the next order, and takes all that are there."""
+        """Waits briefly for the next command, and returns all available ones."""
         if self._alone:
             sleep(POLL if self._errands else 0.0)
             return
@@ -94,16 +94,16 @@ class Clerk:
 
 def _read_orders(source: TextIO, orders: queue.SimpleQueue[Order | None]) -> None:
     for line in source:
-        with suppress(ValueError):  # the giver was killed within a line
+        with suppress(ValueError):  # the writer was killed in the middle of a line
             orders.put(json.loads(line))
     orders.put(None)
-    # A request that hangs must not keep this process for longer; what is unsent goes with `sync`.
+    # A hanging request must not keep this process alive; `sync` sends the rest.
     sleep(AFTERLIFE)
     os._exit(1)
 
 
 def _watch_parent(parent: int, orders: queue.SimpleQueue[Order | None]) -> None:
-    """The input stays open where a forked child of the dead process still holds the other end."""
+    """Needed because a forked child of the dead process can keep the other end of the pipe open."""
     while os.getppid() == parent:
         sleep(1.0)
     orders.put(None)
@@ -112,11 +112,12 @@ def _watch_parent(parent: int, orders: queue.SimpleQueue[Order | None]) -> None:
 
 
 def main() -> int:
-    """Serves the orders on standard input; 1 after a crash, which is told in `<outputs>/clerk.log`."""
-    # Ctrl-C and a scheduler's SIGTERM are for the training; its end, and only that, ends the clerk.
+    """Executes the commands from standard input; returns 1 after a crash, with details in
+    `<outputs>/clerk.log`."""
+    # Ctrl-C and a scheduler's SIGTERM are for the training; only the end of the training ends the uploader.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(5)  # behind the training, yet not starved by it: the end of a run waits for this process
+    os.nice(5)  # lower priority than the training, but not the lowest: a run waits for this at its end
     orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
     threading.Thread(target=_read_orders, args=(sys.stdin, orders), daemon=True).start()
     threading.Thread(target=_watch_parent, args=(os.getppid(), orders), daemon=True).start()
@@ -132,4 +133,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os._exit(main())  # at an ordinary exit Python would wait for the thread that reads the input
+    os._exit(main())  # a normal exit would wait for the thread that reads the input

@@ -78,8 +78,8 @@ def test_the_model_says_what_goes_in_and_comes_out(make: Any, tmp_path: Path) ->
 def test_saving_needs_neither_torch_nor_the_model(make: Any, tmp_path: Path) -> None:
     folder, _, _ = make(CLASSES)
     code = (
-        "import sys; from pathlib import Path; from harness.tracking import flavour; "
-        f"flavour.save(Path({str(tmp_path / 'model')!r}), Path({str(folder)!r})); "
+        "import sys; from pathlib import Path; from harness.tracking import mlflow_model; "
+        f"mlflow_model.save(Path({str(tmp_path / 'model')!r}), Path({str(folder)!r})); "
         "print([m for m in ('torch', 'hydra', 'my_parts') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], text=True).strip() == "[]"

@@ -59,7 +59,7 @@ def _require_groups(groups: pd.Series, name: str) -> None:
         found = f"only {plain(known.iloc[0])!r}" if len(known) else "no value at all"
         raise UserError(
             f"a group role needs two groups or more, and column {groups.name!r} of {name} holds {found}",
-            "name another with data.extract.group=COLUMN, or leave it out with data.extract.group=null",
+            "name another with data.extract.group=COLUMN, or remove it with data.extract.group=null",
         )
 
 
