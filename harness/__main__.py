@@ -13,11 +13,11 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from omegaconf import DictConfig
 
-from harness.core.errors import Interrupted, UserError, near
+from harness.core.errors import FolderNotWritable, Interrupted, UnknownName, UserError
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_project import enter
 
@@ -56,7 +56,9 @@ def _answer(words: list[str]) -> int:
         enter()
         if words and re.fullmatch("[a-z]+", words[0]):
             if _several():
-                raise UserError(f"torchrun starts trainings, and {words[0]} is none; type it without.")
+                raise UserError(
+                    f"torchrun starts trainings, and {words[0]} is none", "type it without torchrun"
+                )
             return verb(words[0], words[1:])
         with _fate():
             experiment(words, task)
@@ -83,7 +85,7 @@ def verb(name: str, words: list[str]) -> int:
         UserError: there is no such verb.
     """
     if name not in VERBS:
-        raise UserError(f"there is no verb {name!r}; {near(name, VERBS)} (A setting is KEY=VALUE.)")
+        raise UnknownName(f"there is no verb {name!r}", name, VERBS, hint="(A setting is KEY=VALUE.)")
     main_of_verb: Any = import_module(f"harness.cli.{name}").main
     return int(main_of_verb(words) or 0)
 
@@ -91,40 +93,26 @@ def verb(name: str, words: list[str]) -> int:
 def experiment(words: list[str], task: Task) -> None:
     """One run, or a multirun with `-m`; Hydra's other options as well.
 
-    The choices that `auto` stands for are made first, so that Hydra composes them like any other.
+    Raises:
+        UserError: as `read_command`, or from the run.
+        FolderNotWritable: the run's folder cannot be made.
     """
-    import hydra
-    from hydra._internal.utils import get_args_parser
     from hydra.core.hydra_config import HydraConfig
 
-    from harness.config.compose import (
-        CONF,
-        as_typed,
-        automatic,
-        compose_words,
-        first_values,
-        register_resolvers,
-    )
+    from harness.config.hydra_command import read_command
     from harness.data.cache.command_scope import command
 
-    register_resolvers()
-    words = [as_typed(word) for word in words]
-    parser: Any = get_args_parser()
-    parser.error = _refuse_option
-    options = parser.parse_args(words)
-    if not (options.help or options.hydra_help or options.shell_completion):
-        overrides = _with_config_dir(options)
-        if not (options.multirun or options.cfg):
-            _refuse_sweep(overrides)
-        task.made = automatic(first_values(overrides) if options.multirun else overrides, compose_words)
-    # Behind the other settings, before an option that follows them: argparse takes them in one piece.
-    places = [place for place, word in enumerate(words, start=1) if word in options.overrides]
-    end = max(places, default=len(words))
-    sys.argv = [sys.argv[0], *words[:end], *task.made, *words[end:]]
+    called = read_command(words)
+    task.typed = called.typed
     before = HydraConfig.instance().cfg
     try:
-        with command(many=bool(options.multirun) or _several(), token=_token()):
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        with command(many=called.multirun or _several(), token=_token()):
+            called.run(task)
+    except OSError as error:
+        # Hydra makes the folder before it calls the task.
+        if error.filename and not task.begun:
+            raise FolderNotWritable(str(error.filename), str(error.strerror)) from error
+        raise
     finally:
         HydraConfig.instance().cfg = before  # a multirun leaves its own behind
     if task.error is not None:
@@ -140,46 +128,23 @@ def _token() -> str | None:
     return share(secrets.token_hex(8))
 
 
-def _refuse_option(message: str) -> NoReturn:
-    raise UserError(f"{message}; `python -m harness --hydra-help` lists the options.")
-
-
-def _refuse_sweep(overrides: list[str]) -> None:
-    """What is said of a sweep would be of no account in a single run."""
-    for word in overrides:
-        if re.match(r"\+*sweep[=./]", word):
-            raise UserError(
-                f"{word} is about a sweep of many trials, and this is one run; type -m before it."
-            )
-
-
-def _with_config_dir(options: Any) -> list[str]:
-    words = list(options.overrides)
-    if options.config_dir is not None:
-        folder = Path(options.config_dir).absolute()
-        if not folder.is_dir():
-            raise UserError(
-                f"--config-dir={options.config_dir} is no folder; name one that holds yaml files."
-            )
-        words.append(f"hydra.searchpath=[file://{folder}]")
-    return words
-
-
 class Task:
-    """What Hydra calls for every job: the corridor, with the job's folder and overrides.
+    """What Hydra calls for every job: the run, with the job's folder and overrides.
 
-    `made` are the choices that `auto` stands for. In a multirun they are those of its first run, without
-    which Hydra could not compose what all runs share; each run makes its own. A single run's error is
-    kept in `error`, because Hydra would print a line of its own about it.
+    typed  the overrides as typed, for the sweeper: those that Hydra hands it hold the choices of `auto` too
+    begun  whether Hydra has made the folder and called this
+    error  of a single run; raised here, Hydra would print a line of its own about it
     """
 
     def __init__(self, words: list[str]) -> None:
         self._words = words
         self.secrets = Secrets(None, words)
         self.error: Exception | None = None
-        self.made: list[str] = []
+        self.typed: Any = None  # `Overrides`, whose parser a verb such as `ls` need not import
+        self.begun = False
 
     def __call__(self, cfg: DictConfig) -> float | None:
+        self.begun = True
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
@@ -192,9 +157,8 @@ class Task:
         words = list(hydra_cfg.overrides.task) if many else self._words
         try:
             if not many and not hydra_cfg.run.dir.strip():
-                raise UserError(
-                    "hydra.run.dir must not be empty; give hydra.run.dir=FOLDER, or leave it out."
-                )
+                remedy = "give hydra.run.dir=FOLDER, or leave it out"
+                raise UserError("hydra.run.dir must not be empty", remedy, key="hydra.run.dir")
             if _several():
                 _follow(cfg)
             self.secrets = Secrets(cfg, self._words)

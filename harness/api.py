@@ -18,8 +18,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config.compose import CONF, register_resolvers
+from harness.config.choice_files import CONF
 from harness.config.compose import compose as compose_run
+from harness.config.compose import register_resolvers
 from harness.core.errors import UserError
 from harness.runs.run_result import Result
 

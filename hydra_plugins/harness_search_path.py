@@ -8,7 +8,7 @@ class ProjectSearchPath(SearchPathPlugin):
     """The user's own `conf` stands behind ours; another program's search path is left alone."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        from harness.config.compose import CONF, folders
+        from harness.config.choice_files import CONF, folders
 
         places = {entry.path for entry in search_path.get_path()}  # type: ignore[attr-defined]
         if f"file://{CONF}" in places or str(CONF) in places:

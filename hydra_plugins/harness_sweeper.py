@@ -14,19 +14,21 @@ class HarnessSweeper(Sweeper):
     def __init__(self) -> None:
         self._config: DictConfig | None = None
         self._context: HydraContext | None = None
-        self._made: list[str] = []
+        self._typed: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._config = config
         self._context = hydra_context
-        self._made = getattr(task_function, "made", [])
+        self._typed = getattr(task_function, "typed", None)
 
     def sweep(self, arguments: list[str]) -> Any:
+        from harness.config.overrides import Overrides
         from harness.sweep.run_sweep import run_sweep
 
         assert self._config is not None
         assert self._context is not None
-        typed = [word for word in arguments if word not in self._made]
+        # The arguments hold the choices that `auto` stands for in the first trial; each trial makes its own.
+        typed = self._typed.of_the_task() if self._typed is not None else Overrides.parse(arguments)
         return run_sweep(typed, self._config, self._context)
 
 

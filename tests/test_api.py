@@ -17,7 +17,8 @@ import sys
 words = ["tracking=none", "data/extract=iris"]
 import harness
 from harness import compose, run
-from harness.config.compose import compose as compose_itself, CONF
+from harness.config.choice_files import CONF
+from harness.config.compose import compose as compose_itself
 from harness.run import run as run_of_a_plan
 from harness import api
 assert harness.run is run is api.run and harness.compose is compose is api.compose

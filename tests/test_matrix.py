@@ -10,7 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.testing.trainer_suite import experiment_of
 
 # auto is one of the others; timm is an optional dependency with a test of its own.

@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 from omegaconf import OmegaConf
 
 from harness.bundle.bundle import read
-from harness.config.compose import CONF, compose_words
+from harness.config.choice_files import CONF
+from harness.config.compose import compose_exactly
 from harness.config.instantiate import target
 from harness.config.nodes import nodes
 from harness.core.errors import UserError
@@ -78,7 +79,7 @@ def adopted(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> Logged:
     config = logged.config.copy()
     OmegaConf.set_struct(config, False)
     checked: Any = OmegaConf.to_container(config, resolve=False)
-    ours = compose_words([])
+    ours = compose_exactly([])
     for key in NOT_OURS:
         above, _, name = key.rpartition(".")
         (checked.get(above) or {} if above else checked).pop(name, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.cli.verb_parser import Parser
-from harness.config.compose import folders, yamls
+from harness.config.choice_files import folders, yamls
 from harness.core.errors import UserError, near
 
 

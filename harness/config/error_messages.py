@@ -10,7 +10,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config.compose import choices, compose, is_group, yamls
+from harness.config.choice_files import choices, is_group, yamls
+from harness.config.compose import compose
 from harness.config.sweep_override_errors import unreadable
 from harness.core.errors import (
     Diverged,

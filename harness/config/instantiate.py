@@ -209,7 +209,7 @@ def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
 
 def fitting(family: type, key: str) -> list[str]:
     """The choices of the group at `key` whose target belongs to `family`."""
-    from harness.config.compose import yamls
+    from harness.config.choice_files import yamls
 
     found = []
     for name, path in yamls(key.replace(".", "/")).items():

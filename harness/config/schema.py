@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from harness.config.compose import choices
+from harness.config.choice_files import choices
 from harness.config.typecheck import describe, fits, shown
 from harness.core.errors import UserError, near
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.auto_choices import chosen
+from harness.config.finish_config import chosen
 from harness.config.instantiate import build, own, target
 from harness.config.nodes import nodes
 from harness.core.arrays import Arrays

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from harness.bundle import bundle
-from harness.config.auto_choices import check_monitor, check_shape
+from harness.config.finish_config import check_monitor, check_shape
 from harness.config.instantiate import build
 from harness.core.arrays import Arrays, Loaders
 from harness.core.errors import UserError, refused, refusing

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from omegaconf import DictConfig
 
-from harness.config.auto_choices import finish
+from harness.config.finish_config import finish
 from harness.config.instantiate import check
 from harness.core.errors import UserError
 from harness.core.finding import Finding

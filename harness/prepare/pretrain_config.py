@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from harness.config.auto_choices import finish
-from harness.config.compose import as_typed, automatic, compose_words
+from harness.config.auto_choices import choose_parts
+from harness.config.compose import compose_exactly
+from harness.config.finish_config import finish
+from harness.config.overrides import Overrides
 from harness.core.errors import UserError
 from harness.core.table import Table
 
@@ -33,50 +36,51 @@ def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, st
     overrides = _parsed(words)
     kind = OmegaConf.select(cfg, "data.extract.kind")
 
-    def composed(chosen: list[str]) -> DictConfig:
-        fresh = compose_words(chosen)
+    def composed(texts: list[str]) -> DictConfig:
+        fresh = compose_exactly(texts)
         with open_dict(fresh):
             fresh.data.extract.kind = kind
         return fresh
 
     with _outside_of_hydra():
-        made = [word for word in automatic(overrides, composed) if word.startswith("data/augment=")]
-        fresh = composed([*overrides, *made])
-        if not any(word.startswith("trainer.device=") for word in overrides):
+        chosen = choose_parts(overrides, composed)
+        own = {group: name for group, name in chosen.items() if group == "data/augment"}
+        fresh = composed(overrides.with_choices(own).texts)
+        if not any(override.key_or_group == "trainer.device" for override in overrides):
             fresh.trainer.device = cfg.trainer.device
         return finish(_grafted(cfg, fresh, overrides), table)
 
 
-def _parsed(words: str) -> list[str]:
+def _parsed(words: str) -> Overrides:
     """The words one by one.
 
     Raises:
         UserError: a quote is left open, no trainer is chosen, or a word sets what is the run's.
     """
     try:
-        overrides = [as_typed(word) for word in shlex.split(words)]
+        overrides = Overrides.parse(shlex.split(words))
     except ValueError as error:
         raise UserError(
             f"pretrain.words must be words of the command line, and {words!r} is not: {error}."
         ) from error
-    for word in overrides:
-        key = word.partition("=")[0].lstrip("+~").replace("/", ".")
-        if "=" not in word or not any(f"{key}.".startswith(f"{part}.") for part in _PARTS):
+    for override in overrides:
+        word, key = override.input_line, override.key_or_group.replace("/", ".")
+        if "=" not in str(word) or not any(f"{key}.".startswith(f"{part}.") for part in _PARTS):
             raise UserError(
                 f"pretrain.words may set {', '.join(_PARTS)}, since data, split, model and seed are the "
                 f"run's own, got {word!r}; give it to the command itself."
             )
-    if not any(word.startswith("trainer=") for word in overrides):
+    if not any(override.key_or_group == "trainer" for override in overrides):
         raise UserError(
             f"pretrain.words must choose a trainer, got {words!r}; add trainer=contrastive, for example."
         )
     return overrides
 
 
-def _grafted(cfg: DictConfig, fresh: DictConfig, overrides: list[str]) -> DictConfig:
+def _grafted(cfg: DictConfig, fresh: DictConfig, overrides: Overrides) -> DictConfig:
     """The run's configuration with the parts of the pre-training in the place of its own."""
     grafted = cfg.copy()
-    loads = any(word.lstrip("+").startswith(("data/load", "data.load")) for word in overrides)
+    loads = any(re.match("data[./]load", override.key_or_group) for override in overrides)
     with open_dict(grafted):
         for part in _PARTS if loads else _PARTS[:-1]:
             content: Any = OmegaConf.to_container(OmegaConf.select(fresh, part), resolve=True)

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.bundle.bundle import Bundle
-from harness.config.compose import as_typed, check_choices, compose_words
+from harness.config.compose import compose_exactly
+from harness.config.overrides import Overrides
 from harness.core.errors import UserError, near
 from harness.runs.stored_run import EVALUATED, Logged
 from harness.runtime.redact import MASK
@@ -40,7 +41,7 @@ def configured(logged: Logged, bundle: Bundle, words: Sequence[str], outputs: st
     """
     cfg: DictConfig = logged.config.copy()
     own = [word for word in words if word != "evaluate=auto"]  # the run's own evaluation is it already
-    values = _apply(cfg, [as_typed(word) for word in own])
+    values = _apply(cfg, Overrides.parse(own))
     if "data.extract" in values:
         _take_roles(cfg, bundle, values)
     _place(cfg, str(values.get("outputs", outputs)), values)
@@ -54,19 +55,16 @@ def configured(logged: Logged, bundle: Bundle, words: Sequence[str], outputs: st
     return cfg
 
 
-def _apply(cfg: DictConfig, words: list[str]) -> dict[str, Any]:
+def _apply(cfg: DictConfig, parsed: Overrides) -> dict[str, Any]:
     """Changes the configuration in place; what was given, by key: a choice by the key of its group."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    check_choices(words)
-    parsed = OverridesParser.create().parse_overrides(words)
+    parsed.check_choices()
     for override in parsed:
         if override.is_delete() or override.is_sweep_override():
             _refuse(str(override.input_line), "it takes KEY=VALUE or GROUP=CHOICE")
         _require_open(str(override.key_or_group), str(override.input_line))
     chosen = {o.key_or_group.replace("/", "."): o for o in parsed if o.key_or_group in GROUPS}
     if chosen:
-        fresh = compose_words([str(override.input_line) for override in chosen.values()])
+        fresh = compose_exactly([str(override.input_line) for override in chosen.values()])
         for key in chosen:
             OmegaConf.update(cfg, key, OmegaConf.select(fresh, key), merge=False, force_add=True)
     given: dict[str, Any] = {key: override.value() for key, override in chosen.items()}

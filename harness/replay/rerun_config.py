@@ -11,9 +11,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from harness.bundle import allowlist
-from harness.config.auto_choices import chosen
-from harness.config.compose import CONF, automatic, choices, compose_words
+from harness.config.auto_choices import choose_parts
+from harness.config.choice_files import CONF, choices
+from harness.config.compose import compose_exactly
+from harness.config.finish_config import chosen
 from harness.config.instantiate import target
+from harness.config.overrides import Overrides, as_texts
 from harness.config.schema import PARTS
 from harness.core.errors import UserError
 from harness.replay.rerun_overrides import Words, has, path_of, set_values, without
@@ -61,10 +64,10 @@ def revise(logged: Logged, words: Words, outputs: Path, allow: Sequence[str] = (
     foreign = allowlist.foreign(logged, outputs)
     if foreign:
         allowlist.check(without(stored, [*words.touched(), *allowlist.NOT_OURS]), allow)
-    ours = compose_words([])
+    ours = compose_exactly([])
     notes = _settle(stored, ours, outputs, foreign)
     reference = _as_chosen(stored, logged)
-    filled = _fill(stored, _settings_of_today(), "") | _fill_parts(stored, compose_words(reference))
+    filled = _fill(stored, _settings_of_today(), "") | _fill_parts(stored, compose_exactly(reference.texts))
     before = stored.copy()
     if words.groups:
         _choose(stored, words, reference, logged)
@@ -97,9 +100,9 @@ def _plain(cfg: DictConfig, key: str) -> Any:
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
 
 
-def _as_chosen(cfg: DictConfig, logged: Logged) -> list[str]:
-    """Words that compose something as near to a stored configuration as our own choices come."""
-    words = []
+def _as_chosen(cfg: DictConfig, logged: Logged) -> Overrides:
+    """Overrides that compose something as near to a stored configuration as our own choices come."""
+    names = {}
     inert = _inert(cfg)
     for part in PARTS:
         group = part.replace(".", "/")
@@ -107,9 +110,10 @@ def _as_chosen(cfg: DictConfig, logged: Logged) -> list[str]:
         known = isinstance(node, DictConfig) and isinstance(node.get("_target_"), str)
         name = chosen(inert, group) if known else None
         if name in choices(group) and f"auto.{part}" not in logged.tags:
-            words.append(f"{group}={name}")
+            names[group] = str(name)
     kind = OmegaConf.select(inert, "data.extract.kind")
-    return words if kind is None else [*words, f"++data.extract.kind={kind}"]
+    kinds = [] if kind is None else [f"++data.extract.kind={kind}"]
+    return Overrides.parse([*as_texts(names), *kinds])
 
 
 def _inert(cfg: DictConfig) -> DictConfig:
@@ -173,21 +177,20 @@ def _needed(node: DictConfig, key: str) -> Iterator[str]:
             yield name
 
 
-def _choose(cfg: DictConfig, words: Words, reference: list[str], logged: Logged) -> None:
+def _choose(cfg: DictConfig, words: Words, reference: Overrides, logged: Logged) -> None:
     """Puts the nodes of chosen groups in their places, and those that `auto` chooses by them."""
-    taken = [word for word in reference if word.partition("=")[0] not in _FOLLOW]
-    named = [str(override.input_line) for override in words.groups]
     groups = [override.key_or_group for override in words.groups]
-    kept = [word for word in taken if word.partition("=")[0] not in groups]
-    if "data/extract" in groups:
-        kept = [word for word in kept if "data.extract.kind=" not in word]
-    before, now = automatic(taken, compose_words), automatic([*kept, *named], compose_words)
+    stored = {override.key_or_group: str(override.value()) for override in reference}
+    taken = reference.without(*_FOLLOW)
+    kept = taken.without(*groups, *(["data.extract.kind"] if "data/extract" in groups else []))
+    before = choose_parts(taken, compose_exactly)
+    now = choose_parts(Overrides((*kept, *words.groups)), compose_exactly)
     # What `auto` had chosen follows what is chosen now; another choice was the user's, and stays.
-    follow = [word for word in now if _followed(word, before, reference) and _group(word) not in groups]
-    own = [word for word in reference if _group(word) in _FOLLOW and _group(word) not in groups]
-    own = [word for word in own if _group(word) not in map(_group, follow)]
-    fresh = compose_words([*kept, *own, *named, *follow])
-    base = compose_words(reference)
+    open_ = [group for group in now if group not in groups and stored.get(group) == before.get(group, "")]
+    follow = {group: now[group] for group in open_}
+    own = {g: stored[g] for g in _FOLLOW if g in stored and g not in (*groups, *follow)}
+    named = Overrides((*kept.with_choices(own), *words.groups))
+    fresh, base = compose_exactly(named.with_choices(follow).texts), compose_exactly(reference.texts)
     _release(cfg, fresh, logged)
     for override in words.groups:
         node = None if override.package else OmegaConf.select(fresh, path_of(override))
@@ -195,19 +198,10 @@ def _choose(cfg: DictConfig, words: Words, reference: list[str], logged: Logged)
             OmegaConf.update(cfg, path_of(override), _plain(fresh, path_of(override)), merge=False)
         else:
             _differences(cfg, base, fresh)
-    for word in follow:
-        if word not in reference:
-            path = _group(word).replace("/", ".")
+    for group, name in follow.items():
+        if stored[group] != name:
+            path = group.replace("/", ".")
             OmegaConf.update(cfg, path, _plain(fresh, path), merge=False)
-
-
-def _group(word: str) -> str:
-    return word.partition("=")[0]
-
-
-def _followed(word: str, before: Sequence[str], reference: Sequence[str]) -> bool:
-    """Whether the run had, in this group, what `auto` chose for it."""
-    return any(_group(other) == _group(word) and other in reference for other in before)
 
 
 def _release(cfg: DictConfig, fresh: DictConfig, logged: Logged) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.compose import as_typed, check_choices, is_group
+from harness.config.choice_files import is_group
+from harness.config.overrides import Overrides
 from harness.core.errors import UserError, near
 from harness.runtime.secret_values import leaves
 
@@ -58,10 +58,9 @@ def read(words: Sequence[str]) -> Words:
     Raises:
         UserError: one cannot be read, gives several values, or is about something else than this run.
     """
-    typed = [as_typed(word) for word in words]
     try:
-        parsed = OverridesParser.create().parse_overrides(typed)
-        check_choices(typed)
+        parsed = Overrides.parse(words)
+        parsed.check_choices()
     except OverrideParseException as error:
         raise UserError(
             f"the setting {error.override!r} cannot be read as KEY=VALUE; a text of more than plain letters, "

@@ -10,7 +10,8 @@ from typing import Any
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.compose import CONF, register_resolvers
+from harness.config.choice_files import CONF
+from harness.config.compose import register_resolvers
 from harness.data.cache.command_scope import command as one_command
 from harness.prepare.plan import make_plan
 from harness.record.compatibility import bearing, below

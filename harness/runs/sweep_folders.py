@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness.core.override_text import OverrideText
+
 SWEEPS = "sweeps"
 """Where they lie below `outputs`."""
 
@@ -42,8 +44,8 @@ def stem(name: str | None, words: Iterable[str]) -> str:
 
 
 def _by_the_way(word: str) -> bool:
-    key = re.split("[=@]", word.lstrip("+~"), maxsplit=1)[0]
-    return key in _BY_THE_WAY or re.split("[./]", key, maxsplit=1)[0] in _ROOMS_BY_THE_WAY
+    override = OverrideText.split(word)
+    return override.key in _BY_THE_WAY or override.root in _ROOMS_BY_THE_WAY
 
 
 def below(sweeps: Path, stem: str, stored: bool = True) -> dict[int, bool | None]:

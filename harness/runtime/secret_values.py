@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.core.override_text import OverrideText
 from harness.runtime.redact import MASK, mask_urls, passwords, secret_name
 
 SHORTEST = 4
@@ -67,8 +68,9 @@ class Secrets:
 
         The key may stand within the value, as in `+data.extract.headers={authorization: …}`.
         """
-        key, _, value = word.partition("=")
-        if secret_name(key.lstrip("+~").rsplit(".", 1)[-1]) and "${" not in value:
+        override = OverrideText.split(word)
+        value = override.value or ""
+        if secret_name(override.key.rsplit(".", 1)[-1]) and "${" not in value:
             self._learn(value.strip("'\""), MASK)
         for found in _WITHIN_A_VALUE.finditer(value):
             if secret_name(found["name"]) and "${" not in found["value"]:

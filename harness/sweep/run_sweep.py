@@ -26,6 +26,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from harness.config.overrides import Overrides
 from harness.core.errors import Interrupted, Unfinished, UserError
 from harness.runtime.distributed import rank, share, world
 from harness.runtime.stop_signals import Stop
@@ -46,11 +47,11 @@ from harness.sweep.worker.trial_config import TrialComposer
 from harness.sweep.worker.worker_loop import Worker, follow
 
 
-def run_sweep(words: Sequence[str], config: DictConfig, context: HydraContext) -> None:
+def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -> None:
     """Runs a sweep to its end.
 
     Args:
-        words: the overrides as typed, without Hydra's own.
+        overrides: as typed, without Hydra's own.
         config: what all trials share, Hydra's node included.
 
     Raises:
@@ -59,9 +60,10 @@ def run_sweep(words: Sequence[str], config: DictConfig, context: HydraContext) -
         Unfinished: it has not come to what was asked.
     """
     composer = TrialComposer.of(context.config_loader)
-    check_swept(words)
+    words = overrides.texts
+    check_swept(overrides)
     settings = read_settings(config.sweep)
-    space = read_space(words, settings.space, context.config_loader)
+    space = read_space(overrides, settings.space, context.config_loader)
     place = find_location(config, words) if rank() == 0 else None
     # Under torchrun all processes look at the data together.
     rehearsed = run_preflight(space, composer, settings, print if rank() == 0 else lambda said: None)

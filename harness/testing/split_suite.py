@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from harness.config.compose import compose_words
+from harness.config.compose import compose_exactly
 from harness.config.instantiate import build, check_nodes
 from harness.core.fold import Fold
 from harness.core.table import Table
@@ -60,7 +60,7 @@ def same(one: Fold, other: Fold) -> bool:
 @cache
 def composed(words: tuple[str, ...]) -> dict[str, Any]:
     """The node of a split as these words compose it, without what is the corridor's."""
-    node: Any = OmegaConf.to_container(compose_words(list(words)).split)
+    node: Any = OmegaConf.to_container(compose_exactly(list(words)).split)
     return {name: value for name, value in node.items() if name not in ("guard", "labelled")}
 
 

@@ -10,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.bundle import allowlist
-from harness.config.compose import CONF, compose
+from harness.config.choice_files import CONF
+from harness.config.compose import compose
 from harness.core.errors import UserError
 from harness.runs.stored_run import Logged
 

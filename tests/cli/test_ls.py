@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.cli.ls import description, groups
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 
 
 def test_without_a_group_every_group_is_listed_with_its_choices(knock: Any) -> None:

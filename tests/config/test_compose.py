@@ -6,17 +6,10 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from harness.config.compose import (
-    CONF,
-    automatic,
-    check_choices,
-    choice,
-    choices,
-    compose,
-    compose_words,
-    first_values,
-    register_resolvers,
-)
+from harness.config.auto_choices import choose_parts
+from harness.config.choice_files import CONF, choice, choices
+from harness.config.compose import compose, compose_exactly, register_resolvers
+from harness.config.overrides import Overrides, as_texts
 from harness.core.errors import UserError
 
 
@@ -40,7 +33,7 @@ from harness.core.errors import UserError
     ],
 )
 def test_auto_follows_from_the_kind_of_the_data_and_the_trainer(words: list[str], made: list[str]) -> None:
-    assert automatic(words, compose_words) == made
+    assert as_texts(choose_parts(Overrides.parse(words), compose_exactly)) == made
 
 
 def test_a_value_below_an_auto_group_reaches_what_was_chosen() -> None:
@@ -49,7 +42,7 @@ def test_a_value_below_an_auto_group_reaches_what_was_chosen() -> None:
 
 
 def test_without_the_choices_made_auto_stays_auto() -> None:
-    assert compose_words([]).model == {"_auto_": True}
+    assert compose_exactly([]).model == {"_auto_": True}
 
 
 def test_a_key_or_choice_that_does_not_exist_is_hydras_to_refuse() -> None:
@@ -84,16 +77,23 @@ def test_a_key_or_choice_that_does_not_exist_is_hydras_to_refuse() -> None:
 )
 def test_a_group_takes_one_choice(word: str, sentence: str | None) -> None:
     if sentence is None:
-        check_choices([word])
+        Overrides.parse([word]).check_choices()
         return
     with pytest.raises(UserError) as caught:
-        check_choices([word])
+        Overrides.parse([word]).check_choices()
     assert str(caught.value) == sentence
 
 
 def test_the_first_run_of_a_multirun_has_the_first_of_all_values() -> None:
     words = ["a=1,2", "+b='x, y'", "c=range(3,9)", "d=interval(0,1)", "~e", "f=${oc.env:X}", "g=[1],[2]"]
-    assert first_values(words) == ["a=1", "+b='x, y'", "c=3", "~e", "f=${oc.env:X}", "g=[1]"]
+    assert Overrides.parse(words).first_values().texts == [
+        "a=1",
+        "+b='x, y'",
+        "c=3",
+        "~e",
+        "f=${oc.env:X}",
+        "g=[1]",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from harness import testing
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.table import Table

@@ -14,7 +14,7 @@ from PIL import Image
 
 from harness.bundle import bundle, raw_rows
 from harness.bundle.row_predictor import RowPredictor
-from harness.config.compose import choice
+from harness.config.choice_files import choice
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from harness import testing
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 
 
 class TestModels(testing.TestModels):

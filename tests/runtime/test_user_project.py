@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.config.compose import CONF, choices, compose, folders, yamls
+from harness.config.choice_files import CONF, choices, folders, yamls
+from harness.config.compose import compose
 from harness.core.errors import UserError
 from harness.runtime.user_project import Project, enter, find
 

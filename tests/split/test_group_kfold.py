@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection
 
-from harness.config.compose import compose_words
+from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.table import Table
@@ -54,7 +54,7 @@ def test_without_shuffle_the_test_parts_are_those_of_scikit_learn():
 
 
 def test_digits_are_tested_by_writer():
-    digits = build(compose_words(["data/extract=digits"]).data.extract, "data.extract")()
+    digits = build(compose_exactly(["data/extract=digits"]).data.extract, "data.extract")()
     folds = grouped()(digits)
     writers = [set(digits.groups[fold.test]) for fold in folds]
     assert sorted(writer for part in writers for writer in part) == list(range(14))

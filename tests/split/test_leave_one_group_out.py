@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.config.compose import compose_words
+from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.table import Table
@@ -24,7 +24,7 @@ def visits(who, target=None) -> Table:
 
 
 def test_digits_are_tested_writer_by_writer():
-    digits = build(compose_words(["data/extract=digits"]).data.extract, "data.extract")()
+    digits = build(compose_exactly(["data/extract=digits"]).data.extract, "data.extract")()
     folds = leave_one_group_out()(digits)
     assert [set(digits.groups[fold.test]) for fold in folds] == [{writer} for writer in range(14)]
     assert {len(set(digits.groups[fold.valid])) for fold in folds} == {2}

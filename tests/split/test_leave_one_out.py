@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.config.compose import compose_words
+from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.table import Table
@@ -22,7 +22,7 @@ def visits(target) -> Table:
 
 
 def test_wine_has_178_folds_of_one_test_row_each():
-    wine = build(compose_words(["data/extract=wine"]).data.extract, "data.extract")()
+    wine = build(compose_exactly(["data/extract=wine"]).data.extract, "data.extract")()
     folds = leave_one_out()(wine)
     assert [fold.test.tolist() for fold in folds] == [[row] for row in range(178)]
     assert {len(fold.valid) for fold in folds} == {round(0.15 * 177)}

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.config.compose import compose_words
+from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.table import Table
@@ -29,7 +29,7 @@ def test_the_valid_part_is_a_fraction_of_what_the_test_part_leaves():
 
 
 def test_digits_are_divided_with_the_classes_in_proportion():
-    digits = build(compose_words(["data/extract=digits"]).data.extract, "data.extract")()
+    digits = build(compose_exactly(["data/extract=digits"]).data.extract, "data.extract")()
     (fold,) = ratio()(digits)
     assert (len(fold.train), len(fold.valid), len(fold.test)) == (1222, 216, 359)
     everyone = np.bincount(digits.labels) / 1797

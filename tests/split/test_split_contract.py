@@ -6,7 +6,7 @@ import pytest
 from hydra.utils import get_class
 
 from harness import testing
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.testing.split_suite import composed, make_table, node_of, same

@@ -10,7 +10,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.plugins import Plugins
 
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
+from harness.config.overrides import Overrides
+from harness.sweep.space.override_grammar import Grammar
 from harness.sweep.space.read_space import read_space
 from harness.sweep.space.search_space import Space
 
@@ -24,6 +26,7 @@ def space() -> Callable[..., Space]:
     loader = ConfigLoaderImpl(path)
 
     def read(*words: str, **more: Any) -> Space:
-        return read_space(words, more, loader)
+        grammar = Grammar(loader)
+        return read_space(Overrides(tuple(map(grammar.parse, words))), more, loader)
 
     return read

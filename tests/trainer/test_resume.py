@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load, save
 
 from harness.checkpoint.state_tree import flatten, unflatten
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.core.progress import Progress
 from harness.prepare.experiment import Experiment
 

@@ -13,7 +13,7 @@ import torch
 from omegaconf import OmegaConf
 
 from harness import testing
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.prepare.experiment import Experiment
 from harness.testing.trainer_suite import TWO_STEPS
 

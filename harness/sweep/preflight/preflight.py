@@ -11,9 +11,10 @@ from typing import NoReturn, TypeVar
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.compose import Composer, automatic
+from harness.config.auto_choices import Composer, choose_parts
 from harness.config.error_messages import explain
 from harness.config.instantiate import check
+from harness.config.overrides import Overrides, as_texts
 from harness.config.schema import SWEEPERS
 from harness.core.errors import UserError
 from harness.runtime.secret_values import Secrets
@@ -150,7 +151,7 @@ class _Tried:
     def words(self, point: Point) -> list[str]:
         """The point's run as a command line, with what `auto` stands for."""
         words = [*self._space.fixed, *self._space.words(point)]
-        return [*words, *automatic(words, self._load)]
+        return [*words, *as_texts(choose_parts(Overrides.parse(words), self._load))]
 
     def compose(self, point: Point) -> DictConfig:
         """The point's configuration, whose names, types and targets are right.

@@ -8,11 +8,13 @@ from typing import Any
 import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.compose import CONF, as_typed, automatic, compose_words, first_values
+from harness.config.auto_choices import choose_parts
+from harness.config.choice_files import CONF
+from harness.config.compose import compose_exactly
+from harness.config.overrides import Overrides
 from harness.console.text_format import duration
 from harness.data.cache.command_scope import command
 from harness.runtime.secret_values import Secrets
@@ -38,18 +40,17 @@ def preview(words: Sequence[str]) -> list[str]:
         UserError: what the multirun would refuse.
         HydraException: a choice or a key does not exist.
     """
-    words = [as_typed(word) for word in words]
-    made = automatic(first_values(list(words)), compose_words)
-    parsed = OverridesParser.create().parse_overrides(list(words))
-    typed = [str(override.input_line) for override in parsed if not override.is_hydra_override()]
-    check_swept(words)
+    overrides = Overrides.parse(words)
+    whole = overrides.with_choices(choose_parts(overrides.first_values(), compose_exactly))
+    typed = overrides.of_the_task()
+    check_swept(overrides)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
         loader: ConfigLoader = GlobalHydra.instance().config_loader()
-        cfg = loader.load_configuration("config", [*words, *made], run_mode=RunMode.MULTIRUN)
+        cfg = loader.load_configuration("config", whole.texts, run_mode=RunMode.MULTIRUN)
         settings = read_settings(cfg.sweep)
         space = read_space(typed, settings.space, loader)
         composer = TrialComposer.of(loader)
-    place = find_location(cfg, typed)
+    place = find_location(cfg, typed.texts)
     with command(many=True):
         rehearsed = run_preflight(space, composer, settings, say=lambda text: None)
     check_stored(place, space, rehearsed.objectives, settings.lease)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep
 from hydra.errors import OverrideParseException
 
+from harness.config.overrides import name_of
 from harness.config.sweep_override_errors import FORMS, no_value, unreadable
 from harness.core.errors import UserError, near
 from harness.sweep.space.dimension import Dimension
@@ -21,11 +23,6 @@ from harness.sweep.space.listed_values import Choices
 from harness.sweep.space.stepped_values import Steps
 from harness.sweep.space.swept_key import check_no_secret
 from harness.sweep.space.swept_value import Value, value_of, word
-
-
-def name(override: Override) -> str:
-    """The key or group with its package, without the plus or tilde before it."""
-    return override.get_key_element().lstrip("+~")
 
 
 class Grammar:
@@ -49,8 +46,18 @@ class Grammar:
             (override,) = self._parser.parse_overrides([typed])
         except OverrideParseException as error:
             raise unreadable(typed, str(error)) from error
-        if not override.is_sweep_override():
-            self.values(typed, [override.value()])
+        return self.checked(override)
+
+    def checked(self, override: Override) -> Override:
+        """The override, if it has one value that can be stored, or several of any form.
+
+        Raises:
+            UserError: it nests what stands alone.
+        """
+        if override.is_sweep_override():
+            # Of a pattern, the choices are those that this loader knows.
+            return replace(override, config_loader=self._loader)
+        self.values(str(override.input_line), [override.value()])
         return override
 
     def values(self, typed: str, elements: Iterable[Any]) -> list[Value]:
@@ -73,7 +80,7 @@ class Grammar:
         Raises:
             UserError: the key cannot be swept, or its values cannot be sampled.
         """
-        typed, key = str(override.input_line), name(override)
+        typed, key = str(override.input_line), name_of(override)
         plus = override.get_key_element().removesuffix(key)
         if plus == "~":
             raise UserError(f"{typed} takes {key} away, which has no values; sweep over {key}=A,B.")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
+from harness.config.overrides import Overrides, name_of
 from harness.core.errors import UserError, near
 from harness.sweep.space.condition import Condition
 from harness.sweep.space.condition_order import with_ancestors
 from harness.sweep.space.dimension import Dimension
 from harness.sweep.space.grid_points import grid
 from harness.sweep.space.interval import Interval
-from harness.sweep.space.override_grammar import Grammar, name
+from harness.sweep.space.override_grammar import Grammar
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_key import check_sweepable
 from harness.sweep.space.swept_value import word
@@ -26,14 +26,14 @@ from harness.sweep.space.swept_value import word
 _ENTRY = ("values", "when")
 
 
-def read_space(arguments: Sequence[str], more: Mapping[str, Any], loader: ConfigLoader) -> Space:
+def read_space(typed: Overrides, more: Mapping[str, Any], loader: ConfigLoader) -> Space:
     """The search space of a sweep.
 
     The command line wins: a key that it sets is no dimension, whatever `more` says; of a key that it sweeps,
     `more` may still say when it is there, which the command line has no words for. Its keys come first.
 
     Args:
-        arguments: the words of the command line; those with several values are swept.
+        typed: on the command line; overrides with several values are swept.
         more: `sweep.space`, in plain containers: by key, values in Hydra's grammar (a text), a list of
             choices, one value, or {values: …, when: …}; `when` is `OTHER=A,B` (any of these), or a list of
             such (all of them). A key is in one piece, `model.depth`, or comes apart, {model: {depth: …}}.
@@ -43,10 +43,10 @@ def read_space(arguments: Sequence[str], more: Mapping[str, Any], loader: Config
         UserError: the space is empty somewhere, contradicts itself, or is not for a sweep to vary.
     """
     grammar = Grammar(loader)
-    overrides = [grammar.parse(typed) for typed in arguments]
+    overrides = [grammar.checked(override) for override in typed]
     _check_once(overrides)
-    swept = {name(override): override for override in overrides if override.is_sweep_override()}
-    fixed = {name(override): override for override in overrides if not override.is_sweep_override()}
+    swept = {name_of(override): override for override in overrides if override.is_sweep_override()}
+    fixed = {name_of(override): override for override in overrides if not override.is_sweep_override()}
     for key in swept:
         check_sweepable(key)
     dimensions = {key: grammar.dimension(override) for key, override in swept.items()}
@@ -57,11 +57,11 @@ def read_space(arguments: Sequence[str], more: Mapping[str, Any], loader: Config
     for entry in entries:
         when = tuple(_condition(text, entry, dimensions, fixed, grammar) for text in entry.when)
         dimensions[entry.key] = replace(dimensions[entry.key], when=when)
-    words = (typed for typed, override in zip(arguments, overrides, strict=True) if name(override) in fixed)
+    words = (str(override.input_line) for override in overrides if name_of(override) in fixed)
     return _consistent(tuple(words), tuple(dimensions.values()))
 
 
-def check_swept(words: Iterable[str]) -> None:
+def check_swept(typed: Overrides) -> None:
     """Whether trials may differ in all keys that were typed with several values.
 
     To be asked before the sweep's settings are read: of `sweep=tpe,random` they hold nothing.
@@ -69,9 +69,9 @@ def check_swept(words: Iterable[str]) -> None:
     Raises:
         UserError: one belongs to the sweep as a whole.
     """
-    for override in OverridesParser.create().parse_overrides(list(words)):
+    for override in typed:
         if override.is_sweep_override():
-            check_sweepable(name(override))
+            check_sweepable(name_of(override))
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def _condition(
     with _within(place):
         override = grammar.parse(text)
         wanted = grammar.dimension(override).values()
-    key = name(override)
+    key = name_of(override)
     if key in fixed:
         raise UserError(
             f"{place} is {text}, which never changes, because {fixed[key].input_line} holds for all trials; "
@@ -193,10 +193,10 @@ def _check_once(overrides: Sequence[Override]) -> None:
     """A key that is swept stands on the command line once; of fixed words, Hydra takes the last."""
     first: dict[str, Override] = {}
     for override in overrides:
-        other = first.setdefault(name(override), override)
+        other = first.setdefault(name_of(override), override)
         if other is not override and (other.is_sweep_override() or override.is_sweep_override()):
             raise UserError(
-                f"{name(override)} is given twice, as {other.input_line} and as {override.input_line}; "
+                f"{name_of(override)} is given twice, as {other.input_line} and as {override.input_line}; "
                 "write one of them."
             )
 

@@ -18,7 +18,9 @@ from hydra.core.utils import setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.compose import automatic, register_resolvers
+from harness.config.auto_choices import choose_parts
+from harness.config.compose import register_resolvers
+from harness.config.overrides import Overrides, as_texts
 
 _VALUE = re.compile(r"(seed|name|\w+(\.\w+)+)=")
 """A word that sets a value of the composed configuration, and so chooses nothing."""
@@ -73,7 +75,7 @@ def _chooses(word: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _automatic(composer: TrialComposer, words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(automatic(list(words), composer))
+    return tuple(as_texts(choose_parts(Overrides.parse(words), composer)))
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from harness import testing
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 
 FRAME = pd.DataFrame(
     {"x": [1.5, 2.5, 3.5, 4.5], "w": ["a", "b", "b", "a"], "g": [1, 1, 2, 10], "y": [0, 1, 1, 0]}

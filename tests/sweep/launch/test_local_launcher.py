@@ -22,7 +22,7 @@ from hydra.types import HydraContext
 from hydra.version import VersionBase
 from omegaconf import DictConfig
 
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.core.errors import Interrupted, UserError
 from harness.sweep.launch.child_process import Died
 from harness.sweep.launch.local import Local, check

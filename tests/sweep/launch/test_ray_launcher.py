@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.core.errors import UserError
 from harness.sweep.launch.ray import check
 

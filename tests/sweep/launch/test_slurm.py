@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.sweep.launch.submitit_files import forget, prepare
 
 PROGRAM = """\

@@ -9,7 +9,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from harness.config.compose import CONF, register_resolvers
+from harness.config.choice_files import CONF
+from harness.config.compose import register_resolvers
+from harness.config.overrides import Overrides
 from harness.core.errors import UserError
 from harness.data.cache.command_scope import command
 from harness.sweep.preflight.preflight import Preflight, covering, probes, run_preflight
@@ -34,7 +36,7 @@ def opened(here: Path) -> Iterator[Callable[..., Opened]]:
         loader = GlobalHydra.instance().config_loader()
         cfg = loader.load_configuration("config", list(words), run_mode=RunMode.MULTIRUN)
         settings = read_settings(cfg.sweep)
-        return read_space(words, settings.space, loader), TrialComposer.of(loader), settings
+        return read_space(Overrides.parse(words), settings.space, loader), TrialComposer.of(loader), settings
 
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
         yield opening

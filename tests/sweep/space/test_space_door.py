@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.config.compose import first_values
+from harness.config.overrides import Overrides
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_a_word_of_a_multirun_that_hydra_cannot_read_is_one_sentence(
 
 def test_of_a_pattern_the_first_choice_that_it_matches_stands_for_all() -> None:
     words = ["model=glob(resnet*)", "+data/extract@other=glob(ir*)", "model=glob(nothing*)"]
-    assert first_values(words) == ["model=resnet18", "+data/extract@other=iris"]
+    assert Overrides.parse(words).first_values().texts == ["model=resnet18", "+data/extract@other=iris"]

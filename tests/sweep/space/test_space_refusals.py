@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.config.overrides import Overrides
 from harness.core.errors import UserError
 from harness.sweep.space.override_grammar import unreadable
 from harness.sweep.space.read_space import check_swept
@@ -100,9 +101,9 @@ def test_what_belongs_to_the_sweep_as_a_whole_is_not_swept(space: Build, key: st
 
 
 def test_settings_of_the_sweep_with_several_values_are_refused_before_they_are_read() -> None:
-    check_swept(["sweep=tpe", "model=mlp,vit", "sweep.trials=3"])
+    check_swept(Overrides.parse(["sweep=tpe", "model=mlp,vit", "sweep.trials=3"]))
     with pytest.raises(UserError, match=r"^sweep is the same for all trials .+: sweep=VALUE\.$"):
-        check_swept(["model=mlp,vit", "sweep=tpe,random"])
+        check_swept(Overrides.parse(["model=mlp,vit", "sweep=tpe,random"]))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from optuna.pruners import HyperbandPruner, NopPruner, SuccessiveHalvingPruner, WilcoxonPruner
 
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.config.instantiate import check_nodes
 from harness.core.errors import Pruned, UserError
 from harness.core.fold import Fold

@@ -14,7 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from harness.config.compose import CONF
+from harness.config.choice_files import CONF
 from harness.config.instantiate import check_nodes
 from harness.core.errors import UserError
 from harness.sweep.study.objectives import read_objectives

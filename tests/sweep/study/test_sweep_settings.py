@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.compose import compose_words
+from harness.config.compose import compose_exactly
 from harness.core.errors import UserError
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 
@@ -14,7 +14,7 @@ RANDOM = {"_target_": "optuna.samplers.RandomSampler", "seed": 0}
 
 @pytest.fixture(scope="module")
 def composed() -> DictConfig:
-    node: DictConfig = compose_words([]).sweep
+    node: DictConfig = compose_exactly([]).sweep
     return node
 
 

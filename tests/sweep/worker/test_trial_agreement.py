@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from harness.config.compose import compose_words
+from harness.config.compose import compose_exactly
 from harness.core.errors import UserError
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
@@ -32,7 +32,7 @@ TOLD = ["trainer=supervised", "trainer=contrastive"]
 
 @pytest.fixture(scope="module")
 def defaults() -> SweepSettings:
-    return read_settings(OmegaConf.create(OmegaConf.to_container(compose_words([]).sweep)))
+    return read_settings(OmegaConf.create(OmegaConf.to_container(compose_exactly([]).sweep)))
 
 
 def test_the_monitor_is_improved_unless_something_else_is_named(defaults: SweepSettings) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from harness.config.compose import CONF, compose
+from harness.config.choice_files import CONF
+from harness.config.compose import compose
 from harness.sweep.worker.trial_config import TrialComposer
 
 COMPOSER = TrialComposer(

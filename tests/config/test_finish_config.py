@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from hydra.core.hydra_config import HydraConfig
 
-from harness.config.auto_choices import check_monitor, check_shape, chosen, finish
-from harness.config.compose import choice, compose
+from harness.config.choice_files import choice
+from harness.config.compose import compose
+from harness.config.finish_config import check_monitor, check_shape, chosen, finish
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.table import Table

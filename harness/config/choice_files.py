@@ -1,0 +1,67 @@
+"""The yaml files of the groups: ours, and those of the user's project."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from harness.core.errors import UserError
+from harness.runtime.user_project import find
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
+"""The folder of yaml files: inside the package of a wheel, beside it in a checkout."""
+
+
+def choices(group: str) -> list[str]:
+    """The names of the choices of a group such as `data/extract`; empty if there is no such group."""
+    return list(yamls(group)) if group else []
+
+
+def yamls(group: str) -> dict[str, Path]:
+    """The file of each choice of a group, ours and those of the user's project, sorted by name."""
+    files = [path for folder in folders() for path in (folder / group).glob("*.yaml")]
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
+
+
+def is_group(name: str) -> bool:
+    """Whether `name` is a folder of choices, or of groups."""
+    return any((folder / name).is_dir() for folder in folders())
+
+
+def subgroups(name: str) -> list[str]:
+    """The groups within a folder of groups: `data/extract` and others of `data`."""
+    inside = {path.name for folder in folders() for path in (folder / name).glob("*/")}
+    return sorted(f"{name}/{group}" for group in inside)
+
+
+def folders() -> list[Path]:
+    """The folders of yaml files: ours, then that of the project of the current folder.
+
+    Raises:
+        UserError: a file of the project has the name of one of ours, and would not be read.
+    """
+    project = find()
+    if project is None or project.conf is None or project.conf == CONF:
+        return [CONF]
+    for file in sorted(project.conf.rglob("*.yaml")):
+        # Hydra takes the first file of a name on its search path, which is ours.
+        if (CONF / file.relative_to(project.conf)).exists():
+            rule = f"{file} has the name of a file of harness's own, and would not be read"
+            raise UserError(rule, "give it another", key=str(file))
+    return [CONF, project.conf]
+
+
+def choice(group: str, name: str) -> dict[str, Any]:
+    """The content of one choice as a plain container, such as `evaluate`, `regression`."""
+    return copy.deepcopy(_content(yamls(group)[name]))
+
+
+@cache  # every trial of a sweep reads the same few files
+def _content(file: Path) -> dict[str, Any]:
+    node: Any = OmegaConf.to_container(OmegaConf.load(file))
+    return dict(node)

@@ -1,0 +1,159 @@
+"""Completes a configuration once the rows are known, and the checks that need rows but no training."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS
+from harness.config.choice_files import choice, choices, yamls
+from harness.config.instantiate import check, target
+from harness.core.errors import UserError, near
+from harness.core.table import Kind, Table
+from harness.core.task import Task
+
+
+def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
+    """The configuration with every remaining `auto` replaced, and what was chosen.
+
+    An explicit choice is never altered.
+
+    Raises:
+        UserError: the rows are of another kind than `auto` was told, or the trainer needs labels.
+    """
+    _check_kind(cfg, table)
+    task = table.task
+    made: dict[str, str] = {}
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        trainer: Any = target(cfg.trainer, "trainer")
+        _check_labels(cfg, trainer, task)
+        if cfg.trainer.get("loss") == "auto":
+            made["trainer.loss"] = LOSSES[task.kind]
+            cfg.trainer.loss = choice("trainer/loss", made["trainer.loss"])
+        if cfg.evaluate.get("_auto_"):
+            made["evaluate"] = _evaluation(trainer, task)
+            cfg.evaluate = choice("evaluate", made["evaluate"])
+        _check_evaluator(cfg, trainer, task)
+        if cfg.trainer.get("monitor") == "auto":
+            cfg.trainer.monitor = made["trainer.monitor"] = _monitor(cfg, task)
+        if cfg.name is None:
+            cfg.name = _name(cfg, table)
+    check(cfg)
+    return cfg, made
+
+
+def _evaluation(trainer: Any, task: Task) -> str:
+    return "representation" if trainer.learns == "representation" else EVALUATIONS[task.kind]
+
+
+def _monitor(cfg: DictConfig, task: Task) -> str:
+    evaluator = str(cfg.evaluate._target_).rsplit(".", 1)[-1]
+    if evaluator == "Representation":
+        return {"none": "valid/rankme", "regression": "valid/knn_r2"}.get(task.kind, "valid/knn_accuracy")
+    return MONITORS.get(evaluator.lower(), "valid/loss")
+
+
+def _name(cfg: DictConfig, table: Table) -> str:
+    words = [chosen(cfg, "model"), chosen(cfg, "trainer")]
+    if OmegaConf.select(cfg, "trainer.method") is not None:
+        words[-1] = chosen(cfg, "trainer/method")
+    return "-".join([*words, table.name])
+
+
+def chosen(cfg: DictConfig, group: str) -> str:
+    """The choice of a group by its name on the command line.
+
+    From Python, where nobody remembers it: our own choice of the same target that agrees in the most
+    values, else the name of the class.
+    """
+    made = HydraConfig.get().runtime.choices.get(group) if HydraConfig.initialized() else None
+    if made is not None:
+        return str(made)
+    node = OmegaConf.select(cfg, group.replace("/", "."))
+    ours = {name: choice(group, name) for name in choices(group)}
+    alike = {
+        name: sum(node.get(key) == value for key, value in content.items())
+        for name, content in ours.items()
+        if content.get("_target_") == node["_target_"]
+    }
+    return max(alike, key=alike.__getitem__) if alike else str(node["_target_"]).rsplit(".", 1)[-1].lower()
+
+
+def _check_kind(cfg: DictConfig, table: Table) -> None:
+    told = OmegaConf.select(cfg, "data.extract.kind")
+    if told is not None and told != table.kind:
+        raise UserError(
+            f"data.extract.kind is {told!r} and the rows are of kind {table.kind!r}; "
+            f"use data.extract.kind={table.kind} (one of {', '.join(get_args(Kind))})."
+        )
+
+
+def _check_labels(cfg: DictConfig, trainer: Any, task: Task) -> None:
+    needs = trainer.needs_labels or bool(OmegaConf.select(cfg, "trainer.method.labels"))
+    if needs and not task.labelled:
+        method = "trainer/method=simclr" if trainer.learns == "representation" else "trainer=contrastive"
+        raise UserError(
+            f"trainer={chosen(cfg, 'trainer')} learns from labels here, and the data has no target; "
+            f"name its column with data.extract.target=COLUMN, or learn without labels by {method}."
+        )
+
+
+def _check_evaluator(cfg: DictConfig, trainer: Any, task: Task) -> None:
+    """An evaluation of ours that would have nothing to score."""
+    name = chosen(cfg, "evaluate")
+    right = _evaluation(trainer, task)
+    if name not in MONITORS or name == right:
+        return
+    raise UserError(
+        f"evaluate={name} does not fit trainer={chosen(cfg, 'trainer')} on a target of kind {task.kind}; "
+        f"use evaluate={right}."
+    )
+
+
+def check_monitor(monitor: str, names: tuple[str, ...]) -> None:
+    """Whether `trainer.monitor` is a score that each epoch gives.
+
+    Raises:
+        UserError: it is unknown, or of another part than the validation part.
+    """
+    part, _, name = monitor.partition("/")
+    if part != "valid":
+        raise UserError(
+            f"trainer.monitor must be a score of the validation part, valid/…, got {monitor!r}, so that no "
+            f"choice rests on test rows; {near('valid/' + name, [f'valid/{n}' for n in names])}"
+        )
+    if name not in names:
+        raise UserError(
+            f"trainer.monitor={monitor} is no score of this evaluation; "
+            f"{near(monitor, [f'valid/{known}' for known in names])}"
+        )
+
+
+def check_shape(cfg: DictConfig, shape: tuple[int, ...], table: Table) -> None:
+    """Whether the model takes samples of this shape.
+
+    Raises:
+        UserError: it does not; names the models that do.
+    """
+    takes = getattr(target(cfg.model, "model"), "takes", None)
+    form = {1: "row", 2: "sequence", 3: "image"}.get(len(shape), f"{len(shape)}-dimensional array")
+    if takes is None or form in takes:
+        return
+    able = [name for name, part in _models() if form in getattr(part, "takes", ())]
+    described = {"row": f"rows of {shape[0]} features"}.get(form, f"{form}s of shape {shape}")
+    raise UserError(
+        f"model={chosen(cfg, 'model')} takes {' or '.join(takes)}s, and {table.name} gives "
+        f"{described}; use model={' or model='.join(able)}."
+    )
+
+
+def _models() -> list[tuple[str, Any]]:
+    nodes = {name: OmegaConf.load(path) for name, path in yamls("model").items()}
+    return [
+        (name, target({"_target_": node["_target_"]}, "model"))
+        for name, node in nodes.items()
+        if isinstance(node, DictConfig) and "_target_" in node
+    ]

@@ -1,0 +1,114 @@
+"""One call of Hydra's command line: its options, its overrides and the task that it runs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.config.auto_choices import choose_parts
+from harness.config.choice_files import CONF
+from harness.config.compose import compose_exactly, register_resolvers
+from harness.config.overrides import Overrides, as_texts, normalised
+from harness.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class HydraCommand:
+    """A command line in Hydra's grammar.
+
+    words      as Hydra takes them: options and overrides as typed, `auto` replaced by choices
+    typed      the overrides as typed; none where Hydra only prints its help
+    multirun   whether it has -m
+    """
+
+    words: tuple[str, ...]
+    typed: Overrides
+    multirun: bool
+
+    def run(self, task: Callable[[Any], Any]) -> None:
+        """Lets Hydra run the task, or whatever its options ask for.
+
+        Raises:
+            SystemExit: Hydra has printed what an option asks for.
+        """
+        import hydra
+
+        with _command_line(self.words):
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+
+
+def read_command(words: list[str]) -> HydraCommand:
+    """Takes a command line apart and makes the choices that `auto` stands for.
+
+    In a multirun they are those of its first run, without which Hydra could not compose what all runs share;
+    each run makes its own.
+
+    Raises:
+        UserError: an option is unknown, a group has several choices, or a run is given settings of a sweep.
+        hydra.errors.HydraException: a choice or key does not exist, or an override is not in the grammar.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    register_resolvers()
+    words = [normalised(word) for word in words]
+    parser: Any = get_args_parser()
+    parser.error = _refuse_option
+    options = parser.parse_args(words)
+    if options.help or options.hydra_help or options.shell_completion:
+        return HydraCommand(tuple(words), Overrides(), False)
+    typed = Overrides.parse(options.overrides)
+    if not (options.multirun or options.cfg):
+        _refuse_sweep(typed)
+    first = typed.first_values() if options.multirun else typed
+    made = choose_parts(Overrides((*first, *_config_dir(options))), compose_exactly)
+    # Behind the last override and before an option that follows it: argparse takes them in one piece.
+    places = [place for place, word in enumerate(words, start=1) if word in options.overrides]
+    end = max(places, default=len(words))
+    return HydraCommand((*words[:end], *as_texts(made), *words[end:]), typed, bool(options.multirun))
+
+
+@contextmanager
+def _command_line(words: tuple[str, ...]) -> Iterator[None]:
+    """Within it, these are the words of the command.
+
+    `hydra.main` takes them from `sys.argv` and offers no argument for them. This is the only place that sets
+    `sys.argv`, and it sets it back.
+    """
+    before = sys.argv
+    sys.argv = [before[0], *words]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _refuse_option(message: str) -> NoReturn:
+    raise UserError(message, "`python -m harness --hydra-help` lists the options")
+
+
+def _refuse_sweep(typed: Overrides) -> None:
+    """Refuses settings of a sweep, which a single run would ignore."""
+    for override in typed:
+        if not override.is_delete() and re.match("sweep([./]|$)", override.key_or_group):
+            raise UserError(
+                f"{override.input_line} is about a sweep of many trials, and this is one run",
+                "type -m before it",
+                key=override.key_or_group,
+            )
+
+
+def _config_dir(options: Namespace) -> Overrides:
+    """The folder of `--config-dir` as an override, so that its choices are known when `auto` is replaced."""
+    if options.config_dir is None:
+        return Overrides()
+    folder = Path(options.config_dir).absolute()
+    if not folder.is_dir():
+        rule = f"--config-dir={options.config_dir} is no folder"
+        raise UserError(rule, "name one that holds yaml files", key="--config-dir", value=options.config_dir)
+    return Overrides.parse([f"hydra.searchpath=[file://{folder}]"])
