@@ -4,10 +4,10 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m harness
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench ui clean
+.PHONY: help run test test-quick test-slow check format bench ui clean
 
 help: ## Say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -21,6 +21,12 @@ run: .venv/.installed ## Set up everything, train on real data, print the result
 
 test: .venv/.installed ## Set up everything, run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-quick: .venv/.installed ## Set up everything, run the tests that start no process (three minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/.installed ## Set up everything, run the other tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: .venv/.installed ## Format, lint and strict types
 	$(BIN)/ruff format --check .

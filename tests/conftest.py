@@ -1,9 +1,10 @@
-"""The command line within the test's own process, in a folder of its own."""
+"""Fixtures of all tests: the command line in the test's own process, servers, and the marker `slow`."""
 
 from __future__ import annotations
 
 import importlib.util
 import itertools
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,55 @@ class Answer(NamedTuple):
 
 
 Knock = Callable[..., Answer]
+
+
+def _service(name: str) -> Any:
+    """A module of tests/service, loaded when a test needs its server."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "service" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # which dataclasses look up
+    spec.loader.exec_module(module)
+    return module
+
+
+_guard = _service("process_guard").ProcessGuard()
+_guard.install()
+
+STARTS_PROCESSES = frozenset({"postgres", "processes", "serving", "slurm", "terminal"})
+"""Fixtures that start processes: each test that uses one is marked `slow`."""
+
+# A script's background job ignores SIGINT, and so would every process that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what uses such a fixture, and puts slow tests first, so that the last tests are short ones."""
+    for item in items:
+        if STARTS_PROCESSES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """No process starts in a test without the marker `slow`, in whichever fixture it is tried."""
+    _guard.refused.clear()
+    _guard.active = item.config.option.markexpr == "not slow"
+    try:
+        return (yield)
+    finally:
+        _guard.active = False
+
+
+@pytest.fixture(autouse=True)
+def no_process_without_the_marker() -> Iterator[None]:
+    """Fails a test whose attempt to start a process was refused, also where the product caught that."""
+    yield
+    if _guard.refused:
+        pytest.fail(f"mark this test slow, it starts a process: {_guard.refused[0]}")
 
 
 @pytest.fixture(autouse=True)
@@ -65,17 +115,6 @@ def only_run(here: Path) -> Callable[[], Path]:
         return folder
 
     return find
-
-
-def _service(name: str) -> Any:
-    """A module of tests/service, loaded when a test needs its server."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "service" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # which dataclasses look up
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
