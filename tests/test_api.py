@@ -41,6 +41,7 @@ FIRST = [
 ]
 
 
+@pytest.mark.slow
 def test_whatever_is_imported_first_both_meanings_of_the_names_hold(tmp_path: Path) -> None:
     program = (
         "import sys\n"
@@ -53,6 +54,7 @@ def test_whatever_is_imported_first_both_meanings_of_the_names_hold(tmp_path: Pa
     assert (done.stdout, done.stderr) == ("well\n" * len(FIRST), "")
 
 
+@pytest.mark.slow
 def test_the_package_alone_imports_nothing_heavy(tmp_path: Path) -> None:
     program = "import sys, harness; print({'torch', 'hydra', 'pandas', 'mlflow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)

@@ -248,6 +248,7 @@ def test_a_training_begins_with_the_weights_of_a_run(knock: Knock, before: Path)
     assert same(scores(before / "outputs/runs/tuned"), EXPECTED["tuned"]["scores"])
 
 
+@pytest.mark.slow
 def test_a_model_of_mlflow_predicts_by_the_code_that_it_carries(before: Path) -> None:
     _unpack("model", before)
     text = (

@@ -14,6 +14,8 @@ import harness
 
 ROOT = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.slow
+
 
 def python(*words: str, cwd: Path, path: Path | None = None) -> str:
     """What Python prints, typed in `cwd`, with `path` before everything that is installed."""

@@ -91,6 +91,7 @@ def test_the_peak_counts_what_was_freed() -> None:
     assert told[1] - told[0] > 190
 
 
+@pytest.mark.slow
 def test_what_is_held_counts_the_processes_that_were_started() -> None:
     before = held()
     child = "import sys; block = b'x' * 100_000_000; print('ready', flush=True); sys.stdin.read()"

@@ -448,6 +448,7 @@ for words in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_help_a_list_and_a_typing_error_cost_neither_torch_nor_mlflow(here: Path) -> None:
     cheap = {
         "ls": 0,
@@ -478,6 +479,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_the_console_script_completes_words_in_bash(here: Path) -> None:
     scripts = Path(sys.executable).parent

@@ -17,6 +17,7 @@ from harness.core.errors import UserError
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_the_project_passes_its_own_tests_and_runs_at_once(knock: Any, here: Path) -> None:
     answer = knock("new", "demo")
     assert (answer.status, answer.err) == (0, "")

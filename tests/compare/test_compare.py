@@ -268,6 +268,7 @@ def test_a_read_only_folder_takes_no_file(here: Path, knock: Any, monkeypatch: p
     assert "all.csv cannot be written, for its folder is read-only" in answer.err
 
 
+@pytest.mark.slow
 def test_comparing_imports_neither_torch_nor_mlflow(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": A})
     make("b", {"test/accuracy": B})

@@ -141,6 +141,7 @@ def test_a_loader_yields_every_row_once_per_epoch(yaml, size, batch_size, eval_b
         assert torch.equal(loader.targets, arrays.targets[rows])
 
 
+@pytest.mark.slow
 def test_the_default_data_set_is_extracted_and_transformed_without_scikit_learn():
     program = (
         "import sys, numpy as np\n"

@@ -62,6 +62,7 @@ def wards(folder: Path) -> Path:
     return folder / "wards.csv"
 
 
+@pytest.mark.slow
 def test_a_stranger_gets_the_models_answers_from_the_folder_alone(
     finished: Callable[..., Path], tmp_path: Path
 ) -> None:

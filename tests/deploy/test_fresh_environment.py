@@ -77,6 +77,7 @@ def python(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return python
 
 
+@pytest.mark.slow
 def test_it_answers_the_same_rows_with_the_same_bits_in_a_program_and_over_http(
     python: Path, models: dict[str, Path], serving: Any, tmp_path: Path
 ) -> None:

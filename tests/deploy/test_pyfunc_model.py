@@ -75,6 +75,7 @@ def test_the_model_says_what_goes_in_and_comes_out(make: Any, tmp_path: Path) ->
     assert not list((tmp_path / "model").rglob("*.pkl"))
 
 
+@pytest.mark.slow
 def test_saving_needs_neither_torch_nor_the_model(make: Any, tmp_path: Path) -> None:
     folder, _, _ = make(CLASSES)
     code = (
@@ -85,6 +86,7 @@ def test_saving_needs_neither_torch_nor_the_model(make: Any, tmp_path: Path) -> 
     assert subprocess.check_output([sys.executable, "-W", "ignore", "-c", code], text=True).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_model_runs_where_neither_harness_nor_the_users_code_is_installed(
     make: Any, tmp_path: Path, rows: pd.DataFrame
 ) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor
 from harness.core.task import Task
-from harness.evaluate import projection, representation
+from harness.evaluate import projection_2d, representation
 from harness.evaluate.projection_2d import pca
 from harness.evaluate.representation import Representation
 
@@ -146,7 +146,7 @@ def test_no_picture_is_made_where_none_is_wanted(make_loaders) -> None:  # type:
 
 
 def test_umap_is_refused_where_it_is_not_installed(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(projection, "find_spec", lambda name: None)
+    monkeypatch.setattr(projection_2d, "find_spec", lambda name: None)
     with pytest.raises(
         UserError,
         match=r"evaluate\.projection=umap needs the package umap-learn, which is not installed; run "
@@ -173,7 +173,7 @@ def test_umap_learns_from_training_rows_and_is_the_same_each_time(make_loaders, 
     module = ModuleType("umap")
     module.UMAP = UMAP  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "umap", module)
-    monkeypatch.setattr(projection, "find_spec", lambda name: module)
+    monkeypatch.setattr(projection_2d, "find_spec", lambda name: module)
     loaders = make_loaders(TWO, clouds(8, 0), test=clouds(20, 1))
     same = Predictor(nn.Identity(), None, TWO)
     found = Representation(projection="umap").project(same, loaders, "test", lambda: same)

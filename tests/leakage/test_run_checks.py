@@ -146,6 +146,7 @@ def test_a_sentence_is_one_sentence():
             assert "\n" not in finding.sentence
 
 
+@pytest.mark.slow
 def test_the_guards_import_no_heavy_library():
     heavy = "{'sklearn', 'scipy', 'matplotlib', 'mlflow'}"
     code = f"import sys, harness.leakage.run_checks; print(*{heavy} & set(sys.modules))"

@@ -110,6 +110,7 @@ def test_residuals_have_a_dot_per_row_and_the_mean_error() -> None:
     assert against.caption == "Predicted against true kg: a dot per test row"
 
 
+@pytest.mark.slow
 def test_no_picture_needs_matplotlib_and_none_jinja_before_it_is_drawn(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, harness.record.plots as plot; assert 'jinja2' not in sys.modules;"

@@ -114,6 +114,7 @@ def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
     assert [event["values"] for event in read(tmp_path)[0]] == [{"train/loss": 0.5}]
 
 
+@pytest.mark.slow
 def test_a_writer_lives_until_it_is_killed() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     who = {**writer(), "pid": child.pid, "born": journal_module._born(child.pid)}
@@ -147,6 +148,7 @@ def test_a_journal_is_claimed_by_one_until_it_is_closed(tmp_path: Path) -> None:
     assert second.claim()
 
 
+@pytest.mark.slow
 def test_a_forked_child_does_not_hold_the_claim_of_its_parent(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     assert journal.claim()

@@ -163,6 +163,7 @@ def assert_nowhere(folder: Path, *texts: str) -> None:
         assert not [place for place in places if secret.encode() in place]
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_anything_that_a_tracked_run_leaves(
     knock: Any, here: Path, only_run: Callable[[], Path]
 ) -> None:
@@ -213,6 +214,7 @@ def _logging_restored() -> Iterator[None]:
     logging.root.setLevel(level)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_logging_restored")
 def test_no_secret_is_in_the_files_that_hydra_was_asked_to_write(
     knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch

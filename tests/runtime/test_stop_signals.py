@@ -121,6 +121,7 @@ def test_an_interrupted_run_is_closed_in_order(tmp_path: Path, capsys: pytest.Ca
     assert "interrupted in " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_sigterm_give_the_exit_status_of_their_signal(tmp_path: Path) -> None:
     command = [
         sys.executable,

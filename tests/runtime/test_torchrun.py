@@ -247,6 +247,7 @@ def test_a_verb_is_no_training(processes):
     assert second.err == ""
 
 
+@pytest.mark.slow
 def test_torchrun_itself_starts_it(here):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     command += ["--local-addr", "127.0.0.1", "-m", "harness", *QUIET, *SMALL, "hydra.run.dir=two"]

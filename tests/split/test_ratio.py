@@ -151,6 +151,7 @@ def test_several_targets_are_split_by_row():
     assert np.array_equal(fold.test, ratio()(table(np.arange(20) + 0.5))[0].test)
 
 
+@pytest.mark.slow
 def test_a_default_run_does_not_wait_for_scikit_learn():
     script = (
         "import sys; from harness.split.ratio import Ratio; "

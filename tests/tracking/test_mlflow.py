@@ -110,6 +110,7 @@ def test_what_keeps_the_store_from_taking_the_run_is_told(outputs: Path, folder:
     assert link.trouble.startswith(f"MLflow at sqlite:///{outputs}/mlflow.db {reason}")
 
 
+@pytest.mark.slow
 def test_a_clerk_that_crashed_is_told_at_once_and_replaced(
     outputs: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +144,7 @@ def test_an_outputs_folder_that_cannot_be_made_costs_one_line(tmp_path: Path, fo
     assert link.trouble.startswith("the process that feeds MLflow could not be started ([Errno 20] Not a d")
 
 
+@pytest.mark.slow
 def test_no_part_of_training_imports_mlflow() -> None:
     code = "import sys, harness.runs.journal, harness.tracking.mlflow, harness.tracking.none; " + (
         "print([m for m in ('mlflow', 'sqlalchemy', 'torch', 'pandas', 'hydra') if m in sys.modules])"

@@ -35,6 +35,7 @@ assert "mlflow" not in sys.modules and "sqlalchemy" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_eight_runs_at_once_on_a_machine_without_a_store_are_eight_finished_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RUN, str(tmp_path)]
     processes = [

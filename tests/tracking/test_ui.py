@@ -20,7 +20,10 @@ QUIET = (
     "--disable-component-update --disable-sync --window-size=2400,2400"
 )
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a browser: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="needs a browser: apt-get install chromium"),
+]
 
 
 @pytest.fixture

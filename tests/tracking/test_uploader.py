@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.runs.journal import Journal
 from harness.runs.tracking_state import State
 from harness.tracking.mlflow import Mlflow
@@ -29,6 +31,8 @@ journal.metrics("fold-0", 2, {"loss": 0.25})
 print("ready", flush=True)
 time.sleep(600)
 """
+
+pytestmark = pytest.mark.slow
 
 
 def writer(outputs: Path, folder: Path) -> subprocess.Popen[str]:

@@ -45,6 +45,7 @@ def found(folder, target: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_code_of_a_part_of_the_users_own_changes_it_with_all_its_package(tmp_path):
     package = tmp_path / "mine"
     (package / "deep").mkdir(parents=True)
@@ -57,6 +58,7 @@ def test_the_code_of_a_part_of_the_users_own_changes_it_with_all_its_package(tmp
     assert found(tmp_path, "mine.extract.Mine") != before
 
 
+@pytest.mark.slow
 def test_a_single_file_counts_with_the_python_files_beside_it(tmp_path):
     (tmp_path / "mine.py").write_text("import parse\n")
     (tmp_path / "parse.py").write_text("RATE = 1\n")

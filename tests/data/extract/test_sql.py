@@ -37,7 +37,7 @@ def pg(postgres):
     return postgres
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request):
     if request.param == "sqlite":
         return f"sqlite:///{request.getfixturevalue('lite')}"

@@ -35,8 +35,8 @@ def told(batches):
         (Resident, {"shuffle": False}),
         (Resident, {"sampler": ClassBalanced(replacement=True)}),
         (Stream, STREAM),
-        (Stream, STREAM | {"workers": 1}),
-        (Stream, STREAM | {"shuffle": False, "workers": 1}),
+        pytest.param(Stream, STREAM | {"workers": 1}, marks=pytest.mark.slow),
+        pytest.param(Stream, STREAM | {"shuffle": False, "workers": 1}, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("batches", [0, 2, 3])

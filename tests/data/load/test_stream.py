@@ -58,7 +58,7 @@ def passes(loaders) -> list[tuple]:
     return [tuple(tensor.tolist() for tensor in batch[:3]) for batch in found]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "changes",
     [{}, {"shuffle": False}, {"sampler": ClassBalanced(replacement=True)}],
@@ -68,7 +68,7 @@ def test_the_batches_are_those_of_resident_for_the_same_seed(workers, changes):
     assert passes(stream(workers=workers, **changes)) == passes(resident(**changes))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_pass_leaves_the_global_generator_where_resident_leaves_it(workers):
     states = []
     for loaders in (stream(workers=workers), resident()):
@@ -80,6 +80,7 @@ def test_a_pass_leaves_the_global_generator_where_resident_leaves_it(workers):
     assert torch.equal(*states)
 
 
+@pytest.mark.slow
 def test_a_pass_that_is_given_up_does_not_disturb_the_next():
     epochs = []
     for train in (stream().train, resident().train):
@@ -89,6 +90,7 @@ def test_a_pass_that_is_given_up_does_not_disturb_the_next():
     assert epochs[0] == epochs[1]
 
 
+@pytest.mark.slow
 def test_two_parts_may_be_passed_side_by_side():
     loaders = stream()
     for labelled, unlabelled in zip(loaders.train, loaders.unlabelled, strict=False):
@@ -96,12 +98,13 @@ def test_two_parts_may_be_passed_side_by_side():
         assert torch.equal(unlabelled.inputs[:, 0], 2.0 * unlabelled.rows)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_a_worker_refuses_is_said_in_its_own_sentence(workers):
     with pytest.raises(UserError, match=r"^image 7 cannot be decoded: it is cut off; mend the file\.$"):
         list(stream(arrays(broken=7), workers=workers).train)
 
 
+@pytest.mark.slow
 def test_the_workers_of_a_training_part_stay_and_others_go():
     loaders = stream()
     list(loaders.train)
@@ -120,6 +123,7 @@ def test_the_rows_and_targets_of_a_part_are_known_without_a_pass():
     assert len(loaders.train) == 5
 
 
+@pytest.mark.slow
 def test_without_targets_batches_have_none():
     loaders = stream(Arrays(Lazy(40), None, Task("none")))
     assert next(iter(loaders.train)).targets is None

@@ -195,6 +195,7 @@ def test_more_running_trials_than_the_terminal_has_lines_are_counted(
     assert "and 5 more" in terminal.getvalue()
 
 
+@pytest.mark.slow
 def test_what_is_not_a_terminal_needs_no_rich() -> None:
     code = (
         "import io, sys; from harness.sweep.display.progress_board import Board\n"

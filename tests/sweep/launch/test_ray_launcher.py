@@ -70,6 +70,7 @@ def typed(tmp_path: Path) -> Any:
     return run
 
 
+@pytest.mark.slow
 def test_jobs_are_tasks_of_ray_and_a_lost_worker_is_one_failed_job(typed: Any) -> None:
     done = typed()
     lines = done.stdout.splitlines()
@@ -84,12 +85,14 @@ def test_jobs_are_tasks_of_ray_and_a_lost_worker_is_one_failed_job(typed: Any) -
     assert lines[-1] == "False 0"  # ended with the launch that started it, and it told nobody
 
 
+@pytest.mark.slow
 def test_what_ray_has_no_room_for_is_refused(typed: Any) -> None:
     done = typed("hydra.launcher.cpus=4096")
     assert done.returncode == 1
     assert "hydra.launcher.cpus=4096 is more than a node of Ray's has (" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_refused(typed: Any) -> None:
     done = typed("hydra.launcher.address=auto")
     assert done.returncode == 1

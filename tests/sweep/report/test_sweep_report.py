@@ -315,6 +315,7 @@ def test_a_point_of_a_former_space_is_drawn_as_well() -> None:
     assert model["layout"]["xaxis"]["categoryarray"] == ["mlp", "convnet", "transformer"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs a browser: apt-get install chromium")
 def test_a_browser_draws_every_figure(tmp_path: Path) -> None:
     _, figures = written(tmp_path, study(24, failed=2))

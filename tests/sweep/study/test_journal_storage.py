@@ -170,6 +170,7 @@ print(*(log["n"] for log in journal.read_logs(0)))
 """
 
 
+@pytest.mark.slow
 def test_a_line_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(tmp_path: Path) -> None:
     child = in_a_process(FULL, tmp_path / "study.journal")
     out, _ = child.communicate(timeout=DEADLINE)
@@ -220,6 +221,7 @@ JournalFile(Path(sys.argv[1])).append_logs([{"n": 1}])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_holder_of_the_lock_blocks_nobody(journal: JournalFile, path: Path) -> None:
     with in_a_process(HOLDER, path) as holder, in_a_process(APPENDER, path) as waiting:
         assert holder.stdout is not None
@@ -237,6 +239,7 @@ def append_fifty(path: Path, who: int) -> None:
         journal.append_logs([{"n": n, "who": who, "pad": "x" * 500}])
 
 
+@pytest.mark.slow
 def test_four_processes_lose_nothing(journal: JournalFile, path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=append_fifty, args=(path, who)) for who in range(4)]

@@ -18,7 +18,7 @@ from harness.sweep.study.study_lock import study_lock
 DEADLINE = 30  # seconds after which a process counts as stuck
 
 
-@pytest.fixture(params=["journal", "sqlite", "postgres"])
+@pytest.fixture(params=["journal", "sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
     if request.param == "journal":
         return None
@@ -50,6 +50,7 @@ for _ in range(25):
 """
 
 
+@pytest.mark.slow
 def test_processes_exclude_each_other(url: str | None, tmp_path: Path) -> None:
     (tmp_path / "counter").write_text("0")
     children = [in_a_process(COUNT, url, tmp_path, "a-1") for _ in range(3)]
@@ -106,6 +107,7 @@ with lock():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [HOLD, FORK_WITHIN], ids=["forked before", "forked within"])
 def test_a_killed_holder_lets_go_though_its_child_lives_on(
     url: str | None, tmp_path: Path, code: str
@@ -137,6 +139,7 @@ with lock():
 """
 
 
+@pytest.mark.slow
 def test_a_forked_child_has_a_lock_of_its_own(url: str | None, tmp_path: Path) -> None:
     with in_a_process(CHILD_ENTERS, url, tmp_path, "a-1") as process:
         out, _ = process.communicate(timeout=DEADLINE)
@@ -166,6 +169,7 @@ except BlockingIOError:
 """
 
 
+@pytest.mark.slow
 def test_a_forked_child_that_leaves_the_block_frees_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

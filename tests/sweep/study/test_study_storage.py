@@ -22,7 +22,7 @@ LOSS = Objective("valid/loss", "minimize")
 DEADLINE = 60  # seconds after which a process counts as stuck
 
 
-@pytest.fixture(params=["journal", "sqlite", "postgres"])
+@pytest.fixture(params=["journal", "sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
     if request.param == "journal":
         return None
@@ -152,6 +152,7 @@ for _ in range(5):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_make_a_storage_at_one_moment_share_it(url: str | None, tmp_path: Path) -> None:
     command = [sys.executable, "-c", OPEN, str(url), str(tmp_path)]
     pipe = subprocess.PIPE

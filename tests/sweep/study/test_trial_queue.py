@@ -155,6 +155,7 @@ def test_a_worker_of_another_machine_that_beats_is_not_dead(
         assert watcher.requeue_dead() == []
 
 
+@pytest.mark.slow
 def test_a_dead_process_of_this_machine_is_known_at_once(ledger: TrialQueue) -> None:
     claim = claimed(ledger)
     child = os.fork()
@@ -264,6 +265,7 @@ def _take_all(folder: Path, seconds: float) -> None:
         ledger.complete(claim, [claim.number], {"pid": os.getpid()})
 
 
+@pytest.mark.slow
 def test_three_processes_two_of_them_killed_do_twenty_trials_once_each(tmp_path: Path) -> None:
     study = study_in(tmp_path)
     context = multiprocessing.get_context("fork")
