@@ -38,7 +38,7 @@ def _service(name: str) -> Any:
 _guard = _service("process_guard").ProcessGuard()
 _guard.install()
 
-STARTS_PROCESSES = frozenset({"postgres", "processes", "serving", "slurm", "terminal"})
+STARTS_PROCESSES = frozenset({"postgres", "processes", "server", "serving", "slurm", "terminal"})
 """Fixtures that start processes: each test that uses one is marked `slow`."""
 
 # A script's background job ignores SIGINT, and so would every process that a test starts and interrupts.

@@ -34,6 +34,7 @@ def ids(folder: Path) -> dict[str, str]:
     return state.runs
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_is_gone_is_brought_from_the_store_and_made_again(outputs: Path, uri: str) -> None:
     folder = outputs / "runs" / "a"
     words = [

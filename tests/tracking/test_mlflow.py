@@ -18,6 +18,7 @@ def make(outputs: Path, uri: str | None = None, patience: float = 60.0) -> Mlflo
     return Mlflow(uri=uri, experiment="digits", outputs=str(outputs), patience=patience)
 
 
+@pytest.mark.slow
 def test_a_run_has_its_link_before_its_end_and_is_settled_after_it(
     outputs: Path, folder: Path, uri: str, client: Any
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_run_has_its_link_before_its_end_and_is_settled_after_it(
     assert client.get_run(link.run_id).info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_one_clerk_serves_the_runs_of_a_process(outputs: Path, client: Any) -> None:
     clerks = set()
     for name in ("a", "b", "c"):
@@ -50,6 +52,7 @@ def test_one_clerk_serves_the_runs_of_a_process(outputs: Path, client: Any) -> N
     assert len(client.search_runs(["1"])) == 3
 
 
+@pytest.mark.slow
 def test_what_mlflow_refused_is_one_line_of_a_run_that_was_sent(outputs: Path, folder: Path) -> None:
     tracking, journal = make(outputs), Journal(folder)
     tracking.follow(folder)
@@ -61,6 +64,7 @@ def test_what_mlflow_refused_is_one_line_of_a_run_that_was_sent(outputs: Path, f
     assert link.trouble == "MLflow refused artifact of run '': gone.png is no longer in the run's folder."
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_costs_the_patience_and_one_line(outputs: Path, folder: Path) -> None:
     address = "http://me:s3cret@127.0.0.1:9"
     tracking, journal = make(outputs, address, patience=2.0), Journal(folder)
@@ -88,6 +92,7 @@ def test_a_server_that_is_not_there_costs_the_patience_and_one_line(outputs: Pat
     assert time.monotonic() - begun < 4.0, "a silent server is waited for once, not once per trial"
 
 
+@pytest.mark.slow
 def test_a_store_that_did_not_answer_in_time_is_told_so(outputs: Path, folder: Path) -> None:
     tracking = make(outputs, patience=0.0)
     tracking.follow(folder)
@@ -98,6 +103,7 @@ def test_a_store_that_did_not_answer_in_time_is_told_so(outputs: Path, folder: P
     )
 
 
+@pytest.mark.slow
 def test_what_keeps_the_store_from_taking_the_run_is_told(outputs: Path, folder: Path, client: Any) -> None:
     client.delete_experiment(client.create_experiment("digits"))
     tracking, journal = make(outputs, patience=2.0), Journal(folder)

@@ -9,6 +9,7 @@ from harness.tracking.mlflow import Mlflow
 from harness.tracking.sync_runs import sync
 
 
+@pytest.mark.slow
 def test_a_server_killed_in_mid_run_costs_nothing_but_a_sync(
     tmp_path: Path, server: Any, eventually: Any
 ) -> None:
