@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.runs.journal import Journal
 from harness.runs.tracking_state import State
 from harness.tracking.mlflow import Mlflow
