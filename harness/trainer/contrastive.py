@@ -70,12 +70,11 @@ class ContrastiveTrainer(UniversalTrainer):
         return nn.ModuleDict({"method": self.method, "probe": self.probe})
 
     def prepare(self, loaders: Loaders) -> None:
-        if isinstance(self.method, MomentumMethod):
-            self.follow = self._follow
+        """Reads nothing off the targets."""
 
-    def _follow(self) -> None:
-        assert isinstance(self.method, MomentumMethod)
-        self.method.follow(self.model, self.progress_share)
+    def follow(self) -> None:
+        if isinstance(self.method, MomentumMethod):
+            self.method.follow(self.model, self.progress_share)
 
     def batch_source(self, loaders: Loaders) -> BatchSource:
         return BatchSource(loaders.train)

@@ -96,7 +96,6 @@ class SemiSupervisedTrainer(UniversalTrainer):
         assert loaders.unlabelled is not None  # `feed` refused data without
         rows = loaders.unlabelled.rows.sort().values
         self.method.begin(len(self.task.classes), rows.to(self.device))
-        self.follow = None if self.companion.teacher is None else self._follow
 
     def batch_source(self, loaders: Loaders) -> BatchSource:
         if loaders.unlabelled is None:
@@ -152,7 +151,7 @@ class SemiSupervisedTrainer(UniversalTrainer):
         loss: Tensor = self.criterion(_logits(outputs), targets)
         return loss
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """The teacher's next weights; the average is of few steps at first, like `trainer.update.ema`."""
         teacher, decay = self.companion.teacher, self.method.decay
         if teacher is not None and decay is not None and self.head is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -30,9 +29,6 @@ class TrainingMethod(ABC):
 
     criterion: nn.Module | None = None
     """The loss that compares outputs with targets, set by the subclass; its parameters are learned too."""
-
-    follow: Callable[[], None] | None = None
-    """Called after each optimizer step; `prepare` may set it, for what follows the weights."""
 
     # What the engine sets before any of the hooks below `build_companion` is called.
     task: Task
@@ -72,6 +68,9 @@ class TrainingMethod(ABC):
     @abstractmethod
     def loss(self, parts: Any) -> Tensor:
         """The scalar loss of what `unpack` gave, through `self.model` and the heads."""
+
+    def follow(self) -> None:  # noqa: B027  # most methods have nothing that follows
+        """Called after each optimizer step: moves what follows the weights, such as a momentum encoder."""
 
     @abstractmethod
     def predictor(self) -> Predictor:

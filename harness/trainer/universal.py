@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, final
+from weakref import proxy
 
 import torch
 from torch import Tensor, nn
@@ -171,7 +172,9 @@ class UniversalTrainer(TrainingMethod):
         norm_globally(self.network, self.device)
         self.speed.prepare(model, self.device)
         self.prepare(loaders)
-        self._spread = (Shards if divided else Replicas)(model, self.network, self.loss)
+        # A cycle of trainer and loss would keep weights and optimizer of each fold until Python's collector
+        # looks at its oldest generation, which in a large program is rare.
+        self._spread = (Shards if divided else Replicas)(model, self.network, self._weak_loss())
         self.optimizer = self._spread.suited(self._optimizer(self.layers.groups(model, others)))
         self._epochs = EpochIterator(self.batch_source(loaders))
         self.budget.plan(len(self._epochs), self.update.accumulate)
@@ -181,10 +184,15 @@ class UniversalTrainer(TrainingMethod):
         self.update.attach(learned, self.optimizer, self._kept, self.device, scaled)
         self.meters.clear()
         self.clock = Clock()
-        self._late = Agreed(lambda: self.budget.late(self.clock))
+        self._late = Agreed(partial(self.budget.late, self.clock))
         self._seed = torch.initial_seed()
         self._spread_loss = self._spread.loss()
         self.epoch = self.step = 0
+
+    def _weak_loss(self) -> Callable[[Any], Tensor]:
+        """`loss` without a strong reference to this trainer."""
+        trainer = proxy(self)
+        return lambda parts: trainer.loss(parts)
 
     @final
     def preflight(self, model: nn.Module, loaders: Loaders) -> None:
@@ -243,7 +251,7 @@ class UniversalTrainer(TrainingMethod):
         self.network.train()
         if self.layers.begin(self.epoch + 1, self.model):
             self._spread_loss = self._spread.loss()
-        course, update, meters, follow = self._epochs, self.update, self.meters, self.follow
+        course, update, meters = self._epochs, self.update, self.meters
         loss_of = self._loss_of(augment)
         self.clock.run()
         for batch in () if course.under_way and self._over() else course:
@@ -256,8 +264,7 @@ class UniversalTrainer(TrainingMethod):
             self.step += 1
             if self.schedule.step is not None:
                 self.schedule.step()
-            if follow is not None:
-                follow()
+            self.follow()
             stopping = stop()
             if stopping or due():
                 self.clock.halt()
