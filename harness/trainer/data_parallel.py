@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, final
+from weakref import proxy
 
 import numpy as np
 import torch
@@ -68,6 +69,16 @@ class Replicas:
     def divided(self, state: Any, part: Any) -> Any:
         """A part's state as it can be loaded, of one whose tensors are whole."""
         return as_they_lie(with_own_kernels(state, part), part)
+
+
+def weak_loss(trainer: Any) -> Loss:
+    """The loss of a trainer, without a strong reference to the trainer.
+
+    A cycle of the two would keep weights and optimizer of each fold until Python's collector looks at its
+    oldest generation, which is rare in a large program.
+    """
+    weak = proxy(trainer)
+    return lambda parts: weak.loss(parts)
 
 
 def with_own_kernels(state: Any, part: Any) -> Any:

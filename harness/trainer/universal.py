@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, final
-from weakref import proxy
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from harness.core.protocol import Augment
 from harness.runtime.distributed import Agreed, share, world
 from harness.trainer.batch_source import EpochIterator
 from harness.trainer.best_epoch import Best
-from harness.trainer.data_parallel import Replicas, check_device, diverge, weight_of
+from harness.trainer.data_parallel import Replicas, check_device, diverge, weak_loss, weight_of
 from harness.trainer.device import check_precision, find_device
 from harness.trainer.divergence_advice import advice
 from harness.trainer.fsdp_shards import Shards
@@ -172,9 +171,7 @@ class UniversalTrainer(TrainingMethod):
         norm_globally(self.network, self.device)
         self.speed.prepare(model, self.device)
         self.prepare(loaders)
-        # A cycle of trainer and loss would keep weights and optimizer of each fold until Python's collector
-        # looks at its oldest generation, which in a large program is rare.
-        self._spread = (Shards if divided else Replicas)(model, self.network, self._weak_loss())
+        self._spread = (Shards if divided else Replicas)(model, self.network, weak_loss(self))
         self.optimizer = self._spread.suited(self._optimizer(self.layers.groups(model, others)))
         self._epochs = EpochIterator(self.batch_source(loaders))
         self.budget.plan(len(self._epochs), self.update.accumulate)
@@ -188,11 +185,6 @@ class UniversalTrainer(TrainingMethod):
         self._seed = torch.initial_seed()
         self._spread_loss = self._spread.loss()
         self.epoch = self.step = 0
-
-    def _weak_loss(self) -> Callable[[Any], Tensor]:
-        """`loss` without a strong reference to this trainer."""
-        trainer = proxy(self)
-        return lambda parts: trainer.loss(parts)
 
     @final
     def preflight(self, model: nn.Module, loaders: Loaders) -> None:
