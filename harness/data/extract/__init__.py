@@ -1,1 +1,1 @@
-"""data/extract: the outside world -> Table."""
+"""data/extract: reads rows from files, databases and services into a Table."""

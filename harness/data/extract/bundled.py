@@ -1,4 +1,4 @@
-"""Bundled: the small real data sets that come with scikit-learn."""
+"""Bundled: the small real data sets included in scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.data.extract.source import Source
 Name = Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
 
 TARGETS = {"breast_cancer": "diagnosis", "wine": "cultivar", "iris": "species", "diabetes": "progression"}
-"""The label of each set but digits, which has two."""
+"""The label column of each data set except digits, which has two."""
 
 _WRITERS = (0, 130, 256, 386, 516, 646, 776, 915, 1029, 1157, 1287, 1415, 1545, 1667)
-"""The first row of each of the 14 people who wrote the digits, one after the other."""
+"""The first row of each of the 14 writers of the digits, in order."""
 
 
 class Bundled(Source):
@@ -33,7 +33,7 @@ class Bundled(Source):
     def __init__(self, *, name: Name, **roles: Any) -> None:
         super().__init__(name=name, **roles)
         self.data = name
-        # A label that is given no role, as by data.extract.target=null, becomes no feature.
+        # A label without a role, as with data.extract.target=null, must not become a feature.
         used = self.roles.named.union(self.roles.drop)
         aside = [column for column in labels_of(name) if column not in used]
         self.roles = replace(self.roles, drop=[*self.roles.drop, *aside])
@@ -43,12 +43,12 @@ class Bundled(Source):
         return self.roles.assign(bundled(self.data), self.data, f"scikit-learn: {self.data}")
 
     def fingerprint(self) -> str:
-        """The data comes with scikit-learn, and changes with nothing else."""
+        """The data changes only with the version of scikit-learn."""
         return installed()
 
 
 def installed() -> str:
-    """The version of scikit-learn, which is not imported for it."""
+    """The version of scikit-learn, without importing it."""
     from importlib.metadata import version
 
     return f"scikit-learn {version('scikit-learn')}"
@@ -60,15 +60,15 @@ def bundled(name: Name) -> pd.DataFrame:
 
 
 def labels_of(name: Name) -> tuple[str, ...]:
-    """The columns of a set that are no features."""
+    """The columns of a data set that are not features."""
     return ("digit", "writer") if name == "digits" else (TARGETS[name],)
 
 
 def _digits() -> pd.DataFrame:
     """1797 rows: 64 pixels from 0 to 16, the digit, the writer by number.
 
-    The file is read where scikit-learn keeps it, because importing scikit-learn takes a second
-    and this is the default data set; where it has moved, scikit-learn is asked.
+    The file of the installed scikit-learn is read directly, because importing scikit-learn takes a second
+    and this is the default data set. If the file has moved, scikit-learn is imported.
     """
     spec = find_spec("sklearn")
     roots = (spec.submodule_search_locations if spec else None) or []
@@ -89,7 +89,7 @@ def _other(name: str) -> pd.DataFrame:
     from sklearn import datasets
 
     if name == "diabetes":
-        # Unscaled: scikit-learn's scaled columns know the mean and spread of the test rows.
+        # Unscaled: scikit-learn's scaled columns contain the mean and spread of the test rows.
         found = datasets.load_diabetes(as_frame=True, scaled=False)
         target = found.target
     else:

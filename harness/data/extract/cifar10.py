@@ -25,7 +25,7 @@ _TRAIN = tuple(f"data_batch_{i}" for i in range(1, 6))
 _KEY = "data.extract.path"
 
 _FAULTS = (tarfile.TarError, pickle.UnpicklingError, OSError, EOFError, LookupError, TypeError, ValueError)
-"""What an archive of another form may raise."""
+"""Exceptions that an archive of another form may raise."""
 
 
 class Cifar10(Source):
@@ -111,7 +111,7 @@ def _unpickled(archive: tarfile.TarFile, member: str) -> dict[bytes, Any]:
 
 
 def _dtype(name: Any, align: Any = False, copy: Any = False) -> np.dtype[Any]:
-    """The files have align and copy as 0 and 1, which NumPy will cease to take."""
+    """In the files align and copy are 0 and 1, which NumPy will no longer accept."""
     dtype: np.dtype[Any] = np.dtype(name, align=bool(align), copy=bool(copy))
     return dtype
 
@@ -124,7 +124,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Admits what arrays, lists, numbers and bytes are rebuilt from, and nothing that could run code."""
+    """Accepts only what arrays, lists, numbers and bytes are rebuilt from; nothing that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         admitted = {

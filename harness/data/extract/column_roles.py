@@ -1,4 +1,4 @@
-"""Roles: which column of a frame is the target, the group, the id, and what a model may see."""
+"""The roles of columns: target, group, id, time and features."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Roles:
     group     the column whose rows belong together, or None
     id        the column that names a row, or the sequence to which an event belongs, or None
     time      the column that says when a row was taken, or None
-    features  the columns a model may see, in order; None: all that have no other role
+    features  the columns that are model inputs, in order; None: all columns without another role
     keep      columns that stay beside the features, for a split that reads them, such as `predefined`
     drop      columns to leave out altogether
-    task      whether the target is a class or a number; "auto" reads it off the column
+    task      whether the target is a class or a number; "auto" follows from the column
     kind      "image": the features are images; "sequence": the rows are events of sequences
     shape     [C, H, W] of images that are made of pixel columns, else None
     infinite  whether an infinite feature or target is an "error" or counts as "missing"
@@ -63,9 +63,9 @@ class Roles:
         """The frame as a Table, its features those columns without another role, or `array`, (N, …).
 
         Raises:
-            UserError: a column that is not there, two roles that contradict each other, no
-                features, a number of pixel columns that is not C * H * W, or rows that do not hold
-                what their roles promise (see `harness.data.extract.row_checks`).
+            UserError: a column does not exist, two roles contradict each other, there are no features, the
+                number of pixel columns is not C * H * W, or the rows do not fit their roles (see
+                `harness.data.extract.row_checks`).
             ValueError: frame and array differ in length; a fault of the extractor.
         """
         self._require_columns(frame, name)

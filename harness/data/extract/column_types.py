@@ -1,4 +1,4 @@
-"""Types: the column of a text file as the type that the user says it has."""
+"""Converts a column of a text file to the type that the user declares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS: dict[Type, str] = {
     "boolean": "true and false, yes and no, or 1 and 0",
     "date": "dates",
 }
-"""What a column of a type holds; text and categories can be anything."""
+"""The name of a type in messages; text and categories accept any value."""
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
@@ -23,7 +23,7 @@ _SAMPLE = 10_000
 
 
 def converted(column: pd.Series, kind: Type, decimal: str, date_format: str | None) -> tuple[pd.Series, int]:
-    """The column as `kind`, and the row of the first value that is none, or -1.
+    """The column as `kind`, and the row of the first value that cannot be converted, or -1.
 
     An int column with missing values is float64, a boolean one object, as pandas reads them.
 
@@ -52,7 +52,7 @@ def converted(column: pd.Series, kind: Type, decimal: str, date_format: str | No
 
 
 def _numbers(column: pd.Series, decimal: str) -> pd.Series:
-    """(N,) numbers, NaN where a value is none; a column that pandas read as numbers as it is."""
+    """(N,) numbers, NaN for a value that is not a number; numbers are returned unchanged."""
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
         return column
     column = column.map(str, na_action="ignore")  # true and false are no numbers
@@ -68,7 +68,7 @@ def _booleans(column: pd.Series) -> pd.Series:
 
 
 def dates(column: pd.Series, date_format: str | None) -> pd.Series:
-    """(N,) datetime64, in UTC where the texts name their offset; NaT where a text is no date."""
+    """(N,) datetime64, in UTC if the texts have an offset; NaT for a text that is not a date."""
     form = date_format or "ISO8601"
     try:
         found = pd.to_datetime(column, format=form, errors="coerce")
@@ -78,9 +78,9 @@ def dates(column: pd.Series, date_format: str | None) -> pd.Series:
 
 
 def number_or_text(column: pd.Series) -> pd.Series:
-    """A text column as whole numbers where none would be written differently: `7`, but not `007` or `7.0`.
+    """A text column as integers if all values keep their spelling: `7`, but not `007` or `7.0`.
 
-    So that a name of a group is the same from a text file as from a database that knows its type.
+    This makes a group name from a text file equal to the one from a typed database column.
     """
     known = column.dropna()
     if known.empty or not known.iloc[0].isascii() or not known.iloc[0].lstrip("-").isdigit():

@@ -1,4 +1,4 @@
-"""Retry: another try where a server did not answer, after waits that grow."""
+"""Retries requests to a server, with growing waits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 LONGEST_PAUSE = 60.0
-"""Seconds between two tries at most, whatever the server asks for."""
+"""The longest wait in seconds between two tries, even if the server requests more."""
 
 _dice = random.SystemRandom()  # the seeded generators belong to the experiment
 
 
 class Unreached(Exception):
-    """A server did not answer, which may pass; `pause` is the wait in seconds that it asked for, if any."""
+    """A server did not answer; a retry may help. `pause` is the wait in seconds that it requested, if any."""
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -29,8 +29,8 @@ class Retry:
     """How often to try again, and how long to wait before.
 
     retries  tries after the first one
-    backoff  seconds before the second try, doubled for each further one; each wait is shortened by up
-             to a half at random, so that many readers do not come back at one moment
+    backoff  seconds before the second try, doubled for each further one; each wait is shortened randomly by
+             up to a half, so that many clients do not retry at the same moment
     """
 
     retries: int
@@ -44,14 +44,14 @@ class Retry:
 
     @property
     def tries(self) -> str:
-        """How often was tried in the end: `1 try`, `4 tries`."""
+        """The number of tries as text: `1 try`, `4 tries`."""
         return f"{self.retries + 1} {'tries' if self.retries else 'try'}"
 
     def __call__(self, attempt: Callable[[], T]) -> T:
-        """What `attempt` gives.
+        """The result of `attempt`.
 
         Raises:
-            Unreached: by the last try.
+            Unreached: the last try failed.
         """
         for number in range(self.retries):
             try:

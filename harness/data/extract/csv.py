@@ -1,4 +1,4 @@
-"""Csv: a table in a text file, or in many."""
+"""Csv: a table in one or more text files."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from harness.data.extract.text_lines import (
 _KEY = "data.extract.path"
 
 _FAULTS = (OSError, EOFError, ValueError, ImportError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-"""What reading, unpacking and decoding a file raise; pandas' own are ValueErrors."""
+"""Exceptions of reading, unpacking and decoding a file; those of pandas are ValueErrors."""
 
 
 class Csv(Source):
     """Files of separated values, the first line of each the column names.
 
-    A column of only numbers becomes numbers, any other text; one of numbers with some text between is
-    refused. Group and id columns stay the text they are (`007` stays `007`) unless they are whole
+    A column of numbers becomes numeric, other columns text; a column of numbers with some texts is refused.
+    Group and id columns stay the text they are (`007` stays `007`) unless they are whole
     numbers. The arguments not named here are those of `Source`.
 
     Args:
         path: the file, a list of files, or a pattern (`visits-*.csv`, `**/*.csv`); relative to the
             current folder; read in the order of their names, all with the same columns. Those that
             end in .gz, .bz2, .xz, .zip or .zst are unpacked while they are read.
-        separator: what stands between two cells: one character, or a regular expression.
-        decimal: what stands between a number's whole and fractional part.
-        encoding: of the characters, by its name in Python.
-        missing: the cells that count as missing, an empty one among them.
-        types: of the columns that are not to be judged by what they hold.
+        separator: the text between two cells: one character, or a regular expression.
+        decimal: the decimal mark.
+        encoding: the character encoding, by its name in Python.
+        missing: the cell texts that count as missing, the empty one included.
+        types: declared types of columns; other types follow from the values.
         dates: the columns of dates.
         date_format: of the dates, as of `strptime`; None: ISO 8601.
         source_column: a column to add, with the name of each row's file; None: none.
@@ -108,7 +108,7 @@ class Csv(Source):
         return source_files.matching(self.path, _KEY)
 
     def _text(self, paths: list[Path]) -> set[str]:
-        """The columns to be read as they are written; looks at the names in every file first."""
+        """The columns to read as text; checks the column names of every file first."""
         first = self._names(paths[0])
         for path in paths[1:]:
             names = self._names(path)
@@ -139,7 +139,7 @@ class Csv(Source):
         return plain | {name for name in first if name in (self.roles.group, self.roles.id)}
 
     def _read(self, paths: list[Path], text: set[str]) -> tuple[pd.DataFrame, Places]:
-        """All rows in one frame, the columns `text` and those of numbers and text together as text."""
+        """All rows in one frame; columns in `text` and columns of mixed values are read as text."""
         frames = [self._guarded(path, text) for path in paths]
         if self.source_column is not None:
             folder = os.path.commonpath([path.parent for path in paths])
@@ -149,7 +149,7 @@ class Csv(Source):
         frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
         untold = (column for column in frame.columns if column not in text)
         mixed = {column for column in untold if _holds_text_among_others(frame[column])}
-        # pandas judges a column block by block: what is the number 1 in one would be the text "1" in another.
+        # pandas infers types block by block: the number 1 of one block can be the text "1" in another.
         return self._read(paths, text | mixed) if mixed else (frame, places)
 
     def _guarded(self, path: Path, text: set[str]) -> pd.DataFrame:
@@ -208,13 +208,13 @@ class Csv(Source):
         return {"sep": self.dialect.separator, "encoding": self.dialect.encoding, "engine": engine}
 
     def _names(self, path: Path) -> list[str]:
-        """The column names; pandas would rename the second of two: a second target would be a feature."""
+        """The column names; pandas would rename a duplicate, and a second target would become a feature."""
         try:
             first = pd.read_csv(
                 path, header=None, nrows=1, dtype=str, keep_default_na=False, **self._written()
             ).iloc[0]
         except _FAULTS:
-            return list(self._guarded(path, set()).columns)  # which says what is wrong
+            return list(self._guarded(path, set()).columns)  # this reports the error
         twice = first[first.duplicated() & (first != "")]
         if len(twice):
             raise UserError(
@@ -266,7 +266,7 @@ def _holds_text_among_others(column: pd.Series) -> bool:
 
 
 def _title(paths: list[Path]) -> str:
-    """The file's name without its endings; of several files, what their names begin with."""
+    """The file's name without endings; for several files, the common beginning of their names."""
     stems = [Path(path.stem).stem if path.suffix in COMPRESSIONS else path.stem for path in paths]
     shared = stems[0]
     while not all(stem.startswith(shared) for stem in stems):

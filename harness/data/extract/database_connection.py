@@ -1,4 +1,4 @@
-"""Database: where a URL leads, and read-only connections to it."""
+"""Read-only connections to a database URL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TIMEOUT = {
     "pyodbc": "timeout",
     "oracledb": "tcp_connect_timeout",
 }
-"""What a driver calls the seconds that a connection may take."""
+"""Per driver, the name of the connection time-out option."""
 
 _WRONG_CREDENTIALS = re.compile(
     r"authentication failed|no password supplied|access denied|login failed|role .* does not exist|"
@@ -49,14 +49,14 @@ _NO_DATABASE = re.compile(r"database .* does not exist|unknown database|cannot o
 
 
 class Database:
-    """A database that is read and never written.
+    """A database that is only read.
 
     Args:
         url: any of SQLAlchemy's, `dialect+driver://user:password@host:port/database`.
-        timeout: seconds until a connection stands.
+        timeout: time-out of connecting, in seconds.
 
     Raises:
-        UserError: the URL is none, or names a SQLite file that is not there.
+        UserError: it is not a URL, or names a SQLite file that does not exist.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -77,16 +77,16 @@ class Database:
 
     @property
     def name(self) -> str:
-        """What the data set is called where nothing else is said."""
+        """The default name of the data set."""
         return self.file.stem if self.file is not None else self.url.database or self.url.get_backend_name()
 
     def connect(self) -> Connection:
-        """A connection whose transaction is read-only, where the database knows such (PostgreSQL, SQLite),
-        and rolled back in any case.
+        """A connection whose transaction is read-only, if the database supports it (PostgreSQL, SQLite),
+        and always rolled back.
 
         Raises:
             Unreached: the server does not answer.
-            UserError: it does, and refuses; or the driver is not installed.
+            UserError: the server refuses, or the driver is not installed.
         """
         engine = self._engine()
         try:
@@ -97,7 +97,7 @@ class Database:
             raise self._odd_option(first_line(str(fault), self.secrets)) from None
 
     def tables(self) -> list[str]:
-        """The names of all tables and views, with their schema where that is not the default one."""
+        """The names of all tables and views, with their schema if it is not the default one."""
         with self.connect() as connection:
             inspector = inspect(connection)
             names = [*inspector.get_table_names(), *inspector.get_view_names()]
@@ -179,7 +179,7 @@ class Database:
 def _parsed(text: str) -> URL:
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError):  # whose words would hold the password
+    except (ArgumentError, ValueError):  # its message would contain the password
         raise UserError(
             "data.extract.url must be a database URL, dialect://user:password@host:port/database",
             "write special characters of the password as %40 and so on",
@@ -192,7 +192,7 @@ def _parsed(text: str) -> URL:
 
 
 def _secrets(url: URL) -> list[str]:
-    """What the URL holds that must not be shown."""
+    """The secrets in the URL."""
     found = [str(url.password)] if url.password else []
     for key, value in url.query.items():
         if secret_name(key):
@@ -204,7 +204,7 @@ def _sqlite_file(url: URL) -> Path:
     """The file that a URL names, as a path or as SQLite's own `file:…?mode=ro&uri=true`.
 
     Raises:
-        UserError: none, or one that is not there; SQLite would create it.
+        UserError: there is no file; SQLite would create it.
     """
     name = url.database or ""
     if name.startswith("file:"):
@@ -219,7 +219,7 @@ def _sqlite_file(url: URL) -> Path:
 
 
 def _sqlite(path: Path, timeout: float) -> Callable[[], Any]:
-    """Opens the file for reading only; columns declared as truth values and dates are read as such.
+    """Opens the file for reading only; columns declared as booleans or dates are converted.
 
     Beside a file in write-ahead mode SQLite makes an empty log, which its next writer removes.
     """

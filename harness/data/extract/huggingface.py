@@ -20,8 +20,8 @@ _FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parqu
 class HuggingFace(Source):
     """One split of a data set; needs the extra `harness[huggingface]`.
 
-    Class labels come by their names, images as encoded files (bytes). Code that a data set brings is
-    never run. The arguments not named here are those of `Source`.
+    Class labels become their names, images as encoded files (bytes). Code in a data set is never run. The
+    arguments not named here are those of `Source`.
 
     Args:
         path: a folder of `save_to_disk`, a folder or file of .csv, .json, .jsonl, .parquet or .arrow,
@@ -29,7 +29,7 @@ class HuggingFace(Source):
         subset: which of several data sets under that name; None: the only one, or its default.
         split: which part; None: the only one.
         revision: of the hub's repository: a branch, a tag, or a commit; with a commit of 40
-            hexadecimal digits the rows are the same for ever. None: its newest.
+            hexadecimal digits the rows never change. None: the newest.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class HuggingFace(Source):
                 return datasets.load_dataset(_FORMATS[local.suffix], data_files=str(local))
             where = str(local) if local.is_dir() else path
             return datasets.load_dataset(where, self.subset, revision=self.revision)
-        except Exception as fault:  # of files, of the network, and of what the hub answers
+        except Exception as fault:  # errors of files, of the network, and of the hub
             raise UserError(
                 f"data.extract.path={path} cannot be loaded by the datasets library: "
                 f"{sentence(str(fault).strip() or type(fault).__name__).rstrip('.')}",
@@ -91,7 +91,7 @@ class HuggingFace(Source):
             ) from fault
 
     def _one(self, found: Any, path: str) -> Any:
-        """The split that was asked for."""
+        """The requested split."""
         if not isinstance(found, dict):
             if self.split is not None:
                 raise UserError(

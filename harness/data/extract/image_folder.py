@@ -1,4 +1,4 @@
-"""ImageFolder: photographs in a folder per class, or listed in a table."""
+"""ImageFolder: image files in a folder per class, or listed in a table."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class ImageFolder(Source):
         path: the root.
         table: a .csv file with one row per image; None: a folder per class.
         path_column: the table's column of paths, relative to the root.
-        suffixes: the endings of the files to take, in lower case; the other files are left alone.
-        unreadable: whether a file that cannot be decoded is an "error", or its row is left out ("skip"),
-            which is logged.
+        suffixes: the endings of the files to take, in lower case; other files are ignored.
+        unreadable: whether a file that cannot be decoded is an "error", or its row is removed ("skip") and
+            logged.
         group_pattern: a regular expression, searched for in each path below the root; its first group is
             the column `group`, which has the role where no other column has. None: no such column.
     """
@@ -209,7 +209,7 @@ def _groups(names: list[str], pattern: re.Pattern[str]) -> list[str | None]:
 
 
 def _looked_at(path: str) -> tuple[bytes, str | None]:
-    """A digest of what is in a file, and why it cannot be decoded as an image, or None."""
+    """A digest of the file's content, and why it cannot be decoded as an image, or None."""
     from PIL import Image
 
     content = b""

@@ -21,7 +21,7 @@ log = logging.getLogger("harness")
 _COLUMNS = {"targets": "target", "groups": "group", "ids": "id"}
 _DIMENSIONS = {"table": (2, "(N, F)"), "image": (4, "(N, C, H, W)"), "sequence": (3, "(N, T, F)")}
 _MOST_CHANNELS = 4
-"""Of a common image: red, green, blue and opacity."""
+"""Channels of a common image: red, green, blue and alpha."""
 
 
 class Numpy(Source):
@@ -73,7 +73,7 @@ class Numpy(Source):
         return source_files.fingerprint(self._paths().values())
 
     def _paths(self) -> dict[str, Path]:
-        """The files by the argument that names them; of an archive, the one under "path"."""
+        """The files by the argument that names them; an archive is under "path"."""
         if self.path is None and self.names["inputs"] is None:
             raise UserError(
                 "data.extract.path needs the file to read",
@@ -119,7 +119,7 @@ class Numpy(Source):
         return found
 
     def _features(self, inputs: np.ndarray) -> np.ndarray:
-        """The inputs in the shape that `kind` asks for."""
+        """The inputs in the shape that `kind` requires."""
         dimensions, words = _DIMENSIONS[self.roles.kind]
         found = inputs.shape
         if self.roles.kind == "image" and inputs.ndim == 3:
@@ -153,7 +153,7 @@ class Numpy(Source):
 
 
 def _doubt_layout(shape: tuple[int, ...], layout: str) -> None:
-    """Warns of channels where the other layout would have as few as photographs have."""
+    """Warns if the number of channels suggests the other layout."""
     first, last = shape[1], shape[3]
     here, there = (first, last) if layout == "channels_first" else (last, first)
     if here > _MOST_CHANNELS >= there:
@@ -201,7 +201,7 @@ def _require_labels(values: np.ndarray, rows: int, part: str) -> None:
 
 
 def _columns(values: np.ndarray, name: str) -> pd.DataFrame:
-    """(N,) or (N, T) labels as one column or several, copied out of the file."""
+    """(N,) or (N, T) labels as one column or several, copied from the file."""
     values = np.array(values)
     if values.dtype.kind == "S":
         values = values.astype(str)

@@ -1,4 +1,4 @@
-"""Parquet: a table in one file of columns, or in many."""
+"""Parquet: a table in one or more Parquet files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEY = "data.extract.path"
 class Parquet(Source):
     """Parquet files, all with the same columns of the same types.
 
-    Where `features` names the columns that a model may see, only those and the other roles' are read.
+    If `features` is given, only these columns and those of the other roles are read.
     Decimals become floats. The arguments not named here are those of `Source`.
 
     Args:
@@ -60,7 +60,7 @@ class Parquet(Source):
         return source_files.matching(self.path, _KEY, within="**/*.parquet")
 
     def _read(self, paths: list[Path]) -> tuple[pd.DataFrame, bool]:
-        """All rows, and whether columns that nobody asks for were left in the files."""
+        """All rows, and whether unneeded columns were not read."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -70,7 +70,7 @@ class Parquet(Source):
             _require_one_schema(paths, schemas, columns)
             _tell_partitions(paths, schemas[0].names)
             _require_flat(schemas[0], columns, paths[0])
-            # Each column is freed as soon as it is pandas', so that no second copy is ever whole.
+            # Each column is freed after its conversion, so that no complete second copy exists.
             table = pa.concat_tables(
                 [pq.read_table(path, columns=columns, partitioning=None) for path in paths]
             )
@@ -88,7 +88,8 @@ class Parquet(Source):
         return frame, len(columns) < len(schemas[0].names)
 
     def _columns(self, names: list[str]) -> list[str]:
-        """The columns to read; where a role or `drop` names another, all, for the roles to refuse it."""
+        """The columns to read; all columns if a role or `drop` names an unknown one, so that the roles
+        refuse it."""
         roles = self.roles
         named = roles.named
         if not named | {*roles.drop} <= {*names} or named & {*roles.drop}:
@@ -99,7 +100,7 @@ class Parquet(Source):
 
 
 def _tell_partitions(paths: list[Path], names: list[str]) -> None:
-    """Warns of folders such as `year=2026`, of which other programs make a column."""
+    """Warns about folders such as `year=2026`, which other programs read as a column."""
     folders = {part.partition("=")[0] for path in paths for part in path.parent.parts if "=" in part}
     for column in sorted(folders - {*names}):
         log.warning(
@@ -152,7 +153,7 @@ def _require_flat(schema: Any, columns: list[str], path: Path) -> None:
 
 
 def _with_floats(table: Any) -> Any:
-    """The table with decimals, which pandas would keep as objects, as float64."""
+    """The table with decimals, which pandas would store as objects, as float64."""
     import pyarrow as pa
 
     fields = [

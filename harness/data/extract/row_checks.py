@@ -1,4 +1,4 @@
-"""Rows: what the rows of a table must hold, once their roles are known."""
+"""Checks of a table's rows after the roles are assigned."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ROWS_AT_ONCE = 4096
 
 
 def require_rows(table: Table) -> None:
-    """Whether ids name one row each, some target is known, and there is more than one group.
+    """Checks that ids are unique, some target is known, and there is more than one group.
 
     Raises:
-        UserError: the first that does not hold.
+        UserError: the first check that fails.
     """
     if table.id is not None and table.kind != "sequence":
         _require_distinct(table.frame[table.id], table.name)
@@ -66,7 +66,7 @@ def _require_groups(groups: pd.Series, name: str) -> None:
 def finite(frame: pd.DataFrame, columns: Sequence[str], name: str, infinite: Infinite) -> pd.DataFrame:
     """The frame with infinite values of these columns refused, or made missing in a new frame.
 
-    Columns are looked at one by one, so that no second copy of the frame is ever held.
+    Columns are checked one by one, so that no second copy of the frame is made.
 
     Raises:
         UserError: a value is infinite and `infinite` is "error".

@@ -1,4 +1,4 @@
-"""Columns: the rows of a server's answer as columns of the dtypes that pandas reads from a file."""
+"""Converts rows of a server's answer to columns with the dtypes that pandas uses for files."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 
 class Columns:
-    """Gathers rows chunk by chunk, each as compact as its column will be, so that no list of Python
-    objects is longer than a chunk.
+    """Collects rows chunk by chunk and converts each chunk at once, so that no list of Python objects is
+    longer than a chunk.
 
     Whole numbers become int64, or float64 where one is missing; numerics and decimals float64; truth
     values bool, or objects where one is missing; dates datetime64[us], in UTC where they have a time
@@ -44,10 +44,9 @@ class Columns:
         keys: columns that name rows or groups: numbers where they are written as whole numbers, so
             that they are the same from every source; see `number_or_text`.
         dates: columns whose text is read as dates in ISO 8601.
-        drop: columns that are left out later: their values are not kept, nor judged.
-        place: what the rows come from, for messages.
-        separator: what stands between a nested object and its field in a column's name; None: nothing
-            is nested.
+        drop: columns that are dropped later; their values are neither kept nor checked.
+        place: the source of the rows, for messages.
+        separator: the text between a nested object and its field in a column name; None: no nesting.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Columns:
         return self._rows
 
     def append(self, names: Sequence[str], columns: Sequence[Sequence[Any]], rows: int) -> None:
-        """Takes `rows` rows; a column that is new was missing before, one that is left out is now.
+        """Takes `rows` rows; a new column is missing in earlier rows, an absent column in these.
 
         Raises:
             UserError: a column that mixes types, or a value that is a list or an object.
@@ -82,8 +81,8 @@ class Columns:
         self._rows += rows
 
     def frame(self, id: str | None) -> pd.DataFrame:
-        """All rows, in the order of the id column where there is one: equal ids as they came, missing
-        ones last. To be called once.
+        """All rows, in the order of the id column where there is one: equal ids in order of arrival,
+        missing ids last. Call it once.
 
         Raises:
             UserError: `dates` names a column that is not there, or holds other text.
@@ -96,7 +95,7 @@ class Columns:
                     key="data.extract.dates",
                 )
         names = [name for name in self._pieces if not self._is_missing_object(name)]
-        # Column by column, so that the pieces of only one stand beside their whole.
+        # Column by column, so that only one column exists twice at a time.
         frame = pd.DataFrame({name: self._whole(name) for name in names}, copy=False)
         if id is None or id not in frame.columns or frame[id].is_monotonic_increasing:
             return frame
@@ -104,7 +103,7 @@ class Columns:
         return ordered
 
     def _is_missing_object(self, name: str) -> bool:
-        """A nested object that is missing in some rows, where others give its fields as `name.field`."""
+        """A nested object that is missing in some rows, where other rows have its fields as `name.field`."""
         if self._separator is None or not all(isinstance(piece, int) for piece in self._pieces[name]):
             return False
         return any(other.startswith(f"{name}{self._separator}") for other in self._pieces)
@@ -191,7 +190,7 @@ def _numbers(values: Sequence[Any], whole: bool) -> np.ndarray:
 
 
 def _joined(pieces: list[pd.Series | int]) -> pd.Series:
-    """The pieces of a column as one; a whole number stands for so many missing values."""
+    """Joins the chunks of a column; an int stands for that many missing values."""
     known = [piece for piece in pieces if isinstance(piece, pd.Series)]
     if not known:
         return pd.Series(np.full(sum(pieces), np.nan))  # type: ignore[arg-type]

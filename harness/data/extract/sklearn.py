@@ -1,4 +1,4 @@
-"""Sklearn: any data set that scikit-learn brings along, or has downloaded before."""
+"""Sklearn: any data set that scikit-learn includes, or has downloaded before."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Sklearn(Source):
         return roles.assign(frame, self.data, f"scikit-learn: {self.data}")
 
     def fingerprint(self) -> str:
-        """The data comes with scikit-learn, or is what it downloads: its version tells."""
+        """The data is included in scikit-learn or downloaded by it, so it follows from its version."""
         return installed()
 
     def _read(self) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
@@ -76,7 +76,7 @@ class Sklearn(Source):
 
 
 def _framed(found: Any) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
-    """The arrays `data` and `target` of scikit-learn as columns with its names, where it has some."""
+    """The arrays `data` and `target` of scikit-learn as columns with its column names, if it has some."""
     data, target = np.asarray(found["data"]), np.asarray(found["target"])
     target = target.reshape(len(data), -1)
     names = found.get("feature_names") or [f"x{i}" for i in range(data.shape[1])]

@@ -1,4 +1,4 @@
-"""Source: what every extractor of ours shares, its name and the roles of its columns."""
+"""Source: the arguments that all extractors share, its name and the column roles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from harness.data.extract.column_roles import Roles
 
 
 class Source:
-    """Holds the arguments that every source takes; an extractor adds its own and is called for the rows.
+    """Stores the arguments of every source; an extractor adds its own and returns the rows when called.
 
     Args:
-        name: what the data set is called; None: what the source suggests, such as a file's name.
+        name: the name of the data set; None: a default of the source, such as the file name.
         kind, shape, target, group, id, time, features, keep, drop, task, infinite: see `Roles`.
     """
 
@@ -36,5 +36,5 @@ class Source:
         self.roles = Roles(target, group, id, time, features, keep, drop, task, kind, shape, infinite)
 
     def fingerprint(self) -> str | None:
-        """What changes whenever the rows do; None: only reading them anew can tell."""
+        """A text that changes whenever the rows change; None: only reading the rows can show it."""
         return None

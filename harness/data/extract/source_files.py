@@ -1,4 +1,4 @@
-"""Files: the paths that a source names, and the fingerprint that changes whenever they do."""
+"""The files of a source, and a fingerprint that changes whenever they change."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 from harness.core.errors import UserError, near
 
 RACY_NS = 2_000_000_000
-"""A file as young as this may change again without a change of its time stamp."""
+"""A file younger than this may change again without a change of its time stamp."""
 
 SMALL = 16_000_000
-"""Bytes of all files together that are read for the fingerprint, in some hundredths of a second."""
+"""Up to this total size in bytes, file contents are read for the fingerprint (takes some 10 ms)."""
 
 
 def matching(names: str | list[str], key: str, within: str | None = None) -> list[Path]:
-    """The files that a name, a pattern, or a list of either means, sorted, each once.
+    """The files of a name, a pattern, or a list of these, sorted, without duplicates.
 
     `~` is the home folder; `*`, `?`, `[…]` and `**` (any depth of folders) match as in a shell.
 
     Args:
         names: relative ones start at the current folder.
         key: the yaml key that holds them, for messages.
-        within: the pattern of the files that a folder stands for; None: a folder is refused.
+        within: the pattern for the files of a folder; None: a folder is refused.
 
     Raises:
         UserError: nothing is named, a file does not exist, or a pattern matches none.
@@ -58,7 +58,7 @@ def file(name: str, key: str) -> Path:
     """The file of that name.
 
     Raises:
-        UserError: it does not exist, or is a folder; says what is near.
+        UserError: it does not exist, or is a folder; suggests similar names.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -73,7 +73,7 @@ def folder(name: str, key: str) -> Path:
     """The folder of that name.
 
     Raises:
-        UserError: it does not exist, or is a file; says what is near.
+        UserError: it does not exist, or is a file; suggests similar names.
     """
     path = Path(name).expanduser()
     if path.is_file():
@@ -103,11 +103,11 @@ def _missing(path: Path, key: str, sort: str) -> UserError:
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
-    """A SHA-256 (64 hexadecimal digits) over what tells these files, in this order, from any others.
+    """A SHA-256 (64 hexadecimal digits) that identifies these files in this order.
 
-    Of each file the absolute path, and where all are small together the content. Of larger ones size,
-    times of change in nanoseconds, and inode; but the content of one that changed within the last two
-    seconds, because a second change may leave all of these as they are ("racily clean" in git's index).
+    For each file: the absolute path, and the content if all files together are small. For larger files:
+    size, times of change in nanoseconds, and inode; but the content if the file changed within the last two
+    seconds, because a second change may leave all of these unchanged ("racily clean" in git's index).
     """
     files = list(paths)
     small = sum(path.stat().st_size for path in files) <= SMALL

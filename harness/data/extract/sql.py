@@ -1,4 +1,4 @@
-"""Sql: the rows of a query or a table, from any database that SQLAlchemy speaks to."""
+"""Sql: the rows of a query or a table, from any database that SQLAlchemy supports."""
 
 from __future__ import annotations
 
@@ -30,22 +30,20 @@ _NO_TABLE = re.compile(r"relation \"(?P<pg>[^\"]+)\" does not exist|no such tabl
 
 
 class Sql(Source):
-    """What a query gives, or all rows of a table, as a Table.
+    """The result of a query, or all rows of a table, as a Table.
 
     Rows are streamed, so that memory holds the frame and one chunk. A query without ORDER BY has no
-    order: where there is an `id`, rows are sorted by it, equal ones as they came; without one, they
-    stay as they come. For dtypes see `Columns`. The arguments not named here are those of `Source`.
+    order: with an `id`, rows are sorted by it, equal ids in order of arrival; without one, rows keep the
+    order of arrival. For dtypes see `Columns`. The arguments not named here are those of `Source`.
 
     Args:
         url: any of SQLAlchemy's; `sqlite:///visits.db` is a file of the current folder.
         query: a SELECT; exactly one of `query` and `table`.
         table: a name, `schema.name` in another schema; the database's own quotes are added.
-        parameters: what `:name` in the query stands for, sent beside it and never pasted; a list
-            for `in :name`.
-        dates: columns whose text is read as dates in ISO 8601; those that the database calls dates
-            are dates without.
-        chunk: rows that are fetched at once.
-        timeout: seconds until a connection stands.
+        parameters: the values of `:name` in the query, sent as bound parameters; a list for `in :name`.
+        dates: columns whose text is read as dates in ISO 8601; columns with a date type need not be listed.
+        chunk: rows fetched at a time.
+        timeout: time-out of connecting, in seconds.
         retries, backoff: see `Retry`; for faults of the connection only.
     """
 
@@ -73,7 +71,7 @@ class Sql(Source):
         self.retry = Retry(retries, backoff)
 
     def __call__(self) -> Table:
-        """Raises UserError: a server, query, or rows that do not fit; the password is never told."""
+        """Raises UserError: a server, query, or rows that do not fit; messages never contain the password."""
         database = self._database()
         statement = self._statement()
         try:
@@ -87,7 +85,7 @@ class Sql(Source):
         return self.roles.assign(frame, self.name or self.table or database.name, database.label)
 
     def fingerprint(self) -> str | None:
-        """Of a SQLite file, with what waits in its write-ahead log; None of a server."""
+        """Of a SQLite file, with its write-ahead log; None for a server."""
         database = self._database()
         if database.file is None:
             return None

@@ -1,4 +1,4 @@
-"""Declared: SQLite stores truth values as numbers and dates as text; what the table declares is read back."""
+"""Converts SQLite values to their declared types: SQLite stores booleans as numbers and dates as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def register() -> None:
-    """Has sqlite3 read columns declared BOOLEAN, DATE, DATETIME and TIMESTAMP as what they are.
+    """Has sqlite3 read columns declared BOOLEAN, DATE, DATETIME and TIMESTAMP with these types.
 
     sqlite3 keeps one list of converters per process, which only connections with `detect_types` use.
     Those of DATE and TIMESTAMP take the place of Python's own, which are deprecated.
@@ -29,7 +29,7 @@ _TRUTH = {b"1": True, b"0": False, b"true": True, b"false": False}
 
 
 def _truth(raw: bytes) -> Any:
-    """A number that is neither 0 nor 1 stays one; the column then mixes types, which is refused."""
+    """A number other than 0 and 1 is unchanged; the column then has mixed types and is refused."""
     text = raw.decode()
     return _TRUTH.get(raw.lower(), int(text) if text.lstrip("-").isdigit() else text)
 

@@ -1,4 +1,4 @@
-"""Lines: where in a text file a row stands, and which line is malformed. Slow, and asked only in trouble."""
+"""Finds the line of a row in a text file, and malformed lines. Slow; used only for error messages."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
 _BYTES_AT_ONCE = 1 << 20
 
 _LONGEST_CELL = 2**31 - 1
-"""In characters; pandas has no limit, and Python's own is 131,072."""
+"""The longest cell in characters; pandas has no limit, and Python's default is 131,072."""
 
 
 class Dialect(NamedTuple):
-    """How a text file is written: what stands between two cells, and the encoding of its characters."""
+    """The format of a text file: separator and character encoding."""
 
     separator: str
     encoding: str
 
     @property
     def plain(self) -> bool:
-        """Whether one character separates; more are a regular expression, and quotes mean nothing."""
+        """Whether the separator is one character; longer ones are regular expressions, without quoting."""
         return len(self.separator) == 1
 
 
@@ -71,7 +71,7 @@ def _unpacked_zst(path: Path) -> IO[bytes]:
 def records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """The cells of each record and the number of the line on which it begins, counted from 1.
 
-    Lines are those of an editor: a quoted cell may hold several. Blank ones are left out.
+    Lines are counted as in an editor: a quoted cell may span several. Blank lines are skipped.
     """
     csv.field_size_limit(_LONGEST_CELL)
     encoding = "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
@@ -90,7 +90,7 @@ def records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
 
 
 class Places(NamedTuple):
-    """Where the rows of a frame come from: of `paths[i]` the next `sizes[i]`."""
+    """The files of a frame's rows: the next `sizes[i]` rows are from `paths[i]`."""
 
     paths: list[Path]
     sizes: list[int]
@@ -107,10 +107,10 @@ class Places(NamedTuple):
 
 
 def require_equal_lengths(path: Path, dialect: Dialect, frame: pd.DataFrame) -> None:
-    """Whether no row has fewer cells than there are columns; pandas counts the absent ones as missing.
+    """Checks that no row has fewer cells than there are columns; pandas would treat them as missing.
 
-    A short row lacks the last cell, so that the file is read again only where that is missing somewhere,
-    and as bytes where no quotes stand in it.
+    A short row lacks the last cell, so the file is read again only if a last cell is missing, and as bytes
+    if it has no quotes.
 
     Raises:
         UserError: a row is short; names file and line.
@@ -125,7 +125,7 @@ def require_equal_lengths(path: Path, dialect: Dialect, frame: pd.DataFrame) -> 
 
 
 def _separators(path: Path, dialect: Dialect) -> int | None:
-    """How many separators the file has; None where the bytes do not tell, for quotes or wide characters."""
+    """How many separators the file has; None if quotes or wide characters make the count unreliable."""
     separator = dialect.separator.encode()
     if len(separator) > 1 or dialect.encoding.lower().startswith(("utf-16", "utf_16", "utf-32", "utf_32")):
         return None
@@ -139,7 +139,7 @@ def _separators(path: Path, dialect: Dialect) -> int | None:
 
 
 def malformed(path: Path, dialect: Dialect) -> UserError | None:
-    """What is wrong with the first line of more or fewer cells than the first, or None."""
+    """Describes the first line with more or fewer cells than the first line, or None."""
     names: list[str] = []
     try:
         for line, cells in records(path, dialect):
@@ -151,11 +151,11 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
                     "mend the line, or set data.extract.separator",
                 )
     except (csv.Error, UnicodeDecodeError):
-        return None  # which pandas has words for
+        return None  # pandas reports this error itself
     return None
 
 
 def unfinished(path: Path, dialect: Dialect) -> UserError:
-    """What is wrong where a quoted cell goes on to the end of the file."""
+    """The error for a quoted cell that is never closed."""
     last = max(line for line, _ in records(path, dialect))
     return UserError(f"the quote that opens on line {last} of {path} is never closed", "mend the line")

@@ -1,1 +1,1 @@
-"""Export: a trained network with its preprocessing, for programs that know nothing of this package."""
+"""Export: a trained network with its preprocessing, for programs without this package."""

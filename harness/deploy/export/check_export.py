@@ -1,4 +1,4 @@
-"""Check: whether what was exported gives what the model gives."""
+"""Checks that an exported file gives the same outputs as the model."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from harness.deploy.export.graph_inputs import Feed
 from harness.deploy.export.model_graph import Graph, Mean
 
 TOLERANCE = 1e-4
-"""Two orders of summation of float32, in a network of some ten layers, differ by less."""
+"""Tolerance: two summation orders in float32, in a network of about ten layers, differ by less."""
 
 HALF = 0.05
-"""What a model says in bfloat16, of 8 bits, and in float32 may differ by this much."""
+"""Tolerance between outputs in bfloat16 (8 bits) and in float32."""
 
 _MANY = 16
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Largest differences, each relative to the largest value of its output where that is above 1.
+    """Largest differences, relative to the largest value of the output if that is above 1.
 
-    rows        how many different ones
-    batches     sizes in which they were given
+    rows        number of different rows
+    batches     batch sizes of the check
     difference  between the file and the model in float32
-    answers     between the file and what the model answers for the raw rows, as `predict` gives it
-    allowed     for the answers: more where the model runs in bfloat16
+    answers     between the file and the predictions of `predict` for the raw rows
+    allowed     the tolerance for `answers`; larger if the model runs in bfloat16
     """
 
     rows: int
@@ -42,7 +42,7 @@ class Checked:
 
     @property
     def passed(self) -> bool:
-        """False as well where a difference is NaN."""
+        """False also if a difference is NaN."""
         return bool(self.difference <= TOLERANCE and self.answers <= self.allowed)
 
     @property
@@ -51,7 +51,7 @@ class Checked:
 
 
 def repeated(feed: Feed, count: int) -> Feed:
-    """The rows one after the other, and again from the first, until there are `count`."""
+    """The rows, repeated from the first until there are `count`."""
     return {name: values[np.arange(count) % len(values)] for name, values in feed.items()}
 
 
@@ -62,13 +62,13 @@ def check(
     answers: pd.DataFrame,
     bundle: Bundle,
 ) -> Checked:
-    """Runs what was exported on one row, on two, and on all, at least 16.
+    """Runs the exported file on one row, on two, and on all (at least 16).
 
     Args:
         run: the exported file.
-        graph: what it was made of.
+        graph: the graph that was exported.
         feed: real rows.
-        answers: what the model says of them.
+        answers: the model's predictions for them.
     """
     rows = len(next(iter(feed.values())))
     sizes = (1, 2, max(_MANY, rows))
@@ -94,7 +94,7 @@ def numbers(answers: pd.DataFrame, bundle: Bundle) -> np.ndarray:
 
 
 def largest(found: np.ndarray, wanted: np.ndarray) -> float:
-    """The largest difference, relative to the largest wanted value above 1; NaN of another shape."""
+    """The largest difference, relative to the largest expected value above 1; NaN if the shapes differ."""
     if found.shape != wanted.shape:
         return float("nan")
     scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
@@ -102,4 +102,4 @@ def largest(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def _worst(*values: float) -> float:
-    return float(np.max(values))  # NaN where one is
+    return float(np.max(values))  # NaN if one of them is NaN

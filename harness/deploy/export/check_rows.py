@@ -1,4 +1,4 @@
-"""Real: rows on which an export is checked, those of the run itself or of a file."""
+"""The rows on which an export is checked: from the run itself or from a file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _MOST = 256
 
 
 def real_rows(folder: Path, bundle: Bundle, path: Path | None, source: bool) -> pd.DataFrame:
-    """Raw rows: of the file, else the bundle's example, else the first of the run's source.
+    """Raw rows: from the file, else the bundle's example, else the first rows of the run's source.
 
     Args:
         folder: of the bundle.
-        path: CSV, parquet or .npy, or a folder of images; of a long one, the first rows.
-        source: whether the run's source may be asked, where the bundle could not keep an example.
+        path: CSV, parquet or .npy, or a folder of images; of a long file, the first rows.
+        source: whether the run's source may be read if the bundle has no example.
 
     Raises:
-        UserError: the file cannot be read or has no row, or there are no rows to be had.
+        UserError: the file cannot be read or has no row, or no rows are available.
     """
     if path is not None:
         try:

@@ -1,4 +1,4 @@
-"""Write: one model in one format, checked before it takes its place."""
+"""Exports one model in one format and checks the file before keeping it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _FILES = {"onnx": onnx.FILE, "pt2": pt2.FILE, "safetensors": safetensors.FILE}
 
 @dataclass(frozen=True)
 class Export:
-    """What came of it.
+    """The result of an export.
 
-    file         the model, in its place if the check was passed
-    description  what stands in `preprocessing.json`
-    checked      against the model
+    file         the exported file, if the check passed
+    description  the content of `preprocessing.json`
+    checked      differences from the model
     """
 
     file: Path
@@ -43,14 +43,14 @@ class Export:
 
 
 def require(format: Format, out: Path) -> None:
-    """Before any work.
+    """Checks before any work that the export is possible.
 
     Raises:
-        UserError: a package is missing, or the folder holds something that is no export.
+        UserError: a package is missing, or the folder contains something other than an export.
     """
     if format == "onnx":
         onnx.require()
-    ours = {FILE, *_FILES.values()}  # anything else in it would go with the earlier export
+    ours = {FILE, *_FILES.values()}  # other files in it would be deleted with the earlier export
     if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= ours):
         raise UserError(
             f"--out must be a new folder or that of an earlier export, and {out} is not", "name another"
@@ -58,19 +58,19 @@ def require(format: Format, out: Path) -> None:
 
 
 def write(folder: Path, format: Format, out: Path, rows: pd.DataFrame) -> Export:
-    """Exports a bundle; the folder appears whole, or not at all where the check is not passed.
+    """Exports a bundle; the folder is written whole, or not at all if the check fails.
 
     Args:
         folder: of the bundle or ensemble.
-        out: replaces an earlier export.
-        rows: raw ones, on which the file is compared with the model.
+        out: the folder to write; an earlier export is replaced.
+        rows: raw rows on which the file is compared with the model.
 
     Raises:
         UserError: the model cannot be written in this format.
     """
     reader = open_predictor(folder)
     whole = graph(reader)
-    # Gradients are of no use to it, and would be written with it.
+    # Without gradients: they would be written into the file.
     whole.requires_grad_(False)
     feed = whole.inputs.feed(_table(reader, rows))
     answers = reader(rows)
@@ -93,7 +93,7 @@ def write(folder: Path, format: Format, out: Path, rows: pd.DataFrame) -> Export
 def _written(whole: Graph | Mean, format: Format, feed: Feed, file: Path) -> dict[str, Any]:
     if format == "safetensors":
         return safetensors.write(whole, file)
-    three = repeated(feed, 3)  # a graph that is followed with one row may take the one for a constant
+    three = repeated(feed, 3)  # tracing with a single row can make the batch size a constant
     if format == "onnx":
         return onnx.write(whole, three, whole.outputs, file)
     return pt2.write(whole, three, whole.outputs, file)
@@ -106,7 +106,7 @@ def _runner(whole: Graph | Mean, format: Format, file: Path, reader: RowPredicto
 
 
 def _table(reader: RowPredictor | Ensemble, rows: pd.DataFrame) -> Any:
-    """The rows, typed and arranged as in training."""
+    """The rows with the types and the arrangement of training."""
     one = reader if isinstance(reader, RowPredictor) else reader.members[0]
     transform: Any = one.transform
     table = one.table(rows)
@@ -114,7 +114,7 @@ def _table(reader: RowPredictor | Ensemble, rows: pd.DataFrame) -> Any:
 
 
 def _put(draft: Path, out: Path) -> None:
-    draft.chmod(0o755)  # a temporary folder is its owner's alone
+    draft.chmod(0o755)  # only the owner may read a temporary folder
     out.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(out, ignore_errors=True)
     os.replace(draft, out)

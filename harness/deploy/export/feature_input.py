@@ -1,4 +1,4 @@
-"""Features as a transform makes them: the input of a graph whose preprocessing stays outside."""
+"""Graph input: features made by a transform that is not part of the graph."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from harness.deploy.export.tabular_input import fact
 
 
 class Features(Inputs):
-    """`features` (B, *shape) float32, made by a transform that is not written down as arithmetic.
+    """`features` (B, *shape) float32, made by a transform that cannot be exported as arithmetic.
 
     Args:
         transform: as fitted.
         shape: of one sample.
-        why: it stays outside, in words.
+        why: the reason why it is not in the graph.
     """
 
     def __init__(self, transform: Transform, shape: tuple[int, ...], why: str) -> None:

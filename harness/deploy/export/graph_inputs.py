@@ -1,4 +1,4 @@
-"""Inputs: what an exported graph is given, and how raw rows come to it."""
+"""The inputs of an exported graph, and how raw rows are converted to them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from harness.core.table import Table
 
 Feed = dict[str, np.ndarray]
-"""By the name of an input, the values of all rows, (N, …)."""
+"""Input name -> values of all rows, (N, …)."""
 
 
 class Inputs(nn.Module, ABC):
-    """One way of preprocessing: its constants are buffers, its arithmetic is `forward`.
+    """One kind of preprocessing: its constants are buffers, its arithmetic is `forward`.
 
     facts  one per input in the order of `forward`: name, dtype, shape without the batch, and what it holds
     steps  what `forward` does, in order, with every constant
@@ -26,10 +26,10 @@ class Inputs(nn.Module, ABC):
 
     @abstractmethod
     def feed(self, table: Table) -> Feed:
-        """The inputs of rows that are typed and arranged as in training.
+        """The inputs for rows with the types and the arrangement of training.
 
         Raises:
-            UserError: a value that the preprocessing refuses.
+            UserError: the preprocessing refuses a value.
         """
 
     @abstractmethod

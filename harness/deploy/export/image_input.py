@@ -1,4 +1,4 @@
-"""Images as inputs of a graph that normalises them by itself."""
+"""Graph input: images, which the graph normalises."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Images(Inputs):
     def __init__(self, transform: Image, shape: tuple[int, ...], columns: dict[str, str]) -> None:
         super().__init__()
         self._transform = copy.copy(transform)
-        self._transform.normalise = False  # what is left is reading, resizing, and the fill
+        self._transform.normalise = False  # reading, resizing and filling remain
         words = "pixels in the unit of the source; of a file, 0 to 255; channel, row, column"
         self.facts = [fact("pixels", "float32", list(shape), words, **_source(transform, columns, shape))]
         mean, deviation = transform.mean, transform.deviation if transform.normalise else None
@@ -55,13 +55,13 @@ class Images(Inputs):
     def forward(self, *inputs: Tensor) -> Tensor:
         (pixels,) = inputs
         mean: Any = self.mean
-        # Infinite or NaN: `isfinite` is no operator of ONNX.
+        # Infinite or NaN; ONNX has no operator `isfinite`.
         pixels = torch.where(pixels.abs() <= torch.finfo(torch.float32).max, pixels, mean)
         return (pixels - mean) / self.deviation if self.normalise else pixels
 
 
 def _source(transform: Image, columns: dict[str, str], shape: tuple[int, ...]) -> dict[str, Any]:
-    """How a raw row comes to pixels."""
+    """Describes how pixels are obtained from a raw row."""
     if len(columns) > 1:
         how = "the columns in this order, the columns of an image row beside each other"
         told: dict[str, Any] = {"made_of": how, "columns": list(columns)}

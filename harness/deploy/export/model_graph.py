@@ -1,4 +1,4 @@
-"""Graph: preprocessing, network and what its outputs mean, as one module that can be exported."""
+"""Preprocessing, network and output functions as one module that can be exported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.deploy.export.tabular_input import Rows
 
 
 class Graph(nn.Module):
-    """Inputs -> a tuple of outputs, `outputs` by name; in float32, also where it trained in bfloat16.
+    """Inputs -> a tuple of outputs, named in `outputs`; in float32, even if trained in bfloat16.
 
     A classification gives `probabilities` (B, C), `logits` and `representation` (B, D), labels too; a
     regression `prediction` in the target's unit and `representation`; without a head, that alone.
@@ -47,12 +47,12 @@ class Graph(nn.Module):
         if self.task.kind == "regression":
             return outputs, representation
         chances = outputs.sigmoid() if self.task.kind == "multilabel" else probabilities(outputs)
-        # Each output is a tensor of its own: an exported graph may not name one twice.
+        # A copy for each output: an exported graph may not contain the same tensor twice.
         return chances, outputs, representation
 
 
 class Mean(nn.Module):
-    """Several graphs of the same inputs, which answer by their mean."""
+    """Several graphs with the same inputs; the output is their mean."""
 
     def __init__(self, members: Sequence[Graph]) -> None:
         super().__init__()
@@ -65,10 +65,10 @@ class Mean(nn.Module):
 
 
 def graph(reader: RowPredictor | Ensemble) -> Graph | Mean:
-    """What predicts raw rows, as one module.
+    """The predictor of raw rows as one module.
 
     Raises:
-        UserError: the members of an ensemble prepare their rows too differently for one graph.
+        UserError: the members of an ensemble need different inputs.
     """
     if isinstance(reader, RowPredictor):
         return Graph(inputs(reader), reader.predictor)
@@ -85,7 +85,7 @@ def graph(reader: RowPredictor | Ensemble) -> Graph | Mean:
 
 
 def inputs(reader: RowPredictor) -> Inputs:
-    """How raw rows come to what the network takes; what is no plain arithmetic stays outside."""
+    """The preprocessing; whatever is not plain arithmetic stays outside the graph."""
     transform: Any = reader.transform
     bundle = reader.bundle
     why = f"{type(transform).__module__}.{type(transform).__qualname__} is not written down as arithmetic"

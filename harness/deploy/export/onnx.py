@@ -1,4 +1,4 @@
-"""ONNX: a graph for onnxruntime and whatever else reads the format."""
+"""Export to ONNX, for onnxruntime and other programs that read the format."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def require() -> None:
 
 
 def write(graph: nn.Module, feed: Feed, outputs: tuple[str, ...], path: Path) -> dict[str, Any]:
-    """Writes the file and gives what to say of it: the opset, by which a runtime knows the operators.
+    """Writes the file and returns its facts: the opset, which defines the operators.
 
     Args:
-        feed: some rows, more than one, to follow the graph with; the number of rows stays open.
+        feed: some rows, more than one, to trace the graph with; the batch size stays dynamic.
 
     Raises:
         UserError: the model has an operator that ONNX lacks.
@@ -66,7 +66,7 @@ def write(graph: nn.Module, feed: Feed, outputs: tuple[str, ...], path: Path) ->
 
 
 def run(path: Path, feed: Feed) -> list[np.ndarray]:
-    """What the file gives, by onnxruntime on the CPU."""
+    """The outputs of the file, by onnxruntime on the CPU."""
     with quiet():
         import onnxruntime
 
@@ -79,7 +79,7 @@ def run(path: Path, feed: Feed) -> list[np.ndarray]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it, PyTorch and ONNX keep to themselves what they deprecate in one another."""
+    """Hides the deprecation warnings between PyTorch and ONNX."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -92,7 +92,7 @@ def quiet() -> Iterator[None]:
 
 
 def _fault(error: BaseException) -> str:
-    """The operator, where the chain of errors names one; else what the innermost said first."""
+    """The operator, if the chain of errors names one; else the first line of the innermost error."""
     chain = [error]
     while chain[-1].__cause__ is not None:
         chain.append(chain[-1].__cause__)

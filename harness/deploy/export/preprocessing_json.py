@@ -1,4 +1,4 @@
-"""Description: `preprocessing.json`, from which somebody without this package can use what was exported."""
+"""Writes `preprocessing.json`, which explains how to use an exported file without this package."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _HEADS = {
 def describe(
     graph: Graph | Mean, bundle: Bundle, format: str, file: str, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """What stands in the file: inputs, steps with every constant, outputs and their meaning.
+    """The content of the file: inputs, steps with every constant, outputs and their meaning.
 
     Args:
         format: "onnx", "pt2" or "safetensors".
-        file: the exported one.
-        facts: what the format adds, such as the opset.
+        file: the name of the exported file.
+        facts: facts of the format, such as the opset.
     """
     graphs = [graph] if isinstance(graph, Graph) else [_graph(member) for member in graph.members]
     told: dict[str, Any] = {

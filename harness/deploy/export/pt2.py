@@ -1,4 +1,4 @@
-"""PT2: a graph for PyTorch alone, without the code of the model."""
+"""Export to PT2, for PyTorch without the code of the model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FILE = "model.pt2"
 
 
 def write(graph: nn.Module, feed: Feed, outputs: tuple[str, ...], path: Path) -> dict[str, Any]:
-    """Writes the file and gives what to say of it: the PyTorch that wrote it, the oldest to read it.
+    """Writes the file and returns its facts: the PyTorch version, which is the oldest that can read it.
 
     Raises:
-        UserError: torch.export cannot follow the model.
+        UserError: torch.export cannot trace the model.
     """
     del outputs  # a tuple in their order
     program = traced(graph, feed, "safetensors")
@@ -31,7 +31,7 @@ def write(graph: nn.Module, feed: Feed, outputs: tuple[str, ...], path: Path) ->
 
 
 def run(path: Path, feed: Feed) -> list[np.ndarray]:
-    """What the file gives."""
+    """The outputs of the file."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         module = torch.export.load(path).module()

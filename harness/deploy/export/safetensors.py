@@ -1,4 +1,4 @@
-"""Safetensors: the weights alone, for a network that the reader builds."""
+"""Export to safetensors: only the weights, for a network that the reader builds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE = "model.safetensors"
 
 
 def write(graph: nn.Module, path: Path) -> dict[str, Any]:
-    """Writes the file and gives name, dtype and shape of each tensor.
+    """Writes the file and returns name, dtype and shape of each tensor.
 
     Raises:
         UserError: it is an ensemble, which has several sets of weights.
@@ -42,10 +42,10 @@ def write(graph: nn.Module, path: Path) -> dict[str, Any]:
 
 
 def run(path: Path, bundle: Bundle, inputs: Inputs, feed: Feed) -> list[np.ndarray]:
-    """What a network that was freshly built gives with these weights, and not with those it began with.
+    """The outputs of a newly built network after loading these weights.
 
     Raises:
-        RuntimeError: the weights are not those of this network.
+        RuntimeError: the weights do not fit this network.
     """
     from safetensors.torch import load_model
 

@@ -1,4 +1,4 @@
-"""Sequences of events as inputs of a graph."""
+"""Graph input: sequences of events."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Sequences(Inputs):
     """As `Rows` for each of T steps, (B, T, …), and `events` (B, T) bool: False where a step is padding.
 
     Args:
-        columns: what is done to those of an event.
+        columns: the arithmetic for the columns of an event.
         dtypes: of the raw columns.
         length: T.
         pad: the side on which a shorter sequence is filled up.
-        mask: whether the network is told which steps are events.
-        order: by which columns events are joined and ordered, as facts.
+        mask: whether the network receives the mask of events.
+        order: the columns that group and order events, as facts.
     """
 
     def __init__(

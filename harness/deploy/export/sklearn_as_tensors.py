@@ -1,4 +1,4 @@
-"""Columns: what scikit-learn's fitted parts do to numbers and categories, as plain numbers."""
+"""The arithmetic of scikit-learn's fitted transforms of numbers and categories, as arrays."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _STRANGE = "\x00 no such category"
 
 
 class Opaque(Exception):
-    """A part does more than fill and scale each column, or look a category up; names it."""
+    """A transform does more than fill, scale or look up each column; the message names it."""
 
 
 @dataclass(frozen=True)
 class Number:
     """One number per row.
 
-    column  of the raw row; a position in the features where these are an array
+    column  of the raw row; a position if the features are an array
     part    of a date: "elapsed", "year" …; None: the value itself
     wave    "sin" or "cos" of the part's angle, or None
     origin  of "elapsed", in days since 1970-01-01
@@ -50,10 +50,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Category:
-    """The features that a category stands for.
+    """The features of each category.
 
     codes             of each known category, as text
-    missing, unknown  codes of no value, and of any other text; None: it is refused
+    missing, unknown  codes for a missing value and for any other text; None: refused
     features          (codes, width) float64
     """
 
@@ -66,7 +66,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Columns:
-    """Numbers first, then the features of each category, as `Chains` puts them."""
+    """Numbers first, then the features of each category, as in `Chains`."""
 
     numbers: tuple[Number, ...]
     steps: tuple[Step, ...]
@@ -74,18 +74,18 @@ class Columns:
 
 
 def read(chains: Chains, dates: Sequence[str], cyclic: bool) -> Columns:
-    """What fitted chains do.
+    """Reads the arithmetic of fitted chains.
 
     Args:
         dates, cyclic: as the transform was configured.
 
     Raises:
-        Opaque: they hold a part whose arithmetic is not that of `Columns`.
+        Opaque: they contain a transform that `Columns` cannot express.
     """
     import skops.io
 
     state = chains.state()
-    # These chains were built here, from a state that was looked at when it was read.
+    # These chains were built here, from a state that was checked when it was read.
     data = state["transformer"]
     fitted = skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
     names = state["columns"]
@@ -112,7 +112,7 @@ def _parts(chain: Any) -> list[Any]:
 
 
 def _step(part: Any) -> Step:
-    """A part on numbers as (x - first) / second, by the attributes that scikit-learn documents."""
+    """A transform of numbers as (x - first) / second, from its documented attributes."""
     name, one = type(part).__name__, np.ones(part.n_features_in_)
     if not type(part).__module__.startswith("sklearn."):
         raise Opaque(name)
@@ -138,7 +138,7 @@ def _scale(shift: np.ndarray | None, scale: np.ndarray | None, one: np.ndarray) 
 
 
 def _categories(chain: Any, columns: Sequence[Any]) -> list[Category]:
-    """Each column's table, found by asking the chain for every category with the other columns held still."""
+    """Each column's table, computed by transforming every category with the other columns constant."""
     if not columns:
         return []
     known = _known(chain, len(columns))
@@ -164,7 +164,7 @@ def _known(chain: Any, count: int) -> list[list[str]]:
 
 
 def _answers(chain: Any, still: np.ndarray, place: int, values: list[str]) -> np.ndarray:
-    """(values + 2, F): the features of each category, of a missing one and of a strange one; NaN: refused."""
+    """(values + 2, F): the features of each category, of a missing and of an unknown one; NaN: refused."""
     block = np.tile(still, (len(values), 1))
     block[:, place] = values
     made = [_transformed(chain, block)]
@@ -180,24 +180,24 @@ def _answers(chain: Any, still: np.ndarray, place: int, values: list[str]) -> np
 
 def _transformed(chain: Any, block: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the strange one is strange
+        warnings.simplefilter("ignore")  # the warning that the category is unknown
         made = chain.transform(block)
     return np.asarray(made.toarray() if hasattr(made, "toarray") else made, dtype=np.float64)
 
 
 def _owners(answers: list[np.ndarray]) -> np.ndarray:
-    """(F,) which column each feature belongs to: the one whose categories change it.
+    """(F,) the column of each feature: the one whose categories change it.
 
     Raises:
         Opaque: two columns change the same feature, or they are not in the order of the columns.
     """
     changed = np.stack([(answer != answer[0]).any(axis=0) for answer in answers])
-    # A refused category is NaN everywhere, and tells nothing of where its column stands.
+    # A refused category is NaN everywhere, so it does not show the column of a feature.
     changed &= np.stack([(np.nan_to_num(a - a[0]) != 0).any(axis=0) for a in answers])
     if (changed.sum(axis=0) > 1).any():
         raise Opaque("a part that mixes columns")
     owners = np.where(changed.any(axis=0), changed.argmax(axis=0), -1)
-    for place in range(len(owners)):  # what never changes stands with what is before it
+    for place in range(len(owners)):  # a constant feature belongs to the column before it
         if owners[place] < 0:
             owners[place] = owners[place - 1] if place else 0
     if (np.diff(owners) < 0).any():
@@ -206,7 +206,7 @@ def _owners(answers: list[np.ndarray]) -> np.ndarray:
 
 
 def _category(column: Any, values: list[str], answers: np.ndarray) -> Category:
-    """Categories that come to the same features share a code."""
+    """Categories with the same features share a code."""
     distinct: dict[bytes, int] = {}
     codes: list[int | None] = []
     rows: list[np.ndarray] = []

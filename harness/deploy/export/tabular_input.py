@@ -1,4 +1,4 @@
-"""Rows of numbers and categories as inputs of a graph that fills, scales and looks up by itself."""
+"""Graph input: numbers and category codes, which the graph fills, scales and looks up."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from harness.deploy.export.graph_inputs import Feed, Inputs
 from harness.deploy.export.sklearn_as_tensors import Category, Columns, Number
 
 _LARGEST = float(np.finfo(np.float32).max)
-"""What is beyond counts as missing, as in `harness.data.transform.column_values`."""
+"""Larger values count as missing, as in `harness.data.transform.column_values`."""
 
 
 class Rows(Inputs):
     """`numbers` (B, F) float64, NaN where missing, and `categories` (B, K) int64 codes.
 
-    Either is left out where there is none. The arithmetic is in float64, as scikit-learn's is, because a
-    date in seconds or an amount in cents has more digits than a float32.
+    An input without columns is left out. The arithmetic is in float64, as in scikit-learn, because a date
+    in seconds or an amount in cents has more digits than float32.
 
     Args:
-        columns: what is done to each.
+        columns: the arithmetic of each column.
         dtypes: of the raw columns.
     """
 
@@ -57,7 +57,7 @@ class Rows(Inputs):
         """The inputs of each row of a frame, or of an array (N, F) of features.
 
         Raises:
-            UserError: a category that the encoder was told to refuse.
+            UserError: a category that the encoder refuses.
         """
         found: Feed = {}
         if self.columns.numbers:
@@ -88,7 +88,7 @@ class Rows(Inputs):
 
 
 def fact(name: str, dtype: str, shape: list[int | str], words: str, **more: Any) -> dict[str, Any]:
-    """What is told of an input."""
+    """The description of an input."""
     return {"name": name, "dtype": dtype, "shape": ["batch", *shape], "holds": words, **more}
 
 

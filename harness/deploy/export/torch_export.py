@@ -1,4 +1,4 @@
-"""Traced: a module as torch.export's graph, for any number of rows."""
+"""Traces a module with torch.export, for any batch size."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.deploy.export.graph_inputs import Feed
 
 
 def traced(graph: nn.Module, feed: Feed, instead: str) -> torch.export.ExportedProgram:
-    """What the module does, followed once with some rows.
+    """The traced program of the module.
 
     Args:
-        feed: more than one row; a single one would be taken for a number that never changes.
-        instead: the format that is named where this fails.
+        feed: more than one row; with a single row the batch size would become a constant.
+        instead: the format that the error message recommends.
 
     Raises:
-        UserError: it branches on values, or is tied to a number of rows.
+        UserError: it branches on values, or requires a fixed batch size.
     """
     batch = torch.export.Dim("batch")
     given = tuple(torch.from_numpy(values) for values in feed.values())

@@ -1,4 +1,4 @@
-"""Operation: a GraphQL query, judged before it is sent."""
+"""Checks a GraphQL query before it is sent."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from harness.core.errors import UserError, near
 def parsed(
     text: str, variables: Mapping[str, Any], paging: Collection[str | None]
 ) -> tuple[GraphQLRequest, list[str]]:
-    """The query as gql sends it, and the variables that it declares.
+    """The query in gql's form, and the variables that it declares.
 
     Args:
-        variables: the values that the user gives.
-        paging: variables that get their value from page to page.
+        variables: the values given by the user.
+        paging: variables whose values change from page to page.
 
     Raises:
-        UserError: no GraphQL, not one query alone, or variables that do not fit it.
+        UserError: it is not GraphQL, not a single query, or the variables do not fit it.
     """
     try:
         request = gql(text)

@@ -1,4 +1,4 @@
-"""Listing: where in a GraphQL answer the rows are, and whether there are more."""
+"""Finds the rows in a GraphQL answer, and whether there are more pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.core.errors import UserError, near
 class Listing:
     """One page of rows.
 
-    path    where it stands in the answer, dotted
+    path    its dotted path in the answer
     rows    the objects
     page    the `pageInfo` beside them, or None (Relay's cursor connections specification)
     """
@@ -24,13 +24,13 @@ class Listing:
 
 
 def locate(data: Mapping[str, Any], path: str | None) -> Listing:
-    """The rows of an answer: at `path`, or in the only list that the answer holds.
+    """The rows of an answer: at `path`, or in the only list of the answer.
 
     A path may end at a list, or at a connection, an object with `nodes` or `edges`; the `node` of
     each edge is the row.
 
     Raises:
-        UserError: no list there, none at all, or several to choose from.
+        UserError: there is no list at the path, no list at all, or several lists.
     """
     if path is None:
         path = _only(data)
@@ -60,21 +60,21 @@ def locate(data: Mapping[str, Any], path: str | None) -> Listing:
 
 
 def connection(value: Any) -> bool:
-    """Whether an object holds a list as `edges` or `nodes`, with what belongs to the list beside it."""
+    """Whether an object is a connection: it has a list `edges` or `nodes` with fields about the list."""
     return isinstance(value, Mapping) and any(
         isinstance(value.get(name), list) for name in ("nodes", "edges")
     )
 
 
 def node(element: Any) -> Any:
-    """The object at the end of an edge; anything else as it is."""
+    """The node of an edge; anything else unchanged."""
     if isinstance(element, Mapping) and "node" in element and element.keys() <= {"node", "cursor"}:
         return element["node"]
     return element
 
 
 def _lists(value: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """The paths of all lists that are within no other list; a connection counts as one."""
+    """The paths of all outermost lists; a connection counts as a list."""
     for name, inner in value.items():
         place = f"{path}.{name}" if path else name
         if isinstance(inner, list) or connection(inner):

@@ -1,4 +1,4 @@
-"""Flatten: a nested answer as rows of plain cells."""
+"""Flattens nested objects into rows of plain cells."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _ABSENT = object()
 
 
 def flat(nested: Mapping[str, Any], separator: str, explode: str | None) -> Iterator[Row]:
-    """The rows that an object makes: one, or one per element of the list at `explode`.
+    """The rows of an object: one, or one per element of the list at `explode`.
 
-    A field of an inner object becomes a column, `{"patient": {"age": 31}}` as `patient.age`. Of the
-    list, each element is treated as if it stood in the list's place, all else being repeated; an
-    empty list makes no row. `__typename` and `pageInfo` are no columns.
+    A field of an inner object becomes a column, `{"patient": {"age": 31}}` as `patient.age`. Each element
+    of the list replaces the list in one row, and all other fields are repeated; an empty list gives no row.
+    `__typename` and `pageInfo` are ignored.
 
     Args:
-        separator: what stands between the names of a column.
+        separator: the text between the parts of a column name.
         explode: a dotted path within the object.
 
     Raises:
-        UserError: another list, a path that leads to no list, or a list of which the answer holds
-            the first page only.
+        UserError: there is another list, the path has no list, or the answer has only the first page of the
+            list.
     """
     if explode is None:
         yield _cells(nested, separator)

@@ -22,10 +22,10 @@ _ROWS_AT_ONCE = 10_000
 
 
 class Graphql(Source):
-    """What a GraphQL query gives, all pages of it, as a Table.
+    """All pages of a GraphQL query as a Table.
 
-    Fields of inner objects become columns, `patient.age`; for dtypes see `Columns`. Where there is
-    an `id`, rows are sorted by it, equal ones as they came. The arguments not named here are those
+    Fields of inner objects become columns, `patient.age`; for dtypes see `Columns`. With an `id`, rows are
+    sorted by it, equal ids in order of arrival. The arguments not named here are those
     of `Source`.
 
     Args:
@@ -36,13 +36,13 @@ class Graphql(Source):
         rows: dotted path to the list, or to the connection with `edges` or `nodes`; None: the only one.
         cursor: the variable of the page's cursor; pages follow where the query declares it.
         offset: the variable that counts the rows to skip; None: pages go by cursor.
-        max_pages: pages after which something must be wrong.
+        max_pages: the largest number of pages; more are an error.
         explode: dotted path to a list within a row, each element of which becomes a row; None: none.
         separator: between the names of a column that comes from an inner object.
         dates: columns whose text is read as dates in ISO 8601; GraphQL has no type for them.
         headers: sent with each request.
-        authorization: a token, sent as `Authorization: Bearer token`; with a space in it, such as
-            `Basic …`, it is sent as it is.
+        authorization: a token, sent as `Authorization: Bearer token`; a value with a space, such as `Basic
+            …`, is sent unchanged.
         timeout: seconds to connect, and seconds without a byte of the answer.
         retries, backoff: see `Retry`; for time-outs, faults of the connection, HTTP 429 and 5xx.
     """
@@ -82,7 +82,8 @@ class Graphql(Source):
         self.retry = Retry(retries, backoff)
 
     def __call__(self) -> Table:
-        """Raises UserError: a server, query, or answer that does not fit; credentials are never told."""
+        """Raises UserError: a server, query, or answer that does not fit; messages never contain
+        credentials."""
         # Imported here, because gql takes a third of a second.
         from harness.data.extract.graphql.check_query import parsed
         from harness.data.extract.graphql.http_request import Endpoint
@@ -159,7 +160,7 @@ class Graphql(Source):
         )
 
     def _gather(self, pages: Iterator[Listing]) -> tuple[pd.DataFrame, str]:
-        """The rows as columns, and the path at which they stand."""
+        """The rows as columns, and their path in the answer."""
         columns = Columns(
             keys=(self.roles.group, self.roles.id),
             dates=self.dates,

@@ -1,4 +1,4 @@
-"""Endpoint: one GraphQL request and its answer, over HTTP."""
+"""Sends GraphQL requests over HTTP."""
 
 from __future__ import annotations
 
@@ -32,14 +32,13 @@ class Endpoint:
     """A server that answers GraphQL; open within a `with` block.
 
     Args:
-        url: `http://…` or `https://…`; a user and password in it are sent where there is no other
-            authorization.
+        url: `http://…` or `https://…`; its user and password are sent if there is no other authorization.
         headers: sent with each request.
         authorization: a token, sent as `Bearer token`, or a whole value such as `Basic …`.
         timeout: seconds to connect, and seconds without a byte of the answer.
 
     Raises:
-        UserError: the URL is none.
+        UserError: it is not a URL.
     """
 
     def __init__(
@@ -71,8 +70,8 @@ class Endpoint:
         """The data of the answer.
 
         Raises:
-            Unreached: no answer, or one that tells of a fault that may pass (429, 5xx).
-            UserError: a refusal, an error within the answer, or an answer that is no GraphQL.
+            Unreached: no answer, or a temporary error (429, 5xx).
+            UserError: a refusal, an error in the answer, or an answer that is not GraphQL.
         """
         try:
             answer: dict[str, Any] = self._session.execute(query)
@@ -85,7 +84,7 @@ class Endpoint:
             raise self._no_graphql(str(fault)) from None
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Takes the place of requests' own way, which prefers a password in ~/.netrc to our header."""
+        """Replaces the authentication of requests, which prefers a password in ~/.netrc to our header."""
         value, parts = self._authorization, urlsplit(self._url)
         if value is not None:
             request.headers["Authorization"] = value if " " in value else f"Bearer {value}"
@@ -94,12 +93,12 @@ class Endpoint:
         return request
 
     def _require_success(self, response: requests.Response, **_: Any) -> None:
-        """Judges the status before gql reads the answer, in which it looks for GraphQL alone."""
+        """Checks the HTTP status before gql reads the answer as GraphQL."""
         status = response.status_code
         if status < 400:
             return
         explained = _holds_errors(response)
-        response.close()  # which an exception out of a hook would leave open
+        response.close()  # an exception in a hook would leave it open
         if status in (401, 403):
             raise UserError(
                 f"data.extract.url: {self.label} refuses the credentials (HTTP {status})",
@@ -158,10 +157,10 @@ class Endpoint:
 
 
 def _answer(text: str) -> dict[str, Any]:
-    """The body of an answer; gql takes any JSON for one, and trips over it.
+    """The body of an answer, checked because gql fails on other JSON.
 
     Raises:
-        ValueError: no object with `data` or `errors`; gql says so in its own way.
+        ValueError: it is not an object with `data` or `errors`; gql reports the same.
     """
     found = json.loads(text)
     if isinstance(found, dict) and (isinstance(found.get("data"), dict) or _errors(found)):
@@ -178,7 +177,7 @@ def _label(url: str) -> str:
     """The address without user, password and query.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not an address.
     """
     try:
         parts = urlsplit(url)
@@ -199,7 +198,7 @@ def _secrets(url: str, headers: Mapping[str, str], authorization: str | None) ->
 
 
 def _holds_errors(response: requests.Response) -> bool:
-    """Whether GraphQL's own words explain the status, as those of a syntax error do (HTTP 400)."""
+    """Whether the GraphQL errors explain the status, as for a syntax error (HTTP 400)."""
     try:
         answer = response.json()
     except requests.exceptions.JSONDecodeError:
@@ -208,7 +207,7 @@ def _holds_errors(response: requests.Response) -> bool:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """The seconds of a Retry-After header, which holds a number or a date (RFC 9110, 10.2.3)."""
+    """The seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3)."""
     if value is None:
         return None
     if value.strip().isdigit():
@@ -223,7 +222,8 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _innermost(cause: BaseException) -> str:
-    """`Connection refused`, out of the five exceptions that requests and urllib3 wrap around it."""
+    """The innermost reason, such as `Connection refused`, of the nested exceptions of requests and
+    urllib3."""
     seen: BaseException = cause
     while (inner := seen.__cause__ or seen.__context__) is not None:
         seen = inner

@@ -1,4 +1,4 @@
-"""Paging: the variables with which the next page of a GraphQL answer is asked for."""
+"""Paging: the variables that request the next page of a GraphQL answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Variables = dict[str, Any]
 
 
 class CursorPaging:
-    """By the last row's cursor, as in Relay's cursor connections specification.
+    """Paging by the last row's cursor, as in Relay's cursor connections specification.
 
     Args:
         cursor: the query's variable for it, often `after`.
@@ -24,10 +24,10 @@ class CursorPaging:
         self._seen: set[str] = set()
 
     def following(self, page: Listing, variables: Variables) -> Variables | None:
-        """The variables of the page after this one, or None: it was the last.
+        """The variables of the next page; None after the last page.
 
         Raises:
-            UserError: there are more pages and no way to ask for them, or a cursor comes again.
+            UserError: there are more pages but no cursor variable, or a cursor is repeated.
         """
         if self._cursor in self._declared and (page.page is None or "hasNextPage" not in page.page):
             raise UserError(
@@ -64,7 +64,7 @@ class CursorPaging:
 
 
 class OffsetPaging:
-    """By the number of rows read so far, up to a page without any.
+    """Paging by the number of rows read so far, until a page is empty.
 
     Args:
         offset: the query's variable for it.
@@ -72,7 +72,7 @@ class OffsetPaging:
         declared: the variables that the query declares.
 
     Raises:
-        UserError: the query does not declare it, or its first value is no number.
+        UserError: the query does not declare it, or its first value is not a number.
     """
 
     def __init__(self, offset: str, first: Any, declared: Collection[str]) -> None:
@@ -93,10 +93,10 @@ class OffsetPaging:
         self._last: list[Any] | None = None
 
     def following(self, page: Listing, variables: Variables) -> Variables | None:
-        """The variables of the page after this one, or None: it was the last.
+        """The variables of the next page; None after the last page.
 
         Raises:
-            UserError: a page is the one before it again.
+            UserError: a page equals the page before it.
         """
         if not page.rows:
             return None
