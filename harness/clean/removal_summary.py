@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.clean.outputs_entry import Entry
+from harness.console.text_format import aligned
 from harness.record.startup_lines import counted
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
@@ -18,10 +19,7 @@ def lines(entries: list[Entry], kept: Mapping[Path, str], outputs: Path) -> Iter
         (entry.kind, str(entry.path.relative_to(outputs)), entry.state, _age(entry.time), _bytes(entry.size))
         for entry in entries
     ]
-    widths = [max(len(row[place]) for row in rows) for place in range(5)] if rows else []
-    for row in rows:
-        kind, place, state, age, size = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        yield f"{kind}  {place}  {state}  {age.strip():>{widths[3]}}  {size.strip():>{widths[4]}}"
+    yield from (line.rstrip() for line in aligned(rows, (0, 1, 2)))
     for path, why in kept.items():
         yield f"stays  {path.relative_to(outputs)}: {why}"
     if rows:

@@ -29,8 +29,8 @@ def main(words: list[str]) -> None:
     logged = find(options.run, outputs, fetcher())
 
     from harness.cli.reload_rows import table_of
-    from harness.report.run_material import Material
-    from harness.report.run_page import REPORT, write
+    from harness.report.run_material import RunMaterial
+    from harness.report.run_page import REPORT, write_run_page
 
     folder = logged.folder if logged.fold is None else logged.folder / f"fold-{logged.fold}"
     path = (folder / REPORT if options.out is None else options.out).absolute()
@@ -38,7 +38,7 @@ def main(words: list[str]) -> None:
         raise UserError(f"{path} is no place for a page; give --out a file in a folder that there is.")
     table, absent = table_of(logged, outputs)
     try:
-        write(path, Material(logged, table, absent, thorough=True))
+        write_run_page(path, RunMaterial(logged, table, absent, thorough=True))
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}); give another with --out.") from error
     if absent:

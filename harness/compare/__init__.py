@@ -1,1 +1,1 @@
-"""compare: runs that were made before, as a leaderboard with paired tests."""
+"""Comparison of runs: a leaderboard with paired tests, and the differences of two runs."""

@@ -1,4 +1,4 @@
-"""Comparison: the leaderboard, the differences of two runs, and MLflow's page, from words."""
+"""The comparison of the runs that are named on the command line."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.compare import terminal_table
-from harness.compare.leaderboard import Board, board
+from harness.compare.leaderboard import Leaderboard, rank_runs
 from harness.compare.mlflow_links import links
-from harness.compare.select_runs import choose
-from harness.compare.two_runs import Changes, sections
+from harness.compare.select_runs import select_runs
+from harness.compare.two_runs import Changes, differences
 from harness.console.text_format import Line
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` has to say.
+    """The result of `compare`.
 
-    board    of the finished runs
+    board    the leaderboard of the finished runs
     pair     the labels of exactly two runs, in the order in which they were named; else None
-    changes  of two runs, by kind: what differs
-    links    (address, what is to be known of it)
+    changes  of two runs: their differences by kind
+    links    (address, remark) of MLflow's pages
     """
 
-    board: Board
+    board: Leaderboard
     pair: tuple[str, str] | None
     changes: dict[str, Changes]
     links: tuple[tuple[str, str], ...]
 
     def lines(self, width: int | None) -> Iterator[Line]:
-        """For the screen, of `width` columns; None: all of them."""
-        yield from terminal_table.table(self.board, width)
+        """For a terminal of `width` columns; None: all columns of the leaderboard."""
+        yield from terminal_table.leaderboard_lines(self.board, width)
         if self.pair is not None:
             yield []
-            yield from terminal_table.changes(*self.pair, self.changes)
+            yield from terminal_table.change_lines(*self.pair, self.changes)
         if self.links:
             yield []
-        for address, told in self.links:
-            yield [(f"mlflow  {address}{f'  ({told})' if told else ''}", "")]
+        for address, remark in self.links:
+            yield [(f"mlflow  {address}{f'  ({remark})' if remark else ''}", "")]
 
 
 def compare(words: Sequence[str], outputs: Path, by: str | None = None, each: bool = False) -> Comparison:
-    """Of the runs that the words mean; two of them are never put in one line.
+    """Compares the named runs; two of them always have a line each.
 
     Raises:
-        UserError: as `choose` and `board`.
+        UserError: as `select_runs` and `rank_runs`.
     """
-    runs = choose(words, outputs)
-    ranked = board(runs, by, each or len(runs) == 2)
+    runs = select_runs(words, outputs)
+    ranked = rank_runs(runs, by, each or len(runs) == 2)
     if len(runs) != 2:
         return Comparison(ranked, None, {}, tuple(links(ranked.runs)))
     old, new = runs
-    return Comparison(ranked, (old.label, new.label), sections(old, new), tuple(links(ranked.runs)))
+    return Comparison(ranked, (old.label, new.label), differences(old, new), tuple(links(ranked.runs)))

@@ -7,8 +7,8 @@ import math
 from markupsafe import Markup, escape
 
 from harness.compare.compare_runs import Comparison
-from harness.compare.leaderboard import Board, Row, counted
-from harness.compare.paired_tests import Paired
+from harness.compare.leaderboard import Leaderboard, LeaderboardRow, counted
+from harness.compare.paired_tests import PairedTest
 from harness.compare.ranking_score import Interval
 from harness.compare.reading_notes import notes
 from harness.compare.terminal_table import baseline_lines, effect, p_value, signed, whole
@@ -18,14 +18,14 @@ from harness.report.html.page_parts import Block, Cell, Changes, Heading, Link, 
 from harness.report.html.render_page import render
 
 
-def page(found: Comparison) -> str:
+def comparison_page(found: Comparison) -> str:
     """The whole file."""
     board = found.board
     title = f"{len(board.rows)} lines by {board.score}"
     sections = [Section("Leaderboard", "", [_leaderboard(board), *map(Text, _below(board))])]
     remarks = [Text(note) for note in notes(board)]
     if len(board.rows) > 1:
-        sections.append(Section("Paired tests against the best", "", [_tests(board), *remarks]))
+        sections.append(Section("PairedTest tests against the best", "", [_tests(board), *remarks]))
     else:
         sections.append(Section("Notes", "", remarks))
     if found.pair is not None:
@@ -39,12 +39,12 @@ def page(found: Comparison) -> str:
     return render(Page(title, "compare", sections))
 
 
-def _below(board: Board) -> list[str]:
-    skipped = [f"not ranked: {counted(board.left)}"] if board.left else []
+def _below(board: Leaderboard) -> list[str]:
+    skipped = [f"not ranked: {counted(board.unranked)}"] if board.unranked else []
     return [*baseline_lines(board), *skipped]
 
 
-def _leaderboard(board: Board) -> Table:
+def _leaderboard(board: Leaderboard) -> Table:
     others = list(dict.fromkeys(name for row in board.rows for name in row.others))
     scale = _scale(board)
     titles = ["#", "run", "name", "seeds", board.score, "95 % interval", "over folds", "over seeds"]
@@ -77,12 +77,12 @@ def _bounds(interval: Interval | None) -> Cell:
     return Cell(f"[{number(low)}, {number(high)}]", low)
 
 
-def _score(row: Row, name: str) -> Cell:
+def _score(row: LeaderboardRow, name: str) -> Cell:
     mean = row.others[name].mean if name in row.others else math.nan
     return Cell(number(mean), mean)
 
 
-def _scale(board: Board) -> Interval:
+def _scale(board: Leaderboard) -> Interval:
     """The range that the pictures of all lines share."""
     scores = [row.score for row in board.rows]
     ends = [end for score in scores for pair in (score.over_folds, score.over_seeds) if pair for end in pair]
@@ -90,20 +90,20 @@ def _scale(board: Board) -> Interval:
     return (min(points), max(points)) if points else (0.0, 1.0)
 
 
-def _picture(board: Board, row: Row, scale: Interval) -> Markup:
+def _picture(board: Leaderboard, row: LeaderboardRow, scale: Interval) -> Markup:
     intervals = [("folds", row.score.over_folds), ("seeds", row.score.over_seeds)]
     given = [(style, ends) for style, ends in intervals if ends is not None]
     return interval_bar(row.score.mean, given, scale, f"{board.score} {number(row.score.mean)}")
 
 
-def _tests(board: Board) -> Table:
+def _tests(board: Leaderboard) -> Table:
     titles = ["#", "run", "test", "effect size", "pairs", "difference", "effect", "p", "p (Holm)"]
     best = board.rows[0].score.mean
     rows = []
     for place, row in enumerate(board.rows[1:], 2):
         gap, tested = row.score.mean - best, row.tested
         difference = Cell(signed(gap), gap)
-        if isinstance(tested, Paired):
+        if isinstance(tested, PairedTest):
             measures = [Cell(effect(row), tested.effect), Cell(number(tested.p), tested.p)]
             cells = [tested.test, tested.size, tested.pairs, difference, *measures, Cell(p_value(row), row.p)]
         else:

@@ -1,4 +1,4 @@
-"""Board: a leaderboard of runs, as plain values and as a data frame."""
+"""The leaderboard of runs, as plain values and as a data frame."""
 
 from __future__ import annotations
 
@@ -10,37 +10,42 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.compare.paired_rows import Against
-from harness.compare.paired_tests import Paired, holm
-from harness.compare.parameter_differences import Texts, bearing, differing, short
-from harness.compare.ranking_score import Interval, Value, baselines, beside, ranking, value
+from harness.compare.paired_rows import TestsAgainstBest
+from harness.compare.paired_tests import PairedTest, holm
+from harness.compare.parameter_differences import (
+    Texts,
+    affecting_scores,
+    differing_parameters,
+    shortest_names,
+)
+from harness.compare.ranking_score import Interval, Value, baselines, other_scores, ranking, value
 from harness.compare.select_runs import experiment
 from harness.core.errors import UserError
 from harness.core.scores import direction
 from harness.runs.stored_run import EVALUATED, Logged
 
-_ALIKE = ("data.digest", "git.commit", "git.dirty", EVALUATED)
-"""Tags that runs of one line share."""
+_SHARED_TAGS = ("data.digest", "git.commit", "git.dirty", EVALUATED)
+"""Tags that all runs of one line share."""
 
 COLUMNS = ("#", "run", "name", "seeds", "folds", "seconds", "parameters", "difference", "effect", "p")
-"""Names of columns that no parameter may take."""
+"""Column names that no parameter may have."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line: a run, or runs that differ in nothing but their seed.
+class LeaderboardRow:
+    """One line: a run, or runs that differ in their seed alone.
 
     runs    in order of their seeds
-    score   by which it is ranked
+    score   the score that ranks the line
     others  further scores by full name
-    tested  the paired test against the best line, or why there is none; "" of the best itself
-    p       corrected for the number of tests (Holm)
+    tested  the paired test against the best line, or why there is none; "" for the best line
+    p       the p-value, corrected for the number of tests (Holm)
     """
 
     runs: tuple[Logged, ...]
     score: Value
     others: dict[str, Value]
-    tested: Paired | str = ""
+    tested: PairedTest | str = ""
     p: float = math.nan
 
     @property
@@ -49,39 +54,39 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        """Wall time of a run, the mean of several."""
+        """Wall time of a run; the mean of several runs."""
         return statistics.fmean(run.result.seconds for run in self.runs if run.result is not None)
 
     @property
     def parameters(self) -> float:
-        """Numbers that the network learns; NaN where the run does not tell."""
+        """Number of trained parameters; NaN where it is unknown."""
         return value(self.runs, "model/parameters").mean
 
 
 @dataclass(frozen=True)
-class Board:
-    """The lines, the best first, those whose score is undefined last.
+class Leaderboard:
+    """The lines, the best first; lines whose score is undefined are last.
 
     score       full name of the score that ranks them
-    parameters  by dotted key, the value of each line, of what differs among them
+    parameters  dotted key -> the value of each line, of settings that differ
     names       the shortest unambiguous name of each of these keys
-    baselines   by data set and ending, from the lowest to the highest over the runs
-    left        status -> how many runs are not ranked
+    baselines   by data set and ending, the lowest and the highest value over the runs
+    unranked    status -> number of runs that are not ranked
     """
 
     score: str
-    rows: tuple[Row, ...]
+    rows: tuple[LeaderboardRow, ...]
     parameters: dict[str, list[str]]
     names: dict[str, str]
     baselines: dict[str, dict[str, Interval]]
-    left: dict[str, int]
+    unranked: dict[str, int]
 
     @property
     def runs(self) -> list[Logged]:
         return [run for row in self.rows for run in row.runs]
 
     def frame(self) -> pd.DataFrame:
-        """Everything in unrounded numbers, a line per row: what `--csv` writes."""
+        """All values, not rounded, a line per row: what `--csv` writes."""
         return pd.DataFrame([self._line(place) for place in range(len(self.rows))])
 
     def _line(self, place: int) -> dict[str, object]:
@@ -95,7 +100,7 @@ class Board:
                 line[f"{name} low over {over}"], line[f"{name} high over {over}"] = interval or (None, None)
         line |= {key: values[place] for key, values in self.parameters.items()}
         line["difference"] = row.score.mean - self.rows[0].score.mean
-        if isinstance(row.tested, Paired):
+        if isinstance(row.tested, PairedTest):
             line |= {"test": row.tested.test, "pairs": row.tested.pairs, "p": row.tested.p, "p_holm": row.p}
             line |= {"effect": row.tested.effect, "effect_size": row.tested.size}
         else:
@@ -109,48 +114,52 @@ class Board:
         return line
 
 
-def board(runs: Sequence[Logged], by: str | None = None, each: bool = False) -> Board:
-    """Ranks the finished ones among the runs.
+def rank_runs(runs: Sequence[Logged], by: str | None = None, each: bool = False) -> Leaderboard:
+    """Ranks the finished runs.
 
     Args:
         by: the score; see `ranking`.
-        each: a line per run, also where runs differ in their seed alone.
+        each: whether runs that differ in their seed alone have a line each.
 
     Raises:
-        UserError: none is finished, or they have no score in common.
+        UserError: no run is finished, or they have no score in common.
     """
     finished = [run for run in runs if _status(run) == "finished"]
-    left = Counter(_status(run) for run in runs if _status(run) != "finished")
+    unranked = Counter(_status(run) for run in runs if _status(run) != "finished")
     if not finished:
-        raise UserError(f"compare ranks finished runs, and there are none ({counted(left)}); make one first.")
+        raise UserError(
+            f"compare ranks finished runs, got none ({counted(unranked)})",
+            "make a run first",
+            value=dict(unranked),
+        )
     score = ranking(finished, by)
     lines = [(run,) for run in finished] if each else by_seed(finished)
     rows = _tested(sorted((_row(line, score) for line in lines), key=lambda row: _rank(row, score)), score)
     settings: list[Texts] = [row.runs[0].start["params"] for row in rows]
-    parameters = differing(settings)
+    parameters = differing_parameters(settings)
     if each and len({texts.get("seed") for texts in settings}) > 1:
         parameters["seed"] = [texts.get("seed", "") for texts in settings]
-    names = short(list(parameters), COLUMNS)
-    return Board(score, tuple(rows), parameters, names, _baselines(finished, score), dict(left))
+    names = shortest_names(list(parameters), COLUMNS)
+    return Leaderboard(score, tuple(rows), parameters, names, _baselines(finished, score), dict(unranked))
 
 
-def counted(left: dict[str, int]) -> str:
+def counted(unranked: dict[str, int]) -> str:
     """`2 pruned, 1 failed`."""
-    return ", ".join(f"{count} {status}" for status, count in left.items())
+    return ", ".join(f"{count} {status}" for status, count in unranked.items())
 
 
 def _status(run: Logged) -> str:
-    return "without an end" if run.result is None else run.result.status
+    return "unfinished" if run.result is None else run.result.status
 
 
 def by_seed(runs: Sequence[Logged]) -> list[tuple[Logged, ...]]:
-    """Runs of the same settings, data and code together; a seed's second run begins another line."""
+    """Groups runs of the same settings, data and code; a second run with a seed begins another line."""
     lines: dict[tuple[object, ...], dict[str, Logged]] = {}
     seen: Counter[tuple[object, ...]] = Counter()
     for run in runs:
-        texts = bearing(run.start["params"])
+        texts = affecting_scores(run.start["params"])
         seed = texts.pop("seed", "")
-        tags = tuple(run.tags.get(name) for name in _ALIKE)
+        tags = tuple(run.tags.get(name) for name in _SHARED_TAGS)
         key: tuple[object, ...] = (tuple(sorted(texts.items())), tags, _diff(run))
         lines.setdefault((key, seen[key, seed]), {})[seed] = run
         seen[key, seed] += 1
@@ -163,31 +172,33 @@ def _by_number(entry: tuple[str, Logged]) -> tuple[int, str]:
 
 
 def _diff(run: Logged) -> str:
-    """What was changed since the commit; "" in a clean checkout."""
+    """The uncommitted changes; "" of a clean checkout."""
     try:
         return (run.folder / "code.diff").read_text(encoding="utf-8")
     except OSError:
         return ""
 
 
-def _row(line: tuple[Logged, ...], score: str) -> Row:
-    return Row(line, value(line, score), {name: value(line, name) for name in beside(line, score)})
+def _row(line: tuple[Logged, ...], score: str) -> LeaderboardRow:
+    return LeaderboardRow(
+        line, value(line, score), {name: value(line, name) for name in other_scores(line, score)}
+    )
 
 
-def _rank(row: Row, score: str) -> tuple[bool, float]:
+def _rank(row: LeaderboardRow, score: str) -> tuple[bool, float]:
     mean = row.score.mean
     return math.isnan(mean), -mean if direction(score) == "maximize" else mean
 
 
-def _tested(rows: Sequence[Row], score: str) -> list[Row]:
+def _tested(rows: Sequence[LeaderboardRow], score: str) -> list[LeaderboardRow]:
     best, *others = rows
     if math.isnan(best.score.mean):
         return list(rows)
-    against = Against(best.runs, score)
+    against = TestsAgainstBest(best.runs, score)
     found = ["its score is undefined" if math.isnan(row.score.mean) else against(row.runs) for row in others]
-    corrected = holm([tested.p if isinstance(tested, Paired) else math.nan for tested in found])
-    told = zip(others, found, corrected, strict=True)
-    return [best, *(Row(row.runs, row.score, row.others, tested, p) for row, tested, p in told)]
+    corrected = holm([tested.p if isinstance(tested, PairedTest) else math.nan for tested in found])
+    lines = zip(others, found, corrected, strict=True)
+    return [best, *(LeaderboardRow(row.runs, row.score, row.others, tested, p) for row, tested, p in lines)]
 
 
 def _baselines(runs: Sequence[Logged], score: str) -> dict[str, dict[str, Interval]]:

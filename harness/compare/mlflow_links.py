@@ -1,4 +1,4 @@
-"""Links: MLflow's own page that lays the runs side by side."""
+"""Links to MLflow's own page that compares runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from harness.runs.stored_run import Logged
 from harness.tracking.mlflow_urls import LOCAL, base_of, compare_page
 
 _MOST = 20
-"""Runs of one link: MLflow's page draws all of them."""
+"""Runs of one link: MLflow's page draws them all, and becomes slow."""
 
 
 def links(runs: Sequence[Logged]) -> Iterator[tuple[str, str]]:
-    """(address, what is to be known of it), one per store that knows two of the runs or more."""
+    """(address, remark), one for each store that has two of the runs or more."""
     stores: dict[str, list[Logged]] = {}
     for run in runs:
         if run.mlflow_id is not None and run.state is not None and run.state.experiment_id is not None:
@@ -23,6 +23,6 @@ def links(runs: Sequence[Logged]) -> Iterator[tuple[str, str]]:
             continue
         shown = own[:_MOST]
         experiments = [str(run.state.experiment_id) for run in shown if run.state is not None]
-        told = [f"the first {_MOST} of {len(own)} runs"] if len(own) > _MOST else []
-        told += ["while `python -m harness ui` is open"] if base == LOCAL else []
-        yield compare_page(base, [run.mlflow_id or "" for run in shown], experiments), ", ".join(told)
+        remarks = [f"the first {_MOST} of {len(own)} runs"] if len(own) > _MOST else []
+        remarks += ["while `python -m harness ui` is open"] if base == LOCAL else []
+        yield compare_page(base, [run.mlflow_id or "" for run in shown], experiments), ", ".join(remarks)

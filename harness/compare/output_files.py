@@ -1,4 +1,4 @@
-"""Files: where a comparison is written to, whole or not at all."""
+"""The files that a comparison is written to."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import os
 from pathlib import Path
 
 from harness.compare.compare_runs import Comparison
-from harness.compare.html_page import page
+from harness.compare.html_page import comparison_page
 from harness.core.errors import UserError
 from harness.runs.run_result import write_text
 
 
 def check_file(path: Path) -> None:
-    """Refuses, before any work, a file that could not be written.
+    """Refuses a file that could not be written, before any work is done.
 
     Raises:
-        UserError: its folder is missing or closed, or it is a folder itself.
+        UserError: its folder is missing or read-only, or it is a folder itself.
     """
     folder = path.absolute().parent
     if path.is_dir():
-        raise UserError(f"{path} is a folder, and a file is to be written; name a file in it.")
+        raise UserError(f"the output must be a file, and {path} is a folder", "name a file in it", value=path)
     if not folder.is_dir():
         raise UserError(
-            f"{path} cannot be written, for there is no folder {folder}; make it, or name another file."
+            f"{path} cannot be written: there is no folder {folder}",
+            "create it, or name another file",
+            value=path,
         )
     if not os.access(folder, os.W_OK):
-        raise UserError(f"{path} cannot be written, for its folder is read-only; name a file elsewhere.")
+        raise UserError(
+            f"{path} cannot be written: its folder is read-only", "name a file elsewhere", value=path
+        )
 
 
 def write_csv(found: Comparison, path: Path) -> Path:
-    """A line per line of the leaderboard, with everything that is known of it.
+    """Writes the leaderboard with all its values.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
@@ -38,17 +42,19 @@ def write_csv(found: Comparison, path: Path) -> Path:
 
 
 def write_html(found: Comparison, path: Path) -> Path:
-    """The page; see `page`.
+    """Writes the page.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
-    return _write(path, page(found))
+    return _write(path, comparison_page(found))
 
 
 def _write(path: Path, text: str) -> Path:
     try:
         write_text(path, text)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); name another file.") from error
+        raise UserError(
+            f"{path} cannot be written ({error.strerror})", "name another file", value=path
+        ) from error
     return path

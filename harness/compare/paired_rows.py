@@ -1,4 +1,4 @@
-"""Overlap: the rows that two lines were both scored on, and what a paired test of these says."""
+"""The rows that two lines were both scored on, and the paired test of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness.compare.paired_tests import Paired, corrected_t, mcnemar, wilcoxon
+from harness.compare.paired_tests import PairedTest, corrected_t, mcnemar, wilcoxon
 from harness.compare.ranking_score import value
 from harness.runs.fold_rows import ROWS
 from harness.runs.stored_run import Logged
@@ -22,9 +22,9 @@ _TRAIN = 1
 class Fold:
     """One fold that was scored.
 
-    rows     it was scored on, a bit per row of the table
-    scored   how many these are
-    trained  how many rows are its training part
+    rows     a bit per row of the table: whether it was scored
+    scored   number of scored rows
+    trained  number of training rows
     """
 
     number: int
@@ -34,28 +34,28 @@ class Fold:
     trained: int
 
 
-class Against:
-    """Paired tests of other lines against the best one."""
+class TestsAgainstBest:
+    """PairedTest tests of other lines against the best one."""
 
     def __init__(self, best: tuple[Logged, ...], score: str) -> None:
         self._best, self._score = best, score
         self._part = score.partition("/")[0]
         self._folds = folds(best, score) if self._part in _CODES else None
 
-    def __call__(self, other: tuple[Logged, ...]) -> Paired | str:
+    def __call__(self, other: tuple[Logged, ...]) -> PairedTest | str:
         """The test, or why there is none.
 
         Two folds or more with the same scored rows: the corrected t-test of their values, each the mean over
-        the seeds. A single one: a test of the predictions of its test rows, of several seeds those of the
-        lowest that both have.
+        the seeds. A single fold: a test of the predictions of its test rows; of several seeds, those of the
+        lowest seed that both lines have.
         """
         if self._part not in _CODES:
-            return f"{self._score} is no score of rows"
+            return f"{self._score} is not a score of rows"
         if self._best[0].tags.get("data.digest") != other[0].tags.get("data.digest"):
-            return "other data"
+            return "different data"
         theirs = folds(other, self._score)
         if self._folds is None or theirs is None:
-            return "the division of the rows is not known"
+            return "the split is not known"
         there = {(fold.number, fold.rows): fold for fold in theirs}
         keys = [(fold.number, fold.rows) for fold in self._folds]
         shared = [(own, there[key]) for own, key in zip(self._folds, keys, strict=True) if key in there]
@@ -66,7 +66,7 @@ class Against:
             ratios = [a.scored / max(min(a.trained, b.trained), 1) for a, b in defined]
             return corrected_t([b.value - a.value for a, b in defined], float(np.mean(ratios)))
         if self._part != "test":
-            return "a single common fold, and predictions are kept of test rows alone"
+            return "a single common fold, and predictions are kept for test rows only"
         return _rows(*_same_seed(self._best, other), shared[0][0].number)
 
 
@@ -77,7 +77,7 @@ def _same_seed(best: tuple[Logged, ...], other: tuple[Logged, ...]) -> tuple[Log
 
 
 def folds(line: tuple[Logged, ...], score: str) -> tuple[Fold, ...] | None:
-    """The folds of a line in order; None where its runs are divided differently, or their file is gone.
+    """The folds of a line in order; None where its runs have different splits, or their file is missing.
 
     Folds of a nested split that share their scored rows count as one, as they do in `result.json`.
     """
@@ -87,7 +87,7 @@ def folds(line: tuple[Logged, ...], score: str) -> tuple[Fold, ...] | None:
     if places is None or any(division != places for division in divisions):
         return None
     if len(values) != len(places):
-        own: dict[bytes, Place] = {}
+        own: dict[bytes, ScoredPart] = {}
         for place in places:
             own.setdefault(place[1], place)
         places = tuple(own.values())
@@ -99,11 +99,11 @@ def folds(line: tuple[Logged, ...], score: str) -> tuple[Fold, ...] | None:
     )
 
 
-Place = tuple[int, bytes, int, int]
-"""A fold's number, its scored rows as bits, how many these are, and how many rows were trained on."""
+ScoredPart = tuple[int, bytes, int, int]
+"""A fold's number, its scored rows as bits, their number, and the number of training rows."""
 
 
-def _division(folder: Path, part: str) -> tuple[Place, ...] | None:
+def _division(folder: Path, part: str) -> tuple[ScoredPart, ...] | None:
     try:
         with np.load(folder / ROWS) as stored:
             parts, numbers = stored["parts"], stored["number"]
@@ -116,7 +116,7 @@ def _division(folder: Path, part: str) -> tuple[Place, ...] | None:
     )
 
 
-def _rows(best: Logged, other: Logged, fold: int) -> Paired | str:
+def _rows(best: Logged, other: Logged, fold: int) -> PairedTest | str:
     """McNemar's test of classes, Wilcoxon's of numbers, on the predictions of one fold's test rows."""
     first, second = _predictions(best.folder, fold), _predictions(other.folder, fold)
     if first is None or second is None:
@@ -139,20 +139,20 @@ def _rows(best: Logged, other: Logged, fold: int) -> Paired | str:
 def _predictions(folder: Path, fold: int) -> pd.DataFrame | None:
     """`target` and `prediction` as texts, by row; None without them.
 
-    As texts, because a target that is missing in some rows would make numbers of the others only: class 1
-    would be 1.0. A class may be called NA: "" alone is missing.
+    As texts: with a missing target in some row, pandas would read class 1 as 1.0. A class may be called
+    "NA": only an empty field is a missing value.
     """
     as_texts = {"target": str, "prediction": str}
     try:
-        told = pd.read_csv(folder / "predictions.csv", dtype=as_texts, keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(folder / "predictions.csv", dtype=as_texts, keep_default_na=False, na_values=[""])
     except (OSError, ValueError):
         return None
-    if not {"row", "fold", "target", "prediction"} <= set(told.columns):
+    if not {"row", "fold", "target", "prediction"} <= set(frame.columns):
         return None
-    return told[told["fold"] == fold].set_index("row")[["target", "prediction"]]
+    return frame[frame["fold"] == fold].set_index("row")[["target", "prediction"]]
 
 
 def _classes(run: Logged) -> bool:
-    """Whether its predictions are classes, which have a probability each."""
+    """Whether its predictions are classes: each class has a column of probabilities."""
     with (run.folder / "predictions.csv").open(encoding="utf-8") as file:
         return ",probability_" in file.readline()

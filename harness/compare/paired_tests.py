@@ -1,4 +1,4 @@
-"""Statistic: tests of two runs on the same rows, as pure functions of numbers."""
+"""Statistical tests of two runs on the same rows, as pure functions of numbers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Paired:
-    """What a paired test came to.
+class PairedTest:
+    """The result of a paired test.
 
     test    its name
     p       two-sided p-value; NaN where it is undefined
-    effect  its size, positive where the other is higher than the best; NaN where it is undefined
-    size    which effect size that is
-    pairs   how many folds, or rows, were paired
+    effect  the effect size, positive where the other run is higher than the best; NaN where it is undefined
+    size    the name of that effect size
+    pairs   number of paired folds or rows
     """
 
     test: str
@@ -32,7 +32,7 @@ MCNEMAR = "McNemar"
 WILCOXON = "Wilcoxon"
 
 
-def corrected_t(differences: Sequence[float], ratio: float) -> Paired:
+def corrected_t(differences: Sequence[float], ratio: float) -> PairedTest:
     """The corrected resampled t-test of Nadeau and Bengio (2003, Machine Learning 52:239-281).
 
     The variance of the mean difference over k folds is taken as (1/k + ratio) s^2 instead of s^2/k, because
@@ -48,16 +48,16 @@ def corrected_t(differences: Sequence[float], ratio: float) -> Paired:
     values = np.asarray(differences, dtype=np.float64)
     k = len(values)
     mean, deviation = float(values.mean()), float(values.std(ddof=1))
-    # Equal differences leave rounding errors of their own, which are no spread.
+    # Equal differences have a deviation of rounding errors only.
     if deviation <= 1e-12 * max(1.0, float(np.abs(values).max())):
         p = 1.0 if mean == 0 else math.nan
-        return Paired(CORRECTED, p, 0.0 if mean == 0 else math.nan, "d_z", k)
+        return PairedTest(CORRECTED, p, 0.0 if mean == 0 else math.nan, "d_z", k)
     t = mean / (deviation * math.sqrt(1 / k + ratio))
     p = float(2 * stats.t.sf(abs(t), k - 1))
-    return Paired(CORRECTED, p, mean / deviation, "d_z", k)
+    return PairedTest(CORRECTED, p, mean / deviation, "d_z", k)
 
 
-def mcnemar(best: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.ndarray) -> Paired:
+def mcnemar(best: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.ndarray) -> PairedTest:
     """McNemar's exact test of which rows two classifiers get right: (n,) each, in the same order.
 
     Only rows on which one alone is right count; under the null hypothesis each has half of them (McNemar
@@ -69,12 +69,12 @@ def mcnemar(best: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.ndarra
     first, second = np.asarray(best, dtype=bool), np.asarray(other, dtype=bool)
     b, c = int((first & ~second).sum()), int((second & ~first).sum())
     if b + c == 0:
-        return Paired(MCNEMAR, 1.0, 0.0, "(c-b)/(b+c)", len(first))
+        return PairedTest(MCNEMAR, 1.0, 0.0, "(c-b)/(b+c)", len(first))
     p = float(stats.binomtest(min(b, c), b + c, 0.5).pvalue)
-    return Paired(MCNEMAR, p, (c - b) / (b + c), "(c-b)/(b+c)", len(first))
+    return PairedTest(MCNEMAR, p, (c - b) / (b + c), "(c-b)/(b+c)", len(first))
 
 
-def wilcoxon(best: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> Paired:
+def wilcoxon(best: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> PairedTest:
     """Wilcoxon's signed-rank test of two runs' absolute errors: (n,) each, in the same order.
 
     Effect: the matched-pairs rank-biserial correlation (Kerby 2014, Comprehensive Psychology 3:1), positive
@@ -85,10 +85,10 @@ def wilcoxon(best: Sequence[float] | np.ndarray, other: Sequence[float] | np.nda
     gaps = np.asarray(other, dtype=np.float64) - np.asarray(best, dtype=np.float64)
     unequal = gaps[gaps != 0]
     if not len(unequal):
-        return Paired(WILCOXON, 1.0, 0.0, "rank-biserial r", len(gaps))
+        return PairedTest(WILCOXON, 1.0, 0.0, "rank-biserial r", len(gaps))
     ranks = stats.rankdata(np.abs(unequal))
     effect = float((np.sign(unequal) * ranks).sum() / ranks.sum())
-    return Paired(WILCOXON, float(stats.wilcoxon(unequal).pvalue), effect, "rank-biserial r", len(gaps))
+    return PairedTest(WILCOXON, float(stats.wilcoxon(unequal).pvalue), effect, "rank-biserial r", len(gaps))
 
 
 def holm(values: Sequence[float]) -> list[float]:

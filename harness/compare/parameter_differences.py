@@ -1,4 +1,4 @@
-"""Parameters: in which settings runs differ, and the shortest names that tell them apart."""
+"""The settings in which runs differ, and the shortest unambiguous names of these settings."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 Texts = Mapping[str, str]
-"""Settings by dotted key, as the journal tells them."""
+"""Settings by dotted key, as in the journal."""
 
 ABSENT = "-"
 
 _TARGET = "._target_"
 _PARTIAL = "._partial_"
 
-_BESIDE = (
+_IRRELEVANT = (
     *("name", "tags", "outputs", "resume", "checkpoint", "data.cache", "harness", "hydra"),
     *("sweep", "tracking", "production", "report"),
 )
-"""Settings, or groups of them, that leave every score as it is."""
+"""Settings, or groups of settings, that do not affect any score."""
 
 
-def bearing(texts: Texts) -> dict[str, str]:
-    """Those that bear on the scores."""
-    return {key: text for key, text in texts.items() if _bears(key)}
+def affecting_scores(texts: Texts) -> dict[str, str]:
+    """The settings that affect the scores."""
+    return {key: text for key, text in texts.items() if _affects(key)}
 
 
-@cache  # the same few hundred keys in every run
-def _bears(key: str) -> bool:
-    return not _below(key, _BESIDE)
+@cache  # every run has the same few hundred keys
+def _affects(key: str) -> bool:
+    return not _below(key, _IRRELEVANT)
 
 
 def _below(key: str, groups: Sequence[str]) -> bool:
     return any(key == group or key.startswith(f"{group}.") for group in groups)
 
 
-def differing(settings: Sequence[Texts]) -> dict[str, list[str]]:
-    """By dotted key, the value of each line, of what is not the same in all; the seed is left out.
+def differing_parameters(settings: Sequence[Texts]) -> dict[str, list[str]]:
+    """Dotted key -> the value of each line, for settings that differ; without the seed.
 
-    Where lines differ in a part (`model`: its `_target_`), the part's name tells it: an argument that one
-    part has and the other lacks is shown only where it differs among those that have it.
+    Where lines differ in a part (`model`: its `_target_`), an argument that some of the parts lack is shown
+    only where it differs among the parts that have it.
     """
-    own = [bearing(texts) for texts in settings]
+    own = [affecting_scores(texts) for texts in settings]
     keys = [key for key in dict.fromkeys(key for texts in own for key in texts) if not key.endswith(_PARTIAL)]
     parts = [key for key in keys if key.endswith(_TARGET) and _differs(own, key, absent=True)]
     places = [key.removesuffix(_TARGET) for key in parts]
@@ -63,8 +63,8 @@ def _last(target: str) -> str:
     return target.rpartition(".")[2]
 
 
-def short(keys: Sequence[str], taken: Collection[str] = ()) -> dict[str, str]:
-    """By dotted key, as few of its last words as no other key and no other column ends with."""
+def shortest_names(keys: Sequence[str], taken: Collection[str] = ()) -> dict[str, str]:
+    """Dotted key -> the shortest ending of it that no other key and no other column has."""
     return {key: _shortest(key, keys, taken) for key in keys}
 
 

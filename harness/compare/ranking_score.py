@@ -1,4 +1,4 @@
-"""Score: by which score runs are ranked, and what a line's values of a score come to."""
+"""The score that ranks runs, and its value for each line of the leaderboard."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ class Value:
 
     @property
     def over_folds(self) -> Interval | None:
-        """95 % interval of the mean over the folds: what other rows would make of it."""
+        """95 % interval of the mean over the folds: the effect of other rows."""
         return _interval(self.folds)
 
     @property
     def over_seeds(self) -> Interval | None:
-        """95 % interval of the mean over the seeds: what other random numbers would make of it."""
+        """95 % interval of the mean over the seeds: the effect of other random numbers."""
         return _interval(self.seeds)
 
 
 def value(runs: Sequence[Logged], name: str) -> Value:
     """A score of runs that differ in their seed alone."""
-    told = [_folds(run, name) for run in runs]
-    seeds = tuple(_mean(folds) for folds in told)
-    alike = len({len(folds) for folds in told}) == 1
-    folds = tuple(_mean(values) for values in zip(*told, strict=True)) if alike else ()
+    each = [_folds(run, name) for run in runs]
+    seeds = tuple(_mean(folds) for folds in each)
+    alike = len({len(folds) for folds in each}) == 1
+    folds = tuple(_mean(values) for values in zip(*each, strict=True)) if alike else ()
     return Value(_mean(seeds), folds, seeds)
 
 
@@ -70,14 +70,14 @@ def _interval(values: Sequence[float]) -> Interval | None:
 def ranking(runs: Sequence[Logged], by: str | None) -> str:
     """The full name of the score that ranks finished runs.
 
-    Without `by` it is the score that most runs monitored, of the test part, else of the valid one: the
-    first that all of them have.
+    Without `by` it is the score that most runs monitored, of the test part where all runs have it, else of
+    the valid part.
 
     Args:
-        by: a full name (`test/f1`), or a plain one (`f1`), which means the test part where there is one.
+        by: a full name (`test/f1`), or a plain one (`f1`), which means the test part where it exists.
 
     Raises:
-        UserError: no run has the score, only some have it, or the runs have none in common.
+        UserError: no run has the score, only some runs have it, or the runs have none in common.
     """
     if by is not None:
         return _named(runs, by)
@@ -88,8 +88,10 @@ def ranking(runs: Sequence[Logged], by: str | None) -> str:
             return name
     first, other = _unlike(runs)
     raise UserError(
-        f"the runs have no monitored score in common ({first.label} has {_monitor(first) or 'none'}, "
-        f"{other.label} has {_monitor(other) or 'none'}); name runs of one task, or a score with --by."
+        f"runs must share the score that ranks them, got {_monitor(first) or 'none'} of {first.label} and "
+        f"{_monitor(other) or 'none'} of {other.label}",
+        "name runs of one task, or a score with --by",
+        key="--by",
     )
 
 
@@ -101,17 +103,19 @@ def _named(runs: Sequence[Logged], by: str) -> str:
         if all(name in _scores(run) for run in runs):
             return name
     if not there:
-        raise UserError(f"no run has the score {by!r}; {near(by, names)}")
+        raise UserError(f"no run has the score {by!r}", near(by, names), key="--by", value=by)
     without = [run for run in runs if there[0] not in _scores(run)]
     own = ", ".join(headline(_scores(without[0]))) or "none"
     raise UserError(
-        f"{len(without)} of {len(runs)} runs have no score {there[0]} ({without[0].label} has {own}); "
-        "leave them out, or take a score that all have."
+        f"{len(without)} of {len(runs)} runs have no score {there[0]} ({without[0].label} has {own})",
+        "leave them out, or choose a score that all have",
+        key="--by",
+        value=by,
     )
 
 
 def _unlike(runs: Sequence[Logged]) -> tuple[Logged, Logged]:
-    """Two runs that show why there is no common score."""
+    """Two runs without a common score, for the message."""
     for run in runs:
         if _monitor(run) != _monitor(runs[0]):
             return runs[0], run
@@ -119,7 +123,7 @@ def _unlike(runs: Sequence[Logged]) -> tuple[Logged, Logged]:
 
 
 def _monitor(run: Logged) -> str:
-    """The monitored score: the objective, else what the configuration says."""
+    """The monitored score: the objective, else that of the configuration."""
     objective = run.result.objective if run.result is not None else None
     name = str((objective or {}).get("name") or run.start["params"].get("trainer.monitor", ""))
     return name if "/" in name else ""
@@ -129,8 +133,8 @@ def _scores(run: Logged) -> dict[str, object]:
     return dict(run.result.scores) if run.result is not None else {}
 
 
-def beside(runs: Sequence[Logged], score: str) -> list[str]:
-    """The other scores of the same part, baselines left out; of the test part where the score has none."""
+def other_scores(runs: Sequence[Logged], score: str) -> list[str]:
+    """The other scores of the same part without baselines; of the test part where the score has no part."""
     found = dict.fromkeys(name for run in runs for name in _scores(run))
     part = score.partition("/")[0]
     own = [name for name in found if part not in ("test", "valid") or name.startswith(f"{part}/")]
@@ -138,7 +142,7 @@ def beside(runs: Sequence[Logged], score: str) -> list[str]:
 
 
 def baselines(runs: Sequence[Logged], name: str) -> dict[str, Interval]:
-    """What the score is without any learning: by ending (`majority`), lowest and highest over the runs."""
+    """The baselines of a score: ending (`majority`) -> the lowest and the highest value over the runs."""
     part = name.partition("/")[0]
     found: dict[str, list[float]] = {}
     for run in runs:

@@ -1,19 +1,19 @@
-"""Notes: what a reader of a leaderboard must know of its figures, a sentence each."""
+"""Remarks that a reader needs to interpret a leaderboard."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-from harness.compare.leaderboard import Board, data
-from harness.compare.paired_tests import CORRECTED, MCNEMAR, WILCOXON, Paired
+from harness.compare.leaderboard import Leaderboard, data
+from harness.compare.paired_tests import CORRECTED, MCNEMAR, WILCOXON, PairedTest
 from harness.core.scores import direction
 from harness.runs.stored_run import EVALUATED
 
 _TESTS = {
     CORRECTED: (
         "corrected resampled t-test over the common folds (Nadeau and Bengio 2003), which allows for the "
-        "training rows that folds share; effect: Cohen's d_z of the folds' differences"
+        "training rows that folds share; effect: Cohen's d_z of the differences between folds"
     ),
     MCNEMAR: (
         "McNemar's exact test of which test rows are predicted right; effect: (c - b) / (b + c), "
@@ -26,41 +26,41 @@ _TESTS = {
 }
 
 
-def notes(board: Board) -> Iterator[str]:
-    """Of the ranking, the intervals, the tests and what could not be tested."""
+def notes(board: Leaderboard) -> Iterator[str]:
+    """On the ranking, the intervals, the tests, and the lines that could not be tested."""
     better = "higher" if direction(board.score) == "maximize" else "lower"
     yield f"ranked by {board.score}, {better} is better"
     if any(row.score.over_folds for row in board.rows):
-        yield "intervals over folds are too narrow, for folds share training rows"
+        yield "intervals over folds are too narrow, because folds share training rows"
     sets = dict.fromkeys(data(run) for run in board.runs)
     if len(sets) > 1:
-        yield f"the runs saw {len(sets)} data sets ({', '.join(sets)}): their scores are not of the same rows"
+        yield f"the runs used {len(sets)} data sets ({', '.join(sets)}): their scores are of different rows"
     evaluations = [run.label for run in board.runs if EVALUATED in run.tags]
     if evaluations:
         several = "are evaluations" if len(evaluations) > 1 else "is an evaluation"
         yield (
-            f"{', '.join(evaluations)} {several} of a run, perhaps on rows that it has learned: "
-            "its own page says which"
+            f"{', '.join(evaluations)} {several} of a run, perhaps on rows that it was trained on: "
+            "its own page lists them"
         )
     yield from _tests(board)
 
 
-def _tests(board: Board) -> Iterator[str]:
-    tested = [row for row in board.rows if isinstance(row.tested, Paired)]
-    kinds = Counter(row.tested.test for row in tested if isinstance(row.tested, Paired))
+def _tests(board: Leaderboard) -> Iterator[str]:
+    tested = [row for row in board.rows if isinstance(row.tested, PairedTest)]
+    kinds = Counter(row.tested.test for row in tested if isinstance(row.tested, PairedTest))
     for kind in kinds:
         of = f" ({kinds[kind]} lines)" if len(kinds) > 1 else ""
         yield f"p{of}: {_TESTS[kind]}"
     if kinds.keys() - {CORRECTED} and any(len(row.runs) > 1 for row in board.rows):
-        yield "of several seeds, the test of predictions takes the lowest that both lines have"
+        yield "with several seeds, predictions of the lowest seed that both lines have are tested"
     if tested:
         yield (
             f"p is two-sided, against the first line, and corrected for {len(tested)} "
             f"{'test' if len(tested) == 1 else 'tests'} (Holm); the best was picked by the same scores, "
-            "which makes it look better than it is"
+            "so its score is optimistic"
         )
     reasons = Counter(row.tested for row in board.rows if isinstance(row.tested, str) and row.tested)
     for reason, count in reasons.items():
         yield f"no test of {count} {'line' if count == 1 else 'lines'}: {reason}"
-    if any(isinstance(row.tested, Paired) and row.p != row.p for row in board.rows):
+    if any(isinstance(row.tested, PairedTest) and row.p != row.p for row in board.rows):
         yield "p is undefined where the difference is the same in every fold"

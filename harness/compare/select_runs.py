@@ -1,4 +1,4 @@
-"""Choose: the runs that the words after `compare` mean."""
+"""Finds the runs that are named after `compare`."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from harness.runs.sweep_folders import SWEEPS
 from harness.tracking.fetch_run import fetcher
 
 
-def choose(words: Sequence[str], outputs: Path) -> list[Logged]:
-    """The runs in the order of the words, each once; all single runs below `outputs` without words.
+def select_runs(words: Sequence[str], outputs: Path) -> list[Logged]:
+    """The runs in the order of their names, each once; without names all single runs below `outputs`.
 
-    A word is a run as `harness.runs.stored_run.find` knows it, a sweep (all its trials), a name that several
-    runs share, or an experiment. An evaluation, which may be of rows that its model has learned, must be
-    named.
+    A name is that of a run as for `harness.runs.stored_run.find`, of a sweep (all its trials), a name that
+    several runs share, or an experiment. An evaluation is included only by its own name, because it may
+    contain rows that its model was trained on.
 
     Raises:
-        UserError: nothing is called so, it is one fold of a run, or there is no run at all.
+        UserError: nothing has this name, it is one fold of a run, or there is no run.
     """
     known = _Known(outputs)
     found = [logged for word in words for logged in known.meant(word)] if words else known.single
     if not found:
         what = " ".join(words) or outputs / "runs"
-        raise UserError(f"there is no run in {what} to compare; make some first: python -m harness")
+        raise UserError(f"there is no run in {what} to compare", "make one with: python -m harness")
     return list({logged.folder: logged for logged in found}.values())
 
 
 class _Known:
-    """All runs below a folder, looked through at most once."""
+    """All runs below a folder, which is searched once at most."""
 
     def __init__(self, outputs: Path) -> None:
         self._outputs = outputs
@@ -43,7 +43,7 @@ class _Known:
 
     @property
     def single(self) -> list[Logged]:
-        """Those that are no trial of a sweep, the oldest first."""
+        """The runs that are not trials of a sweep, the oldest first."""
         alone = [
             logged
             for logged in self._begun
@@ -55,7 +55,7 @@ class _Known:
         try:
             return [_whole(find(word, self._outputs, fetcher()))]
         except UserError as error:
-            if isinstance(error, _OneFold):
+            if isinstance(error, OneFold):
                 raise
             refusal = error
         if repeats := _repeats(word, self._outputs):
@@ -64,14 +64,16 @@ class _Known:
             return _trials(find_sweep(word, self._outputs))
         except UserError:
             pass
-        told = [logged for logged in self._begun if word in _names(logged)]
-        if not told and "/" in word:  # a trial that its sweep does not have, say
+        named = [logged for logged in self._begun if word in _names(logged)]
+        if not named and "/" in word:  # for example a trial that its sweep does not have
             raise refusal
-        if not told:
+        if not named:
             raise UserError(
-                f"{word} is no run, sweep or experiment below {self._outputs}; {near(word, self._words())}"
+                f"{word} is not a run, sweep or experiment below {self._outputs}",
+                near(word, self._words()),
+                value=word,
             )
-        return told
+        return named
 
     def _words(self) -> set[str]:
         own = {word for run in self._begun for word in (run.label, run.name, experiment(run))}
@@ -79,21 +81,22 @@ class _Known:
         return (own | sweeps) - {""}
 
 
-class _OneFold(UserError):
-    pass
+class OneFold(UserError):
+    """A fold was named where whole runs are compared."""
 
 
 def _whole(logged: Logged) -> Logged:
     if logged.fold is not None:
-        raise _OneFold(
-            f"compare takes whole runs, whose folds it pairs by itself, and {logged.label} is one fold; "
-            f"name {Logged(logged.folder).label}."
+        raise OneFold(
+            f"compare needs whole runs, because it pairs their folds itself, and {logged.label} is one fold",
+            f"name {Logged(logged.folder).label}",
+            value=logged.label,
         )
     return logged
 
 
 def _trials(sweep: Path) -> list[Logged]:
-    """In order of their numbers, the repeats of a trial after each other."""
+    """In the order of their numbers, repeats of a trial one after the other."""
     folders = [path.parent for place in ("*", "*/seed-*") for path in sweep.glob(f"{place}/{JOURNAL}")]
     trials = [folder for folder in folders if folder.relative_to(sweep).parts[0].isdecimal()]
     order = sorted(trials, key=lambda folder: (int(folder.relative_to(sweep).parts[0]), folder.name))
@@ -101,7 +104,7 @@ def _trials(sweep: Path) -> list[Logged]:
 
 
 def _repeats(word: str, outputs: Path) -> list[Logged]:
-    """The runs of one trial that was run with several seeds; [] where the word means none."""
+    """The runs of one trial with several seeds; [] where the word names none."""
     for place in (Path(word).expanduser(), outputs / SWEEPS / word):
         folders = sorted(path.parent.absolute() for path in place.glob(f"seed-*/{JOURNAL}"))
         if folders:
@@ -114,10 +117,10 @@ def _names(logged: Logged) -> tuple[str, ...]:
 
 
 def begun(logged: Logged) -> bool:
-    """Whether its journal tells what it is."""
+    """Whether its journal has the start of the run."""
     return any(event["event"] == "start" and event["run"] == "" for event in logged.events)
 
 
 def experiment(logged: Logged) -> str:
-    """MLflow's experiment, which the configuration names also where the run was not tracked; "" of none."""
+    """MLflow's experiment as configured, also where the run was not tracked; "" without one."""
     return str(logged.start["params"].get("tracking.experiment", ""))

@@ -1,4 +1,4 @@
-"""Text: a leaderboard and the differences of two runs as lines for a screen of some width."""
+"""A leaderboard and the differences of two runs as lines of text."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
-from harness.compare.leaderboard import Board, Row, counted, data
-from harness.compare.paired_tests import Paired
+from harness.compare.leaderboard import Leaderboard, LeaderboardRow, counted, data
+from harness.compare.paired_tests import PairedTest
 from harness.compare.ranking_score import Interval
 from harness.compare.reading_notes import notes
 from harness.compare.two_runs import Changes
-from harness.console.text_format import Line, duration, number
+from harness.console.text_format import Line, aligned, duration, number
 
 _GAP = "  "
 _ALWAYS = 0
@@ -21,7 +21,12 @@ _LONGEST = 40
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its title, a cell per line, how readily it is left out (0: never), and its side."""
+    """One column.
+
+    cells       one per line
+    expendable  columns with the highest number are dropped first where there is little room; 0: never
+    left        whether it is aligned to the left
+    """
 
     title: str
     cells: Sequence[str]
@@ -33,27 +38,27 @@ class Column:
         return max(map(len, [self.title, *self.cells]))
 
 
-def table(board: Board, width: int | None = None) -> Iterator[Line]:
-    """The leaderboard with its footnotes; columns that matter least go where `width` is short."""
+def leaderboard_lines(board: Leaderboard, width: int | None = None) -> Iterator[Line]:
+    """The leaderboard with its remarks; the least important columns are dropped to fit `width`."""
     columns = _columns(board)
-    kept, left_out = _fitting(columns, width)
-    titles = _GAP.join(_padded(column, column.title) for column in kept)
+    kept, dropped = _fitting(columns, width)
+    cells = list(zip(*([column.title, *column.cells] for column in kept), strict=True))
+    titles, *rows = aligned(cells, [place for place, column in enumerate(kept) if column.left], _GAP)
     yield [(titles, "bold")]
     yield [("─" * len(titles), "dim")]
-    for place in range(len(board.rows)):
-        yield [(_GAP.join(_padded(column, column.cells[place]) for column in kept), "")]
+    yield from ([(row, "")] for row in rows)
     yield from ([(line, "")] for line in baseline_lines(board))
     yield []
-    told = [f"not ranked: {counted(board.left)}"] if board.left else []
-    if left_out:
-        told.append(f"too narrow for: {', '.join(left_out)}; --csv holds everything")
-    for note in [*told, *notes(board)]:
+    remarks = [f"not ranked: {counted(board.unranked)}"] if board.unranked else []
+    if dropped:
+        remarks.append(f"too narrow for: {', '.join(dropped)}; --csv has all columns")
+    for note in [*remarks, *notes(board)]:
         for line in [note] if width is None else wrap(note, max(width, 40), subsequent_indent=_GAP):
             yield [(line, "dim")]
 
 
-def _columns(board: Board) -> list[Column]:
-    """In the order of the screen."""
+def _columns(board: Leaderboard) -> list[Column]:
+    """All columns, in their order."""
     rows = board.rows
     found = [
         Column("#", [str(place + 1) for place in range(len(rows))]),
@@ -88,20 +93,16 @@ def _columns(board: Board) -> list[Column]:
 
 
 def _fitting(columns: Sequence[Column], width: int | None) -> tuple[list[Column], list[str]]:
-    """The columns that fit, and the titles of the others: the most expendable go first, from the right."""
+    """The columns that fit, and the titles of the others; the most expendable are dropped first."""
     kept = list(columns)
-    left_out: list[Column] = []
+    dropped: list[Column] = []
     while width is not None and sum(column.width + len(_GAP) for column in kept) - len(_GAP) > width:
         most = max(column.expendable for column in kept)
         if most == _ALWAYS:
             break
         last = max(place for place, column in enumerate(kept) if column.expendable == most)
-        left_out.append(kept.pop(last))
-    return kept, [column.title for column in columns if column in left_out]
-
-
-def _padded(column: Column, text: str) -> str:
-    return f"{text:<{column.width}}" if column.left else f"{text:>{column.width}}"
+        dropped.append(kept.pop(last))
+    return kept, [column.title for column in columns if column in dropped]
 
 
 def _interval(interval: Interval | None) -> str:
@@ -118,30 +119,32 @@ def signed(value: float) -> str:
     return text if text.startswith("-") or value == 0 else f"+{text}"
 
 
-def effect(row: Row) -> str:
-    """The effect size of a line's test, with two decimals."""
+def effect(row: LeaderboardRow) -> str:
+    """The effect size of a line's test, with two decimals; `-` for undefined."""
     tested = row.tested
-    return f"{tested.effect:+.2f}" if isinstance(tested, Paired) and tested.effect == tested.effect else "-"
+    if not isinstance(tested, PairedTest) or tested.effect != tested.effect:
+        return "-"
+    return f"{tested.effect:+.2f}"
 
 
-def p_value(row: Row) -> str:
-    """The corrected p-value; below a ten thousandth its order of magnitude does not matter."""
+def p_value(row: LeaderboardRow) -> str:
+    """The corrected p-value; `<0.0001` for very small ones."""
     if row.p != row.p:
         return "-"
     return "<0.0001" if row.p < 1e-4 else f"{row.p:.4f}"
 
 
 def whole(value: float) -> str:
-    """A count with its thousands apart; `-` for undefined."""
+    """A count with thousands separators; `-` for undefined."""
     return f"{value:,.0f}" if value == value else "-"
 
 
-def baseline_lines(board: Board) -> Iterator[str]:
-    """What the score is without any learning, a line per data set."""
+def baseline_lines(board: Leaderboard) -> Iterator[str]:
+    """The baselines, a line per data set."""
     several = len({data(run) for run in board.runs}) > 1
     for name, own in board.baselines.items():
-        told = ", ".join(f"{ending} {_range(*ends)}" for ending, ends in own.items())
-        yield f"baselines{f' of {name}' if several else ''}: {told}"
+        values = ", ".join(f"{ending} {_range(*ends)}" for ending, ends in own.items())
+        yield f"baselines{f' of {name}' if several else ''}: {values}"
 
 
 def _range(low: float, high: float) -> str:
@@ -149,8 +152,8 @@ def _range(low: float, high: float) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def changes(old: str, new: str, sections: dict[str, Changes]) -> Iterator[Line]:
-    """In what two runs differ, a block per kind and a line per difference."""
+def change_lines(old: str, new: str, sections: dict[str, Changes]) -> Iterator[Line]:
+    """The differences of two runs, a block per kind and a line per difference."""
     yield [(f"{old} -> {new}", "bold")]
     same = [name for name, found in sections.items() if not found]
     for name, found in sections.items():

@@ -1,4 +1,4 @@
-"""Two: in what two runs differ besides their scores."""
+"""The differences of two runs apart from their scores."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.runs.fold_rows import ROWS
 from harness.runs.stored_run import Logged, changes
 
 Changes = dict[str, tuple[str, str]]
-"""By what it is, (old, new)."""
+"""Name -> (old, new)."""
 
 _DATA = ("name", "source", "digest")
 _CODE = ("git.commit", "git.branch", "git.dirty", "python", "platform", "cpus")
 
 
-def sections(old: Logged, new: Logged) -> dict[str, Changes]:
-    """Configuration, data, code and packages, each with what differs; {} where nothing does."""
+def differences(old: Logged, new: Logged) -> dict[str, Changes]:
+    """The differences in configuration, data, code and packages; {} where there are none."""
     return {
         "configuration": _texts(changes(_settings(old), _settings(new))),
         "data": _texts(changes(_data(old), _data(new))) | _division(old, new),
@@ -29,7 +29,7 @@ def sections(old: Logged, new: Logged) -> dict[str, Changes]:
 
 
 def _settings(run: Logged) -> dict[str, Any]:
-    """As the journal has them: masked, and resolved."""
+    """As in the journal: resolved, and without secrets."""
     return dict(run.start["params"])
 
 
@@ -39,8 +39,8 @@ def _some(texts: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def _data(run: Logged) -> dict[str, Any]:
     inputs = run.start["inputs"]
-    facts = _some(inputs[0], _DATA) if inputs else {}
-    return facts | {f"{part['context']} rows": part.get("rows") for part in inputs}
+    source = _some(inputs[0], _DATA) if inputs else {}
+    return source | {f"{part['context']} rows": part.get("rows") for part in inputs}
 
 
 def _texts(found: Mapping[str, tuple[Any, Any]]) -> Changes:
@@ -48,15 +48,13 @@ def _texts(found: Mapping[str, tuple[Any, Any]]) -> Changes:
 
 
 def _division(old: Logged, new: Logged) -> Changes:
-    """Whether the rows were divided alike, where both have the same."""
+    """Whether the split differs, where both runs have the same data."""
     if old.tags.get("data.digest") != new.tags.get("data.digest"):
         return {}
     first, second = _parts(old.folder), _parts(new.folder)
     if first is None or second is None or np.array_equal(first, second):
         return {}
-    return {
-        "division of the rows": (f"{len(first)} folds", f"{len(second)} folds, other rows in their parts")
-    }
+    return {"split": (f"{len(first)} folds", f"{len(second)} folds, with other rows in the parts")}
 
 
 def _parts(folder: Path) -> np.ndarray | None:
@@ -69,12 +67,12 @@ def _parts(folder: Path) -> np.ndarray | None:
 
 
 def _diff(old: Logged, new: Logged) -> Changes:
-    """Where `code.diff`, what was changed since the commit, is not the same."""
+    """Whether `code.diff`, the uncommitted changes, differs."""
     first, second = _lines(old.folder), _lines(new.folder)
     if first == second:
         return {}
-    told = [f"{len(lines)} lines" if lines else "none" for lines in (first, second)]
-    return {"code.diff": (told[0], told[1] + (", others" if first and second else ""))}
+    sizes = [f"{len(lines)} lines" if lines else "none" for lines in (first, second)]
+    return {"code.diff": (sizes[0], sizes[1] + (", different ones" if first and second else ""))}
 
 
 def _lines(folder: Path) -> list[str]:
@@ -85,6 +83,6 @@ def _lines(folder: Path) -> list[str]:
 
 
 def _packages(old: Logged, new: Logged) -> Changes:
-    if not old.packages or not new.packages:  # one that did not end tells of none
+    if not old.packages or not new.packages:  # a run that did not end has no list
         return {}
     return _texts(changes(old.packages, new.packages))

@@ -1,1 +1,1 @@
-"""What a run prints on the terminal."""
+"""What a run prints, and numbers, durations and tables as text."""

@@ -1,4 +1,4 @@
-"""Silent: the screen of a run that has none of its own, such as one of a sweep's many."""
+"""The screen of a run that prints nothing, such as a trial of a sweep."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from harness.runs.run_result import Result
 
 
 @final
-class Silent:
-    """Accepts the calls of `harness.console.screen.Screen`; important lines go to the run's log."""
+class QuietScreen:
+    """Accepts the calls of `harness.console.screen.Screen`; remarks go to the run's log."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
@@ -33,7 +33,7 @@ class Silent:
         self._log.warning("%s", text)
 
     def say(self, text: str) -> None:
-        """A table that was asked for, such as a profile."""
+        """Plain lines, such as the table of a debug mode, go to the log."""
         self._log.info("%s", text)
 
     def fold_scores(self, number: int, scores: dict[str, float]) -> None:

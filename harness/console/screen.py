@@ -1,4 +1,4 @@
-"""Screen: what a run says while it works and when it is done."""
+"""What a run prints while it works and when it ends."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from harness.console.text_format import (
     epoch_columns,
     epoch_header,
     epoch_row,
-    fitting,
+    fold_columns,
+    fold_row,
     headline,
     number,
     put,
     score_table,
-    spread,
 )
 from harness.core.progress import Progress
 from harness.runs.run_result import Result
 
-_ROWS = 30  # about how many epochs, or folds, are printed, however many there are
-_REFRESH = 0.1  # seconds between two looks of the live bar
-_QUIET = 60.0  # seconds after which a log file gets a sign of life
+_ROWS = 30  # about how many epochs or folds are printed
+_REFRESH = 0.1  # seconds between two updates of the progress bar
+_QUIET = 60.0  # seconds without a line after which a log file gets one
 
 
 class Screen:
-    """Lines on `stream`; colours and a live bar where that is a terminal, plain lines elsewhere.
+    """Lines on `stream`: with colours and a progress bar on a terminal, plain lines elsewhere.
 
     Call `opening`, then per fold `fold`, `epoch` for each epoch and `fold_scores`, then `closing`.
-    Used as a context manager, it gives the terminal back whatever happens. Nothing runs in the
-    background: the bar moves when `epoch` is called, ten times a second at most.
+    As a context manager it always restores the terminal. There is no background thread: the bar moves
+    when `epoch` is called, ten times a second at most.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -45,14 +45,14 @@ class Screen:
         self._live = self._stream.isatty()
         self._console: Any = None
         self._bar: Any = None
-        self._waiting: list[Line] = []
-        self._shown = -math.inf
+        self._buffer: list[Line] = []
+        self._last_print = -math.inf
         self._monitor = ""
-        self._labels = len("mlflow")
+        self._label_width = len("mlflow")
         self._folds = 1
         self._fold = 0
         self._finished = 0
-        self._epochs_seen = 0
+        self._epochs_done = 0
         self._started: float | None = None
         self._fold_started = 0.0
         self._rows: dict[str, int] = {}
@@ -70,15 +70,15 @@ class Screen:
         self.close()
 
     def opening(self, facts: dict[str, str], monitor: str = "") -> None:
-        """What is about to run, a line per fact; `monitor` is the score that decides the best epoch."""
+        """Prints what will run, a line per fact; `monitor` is the score that decides the best epoch."""
         self._monitor = monitor
-        self._labels = max(self._labels, *map(len, facts), 0)
+        self._label_width = max(self._label_width, *map(len, facts), 0)
         for name, fact in facts.items():
             self._say_fact(name, fact)
         self._show(force=True)
 
     def fold(self, number: int, folds: int, rows: dict[str, int]) -> None:
-        """Fold `number` (0-based, as in split.fold) of the `folds` that run begins; its rows per part."""
+        """A fold begins: its 0-based number, the number of folds, and the number of rows of each part."""
         self._folds, self._fold, self._rows = folds, number, rows
         self._pending = self._best = None
         self._fold_started = time.monotonic()
@@ -91,16 +91,16 @@ class Screen:
         self._show(force=True)
 
     def epoch(self, progress: Progress) -> None:
-        """An epoch has ended. Of very many epochs, the best of every few is printed."""
-        progress = replace(progress, state=dict)  # keeps the numbers, lets go of the model behind them
-        self._epochs_seen += 1
+        """An epoch has ended. Where there are many, only the best of every few is printed."""
+        progress = replace(progress, state=dict)  # keeps the scores and releases the model
+        self._epochs_done += 1
         if progress.best or self._best is None:
             self._best = progress
         if self._pending is None or progress.best or not self._pending.best:
             self._pending = progress
         stride = max(1, math.ceil(progress.epochs / _ROWS))
         due = progress.epoch in (1, progress.epochs) or progress.epoch % stride == 0
-        overdue = not self._live and time.monotonic() - self._shown > _QUIET
+        overdue = not self._live and time.monotonic() - self._last_print > _QUIET
         if self._folds == 1 and (due or overdue):
             self._print_pending()
         elif overdue:
@@ -108,23 +108,23 @@ class Screen:
         self._show(progress)
 
     def fact(self, name: str, fact: str) -> None:
-        """One more line like those of the opening, such as how far something is that has no table."""
+        """One more line like those of the opening, such as the progress of a step that has no table."""
         self._say_fact(name, fact)
         self._show(force=True)
 
     def note(self, text: str) -> None:
-        """One line that the reader must not miss."""
+        """An important remark."""
         self._say([("! ", "yellow"), (text, "yellow")])
         self._show(force=True)
 
     def say(self, text: str) -> None:
-        """Plain lines, such as a table that a debug mode made."""
+        """Plain lines, such as the table of a debug mode."""
         for line in text.splitlines():
             self._say([(line, "")])
         self._show(force=True)
 
     def fold_scores(self, number: int, scores: dict[str, float]) -> None:
-        """A fold is done; of several, each gets one line with its scores by full name, of very many some."""
+        """A fold has ended. Of several folds each has a line with its scores; of very many only some."""
         self._finished += 1
         stride = max(1, math.ceil(self._folds / _ROWS))
         if self._folds == 1:
@@ -141,10 +141,12 @@ class Screen:
         ui: str | None = None,
         go_on: str | None = None,
     ) -> None:
-        """The scores beside their baselines, where the files are, and what to type next.
+        """Prints the scores with their baselines, where the files are, and the next commands.
 
-        `link` says where MLflow has the run, `ui` what to type to see it there, and `go_on` what goes on
-        with a run that was stopped.
+        Args:
+            link: where MLflow has the run.
+            ui: the command that shows it there.
+            go_on: the command that resumes a stopped run.
         """
         self.close()
         self._say([])
@@ -174,7 +176,7 @@ class Screen:
         self._show(force=True)
 
     def close(self) -> None:
-        """Prints what is left and takes the bar away. May be called twice."""
+        """Prints the remaining lines and removes the bar. May be called twice."""
         self._print_pending()
         self._show(force=True)
         if self._bar is not None:
@@ -192,7 +194,7 @@ class Screen:
         self._say(epoch_row(self._columns, progress, self._monitor))
 
     def _print_fold(self, fold: int, scores: dict[str, float]) -> None:
-        """One line per fold, under a header that appears once."""
+        """One line per fold, below a header that is printed once."""
         seconds = time.monotonic() - self._fold_started
         best = self._best
         cells = {
@@ -202,10 +204,10 @@ class Screen:
         }
         cells |= {name: number(value) for name, value in headline(scores).items()}
         if not self._fold_columns:
-            self._fold_columns = fitting(list(cells), self._monitor, self._width())
+            self._fold_columns = fold_columns(list(cells), self._monitor, self._width())
             self._say([])
-            self._say([(spread(self._fold_columns, self._fold_columns), "dim")])
-        row = spread([cells.get(name, "-") for name in self._fold_columns], self._fold_columns)
+            self._say([(fold_row(self._fold_columns, self._fold_columns), "dim")])
+        row = fold_row([cells.get(name, "-") for name in self._fold_columns], self._fold_columns)
         self._say([(row, ""), (f"  {duration(seconds)}", "dim")])
 
     def _state(self, progress: Progress) -> str:
@@ -215,15 +217,15 @@ class Screen:
         score = f", best {self._monitor} {number(best)}" if best is not None else ""
         return f"{fold}epoch {progress.epoch} of {progress.epochs}{score}"
 
-    def _left(self, progress: Progress) -> float:
-        """Seconds until the last epoch of the last fold, at the pace so far."""
+    def _remaining(self, progress: Progress) -> float:
+        """Estimated seconds until the last epoch of the last fold."""
         done = self._finished * progress.epochs + progress.epoch
         started = self._fold_started if self._started is None else self._started
-        pace = (time.monotonic() - started) / max(1, self._epochs_seen)
+        pace = (time.monotonic() - started) / max(1, self._epochs_done)
         return pace * (self._folds * progress.epochs - done)
 
     def _say_fact(self, name: str, fact: str) -> None:
-        self._say([(f"{name:<{self._labels}}  ", "cyan"), (fact, "")])
+        self._say([(f"{name:<{self._label_width}}  ", "cyan"), (fact, "")])
 
     def _width(self) -> int:
         if not self._live:
@@ -231,32 +233,32 @@ class Screen:
         return int(self._terminal().width)
 
     def _say(self, line: Line) -> None:
-        """A line for the next `_show`, or at once where nothing is drawn."""
+        """Buffers a line for the next `_show`; prints it at once where there is no bar."""
         if self._live:
-            self._waiting.append(line)
+            self._buffer.append(line)
         else:
             put(line, self._stream)
-            self._shown = time.monotonic()
+            self._last_print = time.monotonic()
 
     def _show(self, progress: Progress | None = None, force: bool = False) -> None:
-        """Prints the waiting lines above the bar and moves the bar, unless it is too early."""
-        if not self._live or not (force or time.monotonic() - self._shown >= _REFRESH):
+        """Prints the buffered lines above the bar and moves the bar, ten times a second at most."""
+        if not self._live or not (force or time.monotonic() - self._last_print >= _REFRESH):
             return
         console = self._terminal()
         if progress is not None:
             self._move_bar(progress)
-        if self._waiting:
+        if self._buffer:
             from rich.text import Text
 
-            text = Text("\n").join(Text.assemble(*line) for line in self._waiting)
+            text = Text("\n").join(Text.assemble(*line) for line in self._buffer)
             console.print(text, soft_wrap=True, highlight=False)
-            self._waiting = []
+            self._buffer = []
         if self._bar is not None:
             self._bar.refresh()
-        self._shown = time.monotonic()
+        self._last_print = time.monotonic()
 
     def _terminal(self) -> Any:
-        """The rich console, made when first asked for."""
+        """The rich console, created when it is first needed."""
         if self._console is None:
             from rich.console import Console
 
@@ -264,7 +266,7 @@ class Screen:
         return self._console
 
     def _move_bar(self, progress: Progress) -> None:
-        state = f"{self._state(progress)}, [dim]{duration(self._left(progress))} left"
+        state = f"{self._state(progress)}, [dim]{duration(self._remaining(progress))} left"
         completed = self._finished * progress.epochs + progress.epoch
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=completed, description=state)

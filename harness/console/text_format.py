@@ -1,10 +1,13 @@
-"""Layout: numbers as text and lines as spans, the same for a terminal and for a log file."""
+"""Numbers, durations and tables as text: the same for a terminal and for a log file.
+
+Without rich, because a run that prints to a file or a pipe must not wait for its import.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 from harness.core.progress import Progress
@@ -12,7 +15,7 @@ from harness.core.scores import direction
 from harness.runs.run_result import Result, Summary
 
 Span = tuple[str, str]
-"""A text and its style, in rich's words ("bold green"); "" is plain."""
+"""A text and its style as rich names it ("bold green"); "" is plain."""
 
 Line = list[Span]
 
@@ -23,7 +26,7 @@ _NARROWEST = 8
 
 
 def number(value: float | None) -> str:
-    """Four decimals where that says enough, else three significant digits; `-` for undefined."""
+    """Four decimals where they suffice, else three significant digits; `-` for undefined."""
     if value is None or math.isnan(value):
         return "-"
     size = abs(value)
@@ -44,8 +47,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def plain(line: Line, encoding: str) -> str:
-    """A line for a file: no styles, and nothing that the encoding cannot write."""
+def plain_text(line: Line, encoding: str) -> str:
+    """A line for a file: without styles, and without characters that the encoding lacks."""
     text = "".join(part for part, _ in line).replace("★", "*").rstrip()
     if encoding.lower().replace("-", "") != "utf8":
         text = text.replace("±", "+/-").replace("─", "-")
@@ -53,9 +56,9 @@ def plain(line: Line, encoding: str) -> str:
 
 
 def put(line: Line, stream: TextIO) -> None:
-    """Writes a line, plainly; a reader that has gone, such as `head`, ends the talking and not the work."""
+    """Writes a line without styles; after the reader has closed the pipe, as `head` does, writes nothing."""
     try:
-        stream.write(plain(line, stream.encoding or "utf-8") + "\n")
+        stream.write(plain_text(line, stream.encoding or "utf-8") + "\n")
         stream.flush()
     except BrokenPipeError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -64,7 +67,7 @@ def put(line: Line, stream: TextIO) -> None:
 
 
 def epoch_columns(progress: Progress, monitor: str, width: int) -> list[str]:
-    """The scores to print per epoch, in order; those that matter least go where `width` is short."""
+    """The scores to print per epoch; where `width` is too small, the least important are dropped."""
     scores = progress.scores
     important = ["epoch", "train/loss", monitor, "time/epoch_seconds", "lr", "valid/loss"]
     others = [name for name in scores if name.startswith("valid/")]
@@ -81,18 +84,18 @@ def epoch_columns(progress: Progress, monitor: str, width: int) -> list[str]:
 
 
 def epoch_header(columns: Sequence[str]) -> list[Line]:
-    """Two dim lines: the part over its first column, then the names of the columns."""
-    groups, seen = "", ""
+    """Two dim lines: the part above its first column, then the names of the columns."""
+    groups, previous = "", ""
     for name in columns:
         part = name.split("/")[0] if name.startswith(("train/", "valid/")) else ""
-        groups += _GAP + f"{part if part != seen else '':>{_column_width(name)}}"
-        seen = part
+        groups += _GAP + f"{part if part != previous else '':>{_column_width(name)}}"
+        previous = part
     names = "".join(_GAP + f"{_short(name):>{_column_width(name)}}" for name in columns)
     return [[(_GAP + groups, "dim")], [(_GAP + names, "dim")]]
 
 
 def epoch_row(columns: Sequence[str], progress: Progress, monitor: str) -> Line:
-    """The scores of an epoch under `epoch_header`, a star before the best so far."""
+    """The scores of an epoch below `epoch_header`; a star marks the best so far."""
     line: Line = [("★ " if progress.best else _GAP, _BEST)]
     for name in columns:
         style = _BEST if progress.best and name == monitor else ""
@@ -116,25 +119,25 @@ def _column_width(name: str) -> int:
     return 5 if name == "epoch" else max(len(_short(name)), _NARROWEST)
 
 
-def fitting(titles: Sequence[str], monitor: str, width: int) -> list[str]:
-    """The titles of a line per fold, as many as fit; the score that decides stands first."""
+def fold_columns(titles: Sequence[str], monitor: str, width: int) -> list[str]:
+    """The titles of the table of folds, as many as fit; the monitored score is the first score."""
     name = _short(monitor)
     scores = list(headline(dict.fromkeys(titles)))
     order = [title for title in titles if title not in scores]
     order += sorted(scores, key=lambda title: _short(title) != name)
     count = len(order)
-    while count > 1 and len(spread(order[:count], order[:count])) + 14 > width:
+    while count > 1 and len(fold_row(order[:count], order[:count])) + 14 > width:
         count -= 1
     return order[:count]
 
 
-def spread(cells: Sequence[str], titles: Sequence[str]) -> str:
-    """Cells to the right of columns as wide as their titles."""
+def fold_row(cells: Sequence[str], titles: Sequence[str]) -> str:
+    """Cells aligned to the right below their titles."""
     return _GAP.join(f"{cell:>{max(len(title), 6)}}" for cell, title in zip(cells, titles, strict=True))
 
 
 def headline(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """The test scores, or the valid ones where there is no test part; baselines left out."""
+    """The test scores, or the valid ones where there is no test part, without baselines."""
     for part in ("test/", "valid/"):
         names = [name for name in scores if name.startswith(part)]
         if names:
@@ -143,13 +146,13 @@ def headline(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_baseline(name: str, scores: Mapping[str, Any]) -> bool:
-    """Whether a score is named after another, as `test/rmse_mean` is after `test/rmse`."""
+    """Whether a score is the baseline of another, as `test/rmse_mean` is of `test/rmse`."""
     owner, _, ending = name.rpartition("_")
     return ending in _BASELINES and owner in scores
 
 
 def score_table(result: Result) -> list[Line]:
-    """A row per score with its baselines beside it, the best of each row marked; [] without scores."""
+    """A row per score with its baselines; a star marks the best of each row. [] without scores."""
     own = headline(result.scores)
     if not own:
         return []
@@ -164,11 +167,11 @@ def score_table(result: Result) -> list[Line]:
         model, *others = [_score_cell(score, place == best) for place, score in enumerate(compared)]
         pooled = [(number(own[name].get("pooled")), "")] if together else []
         rows.append([(_short(name), ""), model, *_spread(own[name])[: len(folds)], *pooled, *others])
-    return table([part, "model", *folds, *together, *endings], rows)
+    return table_lines([part, "model", *folds, *together, *endings], rows)
 
 
 def _best(name: str, scores: Sequence[Summary | None]) -> int | None:
-    """The place of the best mean among a score and its baselines; None with nothing to compare."""
+    """The index of the best mean among a score and its baselines; None with fewer than two."""
     means = [math.nan if score is None or score["mean"] is None else score["mean"] for score in scores]
     places = [place for place, mean in enumerate(means) if not math.isnan(mean)]
     if len(places) < 2:
@@ -192,18 +195,30 @@ def _spread(score: Summary) -> list[Span]:
     return [(f"± {number(score['std'])}", "dim"), (f"[{number(low)}, {number(high)}]", "dim")]
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[Span]]) -> list[Line]:
-    """Aligned columns under a rule: the first to the left, the others to the right."""
-    cells = [list(titles), *([text for text, _ in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    padded = [_padded(row, widths) for row in cells]
-    rule = "─" * len("".join(padded[0]))
-    lines: list[Line] = [[("".join(padded[0]), "bold")], [(rule, "dim")]]
-    for texts, row in zip(padded[1:], rows, strict=True):
-        lines.append([(text, style) for text, (_, style) in zip(texts, row, strict=True)])
+def table_lines(titles: Sequence[str], rows: Sequence[Sequence[Span]]) -> list[Line]:
+    """A table with a rule below its titles; the first column is aligned to the left, others to the right."""
+    gap = "   "
+    header, *texts = aligned_cells([list(titles), *([text for text, _ in row] for row in rows)], (0,))
+    title = gap.join(header)
+    lines: list[Line] = [[(title, "bold")], [("─" * len(title), "dim")]]
+    for cells, row in zip(texts, rows, strict=True):
+        spaced = [cells[0], *(gap + cell for cell in cells[1:])]
+        lines.append([(text, style) for text, (_, style) in zip(spaced, row, strict=True)])
     return lines
 
 
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    first, *others = zip(cells, widths, strict=True)
-    return [f"{first[0]:<{first[1]}}", *(f"   {cell:>{width}}" for cell, width in others)]
+def aligned(rows: Sequence[Sequence[str]], left: Collection[int], gap: str = _GAP) -> list[str]:
+    """The rows as lines in which the cells of a column are below each other; see `aligned_cells`."""
+    return [gap.join(cells) for cells in aligned_cells(rows, left)]
+
+
+def aligned_cells(rows: Sequence[Sequence[str]], left: Collection[int]) -> list[list[str]]:
+    """Pads the cells of each column to one width, columns in `left` on their right side."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        [
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in rows
+    ]

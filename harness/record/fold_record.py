@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.checkpoint.checkpoint_manager import Keeper
 from harness.checkpoint.finished_folds import Done, Outcome
-from harness.console.quiet_screen import Silent
+from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.fold import Fold
 from harness.core.progress import Progress
@@ -53,7 +53,7 @@ class Page:
     """
 
     journal: Journal
-    screen: Screen | Silent
+    screen: Screen | QuietScreen
     root: Path
     fold: Fold
     folds: int

@@ -19,7 +19,7 @@ from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.checkpoint_manager import Keeper, Pace, Settings
 from harness.checkpoint.finished_folds import Done
 from harness.config.instantiate import build
-from harness.console.quiet_screen import Silent
+from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.errors import Interrupted, Pruned, UserError
 from harness.core.fold import Fold
@@ -36,9 +36,8 @@ from harness.record.run_metadata import Card
 from harness.record.run_start import Start, going_on
 from harness.record.startup_lines import facts, notes
 from harness.report.predicted_rows import PredictedRows
-from harness.report.run_material import Material
-from harness.report.run_page import REPORT
-from harness.report.run_page import write as write_report
+from harness.report.run_material import RunMaterial
+from harness.report.run_page import REPORT, write_run_page
 from harness.runs.fold_rows import ROWS, write_rows
 from harness.runs.journal import JOURNAL, End, Journal
 from harness.runs.run_history import DIVERGED, OVER
@@ -95,7 +94,7 @@ class Record:
                 "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
             ) from error
         self.log = open_log(self.folder / "run.log", self.secrets)
-        self.screen = Screen() if self.trial is None else Silent(self.log)
+        self.screen = Screen() if self.trial is None else QuietScreen(self.log)
         self._start()
         self.tracking.follow(self.folder)
         return self
@@ -244,7 +243,7 @@ class Record:
             return
         try:
             made = self._predictions
-            write_report(self.folder / REPORT, Material(Logged(self.folder), self.table, made=made))
+            write_run_page(self.folder / REPORT, RunMaterial(Logged(self.folder), self.table, made=made))
         except Exception as error:
             told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
             self.screen.note(f"{REPORT} could not be written: {told}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.console.text_format import Line, number, table
+from harness.console.text_format import Line, number, table_lines
 from harness.runs.run_result import Result
 from harness.runs.stored_run import Logged, changes
 from harness.runtime import provenance
@@ -96,7 +96,7 @@ def side_by_side(old: Result, new: Result) -> list[Line]:
             known = before is not None and after is not None
             gap = ("0" if after == before else f"{after - before:+.1e}") if known else "-"
             rows.append([(name, ""), (number(before), ""), (number(after), ""), (gap, "")])
-    return table(["score", "then", "now", "difference"], rows) if rows else []
+    return table_lines(["score", "then", "now", "difference"], rows) if rows else []
 
 
 def unequal(old: Result, new: Result) -> dict[str, tuple[Any, Any]]:

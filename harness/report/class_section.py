@@ -10,12 +10,12 @@ from harness.console.text_format import number
 from harness.evaluate.prediction_statistics import per_class
 from harness.report.class_charts import MOST_WRITTEN
 from harness.report.html.page_parts import Block, Cell, Figures, Heading, Section, Table
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 
 _MOST_CONFUSIONS = 20
 
 
-def classes(material: Material) -> Section | None:
+def classes(material: RunMaterial) -> Section | None:
     """None unless this is a classification with labelled test rows."""
     found = material.predictions
     if found is None or found.kind != "classes" or found.labelled.empty:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from harness.report.html.page_parts import Block, Cell, Checks, Details, Facts, Heading, Section, Table, Text
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 
 _PARTS = {"train": 1, "valid": 2, "test": 3, "unlabelled": 4}
 _MOST_FOLDS, _MOST_CLASSES = 30, 60
 
 
-def data(material: Material) -> Section:
+def data(material: RunMaterial) -> Section:
     """The source of the rows, the parts, the classes and the checks."""
     inputs = material.logged.start.get("inputs") or [{}]
     source = dict(inputs[0])
@@ -27,7 +27,7 @@ def data(material: Material) -> Section:
     return Section("Data and its checks", material.absent, blocks)
 
 
-def _rows(material: Material) -> list[Block]:
+def _rows(material: RunMaterial) -> list[Block]:
     if not material.parts:
         return []
     folds = list(material.parts.items())
@@ -49,7 +49,7 @@ def _rows(material: Material) -> list[Block]:
     return blocks
 
 
-def _classes(material: Material) -> list[Block]:
+def _classes(material: RunMaterial) -> list[Block]:
     """Counts of the first fold; nothing where the table is missing."""
     table, task = material.table, None if material.table is None else material.table.task
     if table is None or task is None or not task.classification or len(task.classes) > _MOST_CLASSES:
@@ -73,7 +73,7 @@ def _classes(material: Material) -> list[Block]:
     return [Heading(f"Rows of each class{of}"), Table(["class", *present], rows)]
 
 
-def _findings(material: Material) -> list[Block]:
+def _findings(material: RunMaterial) -> list[Block]:
     """Warnings and errors in the open; checks that passed behind a click."""
     heading = Heading("Checks")
     if not material.checks:

@@ -19,7 +19,7 @@ from harness.evaluate.projection_2d import pca
 from harness.report.html.chart import COLOURS, Chart
 from harness.report.html.page_parts import Figure, Figures, Section
 from harness.report.projection_charts import MOST_NAMED, square_ranges
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 from harness.runs.bundle_files import TRANSFORM, WEIGHTS
 
 _TRAIN, _TEST = 1, 3
@@ -45,7 +45,7 @@ class Embedded(NamedTuple):
     learned: int
 
 
-def embedding(material: Material) -> Section | None:
+def embedding(material: RunMaterial) -> Section | None:
     """None where the model or the rows are missing, or where it would be slow and is not asked for."""
     if material.table is None or material.model is None:
         return None

@@ -8,12 +8,12 @@ import yaml
 
 from harness.console.text_format import duration
 from harness.report.html.page_parts import Block, Code, Details, Facts, Heading, Section
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 
 _MACHINE = ("python", "platform", "cpus")
 
 
-def environment(material: Material) -> Section:
+def environment(material: RunMaterial) -> Section:
     """As it was recorded when the run began and when it ended."""
     tags, result = material.logged.tags, material.result
     commit = tags.get("git.commit", "")

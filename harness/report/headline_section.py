@@ -11,7 +11,7 @@ from harness.console.text_format import duration, headline, number
 from harness.core.scores import direction
 from harness.evaluate.prediction_statistics import bootstrap_interval, wilson
 from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
-from harness.report.run_material import Material, chosen
+from harness.report.run_material import RunMaterial, chosen
 
 BASELINES = {
     "majority": "always the most frequent class",
@@ -26,13 +26,13 @@ _PREFERRED = ("accuracy", "rmse", "knn_accuracy", "knn_r2", "linear_accuracy", "
 _MOST_RESAMPLED = 5000
 
 
-def status(material: Material) -> tuple[str, str]:
+def status(material: RunMaterial) -> tuple[str, str]:
     """The outcome of the run and the class of its mark."""
     outcome = "running or killed" if material.result is None else material.result.status
     return outcome, {"finished": "good", "failed": "bad"}.get(outcome, "odd")
 
 
-def lead(material: Material) -> list[Block]:
+def lead(material: RunMaterial) -> list[Block]:
     """What stands between the title and the sections."""
     result = material.result
     blocks: list[Block] = [Text(in_words(material))]
@@ -46,7 +46,7 @@ def lead(material: Material) -> list[Block]:
     return blocks
 
 
-def in_words(material: Material) -> str:
+def in_words(material: RunMaterial) -> str:
     """Model, trainer, data and split in a sentence."""
     config = material.config
     data = config.get("data", {}).get("extract", {}) or {}
@@ -65,7 +65,7 @@ def in_words(material: Material) -> str:
     return f"{sentence}, seed {config.get('seed')}."
 
 
-def main_score(material: Material) -> str | None:
+def main_score(material: RunMaterial) -> str | None:
     """The full name of the score in large type: the monitored one, of the test part where there is one."""
     own = headline(material.scores)
     if not own:
@@ -78,7 +78,7 @@ def main_score(material: Material) -> str | None:
     return next(iter(own))
 
 
-def interval(material: Material, name: str) -> tuple[tuple[float, float], str] | None:
+def interval(material: RunMaterial, name: str) -> tuple[tuple[float, float], str] | None:
     """The 95 % interval of a score and the method; None where it cannot be computed."""
     score, found = material.scores[name], material.predictions
     if score["ci95"] is not None and None not in score["ci95"]:
@@ -111,7 +111,7 @@ def baselines(scores: Mapping[str, object], name: str) -> dict[str, str]:
     return {ending: f"{name}_{ending}" for ending in BASELINES if f"{name}_{ending}" in scores}
 
 
-def _score(material: Material) -> list[Block]:
+def _score(material: RunMaterial) -> list[Block]:
     name = main_score(material)
     if name is None:
         return []

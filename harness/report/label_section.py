@@ -5,10 +5,10 @@ from __future__ import annotations
 from harness.console.text_format import number
 from harness.evaluate.prediction_statistics import confusion, per_class, ranking
 from harness.report.html.page_parts import Block, Cell, Figures, Section, Table
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 
 
-def labels(material: Material) -> Section | None:
+def labels(material: RunMaterial) -> Section | None:
     """None unless this is a multi-label run."""
     found = material.predictions
     if found is None or found.kind != "labels":

@@ -8,10 +8,10 @@ import numpy as np
 
 from harness.console.text_format import number
 from harness.report.html.page_parts import Cell, Figures, Section, Table
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 
 
-def numbers(material: Material) -> Section | None:
+def numbers(material: RunMaterial) -> Section | None:
     """None unless this is a regression on one column or several, with known targets."""
     found = material.predictions
     if found is None or found.kind not in ("number", "numbers"):

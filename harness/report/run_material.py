@@ -23,7 +23,7 @@ from harness.runs.stored_run import Logged
 
 
 @dataclass(frozen=True)
-class Material:
+class RunMaterial:
     """One run, or one of its folds.
 
     logged    the run

@@ -13,7 +13,7 @@ from harness.report.html.page_parts import Page
 from harness.report.html.render_page import render
 from harness.report.label_section import labels
 from harness.report.number_section import numbers
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 from harness.report.score_section import scores
 from harness.report.threshold_section import thresholds
 from harness.report.training_section import training
@@ -26,7 +26,7 @@ _SECTIONS = (scores, classes, thresholds, labels, numbers, worst, training, embe
 """In the order of the page; a section that does not apply to the run is None."""
 
 
-def write(path: Path, material: Material) -> None:
+def write_run_page(path: Path, material: RunMaterial) -> None:
     """Writes the page; the file appears whole or stays as it was.
 
     What the run's folder holds is read, and must be free of secrets.
@@ -35,10 +35,10 @@ def write(path: Path, material: Material) -> None:
         OSError: the file cannot be written.
         UserError: the run never began.
     """
-    write_text(path, page(material))
+    write_text(path, run_page(material))
 
 
-def page(material: Material) -> str:
+def run_page(material: RunMaterial) -> str:
     """The whole file."""
     sections = [section for make in _SECTIONS if (section := make(material)) is not None]
     fold = "" if material.fold is None else f", fold {material.fold}"

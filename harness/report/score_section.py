@@ -6,14 +6,14 @@ from harness.console.text_format import headline, number
 from harness.report.headline_section import BASELINES, baselines, main_score
 from harness.report.html.chart import Chart, padded_range, whole_ticks
 from harness.report.html.page_parts import Block, Cell, Figure, Figures, Heading, Section, Table
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 from harness.runs.run_result import Summary
 
 _MOST_DRAWN = 4
 _MOST_FOLDS_LISTED = 60
 
 
-def scores(material: Material) -> Section | None:
+def scores(material: RunMaterial) -> Section | None:
     """None where there are none."""
     if not material.scores:
         return None
@@ -40,7 +40,7 @@ def _part_first(name: str) -> int:
     return _PARTS.index(part) if part in _PARTS else len(_PARTS)
 
 
-def _by_part(material: Material) -> list[Block]:
+def _by_part(material: RunMaterial) -> list[Block]:
     """A row per quantity, baselines included, and a column per part."""
     names = sorted(material.scores, key=_part_first)
     parts = [part for part in _PARTS if any(name.startswith(f"{part}/") for name in names)]
@@ -56,7 +56,7 @@ def _by_part(material: Material) -> list[Block]:
     return [*blocks, Heading("Other figures"), Table(["figure", "value"], others)] if others else blocks
 
 
-def _spreads(material: Material, shown: list[str], ends: list[str]) -> Table:
+def _spreads(material: RunMaterial, shown: list[str], ends: list[str]) -> Table:
     """A row per score: its mean over the folds, its spread, and its baselines."""
     rows: list[list[object]] = []
     for name in shown:
@@ -89,14 +89,14 @@ def _spread(score: Summary) -> list[object]:
     return [_number(std) if std else "", between, _number(pooled)]
 
 
-def _over_folds(material: Material) -> list[Block]:
+def _over_folds(material: RunMaterial) -> list[Block]:
     """A figure for each of the first scores: a dot per fold, their mean, and the baselines."""
     first = main_score(material)
     names = sorted(headline(material.scores), key=lambda name: (name != first, name.endswith("/loss")))
     return [Figures([_dots(material, name) for name in names[:_MOST_DRAWN]])]
 
 
-def _dots(material: Material, name: str) -> Figure:
+def _dots(material: RunMaterial, name: str) -> Figure:
     score = material.scores[name]
     values = [float("nan") if value is None else value for value in score["folds"]]
     mean, last = score["mean"], len(values) - 1
@@ -120,7 +120,7 @@ def _dots(material: Material, name: str) -> Figure:
     return Figure([chart.drawing()], f"{name}: a dot per fold")
 
 
-def _listed(material: Material) -> list[Block]:
+def _listed(material: RunMaterial) -> list[Block]:
     if material.folds is None or len(material.folds) > _MOST_FOLDS_LISTED:
         return []
     known = [name for name in headline(material.scores) if name in material.folds]

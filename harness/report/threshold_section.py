@@ -8,12 +8,12 @@ from harness.console.text_format import number
 from harness.evaluate.prediction_statistics import ranking
 from harness.report.class_charts import precision_figure, roc_figure
 from harness.report.html.page_parts import Cell, Figures, Heading, Section, Table
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 
 _THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
-def thresholds(material: Material) -> Section | None:
+def thresholds(material: RunMaterial) -> Section | None:
     """None unless there are two classes, and test rows of both."""
     found = material.predictions
     if found is None or found.kind != "classes" or len(found.classes) != 2:

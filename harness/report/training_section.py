@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from harness.console.text_format import number
 from harness.report.html.page_parts import Figures, Section
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 from harness.report.training_charts import training_figures
 
 
-def training(material: Material) -> Section | None:
+def training(material: RunMaterial) -> Section | None:
     """None where no epoch is known."""
     if not material.histories:
         return None
@@ -16,7 +16,7 @@ def training(material: Material) -> Section | None:
     return Section("Training", _sentence(material), [Figures(figures)])
 
 
-def _sentence(material: Material) -> str:
+def _sentence(material: RunMaterial) -> str:
     count = len(material.histories)
     if count > 1:
         return f"A thin line per fold, {count} of them; a ring marks each fold's best epoch."

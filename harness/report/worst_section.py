@@ -12,7 +12,7 @@ from harness.console.text_format import number
 from harness.report.html.page_parts import Card, Cards, Section, Table
 from harness.report.predicted_rows import PredictedRows
 from harness.report.row_picture import pictures
-from harness.report.run_material import Material
+from harness.report.run_material import RunMaterial
 
 MOST = 12
 """Rows that are shown."""
@@ -22,7 +22,7 @@ _MOST_LETTERS = 60
 _OWN = ("row", "fold", "target", "prediction", "wrong")
 
 
-def worst(material: Material) -> Section | None:
+def worst(material: RunMaterial) -> Section | None:
     """None where nothing was predicted."""
     predictions = material.predictions
     found = None if predictions is None else worst_rows(predictions)
@@ -79,7 +79,7 @@ def _cards(predictions: PredictedRows, found: pd.DataFrame, images: dict[int, st
     return Cards(cards)
 
 
-def _listed(material: Material, predictions: PredictedRows, found: pd.DataFrame) -> Table:
+def _listed(material: RunMaterial, predictions: PredictedRows, found: pd.DataFrame) -> Table:
     names, features = _names(predictions, found), []
     if material.table is not None and material.table.array is None and material.table.events is None:
         features = list(material.table.features)

@@ -16,12 +16,12 @@ import pytest
 from scipy import stats
 
 from harness.compare.compare_runs import compare
-from harness.compare.leaderboard import board
-from harness.compare.paired_tests import Paired
+from harness.compare.leaderboard import rank_runs
+from harness.compare.paired_tests import PairedTest
 from harness.compare.reading_notes import notes
-from harness.compare.select_runs import choose
-from harness.compare.two_runs import sections
-from harness.console.text_format import plain
+from harness.compare.select_runs import select_runs
+from harness.compare.two_runs import differences
+from harness.console.text_format import plain_text
 from harness.core.errors import UserError
 from harness.runs.stored_run import Logged
 
@@ -30,7 +30,7 @@ A, B = [0.9, 0.8, 0.9, 1.0], [0.8, 0.8, 0.7, 0.8]
 
 
 def shown(words: list[str], outputs: Path, width: int | None = None, **options: Any) -> str:
-    return "\n".join(plain(line, "utf-8") for line in compare(words, outputs, **options).lines(width))
+    return "\n".join(plain_text(line, "utf-8") for line in compare(words, outputs, **options).lines(width))
 
 
 def test_folds_of_the_same_rows_are_tested_by_the_corrected_t(make: Make, outputs: Path) -> None:
@@ -41,7 +41,7 @@ def test_folds_of_the_same_rows_are_tested_by_the_corrected_t(make: Make, output
     # Differences -0.1, 0, -0.2, -0.2; each fold tests 5 rows and trains on 15.
     mean, variance = -0.125, 0.0275 / 3
     t = mean / math.sqrt((1 / 4 + 5 / 15) * variance)
-    assert isinstance(other.tested, Paired)
+    assert isinstance(other.tested, PairedTest)
     assert other.tested.p == pytest.approx(2 * stats.t.sf(abs(t), 3))
     assert other.tested.effect == pytest.approx(mean / math.sqrt(variance))
     assert other.p == other.tested.p
@@ -57,17 +57,17 @@ def test_folds_of_other_rows_or_other_data_are_not_tested(make: Make, outputs: P
     assert [row.tested for row in compare([], outputs).board.rows] == [
         "",
         "no common test rows",
-        "other data",
+        "different data",
     ]
     assert "no test of 1 line: no common test rows" in told
-    assert "the runs saw 2 data sets (set d1, set d2)" in told
+    assert "the runs used 2 data sets (set d1, set d2)" in told
 
 
 def test_a_single_fold_of_classes_is_tested_by_mcnemar(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [1.0]}, said=[0, 1, 0, 1, 0])
     make("b", {"test/accuracy": [0.2]}, said=[1, 0, 1, 0, 0])
     tested = compare([], outputs).board.rows[1].tested
-    assert isinstance(tested, Paired)
+    assert isinstance(tested, PairedTest)
     assert (tested.test, tested.pairs, tested.effect) == ("McNemar", 5, -1.0)
     assert tested.p == pytest.approx(2 / 2**4)
 
@@ -78,7 +78,7 @@ def test_a_target_that_is_missing_in_a_row_does_not_make_the_others_wrong(make: 
     file = folder / "predictions.csv"
     file.write_text(file.read_text().replace("0,0,0,0,", "0,0,,0,"))
     tested = compare([], outputs).board.rows[1].tested
-    assert isinstance(tested, Paired)
+    assert isinstance(tested, PairedTest)
     assert (tested.pairs, tested.effect, tested.p) == (4, -1.0, 1.0)  # one row differs
 
 
@@ -88,7 +88,7 @@ def test_a_single_fold_of_numbers_is_tested_by_wilcoxon_and_low_is_better(make: 
     best, other = compare([], outputs).board.rows
     assert best.label == "b"
     # Absolute errors of a: 1.5 2 4.5 2 0.25, of b: 0.5 0.5 1 0 0.
-    assert isinstance(other.tested, Paired)
+    assert isinstance(other.tested, PairedTest)
     assert other.tested.p == pytest.approx(2 / 2**5)
     assert other.tested.effect == 1.0
 
@@ -116,9 +116,9 @@ def test_unfinished_runs_are_counted_and_undefined_scores_come_last(make: Make, 
     (make("e", {}) / "result.json").unlink()
     found = compare([], outputs).board
     assert [row.label for row in found.rows] == ["b", "a"]
-    assert found.left == {"pruned": 1, "failed": 1, "without an end": 1}
+    assert found.unranked == {"pruned": 1, "failed": 1, "unfinished": 1}
     told = shown([], outputs)
-    assert "not ranked: 1 pruned, 1 failed, 1 without an end" in told
+    assert "not ranked: 1 pruned, 1 failed, 1 unfinished" in told
     assert "baselines: majority 0.4000" in told
     assert "no test of 1 line: its score is undefined" in told
 
@@ -137,7 +137,7 @@ def test_by_takes_full_and_plain_names(make: Make, outputs: Path) -> None:
     assert compare([], outputs, by="test/accuracy").board.rows[0].label == "a"
     by_size = compare([], outputs, by="parameters").board
     assert (by_size.score, by_size.rows[0].label) == ("model/parameters", "a")
-    assert by_size.rows[1].tested == "model/parameters is no score of rows"
+    assert by_size.rows[1].tested == "model/parameters is not a score of rows"
 
 
 def test_a_word_is_a_run_a_name_a_sweep_or_an_experiment(make: Make, outputs: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_word_is_a_run_a_name_a_sweep_or_an_experiment(make: Make, outputs: Pa
         make(f"seed-{seed}", score, place="sweeps/again-0/4", seed=seed)
 
     def labels(*words: str) -> list[str]:
-        return [logged.label for logged in choose(words, outputs)]
+        return [logged.label for logged in select_runs(words, outputs)]
 
     assert labels() == ["a", "b", "c"]
     assert labels("mine") == ["a", "b"]
@@ -167,9 +167,9 @@ def test_two_runs_are_told_apart_by_configuration_data_code_and_packages(make: M
     (old / "packages.txt").write_text("numpy==1\ntorch==2\n")
     (new / "packages.txt").write_text("numpy==1\ntorch==3\n")
     (new / "code.diff").write_text("+ a line\n")
-    assert sections(Logged(old), Logged(new)) == {
+    assert differences(Logged(old), Logged(new)) == {
         "configuration": {"seed": ("0", "1")},
-        "data": {"division of the rows": ("1 folds", "1 folds, other rows in their parts")},
+        "data": {"split": ("1 folds", "1 folds, with other rows in the parts")},
         "code": {"code.diff": ("none", "1 lines")},
         "packages": {"torch": ("2", "3")},
     }
@@ -189,43 +189,37 @@ def test_a_narrow_screen_loses_the_least_important_columns_and_says_so(make: Mak
     assert "test/accuracy" in narrow.splitlines()[0]
     assert max(map(len, narrow.split("\n\n")[1].splitlines())) <= 40  # the notes are wrapped
     told = " ".join(narrow.split())
-    assert "too narrow for: name, difference, effect, seconds, parameters, f1; --csv holds everything" in told
+    assert "too narrow for: name, difference, effect, seconds, parameters, f1; --csv has all columns" in told
 
 
 @pytest.mark.parametrize(
-    ("words", "options", "sentence"),
+    ("words", "options", "words_of_sentence", "key", "value"),
     [
-        (["caled-a"], {}, "caled-a is no run, sweep or experiment below .*; did you mean called-a"),
-        (["a/fold-0"], {}, "a has no fold-0"),
-        ([], {"by": "acuracy"}, "no run has the score 'acuracy'; did you mean .*test/accuracy"),
-        (
-            [],
-            {},
-            r"no monitored score in common \(a has valid/accuracy, b has valid/rmse\); name runs of one task",
-        ),
-        (
-            [],
-            {"by": "accuracy"},
-            r"1 of 2 runs have no score test/accuracy \(b has test/rmse\); leave them out",
-        ),
-        (["c"], {}, r"compare ranks finished runs, and there are none \(1 failed\)"),
+        (["caled-a"], {}, "did you mean called-a", None, "caled-a"),
+        (["a/fold-0"], {}, "a has no fold-0", None, None),
+        ([], {"by": "acuracy"}, "did you mean .*test/accuracy", "--by", "acuracy"),
+        ([], {}, "got valid/accuracy of a and valid/rmse of b; name runs of one task", "--by", None),
+        ([], {"by": "accuracy"}, r"1 of 2 runs have no .* \(b has test/rmse\)", "--by", "accuracy"),
+        (["c"], {}, r"compare ranks finished runs, got none \(1 failed\)", None, {"failed": 1}),
+        (["a/fold-1"], {}, "needs whole runs, .* a/fold-1 is one fold; name a", None, "a/fold-1"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(
-    make: Make, outputs: Path, words: list[str], options: dict[str, str], sentence: str
+    make: Make,
+    outputs: Path,
+    words: list[str],
+    options: dict[str, str],
+    words_of_sentence: str,
+    key: str | None,
+    value: object,
 ) -> None:
-    make("a", {"test/accuracy": [0.9]})
+    (make("a", {"test/accuracy": [0.9]}) / "fold-1").mkdir()
     make("b", {"test/rmse": [0.9]})
     if words == ["c"]:
         make("c", {}, status="failed")
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(UserError, match=words_of_sentence) as refused:
         compare(words, outputs, **options)
-
-
-def test_one_fold_of_a_run_is_refused_with_the_run(make: Make, outputs: Path) -> None:
-    (make("a", {"test/accuracy": [0.9]}) / "fold-1").mkdir()
-    with pytest.raises(UserError, match=r"compare takes whole runs, .* a/fold-1 is one fold; name a"):
-        choose(["a/fold-1"], outputs)
+    assert value is None or (refused.value.key, refused.value.value) == (key, value)
 
 
 def test_a_table_of_trained_runs_is_compared_at_the_door(
@@ -246,26 +240,27 @@ def test_a_table_of_trained_runs_is_compared_at_the_door(
     assert list(table["p_holm"].fillna(-1)) == [-1, 1]  # the same run twice
     assert "corrected resampled t-test" in answer.out
     assert "the same: configuration, data, code, packages" in answer.out
-    ranked = board([Logged(made)])
+    ranked = rank_runs([Logged(made)])
     assert ranked.rows[0].parameters == result.scores["model/parameters"]["mean"]
 
 
-def test_a_file_that_cannot_be_written_is_refused_before_any_work(knock: Any, here: Path) -> None:
-    missing = knock("compare", "--csv", "nowhere/all.csv")
-    assert missing.status == 2
-    assert "nowhere/all.csv cannot be written, for there is no folder" in missing.err
-    folder = knock("compare", "--html", str(here))
-    assert "is a folder, and a file is to be written" in folder.err
-    nothing = knock("compare")
-    assert nothing.status == 2
-    assert "there is no run in outputs/runs to compare; make some first" in nothing.err
-
-
-def test_a_read_only_folder_takes_no_file(here: Path, knock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)
-    answer = knock("compare", "--csv", "all.csv")
+@pytest.mark.parametrize(
+    ("arguments", "open_folder", "words"),
+    [
+        (["--csv", "nowhere/all.csv"], True, "nowhere/all.csv cannot be written: there is no folder"),
+        (["--html", "."], True, "the output must be a file, and . is a folder"),
+        (["--csv", "all.csv"], False, "all.csv cannot be written: its folder is read-only"),
+        ([], True, "there is no run in outputs/runs to compare; make one"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(
+    knock: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], open_folder: bool, words: str
+) -> None:
+    if not open_folder:
+        monkeypatch.setattr("os.access", lambda *_: False)
+    answer = knock("compare", *arguments)
     assert answer.status == 2
-    assert "all.csv cannot be written, for its folder is read-only" in answer.err
+    assert words in answer.err
 
 
 @pytest.mark.slow

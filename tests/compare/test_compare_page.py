@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.compare.compare_runs import compare
-from harness.compare.html_page import page
+from harness.compare.html_page import comparison_page
 from harness.compare.mlflow_links import links
 from harness.runs.stored_run import Logged
 
@@ -21,7 +21,7 @@ def test_the_page_holds_leaderboard_tests_and_differences_and_loads_nothing(
     make("a", {"test/accuracy": [0.9, 0.8, 0.9]}, trainer__note="<script>alert(1)</script>")
     make("b", {"test/accuracy": [0.8, 0.8, 0.6]}, trainer__note="plain")
     found = compare([], outputs)
-    text = page(found)
+    text = comparison_page(found)
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert not re.search(r'(src|href)="(?!http://127)', text)
@@ -35,7 +35,7 @@ def test_the_page_holds_leaderboard_tests_and_differences_and_loads_nothing(
 def test_the_best_has_its_bar_where_its_interval_is(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [0.5, 0.7]})
     make("b", {"test/accuracy": [0.5, 0.7]})
-    bars = re.findall(r'd="M([\d.]+) 9.0H([\d.]+)".*?cx="([\d.]+)"', page(compare([], outputs)))
+    bars = re.findall(r'd="M([\d.]+) 9.0H([\d.]+)".*?cx="([\d.]+)"', comparison_page(compare([], outputs)))
     assert bars == [("6.0", "214.0", "110.0")] * 2  # all of the scale, the mean in its middle
 
 

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from harness.compare.parameter_differences import bearing, differing, short
+from harness.compare.parameter_differences import affecting_scores, differing_parameters, shortest_names
 
 
 def test_what_is_the_same_or_bears_on_no_score_is_left_out() -> None:
     first = {"seed": "0", "trainer.epochs": "2", "outputs": "a", "tracking.uri": "x", "split.seed": "0"}
     second = {**first, "seed": "1", "trainer.epochs": "3", "outputs": "b", "tracking.uri": "y"}
-    assert differing([first, second]) == {"trainer.epochs": ["2", "3"]}
-    assert set(bearing(first)) == {"seed", "trainer.epochs", "split.seed"}
+    assert differing_parameters([first, second]) == {"trainer.epochs": ["2", "3"]}
+    assert set(affecting_scores(first)) == {"seed", "trainer.epochs", "split.seed"}
 
 
 def test_another_part_is_told_by_its_name_and_not_by_the_arguments_that_it_alone_has() -> None:
     mlp = {"model._target_": "harness.model.mlp.Mlp", "model.widths": "[8]", "model.dropout": "0.1"}
     wide = {**mlp, "model.widths": "[16]"}
     conv = {"model._target_": "harness.model.convnet.ConvNet", "model.depth": "1", "model.dropout": "0.1"}
-    assert differing([mlp, conv]) == {"model": ["Mlp", "ConvNet"]}
-    assert differing([mlp, wide, conv]) == {
+    assert differing_parameters([mlp, conv]) == {"model": ["Mlp", "ConvNet"]}
+    assert differing_parameters([mlp, wide, conv]) == {
         "model": ["Mlp", "Mlp", "ConvNet"],
         "model.widths": ["[8]", "[16]", "-"],
     }
 
 
 def test_a_setting_that_one_lacks_is_absent() -> None:
-    assert differing([{"a.b": "1"}, {}]) == {"a.b": ["1", "-"]}
+    assert differing_parameters([{"a.b": "1"}, {}]) == {"a.b": ["1", "-"]}
 
 
 def test_names_grow_until_they_are_unambiguous() -> None:
     keys = ["trainer.optimizer.lr", "trainer.scheduler.final", "pretrain.final", "model.parameters", "model"]
-    assert short(keys, taken={"parameters"}) == {
+    assert shortest_names(keys, taken={"parameters"}) == {
         "trainer.optimizer.lr": "lr",
         "trainer.scheduler.final": "scheduler.final",
         "pretrain.final": "pretrain.final",

@@ -9,10 +9,10 @@ from harness.console.text_format import (
     epoch_columns,
     epoch_header,
     epoch_row,
-    fitting,
+    fold_columns,
     headline,
     number,
-    plain,
+    plain_text,
     score_table,
 )
 from harness.core.progress import Progress
@@ -54,8 +54,8 @@ def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
 
 def test_a_file_that_cannot_write_signs_gets_words() -> None:
     line = [("★ ", "bold"), ("0.5 ± 0.1 ──é", "")]
-    assert plain(line, "utf-8") == "* 0.5 ± 0.1 ──é"
-    assert plain(line, "ascii") == "* 0.5 +/- 0.1 --?"
+    assert plain_text(line, "utf-8") == "* 0.5 ± 0.1 ──é"
+    assert plain_text(line, "ascii") == "* 0.5 +/- 0.1 --?"
 
 
 def progress(best: bool = True) -> Progress:
@@ -82,7 +82,7 @@ def test_an_epoch_reads_under_its_header() -> None:
         "time/epoch_seconds",
     ]
     lines = [*epoch_header(columns), epoch_row(columns, progress(), "valid/accuracy")]
-    assert [plain(line, "utf-8") for line in lines] == [
+    assert [plain_text(line, "utf-8") for line in lines] == [
         "              train     valid",
         "    epoch      loss  accuracy      loss        f1        lr   seconds",
         "*       7    0.5000    0.9000    0.2500    0.8000     0.001    1.5000",
@@ -92,7 +92,7 @@ def test_an_epoch_reads_under_its_header() -> None:
 
 def test_an_epoch_that_is_not_the_best_is_not_marked() -> None:
     row = epoch_row(["epoch", "valid/accuracy"], progress(best=False), "valid/accuracy")
-    assert plain(row, "utf-8") == "        7    0.9000"
+    assert plain_text(row, "utf-8") == "        7    0.9000"
     assert all(style == "" for _, style in row[1:])
 
 
@@ -107,14 +107,14 @@ def test_a_narrow_screen_keeps_what_matters_most() -> None:
 
 def test_the_line_of_a_fold_fits_and_starts_with_the_score_that_decides() -> None:
     titles = ["fold", "best epoch", "test/loss", "test/f1", "test/accuracy"]
-    assert fitting(titles, "valid/accuracy", 200) == [
+    assert fold_columns(titles, "valid/accuracy", 200) == [
         "fold",
         "best epoch",
         "test/accuracy",
         "test/loss",
         "test/f1",
     ]
-    assert fitting(titles, "valid/accuracy", 50) == ["fold", "best epoch", "test/accuracy"]
+    assert fold_columns(titles, "valid/accuracy", 50) == ["fold", "best epoch", "test/accuracy"]
 
 
 def test_the_headline_is_the_test_part_without_baselines() -> None:
@@ -125,7 +125,7 @@ def test_the_headline_is_the_test_part_without_baselines() -> None:
 
 
 def text_of(result: Result) -> list[str]:
-    return [plain(line, "utf-8") for line in score_table(result)]
+    return [plain_text(line, "utf-8") for line in score_table(result)]
 
 
 def test_each_score_stands_beside_its_baselines_and_the_best_is_marked() -> None:

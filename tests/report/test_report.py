@@ -20,8 +20,8 @@ from harness.core.table import Table
 from harness.report.embedding_section import embedded
 from harness.report.predicted_rows import read_predictions
 from harness.report.row_picture import pictures
-from harness.report.run_material import Material
-from harness.report.run_page import page
+from harness.report.run_material import RunMaterial
+from harness.report.run_page import run_page
 from harness.report.worst_section import worst_rows
 from harness.runs.journal import read
 from harness.runs.stored_run import Logged
@@ -62,7 +62,7 @@ class Text(HTMLParser):
 
 def made(folder: Path, fold: int | None = None) -> str:
     logged = Logged(folder, fold)
-    return page(Material(logged, *table_of(logged, OURS)))
+    return run_page(RunMaterial(logged, *table_of(logged, OURS)))
 
 
 def result(folder: Path) -> dict[str, dict[str, float]]:
@@ -181,7 +181,7 @@ def test_a_point_is_where_the_kept_model_puts_its_row(finished: Finished) -> Non
     from harness.bundle.row_predictor import RowPredictor
 
     folder = finished("trainer=contrastive")
-    material = Material(Logged(folder), *table_of(Logged(folder), OURS))
+    material = RunMaterial(Logged(folder), *table_of(Logged(folder), OURS))
     assert material.table is not None
     found = embedded(material.table, material.parts[0], folder / "model", thorough=True)
     assert found is not None
@@ -224,7 +224,7 @@ def test_what_data_and_configuration_say_is_never_markup(finished: Finished, tmp
     stored = json.loads((folder / "result.json").read_text())
     stored |= {"error": evil, "command": f"python -m harness {evil}", "status": "failed"}
     (folder / "result.json").write_text(json.dumps(stored))
-    html = page(Material(Logged(folder), None, evil))
+    html = run_page(RunMaterial(Logged(folder), None, evil))
     seen = Text(html)
     assert seen.tags.count("script") == 1
     assert "img" not in seen.tags
@@ -256,7 +256,7 @@ def test_a_fault_in_the_page_costs_the_run_a_line(
     def fails(*_: object) -> None:
         raise ZeroDivisionError("no such number")
 
-    monkeypatch.setattr("harness.record.run_record.write_report", fails)
+    monkeypatch.setattr("harness.record.run_record.write_run_page", fails)
     answer = knock("trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE)
     assert answer.status == 0
     said = " ".join((answer.out + answer.err).split())

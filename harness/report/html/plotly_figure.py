@@ -15,7 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-Figure = dict[str, Any]
+PlotlyFigure = dict[str, Any]
 """{"data": [trace, ...], "layout": {...}}; colours of text and grid come from the page."""
 
 Trace = dict[str, Any]
@@ -25,7 +25,7 @@ BEST_TO_WORST = [[0.0, "#f08c3a"], [0.5, "#b069c8"], [1.0, "#4a86e8"]]
 """Colours that are visible on a light and on a dark page."""
 
 
-def figure(data: Sequence[Trace], x: dict[str, Any], y: dict[str, Any], **layout: Any) -> Figure:
+def figure(data: Sequence[Trace], x: dict[str, Any], y: dict[str, Any], **layout: Any) -> PlotlyFigure:
     """Traces on two axes."""
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
     margin = {"l": 70, "r": 20, "t": 40, "b": 55}
@@ -35,17 +35,17 @@ def figure(data: Sequence[Trace], x: dict[str, Any], y: dict[str, Any], **layout
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis with a title."""
-    return {"title": {"text": plain(title)}, **more}
+    return {"title": {"text": escaped(title)}, **more}
 
 
 def categories(names: Sequence[str], **more: Any) -> dict[str, Any]:
     """An axis of names in this order."""
-    order = {"categoryorder": "array", "categoryarray": [plain(name) for name in names]}
+    order = {"categoryorder": "array", "categoryarray": [escaped(name) for name in names]}
     return {"type": "category", **order, **more}
 
 
 def dots(name: str, x: Sequence[Any], y: Sequence[Any], hover: Sequence[str], **marker: Any) -> Trace:
-    """A dot per point; `hover` is its tooltip, one HTML line break per line, escaped by `plain`."""
+    """A dot per point; `hover` is its tooltip, one HTML line break per line, escaped by `escaped`."""
     trace = {"type": "scatter", "mode": "markers", "name": name, "x": list(x), "y": list(y)}
     style = {"size": 8, "opacity": 0.85, "symbol": "circle", **marker}
     return {**trace, "hovertext": list(hover), "hoverinfo": "text", "marker": style}
@@ -63,11 +63,13 @@ TICK_AXIS = {"yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "f
 
 def bars(y: Sequence[str], x: Sequence[float], **more: Any) -> Trace:
     """A horizontal bar per name."""
-    names = [plain(name) for name in y]
+    names = [escaped(name) for name in y]
     return {"type": "bar", "orientation": "h", "y": names, "x": list(x), **more}
 
 
-def parallel_lines(columns: Sequence[dict[str, Any]], values: Sequence[float], high_is_good: bool) -> Figure:
+def parallel_lines(
+    columns: Sequence[dict[str, Any]], values: Sequence[float], high_is_good: bool
+) -> PlotlyFigure:
     """A line per row of the columns, coloured by its value."""
     line = {"color": list(values), "colorscale": BEST_TO_WORST, "reversescale": high_is_good}
     trace = {"type": "parcoords", "line": line, "dimensions": list(columns), "labelangle": -15}
@@ -75,7 +77,7 @@ def parallel_lines(columns: Sequence[dict[str, Any]], values: Sequence[float], h
     return {"data": [trace], "layout": {"margin": {"l": 70, "r": 60, "t": 80, "b": 30}, "height": 420}}
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """A text that neither the browser nor Plotly takes for a tag."""
     return html.escape(text, quote=False)
 
@@ -88,7 +90,7 @@ class Script:
     figures: Markup
 
 
-def script(figures: Sequence[Figure]) -> Script | None:
+def script(figures: Sequence[PlotlyFigure]) -> Script | None:
     """None without figures. The list is in the order of the places `<div class="figure">` on the page."""
     if not figures:
         return None

@@ -14,7 +14,7 @@ from harness.runs.sweep_folders import finished, over
 from harness.runtime.distributed import share
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up, write_best, write_trials
-from harness.sweep.report.write_report import REPORT, Material, write_report
+from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
 from harness.sweep.worker.sweep_spec import SweepSpec
@@ -58,7 +58,9 @@ def _write(
     write_trials(spec.root, now)
     write_best(spec.root, now, words)
     write_report(
-        spec.root, spec.place.study, Material(now, _about(spec, watch), spec.space.distributions(), words)
+        spec.root,
+        spec.place.study,
+        SweepMaterial(now, _about(spec, watch), spec.space.distributions(), words),
     )
     link = watch.parent.link()
     if link is not None:

@@ -22,7 +22,7 @@ from harness.runs.journal import alive
 from harness.runtime.secret_values import Secrets
 from harness.sweep.control.mlflow_parent import MlflowParentRun
 from harness.sweep.control.worker_pool import WorkerPool
-from harness.sweep.display.progress_board import Board
+from harness.sweep.display.progress_board import ProgressBoard
 from harness.sweep.study.database_retry import retry_database
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Snapshot
@@ -48,7 +48,7 @@ class SweepWatcher:
         self.spec, self.study, self.ledger, self.crew = spec, study, ledger, crew
         own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         self.secrets = Secrets(own, list(spec.typed))
-        self.board = Board()
+        self.board = ProgressBoard()
         tracking = build(config.tracking, "tracking")
         self.parent = MlflowParentRun(spec.root, spec.place.study, tracking)
         self.error: str | None = None

@@ -1,4 +1,4 @@
-"""Live: the table of running trials at the foot of a terminal."""
+"""The table of running trials at the bottom of a terminal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, TextIO
 from harness.console.text_format import Line
 from harness.sweep.study.snapshot import Row, Snapshot, score
 
-_REFRESH = 0.1  # seconds between two looks of the table
-_BESIDE = 6  # lines of the terminal that the table leaves to other things
+_REFRESH = 0.1  # seconds between two updates of the table
+_RESERVED = 6  # lines of the terminal that the table does not use
 
 
-class Live:
-    """The running trials, how the sweep stands and the best so far, below lines that stay.
+class LiveTable:
+    """The running trials, the state of the sweep and the best trial so far, below the printed lines.
 
-    It moves when `show` or `say` is called; nothing runs in the background. `stream` is a terminal.
+    It is updated by `show` and `say`; there is no background thread. `stream` is a terminal.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -28,13 +28,13 @@ class Live:
         self._shown = -_REFRESH
 
     def say(self, line: Line) -> None:
-        """A line above the table."""
+        """Prints a line above the table."""
         from rich.text import Text
 
         self._console.print(Text.assemble(*line), soft_wrap=True, highlight=False)
 
     def show(self, snapshot: Snapshot, state: str, best: str) -> None:
-        """Draws the table anew, ten times a second at most."""
+        """Updates the table, ten times a second at most."""
         from rich.live import Live as Rich
 
         if self._live is None:
@@ -51,7 +51,7 @@ class Live:
             self._shown = time.monotonic()
 
     def close(self) -> None:
-        """Takes the table away. May be called twice."""
+        """Removes the table. May be called twice."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -66,14 +66,14 @@ class Live:
             table.add_column(title, justify="left" if title == "worker" else "right", no_wrap=True)
         table.add_column("point", overflow="ellipsis", no_wrap=True)
         running = [row for row in snapshot.rows if row.state == "running"]
-        most = max(1, self._console.height - _BESIDE)
+        most = max(1, self._console.height - _RESERVED)
         for row in running[:most]:
             table.add_row(*cells(row, snapshot))
         more = f"and {len(running) - most} more" if len(running) > most else ""
         lines = [(more, "dim"), (best, "green"), (state, "cyan")]
-        told = [Text(text, style, overflow="ellipsis", no_wrap=True) for text, style in lines if text]
+        footer = [Text(text, style, overflow="ellipsis", no_wrap=True) for text, style in lines if text]
         above: list[Any] = [Text(""), table] if running else []
-        return Group(*above, *told)
+        return Group(*above, *footer)
 
 
 def cells(row: Row, snapshot: Snapshot) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Board: what a sweep says while its trials run and when they are done."""
+"""What a sweep prints while its trials run and when it ends."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from typing import TextIO
 
 from harness.console.text_format import Line, duration, put, score_table
 from harness.runs.run_result import Result
-from harness.sweep.display.live_table import Live
+from harness.sweep.display.live_table import LiveTable
 from harness.sweep.report.sweep_result import SweepResult
 from harness.sweep.study.snapshot import Row, Snapshot, eligible, score
 
-_LINES = 60  # about how many trials have a line, however many there are
-_QUIET = 60.0  # seconds after which a log file gets a sign of life
+_LINES = 60  # about how many trials have a line
+_QUIET = 60.0  # seconds without a line after which a log file gets one
 _LONGEST_ERROR = 160
 _STYLES = {"complete": "green", "pruned": "yellow", "failed": "red"}
 
 
-class Board:
-    """Lines on `stream`, one per trial that ended; in a terminal with a live table below them.
+class ProgressBoard:
+    """Lines on `stream`, one per ended trial; on a terminal with a live table below them.
 
-    Call `opening`, then `show` as often as one likes, then `closing`. Of very many trials some have a
-    line: always those that were the best so far, and those that failed. Used as a context manager, it
-    gives the terminal back whatever happens. Nothing runs in the background.
+    Call `opening`, then `show` repeatedly, then `closing`. Where there are very many trials, only some have
+    a line: always those that were the best so far, and those that failed. As a context manager it always
+    restores the terminal. There is no background thread.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """`stream` is the standard output unless given."""
         self._stream: TextIO = sys.stdout if stream is None else stream
-        self._live = Live(self._stream) if self._stream.isatty() else None
-        self._labels = len("see it")
-        self._told: set[int] = set()
+        self._live = LiveTable(self._stream) if self._stream.isatty() else None
+        self._label_width = len("see it")
+        self._reported: set[int] = set()
         self._best: int | None = None
-        self._spoke = time.monotonic()
+        self._last_print = time.monotonic()
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> ProgressBoard:
         return self
 
     def __exit__(
@@ -48,37 +48,37 @@ class Board:
         self.close()
 
     def opening(self, facts: Mapping[str, str], earlier: Snapshot | None = None) -> None:
-        """What is about to be swept, a line per fact.
+        """Prints what the sweep is, a line per fact.
 
         Args:
-            earlier: what the study held before this process came to it: those trials get no line.
+            earlier: the study before this process joined it: its ended trials get no line.
         """
-        self._labels = max(self._labels, *map(len, facts), 0)
+        self._label_width = max(self._label_width, *map(len, facts), 0)
         for name, fact in facts.items():
             self._say_fact(name, fact)
         if earlier is not None and (earlier.ended or earlier.count("running")):
-            self._told = {row.number for row in earlier.history}
+            self._reported = {row.number for row in earlier.history}
             self._best = _first(earlier)
             self._say([(f"before: {state(earlier, None)}", "")])
         self._say([])
 
-    def show(self, snapshot: Snapshot, left: float | None = None) -> None:
-        """How the sweep stands.
+    def show(self, snapshot: Snapshot, remaining: float | None = None) -> None:
+        """Prints new lines and updates the table.
 
         Args:
-            left: about how many seconds it will go on; None where that is not known.
+            remaining: estimated seconds until the end; None where that is unknown.
         """
         for row in snapshot.history:
-            if row.number not in self._told:
-                self._told.add(row.number)
-                self._tell(row, snapshot)
+            if row.number not in self._reported:
+                self._reported.add(row.number)
+                self._report(row, snapshot)
         if self._live is not None:
-            self._live.show(snapshot, state(snapshot, left), best_line(snapshot))
-        elif time.monotonic() - self._spoke > _QUIET:
-            self._say([("; ".join(filter(None, [state(snapshot, left), best_line(snapshot)])), "")])
+            self._live.show(snapshot, state(snapshot, remaining), best_line(snapshot))
+        elif time.monotonic() - self._last_print > _QUIET:
+            self._say([("; ".join(filter(None, [state(snapshot, remaining), best_line(snapshot)])), "")])
 
     def note(self, text: str) -> None:
-        """One line that the reader must not miss."""
+        """An important remark."""
         self._say([("! ", "yellow"), (text, "yellow")])
 
     def closing(
@@ -88,10 +88,10 @@ class Board:
         folder: Path,
         pointers: Mapping[str, str | None] | None = None,
     ) -> None:
-        """How the sweep ended, the best trial with its scores, and where everything lies.
+        """Prints how the sweep ended, the best trial with its scores, and where the files are.
 
         Args:
-            pointers: more lines for the end, such as {"mlflow": …, "see it": …, "again": …, "go on": …}.
+            pointers: further lines, such as {"mlflow": …, "see it": …, "again": …, "go on": …}.
         """
         self.close()
         self._say([])
@@ -100,9 +100,8 @@ class Board:
             self._say(line)
         colour = {"finished": "bold green", "failed": "bold red"}.get(result.status, "bold yellow")
         self._say([(result.status, colour), (f" in {duration(result.seconds)}, {state(snapshot, None)}", "")])
-        told = best_line(snapshot)
-        if told:
-            self._say([(told, "bold")])
+        if best := best_line(snapshot):
+            self._say([(best, "bold")])
         if result.error:
             self._say([(result.error, "red")])
         self._say([])
@@ -111,22 +110,22 @@ class Board:
                 self._say_fact(name, pointer)
 
     def close(self) -> None:
-        """Takes the live table away. May be called twice."""
+        """Removes the live table. May be called twice."""
         if self._live is not None:
             self._live.close()
 
-    def _tell(self, row: Row, snapshot: Snapshot) -> None:
-        """The line of a trial that ended, unless too many have one already."""
+    def _report(self, row: Row, snapshot: Snapshot) -> None:
+        """Prints the line of an ended trial, unless there are too many trials."""
         better = self._better(row, snapshot)
         if better:
             self._best = row.number
         expected = max(snapshot.trials or 0, len(snapshot.rows))
         stride = max(1, math.ceil(expected / _LINES))
-        if better or row.state == "failed" or len(self._told) % stride == 0:
+        if better or row.state == "failed" or len(self._reported) % stride == 0:
             self._say(ended_line(row, snapshot, better))
 
     def _better(self, row: Row, snapshot: Snapshot) -> bool:
-        """Whether a trial is better than all that have been told of; of several objectives, on the front."""
+        """Whether a trial is the best so far; of several objectives, whether it is on the Pareto front."""
         if not eligible(row):
             return False
         if len(snapshot.objectives) > 1:
@@ -135,27 +134,27 @@ class Board:
         return best is None or not eligible(best) or snapshot.cost(row) < snapshot.cost(best)
 
     def _say_fact(self, name: str, fact: str) -> None:
-        self._say([(f"{name:<{self._labels}}  ", "cyan"), (fact, "")])
+        self._say([(f"{name:<{self._label_width}}  ", "cyan"), (fact, "")])
 
     def _say(self, line: Line) -> None:
-        self._spoke = time.monotonic()
+        self._last_print = time.monotonic()
         if self._live is not None:
             self._live.say(line)
         else:
             put(line, self._stream)
 
 
-def state(snapshot: Snapshot, left: float | None) -> str:
+def state(snapshot: Snapshot, remaining: float | None) -> str:
     """`12 of 30 trials ended (9 complete, 2 pruned, 1 failed), 2 running, 16 waiting, 3 min 20 s left`."""
     of = f" of {snapshot.trials}" if snapshot.trials is not None else ""
     counts = {name: snapshot.count(name) for name in ("complete", "pruned", "failed")}
     kinds = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    told = [f"{snapshot.ended}{of} trials ended{f' ({kinds})' if kinds else ''}"]
+    counted = [f"{snapshot.ended}{of} trials ended{f' ({kinds})' if kinds else ''}"]
     others = {"running": snapshot.count("running"), "waiting": snapshot.waiting}
-    told += [f"{count} {name}" for name, count in others.items() if count]
-    if left:
-        told.append(f"about {duration(left)} left")
-    return ", ".join(told)
+    counted += [f"{count} {name}" for name, count in others.items() if count]
+    if remaining:
+        counted.append(f"about {duration(remaining)} left")
+    return ", ".join(counted)
 
 
 def best_line(snapshot: Snapshot) -> str:
@@ -183,10 +182,12 @@ def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
     """`trial 12  complete  valid/accuracy 0.9812  best  3.1 s  model=mlp lr=0.003`."""
     line: Line = [(f"trial {row.number:<{len(str(snapshot.trials or 100))}}  ", "")]
     line.append((f"{row.state:<8}", _STYLES[row.state]))
-    told = values(row, snapshot) if row.state == "complete" else _so_far(row) if row.state == "pruned" else ""
-    parts = [(told, "bold green" if better else "")]
+    reached = (
+        values(row, snapshot) if row.state == "complete" else _so_far(row) if row.state == "pruned" else ""
+    )
+    parts = [(reached, "bold green" if better else "")]
     if row.state == "complete" and not row.feasible:
-        parts.append(("keeps not every constraint", "yellow"))
+        parts.append(("breaks a constraint", "yellow"))
     if better:
         parts.append(("front" if len(snapshot.objectives) > 1 else "best", "bold green"))
     if row.seconds is not None:
@@ -199,7 +200,7 @@ def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
 
 
 def _so_far(row: Row) -> str:
-    """Where a pruned trial stood."""
+    """The last epoch and value of a pruned trial."""
     epoch = [] if row.progress is None else [f"epoch {row.progress[0]} of {row.progress[1]}"]
     return "  ".join([*epoch, *([score(row.reports[-1][1])] if row.reports else [])])
 

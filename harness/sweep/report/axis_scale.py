@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.report.html import plotly_figure as plotly
-from harness.report.html.plotly_figure import plain
+from harness.report.html.plotly_figure import escaped
 from harness.sweep.study.snapshot import Row, Snapshot, brief
 
 _MOST_TICKS = 5
@@ -33,7 +33,7 @@ class Scale:
 
     def place(self, value: Any) -> Any:
         """The position of a value on the axis: a number, or the text of a choice."""
-        return value if self.choices is None else plain(brief(value))
+        return value if self.choices is None else escaped(brief(value))
 
     @property
     def axis(self) -> dict[str, Any]:
@@ -60,14 +60,14 @@ class Scale:
         if len(present) < len(rows):
             ticks = {bottom: "absent", **ticks}
         return {
-            "label": plain(self.name),
+            "label": escaped(self.name),
             "values": [places[row.point[self.key]] if self.key in row.point else bottom for row in rows],
             "range": [
                 bottom if len(present) < len(rows) or low == high else low,
                 high if low < high else high + room,
             ],
             "tickvals": list(ticks),
-            "ticktext": [plain(text) for text in ticks.values()],
+            "ticktext": [escaped(text) for text in ticks.values()],
         }
 
     def _height(self, value: Any) -> float:

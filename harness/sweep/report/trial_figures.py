@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.console.text_format import duration
 from harness.report.html import plotly_figure as plotly
-from harness.report.html.plotly_figure import BLUE, GREEN, GREY, ORANGE, RED, Figure, Trace, plain
+from harness.report.html.plotly_figure import BLUE, GREEN, GREY, ORANGE, RED, PlotlyFigure, Trace, escaped
 from harness.sweep.report.axis_scale import Scale
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, brief, score
 
@@ -20,7 +20,7 @@ MOST_CURVES = 300
 _MOST_MARKS = 2000
 
 
-def history(snapshot: Snapshot, place: int) -> Figure:
+def history(snapshot: Snapshot, place: int) -> PlotlyFigure:
     """The value of one objective of each complete trial, and the best so far."""
     objective, rows = snapshot.objectives[place], complete(snapshot)
     feasible = [row for row in rows if row.feasible]
@@ -37,22 +37,22 @@ def history(snapshot: Snapshot, place: int) -> Figure:
     return plotly.figure(data, plotly.axis("trial"), plotly.axis(objective.name), **plotly.TICK_AXIS)
 
 
-def parallel(snapshot: Snapshot, scales: Sequence[Scale], place: int) -> Figure:
+def parallel(snapshot: Snapshot, scales: Sequence[Scale], place: int) -> PlotlyFigure:
     """A line per complete trial through its values, coloured by one objective."""
     objective, rows = snapshot.objectives[place], complete(snapshot)
     values = [row.values[place] for row in rows if row.values]
     columns = [scale.column(rows) for scale in scales if any(scale.key in row.point for row in rows)]
-    columns.append({"label": plain(objective.name), "values": values})
+    columns.append({"label": escaped(objective.name), "values": values})
     return plotly.parallel_lines(columns, values, objective.direction == "maximize")
 
 
-def slice_of(snapshot: Snapshot, scale: Scale, place: int) -> Figure:
+def slice_of(snapshot: Snapshot, scale: Scale, place: int) -> PlotlyFigure:
     """One objective over one dimension. Later trials have a stronger colour; pruned ones are ticks."""
     rows = [row for row in complete(snapshot) if scale.key in row.point]
     numbers = [row.number for row in rows]
     colours = {"color": numbers, "colorscale": [[0.0, "#9db8e8"], [1.0, "#d9561c"]], "showscale": False}
     dots = _dots(snapshot, rows, scale, place, "trials", **colours)
-    dots["hovertext"] = [f"trial {row.number}: {plain(brief(row.point[scale.key]))}" for row in rows]
+    dots["hovertext"] = [f"trial {row.number}: {escaped(brief(row.point[scale.key]))}" for row in rows]
     names = [objective.name for objective in snapshot.objectives]
     up = {} if len(names) == 1 else plotly.axis(names[place])
     stopped = [row for row in pruned(snapshot) if scale.key in row.point]
@@ -61,7 +61,7 @@ def slice_of(snapshot: Snapshot, scale: Scale, place: int) -> Figure:
     return plotly.figure(data, scale.axis, up, **layout, **plotly.TICK_AXIS)
 
 
-def importance(shares: dict[str, float], objective: str) -> Figure:
+def importance(shares: dict[str, float], objective: str) -> PlotlyFigure:
     """The share of the differences that each dimension accounts for, by its name."""
     names = sorted(shares, key=lambda name: shares[name])
     values = [shares[name] for name in names]
@@ -72,7 +72,7 @@ def importance(shares: dict[str, float], objective: str) -> Figure:
     return plotly.figure([bars], share, {"type": "category"}, showlegend=False, **layout)
 
 
-def front(snapshot: Snapshot, across: int, up: int) -> Figure:
+def front(snapshot: Snapshot, across: int, up: int) -> PlotlyFigure:
     """Two objectives against each other, with the trials of the Pareto front marked."""
     best = snapshot.best
     numbers = {row.number for row in best}
@@ -85,7 +85,7 @@ def front(snapshot: Snapshot, across: int, up: int) -> Figure:
     return plotly.figure(data, x, y)
 
 
-def curves(snapshot: Snapshot) -> Figure:
+def curves(snapshot: Snapshot) -> PlotlyFigure:
     """The values that each trial reported; pruned trials lighter, the best one on top."""
     rows = curved(snapshot)
     best = snapshot.best[0] if snapshot.best else None
@@ -111,7 +111,7 @@ def curved(snapshot: Snapshot) -> list[Row]:
     return [row for row in snapshot.rows if row.reports]
 
 
-def timeline(snapshot: Snapshot) -> Figure:
+def timeline(snapshot: Snapshot) -> PlotlyFigure:
     """A bar per trial in the line of its worker."""
     rows = [row for row in snapshot.rows if row.begun is not None and row.worker is not None]
     last = max((row.ended or row.begun for row in rows if row.begun), default=None)
@@ -122,7 +122,7 @@ def timeline(snapshot: Snapshot) -> Figure:
         spans = [(row.begun, row.ended or last) for row in found]
         seconds = [(end - begun).total_seconds() for begun, end in spans if begun and end]
         about = [
-            f"trial {row.number}, {duration(length)}<br>{plain(snapshot.told(row))}"
+            f"trial {row.number}, {duration(length)}<br>{escaped(snapshot.told(row))}"
             for row, length in zip(found, seconds, strict=True)
         ]
         bars = plotly.bars(
@@ -179,11 +179,11 @@ def _about(row: Row, snapshot: Snapshot) -> str:
     if row.state == "pruned" and row.reports:
         step, last = row.reports[-1]
         values = [f"pruned at step {step}, with {_value(snapshot.objectives[0], last)}"]
-    return "<br>".join([f"<b>trial {row.number}</b>", *values, *map(plain, snapshot.parts(row))])
+    return "<br>".join([f"<b>trial {row.number}</b>", *values, *map(escaped, snapshot.parts(row))])
 
 
 def _value(objective: Objective, value: float) -> str:
-    return f"{plain(objective.name)} {score(value)}"
+    return f"{escaped(objective.name)} {score(value)}"
 
 
 def _lines(name: str, rows: Sequence[Row], line: dict[str, Any], opacity: float) -> Trace:

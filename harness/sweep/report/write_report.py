@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.html.page_parts import Interactive, Page, Section
-from harness.report.html.plotly_figure import Figure
+from harness.report.html.plotly_figure import PlotlyFigure
 from harness.report.html.render_page import render
 from harness.runs.run_result import write_text
 from harness.runtime.redact import first_line
@@ -23,7 +23,7 @@ REPORT = "report.html"
 
 
 @dataclass(frozen=True)
-class Material:
+class SweepMaterial:
     """What the page is made of.
 
     about          facts of its summary by name, without secrets: study, sampler, pruner, command …
@@ -37,7 +37,10 @@ class Material:
     command: Callable[[Row], str]
 
 
-def write_report(folder: Path, title: str, material: Material) -> Path:
+Maker = Callable[[SweepMaterial], Section | None]
+
+
+def write_report(folder: Path, title: str, material: SweepMaterial) -> Path:
     """Writes `<folder>/report.html`, one file that needs no network.
 
     Raises:
@@ -48,7 +51,7 @@ def write_report(folder: Path, title: str, material: Material) -> Path:
     return folder / REPORT
 
 
-def sections(material: Material) -> list[Section]:
+def sections(material: SweepMaterial) -> list[Section]:
     """All sections; one whose figure cannot be drawn says why."""
     makers = {
         "Summary": _summary,
@@ -66,7 +69,9 @@ def sections(material: Material) -> list[Section]:
     return [section for section in made if section is not None]
 
 
-def _made(title: str, make: Callable[[Material], Section | None], material: Material) -> Section | None:
+def _made(
+    title: str, make: Callable[[SweepMaterial], Section | None], material: SweepMaterial
+) -> Section | None:
     """The section, or a sentence in its place: an error in one figure must not cost the others."""
     try:
         return make(material)
@@ -80,17 +85,17 @@ def _words(title: str, text: str) -> Section:
     return Section(title, text, wide=True)
 
 
-def _drawn(title: str, text: str, drawn: list[Figure], wide: bool = False) -> Section:
+def _drawn(title: str, text: str, drawn: list[PlotlyFigure], wide: bool = False) -> Section:
     """One figure, or several small ones side by side on the whole width."""
     several = len(drawn) > 1
     return Section(title, text, [Interactive(drawn, tiles=several)], wide=wide or several)
 
 
-def _summary(material: Material) -> Section:
+def _summary(material: SweepMaterial) -> Section:
     return Section("Summary", "", trial_sections.summary(material.snapshot, material.about), wide=True)
 
 
-def _best(material: Material) -> Section:
+def _best(material: SweepMaterial) -> Section:
     snapshot = material.snapshot
     if not snapshot.best:
         return _words("Best", "No trial is complete and satisfies every constraint, so there is no best one.")
@@ -99,7 +104,7 @@ def _best(material: Material) -> Section:
     return Section("Best", text, trial_sections.best(snapshot, snapshot.best, material.command), wide=True)
 
 
-def _front(material: Material) -> Section | None:
+def _front(material: SweepMaterial) -> Section | None:
     snapshot = material.snapshot
     if len(snapshot.objectives) < 2:
         return None
@@ -118,7 +123,7 @@ def _pruned_remark(snapshot: Snapshot) -> str:
     return " A tick at the bottom is a pruned trial." if figures.pruned(snapshot) else ""
 
 
-def _history(material: Material) -> Section:
+def _history(material: SweepMaterial) -> Section:
     snapshot, title = material.snapshot, "Optimisation history"
     if not figures.complete(snapshot):
         return _words(title, _NONE)
@@ -127,7 +132,7 @@ def _history(material: Material) -> Section:
     return _drawn(title, text, drawn)
 
 
-def _importance(material: Material) -> Section:
+def _importance(material: SweepMaterial) -> Section:
     snapshot = material.snapshot
     title, count = "Importance", len(figures.complete(snapshot))
     if len(snapshot.keys) < 2:
@@ -142,7 +147,7 @@ def _importance(material: Material) -> Section:
     return _drawn(title, text, drawn) if drawn else _words(title, _SAME)
 
 
-def _parallel(material: Material) -> Section:
+def _parallel(material: SweepMaterial) -> Section:
     snapshot, title = material.snapshot, "Parallel coordinates"
     if not figures.complete(snapshot) or not snapshot.keys:
         return _words(title, _NONE if snapshot.keys else "The space has no dimension.")
@@ -152,7 +157,7 @@ def _parallel(material: Material) -> Section:
     return Section(title, text, [Interactive(drawn, least=120 * (len(found) + 1))], wide=True)
 
 
-def _slices(material: Material) -> Section:
+def _slices(material: SweepMaterial) -> Section:
     snapshot = material.snapshot
     if not figures.complete(snapshot) or not snapshot.keys:
         return _words("Slices", _NONE if snapshot.keys else "The space has no dimension.")
@@ -167,7 +172,7 @@ def _slices(material: Material) -> Section:
     return Section("Slices", text, [Interactive(drawn, tiles=True)], wide=True)
 
 
-def _curves(material: Material) -> Section | None:
+def _curves(material: SweepMaterial) -> Section | None:
     snapshot = material.snapshot
     if len(snapshot.objectives) > 1:
         return None  # Optuna accepts no intermediate values then
@@ -180,14 +185,14 @@ def _curves(material: Material) -> Section | None:
     return _drawn("Curves", text, [figures.curves(snapshot)], wide=True)
 
 
-def _timeline(material: Material) -> Section:
+def _timeline(material: SweepMaterial) -> Section:
     drawn = figures.timeline(material.snapshot)
     if not drawn["data"]:
         return _words("Timeline", "No trial has begun.")
     return _drawn("Timeline", "When each worker was busy, and with which trial.", [drawn], wide=True)
 
 
-def _failures(material: Material) -> Section:
+def _failures(material: SweepMaterial) -> Section:
     snapshot = material.snapshot
     count = snapshot.count("failed")
     if not count:

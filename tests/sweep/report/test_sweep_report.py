@@ -17,7 +17,7 @@ from plotly.graph_objects import Figure
 from harness.report.html.page_parts import Interactive, Section
 from harness.sweep.report.axis_scale import scales
 from harness.sweep.report.importance import importance
-from harness.sweep.report.write_report import Material, sections, write_report
+from harness.sweep.report.write_report import SweepMaterial, sections, write_report
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
 
 BEGUN = datetime(2026, 1, 2)
@@ -66,8 +66,8 @@ def study(count: int, objectives: int = 1, **states: int) -> Snapshot:
     return Snapshot((ACCURACY, SIZE, LOSS)[:objectives], tuple(rows), len(rows))
 
 
-def material(snapshot: Snapshot, **about: str) -> Material:
-    return Material(snapshot, about, SPACE, lambda row: f"python -m harness model={row.point['model']}")
+def material(snapshot: Snapshot, **about: str) -> SweepMaterial:
+    return SweepMaterial(snapshot, about, SPACE, lambda row: f"python -m harness model={row.point['model']}")
 
 
 def written(folder: Path, snapshot: Snapshot, **about: str) -> tuple[str, list[dict[str, Any]]]:
@@ -281,8 +281,8 @@ def test_no_password_reaches_the_page(tmp_path: Path) -> None:
     assert "hunter22" not in (tmp_path / "report.html").read_text()
 
 
-def material_of_all(snapshot: Snapshot) -> Material:
-    return Material(snapshot, {}, {}, lambda row: "python -m harness")
+def material_of_all(snapshot: Snapshot) -> SweepMaterial:
+    return SweepMaterial(snapshot, {}, {}, lambda row: "python -m harness")
 
 
 @pytest.mark.parametrize("rows", [(), (row(0, state="failed"), row(1, state="pruned"))])
@@ -293,7 +293,7 @@ def test_a_sweep_without_a_complete_trial_has_a_page(tmp_path: Path, rows: tuple
 
 
 def test_a_part_that_fails_costs_its_own_section_alone(tmp_path: Path) -> None:
-    broken = Material(study(12), {}, {}, lambda row: "python")  # no distribution is known
+    broken = SweepMaterial(study(12), {}, {}, lambda row: "python")  # no distribution is known
     parts = {section.title: section for section in sections(broken)}
     assert parts["Importance"].text.startswith("This part could not be drawn (ValueError: ")
     assert drawn_in(parts["Importance"]) == []
