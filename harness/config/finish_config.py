@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS
 from harness.config.choice_files import choice, choices, yamls
-from harness.config.instantiate import check, target
+from harness.config.instantiate import check_part, target
 from harness.core.errors import UserError, near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
@@ -41,7 +41,9 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             cfg.trainer.monitor = made["trainer.monitor"] = _monitor(cfg, task)
         if cfg.name is None:
             cfg.name = _name(cfg, table)
-    check(cfg)
+    for part in ("trainer", "evaluate"):  # the rest was checked before the rows were read
+        if any(f"{key}.".startswith(f"{part}.") for key in made):
+            check_part(cfg, part)
     return cfg, made
 
 

@@ -84,6 +84,16 @@ def check(cfg: DictConfig) -> None:
         check_nodes(own(value, name) if isinstance(value, dict) else value, str(name))
 
 
+def check_part(cfg: DictConfig, name: str) -> None:
+    """Checks one part and every node below, in a configuration that was checked before it got this part.
+
+    Raises:
+        UserError: as `check`.
+    """
+    plain: Any = OmegaConf.to_container(cfg[name], resolve=True, throw_on_missing=True)
+    check_nodes(own(plain, name), name)
+
+
 def own(node: Mapping[str, Any], room: str) -> dict[str, Any]:
     """A part's node without the settings beside its arguments that are the corridor's."""
     return {name: value for name, value in node.items() if f"{room}.{name}" not in SETTINGS}

@@ -66,7 +66,7 @@ def with_size(plan: Plan, size: int) -> Plan:
     """The plan with the number that `auto` came to."""
     cfg: DictConfig = plan.cfg.copy()
     cfg.data.load.batch_size = size
-    return replace(plan, cfg=cfg, chosen={**plan.chosen, "data.load.batch_size": str(size)})
+    return plan.with_config(cfg, chosen={**plan.chosen, "data.load.batch_size": str(size)})
 
 
 def _expected(plan: Plan, most: int) -> int:

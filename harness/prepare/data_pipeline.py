@@ -1,7 +1,4 @@
-"""The data's way from its source to the folds: extract, arrange, split, hide, look for leaks.
-
-Each station is a part of its own, built from its node of the configuration; what joins them is here.
-"""
+"""The steps from the data's source to the arrays of a fold: extract, arrange, split, check, transform."""
 
 from __future__ import annotations
 
@@ -12,19 +9,20 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from harness.config.finish_config import chosen
-from harness.config.instantiate import build, own, target
+from harness.config.instantiate import target
 from harness.config.nodes import nodes
 from harness.core.arrays import Arrays
 from harness.core.errors import UserError, refusing
 from harness.core.finding import Finding
 from harness.core.fold import Fold
-from harness.core.protocol import Load, Splitter, Transform
+from harness.core.protocol import Transform
 from harness.core.table import Table
 from harness.data.cache.cache import Cache, Settings
 from harness.leakage.run_checks import check_leakage, check_unconditional
+from harness.prepare.parts import Parts, plain
 from harness.split.hide_labels import hide
 from harness.trainer.device import find_device
 
@@ -35,38 +33,58 @@ def open_cache(cfg: DictConfig) -> Cache:
     return Cache(Settings(**plain(node)) if isinstance(node, DictConfig) else None)
 
 
-def read(cfg: DictConfig, cache: Cache) -> Table:
+def read_rows(parts: Parts, cache: Cache) -> Table:
     """The rows of the source, as the transform arranges them.
 
     Raises:
         UserError: the source cannot be read, or its rows do not fit their roles.
     """
-    table = cache.extract(plain(cfg.data.extract), build(cfg.data.extract, "data.extract"))
-    transform: Any = build(cfg.data.transform, "data.transform")
-    if not hasattr(transform, "arrange"):
+    return arrange_rows(parts, extract_rows(parts, cache), cache)
+
+
+def extract_rows(parts: Parts, cache: Cache) -> Table:
+    """The rows of the source.
+
+    Raises:
+        UserError: the source cannot be read, or its rows do not fit their roles.
+    """
+    return cache.extract(parts.node("data.extract"), parts.extract)
+
+
+def arrange_rows(parts: Parts, table: Table, cache: Cache) -> Table:
+    """The rows as the transform arranges them before the split; the same rows where it arranges none.
+
+    Raises:
+        UserError: the transform refuses them.
+    """
+    arrange = parts.arrange
+    if arrange is None:
         return table
-    load: Load = build(cfg.data.load, "data.load")
-    device = find_device(cfg.trainer.device)
+    device = find_device(parts.cfg.trainer.device)
     with refusing("data.transform"):
         return cache.arrange(
-            plain(cfg.data.transform), transform, table, lambda size: load.holds(size, device)
+            parts.node("data.transform"), arrange, table, lambda size: parts.load.holds(size, device)
         )
 
 
-def divide(cfg: DictConfig, table: Table) -> list[Fold]:
+def split_rows(parts: Parts, table: Table) -> list[Fold]:
     """The folds of the split.
 
     Raises:
         UserError: the rows cannot be divided so.
     """
-    folds = list(splitter(cfg)(table))
+    folds = list(parts.split(table))
     if not folds:
-        raise UserError(f"split={chosen(cfg, 'split')} gives no fold of {table.name}; choose another split.")
+        raise UserError(
+            f"split={chosen(parts.cfg, 'split')} gives no fold of {table.name}",
+            "choose another split",
+            key="split",
+        )
     return folds
 
 
-def with_few_labels(cfg: DictConfig, table: Table, folds: list[Fold]) -> list[Fold]:
-    """The folds with the labels hidden that `split.labelled` hides.
+def hide_labels(cfg: DictConfig, table: Table, folds: list[Fold]) -> list[Fold]:
+    """The folds after `split.labelled`: training rows without their label become unlabelled rows.
 
     Raises:
         UserError: there are not so many, or fewer than classes.
@@ -77,22 +95,16 @@ def with_few_labels(cfg: DictConfig, table: Table, folds: list[Fold]) -> list[Fo
     return [hide(table, fold, labelled, cfg.split.get("seed", 0)) for fold in folds]
 
 
-def splitter(cfg: DictConfig) -> Splitter:
-    """The split without the settings that are the corridor's."""
-    built: Splitter = build(own(plain(cfg.split), "split"), "split")
-    return built
-
-
-def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold], cache: Cache) -> list[Finding]:
-    """What the leakage guards saw.
+def find_leaks(parts: Parts, table: Table, folds: Sequence[Fold], cache: Cache) -> list[Finding]:
+    """The findings of the leakage guard.
 
     Raises:
         UserError: something that makes every score worthless; with split.guard=error, anything.
     """
-    strict = cfg.split.get("guard", "warn")
-    split = splitter(cfg)
+    strict = parts.cfg.split.get("guard", "warn")
+    split = parts.split
     promises: dict[str, Any] = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}
-    promises["split"] = chosen(cfg, "split")
+    promises["split"] = chosen(parts.cfg, "split")
     if strict == "off":
         found = check_unconditional(table, folds, **promises)
     else:
@@ -105,22 +117,22 @@ def inspect(cfg: DictConfig, table: Table, folds: Sequence[Fold], cache: Cache) 
     return found
 
 
-def shape(
-    cfg: DictConfig, table: Table, fold: Fold, cache: Cache, hidden: np.ndarray | None = None
+def fit_transform(
+    parts: Parts, table: Table, fold: Fold, cache: Cache, hidden: np.ndarray | None = None
 ) -> tuple[Transform, Arrays]:
-    """The transform, fitted on the fold's training rows only, and all rows as it shapes them.
+    """A transform fitted on the fold's training rows only, and the arrays of all rows.
 
     The targets of unlabelled rows are unknown to both, also where the split only hides them.
 
     Args:
         hidden: (n,) int64, the unlabelled rows; None: those of the fold. A trainer that learns from them
-            has them in the fold's training part, where nothing else tells them from the others.
+            has them in the fold's training part, where nothing else marks them.
     """
-    node = plain(cfg.data.transform)
-    transform: Transform = build(node, "data.transform")
+    node = parts.node("data.transform")
+    transform = parts.new_transform()
     table = _without_labels(table, fold.unlabelled if hidden is None else hidden)
     with refusing("data.transform"):
-        arrays = cache.fit(node, transform, table, fold.train, cfg.seed if _draws(node) else None)
+        arrays = cache.fit(node, transform, table, fold.train, parts.cfg.seed if _draws(node) else None)
     return transform, arrays
 
 
@@ -151,9 +163,3 @@ def _without_labels(table: Table, rows: np.ndarray) -> Table:
     told = hashlib.sha256(table.digest.encode() + rows.tobytes()).hexdigest()
     vars(without).update(task=table.task, digest=told)
     return without
-
-
-def plain(node: DictConfig) -> dict[str, Any]:
-    """A node as a plain container, its references resolved."""
-    container: Any = OmegaConf.to_container(node, resolve=True)
-    return dict(container)

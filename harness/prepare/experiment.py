@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,9 +16,8 @@ from torch import Tensor, nn
 
 from harness.bundle import bundle
 from harness.config.finish_config import check_monitor, check_shape
-from harness.config.instantiate import build
 from harness.core.arrays import Arrays, Loaders
-from harness.core.errors import UserError, refused, refusing
+from harness.core.errors import UserError, refusing
 from harness.core.fold import Fold
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment, Evaluator, Transform
@@ -94,31 +92,28 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     Raises:
         UserError: two parts do not fit each other or the data. Nothing has been trained then.
     """
-    cfg, table = plan.cfg, plan.table
+    cfg, table, parts = plan.cfg, plan.table, plan.parts
     before = None if plan.before is None else prepare(plan.before, fold)
     scratch = partial(prepare, replace(plan, before=None), fold) if before and cfg.pretrain.scratch else None
     seed_everything(cfg.seed)
-    trainer: UniversalTrainer = build(cfg.trainer, "trainer")
-    evaluator: Evaluator = build(cfg.evaluate, "evaluate")
-    _require_validate(evaluator)
-    check_monitor(trainer.monitor, evaluator.names)
+    trainer = parts.new_trainer()
+    _require_validate(parts.evaluate)
+    check_monitor(trainer.monitor, parts.evaluate.names)
     wide = trainer.learns == "representation" or trainer.learns_unlabelled
     seen = fold.with_unlabelled_in_training() if wide else fold
-    transform, arrays = data_pipeline.shape(cfg, table, seen, plan.cache, fold.unlabelled)
+    transform, arrays = data_pipeline.fit_transform(parts, table, seen, plan.cache, fold.unlabelled)
     if trainer.learns == "representation":
         fold = seen
     check_shape(cfg, arrays.shape, table)
     arrays, told = _with_partners(arrays, table, fold, trainer)
-    loaders = build(cfg.data.load, "data.load")(arrays, fold, trainer.device)
+    loaders = parts.load(arrays, fold, trainer.device)
     origin = plan.origins.get(fold.number)
-    given = cfg.model if origin is None else {**cfg.model, "weights": str(origin.file)}
-    model = new_model(given, arrays.shape)
-    augment: Augment = build(cfg.data.augment, "data.augment")
+    model = parts.new_model(arrays.shape, None if origin is None else origin.file)
+    augment, evaluator = parts.augment, parts.evaluate
     trainer.layers.check(model)
     trainer.preflight(model, loaders)
     try_batch(model, trainer, loaders, augment)
-    bare = {**cfg.model, "weights": None} if "weights" in cfg.model else cfg.model
-    fresh = partial(new_model, bare, arrays.shape)
+    fresh = partial(parts.new_untrained_model, arrays.shape)
     told += () if origin is None else origin.notes
     return Experiment(
         fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, told, before, scratch
@@ -148,21 +143,6 @@ def _with_partners(
         return arrays, ()
     partners, told = find_partners(table, columns, fold.train)
     return replace(arrays, partners=partners), (told,)
-
-
-def new_model(node: Mapping[str, Any] | DictConfig, shape: tuple[int, ...]) -> nn.Module:
-    """The architecture that a node describes, for samples of this shape.
-
-    Raises:
-        UserError: it refuses the shape, or lacks an argument.
-    """
-    describe = build(node, "model")
-    try:
-        inspect.signature(describe).bind(shape)
-        model: nn.Module = describe(shape)
-    except (TypeError, ValueError) as error:
-        raise UserError(refused("model", error)) from error
-    return model
 
 
 def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, augment: Augment) -> None:

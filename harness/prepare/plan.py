@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -15,6 +16,7 @@ from harness.core.table import Table
 from harness.data.cache.cache import Cache
 from harness.prepare import data_pipeline
 from harness.prepare.initial_weights import Origin, find_origins
+from harness.prepare.parts import Parts
 from harness.prepare.pretrain_config import pretraining
 from harness.runtime.distributed import alike, share
 
@@ -23,15 +25,15 @@ from harness.runtime.distributed import alike, share
 class Plan:
     """The checked configuration, the rows, and how they are divided.
 
-    cfg       the configuration without any `auto`
-    chosen    what each `auto` came to, by key
-    findings  what the leakage guards saw
+    parts     what the configuration names, without any `auto`
+    chosen    the value that replaced each `auto`, by key
+    findings  of the leakage guard
     cache     where rows and fitted arrays are kept
     origins   the weights that each fold starts from, by its number, where they are not random
     before    what each fold learns first, of the same rows; None: nothing
     """
 
-    cfg: DictConfig
+    parts: Parts
     chosen: dict[str, str]
     table: Table
     folds: list[Fold]
@@ -39,6 +41,15 @@ class Plan:
     cache: Cache = field(default_factory=lambda: Cache(None))
     origins: dict[int, Origin] = field(default_factory=dict)
     before: Plan | None = None
+
+    @property
+    def cfg(self) -> DictConfig:
+        """The configuration; another one needs other parts, see `with_config`."""
+        return self.parts.cfg
+
+    def with_config(self, cfg: DictConfig, **changes: Any) -> Plan:
+        """The plan with another configuration and other fields; parts whose settings are equal are kept."""
+        return replace(self, parts=self.parts.with_config(cfg), **changes)
 
 
 def make_plan(cfg: DictConfig) -> Plan:
@@ -48,15 +59,17 @@ def make_plan(cfg: DictConfig) -> Plan:
         UserError: configuration or data is wrong.
     """
     check(cfg)
-    cache = data_pipeline.open_cache(cfg)
-    table = data_pipeline.read(cfg, cache)
+    cache, parts = data_pipeline.open_cache(cfg), Parts(cfg)
+    table = data_pipeline.read_rows(parts, cache)
     _require_same(table)
     cfg, chosen = finish(cfg, table)
-    whole = data_pipeline.divide(cfg, table)
-    folds = data_pipeline.with_few_labels(cfg, table, whole)
-    # A leak is one whether labels are hidden or not, and what a fold is worth is told with all of them.
-    plan = Plan(cfg, chosen, table, folds, data_pipeline.inspect(cfg, table, whole, cache), cache)
-    return replace(plan, origins=find_origins(cfg, table, folds), before=_before(plan))
+    parts = parts.with_config(cfg)
+    whole = data_pipeline.split_rows(parts, table)
+    folds = data_pipeline.hide_labels(cfg, table, whole)
+    # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
+    findings = data_pipeline.find_leaks(parts, table, whole, cache)
+    plan = Plan(parts, chosen, table, folds, findings, cache, find_origins(cfg, table, folds))
+    return replace(plan, before=_before(plan))
 
 
 def _require_same(table: Table) -> None:
@@ -78,4 +91,4 @@ def _before(plan: Plan) -> Plan | None:
     if found is None:
         return None
     cfg, chosen = found
-    return replace(plan, cfg=cfg, chosen=chosen, origins=find_origins(cfg, plan.table, plan.folds))
+    return plan.with_config(cfg, chosen=chosen, origins=find_origins(cfg, plan.table, plan.folds))

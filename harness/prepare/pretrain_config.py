@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from harness.config.auto_choices import choose_parts
 from harness.config.compose import compose_exactly
 from harness.config.finish_config import finish
+from harness.config.instantiate import check
 from harness.config.overrides import Overrides
 from harness.core.errors import UserError
 from harness.core.table import Table
@@ -48,7 +49,9 @@ def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, st
         fresh = composed(overrides.with_choices(own).texts)
         if not any(override.key_or_group == "trainer.device" for override in overrides):
             fresh.trainer.device = cfg.trainer.device
-        return finish(_grafted(cfg, fresh, overrides), table)
+        grafted = _grafted(cfg, fresh, overrides)
+        check(grafted)
+        return finish(grafted, table)
 
 
 def _parsed(words: str) -> Overrides:

@@ -18,15 +18,14 @@ from omegaconf._utils import get_omega_conf_dumper
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.checkpoint_manager import Keeper, Pace, Settings
 from harness.checkpoint.finished_folds import Done
-from harness.config.instantiate import build
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.errors import Interrupted, Pruned, UserError
 from harness.core.fold import Fold
 from harness.core.protocol import Evaluator
 from harness.core.scores import direction
-from harness.prepare.data_pipeline import plain
 from harness.prepare.experiment import Experiment
+from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
 from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
@@ -69,7 +68,7 @@ class Record:
         self.folder = start.folder
         self.command = command
         self.secrets = Secrets(self.cfg)
-        self.tracking = build(self.cfg.tracking, "tracking")
+        self.tracking = plan.parts.tracking
         self.result = Result(status="failed", command=self.secrets.text(command))
         self.evaluator: Evaluator | None = None
         self._card = Card(plan, self.secrets)

@@ -24,7 +24,7 @@ from harness.core.scores import Scores
 from harness.core.table import Table
 from harness.core.task import Task
 from harness.evaluate.projection_2d import Projection
-from harness.prepare.experiment import new_model
+from harness.prepare.parts import new_model
 from harness.record.predictions import Said
 from harness.replay.evaluate_rows import Trained
 from harness.runtime.random_seed import seed_everything

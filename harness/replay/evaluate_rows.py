@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from harness.bundle.bundle import Bundle
 from harness.bundle.raw_rows import ARRAY
 from harness.bundle.row_predictor import typed
-from harness.config.instantiate import build
-from harness.core.errors import UserError, refusing
-from harness.core.protocol import Load
+from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.data.cache.cache import Cache
-from harness.prepare.data_pipeline import plain
+from harness.prepare import data_pipeline
+from harness.prepare.parts import Parts
 from harness.runs.fold_rows import ROWS
 from harness.runs.stored_run import Logged
-from harness.trainer.device import find_device
 
 TRAIN, TEST = 1, 3
 """As `harness.runs.fold_rows` writes them."""
@@ -56,22 +52,14 @@ class Trained:
         return rows
 
 
-def read_rows(cfg: DictConfig, bundle: Bundle, cache: Cache) -> Table:
+def read_rows(parts: Parts, bundle: Bundle, cache: Cache) -> Table:
     """The rows of `data.extract` with the columns, types and task of the bundle.
 
     Raises:
         UserError: the source cannot be read, or lacks what the model needs.
     """
-    table = cache.extract(plain(cfg.data.extract), build(cfg.data.extract, "data.extract"))
-    table = _as_trained(table, bundle)
-    transform: Any = build(cfg.data.transform, "data.transform")
-    if hasattr(transform, "arrange"):
-        load: Load = build(cfg.data.load, "data.load")
-        device = find_device(cfg.trainer.device)
-        with refusing("data.transform"):
-            table = cache.arrange(
-                plain(cfg.data.transform), transform, table, lambda size: load.holds(size, device)
-            )
+    table = _as_trained(data_pipeline.extract_rows(parts, cache), bundle)
+    table = data_pipeline.arrange_rows(parts, table, cache)
     vars(table)["task"] = bundle.task  # which these rows alone may not show: a class may be absent
     return table
 
@@ -111,7 +99,7 @@ def trained_rows(logged: Logged, bundle: Bundle, members: list[int] | None, tabl
     try:
         with_secrets = logged.config.copy()
         with_secrets.data.cache = "off"
-        first = read_rows(with_secrets, bundle, Cache(None))
+        first = read_rows(Parts(with_secrets), bundle, Cache(None))
     except Exception as error:  # a source that is gone fails in its own words, whatever they are
         return Trained(None, parts, f"they cannot be read any more ({' '.join(str(error).split())})")
     if first.digest != digest:

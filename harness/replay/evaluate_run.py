@@ -17,12 +17,13 @@ from secrets import token_hex
 import numpy as np
 
 from harness.bundle.bundle import read
-from harness.config.instantiate import build, check
+from harness.config.instantiate import check
 from harness.core.errors import UserError
 from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.protocol import Evaluator
 from harness.prepare import data_pipeline
+from harness.prepare.parts import Parts
 from harness.prepare.plan import Plan
 from harness.record.run_record import Record
 from harness.record.run_start import Start
@@ -65,18 +66,18 @@ def evaluate(
     bundle = read(models[0])
     cfg = configured(logged, bundle, words, outputs)
     check(cfg)
-    cache = data_pipeline.open_cache(cfg)
-    table = read_rows(cfg, bundle, cache)
+    cache, parts = data_pipeline.open_cache(cfg), Parts(cfg)
+    table = read_rows(parts, bundle, cache)
     require_targets(table, bundle)
     trained = trained_rows(logged, bundle, members, table)
     rows, findings = chosen_rows(logged, table, trained, everything)
-    evaluator: Evaluator = build(cfg.evaluate, "evaluate")
+    evaluator = parts.evaluate
     with Stop() as stop:
         found = scored(cfg, models, table, rows, trained, evaluator)
         stop.raise_if_asked()
     none = np.empty(0, dtype=np.int64)
     fold = Fold(0, none, none, rows)
-    plan = Plan(cfg, {}, table, [fold], [*findings, *_without_baselines(logged, trained)], cache)
+    plan = Plan(parts, {}, table, [fold], [*findings, *_without_baselines(logged, trained)], cache)
     told = _facts(plan, logged, len(models))
     return _write(plan, command, found, evaluator, told)
 

@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
 
 from harness.bundle import ensemble
-from harness.config.instantiate import build
+from harness.config.instantiate import target
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.progress import Progress
@@ -45,7 +46,8 @@ def rehearse(plan: Plan) -> None:
                 "production.ensemble=true puts the models of several folds together, and the split gives "
                 "one; leave it out, or choose another split, such as split=kfold."
             )
-        if build(plan.cfg.trainer, "trainer").learns == "representation":
+        trainer: Any = target(plan.cfg.trainer, "trainer")
+        if trainer.learns == "representation":
             raise UserError(
                 "production.ensemble=true averages predictions, and this trainer learns representations, "
                 "each with axes of its own; use production.refit=true, or the model of one fold."
@@ -126,7 +128,7 @@ def _prepared(plan: Plan, epochs: int | None) -> Experiment:
     if before is not None:
         before = replace(before, origins=find_origins(before.cfg, plan.table, [fold]))
     origins = find_origins(cfg, plan.table, [fold])
-    return prepare(replace(plan, cfg=cfg, folds=[fold], origins=origins, before=before), fold)
+    return prepare(plan.with_config(cfg, folds=[fold], origins=origins, before=before), fold)
 
 
 def _whole(folds: list[Fold]) -> Fold:

@@ -55,7 +55,7 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
         if start.journal is not None:
             start = _taken_up(plan, start)
         done, fold, found = share((start.done, start.fold, start.found))
-        yield replace(plan, cfg=cfg), replace(start, done=done, fold=fold, found=found)
+        yield plan.with_config(cfg), replace(start, done=done, fold=fold, found=found)
     finally:
         if start.journal is not None:
             start.journal.close()

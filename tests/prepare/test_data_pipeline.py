@@ -226,7 +226,7 @@ def test_fitted_arrays_are_kept_and_are_the_same(here: Path) -> None:
     write(here / "rows.csv")
     plan = csv(*KEEP)
     (one, first), (two, second) = (
-        data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache) for _ in range(2)
+        data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache) for _ in range(2)
     )
     assert [use.split(" in ")[0] for use in plan.cache.used] == ["fitted arrays"]
     assert torch.equal(first.inputs, second.inputs)
@@ -246,10 +246,10 @@ def test_the_guards_look_again_at_other_folds_and_other_rows(here: Path) -> None
 def test_another_fold_or_transform_is_fitted_anew(here: Path) -> None:
     write(here / "rows.csv")
     plan = csv(*KEEP, "split=kfold")
-    data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
-    data_pipeline.shape(plan.cfg, plan.table, plan.folds[1], plan.cache)
+    data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
+    data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[1], plan.cache)
     plan.cfg.data.transform.numeric[1] = {"_target_": "sklearn.preprocessing.MinMaxScaler"}
-    data_pipeline.shape(plan.cfg, plan.table, plan.folds[1], plan.cache)
+    data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[1], plan.cache)
     assert plan.cache.used == []
 
 
@@ -265,14 +265,14 @@ def test_what_a_transform_draws_is_not_shared_by_runs_of_different_seeds(
     plan.cfg.data.transform.numeric[1] = part
     for seed in (0, 1):
         plan.cfg.seed = seed
-        data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+        data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
     assert bool(plan.cache.used) == shared
 
 
 def test_hidden_labels_are_in_no_array_that_training_gets() -> None:
     plan = planned("data/extract=iris", "split.labelled=12")
     fold = plan.folds[0]
-    _, arrays = data_pipeline.shape(plan.cfg, plan.table, fold, plan.cache)
+    _, arrays = data_pipeline.fit_transform(plan.parts, plan.table, fold, plan.cache)
     assert len(fold.train) == 12
     assert len(fold.unlabelled) == 102 - 12
     assert (arrays.targets[fold.unlabelled] == -1).all()
@@ -293,7 +293,7 @@ def test_hidden_labels_reach_no_encoder_of_a_trainer_that_learns_from_unlabelled
     for values in (labels, shuffled):
         table = replace(plan.table, frame=plan.table.frame.assign(**{plan.table.target[0]: values}))
         training = fold.with_unlabelled_in_training()
-        _, arrays = data_pipeline.shape(plan.cfg, table, training, plan.cache, fold.unlabelled)
+        _, arrays = data_pipeline.fit_transform(plan.parts, table, training, plan.cache, fold.unlabelled)
         inputs.append(arrays.inputs)
     assert torch.equal(*inputs)
 
@@ -305,7 +305,7 @@ def test_arrays_of_columns_of_other_types_are_fitted_anew(here: Path) -> None:
     for rows in (frame, frame.astype({"b": bool})):
         rows.to_parquet(here / "rows.parquet")
         plan = planned(*words, "split=kfold")
-        data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+        data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
         assert "fitted" not in " ".join(plan.cache.used)
 
 
@@ -316,7 +316,7 @@ def test_arrays_of_another_task_are_fitted_anew(here: Path) -> None:
     kinds = []
     for task in ("classification", "regression"):
         plan = planned(*words, "split=kfold", f"data.extract.task={task}")
-        _, arrays = data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+        _, arrays = data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
         kinds.append(arrays.targets.is_floating_point())
     assert kinds == [False, True]
 
@@ -326,14 +326,14 @@ def test_an_entry_that_another_process_removes_while_it_is_read_is_made_anew(
 ) -> None:
     write(here / "rows.csv")
     plan = csv(*KEEP)
-    _, first = data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+    _, first = data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
 
     def removed(folder: Path, task: Any) -> Any:
         (folder / "targets.npy").unlink()
         return read_arrays(folder, task)
 
     monkeypatch.setattr("harness.data.cache.cache.read_arrays", removed)
-    _, second = data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+    _, second = data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
     assert plan.cache.used == []
     assert torch.equal(first.targets, second.targets)
 
@@ -353,7 +353,7 @@ def test_the_same_labels_are_hidden_whatever_the_seed_of_the_run() -> None:
 
 def test_hidden_numbers_are_nan() -> None:
     plan = planned("data/extract=diabetes", "split.labelled=0.1")
-    _, arrays = data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
+    _, arrays = data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
     assert arrays.targets[plan.folds[0].unlabelled].isnan().all()
     assert not arrays.targets[plan.folds[0].train].isnan().any()
 

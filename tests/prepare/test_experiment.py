@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from harness.config.compose import compose
 from harness.core.errors import UserError
 from harness.data.cache.command_scope import command
-from harness.prepare.experiment import Blank, Experiment, new_model, prepare
+from harness.prepare.experiment import Blank, Experiment, prepare
+from harness.prepare.parts import new_model
 from harness.prepare.plan import make_plan
 
 IRIS = ["data/extract=iris", "trainer.device=cpu", "tracking=none"]
@@ -176,5 +177,5 @@ def test_the_runs_of_one_command_share_their_rows_and_another_command_reads_anew
 
 
 def test_planning_writes_nothing(here: Path) -> None:
-    make_plan(compose(IRIS))
+    make_plan(compose([*IRIS, "data.cache=off"]))
     assert list(here.iterdir()) == []

@@ -12,7 +12,7 @@ from torch import nn
 
 from harness.config.compose import compose
 from harness.core.errors import UserError
-from harness.prepare.experiment import new_model
+from harness.prepare.parts import new_model
 from harness.trainer.layers import Layers, layers_of
 
 Make = Callable[..., Any]

@@ -104,8 +104,14 @@ class Cache:
         )
         return self._table(entry, extractor, store)
 
-    def arrange(self, node: Any, transform: Any, table: Table, holds: Callable[[int], bool]) -> Table:
-        """What `transform.arrange` makes of a table, see `harness.core.protocol.Transform`."""
+    def arrange(
+        self, node: Any, arrange: Callable[..., Table], table: Table, holds: Callable[[int], bool]
+    ) -> Table:
+        """The table after a transform's `arrange`, see `harness.core.protocol.Transform`.
+
+        Args:
+            node: the transform's plain configuration.
+        """
 
         def read(folder: Path) -> Table:
             found = read_table(folder)
@@ -116,7 +122,7 @@ class Cache:
         told = repr((table.name, table.source, table.aim, table.kind, _types(table)))
         entry = Entry("arranged rows", key("arrange", node, table.digest, told), read, write_table)
         store = None if _unread(table) else self._store
-        return self._table(entry, lambda: transform.arrange(table, holds), store)
+        return self._table(entry, lambda: arrange(table, holds), store)
 
     def _table(self, entry: Entry[Table], make: Callable[[], Table], store: Store | None) -> Table:
         table: Table | None = self._command.table(entry.name)

@@ -1,0 +1,165 @@
+"""Parts: the objects that a configuration names, each built when it is first used."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from harness.config.instantiate import build, own, target
+from harness.core.errors import UserError, refused
+from harness.core.protocol import Augment, Evaluator, Extractor, Load, Splitter, Transform
+from harness.trainer.universal import UniversalTrainer
+
+
+class Parts:
+    """The parts of one configuration.
+
+    A part that keeps nothing between two calls is built once and serves every fold: extract, split, load,
+    augment, evaluate, tracking. It is built under the run's seed and leaves the random generators as they
+    were, so a fold's random numbers do not depend on which folds came before it.
+
+    A part that is fitted or trained is built once for each fold, since it must not remember another fold:
+    transform, trainer, model. They are built again rather than copied, because a constructor may draw random
+    weights, which belong to the fold's seed, and because not every object can be copied. A transform that
+    arranges rows before the split (`arrange`) is built once more for that.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.cfg = cfg
+        self._built: dict[str, tuple[Any, Any]] = {}
+
+    def with_config(self, cfg: DictConfig) -> Parts:
+        """The parts of another configuration; those whose settings are equal are kept."""
+        parts = Parts(cfg)
+        parts._built.update(self._built)
+        return parts
+
+    @property
+    def extract(self) -> Extractor:
+        """The source of the rows."""
+        extractor: Extractor = self._shared("data.extract")
+        return extractor
+
+    @property
+    def split(self) -> Splitter:
+        """The split, built from its arguments alone: `split.guard` and `split.labelled` are not its own."""
+        splitter: Splitter = self._shared("split")
+        return splitter
+
+    @property
+    def load(self) -> Load:
+        load: Load = self._shared("data.load")
+        return load
+
+    @property
+    def augment(self) -> Augment:
+        augment: Augment = self._shared("data.augment")
+        return augment
+
+    @property
+    def evaluate(self) -> Evaluator:
+        evaluator: Evaluator = self._shared("evaluate")
+        return evaluator
+
+    @property
+    def tracking(self) -> Any:
+        return self._shared("tracking")
+
+    @property
+    def arrange(self) -> Callable[..., Any] | None:
+        """The transform's `arrange`, see `harness.core.protocol.Transform`; None where it has none.
+
+        The class is asked, so that a transform without it is not built. A function that makes a transform
+        says nothing about its result, and is called.
+        """
+        maker = target(self.cfg.data.transform, "data.transform")
+        if inspect.isclass(maker) and not hasattr(maker, "arrange"):
+            return None
+        method: Callable[..., Any] | None = getattr(self._shared("data.transform"), "arrange", None)
+        return method
+
+    def new_transform(self) -> Transform:
+        """An unfitted transform."""
+        transform: Transform = build(self.node("data.transform"), "data.transform")
+        return transform
+
+    def new_trainer(self) -> UniversalTrainer:
+        """An untrained trainer; its loss and method may draw random weights."""
+        trainer: UniversalTrainer = build(self.cfg.trainer, "trainer")
+        return trainer
+
+    def new_model(self, shape: tuple[int, ...], weights: Path | None = None) -> nn.Module:
+        """The model for samples of this shape.
+
+        Args:
+            weights: the file of its initial weights; None: what `model.weights` says itself.
+
+        Raises:
+            UserError: it refuses the shape or the weights, or lacks an argument.
+        """
+        node = self.cfg.model
+        return new_model(node if weights is None else {**node, "weights": str(weights)}, shape)
+
+    def new_untrained_model(self, shape: tuple[int, ...]) -> nn.Module:
+        """The same with random weights, whatever `model.weights` says."""
+        node = self.cfg.model
+        return new_model({**node, "weights": None} if "weights" in node else node, shape)
+
+    def node(self, key: str) -> dict[str, Any]:
+        """The arguments of the part at `key`, as plain values."""
+        return own(plain(OmegaConf.select(self.cfg, key)), key)
+
+    def _shared(self, key: str) -> Any:
+        # Compared by value: a configuration may be changed, and a part must never outlive its settings.
+        settings = (self.node(key), self.cfg.seed)
+        known, part = self._built.get(key, (None, None))
+        if known != settings:
+            with _own_random_numbers(self.cfg.seed):
+                part = build(settings[0], key)
+            self._built[key] = settings, part
+        return part
+
+
+@contextmanager
+def _own_random_numbers(seed: int) -> Iterator[None]:
+    """Within it, the generators of the CPU follow from `seed`; afterwards they go on from where they were."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+def new_model(node: Mapping[str, Any] | DictConfig, shape: tuple[int, ...]) -> nn.Module:
+    """The model that a node describes, for samples of this shape.
+
+    Raises:
+        UserError: it refuses the shape, or lacks an argument.
+    """
+    describe = build(node, "model")
+    try:
+        inspect.signature(describe).bind(shape)
+        model: nn.Module = describe(shape)
+    except (TypeError, ValueError) as error:
+        raise UserError(refused("model", error)) from error
+    return model
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """A node as plain dicts and lists, its references resolved."""
+    container: Any = OmegaConf.to_container(node, resolve=True)
+    return dict(container)
