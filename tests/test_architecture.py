@@ -31,7 +31,8 @@ each_choice = pytest.mark.parametrize(
 
 ORDER: tuple[tuple[str, ...], ...] = (
     ("core", "loss"),
-    ("runtime", "runs", "model", "split", "evaluate", "data.augment", "data.transform", "leakage"),
+    ("runtime",),
+    ("runs", "model", "split", "evaluate", "data.augment", "data.transform", "leakage"),
     ("config", "data.extract", "data.load", "checkpoint", "tracking", "console"),
     ("trainer", "bundle"),
     ("report", "deploy", "data.cache"),

@@ -27,14 +27,15 @@ from harness.config.instantiate import target
 from harness.config.nodes import nodes
 from harness.core.errors import UserError
 from harness.runs.bundle_files import FACTS
-from harness.runs.stored_run import ENSEMBLE, REFIT, Logged
+from harness.runs.setting_effects import groups_without
+from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
 from harness.runs.sweep_folders import SWEEPS
 from harness.runtime.user_project import find
 
 ENVIRONMENT = "env:"
 """The prefix of `--allow` that permits reading an environment variable."""
 
-NOT_OURS = ("tracking", "resume", "sweep", "outputs", "data.cache")
+NOT_FOREIGN = groups_without("foreign")
 """Settings that are never taken from a configuration from elsewhere; none of them affects the scores."""
 
 _ROOMS = tuple(f"harness.{room}" for room in ("data", "split", "model", "trainer", "evaluate", "loss"))
@@ -54,7 +55,7 @@ _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ELSEWHERE = "this configuration was not made here"
 
 
-def foreign(logged: Logged, outputs: Path) -> bool:
+def foreign(logged: StoredRun, outputs: Path) -> bool:
     """Whether a run's configuration is from elsewhere: downloaded, or outside the folders of this machine's
     runs."""
     return logged.foreign or elsewhere(logged.folder, outputs)
@@ -66,7 +67,7 @@ def elsewhere(folder: Path, outputs: Path) -> bool:
     return not any(real.is_relative_to((outputs / place).resolve()) for place in ("runs", SWEEPS))
 
 
-def adopted(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> Logged:
+def adopted(logged: StoredRun, outputs: Path, allow: Sequence[str] = ()) -> StoredRun:
     """The run. A run from elsewhere is checked with its models, and gets the tracking and cache settings of
     this project.
 
@@ -80,7 +81,7 @@ def adopted(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> Logged:
     OmegaConf.set_struct(config, False)
     checked: Any = OmegaConf.to_container(config, resolve=False)
     ours = compose_exactly([])
-    for key in NOT_OURS:
+    for key in NOT_FOREIGN:
         above, _, name = key.rpartition(".")
         (checked.get(above) or {} if above else checked).pop(name, None)
         node = OmegaConf.select(ours, key)
@@ -93,7 +94,7 @@ def adopted(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> Logged:
     return taken
 
 
-def check_models(logged: Logged, outputs: Path, allow: Sequence[str] = ()) -> None:
+def check_models(logged: StoredRun, outputs: Path, allow: Sequence[str] = ()) -> None:
     """Checks that the models of a run from elsewhere name only allowed parts.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from functools import reduce
@@ -16,6 +15,7 @@ from harness.bundle.bundle import Bundle, read
 from harness.bundle.row_predictor import RowPredictor
 from harness.core.errors import UserError
 from harness.runs.bundle_files import EXAMPLE, FACTS
+from harness.runtime.atomic_file import replace_folder
 
 
 class Ensemble:
@@ -92,21 +92,15 @@ def write(folder: Path, members: Sequence[Path]) -> None:
             "its own",
             "use the model of one fold",
         )
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
     together = {
         **facts[0],
         "members": [str(number) for number in range(len(members))],
         "requirements": sorted({pin for fact in facts for pin in fact["requirements"]}),
         "code": sorted({path for fact in facts for path in fact["code"]}),
     }
-    try:
+    with replace_folder(folder) as draft:
         for number, member in enumerate(members):
             shutil.copytree(member, draft / str(number))
         if (members[0] / EXAMPLE).exists():
             shutil.copy(members[0] / EXAMPLE, draft / EXAMPLE)
         (draft / FACTS).write_text(json.dumps(together, indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)  # exists only if the disk was full

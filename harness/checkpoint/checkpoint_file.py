@@ -11,16 +11,16 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from harness.checkpoint.state_tree import flatten, unflatten
 from harness.core.errors import UserError
+from harness.runtime.atomic_file import replace_file, sync_folder, write_text
 
 ENDING = ".safetensors"
 SIDECAR = ".sha256"
@@ -70,14 +70,13 @@ def write(path: Path, state: Any, facts: dict[str, Any], *, lasting: bool = True
     metadata = {"format": _FORMAT, "facts": json.dumps(facts), "state": tree}
     blocks = dict(sorted(tensors.items(), key=lambda item: -item[1].element_size()))
     digest = hashlib.sha256()
-    with _replacing(path, lasting) as file:
+    with replace_file(path, lasting) as draft, draft.open("wb") as file:
         for piece in itertools.chain([_header(blocks, metadata)], map(_bytes, blocks.values())):
             digest.update(piece)
             file.write(piece)
-    with _replacing(path.with_name(path.name + SIDECAR), lasting) as file:
-        file.write(f"{digest.hexdigest()}  {path.name}\n".encode())
+    write_text(path.with_name(path.name + SIDECAR), f"{digest.hexdigest()}  {path.name}\n", lasting)
     if lasting:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def read(path: Path) -> Any:
@@ -203,28 +202,3 @@ def _tensors(path: Path) -> dict[str, Tensor]:
                 if tensors[name].numel():
                     file.readinto(_bytes(tensors[name]))
     return tensors
-
-
-@contextmanager
-def _replacing(path: Path, lasting: bool) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once it is whole."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            yield file
-            if lasting:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the names last as well; some file systems have no such thing for a folder."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

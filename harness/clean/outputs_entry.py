@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.runs.journal import JOURNAL, Event, alive, read
-from harness.runs.stored_run import EVALUATED, Logged
+from harness.runs.journal import JOURNAL, read
+from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runs.sweep_folders import SWEEPS
 
 Kind = Literal["run", "sweep", "trial", "checkpoints", "cache", "empty", "rest"]
@@ -35,7 +35,7 @@ class Entry:
     time: int
     state: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
-    runs: tuple[Logged, ...] = ()
+    runs: tuple[StoredRun, ...] = ()
     evaluates: Path | None = None
 
     @cached_property
@@ -51,17 +51,16 @@ class Entry:
         return total
 
 
-def run_entry(logged: Logged, kind: Kind = "run") -> Entry:
+def run_entry(logged: StoredRun, kind: Kind = "run") -> Entry:
     """A single run, or a trial, with all that is in its folder."""
     return Entry(
         kind, logged.folder, _last(logged), _state(logged), _means(logged), (logged,), _evaluated(logged)
     )
 
 
-def _evaluated(logged: Logged) -> Path | None:
+def _evaluated(logged: StoredRun) -> Path | None:
     """The run, or the sweep of the trial, that an evaluation is of."""
-    begun = [event for event in logged.events if event["event"] == "start" and event["run"] == ""]
-    tags = begun[-1]["tags"] if begun else {}
+    tags = logged.tags if logged.begun else {}
     if EVALUATED not in tags:
         return None
     folder = Path(tags.get("evaluated.folder", ""))
@@ -72,13 +71,13 @@ def _evaluated(logged: Logged) -> Path | None:
 
 def sweep_entry(folder: Path) -> Entry:
     """A sweep with all its trials; it is as old as the youngest of them."""
-    runs = tuple(Logged(path.parent) for path in sorted(_trials(folder)))
+    runs = tuple(StoredRun(path.parent) for path in sorted(_trials(folder)))
     told = _result(folder)
     best = told.get("best") or {}
     number = str(best.get("number")) if isinstance(best, dict) else ""
     scores = next((_means(run) for run in runs if run.folder.name == number), {})
     if (folder / JOURNAL).exists():  # its own, for its parent run in MLflow
-        runs = (*runs, Logged(folder))
+        runs = (*runs, StoredRun(folder))
     time = max(map(_last, runs), default=folder.stat().st_mtime_ns // 1_000_000)
     return Entry("sweep", folder, time, str(told.get("status") or "interrupted"), scores, runs)
 
@@ -88,38 +87,22 @@ def folder_entry(kind: Kind, path: Path) -> Entry:
     return Entry(kind, path, path.stat().st_mtime_ns // 1_000_000)
 
 
-def running(logged: Logged) -> bool:
-    """Whether a process still writes there, as far as anybody can tell from here.
-
-    One on another machine that has not said its end counts as running.
-    """
-    starts = [event for event in logged.events if event["event"] == "start" and event["run"] == ""]
-    if not starts or _ended(logged.events):
-        return False
-    return alive(starts[-1]["writer"]) is not False
-
-
-def _ended(events: list[Event]) -> bool:
-    own = [event for event in events if event["run"] == "" and event["event"] in ("start", "end")]
-    return bool(own) and own[-1]["event"] == "end"
-
-
 def _trials(folder: Path) -> Iterator[Path]:
     for place in ("*", "*/seed-*"):
         yield from folder.glob(f"{place}/{JOURNAL}")
 
 
-def _last(logged: Logged) -> int:
+def _last(logged: StoredRun) -> int:
     events = read(logged.folder)[0]
     return int(events[-1]["time"]) if events else logged.folder.stat().st_mtime_ns // 1_000_000
 
 
-def _state(logged: Logged) -> str:
+def _state(logged: StoredRun) -> str:
     """As its result tells; of a run that was killed, interrupted."""
     return str(_result(logged.folder).get("status") or "interrupted")
 
 
-def _means(logged: Logged) -> dict[str, float]:
+def _means(logged: StoredRun) -> dict[str, float]:
     scores = _result(logged.folder).get("scores") or {}
     return {
         name: s["mean"] for name, s in scores.items() if isinstance(s, dict) and s.get("mean") is not None

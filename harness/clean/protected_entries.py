@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.clean.mlflow_runs import is_registered
-from harness.clean.outputs_entry import Entry, running
-from harness.runs.journal import journals, read
+from harness.clean.outputs_entry import Entry
+from harness.runs.journal import read
+from harness.runs.outputs import Outputs
 
 
 def spared(entries: list[Entry], outputs: Path, uri: str | None) -> dict[Path, str]:
@@ -24,7 +25,7 @@ def spared(entries: list[Entry], outputs: Path, uri: str | None) -> dict[Path, s
     starts = list(_starts(outputs))
     stores: dict[str, set[str]] = {}
     for entry in entries:
-        if any(running(run) for run in entry.runs):
+        if any(run.history.running is not False for run in entry.runs):
             reasons[entry.path] = "it is running"
         elif any(_is_origin(entry, start) for start in starts):
             reasons[entry.path] = "another run started from its weights"
@@ -42,7 +43,7 @@ class _Started(NamedTuple):
 
 
 def _starts(outputs: Path) -> Iterator[_Started]:
-    for journal in journals(outputs):
+    for journal in Outputs(outputs).journals():
         for event in read(journal.parent)[0]:
             tags = event["tags"] if event["event"] == "start" else {}
             if "weights.file" in tags:

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
-from harness.clean.outputs_entry import Entry, running
+from harness.clean.outputs_entry import Entry
 from harness.clean.select_entries import REMOVED
 from harness.core.errors import UserError
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 
 def remove(entry: Entry, outputs: Path) -> bool:
@@ -21,7 +21,8 @@ def remove(entry: Entry, outputs: Path) -> bool:
         UserError: it leads out of the outputs folder, or cannot be removed.
     """
     _require_within(entry.path, outputs)
-    if any(running(Logged(run.folder)) for run in entry.runs):
+    # Read anew: a run may have begun since the entries were chosen. What another machine wrote may still run.
+    if any(StoredRun(run.folder).history.running is not False for run in entry.runs):
         return False
     aside = entry.path
     try:

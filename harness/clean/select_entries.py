@@ -12,7 +12,7 @@ from harness.clean.outputs_entry import Entry, folder_entry, known_scores, run_e
 from harness.core.errors import UserError, near
 from harness.core.scores import direction
 from harness.runs.journal import JOURNAL
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 from harness.runs.sweep_folders import SWEEPS
 
 WHAT = ("runs", "checkpoints", "cache", "trials", "mlflow")
@@ -96,7 +96,7 @@ def folders(place: Path) -> list[Path]:
 
 def all_runs(outputs: Path) -> list[Entry]:
     """Single runs and sweeps as wholes."""
-    single = [run_entry(Logged(path)) for path in folders(outputs / "runs") if (path / JOURNAL).exists()]
+    single = [run_entry(StoredRun(path)) for path in folders(outputs / "runs") if (path / JOURNAL).exists()]
     return single + [sweep_entry(path) for path in folders(outputs / SWEEPS) if any(path.iterdir())]
 
 
@@ -141,7 +141,7 @@ def _checkpoints(outputs: Path) -> list[Entry]:
             places += [trial, *folders(trial)]
     found = []
     for place in places:
-        if (place / JOURNAL).exists() and run_entry(Logged(place)).state == "finished":
+        if (place / JOURNAL).exists() and run_entry(StoredRun(place)).state == "finished":
             paths = [path for folder in (place, *folders(place)) for path in folders(folder)]
             found += [folder_entry("checkpoints", path) for path in paths if path.name == "checkpoints"]
     return found
@@ -173,7 +173,7 @@ def _but_the_best(outputs: Path) -> Iterator[Entry]:
                     if (path / JOURNAL).exists()
                     else [p.parent for p in path.glob(f"seed-*/{JOURNAL}")]
                 )
-                entries = [run_entry(Logged(run), "trial") for run in runs]
+                entries = [run_entry(StoredRun(run), "trial") for run in runs]
                 if entries:
                     inside = tuple(run for entry in entries for run in entry.runs)
                     yield Entry("trial", path, max(e.time for e in entries), entries[0].state, runs=inside)

@@ -28,13 +28,13 @@ def main(words: list[str]) -> None:
 
     from harness.bundle import allowlist
     from harness.replay.evaluate_run import evaluate
-    from harness.runs.stored_run import BEST, LAST, find
+    from harness.runs.outputs import BEST, LAST, Outputs
     from harness.runtime.provenance import command
     from harness.runtime.secret_values import Secrets
     from harness.tracking.fetch_run import fetcher
 
     outputs = Path(options.outputs)
-    logged = allowlist.adopted(find(options.run, outputs, fetcher()), outputs, options.allow)
+    logged = allowlist.adopted(Outputs(outputs).find(options.run, fetcher()), outputs, options.allow)
     # What "last" and "best" stand for will be another run by then.
     moving = options.run == LAST or options.run.endswith(f"/{BEST}")
     told = [logged.label if moving and word == options.run else word for word in words]

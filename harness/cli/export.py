@@ -70,27 +70,31 @@ def _own(options: Any, folder: Path) -> bool:
     """Whether the source that the model names may be read: it is that of a run of ours."""
     from harness.bundle.allowlist import elsewhere
     from harness.deploy.registry_download import SCHEMES
-    from harness.runs.stored_run import find
+    from harness.runs.outputs import Outputs
     from harness.tracking.fetch_run import fetcher
 
     if options.run.startswith(SCHEMES):
         return False
     outputs = Path(options.outputs)
     return not elsewhere(
-        find(options.run, outputs, fetcher()).folder if options.ensemble else folder, outputs
+        Outputs(outputs).find(options.run, fetcher()).folder if options.ensemble else folder, outputs
     )
 
 
 def _place(options: Any, folder: Path) -> Path:
     """The folder of the export; beside the model, where that is one of a run."""
     from harness.deploy.registry_download import SCHEMES
-    from harness.runs.stored_run import find
+    from harness.runs.outputs import Outputs
     from harness.tracking.fetch_run import fetcher
 
     if options.out is not None:
         return Path(options.out).expanduser()
     if options.ensemble:
-        return find(options.run, Path(options.outputs), fetcher()).folder / "export" / str(options.format)
+        return (
+            Outputs(Path(options.outputs)).find(options.run, fetcher()).folder
+            / "export"
+            / str(options.format)
+        )
     if options.run.startswith(SCHEMES) or folder.name not in ("model", "refit", "ensemble"):
         raise UserError(
             f"a model that is in no run's folder needs a place, and {options.run} has none; "

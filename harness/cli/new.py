@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import keyword
 import re
-import shutil
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
+from harness.runtime.atomic_file import replace_folder
 
 _HERE = Path(__file__).resolve().parents[1]
 SKELETON = _HERE / "skeleton" if (_HERE / "skeleton").is_dir() else _HERE.parent / "examples" / "own_project"
@@ -99,8 +98,7 @@ def make(folder: Path, requirement: str) -> None:
         folder: which is not there yet.
         requirement: what pip is given to install harness, as words for a Makefile.
     """
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with replace_folder(folder, replace=False) as draft:
         for file in FILES:
             text = (SKELETON / file).read_text(encoding="utf-8").replace(_EXAMPLE, folder.name)
             if file == "Makefile":
@@ -110,17 +108,3 @@ def make(folder: Path, requirement: str) -> None:
             place = draft / file.replace(_EXAMPLE, folder.name)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
-        draft.chmod(0o777 & ~_umask())
-        draft.rename(folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-
-
-def _umask() -> int:
-    """What new folders are denied; `mkdtemp` denies others everything."""
-    import os
-
-    found = os.umask(0)
-    os.umask(found)
-    return found

@@ -20,7 +20,7 @@ def main(words: list[str]) -> int:
     from harness.deploy import registration_gate
     from harness.deploy.model_registry import place
     from harness.deploy.register_run import Wanted, candidate, promote
-    from harness.runs.stored_run import find
+    from harness.runs.outputs import Outputs
     from harness.tracking.fetch_run import fetcher
 
     outputs = Path(options.outputs)
@@ -34,7 +34,7 @@ def main(words: list[str]) -> int:
         options.by,
         options.ensemble,
     )
-    logged = find(options.run, outputs, fetcher())
+    logged = Outputs(outputs).find(options.run, fetcher())
     allowlist.check_models(logged, outputs, options.allow)
     found = candidate(logged, wanted.together)
     uri = place(options.uri, None if logged.state is None else logged.state.uri, outputs)

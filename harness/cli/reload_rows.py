@@ -9,10 +9,10 @@ from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.prepare import data_pipeline
 from harness.prepare.parts import Parts
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 
-def table_of(logged: Logged, outputs: Path) -> tuple[Table | None, str]:
+def table_of(logged: StoredRun, outputs: Path) -> tuple[Table | None, str]:
     """The rows, or None and why there are none: the source is gone, or holds other rows by now.
 
     A run that was fetched from elsewhere names sources of its own, which are not read; nor is one from

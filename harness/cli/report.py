@@ -21,12 +21,12 @@ def main(words: list[str]) -> None:
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
     options = parser.parse_args(words)
 
-    from harness.runs.stored_run import find
+    from harness.runs.outputs import Outputs
     from harness.tracking.fetch_run import fetcher
 
     outputs = Path(options.outputs)
     _refuse_sweep(options.run, outputs)
-    logged = find(options.run, outputs, fetcher())
+    logged = Outputs(outputs).find(options.run, fetcher())
 
     from harness.cli.reload_rows import table_of
     from harness.report.run_material import RunMaterial
@@ -51,10 +51,10 @@ def main(words: list[str]) -> None:
 
 
 def _refuse_sweep(word: str, outputs: Path) -> None:
-    from harness.runs.stored_run import find_sweep
+    from harness.runs.outputs import Outputs
 
     try:
-        folder = find_sweep(word, outputs)
+        folder = Outputs(outputs).find_sweep(word)
     except UserError:
         return
     raise UserError(

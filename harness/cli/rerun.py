@@ -29,13 +29,13 @@ def main(words: list[str]) -> int:
     from pathlib import Path
 
     from harness.replay.rerun_run import Again, rerun
-    from harness.runs.stored_run import BEST, LAST, find
+    from harness.runs.outputs import BEST, LAST, Outputs
     from harness.runtime.provenance import command
     from harness.runtime.secret_values import Secrets
     from harness.tracking.fetch_run import fetcher
 
     outputs = Path(options.outputs)
-    logged = find(options.run, outputs, fetcher(options.uri))
+    logged = Outputs(outputs).find(options.run, fetcher(options.uri))
     # What "last" and "best" stand for will be another run by then.
     moving = options.run == LAST or options.run.endswith(f"/{BEST}")
     place = ["--outputs", options.outputs] if options.outputs != "outputs" else []

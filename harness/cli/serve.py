@@ -36,10 +36,10 @@ def main(words: list[str]) -> None:
         model = serve_model.of_registry(options.model, options.uri, outputs, options.allow)
     else:
         from harness.bundle import allowlist
-        from harness.runs.stored_run import find
+        from harness.runs.outputs import Outputs
         from harness.tracking.fetch_run import fetcher
 
-        logged = find(options.model, outputs, fetcher(options.uri))
+        logged = Outputs(outputs).find(options.model, fetcher(options.uri))
         allowlist.check_models(logged, outputs, options.allow)
         model = serve_model.of_bundle(logged.model, logged.label, outputs)
     print(f"{place.address}  (Ctrl-C ends it)")

@@ -14,7 +14,6 @@ from harness.compare.paired_rows import TestsAgainstBest
 from harness.compare.paired_tests import PairedTest, holm
 from harness.compare.parameter_differences import (
     Texts,
-    affecting_scores,
     differing_parameters,
     shortest_names,
 )
@@ -22,7 +21,8 @@ from harness.compare.ranking_score import Interval, Value, baselines, other_scor
 from harness.compare.select_runs import experiment
 from harness.core.errors import UserError
 from harness.core.scores import direction
-from harness.runs.stored_run import EVALUATED, Logged
+from harness.runs.setting_effects import affecting_scores
+from harness.runs.stored_run import EVALUATED, StoredRun
 
 _SHARED_TAGS = ("data.digest", "git.commit", "git.dirty", EVALUATED)
 """Tags that all runs of one line share."""
@@ -42,7 +42,7 @@ class LeaderboardRow:
     p       the p-value, corrected for the number of tests (Holm)
     """
 
-    runs: tuple[Logged, ...]
+    runs: tuple[StoredRun, ...]
     score: Value
     others: dict[str, Value]
     tested: PairedTest | str = ""
@@ -82,7 +82,7 @@ class Leaderboard:
     unranked: dict[str, int]
 
     @property
-    def runs(self) -> list[Logged]:
+    def runs(self) -> list[StoredRun]:
         return [run for row in self.rows for run in row.runs]
 
     def frame(self) -> pd.DataFrame:
@@ -114,7 +114,7 @@ class Leaderboard:
         return line
 
 
-def rank_runs(runs: Sequence[Logged], by: str | None = None, each: bool = False) -> Leaderboard:
+def rank_runs(runs: Sequence[StoredRun], by: str | None = None, each: bool = False) -> Leaderboard:
     """Ranks the finished runs.
 
     Args:
@@ -148,13 +148,13 @@ def counted(unranked: dict[str, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in unranked.items())
 
 
-def _status(run: Logged) -> str:
+def _status(run: StoredRun) -> str:
     return "unfinished" if run.result is None else run.result.status
 
 
-def by_seed(runs: Sequence[Logged]) -> list[tuple[Logged, ...]]:
+def by_seed(runs: Sequence[StoredRun]) -> list[tuple[StoredRun, ...]]:
     """Groups runs of the same settings, data and code; a second run with a seed begins another line."""
-    lines: dict[tuple[object, ...], dict[str, Logged]] = {}
+    lines: dict[tuple[object, ...], dict[str, StoredRun]] = {}
     seen: Counter[tuple[object, ...]] = Counter()
     for run in runs:
         texts = affecting_scores(run.start["params"])
@@ -166,12 +166,12 @@ def by_seed(runs: Sequence[Logged]) -> list[tuple[Logged, ...]]:
     return [tuple(run for _, run in sorted(line.items(), key=_by_number)) for line in lines.values()]
 
 
-def _by_number(entry: tuple[str, Logged]) -> tuple[int, str]:
+def _by_number(entry: tuple[str, StoredRun]) -> tuple[int, str]:
     seed = entry[0]
     return (int(seed) if seed.isdecimal() else -1, seed)
 
 
-def _diff(run: Logged) -> str:
+def _diff(run: StoredRun) -> str:
     """The uncommitted changes; "" of a clean checkout."""
     try:
         return (run.folder / "code.diff").read_text(encoding="utf-8")
@@ -179,7 +179,7 @@ def _diff(run: Logged) -> str:
         return ""
 
 
-def _row(line: tuple[Logged, ...], score: str) -> LeaderboardRow:
+def _row(line: tuple[StoredRun, ...], score: str) -> LeaderboardRow:
     return LeaderboardRow(
         line, value(line, score), {name: value(line, name) for name in other_scores(line, score)}
     )
@@ -201,15 +201,15 @@ def _tested(rows: Sequence[LeaderboardRow], score: str) -> list[LeaderboardRow]:
     return [best, *(LeaderboardRow(row.runs, row.score, row.others, tested, p) for row, tested, p in lines)]
 
 
-def _baselines(runs: Sequence[Logged], score: str) -> dict[str, dict[str, Interval]]:
-    sets: dict[str, list[Logged]] = {}
+def _baselines(runs: Sequence[StoredRun], score: str) -> dict[str, dict[str, Interval]]:
+    sets: dict[str, list[StoredRun]] = {}
     for run in runs:
         sets.setdefault(data(run), []).append(run)
     found = {name: baselines(own, score) for name, own in sets.items()}
     return {name: own for name, own in found.items() if own}
 
 
-def data(run: Logged) -> str:
+def data(run: StoredRun) -> str:
     """The data set's name and digest: `digits a607ed29`."""
     inputs = run.start["inputs"] or [{}]
     return f"{inputs[0].get('name', 'data')} {run.tags.get('data.digest', '')[:8]}".rstrip()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 from harness.tracking.mlflow_urls import LOCAL, base_of, compare_page
 
 _MOST = 20
 """Runs of one link: MLflow's page draws them all, and becomes slow."""
 
 
-def links(runs: Sequence[Logged]) -> Iterator[tuple[str, str]]:
+def links(runs: Sequence[StoredRun]) -> Iterator[tuple[str, str]]:
     """(address, remark), one for each store that has two of the runs or more."""
-    stores: dict[str, list[Logged]] = {}
+    stores: dict[str, list[StoredRun]] = {}
     for run in runs:
         if run.mlflow_id is not None and run.state is not None and run.state.experiment_id is not None:
             stores.setdefault(run.state.uri, []).append(run)

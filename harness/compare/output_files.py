@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.compare.compare_runs import Comparison
 from harness.compare.html_page import comparison_page
 from harness.core.errors import UserError
-from harness.runs.run_result import write_text
+from harness.runtime.atomic_file import write_text
 
 
 def check_file(path: Path) -> None:

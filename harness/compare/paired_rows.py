@@ -12,7 +12,7 @@ import pandas as pd
 from harness.compare.paired_tests import PairedTest, corrected_t, mcnemar, wilcoxon
 from harness.compare.ranking_score import value
 from harness.runs.fold_rows import ROWS
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 _CODES = {"valid": 2, "test": 3}
 _TRAIN = 1
@@ -37,12 +37,12 @@ class Fold:
 class TestsAgainstBest:
     """PairedTest tests of other lines against the best one."""
 
-    def __init__(self, best: tuple[Logged, ...], score: str) -> None:
+    def __init__(self, best: tuple[StoredRun, ...], score: str) -> None:
         self._best, self._score = best, score
         self._part = score.partition("/")[0]
         self._folds = folds(best, score) if self._part in _CODES else None
 
-    def __call__(self, other: tuple[Logged, ...]) -> PairedTest | str:
+    def __call__(self, other: tuple[StoredRun, ...]) -> PairedTest | str:
         """The test, or why there is none.
 
         Two folds or more with the same scored rows: the corrected t-test of their values, each the mean over
@@ -70,13 +70,13 @@ class TestsAgainstBest:
         return _rows(*_same_seed(self._best, other), shared[0][0].number)
 
 
-def _same_seed(best: tuple[Logged, ...], other: tuple[Logged, ...]) -> tuple[Logged, Logged]:
+def _same_seed(best: tuple[StoredRun, ...], other: tuple[StoredRun, ...]) -> tuple[StoredRun, StoredRun]:
     first, second = ({run.start["params"].get("seed"): run for run in line} for line in (best, other))
     shared = [seed for seed in first if seed in second]
     return (first[shared[0]], second[shared[0]]) if shared else (best[0], other[0])
 
 
-def folds(line: tuple[Logged, ...], score: str) -> tuple[Fold, ...] | None:
+def folds(line: tuple[StoredRun, ...], score: str) -> tuple[Fold, ...] | None:
     """The folds of a line in order; None where its runs have different splits, or their file is missing.
 
     Folds of a nested split that share their scored rows count as one, as they do in `result.json`.
@@ -116,7 +116,7 @@ def _division(folder: Path, part: str) -> tuple[ScoredPart, ...] | None:
     )
 
 
-def _rows(best: Logged, other: Logged, fold: int) -> PairedTest | str:
+def _rows(best: StoredRun, other: StoredRun, fold: int) -> PairedTest | str:
     """McNemar's test of classes, Wilcoxon's of numbers, on the predictions of one fold's test rows."""
     first, second = _predictions(best.folder, fold), _predictions(other.folder, fold)
     if first is None or second is None:
@@ -152,7 +152,7 @@ def _predictions(folder: Path, fold: int) -> pd.DataFrame | None:
     return frame[frame["fold"] == fold].set_index("row")[["target", "prediction"]]
 
 
-def _classes(run: Logged) -> bool:
+def _classes(run: StoredRun) -> bool:
     """Whether its predictions are classes: each class has a column of probabilities."""
     with (run.folder / "predictions.csv").open(encoding="utf-8") as file:
         return ",probability_" in file.readline()

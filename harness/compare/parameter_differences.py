@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+
+from harness.runs.setting_effects import affecting_scores, below
 
 Texts = Mapping[str, str]
 """Settings by dotted key, as in the journal."""
@@ -12,26 +13,6 @@ ABSENT = "-"
 
 _TARGET = "._target_"
 _PARTIAL = "._partial_"
-
-_IRRELEVANT = (
-    *("name", "tags", "outputs", "resume", "checkpoint", "data.cache", "harness", "hydra"),
-    *("sweep", "tracking", "production", "report"),
-)
-"""Settings, or groups of settings, that do not affect any score."""
-
-
-def affecting_scores(texts: Texts) -> dict[str, str]:
-    """The settings that affect the scores."""
-    return {key: text for key, text in texts.items() if _affects(key)}
-
-
-@cache  # every run has the same few hundred keys
-def _affects(key: str) -> bool:
-    return not _below(key, _IRRELEVANT)
-
-
-def _below(key: str, groups: Sequence[str]) -> bool:
-    return any(key == group or key.startswith(f"{group}.") for group in groups)
 
 
 def differing_parameters(settings: Sequence[Texts]) -> dict[str, list[str]]:
@@ -46,7 +27,7 @@ def differing_parameters(settings: Sequence[Texts]) -> dict[str, list[str]]:
     places = [key.removesuffix(_TARGET) for key in parts]
     found = {}
     for key in keys:
-        replaced = key not in parts and _below(key, places)
+        replaced = key not in parts and below(key, places)
         if key != "seed" and _differs(own, key, absent=not replaced):
             values = [texts.get(key, ABSENT) for texts in own]
             found[key.removesuffix(_TARGET)] = [_last(text) for text in values] if key in parts else values

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.console.text_format import headline
 from harness.core.errors import UserError, near
 from harness.runs.run_result import summarise
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 Interval = tuple[float, float]
 
@@ -40,7 +40,7 @@ class Value:
         return _interval(self.seeds)
 
 
-def value(runs: Sequence[Logged], name: str) -> Value:
+def value(runs: Sequence[StoredRun], name: str) -> Value:
     """A score of runs that differ in their seed alone."""
     each = [_folds(run, name) for run in runs]
     seeds = tuple(_mean(folds) for folds in each)
@@ -49,7 +49,7 @@ def value(runs: Sequence[Logged], name: str) -> Value:
     return Value(_mean(seeds), folds, seeds)
 
 
-def _folds(run: Logged, name: str) -> tuple[float, ...]:
+def _folds(run: StoredRun, name: str) -> tuple[float, ...]:
     assert run.result is not None
     summary = run.result.scores.get(name)
     if summary is None:
@@ -67,7 +67,7 @@ def _interval(values: Sequence[float]) -> Interval | None:
     return None if bounds is None else (bounds[0], bounds[1])
 
 
-def ranking(runs: Sequence[Logged], by: str | None) -> str:
+def ranking(runs: Sequence[StoredRun], by: str | None) -> str:
     """The full name of the score that ranks finished runs.
 
     Without `by` it is the score that most runs monitored, of the test part where all runs have it, else of
@@ -95,7 +95,7 @@ def ranking(runs: Sequence[Logged], by: str | None) -> str:
     )
 
 
-def _named(runs: Sequence[Logged], by: str) -> str:
+def _named(runs: Sequence[StoredRun], by: str) -> str:
     names = dict.fromkeys(name for run in runs for name in _scores(run))
     wanted = [by] if "/" in by else [f"test/{by}", f"valid/{by}", f"model/{by}", f"time/{by}", f"train/{by}"]
     there = [name for name in wanted if name in names]
@@ -114,7 +114,7 @@ def _named(runs: Sequence[Logged], by: str) -> str:
     )
 
 
-def _unlike(runs: Sequence[Logged]) -> tuple[Logged, Logged]:
+def _unlike(runs: Sequence[StoredRun]) -> tuple[StoredRun, StoredRun]:
     """Two runs without a common score, for the message."""
     for run in runs:
         if _monitor(run) != _monitor(runs[0]):
@@ -122,18 +122,18 @@ def _unlike(runs: Sequence[Logged]) -> tuple[Logged, Logged]:
     return runs[0], runs[-1]
 
 
-def _monitor(run: Logged) -> str:
+def _monitor(run: StoredRun) -> str:
     """The monitored score: the objective, else that of the configuration."""
     objective = run.result.objective if run.result is not None else None
     name = str((objective or {}).get("name") or run.start["params"].get("trainer.monitor", ""))
     return name if "/" in name else ""
 
 
-def _scores(run: Logged) -> dict[str, object]:
+def _scores(run: StoredRun) -> dict[str, object]:
     return dict(run.result.scores) if run.result is not None else {}
 
 
-def other_scores(runs: Sequence[Logged], score: str) -> list[str]:
+def other_scores(runs: Sequence[StoredRun], score: str) -> list[str]:
     """The other scores of the same part without baselines; of the test part where the score has no part."""
     found = dict.fromkeys(name for run in runs for name in _scores(run))
     part = score.partition("/")[0]
@@ -141,7 +141,7 @@ def other_scores(runs: Sequence[Logged], score: str) -> list[str]:
     return [name for name in headline(dict.fromkeys(own)) if name != score]
 
 
-def baselines(runs: Sequence[Logged], name: str) -> dict[str, Interval]:
+def baselines(runs: Sequence[StoredRun], name: str) -> dict[str, Interval]:
     """The baselines of a score: ending (`majority`) -> the lowest and the highest value over the runs."""
     part = name.partition("/")[0]
     found: dict[str, list[float]] = {}

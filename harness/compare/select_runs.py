@@ -8,16 +8,17 @@ from pathlib import Path
 
 from harness.core.errors import UserError, near
 from harness.runs.journal import JOURNAL
-from harness.runs.stored_run import EVALUATED, Logged, find, find_sweep, runs
+from harness.runs.outputs import Outputs
+from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runs.sweep_folders import SWEEPS
 from harness.tracking.fetch_run import fetcher
 
 
-def select_runs(words: Sequence[str], outputs: Path) -> list[Logged]:
+def select_runs(words: Sequence[str], outputs: Path) -> list[StoredRun]:
     """The runs in the order of their names, each once; without names all single runs below `outputs`.
 
-    A name is that of a run as for `harness.runs.stored_run.find`, of a sweep (all its trials), a name that
-    several runs share, or an experiment. An evaluation is included only by its own name, because it may
+    A name is that of a run as for `Outputs.find`, of a sweep (all its trials), a name that several
+    runs share, or an experiment. An evaluation is included only by its own name, because it may
     contain rows that its model was trained on.
 
     Raises:
@@ -38,22 +39,17 @@ class _Known:
         self._outputs = outputs
 
     @cached_property
-    def _begun(self) -> list[Logged]:
-        return [logged for logged in runs(self._outputs) if begun(logged)]
+    def _begun(self) -> list[StoredRun]:
+        return [logged for logged in Outputs(self._outputs).stored_runs() if logged.begun]
 
     @property
-    def single(self) -> list[Logged]:
+    def single(self) -> list[StoredRun]:
         """The runs that are not trials of a sweep, the oldest first."""
-        alone = [
-            logged
-            for logged in self._begun
-            if logged.folder.parent.name == "runs" and EVALUATED not in logged.tags
-        ]
-        return sorted(alone, key=lambda logged: logged.start["time"])
+        return Outputs(self._outputs).single()
 
-    def meant(self, word: str) -> list[Logged]:
+    def meant(self, word: str) -> list[StoredRun]:
         try:
-            return [_whole(find(word, self._outputs, fetcher()))]
+            return [_whole(Outputs(self._outputs).find(word, fetcher()))]
         except UserError as error:
             if isinstance(error, OneFold):
                 raise
@@ -61,7 +57,7 @@ class _Known:
         if repeats := _repeats(word, self._outputs):
             return repeats
         try:
-            return _trials(find_sweep(word, self._outputs))
+            return _trials(Outputs(self._outputs).find_sweep(word))
         except UserError:
             pass
         named = [logged for logged in self._begun if word in _names(logged)]
@@ -85,42 +81,37 @@ class OneFold(UserError):
     """A fold was named where whole runs are compared."""
 
 
-def _whole(logged: Logged) -> Logged:
+def _whole(logged: StoredRun) -> StoredRun:
     if logged.fold is not None:
         raise OneFold(
             f"compare needs whole runs, because it pairs their folds itself, and {logged.label} is one fold",
-            f"name {Logged(logged.folder).label}",
+            f"name {StoredRun(logged.folder).label}",
             value=logged.label,
         )
     return logged
 
 
-def _trials(sweep: Path) -> list[Logged]:
+def _trials(sweep: Path) -> list[StoredRun]:
     """In the order of their numbers, repeats of a trial one after the other."""
     folders = [path.parent for place in ("*", "*/seed-*") for path in sweep.glob(f"{place}/{JOURNAL}")]
     trials = [folder for folder in folders if folder.relative_to(sweep).parts[0].isdecimal()]
     order = sorted(trials, key=lambda folder: (int(folder.relative_to(sweep).parts[0]), folder.name))
-    return [logged for folder in order if begun(logged := Logged(folder))]
+    return [logged for folder in order if (logged := StoredRun(folder)).begun]
 
 
-def _repeats(word: str, outputs: Path) -> list[Logged]:
+def _repeats(word: str, outputs: Path) -> list[StoredRun]:
     """The runs of one trial with several seeds; [] where the word names none."""
     for place in (Path(word).expanduser(), outputs / SWEEPS / word):
         folders = sorted(path.parent.absolute() for path in place.glob(f"seed-*/{JOURNAL}"))
         if folders:
-            return [logged for folder in folders if begun(logged := Logged(folder))]
+            return [logged for folder in folders if (logged := StoredRun(folder)).begun]
     return []
 
 
-def _names(logged: Logged) -> tuple[str, ...]:
+def _names(logged: StoredRun) -> tuple[str, ...]:
     return (logged.name,) if EVALUATED in logged.tags else (logged.name, experiment(logged))
 
 
-def begun(logged: Logged) -> bool:
-    """Whether its journal has the start of the run."""
-    return any(event["event"] == "start" and event["run"] == "" for event in logged.events)
-
-
-def experiment(logged: Logged) -> str:
+def experiment(logged: StoredRun) -> str:
     """MLflow's experiment as configured, also where the run was not tracked; "" without one."""
     return str(logged.start["params"].get("tracking.experiment", ""))

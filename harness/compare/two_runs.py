@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.runs.fold_rows import ROWS
-from harness.runs.stored_run import Logged, changes
+from harness.runs.stored_run import StoredRun, changes
 
 Changes = dict[str, tuple[str, str]]
 """Name -> (old, new)."""
@@ -18,7 +18,7 @@ _DATA = ("name", "source", "digest")
 _CODE = ("git.commit", "git.branch", "git.dirty", "python", "platform", "cpus")
 
 
-def differences(old: Logged, new: Logged) -> dict[str, Changes]:
+def differences(old: StoredRun, new: StoredRun) -> dict[str, Changes]:
     """The differences in configuration, data, code and packages; {} where there are none."""
     return {
         "configuration": _texts(changes(_settings(old), _settings(new))),
@@ -28,7 +28,7 @@ def differences(old: Logged, new: Logged) -> dict[str, Changes]:
     }
 
 
-def _settings(run: Logged) -> dict[str, Any]:
+def _settings(run: StoredRun) -> dict[str, Any]:
     """As in the journal: resolved, and without secrets."""
     return dict(run.start["params"])
 
@@ -37,7 +37,7 @@ def _some(texts: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: texts[name] for name in names if name in texts}
 
 
-def _data(run: Logged) -> dict[str, Any]:
+def _data(run: StoredRun) -> dict[str, Any]:
     inputs = run.start["inputs"]
     source = _some(inputs[0], _DATA) if inputs else {}
     return source | {f"{part['context']} rows": part.get("rows") for part in inputs}
@@ -47,7 +47,7 @@ def _texts(found: Mapping[str, tuple[Any, Any]]) -> Changes:
     return {key: (str(old), str(new)) for key, (old, new) in found.items()}
 
 
-def _division(old: Logged, new: Logged) -> Changes:
+def _division(old: StoredRun, new: StoredRun) -> Changes:
     """Whether the split differs, where both runs have the same data."""
     if old.tags.get("data.digest") != new.tags.get("data.digest"):
         return {}
@@ -66,7 +66,7 @@ def _parts(folder: Path) -> np.ndarray | None:
         return None
 
 
-def _diff(old: Logged, new: Logged) -> Changes:
+def _diff(old: StoredRun, new: StoredRun) -> Changes:
     """Whether `code.diff`, the uncommitted changes, differs."""
     first, second = _lines(old.folder), _lines(new.folder)
     if first == second:
@@ -82,7 +82,7 @@ def _lines(folder: Path) -> list[str]:
         return []
 
 
-def _packages(old: Logged, new: Logged) -> Changes:
+def _packages(old: StoredRun, new: StoredRun) -> Changes:
     if not old.packages or not new.packages:  # a run that did not end has no list
         return {}
     return _texts(changes(old.packages, new.packages))

@@ -24,7 +24,7 @@ from harness.deploy.prediction_writer import open_sink
 from harness.deploy.row_chunk import Piece, Source
 from harness.deploy.row_reader import rows_at_once
 from harness.runs.bundle_files import FACTS
-from harness.runs.stored_run import find
+from harness.runs.outputs import Outputs
 from harness.tracking.fetch_run import fetcher
 from harness.trainer.device import find_device
 
@@ -97,7 +97,7 @@ def located(
                 allowlist.check_bundle(found, outputs, allow)
                 yield found
             return
-        logged = find(word, outputs, fetcher(uri))
+        logged = Outputs(outputs).find(word, fetcher(uri))
         allowlist.check_models(logged, outputs, allow)
         if ensemble:
             if len(logged.models) < 2:

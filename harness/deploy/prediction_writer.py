@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.core.errors import UserError
+from harness.runtime.atomic_file import replace_file
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -51,22 +51,15 @@ def open_sink(path: Path) -> Iterator[Sink]:
         OSError: the disk is full, or the folder cannot be written.
     """
     name = path.name.lower()
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            if name.endswith(".parquet"):
-                with _Parquet(file) as parquet:
-                    yield parquet
-            elif name.endswith(".gz"):
-                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                    yield _Text(packed)
-            else:
-                yield _Text(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replace_file(path) as draft, draft.open("wb") as file:
+        if name.endswith(".parquet"):
+            with _Parquet(file) as parquet:
+                yield parquet
+        elif name.endswith(".gz"):
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                yield _Text(packed)
+        else:
+            yield _Text(file)
 
 
 class _Text:

@@ -21,7 +21,7 @@ from harness.deploy.registration_gate import Condition, Verdict
 from harness.runs.bundle_files import FACTS
 from harness.runs.fold_rows import ROWS
 from harness.runs.run_result import Result
-from harness.runs.stored_run import ENSEMBLE, REFIT, Logged
+from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
 from harness.runs.tracking_state import State
 from harness.tracking import store_address
 from harness.tracking.mlflow_sender import Sender
@@ -65,7 +65,7 @@ class Wanted:
 class Candidate:
     """A run whose model may be registered, with its scores."""
 
-    logged: Logged
+    logged: StoredRun
     result: Result
     model: Path
     scores: Mapping[str, float]
@@ -85,7 +85,7 @@ class Candidate:
         return hashlib.sha256(data.encode() + np.packbits(inside, axis=1).tobytes()).hexdigest()[:16]
 
 
-def candidate(logged: Logged, together: bool) -> Candidate:
+def candidate(logged: StoredRun, together: bool) -> Candidate:
     """The run's model; with `together` its ensemble, which may not exist yet.
 
     Raises:
@@ -114,11 +114,11 @@ def candidate(logged: Logged, together: bool) -> Candidate:
     return Candidate(logged, result, model, registration_gate.scores_of(result, _place(logged)))
 
 
-def _place(logged: Logged) -> int | None:
+def _place(logged: StoredRun) -> int | None:
     """The position of the named fold."""
     if logged.fold is None:
         return None
-    return list(Logged(logged.folder).models).index(logged.fold)
+    return list(StoredRun(logged.folder).models).index(logged.fold)
 
 
 def _has_head(model: Path) -> bool:
@@ -223,7 +223,7 @@ def _logged_model(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> 
     registry = Registry(uri)
     with answering(uri), lock(folder).acquire(timeout=30):
         state = State.load(folder) or state
-        key = _key(replace(found, logged=Logged(folder, found.logged.fold)))  # the state is read again
+        key = _key(replace(found, logged=StoredRun(folder, found.logged.fold)))  # the state is read again
         if key in state.models and registry.ready(state.models[key]):
             return state.models[key]
         state.models.pop(key, None)
@@ -232,7 +232,7 @@ def _logged_model(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> 
         return state.models[key]
 
 
-def _sent(logged: Logged, uri: str, outputs: Path) -> State:
+def _sent(logged: StoredRun, uri: str, outputs: Path) -> State:
     """The upload state of the run after it was sent completely."""
     state = State.load(logged.folder)
     if state is None or state.uri != store_address.masked(uri) or not state.sent(logged.folder):

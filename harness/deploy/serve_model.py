@@ -19,6 +19,7 @@ from harness.bundle import allowlist
 from harness.core.errors import UserError
 from harness.deploy.registry_download import allowed, bundle_in, download, locate, ours, packages
 from harness.runs.bundle_files import FACTS, WEIGHTS
+from harness.runtime.atomic_file import draft_folder, put_folder
 from harness.tracking.mlflow_model import PACKAGE, save
 from harness.tracking.mlflow_store import prepare
 
@@ -89,7 +90,7 @@ def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] 
             # A local store returns its own folder; it is copied because `clean` may remove it.
             found = download(location, store, Path(scratch))
             bundle_in(found, word)
-            shutil.copytree(found, draft)
+            shutil.copytree(found, draft, dirs_exist_ok=True)
 
     model = _kept(outputs, f"{name}-{key}", fetch)
     if ours(uri, outputs):
@@ -110,17 +111,13 @@ def _kept(outputs: Path, key: str, write: Callable[[Path], None]) -> Path:
     """A folder in the cache that is written whole or not at all."""
     folder = outputs.absolute() / "cache" / "serve" / key
     if not folder.exists():
-        draft = folder.with_name(f".{key}.{os.getpid()}")
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with draft_folder(folder) as draft:
             write(draft)
             try:
-                draft.rename(folder)
+                put_folder(draft, folder, replace=False)
             except OSError:
                 if not folder.exists():  # otherwise another process has made the same folder
                     raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, Torn, facts_of, read_named
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.prepare.weights_leakage import exposure, run_of
 from harness.runs.bundle_files import WEIGHTS
-from harness.runs.journal import JOURNAL, journals
+from harness.runs.outputs import Outputs, UnknownRun
 from harness.runs.tracking_state import State
 
 
@@ -56,31 +56,31 @@ def find_origins(cfg: DictConfig, table: Table, folds: list[Fold]) -> dict[int, 
     ours = str(cfg.model._target_).startswith("harness.")
     if named is None or not (ours or Path(str(named)).expanduser().exists()):
         return {}  # what the weights of a user's own model may be called, only that model knows
-    place = _located(str(named), Path(cfg.outputs))
+    place = _located(str(named), Outputs(Path(cfg.outputs)))
     return {fold.number: _of_fold(place, table, fold) for fold in folds}
 
 
-def _located(named: str, outputs: Path) -> Path:
-    """The file, or the folder, that is meant.
+def _located(named: str, outputs: Outputs) -> Path:
+    """The file, or the folder of a run or of one of its folds.
 
     Raises:
         UserError: there is none.
     """
-    runs = outputs / "runs"
-    for place in (Path(named).expanduser(), runs / named):
+    for place in (Path(named).expanduser(), outputs.runs / named, outputs.sweeps / named):
         if place.exists():
             return place.absolute()
-    for journal in journals(outputs):
-        state = State.load(journal.parent)
-        if state is not None and named in state.runs.values():
-            key = next(key for key, id in state.runs.items() if id == named)
-            return (journal.parent / key).absolute()
-    names = [journal.parent.name for journal in runs.glob(f"*/{JOURNAL}")]
-    raise UserError(
-        f"model.weights must name a file of weights, a checkpoint, a run or its "
-        f"MLflow run id, and {named} is "
-        f"no path and no run below {runs}; {near(named, names)} (model.weights=null: random weights.)"
-    )
+    try:
+        run = outputs.find(named)
+    except UnknownRun as error:
+        raise UnknownName(
+            "model.weights must name a file of weights, a checkpoint, a run or its MLflow run id, and "
+            f"{named} is no path and no run below {outputs.root}",
+            named,
+            error.known,
+            hint="(model.weights=null: random weights.)",
+            key="model.weights",
+        ) from error
+    return run.folder if run.fold is None else run.folder / f"fold-{run.fold}"
 
 
 def _of_fold(place: Path, table: Table, fold: Fold) -> Origin:

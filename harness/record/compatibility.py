@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +15,18 @@ from harness.core.table import Table
 from harness.prepare.plan import Plan
 from harness.runs.fold_rows import ROWS, parts_of
 from harness.runs.run_history import Past
+from harness.runs.setting_effects import below, fixed_on_resume
 from harness.runtime.secret_values import Secrets, leaves
-
-_CHANGES_NOTHING = (
-    "resume",
-    "checkpoint",
-    "outputs",
-    "data.cache",
-    "harness",
-    "sweep",
-    "tracking.outputs",
-    "production",
-    "report",
-)
-"""Settings, or groups of them, that leave every score as it is."""
 
 
 def settings(config: dict[str, Any]) -> dict[str, str]:
-    """What bears on the scores, by dotted key, as the journal tells it."""
-    return bearing({key: str(value) for key, value in leaves(config)})
-
-
-def bearing(texts: Mapping[str, str]) -> dict[str, str]:
-    return {key: text for key, text in texts.items() if not below(key, _CHANGES_NOTHING)}
-
-
-def below(key: str, groups: Iterable[str]) -> bool:
-    return any(key == group or key.startswith(f"{group}.") for group in groups)
+    """What must be the same where a run resumes, by dotted key, as the journal stores it."""
+    return fixed_on_resume({key: str(value) for key, value in leaves(config)})
 
 
 def changed_settings(past: Past, plan: Plan) -> dict[str, tuple[str, str]]:
     """Old and new value of every setting that differs and is not let pass."""
-    old, new = bearing(past.settings), settings(Secrets(plan.cfg).config)
+    old, new = fixed_on_resume(past.settings), settings(Secrets(plan.cfg).config)
     keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
     allowed = list(plan.cfg.resume.allow)
     return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}
@@ -85,5 +65,5 @@ def earlier_digests(past: Past, table: Table) -> set[str]:
 
 
 def digest_of(table: Table, texts: Mapping[str, str]) -> str:
-    told = json.dumps([table.digest, bearing(texts)], sort_keys=True)
+    told = json.dumps([table.digest, fixed_on_resume(texts)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]

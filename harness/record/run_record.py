@@ -41,7 +41,7 @@ from harness.runs.fold_rows import ROWS, write_rows
 from harness.runs.journal import JOURNAL, End, Journal
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 from harness.runs.trial import Trial
 from harness.runtime import provenance
 from harness.runtime.run_log import close_log, open_log
@@ -242,7 +242,7 @@ class Record:
             return
         try:
             made = self._predictions
-            write_run_page(self.folder / REPORT, RunMaterial(Logged(self.folder), self.table, made=made))
+            write_run_page(self.folder / REPORT, RunMaterial(StoredRun(self.folder), self.table, made=made))
         except Exception as error:
             told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
             self.screen.note(f"{REPORT} could not be written: {told}")

@@ -11,22 +11,19 @@ from harness.bundle.bundle import Bundle
 from harness.config.compose import compose_exactly
 from harness.config.overrides import Overrides
 from harness.core.errors import UserError, near
-from harness.runs.stored_run import EVALUATED, Logged
+from harness.runs.setting_effects import effects_of
+from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runtime.redact import MASK
 from harness.runtime.secret_values import leaves
 
 GROUPS = ("data/extract", "data/load", "evaluate", "tracking")
 """Groups of which an evaluation may take another choice."""
 
-_OPEN = ("data.extract", "data.load", "data.cache", "evaluate", "tracking", "tags")
-_KEYS = ("name", "outputs", "report", "trainer.device")
-"""Settings, or groups of them, that an evaluation may change; the others are in the weights."""
-
 _ROLES = ("kind", "shape", "target", "id", "time")
 """What a model is trained to read and to predict: of another source it is the same unless said otherwise."""
 
 
-def configured(logged: Logged, bundle: Bundle, words: Sequence[str], outputs: str) -> DictConfig:
+def configured(logged: StoredRun, bundle: Bundle, words: Sequence[str], outputs: str) -> DictConfig:
     """The stored configuration with the words of the command line applied.
 
     A choice of a group comes from a fresh composition, a value alone changes the stored one. Roles of columns
@@ -76,9 +73,9 @@ def _apply(cfg: DictConfig, parsed: Overrides) -> dict[str, Any]:
 
 
 def _require_open(key: str, word: str) -> None:
-    if key in GROUPS or key in _KEYS or any(key.startswith(f"{group}.") for group in _OPEN):
-        return
-    if key == "data.cache":
+    # A part is chosen as a group, or changed setting by setting; it is never replaced by a mapping.
+    part = key.replace(".", "/") in GROUPS and key not in GROUPS
+    if key in GROUPS or (effects_of(key).evaluation and not part):
         return
     allowed = ", ".join([*GROUPS, "name", "outputs", "tags", "report", "trainer.device"])
     _refuse(word, f"what was trained stays as it is, and {allowed} alone can be given")

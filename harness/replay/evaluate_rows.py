@@ -15,7 +15,7 @@ from harness.data.cache.cache import Cache
 from harness.prepare import data_pipeline
 from harness.prepare.parts import Parts
 from harness.runs.fold_rows import ROWS
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 TRAIN, TEST = 1, 3
 """As `harness.runs.fold_rows` writes them."""
@@ -85,7 +85,7 @@ def require_targets(table: Table, bundle: Bundle) -> None:
         )
 
 
-def trained_rows(logged: Logged, bundle: Bundle, members: list[int] | None, table: Table) -> Trained:
+def trained_rows(logged: StoredRun, bundle: Bundle, members: list[int] | None, table: Table) -> Trained:
     """What the models have learned from; `table` where it is the same data, else read once more.
 
     Args:
@@ -111,7 +111,7 @@ def trained_rows(logged: Logged, bundle: Bundle, members: list[int] | None, tabl
     return Trained(first, parts)
 
 
-def _parts(logged: Logged, members: list[int] | None) -> np.ndarray | None:
+def _parts(logged: StoredRun, members: list[int] | None) -> np.ndarray | None:
     try:
         with np.load(logged.folder / ROWS) as stored:
             numbers, parts = stored["number"], stored["parts"]

@@ -34,7 +34,7 @@ from harness.replay.evaluate_rows import Trained, read_rows, require_targets, tr
 from harness.replay.learned_rows import chosen_rows
 from harness.runs.bundle_files import FACTS
 from harness.runs.run_result import Result
-from harness.runs.stored_run import ENSEMBLE, REFIT, Logged
+from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
 from harness.runtime.isolation import restored
 from harness.runtime.stop_signals import Stop
 from harness.stages.score_fold import Assessment
@@ -42,7 +42,7 @@ from harness.stages.score_fold import Assessment
 
 @restored()
 def evaluate(
-    logged: Logged,
+    logged: StoredRun,
     words: Sequence[str],
     outputs: str,
     command: str = "",
@@ -88,7 +88,7 @@ def _fresh(outputs: str) -> Path:
     return Path(outputs) / "runs" / f"{stamp}-{token_hex(2)}"
 
 
-def _models(logged: Logged, together: bool) -> tuple[list[Path], list[int] | None]:
+def _models(logged: StoredRun, together: bool) -> tuple[list[Path], list[int] | None]:
     """The bundles that are asked, and the folds that they were trained on; None: on all of them.
 
     Raises:
@@ -111,11 +111,11 @@ def _models(logged: Logged, together: bool) -> tuple[list[Path], list[int] | Non
     return [model], [number]
 
 
-def _kept(logged: Logged) -> list[Path]:
+def _kept(logged: StoredRun) -> list[Path]:
     return sorted(logged.folder.glob(f"fold-*/model/{FACTS}"))
 
 
-def _without_baselines(logged: Logged, trained: Trained) -> list[Finding]:
+def _without_baselines(logged: StoredRun, trained: Trained) -> list[Finding]:
     if trained.table is not None and trained.parts is not None:
         return []
     told = f"no baselines: they follow from the rows that {logged.label} was trained on, and {trained.why}."
@@ -143,7 +143,7 @@ def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, told:
     return record.result
 
 
-def _facts(plan: Plan, logged: Logged, models: int) -> dict[str, str]:
+def _facts(plan: Plan, logged: StoredRun, models: int) -> dict[str, str]:
     """What is scored, a line each for the screen."""
     of = f"{logged.label} ({logged.name})"
     return {"evaluates": of if models == 1 else f"{of}, {models} models together", "data": data(plan)}

@@ -11,13 +11,13 @@ from harness.core.errors import UserError
 from harness.core.finding import Finding
 from harness.core.table import Table
 from harness.replay.evaluate_rows import Trained
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 CHECK = "exposure"
 
 
 def chosen_rows(
-    logged: Logged, table: Table, trained: Trained, everything: bool
+    logged: StoredRun, table: Table, trained: Trained, everything: bool
 ) -> tuple[np.ndarray, list[Finding]]:
     """(n,) int64, the rows to score, and what must be known about them.
 
@@ -52,7 +52,7 @@ def chosen_rows(
     return kept, [Finding(CHECK, "fine", told)]
 
 
-def _seen(logged: Logged, table: Table, rows: np.ndarray, trained: Trained) -> Finding:
+def _seen(logged: StoredRun, table: Table, rows: np.ndarray, trained: Trained) -> Finding:
     """Rows with the same features, or the same id, as rows that the model has learned."""
     if trained.table is None or trained.parts is None:
         told = f"whether {logged.label} has learned some of these rows is not known: {trained.why}."

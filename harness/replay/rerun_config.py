@@ -20,7 +20,8 @@ from harness.config.overrides import Overrides, as_texts
 from harness.config.schema import PARTS
 from harness.core.errors import UserError
 from harness.replay.rerun_overrides import Words, has, path_of, set_values, without
-from harness.runs.stored_run import EVALUATED, Logged, changes
+from harness.runs.setting_effects import groups_without
+from harness.runs.stored_run import EVALUATED, StoredRun, changes
 from harness.runtime.redact import MASK
 from harness.runtime.secret_values import leaves
 
@@ -44,7 +45,7 @@ class Revised:
     notes: list[str] = field(default_factory=list)
 
 
-def revise(logged: Logged, words: Words, outputs: Path, allow: Sequence[str] = ()) -> Revised:
+def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] = ()) -> Revised:
     """The configuration of a run as it was stored, with what is changed of it.
 
     Results follow from it alone; where the rerun lies, how it is resumed and what a sweep was told are those
@@ -54,7 +55,7 @@ def revise(logged: Logged, words: Words, outputs: Path, allow: Sequence[str] = (
         UserError: it names what it may not, a word does not fit it, or a secret is needed.
     """
     if EVALUATED in logged.tags:
-        of = Logged(Path(logged.tags["evaluated.folder"])).label
+        of = StoredRun(Path(logged.tags["evaluated.folder"])).label
         raise UserError(
             f"{logged.label} is an evaluation of {of} and trained nothing; rerun that one, or repeat this "
             f"one with its own command: {logged.tags.get('command', 'python -m harness evaluate')}."
@@ -63,7 +64,7 @@ def revise(logged: Logged, words: Words, outputs: Path, allow: Sequence[str] = (
     OmegaConf.set_struct(stored, False)
     foreign = allowlist.foreign(logged, outputs)
     if foreign:
-        allowlist.check(without(stored, [*words.touched(), *allowlist.NOT_OURS]), allow)
+        allowlist.check(without(stored, [*words.touched(), *allowlist.NOT_FOREIGN]), allow)
     ours = compose_exactly([])
     notes = _settle(stored, ours, outputs, foreign)
     reference = _as_chosen(stored, logged)
@@ -79,12 +80,10 @@ def revise(logged: Logged, words: Words, outputs: Path, allow: Sequence[str] = (
 def _settle(cfg: DictConfig, ours: DictConfig, outputs: Path, foreign: bool) -> list[str]:
     """Puts what is of this command, and not of the run, into its place."""
     old = cfg.get("outputs")
-    cfg.outputs = str(outputs)
-    for key in ("resume", "sweep"):
+    for key in {*groups_without("rerun"), *(allowlist.NOT_FOREIGN if foreign else ())}:
         OmegaConf.update(cfg, key, _plain(ours, key), merge=False, force_add=True)
+    cfg.outputs = str(outputs)
     if foreign:
-        for key in ("tracking", "data.cache"):
-            OmegaConf.update(cfg, key, _plain(ours, key), merge=False, force_add=True)
         return [
             "its configuration was not made here: it is tracked and cached as a run of ours is by default."
         ]
@@ -100,7 +99,7 @@ def _plain(cfg: DictConfig, key: str) -> Any:
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
 
 
-def _as_chosen(cfg: DictConfig, logged: Logged) -> Overrides:
+def _as_chosen(cfg: DictConfig, logged: StoredRun) -> Overrides:
     """Overrides that compose something as near to a stored configuration as our own choices come."""
     names = {}
     inert = _inert(cfg)
@@ -177,7 +176,7 @@ def _needed(node: DictConfig, key: str) -> Iterator[str]:
             yield name
 
 
-def _choose(cfg: DictConfig, words: Words, reference: Overrides, logged: Logged) -> None:
+def _choose(cfg: DictConfig, words: Words, reference: Overrides, logged: StoredRun) -> None:
     """Puts the nodes of chosen groups in their places, and those that `auto` chooses by them."""
     groups = [override.key_or_group for override in words.groups]
     stored = {override.key_or_group: str(override.value()) for override in reference}
@@ -204,7 +203,7 @@ def _choose(cfg: DictConfig, words: Words, reference: Overrides, logged: Logged)
             OmegaConf.update(cfg, path, _plain(fresh, path), merge=False)
 
 
-def _release(cfg: DictConfig, fresh: DictConfig, logged: Logged) -> None:
+def _release(cfg: DictConfig, fresh: DictConfig, logged: StoredRun) -> None:
     """Leaves to `auto` once more what it had chosen from the rows, and the name that it made of them."""
     if "auto.evaluate" in logged.tags:
         OmegaConf.update(cfg, "evaluate", _plain(fresh, "evaluate"), merge=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.console.text_format import Line, number, table_lines
 from harness.runs.run_result import Result
-from harness.runs.stored_run import Logged, changes
+from harness.runs.stored_run import StoredRun, changes
 from harness.runtime import provenance
 
 _FIRST = (
@@ -30,7 +30,7 @@ _CLOCK = "time/"
 """Scores that a clock gives, which no two trainings share."""
 
 
-def surroundings(logged: Logged) -> Iterator[str]:
+def surroundings(logged: StoredRun) -> Iterator[str]:
     """A sentence for the code, the machine and the packages, where these differ."""
     tags = logged.tags
     yield from _code(logged, provenance.code(), tags)
@@ -46,7 +46,7 @@ def surroundings(logged: Logged) -> Iterator[str]:
         yield from _packages(changes(logged.packages, provenance.packages()))
 
 
-def _code(logged: Logged, code: provenance.Code, tags: Mapping[str, str]) -> Iterator[str]:
+def _code(logged: StoredRun, code: provenance.Code, tags: Mapping[str, str]) -> Iterator[str]:
     now = code.commit or "not a git repository"
     then = tags.get("git.commit", now)
     if then != now:
@@ -77,7 +77,7 @@ def _packages(found: Mapping[str, tuple[str, str]]) -> Iterator[str]:
         yield f"packages differ: {told}{f', and {more} more' if more > 0 else ''}"
 
 
-def data(logged: Logged, digest: str) -> str | None:
+def data(logged: StoredRun, digest: str) -> str | None:
     """A sentence where the data is not what it was."""
     then = logged.tags.get("data.digest")
     if then is None or then == digest:

@@ -14,17 +14,16 @@ from harness.config.choice_files import CONF
 from harness.config.compose import register_resolvers
 from harness.data.cache.command_scope import command as one_command
 from harness.prepare.plan import make_plan
-from harness.record.compatibility import bearing, below
 from harness.replay import rerun_differences
 from harness.replay.rerun_config import Revised, revise
 from harness.replay.rerun_overrides import read
 from harness.run import run
 from harness.runs.run_result import Result
-from harness.runs.stored_run import Logged, changes
+from harness.runs.setting_effects import below, effects_of
+from harness.runs.stored_run import StoredRun, changes
 from harness.runtime.secret_values import Secrets, leaves
 
 _MOST_KEYS = 5
-_LEAVE_SCORES = ("name", "tags", "tracking")
 _ENDS = {"pruned": "pruned", "failed": "ended by a fault", "interrupted": "stopped"}
 
 
@@ -46,7 +45,7 @@ class Again:
     command: str = ""
 
 
-def rerun(logged: Logged, asked: Again, say: Callable[[str], None] = print) -> bool:
+def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -> bool:
     """Runs the stored configuration of a run, with its data version and seed, and compares the scores.
 
     On the same code, packages, data and machine, these are the same to the last bit; what differs of that is
@@ -77,7 +76,7 @@ def rerun(logged: Logged, asked: Again, say: Callable[[str], None] = print) -> b
         new = run(revised.cfg, folder, command=asked.command, chosen=words.folder is not None)
     same_data = digest == logged.tags.get("data.digest", digest)
     told = "" if same_data else "the data is another"
-    if any(not below(key, _LEAVE_SCORES) for key in bearing(dict.fromkeys(changed, ""))):
+    if any(effects_of(key).scores for key in changed):
         told = "settings were changed"
     return _compare(old, rerun_differences.as_stored(new), told, say)
 
@@ -106,7 +105,7 @@ def _changed(revised: Revised, cfg: DictConfig) -> dict[str, tuple[Any, Any]]:
 
 
 def _opening(
-    logged: Logged, revised: Revised, changed: Mapping[str, tuple[Any, Any]], digest: str
+    logged: StoredRun, revised: Revised, changed: Mapping[str, tuple[Any, Any]], digest: str
 ) -> Iterator[str]:
     """What is run, and what must be known of it before: a line each."""
     seed = revised.cfg.seed

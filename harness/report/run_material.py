@@ -19,7 +19,7 @@ from harness.report.predicted_rows import PredictedRows, read_predictions
 from harness.report.training_charts import History, best_epoch
 from harness.runs.fold_rows import ROWS
 from harness.runs.run_result import Result, Summary
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RunMaterial:
     made      the run's predictions, where the process that made them writes the page; else they are read
     """
 
-    logged: Logged
+    logged: StoredRun
     table: Table | None = None
     absent: str = ""
     thorough: bool = False

@@ -18,7 +18,7 @@ from harness.report.score_section import scores
 from harness.report.threshold_section import thresholds
 from harness.report.training_section import training
 from harness.report.worst_section import worst
-from harness.runs.run_result import write_text
+from harness.runtime.atomic_file import write_text
 
 REPORT = "report.html"
 

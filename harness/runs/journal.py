@@ -14,7 +14,7 @@ import os
 import socket
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -156,12 +156,6 @@ def read(folder: Path, offset: int = 0, until: int | None = None) -> tuple[list[
     whole = data[: data.rfind(b"\n") + 1]
     events = [event for line in whole.split(b"\n") if (event := _parsed(line)) is not None]
     return events, offset + len(whole)
-
-
-def journals(outputs: Path) -> Iterator[Path]:
-    """Those of all runs below `outputs`: single ones, trials of sweeps, and the repeats of a trial."""
-    for place in ("runs/*", "sweeps/*/*", "sweeps/*/*/seed-*"):
-        yield from outputs.glob(f"{place}/{JOURNAL}")
 
 
 def writer() -> dict[str, Any]:

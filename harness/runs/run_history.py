@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, final
 
-from harness.runs.journal import Event
+from harness.runs.journal import Event, alive
 
 OVER = ("finished", "pruned")
 """Ends after which there is nothing to go on with."""
@@ -69,6 +69,16 @@ class Past:
     def settings(self) -> dict[str, str]:
         """What the run was last started with, by dotted key, as text; {} where it never began."""
         return {} if self.start is None else dict(self.start["params"])
+
+    @property
+    def running(self) -> bool | None:
+        """Whether the process that wrote last still runs.
+
+        False of a run that ended or never began; None where only the machine of that process could say.
+        """
+        if self.start is None or self.ended("") is not None:
+            return False
+        return alive(self.start["writer"])
 
     @property
     def writer(self) -> dict[str, Any] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.core.errors import UserError
+from harness.runtime.atomic_file import write_text
 
 SCHEMA = 1
 
@@ -130,23 +130,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """
     text = json.dumps(_strict(content), indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """A text file that appears whole or stays as it was, also after a power cut.
-
-    Raises:
-        OSError: the disk is full, or the folder cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _strict(value: Any) -> Any:

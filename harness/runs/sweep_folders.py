@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.core.override_text import OverrideText
+from harness.runs.setting_effects import effects_of
 
 SWEEPS = "sweeps"
 """Where they lie below `outputs`."""
@@ -18,17 +19,6 @@ STUDY = "study.journal"
 """The study of a sweep that has no database, in the sweep's folder."""
 
 RESULT = "result.json"
-
-_BY_THE_WAY = frozenset(
-    f"sweep.{key}"
-    for key in (
-        *("name", "trials", "hours", "stagnation", "workers", "storage", "test"),
-        *("retries", "fail_fast", "failures", "timeout", "recycle", "isolate", "lease"),
-    )
-)
-"""Settings that say how long a sweep goes on and by what means: with others it is still the same sweep."""
-
-_ROOMS_BY_THE_WAY = ("tracking", "resume", "outputs", "harness", "hydra")
 
 
 def stem(name: str | None, words: Iterable[str]) -> str:
@@ -39,13 +29,12 @@ def stem(name: str | None, words: Iterable[str]) -> str:
     """
     if name is not None:
         return name
-    own = sorted(word for word in words if not _by_the_way(word))
+    own = sorted(word for word in words if _names_sweep(word))
     return hashlib.sha256("\n".join(own).encode()).hexdigest()[:8]
 
 
-def _by_the_way(word: str) -> bool:
-    override = OverrideText.split(word)
-    return override.key in _BY_THE_WAY or override.root in _ROOMS_BY_THE_WAY
+def _names_sweep(word: str) -> bool:
+    return effects_of(OverrideText.split(word).key.replace("/", ".")).names_sweep
 
 
 def below(sweeps: Path, stem: str, stored: bool = True) -> dict[int, bool | None]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from harness.runs.journal import JOURNAL
+from harness.runtime.atomic_file import write_text
 
 STATE = "tracking.json"
 
@@ -55,9 +55,9 @@ class State:
 
     def save(self, folder: Path) -> None:
         """Whole or not at all: a reader never sees half a file."""
-        draft = folder / f".{STATE}.{os.getpid()}"
-        draft.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n")
-        draft.replace(folder / STATE)
+        text = json.dumps(asdict(self), indent=1, allow_nan=False)
+        # Saved after every upload, and what a power cut costs is sent again: not worth a flush to the disk.
+        write_text(folder / STATE, text + "\n", lasting=False)
 
     @property
     def refusals(self) -> str:

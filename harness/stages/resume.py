@@ -15,15 +15,15 @@ from harness.checkpoint.checkpoint_file import Torn, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
 from harness.checkpoint.latest_checkpoint import newest
-from harness.core.errors import UserError, near, sentence
+from harness.core.errors import UserError, sentence
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.record.compatibility import changed_settings, check_allow, digest, earlier_digests, other_data
 from harness.record.fold_record import key_of
 from harness.record.run_start import Start
-from harness.runs.journal import JOURNAL, Journal, alive, journals, read
+from harness.runs.journal import JOURNAL, Journal, read
+from harness.runs.outputs import Outputs
 from harness.runs.run_history import OVER, Past
-from harness.runs.tracking_state import State
 from harness.runtime.distributed import rank, share
 from harness.runtime.secret_values import Secrets
 from harness.trainer.random_state import generators, set_generators
@@ -135,12 +135,12 @@ def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
 def _newest(plan: Plan, folder: Path) -> Start:
     """The newest unfinished run with the same configuration, or a fresh start."""
     outputs = Path(plan.cfg.outputs)
-    found = sorted(journals(outputs), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    found = sorted(Outputs(outputs).journals(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     notes = []
     for journal in found:
         earlier = journal.parent
         past = Past(read(earlier)[0])
-        if _over(past) or _running(past) or changed_settings(past, plan):
+        if _over(past) or past.running or changed_settings(past, plan):
             continue
         difference = other_data(earlier, past, plan)
         if difference:
@@ -161,7 +161,7 @@ def _named(plan: Plan, folder: Path, asked: str) -> Start:
     if not (folder / JOURNAL).exists():
         _refuse(asked, f"{folder} holds no run", "name the folder of a run, or resume=auto")
     start = claim(folder)
-    if start is None or _running(start.past):
+    if start is None or start.past.running:
         _refuse(asked, "that run is still running", "wait for it, or stop it first")
     try:
         _check(plan, start, asked)
@@ -213,31 +213,17 @@ def _over(past: Past) -> bool:
     return past.start is None or past.ended("") in OVER or past.diverged
 
 
-def _running(past: Past) -> bool:
-    """Whether its process lives, for a file system on which nothing can be claimed."""
-    return past.writer is not None and past.ended("") is None and alive(past.writer) is True
-
-
 def _located(wanted: str, outputs: Path) -> Path:
-    """The folder of the run that has this path, name or MLflow run id.
+    """The folder of the run that is named, in any way that `Outputs.find` knows.
 
     Raises:
         UserError: there is none.
     """
-    path = Path(wanted)
+    path = Path(wanted).expanduser()
     if path.is_file():
         read_named(path)
-        raise UserError(f"resume={wanted} names a checkpoint; name the folder of its run.")
-    for folder in (path, outputs / "runs" / wanted):
-        if folder.is_dir():
-            return folder
-    for journal in journals(outputs):
-        state = State.load(journal.parent)
-        if state is not None and wanted in state.runs.values():
-            return journal.parent
-    names = [journal.parent.name for journal in outputs.glob(f"runs/*/{JOURNAL}")]
-    _refuse(
-        f"resume={wanted}",
-        f"there is no such folder, and no run of that name or MLflow run id below {outputs}",
-        near(wanted, names),
-    )
+        raise UserError(
+            f"resume={wanted} names a checkpoint", "name the folder of its run", key="resume", value=wanted
+        )
+    # As it is: a run that was killed at its start may hold too little to be found by name.
+    return path if path.is_dir() else Outputs(outputs).find(wanted).folder

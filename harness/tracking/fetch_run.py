@@ -16,6 +16,7 @@ from harness.core.errors import UserError
 from harness.runs.journal import JOURNAL, read
 from harness.runs.run_result import Result, summarise
 from harness.runs.tracking_state import STATE, State
+from harness.runtime.atomic_file import replace_folder
 from harness.tracking import store_address
 from harness.tracking.journal_upload import words
 from harness.tracking.mlflow_store import prepare
@@ -49,8 +50,7 @@ def is_id(word: str) -> bool:
 
 
 def fetcher(uri: str | None = None) -> Callable[[str, Path], tuple[Path, int | None] | None]:
-    """The function that `harness.runs.stored_run.find` uses to download runs; None for text that is no run
-    id."""
+    """The function with which `Outputs.find` downloads runs; None for text that is no run id."""
     return lambda word, outputs: fetch(word, outputs, uri) if is_id(word) else None
 
 
@@ -144,15 +144,8 @@ def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
     of_fold = number is not None and number.isdecimal() and parent is not None
     run = client.get_run(parent) if of_fold else found
     folder = outputs / FOLDER / _sound(run.info.run_id)
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
+    with replace_folder(folder) as draft:
         _bring(_Copy(client, uri, draft, {"": run, **_folds(client, run)}))
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder.absolute(), int(number) if of_fold else None
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from harness.core.errors import UserError
 from harness.runs.journal import JOURNAL
-from harness.runs.stored_run import Logged, find, find_sweep, runs
+from harness.runs.outputs import Outputs
+from harness.runs.stored_run import StoredRun
 from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
 from harness.tracking import mlflow_urls
@@ -63,7 +64,7 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
         inside = [run for run in tracked if run[0].folder.is_relative_to(sweep)]
         return _runs(inside, word)
     try:
-        logged = find(word, outputs, fetcher())
+        logged = Outputs(outputs).find(word, fetcher())
     except UserError as error:
         names = sorted({state.experiment for _, state in tracked})
         known = f" Experiments: {', '.join(names)}." if names else ""
@@ -71,19 +72,19 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
     return _runs([] if logged.state is None else [(logged, logged.state)], word)
 
 
-def _tracked(outputs: Path) -> list[tuple[Logged, State]]:
+def _tracked(outputs: Path) -> list[tuple[StoredRun, State]]:
     """The runs that are in MLflow, oldest first."""
-    found = [(run, run.state) for run in runs(outputs)]
+    found = [(run, run.state) for run in Outputs(outputs).stored_runs()]
     known = [(run, state) for run, state in found if state is not None and state.runs and state.experiment_id]
     return sorted(known, key=lambda entry: (entry[0].folder / JOURNAL).stat().st_mtime_ns)
 
 
-def _experiments(found: list[tuple[Logged, State]], uri: str) -> Shown:
+def _experiments(found: list[tuple[StoredRun, State]], uri: str) -> Shown:
     here = [(run, state) for run, state in found if state.uri == uri]
     return Shown(uri, _ids(here), (), _scores(here))
 
 
-def _runs(found: list[tuple[Logged, State]], word: str) -> Shown:
+def _runs(found: list[tuple[StoredRun, State]], word: str) -> Shown:
     ids = [run.mlflow_id for run, _ in found]
     if not found or None in ids:
         raise UserError(
@@ -94,11 +95,11 @@ def _runs(found: list[tuple[Logged, State]], word: str) -> Shown:
     return Shown(found[0][1].uri, _ids(found), known, _scores(found))
 
 
-def _ids(found: list[tuple[Logged, State]]) -> dict[str, str]:
+def _ids(found: list[tuple[StoredRun, State]]) -> dict[str, str]:
     return {str(state.experiment_id): state.experiment for _, state in found}
 
 
-def _scores(found: list[tuple[Logged, State]]) -> tuple[str, ...]:
+def _scores(found: list[tuple[StoredRun, State]]) -> tuple[str, ...]:
     """The optimised score and the same score on test rows."""
     names: dict[str, None] = {}
     for run, _ in found:
@@ -114,6 +115,6 @@ def _sweep(word: str, outputs: Path) -> Path | None:
     if not (outputs / SWEEPS).is_dir() and not place.is_dir():
         return None
     try:
-        return find_sweep(word, outputs)
+        return Outputs(outputs).find_sweep(word)
     except UserError:
         return None

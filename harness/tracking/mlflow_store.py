@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from harness.runtime.atomic_file import replace_file
 from harness.tracking import store_address
 
 _ENVIRONMENT = {
@@ -96,13 +97,12 @@ def create(path: Path, artifacts: str) -> None:
             return
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts)
-        store.engine.dispose()
-        connection = sqlite3.connect(draft)
-        connection.execute("PRAGMA journal_mode=wal")
-        connection.close()
-        draft.replace(path)
+        with replace_file(path, lasting=False) as draft:
+            store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts)
+            store.engine.dispose()
+            connection = sqlite3.connect(draft)
+            connection.execute("PRAGMA journal_mode=wal")
+            connection.close()
 
 
 def _exists(path: Path) -> bool:

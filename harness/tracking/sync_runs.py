@@ -8,7 +8,8 @@ from pathlib import Path
 from filelock import Timeout
 
 from harness.core.errors import UserError
-from harness.runs.journal import JOURNAL, alive, read
+from harness.runs.journal import JOURNAL
+from harness.runs.stored_run import StoredRun
 from harness.runs.tracking_state import State
 from harness.runtime.redact import MASK
 from harness.tracking import store_address
@@ -83,7 +84,11 @@ def leftovers(uri: str, outputs: Path) -> Iterator[None]:
     yield  # the run that this clerk was started for comes first
     for folder in unsent(outputs):
         state = State.load(folder)
-        if state is None or state.uri != store_address.masked(uri) or _alive(folder) is not False:
+        if (
+            state is None
+            or state.uri != store_address.masked(uri)
+            or StoredRun(folder).history.running is not False
+        ):
             continue
         try:
             with lock(folder).acquire(timeout=0):
@@ -133,7 +138,7 @@ def _place(
 
 
 def _send(folder: Path, uri: str, experiment: str, outputs: Path) -> str:
-    lives = _alive(folder)
+    lives = StoredRun(folder).history.running
     if lives:
         return f"{folder}: still running; its own process sends it."
     try:
@@ -154,12 +159,3 @@ def _send(folder: Path, uri: str, experiment: str, outputs: Path) -> str:
         return f"{folder}: sent so far; it has no end, and whether it still runs is known on its own machine."
     refused = f" MLflow refused {feed.state.refusals}." if feed.state.refused else ""
     return f"{folder}: sent to {feed.state.uri}.{refused}"
-
-
-def _alive(folder: Path) -> bool | None:
-    """Whether the process that wrote the journal runs; False once the run has said its last word."""
-    events = read(folder)[0]
-    if any(event["event"] == "end" and event["run"] == "" for event in events[-1:]):
-        return False
-    started = [event["writer"] for event in events if event["event"] == "start"]
-    return alive(started[-1]) if started else False

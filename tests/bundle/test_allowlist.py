@@ -13,7 +13,7 @@ from harness.bundle import allowlist
 from harness.config.choice_files import CONF
 from harness.config.compose import compose
 from harness.core.errors import UserError
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 
 def naming(target: Any) -> dict[str, Any]:
@@ -181,8 +181,8 @@ def test_the_words_of_a_pre_training_name_no_target() -> None:
 def test_a_run_is_foreign_unless_its_folder_is_one_of_ours(tmp_path: Path) -> None:
     places = {"outputs/runs/a": False, "outputs/sweeps/s-0/3": False, "outputs/fetched/a": True, "a": True}
     for place, answer in places.items():
-        assert allowlist.foreign(Logged(tmp_path / place), tmp_path / "outputs") is answer
-    assert allowlist.foreign(Logged(tmp_path / "outputs/runs/a", foreign=True), tmp_path / "outputs")
+        assert allowlist.foreign(StoredRun(tmp_path / place), tmp_path / "outputs") is answer
+    assert allowlist.foreign(StoredRun(tmp_path / "outputs/runs/a", foreign=True), tmp_path / "outputs")
 
 
 def test_the_folder_of_yaml_files_is_where_names_are_taken_from() -> None:
@@ -199,7 +199,7 @@ def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(
     OmegaConf.save(
         OmegaConf.merge(OmegaConf.load(config), {"tracking": {"_target_": "harness.theirs.Tracking"}}), config
     )
-    taken = allowlist.adopted(Logged(folder), outputs)
+    taken = allowlist.adopted(StoredRun(folder), outputs)
     assert taken.foreign
     assert taken.config.tracking._target_ != "harness.theirs.Tracking"
     assert taken.config.outputs == str(outputs)
@@ -208,15 +208,15 @@ def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(
     told["config"]["data"]["transform"]["_target_"] = "os.system"
     facts.write_text(json.dumps(told))
     for ask in (
-        lambda: allowlist.adopted(Logged(folder), outputs),
-        lambda: allowlist.check_models(Logged(folder), outputs),
+        lambda: allowlist.adopted(StoredRun(folder), outputs),
+        lambda: allowlist.check_models(StoredRun(folder), outputs),
         lambda: allowlist.check_bundle(folder / "model", outputs),
     ):
         with pytest.raises(
             UserError, match=r"^data\.transform\._target_=os\.system is no part that is known"
         ):
             ask()
-    ours = Logged(outputs / "runs" / "mine")
+    ours = StoredRun(outputs / "runs" / "mine")
     assert allowlist.adopted(ours, outputs) is ours
 
 

@@ -19,7 +19,7 @@ from harness.clean.remove_entries import remove
 from harness.clean.select_entries import Choice, chosen
 from harness.core.errors import UserError
 from harness.runs.journal import Journal
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 from harness.runs.tracking_state import State
 
 DAY = 24 * 3600 * 1000
@@ -133,13 +133,13 @@ def test_a_registry_that_does_not_answer_removes_nothing(
 
     monkeypatch.setattr("harness.tracking.mlflow_removal.registered", away)
     with pytest.raises(UserError, match="which models are registered, and http://gone:1 did not: refused"):
-        spared([run_entry(Logged(outputs / "runs" / "a"))], outputs, None)
+        spared([run_entry(StoredRun(outputs / "runs" / "a"))], outputs, None)
 
 
 def test_a_password_that_is_not_stored_is_asked_for(outputs: Path) -> None:
     State("http://me:***@host", "e", runs={"": "id-a"}).save(outputs / "runs" / "a")
     with pytest.raises(UserError, match="passwords are never stored; give the whole address with --uri"):
-        spared([run_entry(Logged(outputs / "runs" / "a"))], outputs, None)
+        spared([run_entry(StoredRun(outputs / "runs" / "a"))], outputs, None)
 
 
 def test_no_link_is_followed_and_nothing_outside_is_touched(outputs: Path, tmp_path: Path) -> None:
@@ -149,13 +149,13 @@ def test_no_link_is_followed_and_nothing_outside_is_touched(outputs: Path, tmp_p
     (outputs / "cache").symlink_to(tmp_path / "precious")
     assert "runs/link" not in names(outputs, Choice(("runs", "cache"), older=0))
     assert names(outputs, Choice(("cache",))) == []
-    assert remove(run_entry(Logged(outputs / "runs" / "c")), outputs)
+    assert remove(run_entry(StoredRun(outputs / "runs" / "c")), outputs)
     assert not (outputs / "runs" / "c").exists()
     assert (outside / "result.json").exists()
     shutil.move(outputs / "runs", tmp_path / "moved")
     (outputs / "runs").symlink_to(tmp_path / "moved")
     with pytest.raises(UserError, match=r"leads out of .* by a link, and nothing outside is removed"):
-        remove(run_entry(Logged(outputs / "runs" / "a")), outputs)
+        remove(run_entry(StoredRun(outputs / "runs" / "a")), outputs)
     assert (tmp_path / "moved" / "a").exists()
 
 
@@ -163,7 +163,7 @@ def test_a_stop_leaves_each_folder_there_or_gone(outputs: Path, monkeypatch: pyt
     def stopped(path: Path) -> None:
         raise KeyboardInterrupt
 
-    entry = run_entry(Logged(outputs / "runs" / "a"))
+    entry = run_entry(StoredRun(outputs / "runs" / "a"))
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", stopped)
         with pytest.raises(KeyboardInterrupt):
@@ -175,7 +175,7 @@ def test_a_stop_leaves_each_folder_there_or_gone(outputs: Path, monkeypatch: pyt
 
 
 def test_a_run_that_began_meanwhile_stays(outputs: Path) -> None:
-    entry = run_entry(Logged(outputs / "runs" / "a"))
+    entry = run_entry(StoredRun(outputs / "runs" / "a"))
     journal = Journal(outputs / "runs" / "a")
     journal.start("", "again")
     assert not remove(entry, outputs)

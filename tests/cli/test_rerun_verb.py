@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.runs.stored_run import find
+from harness.runs.outputs import Outputs
 
 TABLE = "data/extract=breast_cancer"
 
@@ -23,7 +23,7 @@ def test_a_rerun_is_a_run_that_can_be_made_again(knock: Any, made: Path) -> None
     assert (answer.status, answer.err) == (0, "")
     assert "Changed: seed 0 -> 1." in answer.out
     assert "test/accuracy" in answer.out
-    new = find("last", Path("outputs"))
+    new = Outputs(Path("outputs")).find("last")
     assert new.folder != made
     assert new.result is not None
     assert new.result.command == "python -m harness rerun made seed=1"

@@ -23,7 +23,7 @@ from harness.compare.select_runs import select_runs
 from harness.compare.two_runs import differences
 from harness.console.text_format import plain_text
 from harness.core.errors import UserError
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 Make = Callable[..., Path]
 A, B = [0.9, 0.8, 0.9, 1.0], [0.8, 0.8, 0.7, 0.8]
@@ -167,7 +167,7 @@ def test_two_runs_are_told_apart_by_configuration_data_code_and_packages(make: M
     (old / "packages.txt").write_text("numpy==1\ntorch==2\n")
     (new / "packages.txt").write_text("numpy==1\ntorch==3\n")
     (new / "code.diff").write_text("+ a line\n")
-    assert differences(Logged(old), Logged(new)) == {
+    assert differences(StoredRun(old), StoredRun(new)) == {
         "configuration": {"seed": ("0", "1")},
         "data": {"split": ("1 folds", "1 folds, with other rows in the parts")},
         "code": {"code.diff": ("none", "1 lines")},
@@ -230,7 +230,7 @@ def test_a_table_of_trained_runs_is_compared_at_the_door(
     shutil.copytree(made, here / "outputs" / "runs" / "second")
     answer = knock("compare", "--csv", "all.csv", "--html", "all.html")
     assert answer.status == 0, answer.err
-    result = Logged(made).result
+    result = StoredRun(made).result
     assert result is not None
     table = pd.read_csv(here / "all.csv")
     assert list(table["run"]) == ["first", "second"]
@@ -240,7 +240,7 @@ def test_a_table_of_trained_runs_is_compared_at_the_door(
     assert list(table["p_holm"].fillna(-1)) == [-1, 1]  # the same run twice
     assert "corrected resampled t-test" in answer.out
     assert "the same: configuration, data, code, packages" in answer.out
-    ranked = rank_runs([Logged(made)])
+    ranked = rank_runs([StoredRun(made)])
     assert ranked.rows[0].parameters == result.scores["model/parameters"]["mean"]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.compare.parameter_differences import affecting_scores, differing_parameters, shortest_names
+from harness.compare.parameter_differences import differing_parameters, shortest_names
+from harness.runs.setting_effects import affecting_scores
 
 
 def test_what_is_the_same_or_bears_on_no_score_is_left_out() -> None:

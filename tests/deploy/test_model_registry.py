@@ -16,8 +16,8 @@ import pytest
 from harness.bundle.row_predictor import RowPredictor
 from harness.core.errors import UserError
 from harness.deploy import model_registry
+from harness.runs.outputs import Outputs
 from harness.runs.run_result import Result
-from harness.runs.stored_run import find
 
 # MLflow uses parts of SQLAlchemy that are deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -91,7 +91,7 @@ def test_a_run_that_was_never_tracked_is_sent_and_becomes_a_version_with_its_ali
     ]
     assert (answer.status, answer.err) == (0, "")
     version = client.get_model_version_by_alias(name, "champion")
-    logged = find("made", outputs)
+    logged = Outputs(outputs).find("made")
     assert version.run_id == logged.mlflow_id
     assert float(version.tags["score.test/accuracy"]) == own
     assert version.tags["data.digest"] == logged.tags["data.digest"]

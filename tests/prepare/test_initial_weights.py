@@ -123,7 +123,7 @@ def test_a_name_that_is_none_is_refused_with_the_near_ones(outputs: Path) -> Non
     words = (
         r"^model\.weights must name a file of weights, a checkpoint, a run or "
         r"its MLflow run id, and singel is no "
-        r"path and no run below .*runs; did you mean single\? \(model\.weights=null: random weights\.\)$"
+        r"path and no run below .*; did you mean single\? \(model\.weights=null: random weights\.\)$"
     )
     with pytest.raises(UserError, match=words):
         plan(outputs, "singel")

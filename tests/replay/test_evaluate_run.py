@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, log_loss, root_mean_squared_error
 from harness.bundle.ensemble import open_predictor
 from harness.replay.evaluate_run import evaluate
 from harness.runs.run_result import Result
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 TABLE = "data/extract=breast_cancer"
 FOLDS = (TABLE, "split=kfold", "split.folds=3")
@@ -39,7 +39,7 @@ def test_on_its_own_data_a_run_scores_what_it_scored(
     words: tuple[str, ...], finished: Callable[..., Path], here: Path
 ) -> None:
     folder = finished(*words)
-    logged = Logged(folder)
+    logged = StoredRun(folder)
     result = evaluate(logged, [], "outputs")
     wanted = test_scores(logged.result)
     wanted.pop("test/loss", None)
@@ -47,11 +47,11 @@ def test_on_its_own_data_a_run_scores_what_it_scored(
     (made,) = (here / "outputs" / "runs").iterdir()
     if (folder / "predictions.csv").exists():
         assert (made / "predictions.csv").read_text() == (folder / "predictions.csv").read_text()
-    tags = Logged(made).tags
+    tags = StoredRun(made).tags
     assert tags["evaluated.run"] == "made"
     assert tags["evaluated.folder"] == str(folder)
-    assert Logged(made).name == f"evaluate-{logged.name}"
-    assert not Logged(made).models
+    assert StoredRun(made).name == f"evaluate-{logged.name}"
+    assert not StoredRun(made).models
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ CSV = ["data/extract=csv", "data.extract.path=other.csv"]
 def test_a_file_is_scored_by_the_fitted_transform_and_says_which_rows_were_learned(
     finished: Callable[..., Path], other: pd.DataFrame, here: Path
 ) -> None:
-    logged = Logged(finished(TABLE))
+    logged = StoredRun(finished(TABLE))
     target = logged.config.data.extract.target
     other = other.rename(columns={"diagnosis": target})
     other.to_csv(here / "other.csv", index=False)
@@ -99,7 +99,7 @@ def test_a_file_is_scored_by_the_fitted_transform_and_says_which_rows_were_learn
 def test_one_class_alone_keeps_the_classes_of_the_model(
     finished: Callable[..., Path], other: pd.DataFrame, here: Path
 ) -> None:
-    logged = Logged(finished(TABLE))
+    logged = StoredRun(finished(TABLE))
     target = logged.config.data.extract.target
     alone = other[other["diagnosis"] == "malignant"].rename(columns={"diagnosis": target})
     alone.to_csv(here / "other.csv", index=False)
@@ -112,8 +112,8 @@ def test_of_several_folds_one_is_named_or_all_answer_together(
     finished: Callable[..., Path], here: Path
 ) -> None:
     folder = finished(*FOLDS)
-    of_fold = evaluate(Logged(folder, 1), [], "outputs")
-    logged = Logged(folder)
+    of_fold = evaluate(StoredRun(folder, 1), [], "outputs")
+    logged = StoredRun(folder)
     assert logged.result is not None
     wanted = logged.result.scores["test/accuracy"]["folds"][1]
     assert test_scores(of_fold)["test/accuracy"] == wanted
@@ -140,7 +140,7 @@ def test_without_the_original_rows_the_baselines_are_left_out(
     from sklearn.datasets import load_diabetes
 
     frame = load_diabetes(as_frame=True, scaled=False).frame.head(50)
-    logged = Logged(copy)
+    logged = StoredRun(copy)
     name = config.data.extract.target
     frame = frame.rename(columns={"target": name})
     frame.to_csv("other.csv", index=False)

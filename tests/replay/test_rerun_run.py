@@ -16,8 +16,9 @@ from harness.replay.rerun_config import revise
 from harness.replay.rerun_overrides import read
 from harness.replay.rerun_run import Again, rerun
 from harness.run import run
+from harness.runs.outputs import Outputs
 from harness.runs.run_result import Result
-from harness.runs.stored_run import Logged, find
+from harness.runs.stored_run import StoredRun
 from harness.runs.trial import Trial
 
 TABLE = "data/extract=breast_cancer"
@@ -33,11 +34,11 @@ def outputs(finished: Callable[..., Path], here: Path) -> Path:
 def again(outputs: Path, *words: str, run: str = "made", **asked: Any) -> tuple[bool, list[str]]:
     """Whether the scores came out the same, and what was said."""
     said: list[str] = []
-    return rerun(find(run, outputs), Again(words, outputs, **asked), said.append), said
+    return rerun(Outputs(outputs).find(run), Again(words, outputs, **asked), said.append), said
 
 
 def revised(outputs: Path, *words: str) -> Any:
-    return revise(find("made", outputs), read(words), outputs)
+    return revise(Outputs(outputs).find("made"), read(words), outputs)
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -160,7 +161,7 @@ def test_a_trial_becomes_a_run_of_its_own_that_tests(outputs: Path) -> None:
 
 def test_other_code_packages_and_data_are_told_before_the_training(outputs: Path) -> None:
     folder = outputs / "runs/made"
-    logged = find("made", outputs)
+    logged = Outputs(outputs).find("made")
     tags = logged.tags
     edit(folder / "journal.jsonl", f'"git.commit":"{tags["git.commit"]}"', f'"git.commit":"{"a" * 40}"')
     edit(folder / "journal.jsonl", f'"data.digest":"{tags["data.digest"]}"', '"data.digest":"0123"')
@@ -181,7 +182,7 @@ def test_uncommitted_changes_are_told_unless_they_are_the_same(
     from harness.runtime.provenance import Code
 
     def told(then: dict[str, str], now: Code) -> list[str]:
-        return list(rerun_differences._code(Logged(tmp_path), now, {"git.commit": "c", **then}))
+        return list(rerun_differences._code(StoredRun(tmp_path), now, {"git.commit": "c", **then}))
 
     (tmp_path / "code.diff").write_text("a line")
     dirty = {"git.dirty": "true"}
@@ -233,7 +234,7 @@ def test_a_configuration_from_elsewhere_is_checked_first(outputs: Path, tmp_path
     OmegaConf.save(stored, config)
 
     def of(*words: str) -> Any:
-        return revise(find(str(tmp_path / "elsewhere"), outputs), read(words), outputs).cfg
+        return revise(Outputs(outputs).find(str(tmp_path / "elsewhere")), read(words), outputs).cfg
 
     for words in ((), ("trainer.loss={command: x}",)):
         with pytest.raises(UserError, match=r"trainer\.loss\._target_=os\.system is no part"):

@@ -24,7 +24,7 @@ from harness.report.run_material import RunMaterial
 from harness.report.run_page import run_page
 from harness.report.worst_section import worst_rows
 from harness.runs.journal import read
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 from tests.conftest import Knock
 
 Finished = Callable[..., Path]
@@ -61,7 +61,7 @@ class Text(HTMLParser):
 
 
 def made(folder: Path, fold: int | None = None) -> str:
-    logged = Logged(folder, fold)
+    logged = StoredRun(folder, fold)
     return run_page(RunMaterial(logged, *table_of(logged, OURS)))
 
 
@@ -115,7 +115,7 @@ def test_a_worst_digit_is_shown_pixel_by_pixel(finished: Finished) -> None:
 
     from PIL import Image
 
-    table, _ = table_of(Logged(finished()), OURS)
+    table, _ = table_of(StoredRun(finished()), OURS)
     assert table is not None
     address = pictures(table, [5])[5]
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
@@ -181,7 +181,7 @@ def test_a_point_is_where_the_kept_model_puts_its_row(finished: Finished) -> Non
     from harness.bundle.row_predictor import RowPredictor
 
     folder = finished("trainer=contrastive")
-    material = RunMaterial(Logged(folder), *table_of(Logged(folder), OURS))
+    material = RunMaterial(StoredRun(folder), *table_of(StoredRun(folder), OURS))
     assert material.table is not None
     found = embedded(material.table, material.parts[0], folder / "model", thorough=True)
     assert found is not None
@@ -224,7 +224,7 @@ def test_what_data_and_configuration_say_is_never_markup(finished: Finished, tmp
     stored = json.loads((folder / "result.json").read_text())
     stored |= {"error": evil, "command": f"python -m harness {evil}", "status": "failed"}
     (folder / "result.json").write_text(json.dumps(stored))
-    html = run_page(RunMaterial(Logged(folder), None, evil))
+    html = run_page(RunMaterial(StoredRun(folder), None, evil))
     seen = Text(html)
     assert seen.tags.count("script") == 1
     assert "img" not in seen.tags
@@ -293,13 +293,13 @@ def test_a_source_that_is_gone_costs_the_raw_rows(finished: Finished, tmp_path: 
     folder = copied(finished(), tmp_path)
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("    target: digit\n", "    target: gone\n"))
-    table, absent = table_of(Logged(folder), OURS)
+    table, absent = table_of(StoredRun(folder), OURS)
     assert table is None
     assert absent.startswith("Its rows could not be read again: ")
 
 
 def test_a_stranger_s_configuration_is_not_run(finished: Finished) -> None:
-    table, absent = table_of(Logged(finished(), foreign=True), OURS)
+    table, absent = table_of(StoredRun(finished(), foreign=True), OURS)
     assert table is None
     assert absent == "The run was fetched from elsewhere, and its rows are not read for a report."
 

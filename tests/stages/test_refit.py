@@ -21,7 +21,7 @@ from harness.config.instantiate import build
 from harness.core.table import Table
 from harness.runs.bundle_files import TRANSFORM
 from harness.runs.journal import read
-from harness.runs.stored_run import Logged
+from harness.runs.stored_run import StoredRun
 
 FOLDS = ("data/extract=breast_cancer", "split=kfold", "split.folds=3", "trainer.epochs=4")
 BOTH = (*FOLDS, "production.refit=true", "production.ensemble=true")
@@ -72,7 +72,7 @@ def test_an_ensemble_answers_by_the_mean_of_its_members(folder: Path, rows: pd.D
 
 @pytest.mark.slow
 def test_the_refit_stands_for_the_run_and_mlflow_is_told_of_both(folder: Path) -> None:
-    assert Logged(folder).model == folder / "refit"
+    assert StoredRun(folder).model == folder / "refit"
     models = [event["path"] for event in read(folder)[0] if event["event"] == "model" and event["run"] == ""]
     assert models == ["ensemble", "refit"]
 

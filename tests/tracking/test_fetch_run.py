@@ -13,8 +13,8 @@ from harness.core.errors import UserError
 from harness.replay.rerun_run import Again, rerun
 from harness.run import run
 from harness.runs.journal import Journal
+from harness.runs.outputs import Outputs
 from harness.runs.run_result import Result
-from harness.runs.stored_run import find
 from harness.runs.tracking_state import State
 from harness.tracking.fetch_run import fetch, fetcher, is_id
 from harness.tracking.sync_runs import sync
@@ -51,12 +51,12 @@ def test_a_run_whose_folder_is_gone_is_brought_from_the_store_and_made_again(out
     weights = (folder / "fold-1/model/weights.safetensors").read_bytes()
     shutil.rmtree(folder)
 
-    logged = find(known["fold-1"], outputs, fetcher())
+    logged = Outputs(outputs).find(known["fold-1"], fetcher())
     assert (logged.foreign, logged.fold) == (True, 1)
     assert logged.folder == outputs / "fetched" / known[""]
     assert logged.mlflow_id == known["fold-1"]
     assert (logged.folder / "fold-1/model/weights.safetensors").read_bytes() == weights
-    whole = find(known[""], outputs, fetcher())
+    whole = Outputs(outputs).find(known[""], fetcher())
     assert whole.name == "mlp-supervised-breast_cancer"
     assert whole.tags["idea"] == "wider"
     assert whole.result is not None
@@ -82,7 +82,7 @@ def test_a_result_that_never_arrived_is_told_from_the_metrics(outputs: Path, uri
     sync(folder, outputs, uri=uri)
     found = fetch(ids(folder)[""], outputs)
     assert found is not None
-    logged = find(str(found[0]), outputs, fetcher())
+    logged = Outputs(outputs).find(str(found[0]), fetcher())
     assert logged.result is not None
     assert {name: score["mean"] for name, score in logged.result.scores.items()} == {
         "valid/loss": 0.125,
@@ -99,13 +99,13 @@ def test_what_is_no_run_of_the_harness_is_refused(outputs: Path, client: Any) ->
         UserError, match=rf"{bare} \(bare\) holds no config.yaml: it is a sweep, or was not made"
     ):
         fetch(bare, outputs)
-    assert list((outputs / "fetched").iterdir()) == []
+    assert not (outputs / "fetched").exists()
 
 
 def test_an_id_that_no_store_has_is_not_found_and_makes_no_store(outputs: Path, tmp_path: Path) -> None:
     assert fetch(NOBODY, outputs) is None
     with pytest.raises(UserError, match=f"{NOBODY} is no run below"):
-        find(NOBODY, tmp_path / "empty", fetcher())
+        Outputs(tmp_path / "empty").find(NOBODY, fetcher())
     assert not (tmp_path / "empty").exists()
     assert is_id(NOBODY)
     assert not is_id("last")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from harness.runtime.atomic_file import draft_folder, put_folder
+
 SEAL = "sizes.json"
 """The last file of an entry: the size of every other, by which a torn one is known."""
 
@@ -51,19 +53,16 @@ class Store:
             OSError: the disk is full, or the folder cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".", dir=self.folder))
-        try:
+        with draft_folder(self.folder / key) as partial:
             write(partial)
             sizes = {str(file.relative_to(partial)): file.stat().st_size for file in _files(partial)}
             (partial / SEAL).write_text(json.dumps(sizes))
             size = sum(sizes.values())
             if size <= self.limit:
                 self.drop(key)
-                partial.rename(self.folder / key)
+                put_folder(partial, self.folder / key)
                 self._trim()
             return size
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
     def drop(self, prefix: str) -> None:
         """Removes the entries whose key begins so. Who has one open reads on: the file lives until then."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Literal
 
 import pandas as pd
@@ -20,7 +17,7 @@ from harness.deploy.export.check_export import Checked, check, repeated
 from harness.deploy.export.graph_inputs import Feed
 from harness.deploy.export.model_graph import Graph, Mean, graph
 from harness.deploy.export.preprocessing_json import FILE, describe
-from harness.runs.run_result import write_text
+from harness.runtime.atomic_file import draft_folder, put_folder, write_text
 
 Format = Literal["onnx", "pt2", "safetensors"]
 FORMATS: tuple[Format, ...] = ("onnx", "pt2", "safetensors")
@@ -74,9 +71,7 @@ def write(folder: Path, format: Format, out: Path, rows: pd.DataFrame) -> Export
     whole.requires_grad_(False)
     feed = whole.inputs.feed(_table(reader, rows))
     answers = reader(rows)
-    place = next(parent for parent in out.absolute().parents if parent.exists())
-    draft = Path(mkdtemp(prefix=".export-", dir=place))
-    try:
+    with draft_folder(out) as draft:
         file = draft / _FILES[format]
         told = describe(whole, reader.bundle, format, file.name, _written(whole, format, feed, file))
         run = _runner(whole, format, file, reader)
@@ -84,9 +79,7 @@ def write(folder: Path, format: Format, out: Path, rows: pd.DataFrame) -> Export
         told["checked"] = checked.facts
         if checked.passed:
             write_text(draft / FILE, json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-            _put(draft, out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+            put_folder(draft, out)
     return Export(out / file.name, told, checked)
 
 
@@ -111,10 +104,3 @@ def _table(reader: RowPredictor | Ensemble, rows: pd.DataFrame) -> Any:
     transform: Any = one.transform
     table = one.table(rows)
     return transform.arrange(table, lambda size: False) if hasattr(transform, "arrange") else table
-
-
-def _put(draft: Path, out: Path) -> None:
-    draft.chmod(0o755)  # only the owner may read a temporary folder
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(out, ignore_errors=True)
-    os.replace(draft, out)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.runs.journal import Journal, alive, read
+from harness.runs.journal import Journal, read
 from harness.runs.run_history import OVER, Past
 from harness.runtime import provenance
 from harness.runtime.secret_values import leaves
@@ -133,7 +133,7 @@ class MlflowParentRun:
             return
         events = read(self.folder)[0]
         past = Past(events)
-        if _running(past) or (not begun and past.ended("") in OVER):
+        if past.running is True or (not begun and past.ended("") in OVER):
             journal.close()
             return
         self._written = max(
@@ -169,8 +169,3 @@ class MlflowParentRun:
         means = {name: score["mean"] for name, score in result.scores.items() if score["mean"] is not None}
         if result.status == "finished" and means:
             journal.metrics("", len(self._seen), means)
-
-
-def _running(past: Past) -> bool:
-    """Whether another conductor lives, for a file system on which nothing can be claimed."""
-    return past.writer is not None and past.ended("") is None and alive(past.writer) is True

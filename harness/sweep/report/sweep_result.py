@@ -17,8 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.runs.run_result import SCHEMA, Result, Summary, summarise, write_json, write_text
+from harness.runs.run_result import SCHEMA, Result, Summary, summarise, write_json
 from harness.runtime import provenance
+from harness.runtime.atomic_file import write_text
 from harness.runtime.redact import mask_urls
 from harness.runtime.secret_values import Secrets
 from harness.sweep.study.snapshot import Objective, Row, Snapshot

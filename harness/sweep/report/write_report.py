@@ -11,7 +11,7 @@ from typing import Any
 from harness.report.html.page_parts import Interactive, Page, Section
 from harness.report.html.plotly_figure import PlotlyFigure
 from harness.report.html.render_page import render
-from harness.runs.run_result import write_text
+from harness.runtime.atomic_file import write_text
 from harness.runtime.redact import first_line
 from harness.sweep.report import trial_figures as figures
 from harness.sweep.report import trial_sections

@@ -1,0 +1,205 @@
+"""The outputs folder: what lies where in it, and the run or sweep that a user names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.core.errors import UnknownName, UserError
+from harness.runs.journal import JOURNAL
+from harness.runs.stored_run import EVALUATED, StoredRun
+from harness.runs.sweep_folders import SWEEPS, number_of
+
+LAST = "last"
+"""Names the newest run."""
+
+BEST = "best"
+"""Behind a sweep's name: names its best trial."""
+
+Fetch = Callable[[str, Path], "tuple[Path, int | None] | None"]
+"""(MLflow run id, outputs folder) -> folder and fold of the downloaded run; None: no such run."""
+
+
+class UnknownRun(UnknownName):
+    """No run below the outputs folder has this name."""
+
+    def __init__(self, name: str, outputs: Path, known: list[str]) -> None:
+        super().__init__(f"{name} is no run below {outputs}", name, known)
+        if not known:
+            self.remedy = "none has been made there: python -m harness"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """An outputs folder, `outputs` by default.
+
+    runs/<name>                         a single run
+    sweeps/<name>-<n>/<trial>           a run of a sweep
+    sweeps/<name>-<n>/<trial>/seed-<s>  one of several runs of a trial
+    """
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        """The folder of single runs."""
+        return self.root / "runs"
+
+    @property
+    def sweeps(self) -> Path:
+        """The folder of sweeps."""
+        return self.root / SWEEPS
+
+    def journals(self) -> Iterator[Path]:
+        """The journals of all runs, trials and their repeats included, in no order."""
+        for place in ("runs/*", f"{SWEEPS}/*/*", f"{SWEEPS}/*/*/seed-*"):
+            yield from self.root.glob(f"{place}/{JOURNAL}")
+
+    def stored_runs(self) -> Iterator[StoredRun]:
+        """All runs, trials and their repeats included, in order of name."""
+        return (StoredRun(path.parent.absolute()) for path in sorted(self.journals()))
+
+    def find(self, word: str, fetch: Fetch | None = None) -> StoredRun:
+        """The run that a user means.
+
+        It may be named by its folder or a fold's, by the folder's name below `runs`, as `<sweep>/<trial>` or
+        `<sweep>/best`, by its MLflow run id, by the name that it was given, or as `last`.
+
+        Args:
+            fetch: downloads the run of an MLflow run id that no folder has, such as
+                `harness.tracking.fetch_run.fetcher()`; None: only folders are searched.
+
+        Raises:
+            UnknownRun: there is none.
+            UserError: several have that name, it is a sweep, or the store does not answer.
+        """
+        for place in (Path(word).expanduser(), self.runs / word, self.sweeps / word):
+            if place.is_dir() and (found := _at(place.absolute())):
+                return found
+        sweep, _, trial = word.rpartition("/")
+        if sweep and trial == BEST:
+            return _best(self.find_sweep(sweep))
+        if sweep and trial.isdecimal() and (folder := self._sweep(sweep)) is not None:
+            return _trial(folder, trial)
+        if sweep and re.fullmatch(r"fold-\d+", trial):
+            return _fold(self.find(sweep, fetch), trial)
+        if self._sweep(word) is not None:
+            raise UserError(
+                f"{word} is a sweep of many runs", f"name one of them: {word}/0, or {word}/{BEST}", value=word
+            )
+        return self._by_journal(word, fetch)
+
+    def find_sweep(self, word: str) -> Path:
+        """The folder of a sweep, named by its folder, the folder's name, or `sweep.name` (its newest).
+
+        Raises:
+            UserError: there is none.
+        """
+        folder = self._sweep(word)
+        if folder is None:
+            names = [path.name for path in self.sweeps.glob("*") if path.is_dir()]
+            raise UnknownName(f"{word} is no sweep below {self.sweeps}", word, names)
+        return folder
+
+    def single(self) -> list[StoredRun]:
+        """The runs that are neither trials nor evaluations, the oldest first."""
+        found = [
+            run
+            for run in self.stored_runs()
+            if run.begun and run.folder.parent.name == "runs" and EVALUATED not in run.tags
+        ]
+        return sorted(found, key=lambda run: run.start["time"])
+
+    def _sweep(self, word: str) -> Path | None:
+        for place in (Path(word).expanduser(), self.sweeps / word):
+            if place.is_dir() and not _at(place.absolute()) and _holds_trials(place):
+                return place.absolute()
+        numbers = {
+            number: path
+            for path in self.sweeps.glob("*")
+            if (number := number_of(path.name, word)) is not None and path.is_dir()
+        }
+        return numbers[max(numbers)].absolute() if numbers else None
+
+    def _by_journal(self, word: str, fetch: Fetch | None) -> StoredRun:
+        """By MLflow's id, by the name that it was given, or as the last."""
+        known = list(self.stored_runs())
+        for run in known:
+            for key, id in ({} if run.state is None else run.state.runs).items():
+                if id == word:
+                    number = key.removeprefix("fold-")
+                    return StoredRun(run.folder, int(number) if number.isdecimal() else None)
+        begun = [run for run in known if run.begun]
+        named = sorted((run for run in begun if run.name == word), key=lambda run: run.start["time"])
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise UserError(
+                f"{len(named)} runs are called {word}, the newest of them {named[-1].label}",
+                "name the one you mean by its folder",
+                value=word,
+            )
+        if word == LAST and (single := self.single()):
+            return single[-1]
+        fetched = None if fetch is None else fetch(word, self.root)
+        if fetched is not None:
+            return StoredRun(*fetched, foreign=True)
+        labels = [run.label for run in known]
+        raise UnknownRun(word, self.root, list(dict.fromkeys([*labels, *(run.name for run in begun)])))
+
+
+def _fold(run: StoredRun, name: str) -> StoredRun:
+    if not (run.folder / name).is_dir():
+        known = [path.name for path in run.folder.glob("fold-*")]
+        raise UnknownName(f"{run.label} has no {name}", name, known)
+    return replace(run, fold=int(name.removeprefix("fold-")))
+
+
+def _at(place: Path) -> StoredRun | None:
+    """The run in a folder, or the fold of the run above it."""
+    if (place / JOURNAL).exists():
+        return StoredRun(place) if not _is_sweep(place) else None
+    if place.name == "model":
+        place = place.parent
+        if (place / JOURNAL).exists():
+            return StoredRun(place)
+    word, _, number = place.name.partition("-")
+    if word == "fold" and number.isdecimal() and (place.parent / JOURNAL).exists():
+        return StoredRun(place.parent, int(number))
+    return None
+
+
+def _is_sweep(folder: Path) -> bool:
+    """A sweep keeps a journal too, for its parent run in MLflow."""
+    return folder.parent.name == SWEEPS or not (folder / "config.yaml").exists()
+
+
+def _holds_trials(place: Path) -> bool:
+    return place.parent.name == SWEEPS or any(entry.name.isdigit() for entry in place.iterdir())
+
+
+def _best(sweep: Path) -> StoredRun:
+    try:
+        number = json.loads((sweep / "result.json").read_text(encoding="utf-8"))["best"]["number"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{sweep.name} has no best trial (yet)", f"name a trial by its number, such as {sweep.name}/0"
+        ) from None
+    return _trial(sweep, str(number))
+
+
+def _trial(sweep: Path, number: str) -> StoredRun:
+    folder = sweep / number
+    if (folder / JOURNAL).exists():
+        return StoredRun(folder)
+    repeats = sorted(path.parent for path in folder.glob(f"seed-*/{JOURNAL}"))
+    if repeats:
+        raise UserError(
+            f"trial {number} of {sweep.name} was run {len(repeats)} times, with as many seeds",
+            f"name one, such as {sweep.name}/{number}/{repeats[0].name}",
+        )
+    known = [entry.name for entry in sweep.iterdir() if entry.name.isdigit()]
+    raise UnknownName(f"{sweep.name} has no trial {number}", number, known)
