@@ -45,11 +45,22 @@ _FAMILIES = {
     "torch.optim": ("torch.optim.Optimizer", "torch.optim.lr_scheduler.LRScheduler"),
     "sklearn": ("sklearn.base.BaseEstimator",),
     "pytorch_metric_learning": ("torch.nn.Module",),
-    "torchmetrics": ("torchmetrics.Metric",),
+    "torchmetrics.classification": ("torchmetrics.Metric",),
+    "torchmetrics.regression": ("torchmetrics.Metric",),
     "timm": ("torch.nn.Module",),
 }
 """Packages whose classes are allowed if they are subclasses of one of these."""
 
+_METRIC_FUNCTIONS = (
+    "sklearn.metrics",
+    "torchmetrics.functional.classification",
+    "torchmetrics.functional.regression",
+)
+"""Packages whose functions are allowed as `evaluate.metrics.NAME`: they compute a number from arrays.
+
+Metrics of text and images are not among them, because some of these load a model by its name."""
+
+_METRIC_KEY = re.compile(r"evaluate\.metrics\.\w+\._target_")
 _VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:\s*(?P<name>\w+)\s*(,[^${}]*)?\}")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ELSEWHERE = "this configuration was not made here"
@@ -136,9 +147,10 @@ def check(config: Mapping[str, Any], allow: Sequence[str] = ()) -> None:
     """Checks that a configuration from elsewhere names only allowed parts. Nothing is called.
 
     Allowed are the classes of this package's rooms and those that its own yaml files name; modules of
-    torch.nn, optimizers and schedulers of torch.optim, estimators of scikit-learn, and the classes of
-    pytorch_metric_learning, torchmetrics and timm that are modules or metrics. The class itself is checked,
-    not the path to it: a name that one module imported from another, such as `os`, is refused.
+    torch.nn, optimizers and schedulers of torch.optim, estimators of scikit-learn, the modules of
+    pytorch_metric_learning and timm, and metrics of torchmetrics and scikit-learn for classes and numbers.
+    The class itself is checked, not the path to it: a name that one module imported from another, such as
+    `os`, is refused.
 
     Args:
         config: unresolved; interpolations of an OmegaConf configuration are not resolved.
@@ -217,13 +229,15 @@ def _check_target(key: str, name: Any, allowed: Sequence[str]) -> None:
     if name in _named_by_us():
         return
     packages = [package for package in allowed if not package.startswith(ENVIRONMENT)]
-    if not _within(name, (*_ROOMS, *_FAMILIES, *packages)):
+    if not _within(name, (*_ROOMS, *_FAMILIES, "torchmetrics", *packages)):
         _refuse(key, name, _top(name))
     part = target({"_target_": name}, key.removesuffix("._target_"))
     home = str(getattr(part, "__module__", None) or "builtins")
     if not _is_itself(part, home):
         _refuse(key, name, None)
     if _within(home, packages) or _of_a_family(part, home):
+        return
+    if _METRIC_KEY.fullmatch(key) and inspect.isfunction(part) and _within(home, _METRIC_FUNCTIONS):
         return
     _refuse(key, name, _top(name) if _within(name, packages) and home == name else home)
 

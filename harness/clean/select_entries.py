@@ -126,8 +126,9 @@ def _best(known: list[Entry], choice: Choice) -> set[Path]:
         names = known_scores(known)
         if by not in names:
             raise UserError(f"no run has the score {by}, by which --keep is to choose; {near(by, names)}")
-        sign = 1 if direction(by) == "minimize" else -1
         having = [entry for entry in known if by in entry.scores]
+        better = next((run.direction(by) for entry in having for run in entry.runs), direction(by))
+        sign = 1 if better == "minimize" else -1
         ranked = sorted(having, key=lambda entry: sign * entry.scores[by])
     best = {entry.path for entry in ranked[: choice.keep]}
     return best | {entry.path for entry in all_of_them if entry.evaluates in best}

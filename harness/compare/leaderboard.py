@@ -20,7 +20,7 @@ from harness.compare.parameter_differences import (
 from harness.compare.ranking_score import Interval, Value, baselines, other_scores, ranking, value
 from harness.compare.select_runs import experiment
 from harness.core.errors import UserError
-from harness.core.scores import direction
+from harness.core.scores import Direction
 from harness.runs.setting_effects import affecting_scores
 from harness.runs.stored_run import EVALUATED, StoredRun
 
@@ -68,6 +68,7 @@ class Leaderboard:
     """The lines, the best first; lines whose score is undefined are last.
 
     score       full name of the score that ranks them
+    better      whether that is better high or low
     parameters  dotted key -> the value of each line, of settings that differ
     names       the shortest unambiguous name of each of these keys
     baselines   by data set and ending, the lowest and the highest value over the runs
@@ -75,6 +76,7 @@ class Leaderboard:
     """
 
     score: str
+    better: Direction
     rows: tuple[LeaderboardRow, ...]
     parameters: dict[str, list[str]]
     names: dict[str, str]
@@ -134,13 +136,17 @@ def rank_runs(runs: Sequence[StoredRun], by: str | None = None, each: bool = Fal
         )
     score = ranking(finished, by)
     lines = [(run,) for run in finished] if each else by_seed(finished)
-    rows = _tested(sorted((_row(line, score) for line in lines), key=lambda row: _rank(row, score)), score)
+    better = finished[0].direction(score)
+    ranked = sorted((_row(line, score) for line in lines), key=lambda row: _rank(row, better))
+    rows = _tested(ranked, score)
     settings: list[Texts] = [row.runs[0].start["params"] for row in rows]
     parameters = differing_parameters(settings)
     if each and len({texts.get("seed") for texts in settings}) > 1:
         parameters["seed"] = [texts.get("seed", "") for texts in settings]
     names = shortest_names(list(parameters), COLUMNS)
-    return Leaderboard(score, tuple(rows), parameters, names, _baselines(finished, score), dict(unranked))
+    return Leaderboard(
+        score, better, tuple(rows), parameters, names, _baselines(finished, score), dict(unranked)
+    )
 
 
 def counted(unranked: dict[str, int]) -> str:
@@ -185,9 +191,9 @@ def _row(line: tuple[StoredRun, ...], score: str) -> LeaderboardRow:
     )
 
 
-def _rank(row: LeaderboardRow, score: str) -> tuple[bool, float]:
+def _rank(row: LeaderboardRow, better: Direction) -> tuple[bool, float]:
     mean = row.score.mean
-    return math.isnan(mean), -mean if direction(score) == "maximize" else mean
+    return math.isnan(mean), -mean if better == "maximize" else mean
 
 
 def _tested(rows: Sequence[LeaderboardRow], score: str) -> list[LeaderboardRow]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from harness.compare.leaderboard import Leaderboard, data
 from harness.compare.paired_tests import CORRECTED, MCNEMAR, WILCOXON, PairedTest
-from harness.core.scores import direction
 from harness.runs.stored_run import EVALUATED
 
 _TESTS = {
@@ -28,7 +27,7 @@ _TESTS = {
 
 def notes(board: Leaderboard) -> Iterator[str]:
     """On the ranking, the intervals, the tests, and the lines that could not be tested."""
-    better = "higher" if direction(board.score) == "maximize" else "lower"
+    better = "higher" if board.better == "maximize" else "lower"
     yield f"ranked by {board.score}, {better} is better"
     if any(row.score.over_folds for row in board.rows):
         yield "intervals over folds are too narrow, because folds share training rows"

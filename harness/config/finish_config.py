@@ -10,6 +10,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS
 from harness.config.choice_files import choice, choices, yamls
 from harness.config.instantiate import check_part, target
+from harness.config.metric_nodes import resolve_directions
+from harness.config.metric_settings import metric_nodes
 from harness.core.errors import UserError, near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
@@ -35,10 +37,14 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             cfg.trainer.loss = choice("trainer/loss", made["trainer.loss"])
         if cfg.evaluate.get("_auto_"):
             made["evaluate"] = _evaluation(trainer, task)
+            metrics = metric_nodes(cfg)
             cfg.evaluate = choice("evaluate", made["evaluate"])
+            if metrics:
+                cfg.evaluate.metrics = metrics
         _check_evaluator(cfg, trainer, task)
         if cfg.trainer.get("monitor") == "auto":
             cfg.trainer.monitor = made["trainer.monitor"] = _monitor(cfg, task)
+        resolve_directions(cfg)
         if cfg.name is None:
             cfg.name = _name(cfg, table)
     for part in ("trainer", "evaluate"):  # the rest was checked before the rows were read

@@ -18,6 +18,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.metric_settings import callable_node, check_metric_settings
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near, refused, sentence
 
@@ -82,6 +83,9 @@ def check(cfg: DictConfig) -> None:
     check_settings(plain)
     for name, value in plain.items():
         check_nodes(own(value, name) if isinstance(value, dict) else value, str(name))
+    metrics = plain["evaluate"].get("metrics")
+    check_metric_settings(metrics)
+    check_nodes({name: callable_node(node) for name, node in (metrics or {}).items()}, "evaluate.metrics")
 
 
 def check_part(cfg: DictConfig, name: str) -> None:

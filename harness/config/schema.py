@@ -40,6 +40,7 @@ SETTINGS: dict[str, Any] = {
     "pretrain.scratch": bool,
     "split.guard": Literal["warn", "error", "off"],
     "split.labelled": int | float | None,
+    "evaluate.metrics": dict[str, Any],
     "production.ensemble": bool,
     "production.refit": bool,
     "report": bool,
@@ -51,6 +52,9 @@ SETTINGS: dict[str, Any] = {
     "checkpoint.finished": Literal["best", "all", "none"],
 }
 """The types of the settings that belong to no part."""
+
+OPTIONAL = frozenset({"evaluate.metrics"})
+"""Settings that a configuration may lack."""
 
 CACHE: dict[str, Any] = {
     "folder": str,
@@ -95,6 +99,8 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     for key, hint in SETTINGS.items():
         value = _at(cfg, key)
         if value is _ABSENT:
+            if key in OPTIONAL:
+                continue
             raise UserError(f"the setting {key} is needed; take back what deletes or replaces it.")
         check_type(value, hint, key)
     if not 0 <= cfg["seed"] <= LARGEST_SEED:

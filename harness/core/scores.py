@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -12,9 +14,21 @@ Direction = Literal["minimize", "maximize"]
 _LOWER_IS_BETTER = ("loss", "rmse", "mae", "mse", "ece", "error", "seconds", "parameters")
 
 
-def direction(name: str) -> Direction:
-    """Whether a score such as `valid/rmse` is better low or high: it follows from its name."""
-    words = name.rsplit("/", 1)[-1].split("_")
+NONE_DECLARED: Mapping[str, Direction] = MappingProxyType({})
+
+
+def direction(name: str, declared: Mapping[str, Direction] = NONE_DECLARED) -> Direction:
+    """Whether a score such as `valid/rmse` is better low or high.
+
+    Args:
+        declared: the directions of the user's own metrics, by plain name; any other score's direction
+            follows from the words of its name.
+    """
+    plain = name.rsplit("/", 1)[-1]
+    for own in (plain, plain.removesuffix("_pooled"), plain.removesuffix("_scratch")):
+        if own in declared:
+            return declared[own]
+    words = plain.split("_")
     return "minimize" if any(word in _LOWER_IS_BETTER for word in words) else "maximize"
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from harness.bundle import ensemble
 from harness.core.errors import UserError, near
-from harness.core.scores import direction
 from harness.deploy import registration_gate
 from harness.deploy.model_registry import MODEL, Registry, answering, check_alias, check_name
 from harness.deploy.registration_gate import Condition, Verdict
@@ -185,7 +184,7 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
             "train both with the same data and split, or set a bound with --if",
         )
     return registration_gate.better(
-        score, ours, theirs, direction(score), f"{rival}, on the same {part} rows"
+        score, ours, theirs, found.logged.direction(score), f"{rival}, on the same {part} rows"
     )
 
 

@@ -16,14 +16,18 @@ from torch import Tensor, nn
 
 from harness.bundle import bundle
 from harness.config.finish_config import check_monitor, check_shape
+from harness.config.metric_settings import directions, metric_directions, require_direction
 from harness.core.arrays import Arrays, Loaders
 from harness.core.errors import UserError, refusing
 from harness.core.fold import Fold
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment, Evaluator, Transform
+from harness.core.scores import direction
 from harness.core.table import Table
 from harness.data.load.row_pairs import find_partners
+from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
+from harness.prepare.evaluation import with_user_metrics
 from harness.prepare.plan import Plan
 from harness.runtime.random_seed import seed_everything
 from harness.trainer.batch_source import EpochIterator
@@ -97,8 +101,10 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     scratch = partial(prepare, replace(plan, before=None), fold) if before and cfg.pretrain.scratch else None
     seed_everything(cfg.seed)
     trainer = parts.new_trainer()
-    _require_validate(parts.evaluate)
-    check_monitor(trainer.monitor, parts.evaluate.names)
+    evaluator = with_user_metrics(parts.evaluate, cfg, table.task, trainer.learns != "representation")
+    check_monitor(trainer.monitor, evaluator.names)
+    require_direction(trainer.monitor, metric_directions(cfg), "trainer.monitor")
+    trainer.direction = direction(trainer.monitor, directions(cfg))
     wide = trainer.learns == "representation" or trainer.learns_unlabelled
     seen = fold.with_unlabelled_in_training() if wide else fold
     transform, arrays = data_pipeline.fit_transform(parts, table, seen, plan.cache, fold.unlabelled)
@@ -109,7 +115,9 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     loaders = parts.load(arrays, fold, trainer.device)
     origin = plan.origins.get(fold.number)
     model = parts.new_model(arrays.shape, None if origin is None else origin.file)
-    augment, evaluator = parts.augment, parts.evaluate
+    augment = parts.augment
+    if isinstance(evaluator, WithUserMetrics):
+        evaluator.try_metrics(loaders)
     trainer.layers.check(model)
     trainer.preflight(model, loaders)
     try_batch(model, trainer, loaders, augment)
@@ -118,20 +126,6 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     return Experiment(
         fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, told, before, scratch
     )
-
-
-def _require_validate(evaluator: object) -> None:
-    # `judge` was its name once: a class written for it must learn the new one before a training starts.
-    if not hasattr(evaluator, "validate"):
-        name = type(evaluator).__name__
-        raise UserError(
-            f"an evaluator scores the validation rows in a method `validate`, and {name} has none",
-            f"name it {name}.validate(predictor, loaders) (it was `judge` before)"
-            if hasattr(evaluator, "judge")
-            else "define it as harness.core.protocol.Evaluator describes",
-            key="evaluate",
-            value=name,
-        )
 
 
 def _with_partners(

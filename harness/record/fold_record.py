@@ -11,11 +11,12 @@ from typing import Any
 
 from harness.checkpoint.checkpoint_manager import Keeper
 from harness.checkpoint.finished_folds import Done, Outcome
+from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.fold import Fold
 from harness.core.progress import Progress
-from harness.core.scores import Scores
+from harness.core.scores import Scores, direction
 from harness.core.table import Table
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
@@ -210,7 +211,8 @@ class Page:
         """What MLflow gets of the training once it is known that the run counts."""
         if self._kept:
             self.journal.model(self.key, self._relative("model"))
-        plots.curves(self._history, self.folder / "curves.svg", monitor)
+        better = direction(monitor, directions(self.config))
+        plots.curves(self._history, self.folder / "curves.svg", monitor, better)
         self._file("curves.svg", "plots")
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:

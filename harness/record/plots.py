@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.scores import Direction
 from harness.evaluate.projection_2d import Projection
 from harness.report.html.page_parts import Figure
 from harness.report.html.render_page import render_drawings
@@ -15,20 +16,23 @@ from harness.report.projection_charts import projection_figures, projection_titl
 from harness.report.training_charts import best_epoch, rates_figure, training_figures
 
 
-def curves(history: Sequence[Mapping[str, float]], path: Path, monitor: str = "") -> None:
+def curves(
+    history: Sequence[Mapping[str, float]], path: Path, monitor: str = "", better: Direction | None = None
+) -> None:
     """Loss and scores by epoch.
 
     Args:
         history: the `Progress.scores` of each epoch, from the first; "epoch" may hold its number.
         monitor: the score whose best epoch is marked.
+        better: the direction of that score; None: it follows from the name.
     """
     epochs = {
         int(scores.get("epoch", place)): {name: value for name, value in scores.items() if name != "epoch"}
         for place, scores in enumerate(history, start=1)
     }
-    best = best_epoch(epochs, monitor)
+    best = best_epoch(epochs, monitor, better)
     title = "" if best is None else f"best {monitor} {epochs[best][monitor]:.4g} in epoch {best}"
-    _write(path, title, training_figures({"": epochs}, monitor) if epochs else [])
+    _write(path, title, training_figures({"": epochs}, monitor, better) if epochs else [])
 
 
 def projection(found: Projection, path: Path) -> None:

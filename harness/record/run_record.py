@@ -18,6 +18,7 @@ from omegaconf._utils import get_omega_conf_dumper
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.checkpoint_manager import Keeper, Pace, Settings
 from harness.checkpoint.finished_folds import Done
+from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.errors import Interrupted, Pruned, UserError
@@ -301,7 +302,11 @@ class Record:
         tracked = link and {name: getattr(link, name) for name in ("tracking_uri", "experiment", "run_id")}
         return Result(
             status=status,
-            objective={"name": monitor, "direction": direction(monitor), "value": value},
+            objective={
+                "name": monitor,
+                "direction": direction(monitor, directions(self.cfg)),
+                "value": value,
+            },
             scores=scores,
             folds=len(self.folds),
             seconds=self.seconds,

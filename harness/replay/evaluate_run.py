@@ -23,6 +23,7 @@ from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.protocol import Evaluator
 from harness.prepare import data_pipeline
+from harness.prepare.evaluation import with_user_metrics
 from harness.prepare.parts import Parts
 from harness.prepare.plan import Plan
 from harness.record.run_record import Record
@@ -71,7 +72,7 @@ def evaluate(
     require_targets(table, bundle)
     trained = trained_rows(logged, bundle, members, table)
     rows, findings = chosen_rows(logged, table, trained, everything)
-    evaluator = parts.evaluate
+    evaluator = with_user_metrics(parts.evaluate, cfg, table.task)
     with Stop() as stop:
         found = scored(cfg, models, table, rows, trained, evaluator)
         stop.raise_if_asked()

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.console.text_format import duration, headline, number
-from harness.core.scores import direction
 from harness.evaluate.prediction_statistics import bootstrap_interval, wilson
 from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
 from harness.report.run_material import RunMaterial, chosen
@@ -116,7 +115,7 @@ def _score(material: RunMaterial) -> list[Block]:
     if name is None:
         return []
     score = material.scores[name]
-    better = "lower is better" if direction(name) == "minimize" else "higher is better"
+    better = "lower is better" if material.logged.direction(name) == "minimize" else "higher is better"
     mean = "mean of the folds, " if len(score["folds"]) > 1 else ""
     tiles = [Tile(number(score["mean"]), name, f"{mean}{better}", "main")]
     found = interval(material, name)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.console.text_format import number
-from harness.core.scores import direction
+from harness.core.scores import Direction, direction
 from harness.report.html.chart import Chart, padded_range, ticks, whole_ticks
 from harness.report.html.page_parts import Figure
 
@@ -18,12 +18,15 @@ History = Mapping[int, Mapping[str, float]]
 _MOST_POINTS = 300
 
 
-def training_figures(histories: Mapping[str, History], monitor: str) -> list[Figure]:
+def training_figures(
+    histories: Mapping[str, History], monitor: str, better: Direction | None = None
+) -> list[Figure]:
     """A figure per quantity: loss, score, error and the like share an axis each; then the learning rate.
 
     Args:
         histories: by the name of a fold, "" for a run of one fold; each has an epoch.
         monitor: the score whose best epoch gets a ring.
+        better: the direction of that score; None: it follows from the name.
     """
     panels: dict[str, list[str]] = {}
     scores = (values for history in histories.values() for values in history.values())
@@ -31,16 +34,19 @@ def training_figures(histories: Mapping[str, History], monitor: str) -> list[Fig
         if name in ("train/loss", "lr") or name.startswith("valid/"):
             panels.setdefault(_quantity(name), []).append(name)
     order = sorted(panels, key=lambda quantity: (quantity != "loss", quantity == "learning rate"))
-    return [_panel(histories, quantity, panels[quantity], monitor) for quantity in order]
+    return [_panel(histories, quantity, panels[quantity], monitor, better) for quantity in order]
 
 
-def best_epoch(history: History, monitor: str) -> int | None:
-    """The epoch whose weights a fold keeps: the last of equals; None where no epoch has the score."""
+def best_epoch(history: History, monitor: str, better: Direction | None = None) -> int | None:
+    """The epoch whose weights a fold keeps: the last of equals; None where no epoch has the score.
+
+    `better` is the direction of the score; None: it follows from the name.
+    """
     scores = {epoch: values.get(monitor, math.nan) for epoch, values in history.items()}
     defined = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
     if not defined:
         return None
-    best = (min if direction(monitor) == "minimize" else max)(defined.values())
+    best = (min if (better or direction(monitor)) == "minimize" else max)(defined.values())
     return max(epoch for epoch, score in defined.items() if score == best)
 
 
@@ -56,9 +62,15 @@ def _quantity(name: str) -> str:
     return "error" if direction(name) == "minimize" else "score"
 
 
-def _panel(histories: Mapping[str, History], quantity: str, names: Sequence[str], monitor: str) -> Figure:
+def _panel(
+    histories: Mapping[str, History],
+    quantity: str,
+    names: Sequence[str],
+    monitor: str,
+    better: Direction | None,
+) -> Figure:
     series = [
-        (place, fold, name, _points(history, name, monitor))
+        (place, fold, name, _points(history, name, monitor, better))
         for place, name in enumerate(names)
         for fold, history in histories.items()
     ]
@@ -77,7 +89,7 @@ def _panel(histories: Mapping[str, History], quantity: str, names: Sequence[str]
         chart.line(points, style, f"{fold} {name}".strip())
         if len(points) == 1:  # a line of one epoch is invisible
             chart.dot(points[0], f"f{place % 10}")
-        best = best_epoch(histories[fold], monitor)
+        best = best_epoch(histories[fold], monitor, better)
         at = dict(points).get(best, math.nan) if best is not None else math.nan
         if best is not None and math.isfinite(at) and name in (monitor, "valid/loss"):
             chart.dot((best, at), "ring", f"{fold} best epoch {best}: {name} {number(at)}".strip(), 5)
@@ -86,10 +98,10 @@ def _panel(histories: Mapping[str, History], quantity: str, names: Sequence[str]
     return Figure([chart.drawing()], f"{label[:1].upper()}{label[1:]} by epoch")
 
 
-def _points(history: History, name: str, monitor: str) -> list[tuple[float, float]]:
+def _points(history: History, name: str, monitor: str, better: Direction | None) -> list[tuple[float, float]]:
     """Of very many epochs evenly spaced ones, with the best and the last among them."""
     epochs = sorted(history)
-    step, best = math.ceil(len(epochs) / _MOST_POINTS), best_epoch(history, monitor)
+    step, best = math.ceil(len(epochs) / _MOST_POINTS), best_epoch(history, monitor, better)
     chosen = [
         epoch
         for place, epoch in enumerate(epochs)

@@ -12,7 +12,8 @@ def training(material: RunMaterial) -> Section | None:
     """None where no epoch is known."""
     if not material.histories:
         return None
-    figures = training_figures(material.histories, material.monitor)
+    better = material.logged.direction(material.monitor)
+    figures = training_figures(material.histories, material.monitor, better)
     return Section("Training", _sentence(material), [Figures(figures)])
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError
+from harness.core.scores import Direction, direction
 from harness.runs.bundle_files import FACTS
 from harness.runs.journal import Event, read
 from harness.runs.run_history import Past
@@ -103,6 +104,15 @@ class StoredRun:
             ) from None
         assert isinstance(loaded, DictConfig)
         return loaded
+
+    def direction(self, score: str) -> Direction:
+        """Whether a score of it is better high or low; for a metric of the user's, its parameters say so."""
+        declared = {
+            key.split(".")[2]: value
+            for key, value in self.start["params"].items()
+            if key.startswith("evaluate.metrics.") and key.count(".") == 3 and value in get_args(Direction)
+        }
+        return direction(score, declared)
 
     @cached_property
     def result(self) -> Result | None:

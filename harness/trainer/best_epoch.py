@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from harness.core.scores import direction
+from harness.core.scores import Direction, direction
 
 
 @final
@@ -21,14 +21,18 @@ class Best:
     the later is kept, which has seen more steps at a lower rate; it does not count as an improvement
     for early stopping. A NaN score is never best.
 
+    `better` says whether the score is better high or low; None: that follows from its name.
+
     value         the best score so far, None before there is one
     epochs_since  how many epochs ago it last improved
     """
 
-    def __init__(self, monitor: str, network: nn.Module, always: bool = False) -> None:
+    def __init__(
+        self, monitor: str, network: nn.Module, always: bool = False, better: Direction | None = None
+    ) -> None:
         self._monitor = monitor
         self._always = always
-        self._sign = 1.0 if direction(monitor) == "maximize" else -1.0
+        self._sign = 1.0 if (better or direction(monitor)) == "maximize" else -1.0
         self._network = network
         self._weights: dict[str, Any] | None = None
         self.value: float | None = None

@@ -12,7 +12,7 @@ import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from harness.core.errors import UserError
-from harness.core.scores import direction
+from harness.core.scores import Direction, direction
 from harness.trainer.random_state import copied
 from harness.trainer.starting_settings import Groups, gone_on
 
@@ -112,13 +112,17 @@ class Schedule:
 
 
 def schedule(
-    new: Callable[..., Any] | None, optimizer: torch.optim.Optimizer, *, total_steps: int, monitor: str
+    new: Callable[..., Any] | None,
+    optimizer: torch.optim.Optimizer,
+    total_steps: int,
+    monitor: str,
+    better: Direction | None = None,
 ) -> Schedule:
     """The scheduler that a node describes, moved at the pace it was made for.
 
     One that takes `total_steps` (OneCycleLR, `WarmupCosine`) is told how many there are and moves
     after every optimizer step; any other of torch's moves once per epoch, ReduceLROnPlateau with the
-    monitored score and in its direction.
+    monitored score and in its direction (`better`; None: it follows from the name).
 
     Groups that learn at a share of the rate ("factor") keep it, also under a scheduler that is given
     absolute rates, such as OneCycleLR's `max_lr`.
@@ -131,13 +135,17 @@ def schedule(
         return Schedule(None, "never", optimizer)
     shares = [float(group.get("factor", 1.0)) for group in optimizer.param_groups]
     new = _for_each_group(new, shares)
-    made = _make(new, optimizer, total_steps, monitor)
+    made = _make(new, optimizer, total_steps, monitor, better or direction(monitor))
     _require_shares(optimizer, shares)
     return made
 
 
 def _make(
-    new: Callable[..., Any], optimizer: torch.optim.Optimizer, total_steps: int, monitor: str
+    new: Callable[..., Any],
+    optimizer: torch.optim.Optimizer,
+    total_steps: int,
+    monitor: str,
+    better: Direction,
 ) -> Schedule:
     if "total_steps" in inspect.signature(new).parameters:
         _refuse_given(new, "total_steps", "trainer.epochs and data.load.batch_size")
@@ -145,7 +153,7 @@ def _make(
     made = getattr(new, "func", new)
     if inspect.isclass(made) and issubclass(made, ReduceLROnPlateau):
         _refuse_given(new, "mode", f"trainer.monitor={monitor}")
-        mode = "max" if direction(monitor) == "maximize" else "min"
+        mode = "max" if better == "maximize" else "min"
         return Schedule(new(optimizer, mode=mode), "score", optimizer)
     return Schedule(new(optimizer), "epoch", optimizer)
 

@@ -15,6 +15,7 @@ from harness.core.errors import Diverged, UserError
 from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
+from harness.core.scores import Direction, direction
 from harness.runtime.distributed import Agreed, share, world
 from harness.trainer.batch_source import EpochIterator
 from harness.trainer.best_epoch import Best
@@ -92,6 +93,7 @@ class UniversalTrainer(TrainingMethod):
             raise ValueError(f"patience must be at least 1 epoch or null, got {patience}")
         self.budget = Budget(epochs, steps, minutes)
         self.monitor = monitor
+        self.direction: Direction = direction(monitor)
         self.patience = patience
         self.update, self.layers, self.speed = update, layers, speed
         self.device = find_device(device)
@@ -131,7 +133,7 @@ class UniversalTrainer(TrainingMethod):
         """
         self.attach(model, loaders, divided=self.speed.divides)
         stop, due = (stop, due) if world() == 1 else (Agreed(stop), Agreed(due, lasting=False))
-        best = Best(self.monitor, self._kept, always=self.update.averages)
+        best = Best(self.monitor, self._kept, self.update.averages, self.direction)
         if state is not None:
             self._restore(state, best)
         while self._epochs.under_way or not self._enough(best):
@@ -205,10 +207,8 @@ class UniversalTrainer(TrainingMethod):
             ("trainer.patience", self.patience is not None, "set trainer.patience=null"),
         ):
             if waits and loaders.valid is None:
-                raise UserError(
-                    f"{key} waits for {self.monitor}, and the split leaves no validation rows; "
-                    f"set split.valid above 0, or {remedy}."
-                )
+                rule = f"{key} waits for {self.monitor}, and the split leaves no validation rows"
+                raise UserError(rule, f"set split.valid above 0, or {remedy}", key=key)
 
     @property
     def progress_share(self) -> float:
@@ -223,7 +223,7 @@ class UniversalTrainer(TrainingMethod):
         return optimizer
 
     def _schedule(self, optimizer: torch.optim.Optimizer) -> Schedule:
-        return schedule(self._new_scheduler, optimizer, total_steps=self.budget.steps, monitor=self.monitor)
+        return schedule(self._new_scheduler, optimizer, self.budget.steps, self.monitor, self.direction)
 
     def _enough(self, best: Best) -> bool:
         impatient = self.patience is not None and best.epochs_since >= self.patience

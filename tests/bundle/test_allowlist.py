@@ -40,6 +40,50 @@ def test_a_part_that_only_does_its_work_may_be_named(target: str) -> None:
     allowlist.check(naming(target))
 
 
+def metric(target: str) -> dict[str, Any]:
+    return {"evaluate": {"metrics": {"own": {"_target_": target}}}}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "torchmetrics.classification.MulticlassMatthewsCorrCoef",
+        "torchmetrics.MatthewsCorrCoef",
+        "torchmetrics.functional.classification.multiclass_matthews_corrcoef",
+        "torchmetrics.functional.regression.mean_squared_error",
+        "sklearn.metrics.matthews_corrcoef",
+    ],
+)
+def test_a_metric_of_a_known_library_may_be_named(target: str) -> None:
+    allowlist.check(metric(target))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        metric("torchmetrics.text.BERTScore"),
+        metric("torchmetrics.functional.text.bert_score"),
+        metric("torchmetrics.utilities.checks.importlib.import_module"),
+        metric("my_project.metric.kappa"),
+        {"callbacks": {"own": {"_target_": "my_project.callback.Notify"}}},
+        naming("sklearn.metrics.matthews_corrcoef"),
+        {
+            "evaluate": {
+                "metrics": {
+                    "own": {
+                        "_target_": "sklearn.metrics.fbeta_score",
+                        "beta": naming("sklearn.metrics.fbeta_score"),
+                    }
+                }
+            }
+        },
+    ],
+)
+def test_other_metrics_callbacks_and_functions_elsewhere_are_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        allowlist.check(config)
+
+
 @pytest.mark.parametrize(
     "target",
     [

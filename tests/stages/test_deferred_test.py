@@ -101,7 +101,7 @@ def test_the_journal_goes_on_in_the_same_run_and_no_point_is_written_twice(tmp_p
 def test_of_more_than_ten_folds_all_models_stay_until_the_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.record.plots.curves", lambda history, path, monitor: path.touch())
+    monkeypatch.setattr("harness.record.plots.curves", lambda history, path, *rest: path.touch())
     cfg = compose([*IRIS, *MANY])
     withheld(cfg, tmp_path)
     assert len(list(tmp_path.glob("fold-*/model/bundle.json"))) == 12

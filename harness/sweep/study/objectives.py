@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from harness.core.errors import UserError, near
-from harness.core.scores import Direction, direction
+from harness.core.scores import NONE_DECLARED, Direction, direction
 from harness.runs.run_result import Result
 from harness.sweep.study.snapshot import Objective
 
@@ -22,7 +22,9 @@ class UndefinedScore(Exception):
 
 
 def read_objectives(
-    value: str | Sequence[str] | Mapping[str, str] | None, monitor: str
+    value: str | Sequence[str] | Mapping[str, str] | None,
+    monitor: str,
+    declared: Mapping[str, Direction] = NONE_DECLARED,
 ) -> tuple[Objective, ...]:
     """What `sweep.objectives` asks for.
 
@@ -30,12 +32,13 @@ def read_objectives(
         value: a score, a list of them, or a mapping from each to "minimize" or "maximize"; without a mapping
             the direction follows from the name. None: `monitor`.
         monitor: `trainer.monitor`.
+        declared: the directions of the user's own metrics, by plain name.
 
     Raises:
         UserError: none at all, one twice, one of the test part, or no score by its form.
     """
     if value is None:
-        return (Objective(monitor, direction(monitor)),)
+        return (Objective(monitor, direction(monitor, declared)),)
     if isinstance(value, str):
         value = [value]
     ways = value if isinstance(value, Mapping) else {}
@@ -48,11 +51,11 @@ def read_objectives(
         check_name(name, "sweep.objectives")
         if name in names[:position]:
             raise UserError(f"sweep.objectives names {name} twice; name it once.")
-    return tuple(Objective(name, _way(name, ways)) for name in names)
+    return tuple(Objective(name, _way(name, ways, declared)) for name in names)
 
 
-def _way(name: str, ways: Mapping[str, str]) -> Direction:
-    way = ways.get(name, direction(name))
+def _way(name: str, ways: Mapping[str, str], declared: Mapping[str, Direction]) -> Direction:
+    way = ways.get(name, direction(name, declared))
     if way not in _DIRECTIONS:
         raise UserError(f"sweep.objectives.{name} must be minimize or maximize, got {way}.")
     return cast("Direction", way)

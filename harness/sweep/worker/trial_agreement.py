@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from harness.config.metric_settings import metric_directions, require_direction
 from harness.core.errors import UserError, near
+from harness.core.scores import Direction
 from harness.prepare.experiment import Experiment
 from harness.sweep.study.constraints import read_constraints
 from harness.sweep.study.objectives import read_objectives
@@ -25,6 +27,7 @@ class PreparedTrial:
     folds    of a run
     judged   the scores that each epoch gives, by full name
     scored   the scores that a run gives in the end, without those of test rows
+    metrics  the user's own metrics, and whether each is better high or low
     """
 
     monitor: str
@@ -32,6 +35,7 @@ class PreparedTrial:
     folds: int
     judged: tuple[str, ...]
     scored: tuple[str, ...]
+    metrics: Mapping[str, Direction | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, experiment: Experiment, folds: int) -> PreparedTrial:
@@ -40,8 +44,9 @@ class PreparedTrial:
         validated = "valid" in dict(experiment.fold.parts())
         judged = [f"valid/{name}" for name in evaluator.names if validated]
         scored = [*judged, *(f"valid/{name}" for name in further if validated), *_ALWAYS]
+        metrics = metric_directions(experiment.cfg)
         epochs = None if budget.timed else budget.epochs
-        return cls(experiment.trainer.monitor, epochs, folds, (*judged, "train/loss"), tuple(scored))
+        return cls(experiment.trainer.monitor, epochs, folds, (*judged, "train/loss"), tuple(scored), metrics)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,14 @@ def shared_traits(
     """
     if settings.objectives is None:
         _require_one_monitor(told, seen)
-    objectives = read_objectives(settings.objectives, seen[0].monitor)
+    metrics = {name: known for found in seen for name, known in found.metrics.items()}
+    if not isinstance(settings.objectives, Mapping):
+        for name in (
+            [settings.objectives] if isinstance(settings.objectives, str) else settings.objectives or ()
+        ):
+            require_direction(name, metrics, "sweep.objectives")
+    directions = {name: known for name, known in metrics.items() if known is not None}
+    objectives = read_objectives(settings.objectives, seen[0].monitor, directions)
     for objective in objectives:
         _require_score(objective.name, "sweep.objectives", told, seen)
     for constraint in read_constraints(settings.constraints):

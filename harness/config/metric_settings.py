@@ -1,0 +1,109 @@
+"""What a configuration says of the user's own metrics: `evaluate.metrics.NAME`, each a `_target_` node.
+
+A node names a function or a class, which is not called here: `harness.evaluate.user_metric` calls it with
+predictions and targets. Beside its arguments it may have `direction`: maximize or minimize.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.typecheck import shown
+from harness.core.errors import UserError
+from harness.core.scores import Direction
+
+KEY = "evaluate.metrics"
+
+
+def metric_nodes(cfg: DictConfig | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The plain node of each metric by its name; {} in a configuration of before there were any."""
+    found: Any = cfg.get("evaluate", {}).get("metrics") or {}
+    plain: Any = OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+    return plain if isinstance(plain, dict) else {}
+
+
+def check_metric_settings(metrics: Any) -> None:
+    """Whether each metric has a fitting name, a `_target_`, and a direction that is one or none.
+
+    Args:
+        metrics: the plain value of `evaluate.metrics`.
+
+    Raises:
+        UserError: the first thing that does not fit.
+    """
+    if metrics is None:
+        return
+    if not isinstance(metrics, dict):
+        raise UserError(
+            f"{KEY} must be a mapping from names to parts with a _target_, got {shown(metrics)}",
+            f"write +{KEY}.NAME._target_=CALLABLE",
+            key=KEY,
+            value=metrics,
+        )
+    for name, node in metrics.items():
+        _check_metric(str(name), node)
+
+
+def _check_metric(name: str, node: Any) -> None:
+    key = f"{KEY}.{name}"
+    if not name.isidentifier():
+        raise UserError(
+            f"a metric's name must be letters, digits and underscores, got {name!r}",
+            "choose another",
+            key=key,
+            value=name,
+        )
+    if not isinstance(node, dict) or "_target_" not in node:
+        raise UserError(
+            f"{key} must be a part with a _target_, got {shown(node)}",
+            f"write +{key}._target_=CALLABLE",
+            key=key,
+            value=node,
+        )
+    given = node.get("direction")
+    if given not in (None, *get_args(Direction)):
+        raise UserError(
+            f"{key}.direction must be maximize or minimize, got {shown(given)}",
+            key=f"{key}.direction",
+            value=given,
+        )
+
+
+def callable_node(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The node without what is not an argument; partial, because arguments may follow from the data."""
+    return {**{name: value for name, value in node.items() if name != "direction"}, "_partial_": True}
+
+
+def metric_directions(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Direction | None]:
+    """Whether each metric is better high or low, by its name; None where nothing says it."""
+    # Nothing else is resolved: a stored configuration may refer to a variable that is not set here.
+    found: Any = cfg.get("evaluate", {}).get("metrics") or {}
+    return {str(name): node.get("direction") for name, node in found.items()}
+
+
+def directions(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Direction]:
+    """Those that are known, see `harness.core.scores.direction`."""
+    return {name: known for name, known in metric_directions(cfg).items() if known is not None}
+
+
+def require_direction(score: str, metrics: Mapping[str, Direction | None], key: str) -> None:
+    """Whether it is known if a high or a low value of a score is better.
+
+    Args:
+        score: by its full name.
+        metrics: what `metric_directions` gives.
+        key: the setting that names the score.
+
+    Raises:
+        UserError: it is a metric of the user's without a direction.
+    """
+    name = score.rpartition("/")[2]
+    if name in metrics and metrics[name] is None:
+        raise UserError(
+            f"{key} names {score}, and nothing says whether a high or a low value of {KEY}.{name} is better",
+            f"add +{KEY}.{name}.direction=maximize or +{KEY}.{name}.direction=minimize",
+            key=f"{KEY}.{name}.direction",
+        )

@@ -1,0 +1,51 @@
+"""The evaluation of an experiment, with the user's own metrics."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from harness.config.metric_nodes import build_metrics
+from harness.config.metric_settings import KEY
+from harness.core.errors import UserError
+from harness.core.protocol import Evaluator
+from harness.core.task import Task
+from harness.evaluate.user_metric import UserMetric
+from harness.evaluate.with_user_metrics import WithUserMetrics
+
+
+def with_user_metrics(evaluator: Evaluator, cfg: DictConfig, task: Task, outputs: bool = True) -> Evaluator:
+    """The evaluator, among whose scores are the values of `evaluate.metrics`; itself where there are none.
+
+    Args:
+        outputs: whether the trainer learns outputs that can be compared with targets.
+
+    Raises:
+        UserError: it is no evaluator; a metric has nothing to compare, or a name that is taken.
+    """
+    _require_validate(evaluator)
+    built = build_metrics(cfg)
+    if not built:
+        return evaluator
+    if not outputs:
+        name = next(iter(built))
+        raise UserError(
+            f"{KEY}.{name} compares predictions with targets, and this trainer learns a representation alone",
+            f"use trainer=supervised, or leave out +{KEY}.{name}",
+            key=f"{KEY}.{name}",
+        )
+    metrics = [UserMetric(name, made.func, made.keywords, task) for name, made in built.items()]
+    return WithUserMetrics(evaluator, metrics)
+
+
+def _require_validate(evaluator: object) -> None:
+    # `judge` was its name once: a class written for it must learn the new one before a training starts.
+    if not hasattr(evaluator, "validate"):
+        name = type(evaluator).__name__
+        raise UserError(
+            f"an evaluator scores the validation rows in a method `validate`, and {name} has none",
+            f"name it {name}.validate(predictor, loaders) (it was `judge` before)"
+            if hasattr(evaluator, "judge")
+            else "define it as harness.core.protocol.Evaluator describes",
+            key="evaluate",
+            value=name,
+        )
