@@ -48,7 +48,7 @@ def _panel(found: Projection, panel: Panel) -> Figure:
     shares = [""] * 2 if panel.shares is None else [f": {share:.0%} of variance" for share in panel.shares]
     name = "component" if found.method == "pca" else "dimension"
     names = (f"{name} 1{shares[0]}", f"{name} 2{shares[1]}")
-    chart = Chart(across, up, names, f"{panel.name}: {found.method}", (400, 400), [])
+    chart = Chart(across, up, names, f"{panel.name}: {found.method}", (400, 400), [], [])
     known, targets = _known(found), found.targets
     colours = _colours(found)
     radius = max(1.2, min(3.0, (8000 / max(1, count)) ** 0.5 / 1.4))

@@ -1,4 +1,4 @@
-"""Runs that never trained: folders with what a run leaves, and scores that were thought out."""
+"""Runs that never trained: folders with what a run leaves, and scores that were chosen by hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def outputs(tmp_path: Path) -> Path:
 def make(outputs: Path) -> Make:
     """`make("a", {"test/accuracy": [0.9, 0.8]}, lr="0.1")`: a run of 20 rows, 5 per fold.
 
-    `rows` shifts the test rows, `said` are the predictions of the first fold's, whose targets are 0 1 0 1 0.
+    `rows` shifts the test rows, `predicted` those of the first fold; the targets there are 0 1 0 1 0.
     """
 
     def run(
@@ -33,7 +33,7 @@ def make(outputs: Path) -> Make:
         place: str = "runs",
         status: Any = "finished",
         rows: int = 0,
-        said: Sequence[object] | None = None,
+        predicted: Sequence[object] | None = None,
         digest: str = "d1",
         **params: str,
     ) -> Path:
@@ -54,14 +54,14 @@ def make(outputs: Path) -> Make:
         journal.close()
         folds = max((len(values) for values in scores.values()), default=1)
         _divide(folder, folds, rows)
-        if said is not None:
-            numbers = any(isinstance(value, float) for value in said)
+        if predicted is not None:
+            numbers = any(isinstance(value, float) for value in predicted)
             more = "" if numbers else ",0.5"
-            lines = [f"{rows + row},0,{row % 2},{value}{more}" for row, value in enumerate(said)]
+            lines = [f"{rows + row},0,{row % 2},{value}{more}" for row, value in enumerate(predicted)]
             header = "row,fold,target,prediction" + ("" if numbers else ",probability_0")
             (folder / "predictions.csv").write_text("\n".join([header, *lines]) + "\n")
-        told = {full: summarise(values) for full, values in scores.items()}
-        Result(status=status, scores=told, folds=folds, seconds=2.0).write(folder / "result.json")
+        summaries = {full: summarise(values) for full, values in scores.items()}
+        Result(status=status, scores=summaries, folds=folds, seconds=2.0).write(folder / "result.json")
         return folder
 
     return run

@@ -50,22 +50,22 @@ def test_folds_of_the_same_rows_are_tested_by_the_corrected_t(make: Make, output
 
 
 def test_folds_of_other_rows_or_other_data_are_not_tested(make: Make, outputs: Path) -> None:
-    make("a", {"test/accuracy": [0.9]}, said=[0, 1, 0, 1, 0])
-    make("b", {"test/accuracy": [0.8]}, rows=5, said=[0, 1, 0, 1, 0])
+    make("a", {"test/accuracy": [0.9]}, predicted=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.8]}, rows=5, predicted=[0, 1, 0, 1, 0])
     make("c", {"test/accuracy": [0.7]}, digest="d2")
-    told = shown([], outputs)
+    printed = shown([], outputs)
     assert [row.tested for row in compare([], outputs).board.rows] == [
         "",
         "no common test rows",
         "different data",
     ]
-    assert "no test of 1 line: no common test rows" in told
-    assert "the runs used 2 data sets (set d1, set d2)" in told
+    assert "no test of 1 line: no common test rows" in printed
+    assert "the runs used 2 data sets (set d1, set d2)" in printed
 
 
 def test_a_single_fold_of_classes_is_tested_by_mcnemar(make: Make, outputs: Path) -> None:
-    make("a", {"test/accuracy": [1.0]}, said=[0, 1, 0, 1, 0])
-    make("b", {"test/accuracy": [0.2]}, said=[1, 0, 1, 0, 0])
+    make("a", {"test/accuracy": [1.0]}, predicted=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.2]}, predicted=[1, 0, 1, 0, 0])
     tested = compare([], outputs).board.rows[1].tested
     assert isinstance(tested, PairedTest)
     assert (tested.test, tested.pairs, tested.effect) == ("McNemar", 5, -1.0)
@@ -73,8 +73,8 @@ def test_a_single_fold_of_classes_is_tested_by_mcnemar(make: Make, outputs: Path
 
 
 def test_a_target_that_is_missing_in_a_row_does_not_make_the_others_wrong(make: Make, outputs: Path) -> None:
-    folder = make("a", {"test/accuracy": [1.0]}, said=[0, 1, 0, 1, 0])
-    make("b", {"test/accuracy": [0.8]}, said=[0, 1, 0, 1, 1])
+    folder = make("a", {"test/accuracy": [1.0]}, predicted=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.8]}, predicted=[0, 1, 0, 1, 1])
     file = folder / "predictions.csv"
     file.write_text(file.read_text().replace("0,0,0,0,", "0,0,,0,"))
     tested = compare([], outputs).board.rows[1].tested
@@ -83,8 +83,8 @@ def test_a_target_that_is_missing_in_a_row_does_not_make_the_others_wrong(make: 
 
 
 def test_a_single_fold_of_numbers_is_tested_by_wilcoxon_and_low_is_better(make: Make, outputs: Path) -> None:
-    make("a", {"test/rmse": [3.0]}, said=[1.5, 3.0, 4.5, 3.0, 0.25])
-    make("b", {"test/rmse": [2.0]}, said=[0.5, 1.5, 1.0, 1.0, 0.0])
+    make("a", {"test/rmse": [3.0]}, predicted=[1.5, 3.0, 4.5, 3.0, 0.25])
+    make("b", {"test/rmse": [2.0]}, predicted=[0.5, 1.5, 1.0, 1.0, 0.0])
     best, other = compare([], outputs).board.rows
     assert best.label == "b"
     # Absolute errors of a: 1.5 2 4.5 2 0.25, of b: 0.5 0.5 1 0 0.
@@ -117,10 +117,10 @@ def test_unfinished_runs_are_counted_and_undefined_scores_come_last(make: Make, 
     found = compare([], outputs).board
     assert [row.label for row in found.rows] == ["b", "a"]
     assert found.unranked == {"pruned": 1, "failed": 1, "unfinished": 1}
-    told = shown([], outputs)
-    assert "not ranked: 1 pruned, 1 failed, 1 unfinished" in told
-    assert "baselines: majority 0.4000" in told
-    assert "no test of 1 line: its score is undefined" in told
+    printed = shown([], outputs)
+    assert "not ranked: 1 pruned, 1 failed, 1 unfinished" in printed
+    assert "baselines: majority 0.4000" in printed
+    assert "no test of 1 line: its score is undefined" in printed
 
 
 def test_the_valid_score_ranks_where_a_run_has_no_test_score(make: Make, outputs: Path) -> None:
@@ -173,23 +173,25 @@ def test_two_runs_are_told_apart_by_configuration_data_code_and_packages(make: M
         "code": {"code.diff": ("none", "1 lines")},
         "packages": {"torch": ("2", "3")},
     }
-    told = shown(["b", "a"], outputs)
-    assert "b -> a" in told
-    assert "  torch  3 -> 2" in told
+    printed = shown(["b", "a"], outputs)
+    assert "b -> a" in printed
+    assert "  torch  3 -> 2" in printed
     assert "configuration" not in shown(["a"], outputs)
 
 
 def test_a_narrow_screen_loses_the_least_important_columns_and_says_so(make: Make, outputs: Path) -> None:
-    make("a", {"test/accuracy": [0.9], "test/f1": [0.9]}, said=[0, 1, 0, 1, 0])
-    make("b", {"test/accuracy": [0.8], "test/f1": [0.8]}, trainer__lr="1", said=[0, 1, 0, 1, 1])
+    make("a", {"test/accuracy": [0.9], "test/f1": [0.9]}, predicted=[0, 1, 0, 1, 0])
+    make("b", {"test/accuracy": [0.8], "test/f1": [0.8]}, trainer__lr="1", predicted=[0, 1, 0, 1, 1])
     wide, narrow = shown([], outputs), shown([], outputs, width=40)
     assert "f1" in wide.splitlines()[0]
     assert "too narrow" not in wide
     assert len(narrow.splitlines()[0]) <= 40
     assert "test/accuracy" in narrow.splitlines()[0]
     assert max(map(len, narrow.split("\n\n")[1].splitlines())) <= 40  # the notes are wrapped
-    told = " ".join(narrow.split())
-    assert "too narrow for: name, difference, effect, seconds, parameters, f1; --csv has all columns" in told
+    printed = " ".join(narrow.split())
+    assert (
+        "too narrow for: name, difference, effect, seconds, parameters, f1; --csv has all columns" in printed
+    )
 
 
 @pytest.mark.parametrize(

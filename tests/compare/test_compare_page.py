@@ -45,9 +45,9 @@ def test_runs_that_a_store_knows_have_a_page_and_a_password_is_not_on_it(make: M
     for number, (folder, uri) in enumerate(zip(folders, places, strict=True)):
         state = {"uri": uri, "experiment": "e", "experiment_id": "7", "runs": {"": f"id{number}"}}
         (folder / "tracking.json").write_text(json.dumps(state))
-    (first, told), (second, silent) = links([StoredRun(folder) for folder in folders])
+    (first, printed), (second, silent) = links([StoredRun(folder) for folder in folders])
     assert first.startswith("http://127.0.0.1:5000/#/compare-runs?runs=%5B%22id0%22,%22id1%22%5D")
-    assert told == "while `python -m harness ui` is open"
+    assert printed == "while `python -m harness ui` is open"
     assert second.startswith("https://host/#/compare-runs?runs=%5B%22id2%22,%22id3%22%5D")
     assert silent == ""
     assert list(links([StoredRun(folders[0])])) == []

@@ -91,8 +91,8 @@ def test_of_very_many_folds_about_thirty_have_a_line() -> None:
             screen.epoch(epoch(number, 3, best=number < 3))
         screen.fold_scores(fold, {"test/loss": 0.5, "test/accuracy": 1.0, "test/accuracy_majority": 0.0})
     lines = stream.getvalue().splitlines()
-    told = [int(line.split()[0]) for line in lines[3:]]
-    assert told == [0, *range(5, 177, 6), 177]
+    epochs = [int(line.split()[0]) for line in lines[3:]]
+    assert epochs == [0, *range(5, 177, 6), 177]
     assert lines[2] == "  fold  train/valid/test  best epoch  test/accuracy  test/loss"
     assert re.fullmatch(
         r"    11          1787/9/1           2         1\.0000     0\.5000  \d\.\d s", lines[5]

@@ -41,11 +41,11 @@ def part(task: Task, targets: Tensor) -> Loader:
     return loaders.test
 
 
-def test_a_class_is_told_with_row_id_group_fold_and_probabilities() -> None:
+def test_a_class_has_row_id_group_fold_and_probabilities() -> None:
     loader = part(THREE, torch.tensor([0, 1, 2, 0, 1, 2]))
     outputs = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 9.0, 0.0]])
-    told = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, outputs, THREE)
-    assert list(told) == [
+    found = predictions(TABLE, Fold(7, *[np.empty(0)] * 3), loader, outputs, THREE)
+    assert list(found) == [
         "row",
         "name",
         "ward",
@@ -56,13 +56,13 @@ def test_a_class_is_told_with_row_id_group_fold_and_probabilities() -> None:
         "probability_b",
         "probability_c",
     ]
-    assert told.row.tolist() == [1, 4, 5]
-    assert told.name.tolist() == ["v", "y", "z"]
-    assert told.ward.tolist() == [1, 3, 3]
-    assert told.fold.tolist() == [7, 7, 7]
-    assert told.target.tolist() == ["b", "b", "c"]
-    assert told.prediction.tolist() == ["a", "b", "b"]
-    assert told.probability_b.tolist() == pytest.approx(
+    assert found.row.tolist() == [1, 4, 5]
+    assert found.name.tolist() == ["v", "y", "z"]
+    assert found.ward.tolist() == [1, 3, 3]
+    assert found.fold.tolist() == [7, 7, 7]
+    assert found.target.tolist() == ["b", "b", "c"]
+    assert found.prediction.tolist() == ["a", "b", "b"]
+    assert found.probability_b.tolist() == pytest.approx(
         [np.exp(-9) / (1 + 2 * np.exp(-9)), *[1 / (1 + 2 * np.exp(-9))] * 2]
     )
 
@@ -70,70 +70,70 @@ def test_a_class_is_told_with_row_id_group_fold_and_probabilities() -> None:
 def test_an_id_or_group_that_is_named_like_a_column_of_ours_stands_beside_it() -> None:
     frame = FRAME.rename(columns={"name": "fold", "ward": "row"})
     table = Table(frame, ("x",), ("y",), group="row", id="fold")
-    told = predictions(table, FOLD, part(THREE, torch.tensor([0, 1, 2, 0, 1, 2])), torch.eye(3), THREE)
-    assert list(told.columns[:4]) == ["row", "id_fold", "group_row", "fold"]
-    assert told["row"].tolist() == ROWS.tolist()
-    assert told["id_fold"].tolist() == ["v", "y", "z"]
-    assert told["group_row"].tolist() == [1, 3, 3]
-    assert told["fold"].tolist() == [0, 0, 0]
+    found = predictions(table, FOLD, part(THREE, torch.tensor([0, 1, 2, 0, 1, 2])), torch.eye(3), THREE)
+    assert list(found.columns[:4]) == ["row", "id_fold", "group_row", "fold"]
+    assert found["row"].tolist() == ROWS.tolist()
+    assert found["id_fold"].tolist() == ["v", "y", "z"]
+    assert found["group_row"].tolist() == [1, 3, 3]
+    assert found["fold"].tolist() == [0, 0, 0]
 
 
-def test_one_logit_is_told_as_two_classes() -> None:
+def test_one_logit_becomes_two_classes() -> None:
     loader = part(TWO, torch.tensor([0, 1, 0, 1, 0, 1]))
-    told = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([-1.0, 0.5, 2.0]), TWO)
-    assert told.target.tolist() == ["yes", "no", "yes"]
-    assert told.prediction.tolist() == ["no", "yes", "yes"]
-    assert (told.probability_no + told.probability_yes).tolist() == pytest.approx([1, 1, 1])
+    found = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([-1.0, 0.5, 2.0]), TWO)
+    assert found.target.tolist() == ["yes", "no", "yes"]
+    assert found.prediction.tolist() == ["no", "yes", "yes"]
+    assert (found.probability_no + found.probability_yes).tolist() == pytest.approx([1, 1, 1])
 
 
-def test_a_number_is_told_in_its_own_unit() -> None:
+def test_a_number_is_in_its_own_unit() -> None:
     loader = part(NUMBER, torch.arange(6).float() * 10)
-    told = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([1.5, 2.5, 3.5]), NUMBER)
-    assert list(told) == ["row", "name", "ward", "fold", "target", "prediction"]
-    assert told.target.tolist() == [10, 40, 50]
-    assert told.prediction.tolist() == [1.5, 2.5, 3.5]
+    found = predictions(TABLE, Fold(0, *[np.empty(0)] * 3), loader, torch.tensor([1.5, 2.5, 3.5]), NUMBER)
+    assert list(found) == ["row", "name", "ward", "fold", "target", "prediction"]
+    assert found.target.tolist() == [10, 40, 50]
+    assert found.prediction.tolist() == [1.5, 2.5, 3.5]
 
 
 def test_several_numbers_have_a_target_and_a_prediction_each() -> None:
     targets = torch.tensor([[0.0, 0], [1, 10], [2, 20], [3, 30], [4, torch.nan], [5, 50]])
-    told = predictions(
+    found = predictions(
         TABLE, FOLD, part(NUMBERS, targets), torch.tensor([[1.5, 11], [4.5, 41], [5.5, 51]]), NUMBERS
     )
-    assert list(told)[4:] == ["target_kg", "target_cm", "prediction_kg", "prediction_cm"]
-    assert told.target_kg.tolist() == [1, 4, 5]
-    assert told.target_cm.tolist() == pytest.approx([10, np.nan, 50], nan_ok=True)
-    assert told.prediction_cm.tolist() == [11, 41, 51]
+    assert list(found)[4:] == ["target_kg", "target_cm", "prediction_kg", "prediction_cm"]
+    assert found.target_kg.tolist() == [1, 4, 5]
+    assert found.target_cm.tolist() == pytest.approx([10, np.nan, 50], nan_ok=True)
+    assert found.prediction_cm.tolist() == [11, 41, 51]
 
 
-def test_labels_are_told_as_0_and_1_with_a_probability_each() -> None:
+def test_labels_are_written_as_0_and_1_with_a_probability_each() -> None:
     targets = torch.tensor([[0.0, 0], [1, 0], [0, 0], [0, 0], [0, torch.nan], [1, 1]])
     outputs = torch.tensor([[2.0, -1.0], [-2.0, 0.5], [0.1, 3.0]])
-    told = predictions(TABLE, FOLD, part(LABELS, targets), outputs, LABELS)
+    found = predictions(TABLE, FOLD, part(LABELS, targets), outputs, LABELS)
     names = ["target_hot", "target_wet", "prediction_hot", "prediction_wet"]
-    assert list(told)[4:] == [*names, "probability_hot", "probability_wet"]
-    said = "1,0,1,0\n0,,0,1\n1,1,1,1\n"
-    assert told[names].to_csv(index=False, header=False) == said
-    assert told.probability_wet.tolist() == pytest.approx([1 / (1 + np.exp(-z)) for z in (-1.0, 0.5, 3.0)])
+    assert list(found)[4:] == [*names, "probability_hot", "probability_wet"]
+    expected = "1,0,1,0\n0,,0,1\n1,1,1,1\n"
+    assert found[names].to_csv(index=False, header=False) == expected
+    assert found.probability_wet.tolist() == pytest.approx([1 / (1 + np.exp(-z)) for z in (-1.0, 0.5, 3.0)])
 
 
 def test_what_is_pooled_are_log_probabilities_or_numbers() -> None:
     logits = torch.tensor([[2.0, -1.0], [-2.0, 0.5], [0.1, 3.0]])
     flags = pd.DataFrame({"x": range(6), "hot": [0, 1] * 3, "wet": [0, 0, 1] * 2})
     labels = Table(flags, ("x",), ("hot", "wet"))
-    told = tell(labels, FOLD, part(LABELS, torch.zeros(6, 2)), logits)
-    torch.testing.assert_close(told.outputs.exp(), logits.double().sigmoid())
-    assert not told.numbers
+    found = tell(labels, FOLD, part(LABELS, torch.zeros(6, 2)), logits)
+    torch.testing.assert_close(found.outputs.exp(), logits.double().sigmoid())
+    assert not found.numbers
     numbers = Table(flags, ("x",), ("hot", "wet"), aim="regression")
-    told = tell(numbers, FOLD, part(NUMBERS, torch.zeros(6, 2)), logits)
-    assert told.outputs.tolist() == logits.double().tolist()
-    assert told.numbers
+    found = tell(numbers, FOLD, part(NUMBERS, torch.zeros(6, 2)), logits)
+    assert found.outputs.tolist() == logits.double().tolist()
+    assert found.numbers
     twice = pool(
-        [told, told._replace(outputs=told.outputs + 4)], lambda outputs, _: {"sum": outputs.sum().item()}
+        [found, found._replace(outputs=found.outputs + 4)], lambda outputs, _: {"sum": outputs.sum().item()}
     )
     assert twice["sum"] == pytest.approx(logits.sum().item() + 2 * 6)
 
 
-def test_labels_of_a_row_told_twice_count_with_their_mean_probabilities() -> None:
+def test_labels_of_a_row_predicted_twice_count_with_their_mean_probabilities() -> None:
     frame = pd.DataFrame({"row": [3, 1]})
     chances = torch.tensor([[[0.2, 0.4], [0.9, 0.1]], [[0.4, 0.8], [0.5, 0.3]]], dtype=torch.float64)
     answers = torch.tensor([[1.0, 0.0], [0.0, 1.0]])

@@ -1,4 +1,4 @@
-"""A run's page says what the run's files say, and nothing of them can harm who reads it."""
+"""The page about a run agrees with the run's files, and no text of them becomes markup."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def test_every_score_of_the_result_is_on_the_page(finished: Finished) -> None:
 
 def test_the_confusion_matrix_counts_the_predictions(finished: Finished) -> None:
     folder = finished()
-    told = pd.read_csv(folder / "predictions.csv")
+    frame = pd.read_csv(folder / "predictions.csv")
     counted = re.findall(r"<title>true (\d), predicted (\d): (\d+) rows", made(folder))
-    expected = told.groupby(["target", "prediction"]).size()
+    expected = frame.groupby(["target", "prediction"]).size()
     assert len(counted) == 100
     assert {(int(t), int(p)): int(n) for t, p, n in counted if int(n)} == expected.to_dict()
 
@@ -100,11 +100,11 @@ def test_the_calibration_error_is_that_of_the_result(finished: Finished) -> None
     assert f"expected calibration error {ece} " in made(folder)
 
 
-def test_the_worst_rows_are_the_surest_wrong_ones(finished: Finished) -> None:
+def test_the_worst_rows_are_the_most_certain_wrong_ones(finished: Finished) -> None:
     folder = finished()
-    told = pd.read_csv(folder / "predictions.csv")
-    told["sure"] = told.filter(like="probability_").max(axis=1)
-    wrong = told[told["target"] != told["prediction"]].sort_values("sure", ascending=False, kind="stable")
+    frame = pd.read_csv(folder / "predictions.csv")
+    frame["sure"] = frame.filter(like="probability_").max(axis=1)
+    wrong = frame[frame["target"] != frame["prediction"]].sort_values("sure", ascending=False, kind="stable")
     shown = [int(row) for row in re.findall(r'data-row="(\d+)"', made(folder))]
     assert shown == wrong["row"].head(12).tolist()
 
@@ -119,20 +119,20 @@ def test_a_worst_digit_is_shown_pixel_by_pixel(finished: Finished) -> None:
     assert table is not None
     address = pictures(table, [5])[5]
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
-        seen = np.asarray(image)
+        pixels_shown = np.asarray(image)
     pixels = table.frame[list(table.features)].iloc[5].to_numpy(dtype=float).reshape(8, 8)
-    assert np.array_equal(seen, (pixels / pixels.max() * 255).round())
+    assert np.array_equal(pixels_shown, (pixels / pixels.max() * 255).round())
 
 
 def test_a_regression_shows_its_largest_errors_and_its_scores(finished: Finished) -> None:
     folder = finished("data/extract=diabetes")
-    told = pd.read_csv(folder / "predictions.csv")
+    frame = pd.read_csv(folder / "predictions.csv")
     predictions = read_predictions(folder / "predictions.csv")
     assert predictions is not None
     found = worst_rows(predictions)
     assert found is not None
-    gap = (told["prediction"] - told["target"]).abs()
-    assert found["row"].tolist() == told.loc[gap.sort_values(ascending=False).index[:12], "row"].tolist()
+    gap = (frame["prediction"] - frame["target"]).abs()
+    assert found["row"].tolist() == frame.loc[gap.sort_values(ascending=False).index[:12], "row"].tolist()
     html = made(folder)
     assert "Predicted and true" in html
     assert "Confusion matrix" not in html
@@ -158,11 +158,11 @@ def test_two_classes_have_their_area_under_the_curve(finished: Finished) -> None
     assert f"ROC curve, area {number(result(folder)['test/auroc']['pooled'])}" in html
 
 
-def test_the_page_of_a_fold_tells_of_that_fold_alone(finished: Finished) -> None:
+def test_the_page_of_a_fold_contains_that_fold_only(finished: Finished) -> None:
     folder = finished(*FOLDS)
     html = made(folder, 2)
-    told = pd.read_csv(folder / "predictions.csv")
-    own = told[told["fold"] == 2]
+    frame = pd.read_csv(folder / "predictions.csv")
+    own = frame[frame["fold"] == 2]
     right = int((own["target"] == own["prediction"]).sum())
     assert f"{right:,} of {len(own):,} test predictions are right" in html
     expected = json.loads((folder / "result.json").read_text())["scores"]["test/accuracy"]["folds"][2]
@@ -177,7 +177,7 @@ def test_a_representation_is_shown_without_predictions(finished: Finished) -> No
     assert "knn_accuracy" in html
 
 
-def test_a_point_is_where_the_kept_model_puts_its_row(finished: Finished) -> None:
+def test_a_point_is_the_projection_of_its_row_by_the_kept_model(finished: Finished) -> None:
     from harness.bundle.row_predictor import RowPredictor
 
     folder = finished("trainer=contrastive")
@@ -187,8 +187,8 @@ def test_a_point_is_where_the_kept_model_puts_its_row(finished: Finished) -> Non
     assert found is not None
     bank = np.flatnonzero(material.parts[0] == 1)
     bank = np.sort(np.random.default_rng(0).choice(bank, 500, replace=False))
-    said = RowPredictor(folder / "model")
-    known, asked = (said(material.table.frame.iloc[rows]).to_numpy() for rows in (bank, found.rows))
+    predict = RowPredictor(folder / "model")
+    known, asked = (predict(material.table.frame.iloc[rows]).to_numpy() for rows in (bank, found.rows))
     spread = np.where(known.std(axis=0, ddof=1) > 1e-9, known.std(axis=0, ddof=1), 1)
     first = np.linalg.svd((known - known.mean(axis=0)) / spread, full_matrices=False)[2][0]
     oracle = (asked - known.mean(axis=0)) / spread @ first
@@ -209,13 +209,13 @@ def copied(folder: Path, to: Path) -> Path:
     return to / "outputs" / "runs" / folder.name
 
 
-def test_what_data_and_configuration_say_is_never_markup(finished: Finished, tmp_path: Path) -> None:
+def test_no_text_of_data_or_configuration_becomes_markup(finished: Finished, tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\"'><img src=x onerror=y>"
     folder = copied(finished(*FOLDS), tmp_path)
-    told = pd.read_csv(folder / "predictions.csv")
-    told = told.rename(columns={"probability_malignant": f"probability_{evil}"})
-    told = told.replace({"malignant": evil}).assign(writer=evil)
-    told.to_csv(folder / "predictions.csv", index=False)
+    frame = pd.read_csv(folder / "predictions.csv")
+    frame = frame.rename(columns={"probability_malignant": f"probability_{evil}"})
+    frame = frame.replace({"malignant": evil}).assign(writer=evil)
+    frame.to_csv(folder / "predictions.csv", index=False)
     journal = (folder / "journal.jsonl").read_text()
     inner = json.dumps(evil)[1:-1]
     (folder / "journal.jsonl").write_text(journal.replace('"name":"mlp-supervised', f'"name":"{inner}'))
@@ -225,11 +225,11 @@ def test_what_data_and_configuration_say_is_never_markup(finished: Finished, tmp
     stored |= {"error": evil, "command": f"python -m harness {evil}", "status": "failed"}
     (folder / "result.json").write_text(json.dumps(stored))
     html = run_page(RunMaterial(StoredRun(folder), None, evil))
-    seen = Text(html)
-    assert seen.tags.count("script") == 1
-    assert "img" not in seen.tags
+    parsed = Text(html)
+    assert parsed.tags.count("script") == 1
+    assert "img" not in parsed.tags
     assert "<script>alert" not in html
-    assert evil in seen.text
+    assert evil in parsed.text
 
 
 def test_a_failed_run_has_a_page_with_its_error(knock: Knock, only_run: Callable[[], Path]) -> None:
@@ -250,7 +250,7 @@ def test_a_run_leaves_its_page_and_sends_it_to_mlflow(finished: Finished) -> Non
     assert [event["under"] for event in sent if event["path"] == "report.html"] == [""]
 
 
-def test_a_fault_in_the_page_costs_the_run_a_line(
+def test_an_error_in_the_page_costs_the_run_one_line(
     knock: Knock, only_run: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
@@ -259,8 +259,8 @@ def test_a_fault_in_the_page_costs_the_run_a_line(
     monkeypatch.setattr("harness.record.run_record.write_run_page", fails)
     answer = knock("trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE)
     assert answer.status == 0
-    said = " ".join((answer.out + answer.err).split())
-    assert "report.html could not be written: ZeroDivisionError: no such number" in said
+    printed = " ".join((answer.out + answer.err).split())
+    assert "report.html could not be written: ZeroDivisionError: no such number" in printed
     assert json.loads((only_run() / "result.json").read_text())["status"] == "finished"
     assert not (only_run() / "report.html").exists()
 
@@ -271,7 +271,7 @@ def test_without_report_there_is_none(knock: Knock, only_run: Callable[[], Path]
     assert not [event for event in read(only_run())[0] if event.get("path") == "report.html"]
 
 
-def test_the_verb_writes_the_page_where_it_is_told(finished: Finished, knock: Knock, here: Path) -> None:
+def test_the_verb_writes_the_page_to_the_named_file(finished: Finished, knock: Knock, here: Path) -> None:
     outputs = str(finished().parents[1])
     answer = knock("report", "made", "--out", "page.html", "--outputs", outputs)
     assert answer.out.splitlines() == [str(here / "page.html")]
@@ -289,7 +289,7 @@ def test_other_rows_than_the_run_had_are_not_shown(finished: Finished, tmp_path:
     assert "Its source holds other rows by now" in html
 
 
-def test_a_source_that_is_gone_costs_the_raw_rows(finished: Finished, tmp_path: Path) -> None:
+def test_without_its_source_a_page_has_no_raw_rows(finished: Finished, tmp_path: Path) -> None:
     folder = copied(finished(), tmp_path)
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("    target: digit\n", "    target: gone\n"))
@@ -298,7 +298,7 @@ def test_a_source_that_is_gone_costs_the_raw_rows(finished: Finished, tmp_path: 
     assert absent.startswith("Its rows could not be read again: ")
 
 
-def test_a_stranger_s_configuration_is_not_run(finished: Finished) -> None:
+def test_the_configuration_of_a_fetched_run_is_not_executed(finished: Finished) -> None:
     table, absent = table_of(StoredRun(finished(), foreign=True), OURS)
     assert table is None
     assert absent == "The run was fetched from elsewhere, and its rows are not read for a report."

@@ -47,7 +47,7 @@ class Chart:
         names: the titles of the axes.
         label: a description for screen readers.
         size: width and height in pixels, without the legend.
-        xticks: the values that are written on the horizontal axis; None: round ones.
+        xticks, yticks: the values that are written on the axes; None: round ones.
         log: whether the horizontal axis is logarithmic; `across` is then positive.
     """
 
@@ -59,6 +59,7 @@ class Chart:
         label: str,
         size: tuple[int, int] = (440, 290),
         xticks: Sequence[float] | None = None,
+        yticks: Sequence[float] | None = None,
         log: bool = False,
     ) -> None:
         self._log, self._size, self._label = log, size, label
@@ -67,7 +68,7 @@ class Chart:
         self._legend: list[tuple[str, str]] = []
         if xticks is None:
             xticks = [10.0**power for power in ticks(*self._across)] if log else ticks(*self._across)
-        self._frame(names, xticks, ticks(*self._up))
+        self._frame(names, xticks, ticks(*self._up) if yticks is None else yticks)
 
     def _scaled(self, value: float) -> float:
         return math.log10(value) if self._log else value

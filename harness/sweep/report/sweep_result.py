@@ -172,7 +172,7 @@ def write_best(folder: Path, snapshot: Snapshot, command: Callable[[Row], str]) 
         return None
     import yaml
 
-    told = [_best_entry(snapshot, row, command(row)) for row in best]
+    entries = [_best_entry(snapshot, row, command(row)) for row in best]
     alone = len(snapshot.objectives) == 1
     what = (
         "The best trial"
@@ -180,7 +180,7 @@ def write_best(folder: Path, snapshot: Snapshot, command: Callable[[Row], str]) 
         else "The trials of the Pareto front, none better than another in everything"
     )
     heading = f"# {what}; `command` runs it again without the sweep.\n"
-    body = yaml.safe_dump(told[0] if alone else told, sort_keys=False, allow_unicode=True, width=10_000)
+    body = yaml.safe_dump(entries[0] if alone else entries, sort_keys=False, allow_unicode=True, width=10_000)
     write_text(folder / BEST, heading + body)
     return folder / BEST
 

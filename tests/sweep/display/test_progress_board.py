@@ -50,7 +50,7 @@ def study(*rows: Row, trials: int | None = None, objectives=(ACCURACY,)) -> Snap
     return Snapshot(objectives, rows, trials)
 
 
-def said(*snapshots: Snapshot, left: float | None = None) -> list[str]:
+def printed(*snapshots: Snapshot, left: float | None = None) -> list[str]:
     stream = io.StringIO()
     board = ProgressBoard(stream)
     for snapshot in snapshots:
@@ -60,24 +60,24 @@ def said(*snapshots: Snapshot, left: float | None = None) -> list[str]:
 
 def test_a_log_has_a_line_per_trial_that_ended_with_its_score_time_and_point() -> None:
     first = row(0, 0.9)
-    assert said(study(first, row(1, state="running"), trials=30)) == [
+    assert printed(study(first, row(1, state="running"), trials=30)) == [
         "trial 0   complete  valid/accuracy 0.9000  best  3.1 s  model=mlp lr=0.003"
     ]
     pruned = row(1, state="pruned", reports=((1, 0.4), (3, 0.612)), progress=(3, 20))
     failed = row(2, state="failed", error="OutOfMemory:\n try a smaller batch.")
-    assert said(study(first, pruned, failed, row(3, 0.8), trials=30))[1:] == [
+    assert printed(study(first, pruned, failed, row(3, 0.8), trials=30))[1:] == [
         "trial 1   pruned    epoch 3 of 20  0.6120  4.1 s  model=mlp lr=0.003",
         "trial 2   failed    5.1 s  model=mlp lr=0.003  OutOfMemory: try a smaller batch.",
         "trial 3   complete  valid/accuracy 0.8000  6.1 s  model=mlp lr=0.003",
     ]
 
 
-def test_no_trial_is_told_of_twice() -> None:
-    assert len(said(study(row(0, 0.9)), study(row(0, 0.9)), study(row(0, 0.9), row(1, 0.8)))) == 2
+def test_no_trial_is_reported_twice() -> None:
+    assert len(printed(study(row(0, 0.9)), study(row(0, 0.9)), study(row(0, 0.9), row(1, 0.8)))) == 2
 
 
 def test_the_best_is_the_first_of_equals_and_keeps_every_constraint() -> None:
-    lines = said(study(row(0, 0.5), row(1, 0.9, feasible=False), row(2, 0.5), row(3, 0.6)))
+    lines = printed(study(row(0, 0.5), row(1, 0.9, feasible=False), row(2, 0.5), row(3, 0.6)))
     assert [("best" in line) for line in lines] == [True, False, False, True]
     assert "breaks a constraint" in lines[1]
 
@@ -86,13 +86,13 @@ def test_of_very_many_trials_about_sixty_have_a_line_and_every_failure_and_new_b
     rows = [row(number, 0.1) for number in range(1200)]
     rows[333] = row(333, state="failed", error="RuntimeError: no.")
     rows[777] = row(777, 0.2)
-    lines = said(study(*rows, trials=1200))
-    told = [int(line.split()[1]) for line in lines]
-    assert len(told) == 60 + 3
-    assert {0, 19, 333, 777, 1199} <= set(told)
+    lines = printed(study(*rows, trials=1200))
+    numbers = [int(line.split()[1]) for line in lines]
+    assert len(numbers) == 60 + 3
+    assert {0, 19, 333, 777, 1199} <= set(numbers)
 
 
-def test_a_log_gets_a_sign_of_life_each_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_has_a_line_at_least_each_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     stream = io.StringIO()
@@ -107,7 +107,7 @@ def test_a_log_gets_a_sign_of_life_each_minute(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
-def test_where_nothing_is_left_no_time_is_told() -> None:
+def test_a_finished_sweep_has_no_remaining_time() -> None:
     assert state(study(row(0, 0.9), trials=1), 0.0) == "1 of 1 trials ended (1 complete)"
 
 
@@ -138,7 +138,7 @@ def test_several_objectives_stand_side_by_side_and_the_front_has_a_size() -> Non
     assert "Pareto front of 2 trials, best of each  valid/accuracy 0.9500  model/parameters 500" in lines
 
 
-def test_the_closing_says_what_came_of_it_and_where_it_lies() -> None:
+def test_the_closing_has_the_result_and_the_folder() -> None:
     stream = io.StringIO()
     snapshot = study(row(0, 0.9), row(1, state="pruned"), trials=2)
     result = sum_up(Path("nowhere"), snapshot, "interrupted", 61.0, "python -m harness -m")
@@ -161,7 +161,7 @@ def test_the_closing_says_what_came_of_it_and_where_it_lies() -> None:
     ]
 
 
-def test_an_error_and_a_note_stand_on_a_line_of_their_own() -> None:
+def test_an_error_and_a_note_have_a_line_each() -> None:
     stream = io.StringIO()
     board = ProgressBoard(stream)
     board.note("worker 2 is dead")
@@ -208,7 +208,7 @@ def test_what_is_not_a_terminal_needs_no_rich() -> None:
     assert done.stderr == ""
 
 
-def test_a_reader_that_has_gone_ends_the_talking_and_not_the_sweep() -> None:
+def test_a_closed_pipe_ends_the_printing_and_not_the_sweep() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as stream:

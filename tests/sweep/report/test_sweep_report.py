@@ -146,7 +146,7 @@ def test_a_slice_has_the_trials_that_have_its_dimension_on_an_axis_of_its_kind()
     assert (width["layout"]["xaxis"]["type"], width["data"][0]["x"]) == ("linear", [16, 18, 20])
 
 
-def test_a_pruned_trial_is_a_tick_at_the_foot_of_a_slice_for_it_has_no_value() -> None:
+def test_a_pruned_trial_is_a_tick_at_the_bottom_of_a_slice_for_it_has_no_value() -> None:
     snapshot = study(6, pruned=2)
     model, _, width = figures_of(snapshot)["Slices"]
     assert model["data"][1]["x"] == ["mlp", "convnet"]
@@ -161,7 +161,7 @@ def test_a_choice_that_no_complete_trial_has_stands_on_its_axis() -> None:
     assert scale.column(rows)["range"] == [0.0, 1.0]
 
 
-def test_choices_that_are_no_texts_are_told_as_yaml_knows_them() -> None:
+def test_choices_that_are_not_texts_are_written_as_in_yaml() -> None:
     rows = tuple(
         Row(number, "complete", {"a": value}, (0.5,)) for number, value in enumerate((True, None, 2, "x"))
     )
@@ -192,7 +192,7 @@ def test_importance_finds_the_dimension_that_matters_also_where_some_trials_lack
     assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_importance_is_as_optuna_tells_it() -> None:
+def test_importance_equals_that_of_optuna() -> None:
     snapshot = study(60)
     direct = optuna.create_study(direction="maximize")
     for trial in snapshot.rows:
@@ -216,7 +216,7 @@ def test_importance_is_as_optuna_tells_it() -> None:
         ),
     ],
 )
-def test_importance_says_why_it_is_not_told(snapshot: Snapshot, sentence: str) -> None:
+def test_importance_says_why_it_is_missing(snapshot: Snapshot, sentence: str) -> None:
     assert sentences(snapshot)["Importance"] == sentence
 
 
@@ -231,7 +231,7 @@ def test_the_front_is_marked_in_every_pair_of_objectives() -> None:
     assert "Pareto front" not in figures_of(study(6))
 
 
-def test_curves_keep_a_gap_between_trials_and_tell_pruned_ones_apart() -> None:
+def test_curves_keep_a_gap_between_trials_and_mark_pruned_ones() -> None:
     traces = {trace["name"]: trace for trace in figures_of(study(2, pruned=1))["Curves"][0]["data"]}
     assert set(traces) == {"pruned", "complete", "best"}
     assert traces["complete"]["x"] == [1, 2, 3, 4, None] * 2
@@ -292,7 +292,7 @@ def test_a_sweep_without_a_complete_trial_has_a_page(tmp_path: Path, rows: tuple
     assert "could not be drawn" not in page
 
 
-def test_a_part_that_fails_costs_its_own_section_alone(tmp_path: Path) -> None:
+def test_an_error_in_one_section_costs_no_other(tmp_path: Path) -> None:
     broken = SweepMaterial(study(12), {}, {}, lambda row: "python")  # no distribution is known
     parts = {section.title: section for section in sections(broken)}
     assert parts["Importance"].text.startswith("This part could not be drawn (ValueError: ")

@@ -102,9 +102,9 @@ def test_the_best_is_told_with_the_command_that_runs_it_again(tmp_path: Path) ->
 
 def test_of_several_objectives_the_whole_front_is_told(tmp_path: Path) -> None:
     write_best(tmp_path, FRONT, lambda row: f"run {row.number}")
-    told = yaml.safe_load((tmp_path / "best.yaml").read_text())
-    assert [(entry["number"], entry["command"]) for entry in told] == [(0, "run 0"), (2, "run 2")]
-    assert told[1]["values"] == {"valid/accuracy": 0.95, "model/parameters": 900.0}
+    entries = yaml.safe_load((tmp_path / "best.yaml").read_text())
+    assert [(entry["number"], entry["command"]) for entry in entries] == [(0, "run 0"), (2, "run 2")]
+    assert entries[1]["values"] == {"valid/accuracy": 0.95, "model/parameters": 900.0}
 
 
 def test_where_no_trial_is_complete_there_is_no_best(tmp_path: Path) -> None:
