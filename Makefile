@@ -22,10 +22,10 @@ run: .venv/.installed ## Set up everything, train on real data, print the result
 test: .venv/.installed ## Set up everything, run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-test-quick: .venv/.installed ## Set up everything, run the tests that start no process (three minutes)
+test-quick: .venv/.installed ## Set up everything, run the tests that are not slow (three minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
 
-test-slow: .venv/.installed ## Set up everything, run the other tests
+test-slow: .venv/.installed ## Set up everything, run the slow tests alone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 check: .venv/.installed ## Format, lint and strict types

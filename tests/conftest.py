@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import itertools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from filelock import FileLock
 
 
 class Answer(NamedTuple):
@@ -185,19 +188,22 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     Two epochs on the CPU, without MLflow, unless the words say otherwise. It lies in `<outputs>/runs`; nobody
     may write into it: who must takes a copy of the outputs folder.
     """
-    made: dict[tuple[str, ...], Path] = {}
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def run_once(*words: str) -> Path:
-        if words not in made:
-            from harness.config.compose import compose
-            from harness.run import run
+        name = "finished-" + hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
+        outputs = shared / name / "outputs"
+        folder = outputs / "runs" / "made"
+        with FileLock(shared / f"{name}.lock"):  # pytest's other workers use the same runs
+            if not (shared / name / "complete").exists():
+                from harness.config.compose import compose
+                from harness.run import run
 
-            outputs = tmp_path_factory.mktemp("finished") / "outputs"
-            quick = ["tracking=none", "trainer.epochs=2", "trainer.device=cpu", f"outputs={outputs}"]
-            folder = outputs / "runs" / "made"
-            told = [*quick, *words]
-            run(compose(told), folder, command=" ".join(["python -m harness", *told]))
-            made[words] = folder
-        return made[words]
+                quick = ["tracking=none", "trainer.epochs=2", "trainer.device=cpu", f"outputs={outputs}"]
+                overrides = [*quick, *words]
+                run(compose(overrides), folder, command=" ".join(["python -m harness", *overrides]))
+                (shared / name / "complete").touch()
+        return folder
 
     return run_once

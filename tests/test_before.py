@@ -21,6 +21,8 @@ import numpy as np
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 BEFORE = Path(__file__).parent / "data" / "before"
 EXPECTED: dict[str, Any] = json.loads((BEFORE / "expected.json").read_text())
 RUNS = ["plain", "folds", "contrastive", "semi_supervised", "diabetes"]
@@ -248,7 +250,6 @@ def test_a_training_begins_with_the_weights_of_a_run(knock: Knock, before: Path)
     assert same(scores(before / "outputs/runs/tuned"), EXPECTED["tuned"]["scores"])
 
 
-@pytest.mark.slow
 def test_a_model_of_mlflow_predicts_by_the_code_that_it_carries(before: Path) -> None:
     _unpack("model", before)
     text = (

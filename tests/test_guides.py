@@ -14,6 +14,8 @@ import pytest
 from harness.config.compose import compose
 from harness.config.instantiate import build
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[1] / "docs"
 QUICK = ("tracking=none", "trainer.epochs=1", "trainer.device=cpu")
 EXTRAS = {"joblib": "hydra_plugins.hydra_joblib_launcher", "slurm": "submitit", "ray": "ray"}

@@ -13,6 +13,8 @@ from omegaconf import OmegaConf
 from harness.config.choice_files import CONF
 from harness.testing.trainer_suite import experiment_of
 
+pytestmark = pytest.mark.slow
+
 # auto is one of the others; timm is an optional dependency with a test of its own.
 MODELS = sorted({path.stem for path in (CONF / "model").glob("*.yaml")} - {"auto", "timm"})
 FAMILIES = {

@@ -18,6 +18,8 @@ from benchmarks.measure import Comparison, Unable, answer, seconds_on_a_terminal
 from benchmarks.memory import held
 from benchmarks.report import circumstances, number, store, table
 
+pytestmark = pytest.mark.slow
+
 COMPARISON = Comparison(
     "a step", "µs per step", "bare", 1.05, {"ours": [11.0, 40.0, 12.0], "bare": [10.0, 20.0, 10.0]}, ["Note."]
 )
@@ -91,7 +93,6 @@ def test_the_peak_counts_what_was_freed() -> None:
     assert told[1] - told[0] > 190
 
 
-@pytest.mark.slow
 def test_what_is_held_counts_the_processes_that_were_started() -> None:
     before = held()
     child = "import sys; block = b'x' * 100_000_000; print('ready', flush=True); sys.stdin.read()"

@@ -9,6 +9,8 @@ import torch
 
 from benchmarks import methods
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("trainer", "method"), methods.WORK, ids=[method for _, method in methods.WORK])
 def test_the_loop_by_hand_comes_to_the_same_losses(trainer: str, method: str) -> None:

@@ -22,6 +22,8 @@ BEGUN = datetime(2026, 11, 23)
 sys.path.insert(0, str(sweep_overhead.BARE))
 import trial as by_hand  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 sys.path.pop(0)
 
 

@@ -19,6 +19,8 @@ from harness.model.resnet import ResNet
 from harness.model.transformer import Transformer
 from harness.model.vit import ViT
 
+pytestmark = pytest.mark.slow
+
 CLASSES = Task("multiclass", ("a", "b", "c"))
 ENCODER: dict[str, Any] = {"width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2, "dropout": 0.1}
 

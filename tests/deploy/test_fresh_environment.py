@@ -19,7 +19,7 @@ from harness.tracking import mlflow_model
 from harness.tracking.mlflow_store import prepare
 
 # MLflow uses parts of SQLAlchemy that are deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 RUNS = {
     "table": ("data/extract=breast_cancer",),
@@ -77,7 +77,6 @@ def python(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return python
 
 
-@pytest.mark.slow
 def test_it_answers_the_same_rows_with_the_same_bits_in_a_program_and_over_http(
     python: Path, models: dict[str, Path], serving: Any, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from harness.core.errors import UserError
 from harness.deploy.registry_download import fetch
 
 # MLflow uses parts of SQLAlchemy that are deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture

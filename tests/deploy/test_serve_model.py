@@ -16,6 +16,8 @@ import pytest
 
 from harness.bundle.row_predictor import RowPredictor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bundle(finished: Callable[..., Path]) -> Path:

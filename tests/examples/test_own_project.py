@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_project"
 QUICK = ["trainer.device=cpu", "trainer.epochs=2"]
 
@@ -54,7 +56,6 @@ def test_its_choices_are_listed_and_told_as_near_misses(knock: Any, at_home: Pat
     )
 
 
-@pytest.mark.slow
 def test_the_console_script_and_its_workers_find_the_package_from_a_folder_below(at_home: Path) -> None:
     words = ["-m", "experiment=mine", "model.blocks=1,2", "tracking=none", "sweep.name=s", *QUICK]
     below = at_home / "conf"
@@ -71,7 +72,6 @@ def test_the_console_script_and_its_workers_find_the_package_from_a_folder_below
     assert told["trials"]["complete"] == 2
 
 
-@pytest.mark.slow
 def test_the_package_travels_with_the_model_that_is_logged(at_home: Path, tmp_path_factory: Any) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-m", "harness", "experiment=mine", *QUICK]

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_source"
 WORDS = ["--config-dir", str(EXAMPLE / "conf"), "data/extract=thermometers"]
 FAST = ["tracking=none", "trainer.device=cpu", "trainer.epochs=3", "model.widths=[8]"]

@@ -21,6 +21,8 @@ from harness.run import run
 from harness.runs.journal import read
 from harness.runs.tracking_state import State
 
+pytestmark = pytest.mark.slow
+
 IRIS = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=2", "trainer.device=cpu", "tracking=none"]
 FOLDS = ["split=stratified_kfold", "split.folds=3"]
 

@@ -20,6 +20,8 @@ from harness.replay.evaluate_run import evaluate
 from harness.runs.run_result import Result
 from harness.runs.stored_run import StoredRun
 
+pytestmark = pytest.mark.slow
+
 TABLE = "data/extract=breast_cancer"
 FOLDS = (TABLE, "split=kfold", "split.folds=3")
 

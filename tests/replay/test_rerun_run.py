@@ -21,6 +21,8 @@ from harness.runs.run_result import Result
 from harness.runs.stored_run import StoredRun
 from harness.runs.trial import Trial
 
+pytestmark = pytest.mark.slow
+
 TABLE = "data/extract=breast_cancer"
 
 

@@ -20,6 +20,8 @@ from harness.runs.journal import read
 from harness.runs.trial import Trial
 from harness.runtime.isolation import restored
 
+pytestmark = pytest.mark.slow
+
 TREE = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=2", "trainer.device=cpu", "tracking=none"]
 OTHER = ["data/extract=digits", "model=convnet", "trainer.epochs=1", "trainer.device=cpu", "tracking=none"]
 

@@ -21,6 +21,8 @@ from harness.runs.trial import Trial
 from harness.runtime.distributed import join, rank
 from harness.stages.deferred_test import examine
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["trainer.epochs=2", "trainer.device=cpu", "tracking=none", "data.cache=off"]
 IRIS = [*QUICK, "data/extract=iris", "model.widths=[8]"]
 SMALL = ["model=mlp", "model.widths=[8]"]

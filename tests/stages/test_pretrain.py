@@ -21,6 +21,8 @@ from harness.run import run
 from harness.runs.journal import read
 from harness.runtime.stop_signals import Stop
 
+pytestmark = pytest.mark.slow
+
 IRIS = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=2", "trainer.device=cpu", "tracking=none"]
 FIRST = "pretrain.words=trainer=contrastive trainer/method=simclr trainer.epochs=3"
 FEW = ["split.labelled=12", "pretrain.scratch=true"]

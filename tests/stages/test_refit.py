@@ -23,6 +23,8 @@ from harness.runs.bundle_files import TRANSFORM
 from harness.runs.journal import read
 from harness.runs.stored_run import StoredRun
 
+pytestmark = pytest.mark.slow
+
 FOLDS = ("data/extract=breast_cancer", "split=kfold", "split.folds=3", "trainer.epochs=4")
 BOTH = (*FOLDS, "production.refit=true", "production.ensemble=true")
 
@@ -70,7 +72,6 @@ def test_an_ensemble_answers_by_the_mean_of_its_members(folder: Path, rows: pd.D
     assert list(found.columns) == list(members[0].columns)
 
 
-@pytest.mark.slow
 def test_the_refit_stands_for_the_run_and_mlflow_is_told_of_both(folder: Path) -> None:
     assert StoredRun(folder).model == folder / "refit"
     models = [event["path"] for event in read(folder)[0] if event["event"] == "model" and event["run"] == ""]

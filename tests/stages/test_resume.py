@@ -17,6 +17,8 @@ import pytest
 
 from harness.runs.journal import Journal, read
 
+pytestmark = pytest.mark.slow
+
 MODULE = '''
 import os
 
@@ -113,7 +115,6 @@ def assert_same(resumed: Path, whole: Path) -> None:
     assert not (resumed / "done").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_killed_within_an_epoch_ends_as_the_uninterrupted_one(
     way: str, typed: list[str], knock: Any, here: Path
@@ -128,7 +129,6 @@ def test_a_run_killed_within_an_epoch_ends_as_the_uninterrupted_one(
     assert_same(here / "cut", here / "whole")
 
 
-@pytest.mark.slow
 def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
     typed: list[str], knock: Any, here: Path
 ) -> None:
@@ -151,7 +151,6 @@ def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
     assert (starts.count("fold-0"), starts.count("fold-2")) == (2, 1)
 
 
-@pytest.mark.slow
 def test_sigterm_within_an_epoch_writes_a_checkpoint_and_says_how_to_go_on(
     typed: list[str], knock: Any, here: Path
 ) -> None:
@@ -175,7 +174,6 @@ def test_sigterm_within_an_epoch_writes_a_checkpoint_and_says_how_to_go_on(
     assert json.loads((cut / "result.json").read_text())["seconds"] > 0
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own libraries
 def test_the_mlflow_run_goes_on_and_has_no_point_twice(typed: list[str], here: Path) -> None:
     words = [*typed, *WAYS["supervised"]]
@@ -318,7 +316,6 @@ def test_a_run_that_diverged_is_refused(finished: Path, knock: Any, here: Path) 
     )
 
 
-@pytest.mark.slow
 def test_a_run_that_another_process_goes_on_with_is_refused(finished: Path, knock: Any, here: Path) -> None:
     interrupt(finished)
     holder = (

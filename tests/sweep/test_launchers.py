@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SWEEP = (
     *("sweep=random", "sweep.trials=4", "sweep.objectives=valid/loss"),
     "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))",

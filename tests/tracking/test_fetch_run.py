@@ -19,6 +19,8 @@ from harness.runs.tracking_state import State
 from harness.tracking.fetch_run import fetch, fetcher, is_id
 from harness.tracking.sync_runs import sync
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["data/extract=breast_cancer", "trainer.epochs=1", "trainer.device=cpu", "model.widths=[8]"]
 NOBODY = "1" * 32
 
@@ -34,7 +36,6 @@ def ids(folder: Path) -> dict[str, str]:
     return state.runs
 
 
-@pytest.mark.slow
 def test_a_run_whose_folder_is_gone_is_brought_from_the_store_and_made_again(outputs: Path, uri: str) -> None:
     folder = outputs / "runs" / "a"
     words = [
