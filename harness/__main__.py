@@ -73,9 +73,9 @@ def _fate() -> AbstractContextManager[None]:
     """Under torchrun, the error of one process is that of all."""
     if not _several():
         return nullcontext()
-    from harness.runtime.torchrun import fate
+    from harness.runtime.torchrun import shared_failure
 
-    return fate()
+    return shared_failure()
 
 
 def verb(name: str, words: list[str]) -> int:

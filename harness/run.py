@@ -1,9 +1,9 @@
-"""The corridor: one experiment, from configuration to score. Read this file first.
+"""Runs one experiment, from configuration to score. Read this file first.
 
-    extract() -> Table          the outside world becomes rows
-    split(table) -> Fold...     rows become training, validation and test parts, searched for leaks
+    extract() -> Table          a data source becomes rows
+    split(table) -> Fold...     rows become training, validation and test parts, checked for leaks
     prepare(fold)               transform fitted on training rows, loaders, model, trainer
-    trainer.fit(...)            yields Progress once per epoch; consumers decide what becomes of it
+    trainer.fit(...)            yields Progress once per epoch, which consumers receive
     evaluate(...)               scores, with baselines beside them
     record                      everything that the run leaves behind
 
@@ -25,25 +25,25 @@ from harness.debug.debug_mode import Mode, limited, mode
 from harness.prepare.batch_size import sized
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import make_plan
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
-from harness.runtime.isolation import restored
+from harness.runtime.isolation import isolated
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
-from harness.runtime.torchrun import fate
+from harness.runtime.torchrun import shared_failure
 from harness.stages import refit
-from harness.stages.deferred_test import examine
+from harness.stages.deferred_test import run_deferred_test
 from harness.stages.pretrain import pretrained
-from harness.stages.resume import rehearse, starting
-from harness.stages.score_fold import assess
+from harness.stages.resume import check_step, starting
+from harness.stages.score_fold import score_fold
 
 Consumer = Callable[[Fold, Progress], None]
 """May also have a method `fold_done(fold, scores)`, see `run`."""
 
 
-@restored()
+@isolated()
 def run(
     cfg: DictConfig,
     folder: Path,
@@ -59,7 +59,7 @@ def run(
         folder: where the run leaves its files; made if it does not exist. With `resume` set, the run goes
             on where it was begun.
         consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own. One
-            that has a method `fold_done` is told each fold's scores, by full name, before the next fold
+            that has a method `fold_done` receives each fold's scores, by full name, before the next fold
             begins, and also those of a fold that an earlier process finished.
         command: what to type to repeat the run.
         chosen: whether the user chose the folder: `resume=auto` then goes on with the run in it, if there
@@ -81,65 +81,77 @@ def run(
     plan = sized(limited(plan, debug))
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
-        rehearse(ready[0], start)
+        check_step(ready[0], start)
         if trial is None:
-            refit.rehearse(plan)
-        with Stop() as stop, Record(plan, start, command, trial) as record, fate():
+            refit.check_refit(plan)
+        with Stop() as stop, Record(plan, start, command, trial) as record, shared_failure():
             record.opening(ready[0])
             if debug.says:
                 record.screen.note(debug.says)
             for fold in plan.folds:
-                page = record.page(fold)
+                fold_record = record.fold_record(fold)
                 if fold.number in start.done:
-                    page.read_back(start.done[fold.number], plan.table)
+                    fold_record.read_back(start.done[fold.number], plan.table)
                 else:
                     # Popped, so that no fold's data stays on the device while the next one trains.
                     experiment = ready.pop() if ready else prepare(plan, fold)
-                    run_fold(experiment, plan.table, page, stop, consumers, debug)
+                    run_fold(experiment, plan.table, fold_record, stop, consumers, debug)
                     del experiment
-                tell_done(page, consumers)
+                report_fold_done(fold_record, consumers)
             if trial is None:
                 refit.make(plan, record, stop)
-    if record.withheld and (trial is None or trial.tests):  # an earlier process left its test rows alone
-        return examine(cfg, start.folder, command, trial)
+    if record.deferred and (trial is None or trial.tests):  # an earlier process left its test rows alone
+        return run_deferred_test(cfg, start.folder, command, trial)
     return record.result
 
 
-def tell_done(page: Page, consumers: Sequence[Consumer]) -> None:
-    """Tells the consumers that ask what a fold came to; a debug mode may have left it without scores."""
-    for consumer in consumers if page.scores else ():
+def report_fold_done(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None:
+    """Reports a fold's scores to the consumers that define `fold_done`; a debug mode may leave none."""
+    for consumer in consumers if fold_record.scores else ():
         fold_done = getattr(consumer, "fold_done", None)
         if fold_done is not None:
-            fold_done(page.fold, page.scores)
+            fold_done(fold_record.fold, fold_record.scores)
 
 
 def run_fold(
-    experiment: Experiment, table: Table, page: Page, stop: Stop, consumers: Sequence[Consumer], debug: Mode
+    experiment: Experiment,
+    table: Table,
+    fold_record: FoldRecord,
+    stop: Stop,
+    consumers: Sequence[Consumer],
+    debug: Mode,
 ) -> None:
-    """Trains and evaluates one fold, as far as `debug` leaves it, and writes it down."""
-    page.begin()
-    with debug(experiment, page, stop) as debugged:
+    """Trains, scores and records one fold; a debug mode may change or replace this."""
+    fold_record.begin()
+    with debug(experiment, fold_record, stop) as debugged:
         if debugged is not None:
-            work(debugged, table, page, stop, consumers)
+            train_and_score(debugged, table, fold_record, stop, consumers)
 
 
-def work(experiment: Experiment, table: Table, page: Page, stop: Stop, consumers: Sequence[Consumer]) -> None:
+def train_and_score(
+    experiment: Experiment,
+    table: Table,
+    fold_record: FoldRecord,
+    stop: Stop,
+    consumers: Sequence[Consumer],
+) -> None:
     """The fold's training, its scores, its predictions and its model."""
-    with pretrained(experiment, table, page, stop):
-        train(experiment, page, stop, consumers)
-        assess(experiment, stop, ("valid",) if page.withheld else ("valid", "test")).write(page, table)
-        page.keep(experiment, table)
+    with pretrained(experiment, table, fold_record, stop):
+        train(experiment, fold_record, stop, consumers)
+        parts = ("valid",) if fold_record.deferred else ("valid", "test")
+        score_fold(experiment, stop, parts).write(fold_record, table)
+        fold_record.keep(experiment, table)
 
 
-def train(experiment: Experiment, page: Page, stop: Stop, consumers: Sequence[Consumer]) -> None:
+def train(experiment: Experiment, fold_record: FoldRecord, stop: Stop, consumers: Sequence[Consumer]) -> None:
     """The training of one fold, from its checkpoint on; its weights are then those of the best epoch."""
     trainer, loaders = experiment.trainer, experiment.loaders
     model, augment, validate = experiment.model, experiment.augment, experiment.validate
-    with stop.kindly(), page.keeper.pace as pace, enough_memory(page.config):
-        for progress in trainer.fit(model, loaders, augment, validate, stop, page.training, pace.due):
+    with stop.after_step(), fold_record.checkpoints.pace as pace, enough_memory(fold_record.config):
+        for progress in trainer.fit(model, loaders, augment, validate, stop, fold_record.training, pace.due):
             if progress.whole:
-                page.epoch(progress)
-            page.checkpoint(progress, stopping=stop())
+                fold_record.epoch(progress)
+            fold_record.checkpoint(progress, stopping=stop())
             for consumer in consumers if progress.whole else ():
                 consumer(experiment.fold, progress)
     stop.raise_if_asked()

@@ -64,7 +64,7 @@ class Pace:
 
 
 @final
-class Keeper:
+class CheckpointManager:
     """The checkpoints of one fold, in a folder of their own.
 
     Args:
@@ -95,7 +95,7 @@ class Keeper:
         self._best = None if found is None else found.best
         self._full = False
 
-    def below(self, name: str) -> tuple[Keeper, Any]:
+    def below(self, name: str) -> tuple[CheckpointManager, Any]:
         """The keeper of another training of the same fold, and the state that it goes on from, or None.
 
         Its folder is `<name>/checkpoints` below the fold's own.
@@ -106,8 +106,10 @@ class Keeper:
         except Torn as error:
             self._note(f"{error}: what it belongs to starts afresh.")
             found = None
-        keeper = Keeper(folder, self._settings, self.pace, self._facts, self._note, found, self._digests)
-        return keeper, None if found is None else found.state
+        manager = CheckpointManager(
+            folder, self._settings, self.pace, self._facts, self._note, found, self._digests
+        )
+        return manager, None if found is None else found.state
 
     def see(self, progress: Progress, state: Callable[[], Any], stopping: bool) -> None:
         """Writes a checkpoint where one is worth it; what cannot be written costs a note, never the training.

@@ -13,7 +13,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from harness.core.errors import Diverged
 from harness.prepare.experiment import Experiment
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 from harness.trainer.universal import UniversalTrainer
 
 
@@ -30,7 +30,7 @@ class Anomaly:
 
     @contextmanager
     def __call__(
-        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+        self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
         def look(module: nn.Module, given: Any, made: Any) -> None:
             if not finite(made):

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from harness.config.instantiate import build
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 
 
 class Mode(Protocol):
@@ -32,7 +32,7 @@ class Mode(Protocol):
     def says(self) -> str: ...
 
     def __call__(
-        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+        self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> AbstractContextManager[Experiment | None]:
         """Within it, what the fold is run with; None: the mode has done all there was to do."""
         ...
@@ -47,7 +47,7 @@ class Off:
 
     @contextmanager
     def __call__(
-        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+        self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
         yield experiment
 

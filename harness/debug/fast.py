@@ -9,7 +9,7 @@ from typing import final
 
 from harness.debug.first_batches import Few, each
 from harness.prepare.experiment import Experiment
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 
 
 @final
@@ -36,7 +36,7 @@ class Fast:
 
     @contextmanager
     def __call__(
-        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+        self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
         yield few(experiment, self.batches)
 

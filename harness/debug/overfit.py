@@ -9,7 +9,7 @@ from typing import Literal, final
 from harness.core.errors import Unproved
 from harness.debug.step_observer import losses
 from harness.prepare.experiment import Experiment
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 
 
 @final
@@ -39,13 +39,13 @@ class Overfit:
 
     @contextmanager
     def __call__(
-        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+        self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
         if self.falls_to == "auto" and experiment.trainer.learns == "representation":
             self._share = 0.9
         seen = list(self._losses(experiment, stop))
         if seen and not stop():
-            page.screen.note(self._judge(seen))
+            fold_record.screen.note(self._judge(seen))
         yield None
 
     def _losses(self, experiment: Experiment, stop: Callable[[], bool]) -> Iterator[float]:

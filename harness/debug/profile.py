@@ -11,7 +11,7 @@ import torch
 
 from harness.debug.step_observer import unjudged
 from harness.prepare.experiment import Experiment
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 
 TABLE, TRACE = "profile.txt", "trace.json"
 
@@ -48,14 +48,14 @@ class Profile:
 
     @contextmanager
     def __call__(
-        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+        self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
-        table = self._profile(experiment, page.folder, stop)
+        table = self._profile(experiment, fold_record.folder, stop)
         if not stop():
-            (page.folder / TABLE).write_text(table, encoding="utf-8")
+            (fold_record.folder / TABLE).write_text(table, encoding="utf-8")
             for name in (TABLE, TRACE):
-                page.journal.artifact(page.key, Path(page.key) / name)
-            page.screen.say(table)
+                fold_record.journal.artifact(fold_record.key, Path(fold_record.key) / name)
+            fold_record.screen.say(table)
         yield None
 
     def _profile(self, experiment: Experiment, folder: Path, stop: Callable[[], bool]) -> str:

@@ -13,7 +13,7 @@ from harness.core.errors import Diverged, Unproved
 from harness.debug.step_observer import losses
 from harness.prepare.experiment import Experiment
 from harness.record import plots
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 from harness.trainer.ramp import rate
 
 _FEWEST = 10
@@ -67,13 +67,13 @@ class Rates:
 
     @contextmanager
     def __call__(
-        self, experiment: Experiment, page: Page, stop: Callable[[], bool]
+        self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
         seen = list(self._losses(experiment, stop))
         if not stop():
             total = experiment.trainer.budget.steps
             rates = [rate(step, total, self.lowest, self.highest) for step in range(len(seen))]
-            self._tell(rates, seen, page)
+            self._tell(rates, seen, fold_record)
         yield None
 
     def _losses(self, experiment: Experiment, stop: Callable[[], bool]) -> Iterator[float]:
@@ -90,7 +90,7 @@ class Rates:
         except Diverged:
             return
 
-    def _tell(self, rates: Sequence[float], seen: Sequence[float], page: Page) -> None:
+    def _tell(self, rates: Sequence[float], seen: Sequence[float], fold_record: FoldRecord) -> None:
         """Draws the curve and says what it suggests.
 
         Raises:
@@ -104,14 +104,14 @@ class Rates:
         smooth = smoothed(seen, self.smoothing, self.blowup)
         found = suggest(rates, smooth)
         marks = {} if found is None else {"steepest": found.steepest, "lowest / 10": found.tenth}
-        plots.rates(np.array(rates), np.array(seen), smooth, marks, page.folder / "lr.svg")
-        page.journal.artifact(page.key, Path(page.key) / "lr.svg", "plots")
+        plots.rates(np.array(rates), np.array(seen), smooth, marks, fold_record.folder / "lr.svg")
+        fold_record.journal.artifact(fold_record.key, Path(fold_record.key) / "lr.svg", "plots")
         if found is None:
             raise Unproved(
                 f"the loss fell at no rate between {rates[0]:.2g} and {rates[-1]:.2g} (see lr.svg); give it "
                 "more trainer.steps or a larger data.load.batch_size, and try debug=overfit."
             )
-        page.screen.note(
+        fold_record.screen.note(
             f"trainer.optimizer.lr={found.steepest:.2g} falls fastest (a tenth of the rate of the lowest "
             f"loss is {found.tenth:.2g}); {len(seen)} rates tried, the curve is in lr.svg"
         )

@@ -9,41 +9,51 @@ import numpy as np
 import pandas as pd
 
 from harness.core.fold import Fold
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 from harness.record.predictions import Measure, pool
 from harness.runs.run_result import Summary, summarise
 
 
-def over_folds(pages: Sequence[Page]) -> dict[str, Summary]:
+def over_folds(fold_records: Sequence[FoldRecord]) -> dict[str, Summary]:
     """Each score by full name, summarised over the folds that have it.
 
     Folds of a nested split that share their test rows count as one, with the mean of their scores.
     """
-    done = [page for page in pages if page.scores]
-    names = list(dict.fromkeys(name for page in done for name in page.scores))
+    done = [fold_record for fold_record in fold_records if fold_record.scores]
+    names = list(dict.fromkeys(name for fold_record in done for name in fold_record.scores))
     return {name: summarise(_by_outer(done, name)) for name in names}
 
 
-def _by_outer(pages: Sequence[Page], name: str) -> list[float]:
+def _by_outer(fold_records: Sequence[FoldRecord], name: str) -> list[float]:
     values: dict[Any, list[float]] = {}
-    for page in pages:
-        if name in page.scores:
-            own = page.fold.number if page.fold.outer is None else ("outer", page.fold.outer)
-            values.setdefault(own, []).append(page.scores[name])
+    for fold_record in fold_records:
+        if name in fold_record.scores:
+            own = (
+                fold_record.fold.number
+                if fold_record.fold.outer is None
+                else ("outer", fold_record.fold.outer)
+            )
+            values.setdefault(own, []).append(fold_record.scores[name])
     return [float(np.mean(scores)) for scores in values.values()]
 
 
-def pooled(pages: Sequence[Page], measure: Measure | None) -> dict[str, float]:
+def pooled(fold_records: Sequence[FoldRecord], measure: Measure | None) -> dict[str, float]:
     """The test scores of all out-of-fold predictions put together, by full name; {} of a single fold."""
-    told = [page.told for page in pages if page.told is not None]
+    told = [fold_record.told for fold_record in fold_records if fold_record.told is not None]
     if len(told) < 2 or measure is None:
         return {}
     return {f"test/{name}": value for name, value in pool(told, measure).items()}
 
 
-def table_of_folds(pages: Sequence[Page]) -> pd.DataFrame:
+def table_of_folds(fold_records: Sequence[FoldRecord]) -> pd.DataFrame:
     """A line per fold with its scores, of a nested split also with its outer fold: `folds.csv`."""
-    return pd.DataFrame([{**_numbers(page.fold), **page.scores} for page in pages if page.scores])
+    return pd.DataFrame(
+        [
+            {**_numbers(fold_record.fold), **fold_record.scores}
+            for fold_record in fold_records
+            if fold_record.scores
+        ]
+    )
 
 
 def _numbers(fold: Fold) -> dict[str, int]:

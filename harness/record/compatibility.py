@@ -14,7 +14,7 @@ from harness.core.errors import UserError, near
 from harness.core.table import Table
 from harness.prepare.plan import Plan
 from harness.runs.fold_rows import ROWS, parts_of
-from harness.runs.run_history import Past
+from harness.runs.run_history import RunHistory
 from harness.runs.setting_effects import below, fixed_on_resume
 from harness.runtime.secret_values import Secrets, leaves
 
@@ -24,7 +24,7 @@ def settings(config: dict[str, Any]) -> dict[str, str]:
     return fixed_on_resume({key: str(value) for key, value in leaves(config)})
 
 
-def changed_settings(past: Past, plan: Plan) -> dict[str, tuple[str, str]]:
+def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]:
     """Old and new value of every setting that differs and is not let pass."""
     old, new = fixed_on_resume(past.settings), settings(Secrets(plan.cfg).config)
     keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
@@ -40,7 +40,7 @@ def check_allow(plan: Plan, changed: Mapping[str, object]) -> None:
             raise UserError(f"resume.allow names the setting {key!r}, which there is not; {near(key, known)}")
 
 
-def other_data(folder: Path, past: Past, plan: Plan) -> str | None:
+def other_data(folder: Path, past: RunHistory, plan: Plan) -> str | None:
     """In what the data, or its division, differs from that of the earlier process."""
     assert past.start is not None
     digest = past.start["tags"].get("data.digest")
@@ -59,7 +59,7 @@ def digest(table: Table, config: dict[str, Any]) -> str:
     return digest_of(table, settings(config))
 
 
-def earlier_digests(past: Past, table: Table) -> set[str]:
+def earlier_digests(past: RunHistory, table: Table) -> set[str]:
     """The words of all that the run was started with before."""
     return {digest_of(table, event["params"]) for event in past.starts}
 

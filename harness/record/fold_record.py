@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoint.checkpoint_manager import Keeper
+from harness.checkpoint.checkpoint_manager import CheckpointManager
 from harness.checkpoint.finished_folds import Done, Outcome
 from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
@@ -23,7 +23,7 @@ from harness.prepare.experiment import Experiment
 from harness.record import plots
 from harness.record.predictions import Said, Told, tell
 from harness.runs.journal import End, Journal
-from harness.runs.run_history import Past
+from harness.runs.run_history import RunHistory
 
 MOST_MODELS = 10
 """A cross-validated run keeps the models of its first ten folds."""
@@ -38,7 +38,7 @@ def key_of(fold: Fold, folds: int) -> str:
 
 
 @dataclass
-class Page:
+class FoldRecord:
     """One fold's lines in the journal, its files, and its scores.
 
     key       "" where the fold is the whole run, else "fold-<k>"; its folder below the run's
@@ -60,11 +60,11 @@ class Page:
     folds: int
     card: dict[str, Any]
     config: dict[str, Any]
-    keeper: Keeper
-    past: Past
+    checkpoints: CheckpointManager
+    past: RunHistory
     clock: Callable[[], float]
     training: dict[str, Any] | None = None
-    withheld: bool = False
+    deferred: bool = False
     scores: dict[str, float] = field(default_factory=dict)
     told: Told | None = None
     _said: Said | None = None
@@ -91,7 +91,7 @@ class Page:
     @property
     def _saved(self) -> bool:
         """Whether the fold's model is kept at least for now."""
-        return self._kept or self.withheld
+        return self._kept or self.deferred
 
     @property
     def folder(self) -> Path:
@@ -128,7 +128,7 @@ class Page:
 
     def checkpoint(self, progress: Progress, stopping: bool) -> None:
         """Offers the state of this moment to the keeper, which decides whether it is worth a checkpoint."""
-        self.keeper.see(progress, lambda: self._state(progress), stopping)
+        self.checkpoints.see(progress, lambda: self._state(progress), stopping)
 
     def _state(self, progress: Progress) -> dict[str, Any]:
         """Everything from which the fold goes on: the trainer's state, and the curves so far."""
@@ -172,7 +172,7 @@ class Page:
         else:
             self._keep_as_point(experiment, table)
         self._write_done()
-        self.keeper.finish(self._kept)
+        self.checkpoints.finish(self._kept)
         self.end("finished", None)
         self.screen.fold_scores(self.fold.number, self.scores)
 
@@ -191,8 +191,8 @@ class Page:
         self.scores = outcome.scores
         if outcome.said is not None:
             self.predict(table, Said(*outcome.said))
-        self.keeper.take_back()
-        self.keeper.finish(self._kept)
+        self.checkpoints.take_back()
+        self.checkpoints.finish(self._kept)
         self._show()
         if self.key and self.alone and self.past.ended(self.key) != "finished":
             self._begin_child()
@@ -204,7 +204,7 @@ class Page:
         self._metrics(self.key, self._step, self.scores)
         if self._saved:
             experiment.save(self.folder / "model", table, self.config)
-        if not self.withheld:
+        if not self.deferred:
             self._show_model(experiment.trainer.monitor)
 
     def _show_model(self, monitor: str) -> None:
@@ -254,7 +254,7 @@ class Page:
         Nobody goes on with what was pruned: its checkpoints go.
         """
         if status == "pruned" and not self._ended:
-            self.keeper.finish(False)
+            self.checkpoints.finish(False)
         if self.key and self.alone and not self._ended:
             self.journal.end(self.key, status, error)
         self._ended = True

@@ -14,7 +14,7 @@ from harness.runtime.provenance import Code
 from harness.runtime.secret_values import Secrets, leaves
 
 
-class Card:
+class RunMetadata:
     """Of a plan; all of it is free of secrets."""
 
     def __init__(self, plan: Plan, secrets: Secrets) -> None:

@@ -16,7 +16,7 @@ import yaml
 from omegaconf._utils import get_omega_conf_dumper
 
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
-from harness.checkpoint.checkpoint_manager import Keeper, Pace, Settings
+from harness.checkpoint.checkpoint_manager import CheckpointManager, Pace, Settings
 from harness.checkpoint.finished_folds import Done
 from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
@@ -31,8 +31,8 @@ from harness.prepare.plan import Plan
 from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
 from harness.record.compatibility import digest, earlier_digests
-from harness.record.fold_record import Page, key_of
-from harness.record.run_metadata import Card
+from harness.record.fold_record import FoldRecord, key_of
+from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on
 from harness.record.startup_lines import facts, notes
 from harness.report.predicted_rows import PredictedRows
@@ -72,8 +72,8 @@ class Record:
         self.tracking = plan.parts.tracking
         self.result = Result(status="failed", command=self.secrets.text(command))
         self.evaluator: Evaluator | None = None
-        self._card = Card(plan, self.secrets)
-        self.pages: list[Page] = []
+        self._card = RunMetadata(plan, self.secrets)
+        self.fold_records: list[FoldRecord] = []
         self._scores: dict[str, Summary] = {}
         self._predictions: PredictedRows | None = None
         self._checkpoints = Settings(**plain(self.cfg.checkpoint))
@@ -141,9 +141,9 @@ class Record:
         for note in [*self.start.notes, *notes(self.plan, first)]:
             self.screen.note(self.secrets.text(note))
 
-    def page(self, fold: Fold) -> Page:
+    def fold_record(self, fold: Fold) -> FoldRecord:
         """Where one fold is written down."""
-        page = Page(
+        fold_record = FoldRecord(
             journal=self.journal,
             screen=self.screen,
             root=self.folder,
@@ -151,26 +151,26 @@ class Record:
             folds=len(self.folds),
             card=self._card.fold(fold) if len(self.folds) > 1 else {},
             config=self.secrets.config,
-            keeper=self._keeper(fold),
+            checkpoints=self._checkpoint_manager(fold),
             past=self.start.past,
             clock=lambda: self.seconds,
-            withheld=self.withheld,
+            deferred=self.deferred,
         )
         if self.start.found is not None and fold.number == self.start.fold:
-            page.go_on(self.start.found.state)
-        self.pages.append(page)
-        return page
+            fold_record.go_on(self.start.found.state)
+        self.fold_records.append(fold_record)
+        return fold_record
 
     @property
-    def withheld(self) -> bool:
+    def deferred(self) -> bool:
         """Whether the test rows are left alone for now.
 
         Also where a fold was finished so, before the run was stopped: all are then tested together.
         """
         return (self.trial is not None and not self.trial.tests) or self.start.untested(self.folds)
 
-    def _keeper(self, fold: Fold) -> Keeper:
-        return Keeper(
+    def _checkpoint_manager(self, fold: Fold) -> CheckpointManager:
+        return CheckpointManager(
             self.folder / key_of(fold, len(self.folds)) / CHECKPOINTS,
             self._checkpoints,
             self._pace,
@@ -213,8 +213,8 @@ class Record:
         try:
             self._write_packages()
             self._sum_up(status)
-            for page in self.pages:
-                page.end(status, error)
+            for fold_record in self.fold_records:
+                fold_record.end(status, error)
             # A trial waits for nobody: hundreds follow it.
             link = self.tracking.link(self.folder, None if self.trial is None else 0.0)
             if link is not None:
@@ -224,7 +224,7 @@ class Record:
             self._report()
         finally:
             self.journal.end("", status, error)
-        if status == "finished" and not self.withheld:
+        if status == "finished" and not self.deferred:
             Done(self.folder).clear()
         if self.trial is not None:
             return
@@ -239,7 +239,7 @@ class Record:
     def _report(self) -> None:
         """The page about the run; whatever goes wrong with it costs a line, and no result."""
         silent = self.trial is not None and not self.trial.tests
-        if not self.cfg.report or silent or self.withheld:
+        if not self.cfg.report or silent or self.deferred:
             return
         try:
             made = self._predictions
@@ -268,16 +268,16 @@ class Record:
         Those scores become points only when no fold can follow: of a run that goes on, MLflow would
         have two.
         """
-        if len(self.folds) > 1 and self.pages:
+        if len(self.folds) > 1 and self.fold_records:
             values = {name: summary["mean"] for name, summary in self._scores.items()}
             pools = {name: s["pooled"] for name, s in self._scores.items() if "pooled" in s}
             values |= {f"{name}_pooled": value for name, value in pools.items()}
             values = self.start.past.fresh("", 0, values)
             if status in OVER and values:
                 self.journal.metrics("", 0, values)
-            table_of_folds(self.pages).to_csv(self.folder / "folds.csv", index=False)
+            table_of_folds(self.fold_records).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")
-        told = [page.told.frame for page in self.pages if page.told is not None]
+        told = [fold_record.told.frame for fold_record in self.fold_records if fold_record.told is not None]
         if told:
             together = pd.concat(told).sort_values("row", kind="stable")
             together.to_csv(self.folder / "predictions.csv", index=False)
@@ -289,9 +289,9 @@ class Record:
 
     def _count(self) -> None:
         """The scores of the folds that are done."""
-        self._scores = over_folds(self.pages)
+        self._scores = over_folds(self.fold_records)
         measure = getattr(self.evaluator, "pool", None)
-        for name, value in pooled(self.pages, measure).items():
+        for name, value in pooled(self.fold_records, measure).items():
             if name in self._scores:
                 self._scores[name]["pooled"] = value
 

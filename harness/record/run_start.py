@@ -11,7 +11,7 @@ from harness.checkpoint.finished_folds import Outcome
 from harness.checkpoint.latest_checkpoint import Found
 from harness.core.fold import Fold
 from harness.runs.journal import Journal
-from harness.runs.run_history import Past
+from harness.runs.run_history import RunHistory
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Start:
 
     folder: Path
     journal: Journal | None = None
-    past: Past = field(default_factory=Past)
+    past: RunHistory = field(default_factory=RunHistory)
     named: bool = False
     lenient: bool = False
     notes: list[str] = field(default_factory=list)

@@ -36,12 +36,12 @@ from harness.replay.learned_rows import chosen_rows
 from harness.runs.bundle_files import FACTS
 from harness.runs.run_result import Result
 from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
-from harness.runtime.isolation import restored
+from harness.runtime.isolation import isolated
 from harness.runtime.stop_signals import Stop
-from harness.stages.score_fold import Assessment
+from harness.stages.score_fold import FoldScores
 
 
-@restored()
+@isolated()
 def evaluate(
     logged: StoredRun,
     words: Sequence[str],
@@ -134,9 +134,9 @@ def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, told:
                 record.screen.note(record.secrets.text(finding.sentence))
             else:
                 record.screen.fact("rows", record.secrets.text(finding.sentence))
-        page = record.page(fold)
+        page = record.fold_record(fold)
         page.begin()
-        Assessment([("test", found.scores)], found.said, found.picture).write(page, plan.table)
+        FoldScores([("test", found.scores)], found.said, found.picture).write(page, plan.table)
         page.scores["model/parameters"] = float(found.parameters)
         record.journal.metrics("", 0, page.scores)
         page.end("finished", None)

@@ -15,7 +15,7 @@ DIVERGED = "Diverged:"
 
 
 @final
-class Past:
+class RunHistory:
     """An empty one is that of a run that begins.
 
     starts   every `start` of the run itself

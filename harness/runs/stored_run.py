@@ -14,7 +14,7 @@ from harness.core.errors import UserError
 from harness.core.scores import Direction, direction
 from harness.runs.bundle_files import FACTS
 from harness.runs.journal import Event, read
-from harness.runs.run_history import Past
+from harness.runs.run_history import RunHistory
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
@@ -59,9 +59,9 @@ class StoredRun:
         return read(self.folder)[0]
 
     @cached_property
-    def history(self) -> Past:
+    def history(self) -> RunHistory:
         """Its journal, summed up: starts, ends, and whether it still runs."""
-        return Past(self.events)
+        return RunHistory(self.events)
 
     @property
     def begun(self) -> bool:

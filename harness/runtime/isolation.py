@@ -15,7 +15,7 @@ import torch
 
 
 @contextmanager
-def restored() -> Iterator[None]:
+def isolated() -> Iterator[None]:
     """Takes back what a run, or a part of the user's, changes in the process that it runs in.
 
     That is torch's settings and threads, the random generators of Python, NumPy and torch's CPU, filters of

@@ -20,16 +20,16 @@ _ONE_WISH = 5.0
 
 
 class Stop:
-    """Calling it says whether a signal came. Within `with stop:` it listens for Ctrl-C and SIGTERM.
+    """Calling it returns whether a signal came. Within `with stop:` it handles Ctrl-C and SIGTERM.
 
-    While training (`with stop.kindly():`) the first signal only sets the answer, so that the step
-    ends and the run is closed in order; at any other station, and at the second signal that is a wish of its
-    own, it raises `Interrupted` at once. The echo of a wish that was heard changes nothing at any station.
+    Within `with stop.after_step():`, where a training runs, the first signal only sets the answer: the
+    training ends after its step, and the run is closed in order. Outside of it, and at a second signal, it
+    raises `Interrupted` at once. A repetition of the same request within a short time is ignored.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        self._kind = False
+        self._after_step = False
         self._since = 0.0
         self._before: dict[int, Any] = {}
 
@@ -37,12 +37,13 @@ class Stop:
         return self.signum is not None
 
     @contextmanager
-    def kindly(self) -> Iterator[None]:
-        self._kind = True
+    def after_step(self) -> Iterator[None]:
+        """Within it, the first signal ends the training after its step."""
+        self._after_step = True
         try:
             yield
         finally:
-            self._kind = False
+            self._after_step = False
 
     def raise_if_asked(self) -> None:
         """Ends the run after a training that a signal cut short, in whichever process it was heard."""
@@ -63,7 +64,7 @@ class Stop:
         del frame
         if self.signum is None:
             self.signum, self._since = signum, time.monotonic()
-            if self._kind:
+            if self._after_step:
                 return
         elif signum != self.signum and time.monotonic() - self._since <= _ONE_WISH:
             return

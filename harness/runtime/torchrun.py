@@ -88,7 +88,7 @@ def _silence() -> Iterator[None]:
 
 
 @contextmanager
-def fate() -> Iterator[None]:
+def shared_failure() -> Iterator[None]:
     """Within it an error of one process is the error of all.
 
     Raises:

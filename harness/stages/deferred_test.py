@@ -28,21 +28,21 @@ from harness.record.run_record import RESULT, Record
 from harness.record.run_start import Start
 from harness.runs.bundle_files import FACTS
 from harness.runs.journal import JOURNAL, Event, read
-from harness.runs.run_history import OVER, Past
+from harness.runs.run_history import OVER, RunHistory
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.distributed import rank, share
-from harness.runtime.isolation import restored
+from harness.runtime.isolation import isolated
 from harness.runtime.stop_signals import Stop
-from harness.runtime.torchrun import fate
+from harness.runtime.torchrun import shared_failure
 from harness.stages.resume import claim
-from harness.stages.score_fold import Assessment, assess
+from harness.stages.score_fold import FoldScores, score_fold
 
 T = TypeVar("T")
 
 
-@restored()
-def examine(cfg: DictConfig, folder: Path, command: str, trial: Trial | None) -> Result:
+@isolated()
+def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial | None) -> Result:
     """Scores and predicts the test rows of a finished run, and writes down what the run left out.
 
     Until all folds are scored nothing is written, so that a run whose examination was cut short is as it
@@ -91,7 +91,7 @@ def _claimed(folder: Path) -> Start:
     there = (folder / JOURNAL).exists()
     own = claim(folder) if there else None
 
-    def found() -> tuple[Past, dict[int, Outcome]]:
+    def found() -> tuple[RunHistory, dict[int, Outcome]]:
         if own is None:
             why = "it is still running" if there else "there is no run in it"
             raise UserError(f"{folder} cannot be tested: {why}; name the folder of a finished run.")
@@ -182,22 +182,24 @@ def _model(folder: Path, plan: Plan, fold: Fold) -> Path:
 def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Result:
     """Scores all folds, then opens the record once more and closes it with what they came to."""
     folder, events = share((start.folder, read(start.folder)[0] if rank() == 0 else []))
-    found: list[Assessment] = []
-    with Stop() as stop, fate():
+    found: list[FoldScores] = []
+    with Stop() as stop, shared_failure():
         for fold in plan.folds:
             experiment = _trained(plan, fold, _model(folder, plan, fold))
-            found.append(assess(experiment, stop, ("test",)))
+            found.append(score_fold(experiment, stop, ("test",)))
             evaluator, monitor = experiment.evaluator, experiment.trainer.monitor
             del experiment  # before the next fold's data goes onto the device
         with Record(plan, replace(start, done={}), command, trial) as record:
             record.evaluator = evaluator
-            pages = [record.page(fold) for fold in plan.folds]
-            for page, assessment in zip(pages, found, strict=True):
-                page.begin()
-                assessment.write(page, plan.table)
-                page.complete(start.done[page.fold.number], _history(events, page.key), monitor)
-        for page in pages:
-            page.tidy()
+            fold_records = [record.fold_record(fold) for fold in plan.folds]
+            for fold_record, assessment in zip(fold_records, found, strict=True):
+                fold_record.begin()
+                assessment.write(fold_record, plan.table)
+                fold_record.complete(
+                    start.done[fold_record.fold.number], _history(events, fold_record.key), monitor
+                )
+        for fold_record in fold_records:
+            fold_record.tidy()
     return record.result
 
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from harness.checkpoint.checkpoint_manager import Keeper
+from harness.checkpoint.checkpoint_manager import CheckpointManager
 from harness.core.errors import Pruned
 from harness.core.progress import Progress
 from harness.core.scores import Scores
 from harness.core.table import Table
 from harness.prepare.experiment import Experiment
-from harness.record.fold_record import MOST_MODELS, Page
+from harness.record.fold_record import MOST_MODELS, FoldRecord
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop
 
@@ -27,7 +27,7 @@ Evaluate = Callable[[Experiment], Iterable[tuple[str, Scores]]]
 
 
 @contextmanager
-def pretrained(experiment: Experiment, table: Table, page: Page, stop: Stop) -> Iterator[None]:
+def pretrained(experiment: Experiment, table: Table, fold_record: FoldRecord, stop: Stop) -> Iterator[None]:
     """Within it, the fold's model has what its pre-training learned, where there is one.
 
     The curves are scores `pretrain/…` of the fold's run. A run that goes on after a stop goes on with the
@@ -38,33 +38,33 @@ def pretrained(experiment: Experiment, table: Table, page: Page, stop: Stop) -> 
     if before is None:
         yield
         return
-    keeper = _train(before, page, stop)
+    checkpoints = _train(before, fold_record, stop)
     experiment.model.load_state_dict(before.model.state_dict())
-    if page.folds == 1 or page.fold.number < MOST_MODELS:
-        before.save(page.folder / FOLDER / "model", table, Secrets(before.cfg).config)
+    if fold_record.folds == 1 or fold_record.fold.number < MOST_MODELS:
+        before.save(fold_record.folder / FOLDER / "model", table, Secrets(before.cfg).config)
     try:
         yield
     except Pruned:  # nobody goes on with it
-        keeper.finish(False)
+        checkpoints.finish(False)
         raise
-    keeper.finish(False)
+    checkpoints.finish(False)
 
 
-def _train(before: Experiment, page: Page, stop: Stop) -> Keeper:
+def _train(before: Experiment, fold_record: FoldRecord, stop: Stop) -> CheckpointManager:
     trainer = before.trainer
-    keeper, state = page.keeper.below(FOLDER)
-    with stop.kindly(), keeper.pace:
+    checkpoints, state = fold_record.checkpoints.below(FOLDER)
+    with stop.after_step(), checkpoints.pace:
         begun = None if state is None else state["trainer"]
         steps = trainer.fit(
-            before.model, before.loaders, before.augment, before.validate, stop, begun, keeper.pace.due
+            before.model, before.loaders, before.augment, before.validate, stop, begun, checkpoints.pace.due
         )
         for progress in steps:
             last = progress.whole and progress.epoch == progress.epochs
-            keeper.see(progress, partial(_state, progress), stopping=stop() or last)
+            checkpoints.see(progress, partial(_state, progress), stopping=stop() or last)
             if progress.whole:
-                _tell(progress, page, trainer.monitor)
+                _tell(progress, fold_record, trainer.monitor)
     stop.raise_if_asked()
-    return keeper
+    return checkpoints
 
 
 def _state(progress: Progress) -> dict[str, Any]:
@@ -72,18 +72,18 @@ def _state(progress: Progress) -> dict[str, Any]:
     return {"trainer": progress.state()}
 
 
-def _tell(progress: Progress, page: Page, monitor: str) -> None:
+def _tell(progress: Progress, fold_record: FoldRecord, monitor: str) -> None:
     """An epoch's scores to the journal, and some to the screen."""
     values = {f"{FOLDER}/{name}": value for name, value in progress.scores.items()}
-    if page.alone and not page.past.has(page.key, progress.epoch, values):
-        page.journal.metrics(page.key, progress.epoch, values)
+    if fold_record.alone and not fold_record.past.has(fold_record.key, progress.epoch, values):
+        fold_record.journal.metrics(fold_record.key, progress.epoch, values)
     if progress.epoch % max(1, progress.epochs // _LINES) == 0 or progress.epoch == progress.epochs:
         told = [
             f"{name} {progress.scores[name]:.4f}"
             for name in ("train/loss", monitor)
             if name in progress.scores
         ]
-        page.screen.fact(FOLDER, ", ".join([f"epoch {progress.epoch} of {progress.epochs}", *told]))
+        fold_record.screen.fact(FOLDER, ", ".join([f"epoch {progress.epoch} of {progress.epochs}", *told]))
 
 
 def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator[tuple[str, Scores]]:
@@ -94,7 +94,7 @@ def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator
     if experiment.scratch is None:
         return
     twin = experiment.scratch()
-    with stop.kindly():
+    with stop.after_step():
         for _ in twin.trainer.fit(twin.model, twin.loaders, twin.augment, twin.validate, stop):
             pass
     stop.raise_if_asked()

@@ -33,7 +33,7 @@ _LINES = 5
 """A refit says so often how far it is."""
 
 
-def rehearse(plan: Plan) -> None:
+def check_refit(plan: Plan) -> None:
     """Tries what `production` asks for, before anything is trained.
 
     Raises:
@@ -70,13 +70,17 @@ def make(plan: Plan, record: Record, stop: Stop) -> None:
     if wanted.ensemble:
         _put_together(record)
     if wanted.refit:
-        best = [page.scores["train/best_epoch"] for page in record.pages if page.scores]
+        best = [
+            fold_record.scores["train/best_epoch"]
+            for fold_record in record.fold_records
+            if fold_record.scores
+        ]
         if best:
             _refit(plan, record, stop, max(1, round(statistics.median(best))))
 
 
 def _put_together(record: Record) -> None:
-    models = [page.folder / "model" for page in record.pages]
+    models = [fold_record.folder / "model" for fold_record in record.fold_records]
     kept = [model for model in models if (model / FACTS).exists()]
     if kept:
         ensemble.write(record.folder / ENSEMBLE, kept)
@@ -88,7 +92,7 @@ def _refit(plan: Plan, record: Record, stop: Stop, epochs: int) -> None:
     """One more training on all rows, for as many epochs as were best: none is left to choose by."""
     experiment = _prepared(plan, epochs)
     record.screen.fact(REFIT, f"{len(experiment.fold.train):,} rows, {epochs} epochs")
-    with stop.kindly(), enough_memory(record.secrets.config):
+    with stop.after_step(), enough_memory(record.secrets.config):
         if experiment.before is not None:
             for _ in _steps(experiment.before, stop):
                 pass

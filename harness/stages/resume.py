@@ -23,7 +23,7 @@ from harness.record.fold_record import key_of
 from harness.record.run_start import Start
 from harness.runs.journal import JOURNAL, Journal, read
 from harness.runs.outputs import Outputs
-from harness.runs.run_history import OVER, Past
+from harness.runs.run_history import OVER, RunHistory
 from harness.runtime.distributed import rank, share
 from harness.runtime.secret_values import Secrets
 from harness.trainer.random_state import generators, set_generators
@@ -87,7 +87,7 @@ def _taken_up(plan: Plan, start: Start) -> Start:
     return replace(start, found=found, notes=[*start.notes, *torn, told])
 
 
-def rehearse(experiment: Experiment, start: Start) -> None:
+def check_step(experiment: Experiment, start: Start) -> None:
     """Goes one step on from the checkpoint with copies of all that learns; nothing is changed by it.
 
     Raises:
@@ -139,7 +139,7 @@ def _newest(plan: Plan, folder: Path) -> Start:
     notes = []
     for journal in found:
         earlier = journal.parent
-        past = Past(read(earlier)[0])
+        past = RunHistory(read(earlier)[0])
         if _over(past) or past.running or changed_settings(past, plan):
             continue
         difference = other_data(earlier, past, plan)
@@ -203,13 +203,13 @@ def claim(folder: Path) -> Start | None:
     if not journal.claim():
         journal.close()
         return None
-    past = Past(read(folder)[0])
+    past = RunHistory(read(folder)[0])
     if past.start is None:
-        past = Past()  # nothing was told before the process ended
+        past = RunHistory()  # nothing was told before the process ended
     return Start(folder.absolute(), journal, past)
 
 
-def _over(past: Past) -> bool:
+def _over(past: RunHistory) -> bool:
     return past.start is None or past.ended("") in OVER or past.diverged
 
 

@@ -10,14 +10,14 @@ from harness.core.scores import Scores
 from harness.core.table import Table
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
-from harness.record.fold_record import Page
+from harness.record.fold_record import FoldRecord
 from harness.record.predictions import Said
 from harness.runtime.stop_signals import Stop
 from harness.stages.pretrain import compared
 
 
 @dataclass(frozen=True)
-class Assessment:
+class FoldScores:
     """Nothing of it is written yet.
 
     scores   of each part, with baselines beside them
@@ -29,22 +29,22 @@ class Assessment:
     said: Said | None = None
     picture: Projection | None = None
 
-    def write(self, page: Page, table: Table) -> None:
+    def write(self, fold_record: FoldRecord, table: Table) -> None:
         """Onto the page of the fold."""
         for part, scores in self.scores:
-            page.score(part, scores)
+            fold_record.score(part, scores)
         if self.said is not None:
-            page.predict(table, self.said)
-        page.project(self.picture)
+            fold_record.predict(table, self.said)
+        fold_record.project(self.picture)
 
 
-def assess(experiment: Experiment, stop: Stop, parts: Sequence[str]) -> Assessment:
+def score_fold(experiment: Experiment, stop: Stop, parts: Sequence[str]) -> FoldScores:
     """Of the best epoch's weights; without "test" among the parts, no test row is looked at."""
     of = partial(evaluate, parts=parts)
     scores = [*of(experiment), *compared(experiment, stop, of)]
     if "test" not in parts:
-        return Assessment(scores)
-    return Assessment(scores, said(experiment), projection(experiment))
+        return FoldScores(scores)
+    return FoldScores(scores, said(experiment), projection(experiment))
 
 
 def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Scores]]:

@@ -163,7 +163,7 @@ def _work(spec: SweepSpec, launcher: Launcher, crew: WorkerPool, watch: SweepWat
                 crew.launch(min(spec.settings.workers, left))
             watch.until_over()
         except Interrupted as error:
-            with stop.kindly():
+            with stop.after_step():
                 watch.dismiss(launcher)
             return stop.signum or error.signum
     return None

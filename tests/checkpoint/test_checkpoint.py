@@ -17,7 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from harness.checkpoint.checkpoint_file import Torn, facts_of, read, read_named, remove, write
-from harness.checkpoint.checkpoint_manager import Keeper, Pace, Settings
+from harness.checkpoint.checkpoint_manager import CheckpointManager, Pace, Settings
 from harness.checkpoint.finished_folds import Done, Outcome
 from harness.checkpoint.latest_checkpoint import newest
 from harness.checkpoint.state_tree import flatten, unflatten
@@ -266,23 +266,25 @@ def settings_of(**changed: Any) -> Settings:
 FACTS = {"fold": 0, "digest": "d"}
 
 
-def keeper(folder: Path, notes: list[str] | None = None, found: Any = None, **changed: Any) -> Keeper:
+def manager(
+    folder: Path, notes: list[str] | None = None, found: Any = None, **changed: Any
+) -> CheckpointManager:
     chosen = settings_of(**changed)
     note = (notes if notes is not None else []).append
-    return Keeper(folder / "checkpoints", chosen, Pace(chosen), FACTS, note, found)
+    return CheckpointManager(folder / "checkpoints", chosen, Pace(chosen), FACTS, note, found)
 
 
 def files(folder: Path) -> list[str]:
     return sorted(path.stem for path in (folder / "checkpoints").glob("*.safetensors"))
 
 
-def see(keeper: Keeper, *seen: Progress) -> None:
+def see(manager: CheckpointManager, *seen: Progress) -> None:
     for one in seen:
-        keeper.see(one, lambda one=one: {"epoch": one.epoch, "step": one.step}, False)  # type: ignore[misc]
+        manager.see(one, lambda one=one: {"epoch": one.epoch, "step": one.step}, False)  # type: ignore[misc]
 
 
 def test_the_newest_two_and_the_best_are_kept(tmp_path: Path) -> None:
-    kept = keeper(tmp_path)
+    kept = manager(tmp_path)
     see(kept, progress(1), progress(2, best=True), progress(3), progress(4), progress(5))
     assert files(tmp_path) == ["epoch-0002", "epoch-0004", "epoch-0005"]
     see(kept, progress(6, best=True), progress(7), progress(8), progress(9, step=85))
@@ -295,7 +297,7 @@ def test_the_newest_two_and_the_best_are_kept(tmp_path: Path) -> None:
     [("best", ["epoch-0001"]), ("all", ["epoch-0001", "epoch-0003", "epoch-0004"]), ("none", [])],
 )
 def test_of_a_finished_fold_stays_what_was_asked_for(tmp_path: Path, finished: str, left: list[str]) -> None:
-    kept = keeper(tmp_path, finished=finished)
+    kept = manager(tmp_path, finished=finished)
     see(kept, progress(1, best=True), progress(2), progress(3), progress(4))
     (tmp_path / "checkpoints" / ".epoch-0009.safetensors.77").touch()  # of a process that was killed
     kept.finish(keep=True)
@@ -305,7 +307,7 @@ def test_of_a_finished_fold_stays_what_was_asked_for(tmp_path: Path, finished: s
 
 
 def test_nothing_stays_of_a_fold_whose_model_is_not_kept(tmp_path: Path) -> None:
-    kept = keeper(tmp_path / "fold-12", finished="all")
+    kept = manager(tmp_path / "fold-12", finished="all")
     see(kept, progress(1))
     kept.finish(keep=False)
     assert list(tmp_path.iterdir()) == []
@@ -313,7 +315,7 @@ def test_nothing_stays_of_a_fold_whose_model_is_not_kept(tmp_path: Path) -> None
 
 
 def test_the_first_checkpoint_and_that_of_a_stop_are_always_written(tmp_path: Path) -> None:
-    kept = keeper(tmp_path, share=1e-9)
+    kept = manager(tmp_path, share=1e-9)
     see(kept, progress(1), progress(2), progress(3))
     assert files(tmp_path) == ["epoch-0001"]
     kept.see(progress(4, step=31), dict, True)
@@ -321,7 +323,7 @@ def test_the_first_checkpoint_and_that_of_a_stop_are_always_written(tmp_path: Pa
 
 
 def test_a_share_of_nothing_writes_at_stops_alone(tmp_path: Path) -> None:
-    kept = keeper(tmp_path, share=0, minutes=1e-9)
+    kept = manager(tmp_path, share=0, minutes=1e-9)
     assert not kept.pace.due()
     see(kept, progress(1), progress(2))
     assert files(tmp_path) == []
@@ -330,9 +332,9 @@ def test_a_share_of_nothing_writes_at_stops_alone(tmp_path: Path) -> None:
 
 
 def test_within_an_epoch_a_checkpoint_is_due_after_so_many_minutes(tmp_path: Path) -> None:
-    assert keeper(tmp_path, minutes=1e-9).pace.due()
-    assert not keeper(tmp_path, minutes=60).pace.due()
-    assert not keeper(tmp_path, minutes=None).pace.due()
+    assert manager(tmp_path, minutes=1e-9).pace.due()
+    assert not manager(tmp_path, minutes=60).pace.due()
+    assert not manager(tmp_path, minutes=None).pace.due()
 
 
 def test_a_full_disk_costs_one_note_and_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +342,7 @@ def test_a_full_disk_costs_one_note_and_no_training(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     notes: list[str] = []
-    kept = keeper(tmp_path, notes)
+    kept = manager(tmp_path, notes)
     monkeypatch.setattr("harness.checkpoint.checkpoint_manager.write", full)
     see(kept, progress(1))
     kept.see(progress(2, step=15), dict, True)
@@ -350,7 +352,7 @@ def test_a_full_disk_costs_one_note_and_no_training(tmp_path: Path, monkeypatch:
 
 def test_a_state_that_no_checkpoint_can_hold_costs_one_note_and_no_training(tmp_path: Path) -> None:
     notes: list[str] = []
-    kept = keeper(tmp_path, notes)
+    kept = manager(tmp_path, notes)
     for epoch in (1, 2):
         kept.see(progress(epoch), lambda: {"seen": {1}}, False)
     (note,) = notes
@@ -361,26 +363,26 @@ def test_a_state_that_no_checkpoint_can_hold_costs_one_note_and_no_training(tmp_
 def test_of_a_fold_that_an_earlier_process_finished_stays_the_same(
     tmp_path: Path, finished: str, left: list[str]
 ) -> None:
-    see(keeper(tmp_path), progress(1), progress(2, best=True), progress(3))
+    see(manager(tmp_path), progress(1), progress(2, best=True), progress(3))
     chosen = settings_of(finished=finished)
     facts = {**FACTS, "digest": "of a setting let pass"}
-    later = Keeper(tmp_path / "checkpoints", chosen, Pace(chosen), facts, print, None, {"d"})
+    later = CheckpointManager(tmp_path / "checkpoints", chosen, Pace(chosen), facts, print, None, {"d"})
     later.take_back()
     later.finish(keep=True)
     assert files(tmp_path) == left
 
 
 def test_what_comes_before_a_fold_goes_on_under_a_setting_that_was_let_pass(tmp_path: Path) -> None:
-    before, _ = keeper(tmp_path).below("pretrain")
+    before, _ = manager(tmp_path).below("pretrain")
     see(before, progress(1))
     chosen = settings_of()
     facts = {**FACTS, "digest": "of a setting let pass"}
-    later = Keeper(tmp_path / "checkpoints", chosen, Pace(chosen), facts, print, None, {"d"})
+    later = CheckpointManager(tmp_path / "checkpoints", chosen, Pace(chosen), facts, print, None, {"d"})
     assert later.below("pretrain")[1] == {"epoch": 1, "step": 10}
 
 
 def test_the_newest_intact_checkpoint_is_used_and_the_torn_one_told_of(tmp_path: Path) -> None:
-    see(keeper(tmp_path), progress(1, best=True), progress(2), progress(3), progress(4, step=35))
+    see(manager(tmp_path), progress(1, best=True), progress(2), progress(3), progress(4, step=35))
     folder = tmp_path / "checkpoints"
     found = newest(folder, 0, {"d"})
     assert found is not None
@@ -394,7 +396,7 @@ def test_the_newest_intact_checkpoint_is_used_and_the_torn_one_told_of(tmp_path:
         "step-00000035.safetensors is torn (its .sha256 is missing, which is written last): "
         "going on from epoch-0003.safetensors."
     )
-    see(keeper(tmp_path, found=found), progress(4), progress(5))
+    see(manager(tmp_path, found=found), progress(4), progress(5))
     assert files(tmp_path) == ["epoch-0001", "epoch-0004", "epoch-0005", "step-00000035"]
 
 
@@ -403,7 +405,7 @@ def test_a_folder_without_checkpoints_has_no_newest(tmp_path: Path) -> None:
 
 
 def test_where_none_is_intact_the_last_fault_is_told(tmp_path: Path) -> None:
-    see(keeper(tmp_path), progress(1))
+    see(manager(tmp_path), progress(1))
     file = tmp_path / "checkpoints" / "epoch-0001.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     told = r"^no checkpoint in \S+ is intact: epoch-0001\.safetensors is torn \(it is damaged, .*\)$"
@@ -413,7 +415,7 @@ def test_where_none_is_intact_the_last_fault_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("fold", "digest"), [(1, "d"), (0, "other")])
 def test_a_checkpoint_of_another_training_is_passed_over(tmp_path: Path, fold: int, digest: str) -> None:
-    see(keeper(tmp_path), progress(1))
+    see(manager(tmp_path), progress(1))
     with pytest.raises(Torn, match=r"is intact: epoch-0001\.safetensors is another training's$"):
         newest(tmp_path / "checkpoints", fold, {digest})
 

@@ -56,14 +56,14 @@ class Study:
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Experiment | None:
         """Enters the mode and leaves it; what the fold would have been run with."""
-        page: Any = self.notebook
-        with self.mode(self.experiment, page, stop) as left:
+        fold_record: Any = self.notebook
+        with self.mode(self.experiment, fold_record, stop) as left:
             return left
 
     def train(self) -> None:
         """Trains the whole fold within the mode."""
-        page: Any = self.notebook
-        with self.mode(self.experiment, page, lambda: False) as left:
+        fold_record: Any = self.notebook
+        with self.mode(self.experiment, fold_record, lambda: False) as left:
             assert left is not None
             parts: tuple[Any, ...] = (left.model, left.loaders, left.augment, left.validate, lambda: False)
             for _ in left.trainer.fit(*parts):

@@ -24,28 +24,33 @@ from harness.runs.journal import read
 NONE = np.empty(0, dtype=np.int64)
 
 
-def page(number: int, outer: int | None = None, told: Told | None = None, **scores: float) -> Any:
+def fold_record(number: int, outer: int | None = None, told: Told | None = None, **scores: float) -> Any:
     fold = Fold(number, NONE, NONE, NONE, outer=outer)
     return SimpleNamespace(fold=fold, scores=scores, told=told)
 
 
 def test_each_score_is_summarised_over_the_folds_that_have_it() -> None:
-    found = over_folds([page(0, a=1.0, b=5.0), page(1, a=3.0), page(2)])
+    found = over_folds([fold_record(0, a=1.0, b=5.0), fold_record(1, a=3.0), fold_record(2)])
     assert found["a"]["folds"] == [1.0, 3.0]
     assert found["a"]["mean"] == 2.0
     assert found["b"]["folds"] == [5.0]
 
 
 def test_inner_folds_that_share_their_test_rows_count_as_one() -> None:
-    pages = [page(0, 0, a=1.0), page(1, 0, a=2.0), page(2, 1, a=5.0), page(3, 1, a=7.0)]
-    found = over_folds(pages)["a"]
+    fold_records = [
+        fold_record(0, 0, a=1.0),
+        fold_record(1, 0, a=2.0),
+        fold_record(2, 1, a=5.0),
+        fold_record(3, 1, a=7.0),
+    ]
+    found = over_folds(fold_records)["a"]
     assert found["folds"] == [1.5, 6.0]
     assert found["mean"] == 3.75
 
 
 def test_the_table_of_folds_names_the_outer_fold_where_there_is_one() -> None:
-    assert list(table_of_folds([page(0, a=1.0)]).columns) == ["fold", "a"]
-    assert table_of_folds([page(0, 0, a=1.0), page(1, 2, a=1.0)])["outer"].tolist() == [0, 2]
+    assert list(table_of_folds([fold_record(0, a=1.0)]).columns) == ["fold", "a"]
+    assert table_of_folds([fold_record(0, 0, a=1.0), fold_record(1, 2, a=1.0)])["outer"].tolist() == [0, 2]
 
 
 def told(rows: list[int], outputs: list[Any], targets: list[float]) -> Told:
@@ -66,11 +71,11 @@ def test_predictions_of_all_folds_are_measured_as_one_part() -> None:
         seen.append((outputs.exp().tolist(), targets.tolist()))
         return {"accuracy": 0.5}
 
-    pages = [
-        page(0, told=told([2, 0], [[0.9, 0.1], [0.2, 0.8]], [0, 1])),
-        page(1, told=told([1], [[0.5, 0.5]], [1])),
+    fold_records = [
+        fold_record(0, told=told([2, 0], [[0.9, 0.1], [0.2, 0.8]], [0, 1])),
+        fold_record(1, told=told([1], [[0.5, 0.5]], [1])),
     ]
-    assert pooled(pages, measure) == {"test/accuracy": 0.5}
+    assert pooled(fold_records, measure) == {"test/accuracy": 0.5}
     outputs, targets = seen[0]
     np.testing.assert_allclose(outputs, [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
     assert targets == [0, 1, 1]
@@ -97,8 +102,8 @@ def test_numbers_are_averaged_as_they_are() -> None:
 
 
 def test_a_single_fold_has_nothing_to_pool() -> None:
-    assert pooled([page(0, told=told([0], [1.0], [1.0]))], lambda *_: {"rmse": 0.0}) == {}
-    assert pooled([page(0), page(1)], lambda *_: {"rmse": 0.0}) == {}
+    assert pooled([fold_record(0, told=told([0], [1.0], [1.0]))], lambda *_: {"rmse": 0.0}) == {}
+    assert pooled([fold_record(0), fold_record(1)], lambda *_: {"rmse": 0.0}) == {}
 
 
 def test_the_rows_of_every_fold_are_stored(tmp_path: Path) -> None:

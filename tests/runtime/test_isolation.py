@@ -18,7 +18,7 @@ from harness.core.progress import Progress
 from harness.run import run
 from harness.runs.journal import read
 from harness.runs.trial import Trial
-from harness.runtime.isolation import restored
+from harness.runtime.isolation import isolated
 
 pytestmark = pytest.mark.slow
 
@@ -80,14 +80,14 @@ def different(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 
 def test_everything_that_is_changed_within_is_as_it_was_afterwards() -> None:
     before = state()
-    with restored():
+    with isolated():
         disturb()
         assert different(before, state()) == set(before)
     assert different(before, state()) == set()
 
 
 def test_it_is_also_after_an_error() -> None:
-    @restored()
+    @isolated()
     def fail() -> None:
         disturb()
         raise ValueError("within")

@@ -27,7 +27,7 @@ each_signal = pytest.mark.parametrize("signum", SIGNALS)
 
 @each_signal
 def test_while_training_the_first_signal_only_sets_the_answer(signum: int) -> None:
-    with Stop() as stop, stop.kindly():
+    with Stop() as stop, stop.after_step():
         assert not stop()
         signal.raise_signal(signum)
         assert stop()
@@ -39,7 +39,7 @@ def test_while_training_the_first_signal_only_sets_the_answer(signum: int) -> No
 
 @each_signal
 def test_the_second_signal_ends_a_training_at_once(signum: int) -> None:
-    with Stop() as stop, stop.kindly():
+    with Stop() as stop, stop.after_step():
         signal.raise_signal(signum)
         with pytest.raises(Interrupted) as caught:
             signal.raise_signal(signum)
@@ -48,7 +48,7 @@ def test_the_second_signal_ends_a_training_at_once(signum: int) -> None:
 
 def test_ctrl_c_and_the_sigterm_that_follows_it_are_one_wish(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
-    with Stop() as stop, stop.kindly():
+    with Stop() as stop, stop.after_step():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert stop.signum == signal.SIGINT
@@ -59,7 +59,7 @@ def test_ctrl_c_and_the_sigterm_that_follows_it_are_one_wish(monkeypatch: pytest
 
 def test_the_sigterm_that_follows_ctrl_c_does_not_disturb_the_closing_of_the_run() -> None:
     with Stop() as stop:
-        with stop.kindly():
+        with stop.after_step():
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(Interrupted) as caught:
             stop.raise_if_asked()
@@ -72,7 +72,7 @@ def test_the_sigterm_that_follows_ctrl_c_does_not_disturb_the_closing_of_the_run
 @each_signal
 def test_at_any_other_station_a_signal_ends_the_run_at_once(signum: int) -> None:
     with Stop() as stop:
-        with stop.kindly():
+        with stop.after_step():
             pass
         with pytest.raises(Interrupted, match=f"^stopped by signal {signum}$"):
             signal.raise_signal(signum)

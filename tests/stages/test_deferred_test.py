@@ -19,7 +19,7 @@ from harness.runs.journal import Journal, read
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.distributed import join, rank
-from harness.stages.deferred_test import examine
+from harness.stages.deferred_test import run_deferred_test
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ WAYS = {
 TRIAL = Trial(7, tags={"sweep": "a-1"})
 
 
-def withheld(cfg: DictConfig, folder: Path) -> Result:
+def deferred(cfg: DictConfig, folder: Path) -> Result:
     return run(cfg, folder, trial=TRIAL)
 
 
@@ -57,11 +57,11 @@ def scores(result: Result) -> dict[str, object]:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_that_is_tested_later_comes_to_what_it_would_have_come_to(way: str, tmp_path: Path) -> None:
     whole = run(compose(WAYS[way]), tmp_path / "whole")
-    before = withheld(compose(WAYS[way]), tmp_path / "trial")
+    before = deferred(compose(WAYS[way]), tmp_path / "trial")
     assert not any(name.startswith("test/") for name in before.scores)
     assert not (tmp_path / "trial" / "predictions.csv").exists()
 
-    after = examine(compose(WAYS[way]), tmp_path / "trial", "", TRIAL)
+    after = run_deferred_test(compose(WAYS[way]), tmp_path / "trial", "", TRIAL)
 
     assert any(name.startswith("test/") for name in after.scores)
     assert scores(after) == scores(whole)
@@ -80,8 +80,8 @@ def test_a_run_that_is_tested_later_comes_to_what_it_would_have_come_to(way: str
 
 def test_the_journal_goes_on_in_the_same_run_and_no_point_is_written_twice(tmp_path: Path) -> None:
     words = WAYS["folds"]
-    withheld(compose(words), tmp_path)
-    examine(compose(words), tmp_path, "", TRIAL)
+    deferred(compose(words), tmp_path)
+    run_deferred_test(compose(words), tmp_path, "", TRIAL)
     events, _ = read(tmp_path)
     own = [event for event in events if event["run"] == ""]
     assert [event["event"] for event in own if event["event"] in ("start", "end")] == ["start", "end"] * 2
@@ -105,9 +105,9 @@ def test_of_more_than_ten_folds_all_models_stay_until_the_test(
 ) -> None:
     monkeypatch.setattr("harness.record.plots.curves", lambda history, path, *rest: path.touch())
     cfg = compose([*IRIS, *MANY])
-    withheld(cfg, tmp_path)
+    deferred(cfg, tmp_path)
     assert len(list(tmp_path.glob("fold-*/model/bundle.json"))) == 12
-    result = examine(cfg, tmp_path, "", TRIAL)
+    result = run_deferred_test(cfg, tmp_path, "", TRIAL)
     assert len(result.scores["test/accuracy"]["folds"]) == 12
     assert {path.parent.name for path in tmp_path.glob("fold-*/model")} == {f"fold-{k}" for k in range(10)}
     told = pd.read_csv(tmp_path / "predictions.csv")
@@ -116,8 +116,8 @@ def test_of_more_than_ten_folds_all_models_stay_until_the_test(
 
 def test_more_folds_than_mlflow_shows_are_points_of_the_run(tmp_path: Path) -> None:
     cfg = compose([*IRIS, *MANY, "split.folds=21"])
-    withheld(cfg, tmp_path)
-    result = examine(cfg, tmp_path, "", TRIAL)
+    deferred(cfg, tmp_path)
+    result = run_deferred_test(cfg, tmp_path, "", TRIAL)
     points = {
         event["step"]: event["values"]["fold/test/accuracy"]
         for event in read(tmp_path)[0]
@@ -129,29 +129,29 @@ def test_more_folds_than_mlflow_shows_are_points_of_the_run(tmp_path: Path) -> N
 
 def test_a_size_of_batches_that_was_found_is_not_looked_for_again(tmp_path: Path) -> None:
     cfg = compose([*IRIS, "data.load.batch_size=auto"])
-    withheld(cfg, tmp_path)
+    deferred(cfg, tmp_path)
     size = read(tmp_path)[0][0]["params"]["data.load.batch_size"]
-    examine(cfg, tmp_path, "", TRIAL)
+    run_deferred_test(cfg, tmp_path, "", TRIAL)
     starts = [event for event in read(tmp_path)[0] if event["event"] == "start"]
     assert [event["params"]["data.load.batch_size"] for event in starts] == [size, size]
     assert starts[1]["tags"]["auto.data.load.batch_size"] == size
 
 
 def test_a_second_examination_gives_the_same_and_writes_nothing(tmp_path: Path) -> None:
-    withheld(compose(IRIS), tmp_path)
-    first = examine(compose(IRIS), tmp_path, "", TRIAL)
+    deferred(compose(IRIS), tmp_path)
+    first = run_deferred_test(compose(IRIS), tmp_path, "", TRIAL)
     events, _ = read(tmp_path)
-    second = examine(compose(IRIS), tmp_path, "", TRIAL)
+    second = run_deferred_test(compose(IRIS), tmp_path, "", TRIAL)
     assert scores(second) == scores(Result.read(tmp_path / "result.json")) == scores(first)
     assert read(tmp_path)[0] == events
 
 
 def test_a_split_without_test_rows_leaves_nothing_to_test(tmp_path: Path) -> None:
     cfg = compose([*IRIS, "split.test=0"])
-    before = withheld(cfg, tmp_path)
-    assert scores(examine(cfg, tmp_path, "", TRIAL)) == scores(before)
+    before = deferred(cfg, tmp_path)
+    assert scores(run_deferred_test(cfg, tmp_path, "", TRIAL)) == scores(before)
     assert not (tmp_path / "done").exists()
-    assert scores(examine(cfg, tmp_path, "", TRIAL)) == scores(before)
+    assert scores(run_deferred_test(cfg, tmp_path, "", TRIAL)) == scores(before)
 
 
 def test_an_examination_that_fails_leaves_the_run_as_it_was(
@@ -159,18 +159,18 @@ def test_an_examination_that_fails_leaves_the_run_as_it_was(
 ) -> None:
     import harness.stages.deferred_test
 
-    withheld(compose(IRIS), tmp_path)
+    deferred(compose(IRIS), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
     def fail(*arguments: object) -> None:
         raise RuntimeError("no memory left")
 
     with monkeypatch.context() as patched:
-        patched.setattr(harness.stages.deferred_test, "assess", fail)
+        patched.setattr(harness.stages.deferred_test, "score_fold", fail)
         with pytest.raises(RuntimeError, match="no memory left"):
-            examine(compose(IRIS), tmp_path, "", TRIAL)
+            run_deferred_test(compose(IRIS), tmp_path, "", TRIAL)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-    assert "test/accuracy" in examine(compose(IRIS), tmp_path, "", TRIAL).scores
+    assert "test/accuracy" in run_deferred_test(compose(IRIS), tmp_path, "", TRIAL).scores
 
 
 @pytest.mark.parametrize("trial", [Trial(7, tests=True), None])
@@ -194,7 +194,7 @@ def test_a_trial_that_was_stopped_and_goes_on_with_its_test_is_tested_in_all_fol
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "run"
-    withheld(compose(IRIS), folder)
+    deferred(compose(IRIS), folder)
     return folder
 
 
@@ -205,7 +205,7 @@ def folder(finished: Path, tmp_path: Path) -> Path:
 
 def refusal(folder: Path, *words: str) -> str:
     with pytest.raises(UserError) as refused:
-        examine(compose([*IRIS, *words]), folder, "", TRIAL)
+        run_deferred_test(compose([*IRIS, *words]), folder, "", TRIAL)
     return str(refused.value)
 
 
@@ -218,9 +218,9 @@ def test_of_several_processes_only_the_first_has_the_folder(folder: Path, proces
     def tested() -> Result:
         join()
         place = folder if rank() == 0 else folder.parent / "elsewhere"
-        return examine(compose(IRIS), place, "", TRIAL)
+        return run_deferred_test(compose(IRIS), place, "", TRIAL)
 
-    alone = examine(compose(IRIS), shutil.copytree(folder, folder.parent / "alone"), "", TRIAL)
+    alone = run_deferred_test(compose(IRIS), shutil.copytree(folder, folder.parent / "alone"), "", TRIAL)
     for _ in range(2):  # the second reads what the first has written
         first, second = (ended.value for ended in processes(tested))
         assert isinstance(first, Result), first

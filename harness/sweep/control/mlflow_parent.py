@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.runs.journal import Journal, read
-from harness.runs.run_history import OVER, Past
+from harness.runs.run_history import OVER, RunHistory
 from harness.runtime import provenance
 from harness.runtime.secret_values import leaves
 from harness.sweep.report.sweep_result import BEST, RESULT, TRIALS, SweepResult
@@ -132,7 +132,7 @@ class MlflowParentRun:
             journal.close()
             return
         events = read(self.folder)[0]
-        past = Past(events)
+        past = RunHistory(events)
         if past.running is True or (not begun and past.ended("") in OVER):
             journal.close()
             return

@@ -21,7 +21,7 @@ from harness.runs.trial import Trial
 from harness.runtime.distributed import rank, share
 from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
-from harness.stages.deferred_test import examine
+from harness.stages.deferred_test import run_deferred_test
 from harness.sweep.worker.pruning_steps import PruningSteps
 from harness.sweep.worker.sweep_spec import SweepSpec
 
@@ -90,7 +90,7 @@ def test(spec: SweepSpec, order: TrialAssignment) -> None:
         words, cfg, root, trial = _setting(spec, order, index)
         earlier = _earlier(root)
         if earlier is not None and not any(name.startswith("test/") for name in earlier.scores):
-            examine(cfg, root, _typed(spec, cfg, words), trial)
+            run_deferred_test(cfg, root, _typed(spec, cfg, words), trial)
 
 
 def _setting(
