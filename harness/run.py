@@ -23,8 +23,10 @@ from harness.core.progress import Progress
 from harness.core.table import Table
 from harness.debug.debug_mode import Mode, limited, mode
 from harness.prepare.batch_size import sized
+from harness.prepare.callback_parts import build_callbacks
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import make_plan
+from harness.record.connect_callbacks import start_callbacks
 from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
 from harness.runs.run_result import Result
@@ -58,14 +60,12 @@ def run(
         cfg: a composed configuration, see `harness.config.compose.compose`.
         folder: where the run leaves its files; made if it does not exist. With `resume` set, the run goes
             on where it was begun.
-        consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own. One
-            that has a method `fold_done` receives each fold's scores, by full name, before the next fold
-            begins, and also those of a fold that an earlier process finished.
+        consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own. One that
+            defines `fold_done` gets each fold's scores, also of a fold that an earlier process finished.
         command: what to type to repeat the run.
         chosen: whether the user chose the folder: `resume=auto` then goes on with the run in it, if there
             is one, and looks nowhere else.
-        trial: what the run is to a sweep; it is then silent, waits for nobody, and leaves its test rows
-            alone, unless that says otherwise.
+        trial: what the run is to a sweep; it is silent, waits for nobody, and tests only where that says so.
 
     Whatever it changes in the process is as before when it returns.
 
@@ -79,6 +79,7 @@ def run(
     plan = make_plan(cfg)
     debug = mode(plan.cfg)
     plan = sized(limited(plan, debug))
+    callbacks = build_callbacks(plan.cfg)
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         check_step(ready[0], start)
@@ -88,6 +89,7 @@ def run(
             record.opening(ready[0])
             if debug.says:
                 record.screen.note(debug.says)
+            own = start_callbacks(record, callbacks)
             for fold in plan.folds:
                 fold_record = record.fold_record(fold)
                 if fold.number in start.done:
@@ -95,9 +97,10 @@ def run(
                 else:
                     # Popped, so that no fold's data stays on the device while the next one trains.
                     experiment = ready.pop() if ready else prepare(plan, fold)
-                    run_fold(experiment, plan.table, fold_record, stop, consumers, debug)
+                    run_fold(experiment, plan.table, fold_record, stop, [own, *consumers], debug)
                     del experiment
-                report_fold_done(fold_record, consumers)
+                report_fold_done(fold_record, [own, *consumers])
+            own.run_done(record.mean_scores)
             if trial is None:
                 refit.make(plan, record, stop)
     if record.deferred and (trial is None or trial.tests):  # an earlier process left its test rows alone
@@ -123,6 +126,10 @@ def run_fold(
 ) -> None:
     """Trains, scores and records one fold; a debug mode may change or replace this."""
     fold_record.begin()
+    for consumer in consumers:
+        fold_started = getattr(consumer, "fold_started", None)
+        if fold_started is not None:
+            fold_started(fold_record.fold)
     with debug(experiment, fold_record, stop) as debugged:
         if debugged is not None:
             train_and_score(debugged, table, fold_record, stop, consumers)

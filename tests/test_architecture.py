@@ -32,7 +32,7 @@ each_choice = pytest.mark.parametrize(
 ORDER: tuple[tuple[str, ...], ...] = (
     ("core", "loss"),
     ("runtime",),
-    ("runs", "model", "split", "evaluate", "data.augment", "data.transform", "leakage"),
+    ("runs", "model", "split", "evaluate", "callbacks", "data.augment", "data.transform", "leakage"),
     ("config", "data.extract", "data.load", "checkpoint", "tracking", "console"),
     ("trainer", "bundle"),
     ("report", "deploy", "data.cache"),

@@ -18,6 +18,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.callback_settings import callback_node, check_callback_settings
 from harness.config.metric_settings import callable_node, check_metric_settings
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near, refused, sentence
@@ -81,6 +82,9 @@ def check(cfg: DictConfig) -> None:
     """
     plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     check_settings(plain)
+    callbacks = plain.pop("callbacks", None) or {}
+    check_callback_settings(callbacks)
+    check_nodes({name: callback_node(node) for name, node in callbacks.items()}, "callbacks")
     for name, value in plain.items():
         check_nodes(own(value, name) if isinstance(value, dict) else value, str(name))
     metrics = plain["evaluate"].get("metrics")

@@ -191,6 +191,23 @@ class UnknownAlias(UnknownName):
         self.model, self.alias = model, alias
 
 
+class CallbackFailed(Exception):
+    """A callback of the user's raised an error, and its `on_error` is fail; the run is recorded as failed.
+
+    Args:
+        name: of the callback, in the configuration.
+        error: what it raised.
+    """
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(name, error)
+        self.name, self.error = name, error
+
+    def __str__(self) -> str:
+        reason = " ".join(f"{type(self.error).__name__}: {self.error}".split())
+        return f"callbacks.{self.name} raised {reason}"
+
+
 class Diverged(Exception):
     """The training loss became NaN or infinite; the message says where, and what to try.
 

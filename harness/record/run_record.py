@@ -141,6 +141,11 @@ class Record:
         for note in [*self.start.notes, *notes(self.plan, first)]:
             self.screen.note(self.secrets.text(note))
 
+    @property
+    def mean_scores(self) -> dict[str, float]:
+        """The scores of the finished folds, each its mean."""
+        return {name: summary["mean"] for name, summary in over_folds(self.fold_records).items()}
+
     def fold_record(self, fold: Fold) -> FoldRecord:
         """Where one fold is written down."""
         fold_record = FoldRecord(

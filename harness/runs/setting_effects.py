@@ -49,6 +49,7 @@ EFFECTS: dict[str, Effects] = {
     "trainer": _PART,
     "trainer.device": _READ_ANEW,
     "evaluate": _READ_ANEW,
+    "callbacks": _KEPT_BESIDE,
     "debug": _PART,
     # A resumed run goes on under its own name, with its own tags and in its own place in MLflow.
     "name": _LABEL,

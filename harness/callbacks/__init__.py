@@ -1,0 +1,1 @@
+"""Callbacks: what a user does at the end of each epoch, without changing the harness."""

@@ -1,0 +1,46 @@
+"""What a configuration says of the user's callbacks: `callbacks.NAME`, each a `_target_` node.
+
+Beside the arguments of its class, a node may have `on_error`: warn (the default) or fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.config.typecheck import shown
+from harness.core.errors import UserError
+
+
+def check_callback_settings(callbacks: Any) -> None:
+    """Whether each callback has a `_target_`, and an `on_error` that is warn or fail.
+
+    Raises:
+        UserError: one has not.
+    """
+    if not isinstance(callbacks, dict):
+        raise UserError(
+            f"callbacks must be a mapping from names to parts with a _target_, got {shown(callbacks)}",
+            "write +callbacks.NAME._target_=CLASS",
+            key="callbacks",
+            value=callbacks,
+        )
+    for name, node in callbacks.items():
+        if not isinstance(node, dict) or "_target_" not in node:
+            raise UserError(
+                f"callbacks.{name} must be a part with a _target_, got {shown(node)}",
+                f"write +callbacks.{name}._target_=CLASS",
+                key=f"callbacks.{name}",
+                value=node,
+            )
+        if node.get("on_error", "warn") not in ("warn", "fail"):
+            raise UserError(
+                f"callbacks.{name}.on_error must be warn or fail, got {shown(node['on_error'])}",
+                key=f"callbacks.{name}.on_error",
+                value=node["on_error"],
+            )
+
+
+def callback_node(node: Mapping[str, Any]) -> dict[str, Any]:
+    """The node without `on_error`, which is no argument."""
+    return {name: value for name, value in node.items() if name != "on_error"}
