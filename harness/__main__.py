@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -29,6 +30,10 @@ VERBS = (
 
 def main() -> None:
     """The console script and `python -m harness`."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A script's shell starts `command &` with SIGINT ignored. Training listens to SIGINT all the same;
+        # so do sweeps and their workers from here on, and Ctrl-C of the script ends them with a checkpoint.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(door(sys.argv[1:]))
 
 

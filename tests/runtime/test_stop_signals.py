@@ -140,6 +140,7 @@ def test_ctrl_c_and_sigterm_give_the_exit_status_of_their_signal(tmp_path: Path)
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=in_the_background,
         )
         for signum in SIGNALS
     }
@@ -156,6 +157,24 @@ def test_ctrl_c_and_sigterm_give_the_exit_status_of_their_signal(tmp_path: Path)
     finally:
         for process in running.values():
             process.kill()
+
+
+def in_the_background() -> None:
+    """What a script's shell does before `command &`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_background_command_of_a_script_before_it_trains(tmp_path: Path) -> None:
+    program = (
+        "import os, signal\n"
+        "from harness import __main__ as harness\n"
+        "harness.door = lambda overrides: os.kill(os.getpid(), signal.SIGINT)\n"
+        "harness.main()\n"
+    )
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, preexec_fn=in_the_background, check=False)
+    assert ended.returncode == -signal.SIGINT, ended.stderr  # as Python ends at a KeyboardInterrupt
 
 
 def trains(folder: Path) -> bool:

@@ -27,6 +27,8 @@ from harness.core.errors import Interrupted, UserError
 from harness.sweep.launch.child_process import Died
 from harness.sweep.launch.local import Local, check
 
+pytestmark = pytest.mark.slow
+
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # no child can import a test
 
 OURS = f"hydra.searchpath=[file://{CONF}]"

@@ -23,6 +23,8 @@ from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 from harness.sweep.worker.trial_config import TrialComposer
 
+pytestmark = pytest.mark.slow
+
 IRIS = ("data/extract=iris", "model=mlp", "model.widths=[8]", "trainer.epochs=2")
 Opened = tuple[Space, TrialComposer, SweepSettings]
 
