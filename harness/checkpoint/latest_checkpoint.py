@@ -52,8 +52,8 @@ def newest(folder: Path, fold: int, digests: Collection[str]) -> Found | None:
             torn.append(f"{entry.path.name} is torn ({error})")
             entries.pop()
             continue
-        told = f"{torn[-1]}: going on from {entry.path.name}." if torn else None
-        return Found(state, entries, best, told)
+        note = f"{torn[-1]}: going on from {entry.path.name}." if torn else None
+        return Found(state, entries, best, note)
     if torn:
         raise Torn(f"no checkpoint in {folder} is intact: {torn[-1]}")
     return None

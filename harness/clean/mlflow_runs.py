@@ -48,11 +48,11 @@ def _ask(uri: str) -> set[str]:
     except Exception as error:
         from harness.tracking.journal_upload import words
 
-        told = words(error, uri).rstrip(".")
+        reason = words(error, uri).rstrip(".")
         raise UserError(
             f"no run is removed before MLflow has said which models are registered, and "
             f"{store_address.masked(uri)} "
-            f"did not: {told}; start that server, or clean without runs and trials."
+            f"did not: {reason}; start that server, or clean without runs and trials."
         ) from error
 
 

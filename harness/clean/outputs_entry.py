@@ -72,14 +72,14 @@ def _evaluated(logged: StoredRun) -> Path | None:
 def sweep_entry(folder: Path) -> Entry:
     """A sweep with all its trials; it is as old as the youngest of them."""
     runs = tuple(StoredRun(path.parent) for path in sorted(_trials(folder)))
-    told = _result(folder)
-    best = told.get("best") or {}
+    content = _result(folder)
+    best = content.get("best") or {}
     number = str(best.get("number")) if isinstance(best, dict) else ""
     scores = next((_means(run) for run in runs if run.folder.name == number), {})
     if (folder / JOURNAL).exists():  # its own, for its parent run in MLflow
         runs = (*runs, StoredRun(folder))
     time = max(map(_last, runs), default=folder.stat().st_mtime_ns // 1_000_000)
-    return Entry("sweep", folder, time, str(told.get("status") or "interrupted"), scores, runs)
+    return Entry("sweep", folder, time, str(content.get("status") or "interrupted"), scores, runs)
 
 
 def folder_entry(kind: Kind, path: Path) -> Entry:
@@ -111,10 +111,10 @@ def _means(logged: StoredRun) -> dict[str, float]:
 
 def _result(folder: Path) -> dict[str, Any]:
     try:
-        told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def known_scores(entries: Iterable[Entry]) -> list[str]:

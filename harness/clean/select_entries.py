@@ -163,8 +163,8 @@ def _but_the_best(outputs: Path) -> Iterator[Entry]:
     """The trials of finished sweeps, all but the best; of sweeps that have none, nothing."""
     for sweep in folders(outputs / SWEEPS):
         try:
-            told = json.loads((sweep / "result.json").read_text(encoding="utf-8"))
-            status, best = told["status"], str(told["best"]["number"])
+            content = json.loads((sweep / "result.json").read_text(encoding="utf-8"))
+            status, best = content["status"], str(content["best"]["number"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
         for path in folders(sweep) if status == "finished" else ():

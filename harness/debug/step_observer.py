@@ -80,8 +80,8 @@ class Steps:
 def _endless(loader: Loader) -> Iterator[Batch]:
     """Passes that follow one another, without the smaller batch at a pass's end.
 
-    The loss of a contrastive method falls with the number of rows that a row is told from, so that steps
-    of different sizes would not compare.
+    The loss of a contrastive method falls with the number of rows that a row is distinguished from, so that
+    steps of different sizes would not compare.
     """
     full = 0
     while True:

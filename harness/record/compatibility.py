@@ -65,5 +65,5 @@ def earlier_digests(past: RunHistory, table: Table) -> set[str]:
 
 
 def digest_of(table: Table, texts: Mapping[str, str]) -> str:
-    told = json.dumps([table.digest, fixed_on_resume(texts)], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    content = json.dumps([table.digest, fixed_on_resume(texts)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

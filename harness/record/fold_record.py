@@ -46,7 +46,7 @@ class FoldRecord:
     card      what the run of this fold is started with: name, params, tags, inputs
     config    the masked configuration, which is saved with the model
     keeper    of the fold's checkpoints
-    past      what the journal told before this process began
+    past      what the journal held before this process began
     clock     tells how many seconds the run has taken
     training  the trainer's state from which the fold goes on; None for one that begins
     withheld  whether test rows are left alone for now: then nothing is drawn, and every fold's model is

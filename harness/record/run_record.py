@@ -12,8 +12,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 import pandas as pd
-import yaml
-from omegaconf._utils import get_omega_conf_dumper
+from omegaconf import OmegaConf
 
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.checkpoint_manager import CheckpointManager, Pace, Settings
@@ -45,6 +44,7 @@ from harness.runs.run_result import Result, Summary
 from harness.runs.stored_run import StoredRun
 from harness.runs.trial import Trial
 from harness.runtime import provenance
+from harness.runtime.atomic_file import write_text
 from harness.runtime.run_log import close_log, open_log
 from harness.runtime.secret_values import Secrets
 from harness.tracking.run_link import Link
@@ -86,7 +86,7 @@ class Record:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.start.journal is None:
                 self._require_fresh_folder()
-            (self.folder / "config.yaml").write_text(_yaml(self.secrets.config), encoding="utf-8")
+            write_text(self.folder / "config.yaml", OmegaConf.to_yaml(self.secrets.config), lasting=False)
             self.journal = self.start.journal or self._new_journal()
         except OSError as error:
             raise UserError(
@@ -194,17 +194,17 @@ class Record:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         status: End = "finished"
-        told = None
+        message = None
         if error is not None:
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
             pruned = isinstance(error, Pruned)
             status = "interrupted" if stopped else "pruned" if pruned else "failed"
-            told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
+            message = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
             # As text, because another handler than ours would write the stack unmasked.
             lines = [] if stopped or pruned else traceback.format_exception(error)
-            self.log.error("%s", "\n".join([told, self.secrets.text("".join(lines))]).rstrip())
+            self.log.error("%s", "\n".join([message, self.secrets.text("".join(lines))]).rstrip())
         try:
-            self._close(status, told)
+            self._close(status, message)
         finally:
             self.screen.close()
             self.journal.close()
@@ -250,8 +250,8 @@ class Record:
             made = self._predictions
             write_run_page(self.folder / REPORT, RunMaterial(StoredRun(self.folder), self.table, made=made))
         except Exception as error:
-            told = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
-            self.screen.note(f"{REPORT} could not be written: {told}")
+            message = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
+            self.screen.note(f"{REPORT} could not be written: {message}")
         else:
             self.journal.artifact("", REPORT)
 
@@ -320,14 +320,6 @@ class Record:
             command=self.secrets.text(self.command),
             error=error,
         )
-
-
-def _yaml(config: dict[str, Any]) -> str:
-    """As OmegaConf writes it, which would first make a container of its own of it, for twice the time."""
-    dumper = get_omega_conf_dumper()
-    return str(
-        yaml.dump(config, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=dumper)
-    )
 
 
 def _where(link: Link | None) -> str | None:

@@ -79,8 +79,8 @@ def evaluate(
     none = np.empty(0, dtype=np.int64)
     fold = Fold(0, none, none, rows)
     plan = Plan(parts, {}, table, [fold], [*findings, *_without_baselines(logged, trained)], cache)
-    told = _facts(plan, logged, len(models))
-    return _write(plan, command, found, evaluator, told)
+    message = _facts(plan, logged, len(models))
+    return _write(plan, command, found, evaluator, message)
 
 
 def _fresh(outputs: str) -> Path:
@@ -119,16 +119,18 @@ def _kept(logged: StoredRun) -> list[Path]:
 def _without_baselines(logged: StoredRun, trained: Trained) -> list[Finding]:
     if trained.table is not None and trained.parts is not None:
         return []
-    told = f"no baselines: they follow from the rows that {logged.label} was trained on, and {trained.why}."
-    return [Finding("baselines", "warning", told)]
+    message = (
+        f"no baselines: they follow from the rows that {logged.label} was trained on, and {trained.why}."
+    )
+    return [Finding("baselines", "warning", message)]
 
 
-def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, told: dict[str, str]) -> Result:
+def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, message: dict[str, str]) -> Result:
     """Opens the record of the evaluation, and closes it with what was found."""
     (fold,) = plan.folds
     with Record(plan, Start(_fresh(plan.cfg.outputs)), command) as record:
         record.evaluator = evaluator
-        record.screen.opening(record.secrets.texts({**told, "folder": str(record.folder)}))
+        record.screen.opening(record.secrets.texts({**message, "folder": str(record.folder)}))
         for finding in plan.findings:
             if finding.severity == "warning":
                 record.screen.note(record.secrets.text(finding.sentence))

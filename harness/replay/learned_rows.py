@@ -45,28 +45,28 @@ def chosen_rows(
             "(or one of its members); give other rows with data/extract=…, name one fold, such as "
             f"{logged.label}/fold-0, or score them all the same with --all."
         )
-    told = (
+    message = (
         f"this is the data of the run: its {len(kept):,} test rows are scored, of {len(labelled):,} "
         f"(--all: all)."
     )
-    return kept, [Finding(CHECK, "fine", told)]
+    return kept, [Finding(CHECK, "fine", message)]
 
 
 def _seen(logged: StoredRun, table: Table, rows: np.ndarray, trained: Trained) -> Finding:
     """Rows with the same features, or the same id, as rows that the model has learned."""
     if trained.table is None or trained.parts is None:
-        told = f"whether {logged.label} has learned some of these rows is not known: {trained.why}."
-        return Finding(CHECK, "warning", told)
+        message = f"whether {logged.label} has learned some of these rows is not known: {trained.why}."
+        return Finding(CHECK, "warning", message)
     old = trained.table
     learned = np.flatnonzero((trained.parts != 0).any(axis=0) & ~_untouched(trained))
     same = np.isin(_contents(table)[rows], _contents(old)[learned])
     if table.id is not None and table.id == old.id:
         same |= table.frame[table.id].iloc[rows].isin(old.frame[old.id].iloc[learned]).to_numpy()
     if not same.any():
-        told = (
+        message = (
             f"none of {len(rows):,} rows has the features or the id of a row that {logged.label} has learned."
         )
-        return Finding(CHECK, "fine", told)
+        return Finding(CHECK, "fine", message)
     return _warned(int(same.sum()), len(rows), "has learned, by their features or their id")
 
 
@@ -80,12 +80,12 @@ def _untouched(trained: Trained) -> np.ndarray:
 def _warned(count: int, rows: int, how: str) -> Finding:
     if not count:
         return Finding(CHECK, "fine", f"none of {rows:,} rows is one that the model {how}.")
-    told = (
+    message = (
         f"{count:,} of {rows:,} rows are rows that the model {how}: their score is one of "
         f"remembering, and says "
         "nothing about new rows."
     )
-    return Finding(CHECK, "warning", told)
+    return Finding(CHECK, "warning", message)
 
 
 def _contents(table: Table) -> np.ndarray:

@@ -48,8 +48,8 @@ class Revised:
 def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] = ()) -> Revised:
     """The configuration of a run as it was stored, with what is changed of it.
 
-    Results follow from it alone; where the rerun lies, how it is resumed and what a sweep was told are those
-    of today.
+    Results follow from it alone; the folder of the rerun, how it is resumed and the settings of a sweep are
+    those of today.
 
     Raises:
         UserError: it names what it may not, a word does not fit it, or a secret is needed.

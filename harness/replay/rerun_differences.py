@@ -72,9 +72,9 @@ def _stored_diff(folder: Path) -> str | None:
 def _packages(found: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     if found:
         names = sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-        told = ", ".join(f"{name} {found[name][0]} -> {found[name][1]}" for name in names[:_MOST_NAMES])
+        listed = ", ".join(f"{name} {found[name][0]} -> {found[name][1]}" for name in names[:_MOST_NAMES])
         more = len(names) - _MOST_NAMES
-        yield f"packages differ: {told}{f', and {more} more' if more > 0 else ''}"
+        yield f"packages differ: {listed}{f', and {more} more' if more > 0 else ''}"
 
 
 def data(logged: StoredRun, digest: str) -> str | None:

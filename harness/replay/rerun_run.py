@@ -75,10 +75,10 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
             return True
         new = run(revised.cfg, folder, command=asked.command, chosen=words.folder is not None)
     same_data = digest == logged.tags.get("data.digest", digest)
-    told = "" if same_data else "the data is another"
+    texts = "" if same_data else "the data is another"
     if any(effects_of(key).scores for key in changed):
-        told = "settings were changed"
-    return _compare(old, rerun_differences.as_stored(new), told, say)
+        texts = "settings were changed"
+    return _compare(old, rerun_differences.as_stored(new), texts, say)
 
 
 def _fresh(outputs: Path) -> Path:
@@ -111,11 +111,11 @@ def _opening(
     seed = revised.cfg.seed
     yield f"Rerun of {logged.label} ({logged.name}) from its stored configuration, seed {seed}."
     if changed:
-        told = [f"{key.removesuffix('._target_')} {old} -> {new}" for key, (old, new) in changed.items()]
-        yield f"Changed: {_first(told)}."
+        texts = [f"{key.removesuffix('._target_')} {old} -> {new}" for key, (old, new) in changed.items()]
+        yield f"Changed: {_first(texts)}."
     if revised.filled:
-        told = [f"{key}={value}" for key, value in revised.filled.items()]
-        yield f"! an earlier harness made it; today's defaults fill in {_first(told)}."
+        texts = [f"{key}={value}" for key, value in revised.filled.items()]
+        yield f"! an earlier harness made it; today's defaults fill in {_first(texts)}."
     for note in revised.notes:
         yield f"! {note}"
     if logged.fold is not None:
@@ -130,9 +130,9 @@ def _opening(
         yield f"! {other}."
 
 
-def _first(told: Sequence[str]) -> str:
-    more = len(told) - _MOST_KEYS
-    return ", ".join(told[:_MOST_KEYS]) + (f", and {more} more" if more > 0 else "")
+def _first(texts: Sequence[str]) -> str:
+    more = len(texts) - _MOST_KEYS
+    return ", ".join(texts[:_MOST_KEYS]) + (f", and {more} more" if more > 0 else "")
 
 
 def _compare(old: Result | None, new: Result, why_not: str, say: Callable[[str], None]) -> bool:

@@ -1,4 +1,4 @@
-"""Past: what the journal of a run already tells, for the process that goes on with it."""
+"""The history of a run, read from its journal, for the process that resumes it."""
 
 from __future__ import annotations
 

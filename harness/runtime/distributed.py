@@ -1,6 +1,6 @@
 """Several processes that train one model together, as `torchrun` starts them.
 
-They are told apart by their rank; in a command without torchrun there is one, of rank 0, and every
+They are distinguished by their rank; in a command without torchrun there is one, of rank 0, and every
 function here gives at once what it was given. Words travel by gloo on the CPU, so that the accelerator is
 not waited for; tensors on CUDA by NCCL.
 """
@@ -84,8 +84,8 @@ def share(value: T) -> T:
         return value
     values: list[Any] = [value]
     dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
-    told: T = values[0]
-    return told
+    shared: T = values[0]
+    return shared
 
 
 def share_order(rows: Tensor) -> Tensor:
@@ -100,9 +100,9 @@ def highest(*numbers: float) -> list[float]:
     """The largest of what the processes give, number by number, in double precision."""
     if world() == 1:
         return list(numbers)
-    told = torch.tensor(numbers, dtype=torch.float64)
-    dist.all_reduce(told, dist.ReduceOp.MAX)
-    found: list[float] = told.tolist()
+    shared = torch.tensor(numbers, dtype=torch.float64)
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    found: list[float] = shared.tolist()
     return found
 
 

@@ -82,8 +82,8 @@ def _agreed(ask: Callable[[], T]) -> T:
     found, refusal = share((found, refusal))
     if refusal is not None:
         raise refusal
-    told: T = found
-    return told
+    text: T = found
+    return text
 
 
 def _claimed(folder: Path) -> Start:
@@ -133,9 +133,9 @@ def _plan(cfg: DictConfig, start: Start) -> Plan:
 def _require_same(plan: Plan, start: Start) -> None:
     changed = changed_settings(start.past, plan)
     if changed:
-        told = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+        text = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
         raise UserError(
-            f"{start.folder} cannot be tested: it was trained with other settings ({told}); "
+            f"{start.folder} cannot be tested: it was trained with other settings ({text}); "
             "take the changes back."
         )
     difference = other_data(start.folder, start.past, plan)

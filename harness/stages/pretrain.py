@@ -78,12 +78,12 @@ def _tell(progress: Progress, fold_record: FoldRecord, monitor: str) -> None:
     if fold_record.alone and not fold_record.past.has(fold_record.key, progress.epoch, values):
         fold_record.journal.metrics(fold_record.key, progress.epoch, values)
     if progress.epoch % max(1, progress.epochs // _LINES) == 0 or progress.epoch == progress.epochs:
-        told = [
+        losses = [
             f"{name} {progress.scores[name]:.4f}"
             for name in ("train/loss", monitor)
             if name in progress.scores
         ]
-        fold_record.screen.fact(FOLDER, ", ".join([f"epoch {progress.epoch} of {progress.epochs}", *told]))
+        fold_record.screen.fact(FOLDER, ", ".join([f"epoch {progress.epoch} of {progress.epochs}", *losses]))
 
 
 def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator[tuple[str, Scores]]:

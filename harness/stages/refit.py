@@ -114,8 +114,10 @@ def _steps(experiment: Experiment, stop: Stop) -> Iterable[Progress]:
 def _tell(progress: Progress, record: Record) -> None:
     record.journal.metrics("", progress.epoch, {f"{REFIT}/{k}": v for k, v in progress.scores.items()})
     if progress.epoch % max(1, progress.epochs // _LINES) == 0 or progress.epoch == progress.epochs:
-        told = f"epoch {progress.epoch} of {progress.epochs}, train/loss {progress.scores['train/loss']:.4f}"
-        record.screen.fact(REFIT, told)
+        message = (
+            f"epoch {progress.epoch} of {progress.epochs}, train/loss {progress.scores['train/loss']:.4f}"
+        )
+        record.screen.fact(REFIT, message)
 
 
 def _prepared(plan: Plan, epochs: int | None) -> Experiment:

@@ -66,8 +66,8 @@ def _taken_up(plan: Plan, start: Start) -> Start:
     done = Done(start.folder).read()
     left = next((fold for fold in plan.folds if fold.number not in done), None)
     if left is None:
-        told = "all of its training is done: nothing is trained, and what is left is written."
-        return replace(start, done=done, notes=[*start.notes, told])
+        message = "all of its training is done: nothing is trained, and what is left is written."
+        return replace(start, done=done, notes=[*start.notes, message])
     folder = start.folder / key_of(left, len(plan.folds)) / CHECKPOINTS
     config = Secrets(plan.cfg).config
     digests = {digest(plan.table, config), *earlier_digests(start.past, plan.table)}
@@ -82,9 +82,9 @@ def _taken_up(plan: Plan, start: Start) -> Start:
     if found is None:
         return replace(start, notes=[*start.notes, f"{place} has no checkpoint yet: it starts afresh."])
     where = "after epoch" if found.entries[-1].whole else "within epoch"
-    told = f"{place} goes on {where} {found.entries[-1].epoch}, step {found.entries[-1].step}."
+    message = f"{place} goes on {where} {found.entries[-1].epoch}, step {found.entries[-1].step}."
     torn = [] if found.torn is None else [found.torn]
-    return replace(start, found=found, notes=[*start.notes, *torn, told])
+    return replace(start, found=found, notes=[*start.notes, *torn, message])
 
 
 def check_step(experiment: Experiment, start: Start) -> None:
@@ -169,14 +169,14 @@ def _named(plan: Plan, folder: Path, asked: str) -> Start:
         if start.journal is not None:
             start.journal.close()
         raise
-    told = [] if str(folder) in asked else [f"{asked}: going on with {folder}."]
-    return replace(start, named=True, lenient=bool(plan.cfg.resume.allow), notes=told)
+    message = [] if str(folder) in asked else [f"{asked}: going on with {folder}."]
+    return replace(start, named=True, lenient=bool(plan.cfg.resume.allow), notes=message)
 
 
 def _check(plan: Plan, start: Start, asked: str) -> None:
     past = start.past
     if past.start is None:
-        return  # its process ended before it told anything: there is nothing to go against
+        return  # its process ended before it wrote its start: there is nothing to compare with
     if past.ended("") in OVER:
         ended = "was pruned" if past.ended("") == "pruned" else "is finished"
         _refuse(asked, f"that run {ended}", "leave resume out to run it anew")
@@ -185,9 +185,9 @@ def _check(plan: Plan, start: Start, asked: str) -> None:
     changed = changed_settings(past, plan)
     check_allow(plan, changed)
     if changed:
-        told = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+        message = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
         remedy = f"take them back, or let them pass with 'resume.allow=[{','.join(changed)}]'"
-        _refuse(asked, f"a run goes on with its own configuration, and these differ: {told}", remedy)
+        _refuse(asked, f"a run goes on with its own configuration, and these differ: {message}", remedy)
     difference = other_data(start.folder, past, plan)
     if difference:
         _refuse(asked, f"that run had other data ({difference})", "bring it back, or start a new run")
@@ -205,7 +205,7 @@ def claim(folder: Path) -> Start | None:
         return None
     past = RunHistory(read(folder)[0])
     if past.start is None:
-        past = RunHistory()  # nothing was told before the process ended
+        past = RunHistory()  # the process ended before it wrote its start
     return Start(folder.absolute(), journal, past)
 
 
