@@ -18,6 +18,8 @@ import pytest
 from harness.core.errors import Interrupted
 from harness.sweep.launch.child_process import Child, Died, Failed, Outcome, spawn
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # no child can import a test
 
@@ -192,7 +194,6 @@ def test_a_child_that_ignores_sigterm_can_be_killed(log: Path) -> None:
     assert child.wait().signal == signal.SIGKILL
 
 
-@pytest.mark.slow
 def test_a_forked_grandchild_that_keeps_the_pipe_does_not_hold_up_the_answer(log: Path) -> None:
     def work() -> int:
         pid = os.fork()
@@ -205,7 +206,6 @@ def test_a_forked_grandchild_that_keeps_the_pipe_does_not_hold_up_the_answer(log
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.slow
 def test_a_child_ends_when_its_parent_was_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(

@@ -123,6 +123,7 @@ def test_a_divided_gpu_counts_by_its_parts() -> None:
     assert listed_gpus(LISTED) == ["MIG-77aa", "MIG-88bb", "GPU-9e1f"]
 
 
+@pytest.mark.slow
 def test_gpus_are_asked_of_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     program = tmp_path / "nvidia-smi"
