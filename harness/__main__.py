@@ -18,7 +18,14 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from harness.core.errors import FolderNotWritable, Interrupted, UnknownName, UserError
+from harness.core.errors import (
+    FileNotUsable,
+    FolderNotWritable,
+    Interrupted,
+    UnknownName,
+    UserError,
+    sentence,
+)
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_project import enter
 
@@ -26,6 +33,9 @@ VERBS = (
     *("check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
     *("register", "report", "rerun", "serve", "sync", "ui"),
 )
+
+_TRAINING_VERBS = ("evaluate", "rerun")
+"""An `OSError` of these may come from any part of a run, so its traceback is printed."""
 
 
 def main() -> None:
@@ -92,7 +102,12 @@ def verb(name: str, words: list[str]) -> int:
     if name not in VERBS:
         raise UnknownName(f"there is no verb {name!r}", name, VERBS, hint="(A setting is KEY=VALUE.)")
     main_of_verb: Any = import_module(f"harness.cli.{name}").main
-    return int(main_of_verb(words) or 0)
+    try:
+        return int(main_of_verb(words) or 0)
+    except OSError as error:
+        if error.filename and name not in _TRAINING_VERBS:
+            raise FileNotUsable(str(error.filename), str(error.strerror)) from error
+        raise
 
 
 def experiment(words: list[str], task: Task) -> None:
@@ -117,6 +132,11 @@ def experiment(words: list[str], task: Task) -> None:
         # Hydra makes the folder before it calls the task.
         if error.filename and not task.begun:
             raise FolderNotWritable(str(error.filename), str(error.strerror)) from error
+        raise
+    except ValueError as error:
+        # Hydra refuses some options with a bare ValueError, before it calls the task.
+        if not (task.begun or called.multirun):
+            raise UserError(sentence(str(error))) from error
         raise
     finally:
         HydraConfig.instance().cfg = before  # a multirun leaves its own behind

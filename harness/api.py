@@ -111,6 +111,6 @@ def _one_sentence(words: list[str]) -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
-        from harness.config.error_messages import composition
+        from harness.config.error_messages import translated
 
-        raise UserError(composition(error, words)) from None
+        raise translated(error, words) from None

@@ -1,4 +1,4 @@
-"""What went wrong, in one sentence and an exit status."""
+"""Errors as an exit status and one message; the only reader of Hydra's and OmegaConf's messages."""
 
 from __future__ import annotations
 
@@ -18,121 +18,135 @@ from harness.core.errors import (
     Interrupted,
     OutOfMemory,
     ProcessFailed,
+    SettingOfOtherChoice,
     Unfinished,
+    UnknownChoice,
     Unproved,
+    Unreadable,
     UserError,
-    near,
+    nearest,
     sentence,
 )
-
-_MOST = 3
-"""A message names this many choices that would have a setting."""
+from harness.core.override_text import OverrideText
 
 _EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers that come with a package of their own, and the extra that brings it."""
 
 
 def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
-    """Exit status, the sentence for the user, and whether the stack of calls belongs beside it."""
+    """Exit status, the message for the user, and whether the traceback belongs beside it."""
     if isinstance(error, Interrupted):
         return 128 + error.signum, "", False
     if isinstance(error, KeyboardInterrupt):
         return 130, "", False
     if isinstance(error, ProcessFailed):
         return error.status, "" if error.reported else f"error: {error}", False
-    if isinstance(error, UserError):
-        return 2, f"error: {error}", False
-    if isinstance(error, HydraException | OmegaConfBaseException) or _raised_by_hydra(error):
-        return 2, f"error: {composition(error, words)}", False
+    mistake = as_user_error(error, words)
+    if mistake is not None:
+        return 2, f"error: {mistake}", False
     if isinstance(error, Diverged | OutOfMemory | Unproved | Unfinished):
         return 1, f"error: {error}", False
-    if isinstance(error, OSError) and error.filename and _before_the_run(error):
-        return 2, f"error: {_unwritable(error)}", False
     return 1, f"error: {sentence(f'{type(error).__name__}: {error}')}", True
 
 
-def composition(error: BaseException, words: list[str]) -> str:
-    """Hydra's complaint as rule, value and remedy, with near misses."""
+def as_user_error(error: BaseException, words: list[str]) -> UserError | None:
+    """The user's mistake behind an error, with its fields; None where there is none.
+
+    Args:
+        words: of the command line, for near misses.
+    """
+    if isinstance(error, UserError):
+        return error
+    return translated(error, words) if isinstance(error, HydraException | OmegaConfBaseException) else None
+
+
+def translated(error: Exception, words: list[str]) -> UserError:
+    """An error of Hydra or OmegaConf as rule, value and remedy.
+
+    This is the only place that reads messages: those of Hydra and OmegaConf, which carry no fields.
+    """
     text = _innermost(error)
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, wrong = error.missing_cfg_file.rpartition("/")
         if group == "hydra/launcher" and wrong in _EXTRAS:
-            extra = _EXTRAS[wrong]
-            return f"{group}={wrong} is not installed: pip install 'harness[{extra}]'."
-        return f"{group} has no choice {wrong!r}; {near(wrong, error.options)}"
-    if isinstance(error, OverrideParseException) and "=" not in error.override:
-        return _stray(error.override, words)
-    if isinstance(error, OverrideParseException) and {"-m", "--multirun"} & set(words):
-        return str(unreadable(error.override, text))
+            command = f"pip install 'harness[{_EXTRAS[wrong]}]'"
+            return UserError(f"{group}={wrong} is not installed: {command}", key=group, value=wrong)
+        return UnknownChoice(group, wrong, error.options)
     if isinstance(error, OverrideParseException):
-        return (
-            f"the setting {error.override!r} cannot be read as KEY=VALUE; a text of more than plain letters, "
-            "digits and /.-_ stands in quotes within the shell's: \"KEY='a text (1)'\"."
-        )
+        if "=" not in error.override:
+            return _stray(error.override, words)
+        if {"-m", "--multirun"} & set(words):
+            return unreadable(error.override, text)
+        return Unreadable(error.override)
     for pattern, answer in _ANSWERS.items():
         found = re.search(pattern, text)
         if found:
             return answer(found[1], words)
-    return sentence(_first_lines(text))
+    return UserError(sentence(_first_lines(text)))
 
 
-def _stray(word: str, words: list[str]) -> str:
-    """A word without `=`, often the rest of a value that the shell took apart at a space."""
+def _stray(word: str, words: list[str]) -> UserError:
+    """A word without `=`, often the rest of a value that the shell split at a space."""
     rule = f"the word {word!r} is neither KEY=VALUE nor a verb that stands first"
-    key, equals, _ = words[words.index(word) - 1].partition("=") if word in words[1:] else ("", "", "")
-    if not equals:
-        return f"{rule}."
-    return f"{rule}; if it belongs to {key}, the shell needs quotes around the whole: '{key}=A VALUE'."
+    before = OverrideText.split(words[words.index(word) - 1] if word in words[1:] else "")
+    if before.value is None:
+        return UserError(rule, value=word)
+    key = f"{before.sign}{before.key}"
+    remedy = f"if it belongs to {key}, the shell needs quotes around the whole: '{key}=A VALUE'"
+    return UserError(rule, remedy, key=before.key, value=word)
 
 
-def _unset(name: str, words: list[str]) -> str:
-    return f"the configuration reads the environment variable {name}, which is not set; set it first."
+def _unset(name: str, words: list[str]) -> UserError:
+    rule = f"the configuration reads the environment variable {name}, which is not set"
+    return UserError(rule, "set it first", key=name)
 
 
-def _without_value(key: str, words: list[str]) -> str:
-    return f"{key} has no value yet; give it with {key}=VALUE."
+def _without_value(key: str, words: list[str]) -> UserError:
+    return UserError(f"{key} has no value yet", f"give it with {key}=VALUE", key=key)
 
 
-def _ambiguous(word: str, words: list[str]) -> str:
-    return (
-        f"the setting {word!r} lists several values; run each of them with -m, "
-        "or write a list in brackets: KEY=[A,B]."
-    )
+def _ambiguous(text: str, words: list[str]) -> UserError:
+    rule = f"the setting {text!r} lists several values"
+    return UserError(rule, "run each of them with -m, or write a list in brackets: KEY=[A,B]", value=text)
 
 
-def _chosen_already(group: str, words: list[str]) -> str:
-    return f"{group} has a choice already; replace it with {group}=CHOICE, without a plus."
+def _chosen_already(group: str, words: list[str]) -> UserError:
+    remedy = f"replace it with {group}=CHOICE, without a plus"
+    return UserError(f"{group} has a choice already", remedy, key=group)
 
 
-def _set_already(key: str, words: list[str]) -> str:
-    return f"there is a setting {key!r} already; change it without a plus: {key}=VALUE."
+def _set_already(key: str, words: list[str]) -> UserError:
+    remedy = f"change it without a plus: {key}=VALUE"
+    return UserError(f"there is a setting {key!r} already", remedy, key=key)
 
 
-def _unknown_key(key: str, words: list[str]) -> str:
+def _unknown_key(key: str, words: list[str]) -> UserError:
     if "/" in key and is_group(key):
         return _foreign_group(key)
     settings = _settings(words, key)
     if settings.get(key) == "mapping":
-        return f"{key} takes further settings one by one, with a plus before each: +{key}.NAME=VALUE."
+        remedy = f"+{key}.NAME=VALUE"
+        return UserError(
+            f"{key} takes further settings one by one, with a plus before each: {remedy}", key=key
+        )
     group, _, leaf = key.rpartition(".")
-    room = group.replace(".", "/")
-    able = [f"{room}={choice}" for choice, file in _choices(room).items() if _lists(file, leaf)]
-    if able:
-        more = f" and {len(able) - _MOST} more" if len(able) > _MOST else ""
-        have = "has" if len(able) == 1 else "have"
-        named = (", " if more else " and ").join(able[:_MOST])
-        return f"there is no setting {key!r} with the choice made; {named}{more} {have} it."
+    path = group.replace(".", "/")
+    owners = [choice for choice, file in _choices(path).items() if _lists(file, leaf)]
+    if owners:
+        return SettingOfOtherChoice(key, path, owners)
     if settings.get(group) == "mapping":
-        return f"there is no setting {key!r} yet; add it with a plus before it: +{key}=VALUE."
+        remedy = f"add it with a plus before it: +{key}=VALUE"
+        return UserError(f"there is no setting {key!r} yet", remedy, key=key)
     if settings.get(group) == "value":
-        return f"{group} is one value, without {leaf!r} below it; give it whole: '{group}={{{leaf}: VALUE}}'."
-    return f"there is no setting {key!r}; {_near_setting(key, settings)}"
+        remedy = f"give it whole: '{group}={{{leaf}: VALUE}}'"
+        return UserError(f"{group} is one value, without {leaf!r} below it", remedy, key=key)
+    return UserError(f"there is no setting {key!r}", _near_setting(key, settings), key=key)
 
 
 def _near_setting(key: str, settings: dict[str, str]) -> str:
-    """The tail of a message: a setting of the same last name, one alike, or what there is beside it."""
+    """The remedy: a setting with the same last name, one with a similar name, or those beside it."""
     group, _, leaf = key.rpartition(".")
-    # What `sweep.space` holds are the keys that were asked for, the wrong one among them.
+    # `sweep.space` holds the keys as typed, the wrong one among them.
     known = [
         name
         for name, kind in settings.items()
@@ -142,17 +156,17 @@ def _near_setting(key: str, settings: dict[str, str]) -> str:
     if same_leaf:
         return f"did you mean {' or '.join(same_leaf[:3])}?"
     tops = {name.partition(".")[0] for name in settings} - {key}
-    close = near(key, {*known, *tops})
-    if close.startswith("did"):
-        return close
+    close = nearest(key, {*known, *tops})
+    if close:
+        return f"did you mean {' or '.join(close)}?"
     below = [name[len(group) + 1 :] for name in known if group and name.startswith(f"{group}.")]
     if below:
         return f"{group} has {', '.join(below)}."
     return "`python -m harness --cfg job` prints all there are."
 
 
-def _choices(room: str) -> dict[str, Path]:
-    return yamls(room) if room else {}
+def _choices(group: str) -> dict[str, Path]:
+    return yamls(group) if group else {}
 
 
 def _lists(file: Path, leaf: str) -> bool:
@@ -161,8 +175,8 @@ def _lists(file: Path, leaf: str) -> bool:
     return re.search(rf"^{re.escape(leaf)}:", text, re.MULTILINE) is not None
 
 
-def _foreign_group(key: str) -> str:
-    """A group that exists, but hangs on another choice than the one made: a method of another trainer."""
+def _foreign_group(key: str) -> UserError:
+    """A group that exists, but belongs to another choice than the one made: a method of another trainer."""
     parent, _, leaf = key.rpartition("/")
     owners = [
         f"{parent}={choice}"
@@ -170,21 +184,24 @@ def _foreign_group(key: str) -> str:
         if re.search(rf"^\s*- {leaf}:", file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     if not owners:
-        return f"{key} is a group and takes a choice: {key}={' or '.join(choices(key))}."
-    return f"the choice of {parent} made here takes no {key}; it belongs to {' and '.join(owners)}."
+        named = " or ".join(choices(key))
+        return UserError(f"{key} is a group and takes a choice: {key}={named}", key=key)
+    rule = f"the choice of {parent} made here takes no {key}"
+    return UserError(rule, f"it belongs to {' and '.join(owners)}", key=key)
 
 
 def _settings(words: list[str], wrong: str) -> dict[str, str]:
-    """Every setting of the configuration without the word that is wrong, as "value" or as "mapping".
+    """Every setting of the configuration without the wrong override, as "value" or as "mapping".
 
     A mapping is one to which settings can be added, such as `tags`.
     """
     others = [word for word in words if "=" in word and not word.lstrip("+~").startswith((wrong, "hydra"))]
-    for attempt in (others, [word for word in others if "." not in word.partition("=")[0]], []):
+    groups = [word for word in others if "." not in OverrideText.split(word).key]
+    for tried in (others, groups, []):
         try:
-            cfg = compose(attempt)
+            cfg = compose(tried)
         except Exception:
-            continue  # another word is wrong as well: look with fewer of them
+            continue  # another override is wrong as well: compose with fewer of them
         return dict(_kinds(OmegaConf.to_container(cfg), ""))
     return {}
 
@@ -194,11 +211,11 @@ def _kinds(node: object, prefix: str) -> Iterable[tuple[str, str]]:
         for key, value in node.items():
             name = f"{prefix}.{key}" if prefix else str(key)
             if not str(key).startswith("_"):
-                yield name, "mapping" if value == {} else "room" if isinstance(value, dict) else "value"
+                yield name, "mapping" if value == {} else "node" if isinstance(value, dict) else "value"
                 yield from _kinds(value, name)
 
 
-_ANSWERS: dict[str, Callable[[str, list[str]], str]] = {
+_ANSWERS: dict[str, Callable[[str, list[str]], UserError]] = {
     r"Could not override '([^']+)'": _unknown_key,
     r"Could not delete from config\. '([^']+)'": _unknown_key,
     r"Key '[^']+' is not in struct\s+full_key: (\S+)": _unknown_key,
@@ -208,7 +225,7 @@ _ANSWERS: dict[str, Callable[[str, list[str]], str]] = {
     r"An item is already at '([^']+)'": _set_already,
     r"Multiple values for (\S+)\.": _chosen_already,
 }
-"""What Hydra and OmegaConf say, the interesting part in brackets, and how to say it better."""
+"""Messages of Hydra and OmegaConf, with the key or value in brackets, and what makes an error of it."""
 
 
 def _innermost(error: BaseException) -> str:
@@ -221,32 +238,6 @@ def _innermost(error: BaseException) -> str:
 
 def _first_lines(text: str) -> str:
     """Up to the first empty line, with the key in brackets instead of OmegaConf's lines about its types."""
-    said = text.split("\n\n")[0].split("\n    full_key: ")[0]
+    message = text.split("\n\n")[0].split("\n    full_key: ")[0]
     key = re.search(r"\n    full_key: (\S+)", text)
-    return f"{said} (at {key[1]})" if key and key[1] not in said else said
-
-
-def _raised_by_hydra(error: BaseException) -> bool:
-    """Whether Hydra itself ends the stack: it objects to some words with a bare ValueError."""
-    trace, module = error.__traceback__, ""
-    while trace is not None:
-        module = str(trace.tb_frame.f_globals.get("__name__"))
-        trace = trace.tb_next
-    return isinstance(error, ValueError) and module.startswith("hydra.")
-
-
-def _before_the_run(error: OSError) -> bool:
-    """Whether Hydra failed to make the run's folder: the corridor is not on the stack then."""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_globals.get("__name__") == "harness.run":
-            return False
-        trace = trace.tb_next
-    return True
-
-
-def _unwritable(error: OSError) -> str:
-    return (
-        f"the folder {error.filename} cannot be written ({error.strerror}); "
-        "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
-    )
+    return f"{message} (at {key[1]})" if key and key[1] not in message else message

@@ -62,6 +62,7 @@ def read_command(words: list[str]) -> HydraCommand:
     options = parser.parse_args(words)
     if options.help or options.hydra_help or options.shell_completion:
         return HydraCommand(tuple(words), Overrides(), False)
+    _check_modes(options)
     typed = Overrides.parse(options.overrides)
     if not (options.multirun or options.cfg):
         _refuse_sweep(typed)
@@ -90,6 +91,14 @@ def _command_line(words: tuple[str, ...]) -> Iterator[None]:
 
 def _refuse_option(message: str) -> NoReturn:
     raise UserError(message, "`python -m harness --hydra-help` lists the options")
+
+
+def _check_modes(options: Namespace) -> None:
+    """Refuses two options of which each says what to do, such as -m and --cfg."""
+    names = [name for name in ("run", "multirun", "cfg", "info") if getattr(options, name)]
+    if len(names) > 1:
+        given = " and ".join(f"--{name}" for name in names)
+        raise UserError(f"only one of --run, --multirun, --cfg and --info can be given, got {given}")
 
 
 def _refuse_sweep(typed: Overrides) -> None:

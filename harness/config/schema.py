@@ -1,4 +1,4 @@
-"""What every configuration must hold beside the arguments of its parts."""
+"""The settings of every configuration beside the arguments of its parts, and their types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from harness.config.choice_files import choices
 from harness.config.typecheck import describe, fits, shown
-from harness.core.errors import UserError, near
+from harness.core.errors import MissingSetting, UnknownSetting, UserError, WrongType
 
 SETTINGS: dict[str, Any] = {
     "seed": int,
@@ -87,10 +87,10 @@ _ABSENT = object()
 
 
 def check_settings(cfg: Mapping[str, Any]) -> None:
-    """Whether the plain configuration has every setting, of its type, and a part in every room.
+    """Checks that the plain configuration has every setting, of its type, and every part.
 
     Raises:
-        UserError: the first that is missing or wrong.
+        UserError: the first setting or part that is missing or wrong.
     """
     for key in PARTS:
         _check_part(cfg, key)
@@ -101,14 +101,15 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
         if value is _ABSENT:
             if key in OPTIONAL:
                 continue
-            raise UserError(f"the setting {key} is needed; take back what deletes or replaces it.")
+            raise MissingSetting(key)
         check_type(value, hint, key)
     if not 0 <= cfg["seed"] <= LARGEST_SEED:
-        raise UserError(f"seed must be between 0 and {LARGEST_SEED}, got {cfg['seed']}.")
+        rule = f"seed must be between 0 and {LARGEST_SEED}, got {cfg['seed']}"
+        raise UserError(rule, key="seed", value=cfg["seed"])
     texts = {"name": cfg["name"], "outputs": cfg["outputs"], "resume": cfg["resume"]["run"]}
     for key, text in texts.items():
         if text is not None and not text.strip():
-            raise UserError(f"{key} must not be empty; give {key}=VALUE, or leave it out.")
+            raise UserError(f"{key} must not be empty", f"give {key}=VALUE, or leave it out", key=key)
     _check_checkpoint(cfg["checkpoint"])
     _check_sweep(cfg["sweep"])
     _check_cache(_at(cfg, "data.cache"))
@@ -118,29 +119,30 @@ def _check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
     known = [key.rpartition(".")[2] for key in SETTINGS if key.startswith("checkpoint.")]
     for name in checkpoint:
         if name not in known:
-            raise UserError(f"checkpoint.{name} is no setting of checkpoints; {near(str(name), known)}")
+            raise UnknownSetting(f"checkpoint.{name}", known)
     keep, share, minutes = (checkpoint[name] for name in ("keep", "share", "minutes"))
     if keep < 1:
-        raise UserError(f"checkpoint.keep must be at least 1, got {keep}.")
+        raise UserError(f"checkpoint.keep must be at least 1, got {keep}", key="checkpoint.keep", value=keep)
     if not 0 <= share <= 1:
-        raise UserError(f"checkpoint.share must be between 0 and 1 of the training time, got {share}.")
+        rule = f"checkpoint.share must be between 0 and 1 of the training time, got {share}"
+        raise UserError(rule, key="checkpoint.share", value=share)
     if minutes is not None and not minutes > 0:
-        raise UserError(f"checkpoint.minutes must be above 0 or null, got {minutes}.")
+        rule = f"checkpoint.minutes must be above 0 or null, got {minutes}"
+        raise UserError(rule, key="checkpoint.minutes", value=minutes)
 
 
 def _check_sweep(sweep: Mapping[str, Any]) -> None:
-    """Its sampler and pruner are nodes; ranges are read when there is a sweep."""
+    """Sampler and pruner are nodes; their ranges are checked when there is a sweep."""
     known = [key.partition(".")[2] for key in SETTINGS if key.startswith("sweep.")]
     for name in sweep:
         if name not in (*known, *SWEEPERS):
-            raise UserError(f"sweep.{name} is no setting of sweeps; {near(str(name), (*known, *SWEEPERS))}")
+            raise UnknownSetting(f"sweep.{name}", (*known, *SWEEPERS))
     for name in SWEEPERS:
         part = sweep.get(name)
         if part is not None and not (isinstance(part, dict) and "_target_" in part):
-            raise UserError(
-                f"sweep.{name} must be a part with a _target_ or null, got {shown(part)}; "
-                f"choose sweep/{name}={' or '.join(choices(f'sweep/{name}'))}."
-            )
+            rule = f"sweep.{name} must be a part with a _target_ or null, got {shown(part)}"
+            remedy = f"choose sweep/{name}={' or '.join(choices(f'sweep/{name}'))}"
+            raise UserError(rule, remedy, key=f"sweep.{name}", value=part)
 
 
 def _check_cache(cache: Any) -> None:
@@ -148,28 +150,26 @@ def _check_cache(cache: Any) -> None:
         return
     if not isinstance(cache, Mapping):
         got = "none" if cache is _ABSENT else shown(cache)
-        raise UserError(f"data.cache must be off, or left as it is, got {got}.")
+        raise UserError(f"data.cache must be off, or left as it is, got {got}", key="data.cache")
     for name, value in cache.items():
         if name not in CACHE:
-            raise UserError(f"data.cache.{name} is no setting of the cache; {near(str(name), CACHE)}")
+            raise UnknownSetting(f"data.cache.{name}", CACHE)
         check_type(value, CACHE[str(name)], f"data.cache.{name}")
     for name in CACHE:
         if name not in cache:
-            raise UserError(
-                f"the setting data.cache.{name} is needed; take back what deletes or replaces it."
-            )
+            raise MissingSetting(f"data.cache.{name}")
     for name in ("size", "worth"):
         if cache[name] < 0:
-            raise UserError(f"data.cache.{name} must be 0 or more, got {cache[name]}.")
+            rule = f"data.cache.{name} must be 0 or more, got {cache[name]}"
+            raise UserError(rule, key=f"data.cache.{name}", value=cache[name])
 
 
 def _check_part(cfg: Mapping[str, Any], key: str) -> None:
     part, group = _at(cfg, key), key.replace(".", "/")
     if not isinstance(part, dict) or not part.keys() & {"_target_", "_auto_"}:
         got = "none" if part is _ABSENT else shown(part)
-        raise UserError(
-            f"{key} must be a part with a _target_, got {got}; choose {group}={' or '.join(choices(group))}."
-        )
+        remedy = f"choose {group}={' or '.join(choices(group))}"
+        raise UserError(f"{key} must be a part with a _target_, got {got}", remedy, key=key)
 
 
 def _at(cfg: Mapping[str, Any], key: str) -> Any:
@@ -182,18 +182,18 @@ def _at(cfg: Mapping[str, Any], key: str) -> Any:
 
 
 def check_type(value: Any, hint: Any, key: str) -> None:
-    """Whether a value fits an annotation.
+    """Checks that a value fits an annotation.
 
     Raises:
-        UserError: it does not; says what was asked for, and the choices where `key` is a group.
+        WrongType: it does not; the remedy names the choices where `key` is a group.
     """
     if fits(value, hint):
         return
     able = choices(key.replace(".", "/"))
     if able:
-        remedy = f"; choose {key.replace('.', '/')}={' or '.join(able)}"
+        remedy = f"choose {key.replace('.', '/')}={' or '.join(able)}"
     elif isinstance(value, int | float) and not isinstance(value, bool) and fits("", hint):
-        remedy = f"; a text of digits is written \"{key}='{value}'\""
+        remedy = f"a text of digits is written \"{key}='{value}'\""
     else:
         remedy = ""
-    raise UserError(f"{key} must be {describe(hint)}, got {shown(value)}{remedy}.")
+    raise WrongType(key, value, hint, describe(hint), shown(value), remedy)

@@ -165,11 +165,33 @@ class WrongType(UserError):
     ) -> None:
         super().__init__(f"{key} must be {described}, got {shown}", remedy, key=key, value=value)
         self.hint = hint
+        self.whole_number = hint in (int, int | None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leaves out the annotation and the value: not every object can be pickled."""
         fields = vars(self) | {"hint": None, "value": None}
         return _restored, (type(self), *self.args), fields
+
+
+class Unreadable(UserError):
+    """An override that is not in Hydra's grammar."""
+
+    def __init__(self, text: str) -> None:
+        rule = f"the setting {text!r} cannot be read as KEY=VALUE"
+        remedy = (
+            "a text of more than plain letters, digits and /.-_ stands in quotes within the shell's: "
+            "\"KEY='a text (1)'\""
+        )
+        super().__init__(rule, remedy, key=text.partition("=")[0].lstrip("+~"), value=text)
+
+
+class FileNotUsable(UserError):
+    """A file or folder that a verb needs cannot be read or written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        remedy = "check its name, its folder and the permissions"
+        super().__init__(f"{path} cannot be read or written ({reason})", remedy, key=path)
+        self.path, self.reason = path, reason
 
 
 class FolderNotWritable(UserError):
@@ -273,10 +295,15 @@ MOST_NAMES = 20
 """A message lists this many choices at most."""
 
 
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """At most three names that resemble `name`, the best first."""
+    return get_close_matches(name, sorted(names), n=3, cutoff=0.6)
+
+
 def near(name: str, names: Iterable[str]) -> str:
     """The remedy for an unknown name: `did you mean …?`, or the names that there are if none is near."""
     known = sorted(names)
-    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    close = nearest(name, known)
     if close:
         return f"did you mean {' or '.join(close)}?"
     if not known:

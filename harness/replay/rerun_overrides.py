@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.choice_files import is_group
 from harness.config.overrides import Overrides
-from harness.core.errors import UserError, near
+from harness.core.errors import Unreadable, UserError, near
 from harness.runtime.secret_values import leaves
 
 _FOLDER = "hydra.run.dir"
@@ -62,10 +62,7 @@ def read(words: Sequence[str]) -> Words:
         parsed = Overrides.parse(words)
         parsed.check_choices()
     except OverrideParseException as error:
-        raise UserError(
-            f"the setting {error.override!r} cannot be read as KEY=VALUE; a text of more than plain letters, "
-            "digits and /.-_ stands in quotes within the shell's: \"KEY='a text (1)'\"."
-        ) from error
+        raise Unreadable(error.override) from error
     groups, values, folder = [], [], None
     for override in parsed:
         if override.key_or_group == _FOLDER and not override.is_delete():

@@ -82,7 +82,7 @@ KEYS = [
         ["+data.load.batchsize=3"],
         r"data\.load\.batchsize is no argument of .*; did you mean batch_size or .*",
     ),
-    (["~seed"], r"the setting seed is needed; take back what deletes or replaces it\."),
+    (["~seed"], r"the setting seed is missing; remove the override that deletes or replaces it\."),
     (["sweep=asha"], r"sweep=asha is about a sweep of many trials, and this is one run; type -m before it\."),
     (["sweep.trials=3"], r"sweep\.trials=3 is about a sweep of many trials, .*"),
     (["~model"], r"model must be a part with a _target_, got none; choose model=auto or convnet or .*"),
@@ -310,7 +310,10 @@ FOLDERS = [
 OPTIONS = [
     (["--nope"], r"unrecognized arguments: --nope; `python -m harness --hydra-help` lists the options\."),
     (["--cfg", "nope"], r"argument --cfg/-c: invalid choice: 'nope' .*"),
-    (["--cfg", "job", "-m"], r"Only one of --run, --multirun, .* can be specified\."),
+    (
+        ["--cfg", "job", "-m"],
+        r"only one of --run, --multirun, --cfg and --info can be given, got --multirun and --cfg\.",
+    ),
     (["chek"], r"there is no verb 'chek'; did you mean check\? \(A setting is KEY=VALUE\.\)"),
     (["model", "mlp"], r"there is no verb 'model'; .*"),
     (["check", "model=nope"], r"model has no choice 'nope'; .*"),

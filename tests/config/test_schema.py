@@ -44,7 +44,7 @@ def test_a_setting_that_was_deleted_is_asked_back(settings: dict[str, Any], key:
         node = node[name]
     del node[key.split(".")[-1]]
     with pytest.raises(
-        UserError, match=rf"^the setting {key} is needed; take back what deletes or replaces it\.$"
+        UserError, match=rf"^the setting {key} is missing; remove the override that deletes or replaces it\.$"
     ):
         check_settings(settings)
 
@@ -101,5 +101,5 @@ def test_sampler_and_pruner_are_parts_or_nothing(settings: dict[str, Any]) -> No
 
 
 def test_a_setting_of_sweeps_that_is_none_comes_with_the_near_ones(settings: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"^sweep\.trails is no setting of sweeps; did you mean trials "):
+    with pytest.raises(UserError, match=r"^there is no setting .sweep\.trails.; did you mean trials "):
         check_settings({**settings, "sweep": {**settings["sweep"], "trails": 3}})

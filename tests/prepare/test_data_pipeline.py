@@ -424,7 +424,7 @@ def test_a_split_that_breaks_its_promise_is_refused(
     ("word", "sentence"),
     [
         ("data.cache=on", r"^data.cache must be off, or left as it is, got 'on'\.$"),
-        ("+data.cache.wort=1", r"^data.cache.wort is no setting of the cache; did you mean worth\?$"),
+        ("+data.cache.wort=1", r"^there is no setting 'data.cache.wort'; did you mean worth\?$"),
         ("data.cache.size=-1", r"^data.cache.size must be 0 or more, got -1\.$"),
         ("data.cache.worth=soon", r"^data.cache.worth must be .*number.*, got 'soon'"),
         ("split.guard=maybe", r"^split.guard must be .*warn.*error.*off.*, got 'maybe'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import Composer, choose_parts
-from harness.config.error_messages import explain
+from harness.config.error_messages import as_user_error
 from harness.config.instantiate import check
 from harness.config.overrides import Overrides, as_texts
 from harness.config.schema import SWEEPERS
-from harness.core.errors import UserError
+from harness.core.errors import SettingOfOtherChoice, UserError, WrongType
 from harness.runtime.secret_values import Secrets
 from harness.sweep.space.interval import Interval
 from harness.sweep.space.search_space import Space
@@ -33,9 +32,6 @@ _COMPOSED = 64
 
 _PREPARED = 24
 """Of these, points at most that are taken to the first step of their training."""
-
-_WRONG = 2
-"""The exit status of what the user can mend."""
 
 
 @dataclass(frozen=True)
@@ -200,44 +196,40 @@ class _Tried:
     def _refuse(
         self, error: Exception, point: Point, points: Sequence[Point], step: Callable[[Point], object]
     ) -> NoReturn:
-        """With the point's words in front, unless the one most unlike it is refused in the same words."""
-        sentence = self._sentence(error, point)
+        """Raises the user's mistake; with the point in front, if the most different point has another."""
+        mistake = self._mistake(error, point)
         unlike = min(points, key=lambda other: len(other.items() & point.items()))
         try:
             step(unlike)
         except Exception as another:
-            if self._sentence(another, unlike) == sentence:
-                raise UserError(sentence) from error
-        raise UserError(f"{self.told(point)}: {sentence}") from error
+            if str(self._mistake(another, unlike)) == str(mistake):
+                raise mistake from error
+        raise mistake.with_rule(f"{self.told(point)}: {mistake.rule}") from error
 
-    def _sentence(self, error: Exception, point: Point) -> str:
-        """What the door would say of it; a fault stays a fault."""
-        status, sentence, _ = explain(error, [*self._space.fixed, *self._space.words(point)])
-        if status != _WRONG:
+    def _mistake(self, error: Exception, point: Point) -> UserError:
+        """The user's mistake behind an error, with the remedies of a sweep; a fault is raised as it is."""
+        mistake = as_user_error(error, [*self._space.fixed, *self._space.words(point)])
+        if mistake is None:
             raise error
-        return self._with_condition(self._with_whole_numbers(sentence.removeprefix("error: ")))
+        if isinstance(mistake, WrongType):
+            return self._with_whole_numbers(mistake)
+        return self._with_condition(mistake) if isinstance(mistake, SettingOfOtherChoice) else mistake
 
-    def _with_whole_numbers(self, sentence: str) -> str:
-        """The sentence with the remedy of whoever gave an interval of floats to a key of whole numbers."""
-        for dimension in self._space.dimensions:
-            asked = sentence.startswith(f"{dimension.key} must be a whole number")
-            if asked and isinstance(dimension, Interval) and isinstance(dimension.low, float):
-                written = f"int(interval({dimension.low:g},{dimension.high:g}))"
-                written = f"tag(log,{written})" if dimension.log else written
-                remedy = f"whole numbers of an interval are '{dimension.key}={written}'"
-                return f"{sentence.removesuffix('.')}; {remedy}."
-        return sentence
+    def _with_whole_numbers(self, mistake: WrongType) -> UserError:
+        """With the remedy for an interval of floats whose key takes whole numbers."""
+        swept = self._space.by_key.get(str(mistake.key))
+        if not (isinstance(swept, Interval) and isinstance(swept.low, float) and mistake.whole_number):
+            return mistake
+        written = f"int(interval({swept.low:g},{swept.high:g}))"
+        written = f"tag(log,{written})" if swept.log else written
+        return mistake.with_remedy(f"whole numbers of an interval are '{swept.key}={written}'")
 
-    def _with_condition(self, sentence: str) -> str:
-        """The sentence with the remedy of whoever gave all choices of a swept group a key of some of them."""
-        found = re.match(r"there is no setting '([^']+)' with the choice made; .*(has|have) it\.$", sentence)
-        if found is None:
-            return sentence
-        group = found[1].rpartition(".")[0].replace(".", "/")
-        if not any(dimension.key == group for dimension in self._space.dimensions):
-            return sentence
-        written = f'sweep.space.{found[1]}={{values: VALUES, when: "{group}=CHOICE"}}'
-        return f"{sentence.removesuffix('.')}; in its place, '{written}' gives it to these alone."
+    def _with_condition(self, mistake: SettingOfOtherChoice) -> UserError:
+        """With the remedy for a setting that only some choices of a swept group have."""
+        if mistake.group not in self._space.by_key:
+            return mistake
+        written = f'sweep.space.{mistake.key}={{values: VALUES, when: "{mistake.group}=CHOICE"}}'
+        return mistake.with_remedy(f"in its place, '{written}' gives it to these alone")
 
     def _load(self, words: list[str]) -> DictConfig:
         key = tuple(words)
