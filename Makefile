@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m harness
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-slow check format bench ui clean
+.PHONY: help run test test-quick test-slow test-next check format bench ui clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test-quick: .venv/.installed ## Set up everything, run the tests that are not sl
 test-slow: .venv/.installed ## Set up everything, run the slow tests alone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
+test-next: .venv/.installed ## Run the suites of configuration on Hydra's newest pre-release
+	.ci/test_next
+
 check: .venv/.installed ## Format, lint and strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -45,4 +48,4 @@ ui: .venv/.installed ## Open MLflow on the runs in outputs/
 	$(RUN) ui
 
 clean: ## Remove .venv and caches; never outputs/
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-next .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

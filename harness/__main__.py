@@ -26,6 +26,7 @@ from harness.core.errors import (
     UserError,
     sentence,
 )
+from harness.core.walk import walk_printed
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_project import enter
 
@@ -190,7 +191,8 @@ class Task:
             self._mask(folder, hydra_cfg.output_subdir)
             typed = command([self.secrets.text(word) for word in words])
             chosen = any(word.startswith("hydra.run.dir=") for word in hydra_cfg.overrides.hydra)
-            result = run(cfg, folder, command=typed, chosen=chosen and not many)
+            with walk_printed(cfg.harness.walk):
+                result = run(cfg, folder, command=typed, chosen=chosen and not many)
         except Exception as error:
             if many:
                 raise

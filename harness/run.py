@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.core.table import Table
+from harness.core.walk import passes
 from harness.debug.debug_mode import Mode, limited, mode
 from harness.prepare.batch_size import sized
 from harness.prepare.callback_parts import build_callbacks
@@ -153,6 +154,7 @@ def train_and_score(
 def train(experiment: Experiment, fold_record: FoldRecord, stop: Stop, consumers: Sequence[Consumer]) -> None:
     """The training of one fold, from its checkpoint on; its weights are then those of the best epoch."""
     trainer, loaders = experiment.trainer, experiment.loaders
+    passes("train")
     model, augment, validate = experiment.model, experiment.augment, experiment.validate
     with stop.after_step(), fold_record.checkpoints.pace as pace, enough_memory(fold_record.config):
         for progress in trainer.fit(model, loaders, augment, validate, stop, fold_record.training, pace.due):

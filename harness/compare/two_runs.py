@@ -29,8 +29,8 @@ def differences(old: StoredRun, new: StoredRun) -> dict[str, Changes]:
 
 
 def _settings(run: StoredRun) -> dict[str, Any]:
-    """As in the journal: resolved, and without secrets."""
-    return dict(run.start["params"])
+    """As in the journal: resolved, and without secrets; `harness` is about messages, not about the run."""
+    return {key: text for key, text in run.start["params"].items() if not key.startswith("harness.")}
 
 
 def _some(texts: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -125,10 +125,8 @@ def _unknown_key(key: str, words: list[str]) -> UserError:
         return _foreign_group(key)
     settings = _settings(words, key)
     if settings.get(key) == "mapping":
-        remedy = f"+{key}.NAME=VALUE"
-        return UserError(
-            f"{key} takes further settings one by one, with a plus before each: {remedy}", key=key
-        )
+        rule = f"{key} takes further settings one by one, with a plus before each: +{key}.NAME=VALUE"
+        return UserError(rule, key=key)
     group, _, leaf = key.rpartition(".")
     path = group.replace(".", "/")
     owners = [choice for choice, file in _choices(path).items() if _lists(file, leaf)]

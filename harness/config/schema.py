@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "sweep.lease": int | float,
     "sweep.axis": Literal["epochs", "folds"],
     "harness.traceback": bool,
+    "harness.walk": bool,
     "pretrain.words": str | None,
     "pretrain.scratch": bool,
     "split.guard": Literal["warn", "error", "off"],
@@ -53,8 +54,8 @@ SETTINGS: dict[str, Any] = {
 }
 """The types of the settings that belong to no part."""
 
-OPTIONAL = frozenset({"evaluate.metrics"})
-"""Settings that a configuration may lack."""
+OPTIONAL = frozenset({"evaluate.metrics", "harness.walk"})
+"""Settings that a configuration may lack, such as one that an earlier harness stored."""
 
 CACHE: dict[str, Any] = {
     "folder": str,

@@ -40,6 +40,12 @@ class UserError(Exception):
         """The same error with a remedy after its own."""
         return _copied(self, remedy=f"{self.remedy.removesuffix('.')}; {remedy}" if self.remedy else remedy)
 
+    def with_end(self, text: str) -> UserError:
+        """The same error with a text behind its last sentence."""
+        if self.remedy:
+            return _copied(self, remedy=f"{self.remedy.removesuffix('.')}{text}")
+        return _copied(self, rule=f"{self.rule.removesuffix('.')}{text}")
+
     def with_rule(self, rule: str) -> UserError:
         """The same error with another rule, such as its own with a place in front."""
         return _copied(self, rule=rule)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownAlias, UserError
 from harness.runs.tracking_state import SILENCE
 from harness.runtime.redact import MASK
 from harness.tracking import store_address
@@ -76,7 +76,7 @@ class Registry:
         if model is None or not (model.latest_versions or model.aliases):
             return None
         if alias not in model.aliases:
-            raise UserError(f"no version of {name} has the alias {alias}", near(alias, model.aliases))
+            raise UnknownAlias(name, alias, model.aliases)
         with self._answering():
             return self.client.get_model_version(name, model.aliases[alias])
 

@@ -123,10 +123,7 @@ def opened(folder: Path, device: str, *, embed: bool, batch: int) -> RowPredicto
     Raises:
         UserError: there is no such device, or an ensemble has no representation.
     """
-    try:
-        place = str(find_device(device))
-    except UserError as error:
-        raise UserError(str(error).replace("trainer.device=", "--device ")) from error
+    place = str(find_device(device, "--device "))
     if not read(folder).members:
         return RowPredictor(folder, place, embed=embed, batch=batch)
     if embed:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.bundle import ensemble
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownAlias, UserError, near
 from harness.deploy import registration_gate
 from harness.deploy.model_registry import MODEL, Registry, answering, check_alias, check_name
 from harness.deploy.registration_gate import Condition, Verdict
@@ -192,12 +192,9 @@ def _rival(registry: Registry, name: str, alias: str) -> Any | None:
     """The version to beat; None if the name has no versions."""
     try:
         return registry.by_alias(name, alias)
-    except UserError as error:
-        if "has the alias" not in str(error):
-            raise
-        raise UserError(
-            f"{error} Give it to one first, by register with --alias {alias} and without --better-than."
-        ) from error
+    except UnknownAlias as error:
+        hint = f" Give it to one first, by register with --alias {alias} and without --better-than."
+        raise error.with_end(f"{error.remedy[-1]}{hint}") from error
 
 
 def _near(found: Candidate, score: str) -> str:

@@ -28,7 +28,7 @@ _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _TEXT, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
 
 
-def open_source(path: Path, bundle: Bundle) -> Source:
+def open_source(path: Path, bundle: Bundle, argument: str = "IN") -> Source:
     """The reader of a file or a folder of raw rows for a model.
 
     Raises:
@@ -50,9 +50,12 @@ def open_source(path: Path, bundle: Bundle) -> Source:
                 f"give a .npy file, or a .parquet with a column {ARRAY!r}",
             )
         return Separated(path, bundle)
+    known = ", ".join((*_TEXT, *_PARQUET))
     raise UserError(
-        f"IN must be a folder of images, or end in {', '.join((*_TEXT, *_PARQUET))} or .npy, got {path}",
+        f"{argument} must be a folder of images, or end in {known} or .npy, got {path}",
         "rename it, or convert it",
+        key=argument,
+        value=str(path),
     )
 
 

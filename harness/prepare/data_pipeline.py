@@ -20,6 +20,7 @@ from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.protocol import Transform
 from harness.core.table import Table
+from harness.core.walk import passes
 from harness.data.cache.cache import Cache, Settings
 from harness.leakage.run_checks import check_leakage, check_unconditional
 from harness.prepare.parts import Parts, plain
@@ -48,6 +49,7 @@ def extract_rows(parts: Parts, cache: Cache) -> Table:
     Raises:
         UserError: the source cannot be read, or its rows do not fit their roles.
     """
+    passes("extract")
     return cache.extract(parts.node("data.extract"), parts.extract)
 
 
@@ -60,6 +62,7 @@ def arrange_rows(parts: Parts, table: Table, cache: Cache) -> Table:
     arrange = parts.arrange
     if arrange is None:
         return table
+    passes("arrange")
     device = find_device(parts.cfg.trainer.device)
     with refusing("data.transform"):
         return cache.arrange(
@@ -73,6 +76,7 @@ def split_rows(parts: Parts, table: Table) -> list[Fold]:
     Raises:
         UserError: the rows cannot be divided so.
     """
+    passes("split")
     folds = list(parts.split(table))
     if not folds:
         raise UserError(
@@ -101,6 +105,7 @@ def find_leaks(parts: Parts, table: Table, folds: Sequence[Fold], cache: Cache) 
     Raises:
         UserError: something that makes every score worthless; with split.guard=error, anything.
     """
+    passes("guard")
     strict = parts.cfg.split.get("guard", "warn")
     split = parts.split
     promises: dict[str, Any] = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}

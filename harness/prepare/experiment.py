@@ -24,6 +24,7 @@ from harness.core.predictor import Predictor
 from harness.core.protocol import Augment, Evaluator, Transform
 from harness.core.scores import direction
 from harness.core.table import Table
+from harness.core.walk import passes
 from harness.data.load.row_pairs import find_partners
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
@@ -112,6 +113,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
         fold = seen
     check_shape(cfg, arrays.shape, table)
     arrays, told = _with_partners(arrays, table, fold, trainer)
+    passes("load")
     loaders = parts.load(arrays, fold, trainer.device)
     origin = plan.origins.get(fold.number)
     model = parts.new_model(arrays.shape, None if origin is None else origin.file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -66,10 +65,9 @@ def _both(promise: str, outer: Split, inner: Split) -> bool:
 
 @contextmanager
 def _placed(role: str, where: str = "") -> Iterator[None]:
-    """Within it, what a split says of `split.folds` or `split=kfold` is said of the key of its role."""
+    """Within it, an error about `split.folds` or `split=kfold` is about the key of its role."""
     try:
         yield
     except UserError as error:
-        text = re.sub(r"\bsplit\.(?=\w)", f"split.{role}.", str(error))
-        text = re.sub(r"\bsplit=", f"split@split.{role}=", text)
-        raise UserError(f"{text.removesuffix('.')}{where}.") from error
+        placed = error.below("split", f"split.{role}")
+        raise (placed.with_end(where) if where else placed) from error

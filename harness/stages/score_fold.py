@@ -8,6 +8,7 @@ from functools import partial
 
 from harness.core.scores import Scores
 from harness.core.table import Table
+from harness.core.walk import passes
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
 from harness.record.fold_record import FoldRecord
@@ -31,6 +32,7 @@ class FoldScores:
 
     def write(self, fold_record: FoldRecord, table: Table) -> None:
         """Onto the page of the fold."""
+        passes("record")
         for part, scores in self.scores:
             fold_record.score(part, scores)
         if self.said is not None:
@@ -49,6 +51,7 @@ def score_fold(experiment: Experiment, stop: Stop, parts: Sequence[str]) -> Fold
 
 def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Scores]]:
     """The scores of those of the parts that the fold has."""
+    passes("evaluate")
     predictor = experiment.trainer.predictor()
     return [
         (part, experiment.evaluator.score(predictor, experiment.loaders, part, experiment.untrained))

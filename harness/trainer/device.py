@@ -12,8 +12,12 @@ from harness.core.errors import UserError
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str, option: str = "trainer.device=") -> torch.device:
     """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
+
+    Args:
+        name: "auto", "cpu", "cuda:1" or another name of torch's.
+        option: how the user gives the name, for the error.
 
     Raises:
         UserError: there is no such device on this machine.
@@ -27,9 +31,8 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise UserError(
-            f"trainer.device={name} cannot be used here ({reason}); use trainer.device=auto or cpu."
-        ) from error
+        rule = f"{option}{name} cannot be used here ({reason})"
+        raise UserError(rule, f"use {option}auto or cpu", key=option.rstrip("= "), value=name) from error
     return device
 
 

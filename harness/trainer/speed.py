@@ -62,5 +62,5 @@ class Speed:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.compile:
             # torch compiles a class for eight of its modules; each fold and each trial brings another.
-            torch._dynamo.reset()
+            torch.compiler.reset()
             model.compile(mode=self.compile)

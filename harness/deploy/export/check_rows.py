@@ -29,12 +29,9 @@ def real_rows(folder: Path, bundle: Bundle, path: Path | None, source: bool) -> 
         UserError: the file cannot be read or has no row, or no rows are available.
     """
     if path is not None:
-        try:
-            given = open_source(path, bundle)
-            require(bundle, given.columns)
-            rows = next(iter(given.pieces(None if bundle.id else _MOST)), None)
-        except UserError as error:
-            raise UserError(str(error).replace("IN must", "--rows must")) from error
+        given = open_source(path, bundle, "--rows")
+        require(bundle, given.columns)
+        rows = next(iter(given.pieces(None if bundle.id else _MOST)), None)
         if rows is None or rows.rows.empty:
             raise UserError(f"--rows must hold a row or more, and {path} holds none", "give another")
         return rows.rows

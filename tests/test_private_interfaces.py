@@ -1,0 +1,272 @@
+"""Every private interface of a third party that the product uses, with the reason and a library version.
+
+Another version of a library may rename or change these without notice. When the installed version differs
+from the listed one, look at each interface of that library, correct the code, and change the version here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+VERSIONS = {
+    "hydra-core": "1.3.8",
+    "omegaconf": "2.3.1",
+    "optuna": "5.0.0",
+    "submitit": "1.5.4",
+    "torch": "2.13.0",
+}
+"""The distributions with private interfaces below, in the versions in which they were last seen to work."""
+
+
+@dataclass(frozen=True)
+class Private:
+    """One private interface.
+
+    file    that uses it
+    name    as the file writes it: the module of an import, or the attribute
+    of      the distribution
+    place   where it is found: `MODULE:ATTRIBUTES`; "": an attribute that instances have
+    reason  why it is used, and no public interface
+    """
+
+    file: str
+    name: str
+    of: str
+    place: str
+    reason: str
+
+
+_LOADER = "workers compose trials outside of `hydra.main`; only this class composes with Hydra's own node"
+_FOREACH = "one kernel for all weights; the public optimizers use these too, and offer them to nobody else"
+
+USES = (
+    Private(
+        "harness/config/hydra_command.py",
+        "hydra._internal.utils",
+        "hydra-core",
+        "hydra._internal.utils:get_args_parser",
+        "`auto` is replaced before `hydra.main` reads the command line, and its parser is private",
+    ),
+    Private(
+        "harness/sweep/worker/trial_config.py",
+        "hydra._internal.config_loader_impl",
+        "hydra-core",
+        "hydra._internal.config_loader_impl:ConfigLoaderImpl.load_configuration",
+        _LOADER,
+    ),
+    Private(
+        "harness/sweep/worker/trial_config.py",
+        "hydra._internal.config_search_path_impl",
+        "hydra-core",
+        "hydra._internal.config_search_path_impl:ConfigSearchPathImpl.append",
+        _LOADER,
+    ),
+    Private(
+        "harness/sweep/worker/trial_config.py",
+        "_apply_overrides_to_config",
+        "hydra-core",
+        "hydra._internal.config_loader_impl:ConfigLoaderImpl._apply_overrides_to_config",
+        "values are set on a configuration that is composed once, instead of composing for each trial",
+    ),
+    Private(
+        "harness/sweep/control/worker_pool.py",
+        "_return_value",
+        "hydra-core",
+        "",
+        "the property `return_value` writes to stderr and raises where a job failed",
+    ),
+    Private(
+        "harness/record/run_record.py",
+        "omegaconf._utils",
+        "omegaconf",
+        "omegaconf._utils:get_omega_conf_dumper",
+        "`OmegaConf.to_yaml` first copies the configuration, which takes as long again",
+    ),
+    Private(
+        "harness/sweep/study/read_snapshot.py",
+        "_storage",
+        "optuna",
+        "",
+        "`study.trials` copies every trial; the storage gives them without copies",
+    ),
+    Private(
+        "harness/sweep/study/read_snapshot.py",
+        "_study_id",
+        "optuna",
+        "",
+        "a storage knows studies by number",
+    ),
+    Private(
+        "harness/sweep/study/trial_queue.py",
+        "_storage",
+        "optuna",
+        "",
+        "any worker claims, releases and ends trials; `study.ask` and `tell` are for one process",
+    ),
+    Private(
+        "harness/sweep/study/trial_queue.py",
+        "_study_id",
+        "optuna",
+        "",
+        "a storage knows studies by number",
+    ),
+    Private(
+        "harness/sweep/study/trial_queue.py",
+        "_trial_id",
+        "optuna",
+        "",
+        "a storage knows trials by number",
+    ),
+    Private(
+        "harness/sweep/study/pruning.py",
+        "_try_initialization",
+        "optuna",
+        "optuna.pruners:HyperbandPruner._try_initialization",
+        "before its first decision Hyperband takes all trials for one bracket, and TPE would draw from them",
+    ),
+    Private(
+        "harness/sweep/worker/worker_loop.py", "_storage", "optuna", "", "`study.trials` copies every trial"
+    ),
+    Private(
+        "harness/sweep/worker/worker_loop.py",
+        "_thread_local",
+        "optuna",
+        "",
+        "a study keeps the trials it read until `ask`, which this worker does not call",
+    ),
+    Private(
+        "harness/sweep/launch/submitit_files.py",
+        "_make_command",
+        "submitit",
+        "submitit.slurm.slurm:SlurmInfoWatcher._make_command",
+        "submitit calls sacct again and again, also where there is none, and has no setting for it",
+    ),
+    Private(
+        "harness/trainer/fsdp_shards.py",
+        "_step_supports_amp_scaling",
+        "torch",
+        "",
+        "a fused optimizer unscales gradients itself, and cannot for divided weights",
+    ),
+    Private(
+        "harness/trainer/global_batch_norm.py",
+        "torch.nn.modules.batchnorm",
+        "torch",
+        "torch.nn.modules.batchnorm:_BatchNorm",
+        "the class of all batch norms, of which each is replaced; it has no public name",
+    ),
+    Private(
+        "harness/trainer/update.py",
+        "_amp_foreach_non_finite_check_and_unscale_",
+        "torch",
+        "torch:_amp_foreach_non_finite_check_and_unscale_",
+        "one kernel finds numbers that are not finite in all gradients, as `GradScaler` does",
+    ),
+    Private(
+        "harness/trainer/update.py",
+        "_amp_update_scale_",
+        "torch",
+        "torch:_amp_update_scale_",
+        "the next loss scale without a copy to the host, as `GradScaler` computes it",
+    ),
+    *(
+        Private(file, f"_foreach_{name}", "torch", f"torch:_foreach_{name}", _FOREACH)
+        for file, names in (
+            ("harness/trainer/lars.py", ("add", "mul_", "add_", "norm")),
+            ("harness/trainer/contrast/momentum_encoder.py", ("lerp_",)),
+            ("harness/trainer/update.py", ("lerp_",)),
+        )
+        for name in names
+    ),
+)
+
+DOCUMENTED = {"_exit", "_replace", "_asdict", "_fields"}
+"""Names with an underscore that Python documents."""
+
+HYDRA_KEYS = {"_target_", "_auto_", "_partial_", "_args_", "_convert_", "_recursive_"}
+
+
+def private(name: str) -> bool:
+    """Whether a name is private; Hydra's keys in a configuration only look so."""
+    return name.startswith("_") and not name.startswith("__") and name not in HYDRA_KEYS
+
+
+def uses(file: Path) -> Iterator[str]:
+    """The private modules that a file imports, and the private attributes of other objects than its own."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if any(map(private, a.name.split("."))))
+        elif isinstance(node, ast.ImportFrom):
+            names = (node.module or "").split(".")
+            if any(map(private, names)) or any(private(alias.name) for alias in node.names):
+                yield node.module or ""
+        elif isinstance(node, ast.Attribute) and private(node.attr) and not of_itself(node):
+            yield node.attr
+
+
+def of_itself(node: ast.Attribute) -> bool:
+    """Whether it is an attribute of `self`, or one that Python documents."""
+    own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+    return own or node.attr in DOCUMENTED
+
+
+def own_names() -> set[str]:
+    """Private attributes and functions that harness defines itself."""
+    found = set()
+    for file in (ROOT / "harness").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and of_itself(node):
+                found.add(node.attr)
+    return found
+
+
+def found() -> set[tuple[str, str]]:
+    files = [*(ROOT / "harness").rglob("*.py"), *(ROOT / "hydra_plugins").rglob("*.py")]
+    return {(file.relative_to(ROOT).as_posix(), name) for file in files for name in uses(file)}
+
+
+def test_each_private_interface_that_is_used_is_listed() -> None:
+    listed = {(use.file, use.name) for use in USES}
+    ours = own_names() - {use.name for use in USES}
+    unlisted = {(file, name) for file, name in found() if name not in ours} - listed
+    assert not unlisted, f"use a public interface, or list these with a reason: {sorted(unlisted)}"
+
+
+def test_each_interface_that_is_listed_is_used() -> None:
+    unused = {(use.file, use.name) for use in USES} - found()
+    assert not unused, f"these are not used any more; take them off the list: {sorted(unused)}"
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_a_library_is_the_version_that_its_private_interfaces_were_seen_in(name: str) -> None:
+    try:
+        installed = metadata.version(name).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{name} is not installed")
+    names = sorted({use.name for use in USES if use.of == name})
+    assert installed == VERSIONS[name], (
+        f"{name} {installed} is installed, and its private interfaces were last seen to work in "
+        f"{VERSIONS[name]}: look whether {', '.join(names)} still do the same, then change VERSIONS here"
+    )
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use.place], ids=lambda use: use.place)
+def test_each_interface_is_still_there(use: Private) -> None:
+    module, _, attributes = use.place.partition(":")
+    if use.of == "submitit":
+        pytest.importorskip("submitit")
+    node = importlib.import_module(module)
+    for name in attributes.split("."):
+        node = getattr(node, name)
+    assert node is not None
