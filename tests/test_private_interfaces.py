@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 
 VERSIONS = {
     "hydra-core": "1.3.8",
-    "omegaconf": "2.3.1",
     "optuna": "5.0.0",
     "submitit": "1.5.4",
     "torch": "2.13.0",
@@ -83,13 +82,6 @@ USES = (
         "hydra-core",
         "",
         "the property `return_value` writes to stderr and raises where a job failed",
-    ),
-    Private(
-        "harness/record/run_record.py",
-        "omegaconf._utils",
-        "omegaconf",
-        "omegaconf._utils:get_omega_conf_dumper",
-        "`OmegaConf.to_yaml` first copies the configuration, which takes as long again",
     ),
     Private(
         "harness/sweep/study/read_snapshot.py",

@@ -136,6 +136,7 @@ def fit_transform(
     node = parts.node("data.transform")
     transform = parts.new_transform()
     table = _without_labels(table, fold.unlabelled if hidden is None else hidden)
+    passes("transform")
     with refusing("data.transform"):
         arrays = cache.fit(node, transform, table, fold.train, parts.cfg.seed if _draws(node) else None)
     return transform, arrays
