@@ -171,15 +171,15 @@ def test_a_trial_does_not_wait_for_mlflow(tmp_path: Path, monkeypatch: pytest.Mo
         def __init__(self, outputs: Path) -> None:
             self.orders: list[dict[str, str]] = []
 
-        def tell(self, order: dict[str, str]) -> bool:
+        def send(self, order: dict[str, str]) -> bool:
             self.orders.append(order)
             return True
 
-    clerk = Deaf(tmp_path)
-    monkeypatch.setattr("harness.tracking.mlflow._clerk", clerk)
+    uploader = Deaf(tmp_path)
+    monkeypatch.setattr("harness.tracking.mlflow._uploader", uploader)
     words = [word for word in FAST if word != "tracking=none"]
     place = [f"outputs={tmp_path}/out", "tracking.patience=3600"]
     result = run(compose([*words, *place]), tmp_path / "run", trial=TRIAL)
-    assert [sorted(order)[1] for order in clerk.orders] == ["follow"]
+    assert [sorted(order)[1] for order in uploader.orders] == ["follow"]
     assert result.mlflow is not None
     assert result.mlflow["run_id"] is None

@@ -46,9 +46,9 @@ def _ask(uri: str) -> set[str]:
     try:
         return registered(uri)
     except Exception as error:
-        from harness.tracking.journal_upload import words
+        from harness.tracking.journal_upload import error_line
 
-        reason = words(error, uri).rstrip(".")
+        reason = error_line(error, uri).rstrip(".")
         raise UserError(
             f"no run is removed before MLflow has said which models are registered, and "
             f"{store_address.masked(uri)} "

@@ -40,12 +40,12 @@ class Separated:
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
         extract = bundle.config.get("data", {}).get("extract", {})
-        told: dict[str, Any] = extract if "separator" in extract else {}
+        settings: dict[str, Any] = extract if "separator" in extract else {}
         separator = "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else ","
         self._path, self._bundle = path, bundle
-        self._dialect = Dialect(told.get("separator", separator), told.get("encoding", "utf-8"))
-        self._decimal, self._missing = told.get("decimal", "."), told.get("missing", _MISSING)
-        self._date_format, self._told = told.get("date_format"), told.get("types") or {}
+        self._dialect = Dialect(settings.get("separator", separator), settings.get("encoding", "utf-8"))
+        self._decimal, self._missing = settings.get("decimal", "."), settings.get("missing", _MISSING)
+        self._date_format, self._types = settings.get("date_format"), settings.get("types") or {}
         self.columns = next(self._blocks(1), (0, [[]]))[1][0]
         if not self.columns:
             raise UserError(f"IN={path} is empty", "name a file with a line of column names and some rows")
@@ -120,7 +120,7 @@ class Separated:
         kind = self._bundle.columns[name]
         return (
             name == self._bundle.id
-            or self._told.get(name) == "boolean"
+            or self._types.get(name) == "boolean"
             or kind.startswith(("str", "string", "category", "datetime"))
         )
 
@@ -133,7 +133,7 @@ class Separated:
             moments = dates(column, self._date_format)
             refuse(column, moments.isna() & column.notna(), kind)
             return moments
-        if self._told.get(name) == "boolean":
+        if self._types.get(name) == "boolean":
             truths, row = converted(column, "boolean", self._decimal, None)
             refuse(column, pd.Series(range(len(column))) == row, "true or false")
             return truths

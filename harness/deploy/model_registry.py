@@ -14,7 +14,7 @@ from harness.core.errors import UnknownAlias, UserError
 from harness.runs.tracking_state import SILENCE
 from harness.runtime.redact import MASK
 from harness.tracking import store_address
-from harness.tracking.journal_upload import words
+from harness.tracking.journal_upload import error_line
 from harness.tracking.mlflow_store import prepare, refusal
 
 _NAME = re.compile(r"\w[\w .-]{0,199}")
@@ -174,13 +174,15 @@ def answering(uri: str) -> Iterator[None]:
     except Exception as error:
         if not _foreign(error):
             raise
-        told = words(error, uri).rstrip(".")
+        reason = error_line(error, uri).rstrip(".")
         where = f"the MLflow registry at {store_address.masked(uri)}"
         if refusal(error):
-            raise UserError(f"{where} refused: {told}", "what it holds is shown by its own pages") from error
-        told = told if told == SILENCE else f"is in trouble: {told}"
+            raise UserError(
+                f"{where} refused: {reason}", "what it holds is shown by its own pages"
+            ) from error
+        reason = reason if reason == SILENCE else f"is in trouble: {reason}"
         raise UserError(
-            f"{where}: {told}", "start that server, or give another address with --uri ADDRESS"
+            f"{where}: {reason}", "start that server, or give another address with --uri ADDRESS"
         ) from error
 
 

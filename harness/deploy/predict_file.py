@@ -55,14 +55,14 @@ class Account:
         """One line of text for each fact."""
         found = []
         for column, values in self.unseen.items():
-            told = [repr(value) for value in sorted(values)]  # repr escapes control characters
+            texts = [repr(value) for value in sorted(values)]  # repr escapes control characters
             found.append(
-                f"column {column!r} holds {_some(told)}, which no training row had; "
+                f"column {column!r} holds {_some(texts)}, which no training row had; "
                 "data.transform answers as it does for the unknown."
             )
         if self.gaps:
-            told = [f"{column!r} ({count:,})" for column, count in self.gaps.items()]
-            found.append(f"values are missing in {_some(told)}; data.transform fills them as in training.")
+            texts = [f"{column!r} ({count:,})" for column, count in self.gaps.items()]
+            found.append(f"values are missing in {_some(texts)}; data.transform fills them as in training.")
         return found
 
 

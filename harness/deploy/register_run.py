@@ -169,13 +169,13 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
     state = found.logged.state
     if state is not None and MODEL in version.tags and state.models.get(_key(found)) == version.tags[MODEL]:
         return Verdict(True, f"{rival} is this very model")
-    told = version.tags.get(f"{_SCORE}{score}")
-    if told is None:
+    stored = version.tags.get(f"{_SCORE}{score}")
+    if stored is None:
         raise UserError(
             f"{rival} of {wanted.name} has no {score}, by which to compare",
             "choose another score with --by, or register that model's own run anew",
         )
-    ours, theirs = found.scores[score], float(told)
+    ours, theirs = found.scores[score], float(stored)
     if found.rows(part) is None or found.rows(part) != version.tags.get(f"{_ROWS}{part}"):
         own, other = registration_gate.apart(ours, theirs)
         raise UserError(
@@ -260,11 +260,11 @@ def _publish(found: Candidate, wanted: Wanted, registry: Registry, model_id: str
 def _tags(found: Candidate) -> dict[str, str]:
     """The tags of a version: its run, its scores, and a digest of the rows."""
     ours = found.logged.tags
-    told: dict[str, Any] = {
+    tags: dict[str, Any] = {
         "harness.run": found.logged.label,
         "harness.model": found.model.relative_to(found.logged.folder).as_posix(),
         **{key: ours.get(key) for key in ("data.digest", "git.commit", "git.dirty")},
         **{f"{_ROWS}{part}": found.rows(part) for part in ("test", "valid")},
         **{f"{_SCORE}{name}": repr(value) for name, value in found.scores.items() if math.isfinite(value)},
     }
-    return {key: str(value) for key, value in told.items() if value is not None}
+    return {key: str(value) for key, value in tags.items() if value is not None}

@@ -125,9 +125,9 @@ def look_up(scores: Mapping[str, float], name: str) -> float:
 def apart(value: float, other: float) -> tuple[str, str]:
     """Two numbers with as many digits, at least four, as needed to show a difference."""
     for digits in range(4, 17):
-        told = f"{value:.{digits}g}", f"{other:.{digits}g}"
-        if value == other or told[0] != told[1]:
-            return told
+        texts = f"{value:.{digits}g}", f"{other:.{digits}g}"
+        if value == other or texts[0] != texts[1]:
+            return texts
     return repr(value), repr(other)
 
 

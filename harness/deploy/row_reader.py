@@ -85,8 +85,8 @@ class Images:
                 "name a file",
             )
         self.columns = list(bundle.columns)
-        told = bundle.config.get("data", {}).get("extract", {}).get("suffixes")
-        endings = tuple(told or _IMAGES)
+        suffixes = bundle.config.get("data", {}).get("extract", {}).get("suffixes")
+        endings = tuple(suffixes or _IMAGES)
         self._folder = folder
         self._names = _below(folder, endings)
         if not self._names:

@@ -18,7 +18,7 @@ from harness.runs.run_result import Result, summarise
 from harness.runs.tracking_state import STATE, State
 from harness.runtime.atomic_file import replace_folder
 from harness.tracking import store_address
-from harness.tracking.journal_upload import words
+from harness.tracking.journal_upload import error_line
 from harness.tracking.mlflow_store import prepare
 
 FOLDER = "fetched"
@@ -80,9 +80,9 @@ def fetch(id: str, outputs: Path, uri: str | None = None) -> tuple[Path, int | N
         except UserError:
             raise
         except Exception as error:
-            told = words(error, place).rstrip(".")
+            reason = error_line(error, place).rstrip(".")
             trouble = UserError(
-                f"{id} is sought in MLflow at {store_address.masked(place)}, and {told}",
+                f"{id} is sought in MLflow at {store_address.masked(place)}, and {reason}",
                 "start that server, or give another address with --uri ADDRESS",
             )
             continue
@@ -274,9 +274,9 @@ def _result(runs: Mapping[str, Any]) -> Result:
 
 
 def _status(run: Any) -> Any:
-    told = run.data.tags.get("harness.status")
+    status = run.data.tags.get("harness.status")
     known = ("finished", "pruned", "failed", "interrupted")
-    return told if told in known else _STATUS.get(run.info.status, "interrupted")
+    return status if status in known else _STATUS.get(run.info.status, "interrupted")
 
 
 def _events(runs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -23,7 +23,7 @@ _TRIES = 3
 _MOST_REFUSED = 5
 
 
-class Feed:
+class JournalUpload:
     """Sends the events of the journal and records its progress in the run's `tracking.json`.
 
     Only one upload may work on a folder; its creator holds the folder's lock. Sending an event twice
@@ -80,7 +80,7 @@ class Feed:
 
     def report(self, error: Exception) -> None:
         """Records in `tracking.json` why the upload failed."""
-        trouble = self._words(error)
+        trouble = self._error_line(error)
         if trouble != self.state.trouble:
             self.state.trouble = trouble
             self.state.save(self.folder)
@@ -200,10 +200,10 @@ class Feed:
 
     def _refused(self, event: Event, error: Exception) -> None:
         if len(self.state.refused) < _MOST_REFUSED:
-            self.state.refused.append(f"{event['event']} of run {event['run']!r}: {self._words(error)}")
+            self.state.refused.append(f"{event['event']} of run {event['run']!r}: {self._error_line(error)}")
 
-    def _words(self, error: Exception) -> str:
-        return words(error, self._place[0])
+    def _error_line(self, error: Exception) -> str:
+        return error_line(error, self._place[0])
 
 
 def adopt(folder: Path, uri: str, experiment: str) -> State:
@@ -215,7 +215,7 @@ def adopt(folder: Path, uri: str, experiment: str) -> State:
     return state
 
 
-def words(error: Exception, uri: str) -> str:
+def error_line(error: Exception, uri: str) -> str:
     """The error as one short line without the store's password."""
     if silent(error):
         return SILENCE

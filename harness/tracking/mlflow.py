@@ -23,7 +23,7 @@ _POLL = 0.02
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class _Clerk:
+class _Uploader:
     """The uploader process and the pipe to it."""
 
     def __init__(self, outputs: Path) -> None:
@@ -52,12 +52,12 @@ class _Clerk:
         """The exit status; None while it runs."""
         return self._process.poll()
 
-    def tell(self, order: dict[str, str]) -> bool:
+    def send(self, command: dict[str, str]) -> bool:
         """Sends a command; False if the uploader no longer reads."""
         if self.owner != os.getpid() or self.fate is not None or self._process.stdin is None:
             return False
         try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
             return False
@@ -73,7 +73,7 @@ class _Clerk:
             self._process.returncode = 0  # the uploader continues on purpose
 
 
-_clerk: _Clerk | None = None
+_uploader: _Uploader | None = None
 _silent: set[str] = set()
 
 
@@ -110,26 +110,26 @@ class Mlflow:
 
     def follow(self, folder: Path) -> None:
         """Starts the upload of this folder's journal. Returns at once."""
-        global _clerk
+        global _uploader
         self._fault = None
         folder = folder.absolute()
         state = State.load(folder)
         if state is None or not state.same_place(self._place, self._experiment):
             State(self._place, self._experiment).save(folder)
         self._left = min(1.0, self._patience) if self._place in _silent else self._patience
-        order = {
+        command = {
             "follow": str(folder),
             "uri": self._uri,
             "experiment": self._experiment,
             "outputs": str(self._outputs),
         }
-        if _clerk is None or not _clerk.tell(order):
+        if _uploader is None or not _uploader.send(command):
             try:
-                _clerk = _Clerk(self._outputs)
+                _uploader = _Uploader(self._outputs)
             except OSError as error:  # a read-only outputs folder must not stop the training
-                _clerk, self._fault = None, str(error)
+                _uploader, self._fault = None, str(error)
                 return
-            _clerk.tell(order)
+            _uploader.send(command)
 
     def link(self, folder: Path, timeout: float | None = None) -> Link:
         """Waits until MLflow has assigned a run id, for `result.json`. With `timeout=0` it only checks.
@@ -151,10 +151,10 @@ class Mlflow:
     def _wait(self, folder: Path, timeout: float | None, arrived: Callable[[State], bool]) -> Link:
         begun = monotonic()
         until = begun + max(0.0, self._left if timeout is None else min(timeout, self._left))
-        if _clerk is not None and timeout != 0:
-            _clerk.tell({"hurry": str(folder)})
+        if _uploader is not None and timeout != 0:
+            _uploader.send({"hurry": str(folder)})
         while True:
-            fate = None if _clerk is None else _clerk.fate
+            fate = None if _uploader is None else _uploader.fate
             state = State.load(folder) or State(self._place, self._experiment)
             if arrived(state) or self._fault or fate is not None or monotonic() >= until:
                 break
@@ -172,7 +172,9 @@ class Mlflow:
         if self._fault is not None:
             reason = f"the process that feeds MLflow could not be started ({self._fault})"
         elif fate is not None:
-            reason = f"the process that feeds MLflow ended with status {fate} (see {self._outputs}/clerk.log)"
+            reason = (
+                f"the process that feeds MLflow ended with status {fate} (see {self._outputs}/uploader.log)"
+            )
         elif state.trouble is None:
             reason = f"MLflow at {self._place} did not answer within {self._patience:g} s"
         elif state.trouble == SILENCE:
@@ -185,7 +187,7 @@ class Mlflow:
 
 def dismiss(timeout: float = 60.0) -> None:
     """Ends the uploader of this process after it has finished; optional before the process exits."""
-    global _clerk
-    if _clerk is not None:
-        _clerk.dismiss(timeout)
-        _clerk = None
+    global _uploader
+    if _uploader is not None:
+        _uploader.dismiss(timeout)
+        _uploader = None

@@ -13,7 +13,7 @@ from harness.runs.stored_run import StoredRun
 from harness.runs.tracking_state import State
 from harness.runtime.redact import MASK
 from harness.tracking import store_address
-from harness.tracking.journal_upload import Feed, words
+from harness.tracking.journal_upload import JournalUpload, error_line
 from harness.tracking.upload_task import lock
 
 _PLACES = ("runs/*", "sweeps/*", "sweeps/*/*", "sweeps/*/*/seed-*")
@@ -54,7 +54,7 @@ def sync(
         try:
             lines.append(_send(folder, *place, outputs))
         except Exception as error:
-            failures.append(f"MLflow at {store_address.masked(place[0])}: {words(error, place[0])}")
+            failures.append(f"MLflow at {store_address.masked(place[0])}: {error_line(error, place[0])}")
     if refused is not None:
         raise refused
     if failures:
@@ -81,7 +81,7 @@ def leftovers(uri: str, outputs: Path) -> Iterator[None]:
 
     It ends at the first error; the next uploader tries again.
     """
-    yield  # the run that this clerk was started for comes first
+    yield  # the run that this uploader was started for comes first
     for folder in unsent(outputs):
         state = State.load(folder)
         if (
@@ -92,7 +92,7 @@ def leftovers(uri: str, outputs: Path) -> Iterator[None]:
             continue
         try:
             with lock(folder).acquire(timeout=0):
-                feed = Feed(folder, uri, state.experiment, outputs)
+                feed = JournalUpload(folder, uri, state.experiment, outputs)
                 while not feed.advance(_SLICE):
                     yield
                 if not feed.finished and feed.writer_lives is False:
@@ -143,7 +143,7 @@ def _send(folder: Path, uri: str, experiment: str, outputs: Path) -> str:
         return f"{folder}: still running; its own process sends it."
     try:
         with lock(folder).acquire(timeout=0):
-            feed = Feed(folder, uri, experiment, outputs)
+            feed = JournalUpload(folder, uri, experiment, outputs)
             try:
                 while not feed.advance(_SLICE):
                     pass

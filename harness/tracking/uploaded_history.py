@@ -1,4 +1,4 @@
-"""History: what a journal has told so far, as far as it bears on what follows."""
+"""The part of a journal's history that affects how later events are sent."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from harness.runs.journal import Event
 
 
 class History:
-    """Noted event by event, in order.
+    """Updated event by event, in order.
 
     open     the runs that have started and not ended, parents first
-    parents  run -> the path of another run's folder, where its parent is to be found
-    writer   who started the latest run, or None
+    parents  run -> the path of another run's folder, that contains its parent
+    writer   the process that started the latest run, or None
     time     ms, of the latest event
     """
 
@@ -44,7 +44,7 @@ class History:
             self.open = [] if run == "" else [other for other in self.open if other != run]
 
     def params(self, event: Event) -> dict[str, str]:
-        """Those of a `start` that are new: MLflow refuses to change one that it has."""
+        """The new parameters of a `start`: MLflow refuses to change an existing one."""
         known = self._params.get(event["run"], set())
         return {name: value for name, value in event["params"].items() if name not in known}
 
@@ -62,5 +62,5 @@ class History:
 
     def _is_new(self, run: str, name: str, step: int, value: float) -> bool:
         last_step, last_value = self._last.get((run, name), (-1, 0.0))
-        # NaN is told by its text: it equals nothing.
+        # NaN is compared as text, because it does not equal itself.
         return step > last_step or (step == last_step and repr(value) != repr(last_value))

@@ -27,7 +27,7 @@ from typing import Any, TextIO
 from harness.tracking.mlflow_store import prepare
 from harness.tracking.store_address import scrubbed
 from harness.tracking.sync_runs import leftovers
-from harness.tracking.upload_task import Errand
+from harness.tracking.upload_task import UploadTask
 
 POLL = 0.3
 """Seconds between two reads of a journal."""
@@ -35,15 +35,15 @@ POLL = 0.3
 AFTERLIFE = 60.0
 """Seconds that the uploader continues after the training process has ended."""
 
-Order = dict[str, Any]
+Command = dict[str, Any]
 
 
-class Clerk:
+class Uploader:
     """Uploads the given runs, and completes those of earlier killed processes."""
 
-    def __init__(self, orders: queue.SimpleQueue[Order | None]) -> None:
-        self._orders = orders
-        self._errands: dict[Path, Errand] = {}
+    def __init__(self, commands: queue.SimpleQueue[Command | None]) -> None:
+        self._commands = commands
+        self._tasks: dict[Path, UploadTask] = {}
         self._chores: Iterator[None] | None = None
         self._tidied = False
         self._alone = False
@@ -51,38 +51,38 @@ class Clerk:
 
     def serve(self) -> None:
         """Returns when the training process has ended and nothing is left to send."""
-        while not (self._alone and not self._errands and self._chores is None):
+        while not (self._alone and not self._tasks and self._chores is None):
             self._listen()
-            for folder, errand in list(self._errands.items()):
-                if errand.work(monotonic(), self._alone):
-                    del self._errands[folder]
+            for folder, task in list(self._tasks.items()):
+                if task.work(monotonic(), self._alone):
+                    del self._tasks[folder]
             self._do_a_chore()
 
     def _listen(self) -> None:
         """Waits briefly for the next command, and returns all available ones."""
         if self._alone:
-            sleep(POLL if self._errands else 0.0)
+            sleep(POLL if self._tasks else 0.0)
             return
         with suppress(queue.Empty):
-            self._take(self._orders.get(timeout=POLL))
+            self._take(self._commands.get(timeout=POLL))
             while not self._alone:
-                self._take(self._orders.get_nowait())
+                self._take(self._commands.get_nowait())
 
-    def _take(self, order: Order | None) -> None:
-        if order is None:
+    def _take(self, command: Command | None) -> None:
+        if command is None:
             self._alone = True
-        elif "hurry" in order:
-            errand = self._errands.get(Path(order["hurry"]))
-            if errand is not None:
-                errand.hurry()
+        elif "hurry" in command:
+            task = self._tasks.get(Path(command["hurry"]))
+            if task is not None:
+                task.hurry()
         else:
-            folder, outputs = Path(order["follow"]), Path(order["outputs"])
-            self.uri = order["uri"]
-            if folder in self._errands:
-                self._errands[folder].leave()
-            self._errands[folder] = Errand(folder, order["uri"], order["experiment"], outputs)
+            folder, outputs = Path(command["follow"]), Path(command["outputs"])
+            self.uri = command["uri"]
+            if folder in self._tasks:
+                self._tasks[folder].leave()
+            self._tasks[folder] = UploadTask(folder, command["uri"], command["experiment"], outputs)
             if not self._tidied:
-                self._chores, self._tidied = leftovers(order["uri"], outputs), True
+                self._chores, self._tidied = leftovers(command["uri"], outputs), True
 
     def _do_a_chore(self) -> None:
         if self._chores is not None:
@@ -92,42 +92,42 @@ class Clerk:
                 self._chores = None
 
 
-def _read_orders(source: TextIO, orders: queue.SimpleQueue[Order | None]) -> None:
+def _read_commands(source: TextIO, commands: queue.SimpleQueue[Command | None]) -> None:
     for line in source:
         with suppress(ValueError):  # the writer was killed in the middle of a line
-            orders.put(json.loads(line))
-    orders.put(None)
+            commands.put(json.loads(line))
+    commands.put(None)
     # A hanging request must not keep this process alive; `sync` sends the rest.
     sleep(AFTERLIFE)
     os._exit(1)
 
 
-def _watch_parent(parent: int, orders: queue.SimpleQueue[Order | None]) -> None:
+def _watch_parent(parent: int, commands: queue.SimpleQueue[Command | None]) -> None:
     """Needed because a forked child of the dead process can keep the other end of the pipe open."""
     while os.getppid() == parent:
         sleep(1.0)
-    orders.put(None)
+    commands.put(None)
     sleep(AFTERLIFE)
     os._exit(1)
 
 
 def main() -> int:
     """Executes the commands from standard input; returns 1 after a crash, with details in
-    `<outputs>/clerk.log`."""
+    `<outputs>/uploader.log`."""
     # Ctrl-C and a scheduler's SIGTERM are for the training; only the end of the training ends the uploader.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.nice(5)  # lower priority than the training, but not the lowest: a run waits for this at its end
-    orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-    threading.Thread(target=_read_orders, args=(sys.stdin, orders), daemon=True).start()
-    threading.Thread(target=_watch_parent, args=(os.getppid(), orders), daemon=True).start()
-    clerk = Clerk(orders)
+    commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+    threading.Thread(target=_read_commands, args=(sys.stdin, commands), daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(os.getppid(), commands), daemon=True).start()
+    uploader = Uploader(commands)
     try:
         prepare()
-        clerk.serve()
+        uploader.serve()
     except Exception:
-        with open("clerk.log", "a") as log:
-            log.write(scrubbed(traceback.format_exc(), clerk.uri))
+        with open("uploader.log", "a") as log:
+            log.write(scrubbed(traceback.format_exc(), uploader.uri))
         return 1
     return 0
 

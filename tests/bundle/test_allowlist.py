@@ -105,7 +105,7 @@ def test_other_metrics_callbacks_and_functions_elsewhere_are_refused(config: dic
         "harness.data.extract.cifar10.pickle.loads",
         "harness.data.extract.cifar10._ArrayUnpickler",
         "harness.run.run",
-        "harness.tracking.mlflow._Clerk",
+        "harness.tracking.mlflow._Uploader",
         "harness.checkpoint.checkpoint_file.Path",
         "hydra_plugins.harness_launcher.RayLauncher",
         "timm.create_model",

@@ -58,7 +58,7 @@ def client(uri: str) -> Any:
 
 @pytest.fixture
 def folder(outputs: Path) -> Iterator[Path]:
-    """A run's folder; removed at the end, so that the clerk gives up what it could not send."""
+    """A run's folder; removed at the end, so that the uploader gives up what it could not send."""
     path = outputs / "runs" / "a"
     path.mkdir(parents=True)
     yield path
@@ -66,8 +66,8 @@ def folder(outputs: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_clerk_left() -> Iterator[None]:
-    """The clerk of this process serves every test, as it serves every run of a multirun."""
+def _no_uploader_left() -> Iterator[None]:
+    """The uploader of this process serves every test, as it serves every run of a multirun."""
     yield
     tracking_mlflow.dismiss(20)
 

@@ -10,14 +10,14 @@ from mlflow.exceptions import MlflowException
 
 from harness.runs.journal import Journal, read
 from harness.runs.tracking_state import State
-from harness.tracking.journal_upload import Feed, words
+from harness.tracking.journal_upload import JournalUpload, error_line
 from harness.tracking.mlflow_sender import Sender
 
 
 @pytest.fixture
 def feed(folder: Path, uri: str, outputs: Path) -> Any:
     """Makes a feed of the folder, as another process would after the first was killed."""
-    return lambda experiment="digits": Feed(folder, uri, experiment, outputs)
+    return lambda experiment="digits": JournalUpload(folder, uri, experiment, outputs)
 
 
 def runs(client: Any, experiment: str = "digits") -> dict[str, Any]:
@@ -201,11 +201,11 @@ def test_a_trial_finds_its_sweep_though_it_came_first(outputs: Path, uri: str, c
     trial.mkdir(parents=True)
     journal = Journal(trial)
     journal.start("", "trial 3", parent="..")
-    feed = Feed(trial, uri, "digits", outputs)
+    feed = JournalUpload(trial, uri, "digits", outputs)
     feed.advance(60)
     assert "mlflow.parentRunId" not in runs(client)["trial 3"].data.tags
     Journal(sweep).start("", "sweep")
-    Feed(sweep, uri, "digits", outputs).advance(60)
+    JournalUpload(sweep, uri, "digits", outputs).advance(60)
     journal.end("", "finished")
     feed.advance(60)
     found = runs(client)
@@ -220,7 +220,9 @@ def test_a_trouble_after_the_last_event_is_met_again_too(
     journal.end("", "finished")
     this = feed()
     with monkeypatch.context() as patch:
-        patch.setattr(Feed, "_find_parents", lambda *_: (_ for _ in ()).throw(ConnectionError("no route")))
+        patch.setattr(
+            JournalUpload, "_find_parents", lambda *_: (_ for _ in ()).throw(ConnectionError("no route"))
+        )
         with pytest.raises(ConnectionError):
             this.advance(60)
     assert not this.finished
@@ -259,7 +261,7 @@ def test_a_deleted_experiment_is_a_trouble_in_plain_words(folder: Path, feed: An
 def test_masked_values_stay_masked_and_no_password_is_stored(outputs: Path, folder: Path) -> None:
     journal = Journal(folder)
     journal.start("", "a", params={"data.extract.url": "postgresql://me:***@host/db"})
-    feed = Feed(folder, "http://me:s3cret@127.0.0.1:9/", "digits", outputs)
+    feed = JournalUpload(folder, "http://me:s3cret@127.0.0.1:9/", "digits", outputs)
     with pytest.raises(MlflowException) as caught:
         feed.advance(60)
     feed.report(caught.value)
@@ -271,7 +273,7 @@ def test_masked_values_stay_masked_and_no_password_is_stored(outputs: Path, fold
 
 
 def test_words_are_one_short_line() -> None:
-    assert words(ValueError("a\n  b"), "http://h") == "a b"
-    assert words(KeyError(), "http://h") == "KeyError"
-    assert words(ValueError("no: http://me:pw1@h"), "http://me:pw1@h") == "no: http://me:***@h"
-    assert len(words(ValueError("x" * 999), "http://h")) == 300
+    assert error_line(ValueError("a\n  b"), "http://h") == "a b"
+    assert error_line(KeyError(), "http://h") == "KeyError"
+    assert error_line(ValueError("no: http://me:pw1@h"), "http://me:pw1@h") == "no: http://me:***@h"
+    assert len(error_line(ValueError("x" * 999), "http://h")) == 300

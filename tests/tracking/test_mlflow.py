@@ -37,8 +37,8 @@ def test_a_run_has_its_link_before_its_end_and_is_settled_after_it(
 
 
 @pytest.mark.slow
-def test_one_clerk_serves_the_runs_of_a_process(outputs: Path, client: Any) -> None:
-    clerks = set()
+def test_one_uploader_serves_the_runs_of_a_process(outputs: Path, client: Any) -> None:
+    uploaders = set()
     for name in ("a", "b", "c"):
         folder = outputs / "runs" / name
         folder.mkdir(parents=True)
@@ -47,8 +47,8 @@ def test_one_clerk_serves_the_runs_of_a_process(outputs: Path, client: Any) -> N
         journal.start("", name)
         journal.end("", "finished")
         assert tracking.settle(folder).sent
-        clerks.add(tracking_mlflow._clerk)
-    assert len(clerks) == 1
+        uploaders.add(tracking_mlflow._uploader)
+    assert len(uploaders) == 1
     assert len(client.search_runs(["1"])) == 3
 
 
@@ -117,25 +117,25 @@ def test_what_keeps_the_store_from_taking_the_run_is_told(outputs: Path, folder:
 
 
 @pytest.mark.slow
-def test_a_clerk_that_crashed_is_told_at_once_and_replaced(
+def test_an_uploader_that_crashed_is_reported_at_once_and_replaced(
     outputs: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = tracking_mlflow._Clerk.__new__(tracking_mlflow._Clerk)
+    dead = tracking_mlflow._Uploader.__new__(tracking_mlflow._Uploader)
     dead.owner = -1
     dead._process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"], stdin=subprocess.PIPE)
     dead._process.communicate()
     tracking = make(outputs)
     State(f"sqlite:///{outputs}/mlflow.db", "digits").save(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(tracking_mlflow, "_clerk", dead)
+        patch.setattr(tracking_mlflow, "_uploader", dead)
         begun = time.monotonic()
         link = tracking.link(folder)
         assert time.monotonic() - begun < 5.0
         assert link.trouble is not None
         assert link.trouble.startswith(
-            f"the process that feeds MLflow ended with status 3 (see {outputs}/clerk.log); the run"
+            f"the process that feeds MLflow ended with status 3 (see {outputs}/uploader.log); the run"
         )
-        assert dead.tell({"hurry": ""}) is False
+        assert dead.send({"hurry": ""}) is False
 
 
 def test_an_outputs_folder_that_cannot_be_made_costs_one_line(tmp_path: Path, folder: Path) -> None:

@@ -43,11 +43,11 @@ def test_a_server_killed_in_mid_run_costs_nothing_but_a_sync(
     )
     server.launch()
     server.await_answer()
-    tracking.settle(folder)  # its patience is spent, so this only tells the clerk to try again now
+    tracking.settle(folder)  # its patience is spent, so this only tells the uploader to try again now
     eventually(lambda: State.load(folder).sent(folder))  # type: ignore[union-attr]
     state = State.load(folder)
     assert state is not None
-    state.offset = 0  # everything a second time, as after a clerk that was killed at the worst moment
+    state.offset = 0  # everything a second time, as after a uploader that was killed at the worst moment
     state.save(folder)
     eventually(lambda: "sent to" in sync(folder, outputs)[0])
     from mlflow.tracking import MlflowClient

@@ -61,7 +61,7 @@ def test_a_run_killed_with_9_is_marked_as_killed_and_sent_to_its_last_line(
     assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
 
 
-def test_the_next_start_marks_what_died_together_with_its_clerk(
+def test_the_next_start_marks_what_died_together_with_its_uploader(
     outputs: Path, client: Any, eventually: Any
 ) -> None:
     """As after a power cut: the journal is there, and nobody was left to mark it."""
@@ -80,7 +80,7 @@ def test_the_next_start_marks_what_died_together_with_its_clerk(
         Mlflow(uri=None, experiment="digits", outputs=str(outputs), patience=60.0),
         Journal(new),
     )
-    # A clerk of its own: the one of this process has done its chores by now.
+    # A uploader of its own: the one of this process has done its chores by now.
     from harness.tracking import mlflow as tracking_mlflow
 
     tracking_mlflow.dismiss(20)
@@ -92,7 +92,7 @@ def test_the_next_start_marks_what_died_together_with_its_clerk(
     assert statuses(client) == {"new": "FINISHED", "dead": "KILLED"}
 
 
-def test_ctrl_c_ends_the_training_and_not_the_clerk(outputs: Path, folder: Path, client: Any) -> None:
+def test_ctrl_c_ends_the_training_and_not_the_uploader(outputs: Path, folder: Path, client: Any) -> None:
     tracking, journal = (
         Mlflow(uri=None, experiment="digits", outputs=str(outputs), patience=60.0),
         Journal(folder),
@@ -102,8 +102,8 @@ def test_ctrl_c_ends_the_training_and_not_the_clerk(outputs: Path, folder: Path,
     tracking.link(folder)
     from harness.tracking import mlflow as tracking_mlflow
 
-    assert tracking_mlflow._clerk is not None
-    pid = tracking_mlflow._clerk._process.pid
+    assert tracking_mlflow._uploader is not None
+    pid = tracking_mlflow._uploader._process.pid
     assert os.getsid(pid) == pid != os.getsid(0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(pid, number)

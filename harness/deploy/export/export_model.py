@@ -73,14 +73,16 @@ def write(folder: Path, format: Format, out: Path, rows: pd.DataFrame) -> Export
     answers = reader(rows)
     with draft_folder(out) as draft:
         file = draft / _FILES[format]
-        told = describe(whole, reader.bundle, format, file.name, _written(whole, format, feed, file))
+        description = describe(whole, reader.bundle, format, file.name, _written(whole, format, feed, file))
         run = _runner(whole, format, file, reader)
         checked = check(run, whole, feed, answers, reader.bundle)
-        told["checked"] = checked.facts
+        description["checked"] = checked.facts
         if checked.passed:
-            write_text(draft / FILE, json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+            write_text(
+                draft / FILE, json.dumps(description, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+            )
             put_folder(draft, out)
-    return Export(out / file.name, told, checked)
+    return Export(out / file.name, description, checked)
 
 
 def _written(whole: Graph | Mean, format: Format, feed: Feed, file: Path) -> dict[str, Any]:

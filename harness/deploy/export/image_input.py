@@ -45,8 +45,8 @@ class Images(Inputs):
         self.steps = [{"step": fill, "values": mean.tolist()}]
         if deviation is not None:
             scale = "scale pixels per channel: (x - subtract) / divide"
-            told = {"subtract": mean.tolist(), "divide": deviation.tolist()}
-            self.steps.append({"step": scale, **told})
+            description = {"subtract": mean.tolist(), "divide": deviation.tolist()}
+            self.steps.append({"step": scale, **description})
 
     def feed(self, table: Table) -> Feed:
         arrays = self._transform(table)
@@ -64,16 +64,16 @@ def _source(transform: Image, columns: dict[str, str], shape: tuple[int, ...]) -
     """Describes how pixels are obtained from a raw row."""
     if len(columns) > 1:
         how = "the columns in this order, the columns of an image row beside each other"
-        told: dict[str, Any] = {"made_of": how, "columns": list(columns)}
+        description: dict[str, Any] = {"made_of": how, "columns": list(columns)}
     else:
-        told = {"made_of": "an image file or an array per row", "columns": list(columns)}
+        description = {"made_of": "an image file or an array per row", "columns": list(columns)}
     shaping = transform.shaping
     if shaping.size is not None:
         height, width = shaping.size
         how = _SIZES[shaping.resize]
-        told["size"] = (
+        description["size"] = (
             f"{height} x {width} pixels (height x width); an image of another size is {how}, bilinear"
         )
     if shaping.channels is not None:
-        told["channels"] = "grey (ITU-R BT.601)" if shape[0] == 1 else "red, green, blue"
-    return told
+        description["channels"] = "grey (ITU-R BT.601)" if shape[0] == 1 else "red, green, blue"
+    return description

@@ -105,8 +105,8 @@ def _of_columns(transform: Any, bundle: Bundle) -> Inputs:
     if isinstance(transform, Tabular):
         return Rows(columns, bundle.columns)
     order = {"joined_by": bundle.id, "ordered_by": bundle.time}
-    told = {key: value for key, value in order.items() if value is not None}
-    return Sequences(columns, bundle.columns, transform.length, transform.pad, transform.mask, told)
+    grouping = {key: value for key, value in order.items() if value is not None}
+    return Sequences(columns, bundle.columns, transform.length, transform.pad, transform.mask, grouping)
 
 
 def _outputs(task: Task) -> tuple[str, ...]:

@@ -100,5 +100,5 @@ def _fault(error: BaseException) -> str:
         operator = re.search(r"<OpOverload\(op='([\w.]+)'", str(link))
         if operator is not None:
             return f"it has no operator for {operator[1]}"
-    told = str(chain[-1]).strip().splitlines()
-    return told[0].rstrip(".") if told else type(chain[-1]).__name__
+    lines = str(chain[-1]).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(chain[-1]).__name__

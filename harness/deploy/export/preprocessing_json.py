@@ -39,7 +39,7 @@ def describe(
         facts: facts of the format, such as the opset.
     """
     graphs = [graph] if isinstance(graph, Graph) else [_graph(member) for member in graph.members]
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "schema": SCHEMA,
         "format": format,
         "file": file,
@@ -60,10 +60,12 @@ def describe(
         "outputs": [_output(name, bundle) for name in graph.outputs],
     }
     if len(graphs) > 1:
-        told["members"] = [{"steps": member.inputs.steps} for member in graphs]
-        told["answer"] = f"the mean over {len(graphs)} models, each with the steps of its own in `members`"
-        del told["steps"]
-    return told
+        description["members"] = [{"steps": member.inputs.steps} for member in graphs]
+        description["answer"] = (
+            f"the mean over {len(graphs)} models, each with the steps of its own in `members`"
+        )
+        del description["steps"]
+    return description
 
 
 def _graph(member: Any) -> Graph:

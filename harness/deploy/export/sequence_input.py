@@ -36,9 +36,9 @@ class Sequences(Inputs):
     ) -> None:
         super().__init__()
         self.rows, self.length, self.pad, self.mask = Rows(columns, dtypes), length, pad, mask
-        told = [{**one, "shape": ["batch", length, *one["shape"][1:]]} for one in self.rows.facts]
+        facts = [{**one, "shape": ["batch", length, *one["shape"][1:]]} for one in self.rows.facts]
         words = f"True where a step is an event, False where it is padding, which is at the {pad}"
-        self.facts = [*told, fact("events", "bool", [length], words, **order)]
+        self.facts = [*facts, fact("events", "bool", [length], words, **order)]
         self.steps = [*self.rows.steps, {"step": "zeros in the place of steps that are padding"}]
         if mask:
             self.steps.append({"step": "a last feature that is 1 for an event and 0 for padding"})

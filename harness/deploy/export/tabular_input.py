@@ -36,9 +36,9 @@ class Rows(Inputs):
         self.columns = columns
         self.facts = []
         if columns.numbers:
-            told = [_told(number, dtypes) for number in columns.numbers]
+            description = [_description(number, dtypes) for number in columns.numbers]
             words = "one number per column, NaN where it is missing"
-            self.facts.append(fact("numbers", "float64", [len(told)], words, columns=told))
+            self.facts.append(fact("numbers", "float64", [len(description)], words, columns=description))
         if columns.categories:
             known = [_listed(category, dtypes) for category in columns.categories]
             words = "one code per column: that of its category"
@@ -92,21 +92,21 @@ def fact(name: str, dtype: str, shape: list[int | str], words: str, **more: Any)
     return {"name": name, "dtype": dtype, "shape": ["batch", *shape], "holds": words, **more}
 
 
-def _told(number: Number, dtypes: dict[str, str]) -> dict[str, Any]:
+def _description(number: Number, dtypes: dict[str, str]) -> dict[str, Any]:
     # The features of an array have positions, not names.
     place = {"position": number.column} if isinstance(number.column, int) else {"column": number.column}
     if number.part is None:
         return place if "position" in place else {**place, "dtype": dtypes.get(number.column, "float64")}
-    told: dict[str, Any] = {**place, "part": number.part}
+    description: dict[str, Any] = {**place, "part": number.part}
     if number.part == "elapsed":
-        told["unit"] = "days by the clock of the date's own time zone, since origin"
-        told["origin"] = (pd.Timestamp(0) + pd.Timedelta(days=number.origin or 0.0)).isoformat()
+        description["unit"] = "days by the clock of the date's own time zone, since origin"
+        description["origin"] = (pd.Timestamp(0) + pd.Timedelta(days=number.origin or 0.0)).isoformat()
     if number.part == "day_of_week":
-        told["monday"] = 0
+        description["monday"] = 0
     if number.wave is not None:
         period = {"month": 12, "day_of_week": 7, "hour": 24}[number.part]
-        told["formula"] = f"{number.wave}(2 pi {number.part} / {period})"
-    return told
+        description["formula"] = f"{number.wave}(2 pi {number.part} / {period})"
+    return description
 
 
 def _listed(category: Category, dtypes: dict[str, str]) -> dict[str, Any]:
