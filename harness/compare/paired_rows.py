@@ -11,11 +11,11 @@ import pandas as pd
 
 from harness.compare.paired_tests import PairedTest, corrected_t, mcnemar, wilcoxon
 from harness.compare.ranking_score import value
+from harness.core.fold import PART_CODES
 from harness.runs.fold_rows import ROWS
 from harness.runs.stored_run import StoredRun
 
-_CODES = {"valid": 2, "test": 3}
-_TRAIN = 1
+_CODES = {part: PART_CODES[part] for part in ("valid", "test")}
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _division(folder: Path, part: str) -> tuple[ScoredPart, ...] | None:
             parts, numbers = stored["parts"], stored["number"]
     except (OSError, KeyError, ValueError):
         return None
-    own, trained = parts == _CODES[part], parts == _TRAIN
+    own, trained = parts == _CODES[part], parts == PART_CODES["train"]
     return tuple(
         (int(number), np.packbits(mask).tobytes(), int(mask.sum()), int(learned.sum()))
         for number, mask, learned in zip(numbers, own, trained, strict=True)

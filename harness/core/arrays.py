@@ -1,4 +1,4 @@
-"""Arrays, Batch, Loader, Loaders: what a transform makes and what a trainer eats."""
+"""Arrays that a transform returns, and the batches and loaders that a trainer reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding: what a check of the data saw."""
+"""The result of one check of the data."""
 
 from __future__ import annotations
 

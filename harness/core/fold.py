@@ -1,4 +1,4 @@
-"""Fold: which rows train, which validate, which test."""
+"""A fold: the rows that train, validate and test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+PART_CODES = {"train": 1, "valid": 2, "test": 3, "unlabelled": 4}
+"""The parts of a fold as numbers, in `folds.npz` of a run; 0 is a row in no part."""
 
 
 def _none() -> np.ndarray:

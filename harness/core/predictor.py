@@ -1,4 +1,4 @@
-"""Predictor: a trained network as evaluation and production see it."""
+"""A trained network as a function from inputs to predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.core.task import Task
 
 
 class Prediction(NamedTuple):
-    """What one batch, or all batches of a part put together, came to.
+    """The predictions for one batch, or for all batches of a part concatenated.
 
     representation  (B, D) float32 of the frozen model
     outputs         (B, C) logits, (B,) one logit (binary), (B,) a number in the target's unit

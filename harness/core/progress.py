@@ -1,4 +1,4 @@
-"""Progress: what a trainer yields once per epoch, and within one where it is asked to."""
+"""The progress of a training: yielded after each epoch, and within an epoch where a checkpoint is due."""
 
 from __future__ import annotations
 

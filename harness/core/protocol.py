@@ -1,6 +1,9 @@
-"""The contract of each room, in prose and types: a part is anything that keeps it.
+"""The interface of each kind of part: extract, split, transform, augment, load, evaluate.
 
-Parts need not inherit from these; a class of the user's, named by `_target_`, fits as it is.
+A part need not inherit from these; any class with these methods can be named by `_target_`.
+
+Of a run, extractor, splitter, loader, augmentation and evaluator are one object each for all folds: they keep
+nothing between two calls. Each fold has a transform and a trainer of its own. See `harness.prepare.parts`.
 """
 
 from __future__ import annotations

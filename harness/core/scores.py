@@ -1,4 +1,4 @@
-"""Scores: named numbers about a part of the data, and how they are read."""
+"""Scores of one part of the data, and which direction is better."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Table: rows as they were found, and the role each column plays."""
+"""A table of samples: its rows and the role of each column."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -85,6 +85,82 @@ class Table:
                         f"data.extract.{role} names the column {column!r}, which {self.name} does not have; "
                         f"{near(column, known)}"
                     )
+
+    def with_frame(self, frame: pd.DataFrame) -> Table:
+        """The same roles over other values, one row for each row."""
+        return replace(self, frame=frame)
+
+    def with_features(
+        self, frame: pd.DataFrame, features: tuple[str, ...], shape: tuple[int, int, int] | None
+    ) -> Table:
+        """Other columns as features; `shape` as in `Table`."""
+        return replace(self, frame=frame, features=features, shape=shape)
+
+    def with_array(self, array: np.ndarray) -> Table:
+        """The files that the one feature names, decoded to `array`, (N, C, H, W)."""
+        return replace(self, features=(), array=array, files=self.features[0])
+
+    def with_contents(self, contents: str) -> Table:
+        """With a digest of the content of the files that the rows name."""
+        return replace(self, contents=contents)
+
+    def with_events(
+        self, frame: pd.DataFrame, events: pd.DataFrame, spans: np.ndarray, group: str | None
+    ) -> Table:
+        """One row per sequence: row i of `frame` stands for `events[spans[i, 0]:spans[i, 1]]`."""
+        return replace(self, frame=frame, events=events, spans=spans, group=group)
+
+    def with_rows(self, rows: np.ndarray, *, arrays: bool = True) -> Table:
+        """These rows alone; row i of the result is `rows[i]`.
+
+        The task stays that of all rows, also where the chosen rows lack a class.
+
+        Args:
+            rows: (n,) int64.
+            arrays: False leaves out the features that are not in the frame, which may be larger than memory.
+        """
+        frame = self.frame.iloc[rows].reset_index(drop=True)
+        if arrays:
+            array = None if self.array is None else self.array[rows]
+            spans = None if self.spans is None else self.spans[rows]
+            part = replace(self, frame=frame, array=array, spans=spans)
+        else:
+            features = tuple(name for name in self.features if name in frame.columns)
+            part = replace(self, frame=frame, features=features, array=None, events=None, spans=None)
+        return part._knowing(task=self.task)
+
+    def with_hidden_target(self, rows: np.ndarray) -> Table:
+        """The targets of `rows`, (n,) int64, missing; the task stays that of all rows.
+
+        The digest is made of this table's digest and the rows, so that the frame is not read again.
+        """
+        rows = rows[self.labelled[rows]]
+        if not len(rows):
+            return self
+        hidden = np.zeros(len(self), dtype=bool)
+        hidden[rows] = True
+        frame = self.frame.copy(deep=False)
+        for column in self.target:
+            frame[column] = frame[column].mask(hidden)
+        digest = hashlib.sha256(self.digest.encode() + rows.tobytes()).hexdigest()
+        return replace(self, frame=frame)._knowing(task=self.task, digest=digest)
+
+    def with_task(self, task: Task) -> Table:
+        """With a task that is known from elsewhere, such as a trained model: these rows may lack a class."""
+        known = {"digest": self.digest} if "digest" in vars(self) else {}
+        return replace(self)._knowing(task=task, **known)
+
+    def with_digest(self, digest: str) -> Table:
+        """With a digest that was computed when these rows were stored."""
+        return replace(self)._knowing(digest=digest)
+
+    def without_target(self) -> Table:
+        return replace(self, target=())
+
+    def _knowing(self, **values: Any) -> Table:
+        """Sets cached properties of a table that was just made."""
+        vars(self).update(values)
+        return self
 
     @property
     def names_files(self) -> bool:

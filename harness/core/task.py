@@ -1,4 +1,4 @@
-"""Task: what is to be predicted."""
+"""The prediction task: classes, labels or numbers."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.bundle import ensemble
 from harness.core.errors import UnknownAlias, UserError, near
+from harness.core.fold import PART_CODES
 from harness.deploy import registration_gate
 from harness.deploy.model_registry import MODEL, Registry, answering, check_alias, check_name
 from harness.deploy.registration_gate import Condition, Verdict
@@ -31,8 +32,8 @@ from harness.tracking.upload_task import lock
 _SCORE, _ROWS = "score.", "rows."
 """Tags of a version: `score.test/accuracy`, and `rows.test`, a digest of the rows behind such scores."""
 
-_PARTS = {"valid": 2, "test": 3}
-"""Codes of `harness.runs.fold_rows.parts_of` for the parts whose scores may be compared."""
+_PARTS = {part: PART_CODES[part] for part in ("valid", "test")}
+"""The parts whose scores may be compared, with their codes in `folds.npz`."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def power_of_two(most: float) -> int:
 
 
 def with_size(plan: Plan, size: int) -> Plan:
-    """The plan with the number that `auto` came to."""
+    """The plan with a number in place of `data.load.batch_size=auto`."""
     cfg: DictConfig = plan.cfg.copy()
     cfg.data.load.batch_size = size
     return plan.with_config(cfg, chosen={**plan.chosen, "data.load.batch_size": str(size)})

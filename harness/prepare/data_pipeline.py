@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -135,7 +133,7 @@ def fit_transform(
     """
     node = parts.node("data.transform")
     transform = parts.new_transform()
-    table = _without_labels(table, fold.unlabelled if hidden is None else hidden)
+    table = table.with_hidden_target(fold.unlabelled if hidden is None else hidden)
     passes("transform")
     with refusing("data.transform"):
         arrays = cache.fit(node, transform, table, fold.train, parts.cfg.seed if _draws(node) else None)
@@ -152,20 +150,3 @@ def _draws(content: dict[str, Any]) -> bool:
         if "random_state" in parameters and node.get("random_state") is None:
             return True
     return False
-
-
-def _without_labels(table: Table, rows: np.ndarray) -> Table:
-    """The table with the targets of these rows missing; the task is still that of all."""
-    rows = rows[table.labelled[rows]]
-    if not len(rows):
-        return table
-    unknown = np.zeros(len(table), dtype=bool)
-    unknown[rows] = True
-    frame = table.frame.copy(deep=False)
-    for column in table.target:
-        frame[column] = frame[column].mask(unknown)
-    without = replace(table, frame=frame)
-    # What is known of the whole table need not be worked out again for each fold.
-    told = hashlib.sha256(table.digest.encode() + rows.tobytes()).hexdigest()
-    vars(without).update(task=table.task, digest=told)
-    return without

@@ -112,7 +112,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     if trainer.learns == "representation":
         fold = seen
     check_shape(cfg, arrays.shape, table)
-    arrays, told = _with_partners(arrays, table, fold, trainer)
+    arrays, notes = _with_partners(arrays, table, fold, trainer)
     passes("load")
     loaders = parts.load(arrays, fold, trainer.device)
     origin = plan.origins.get(fold.number)
@@ -124,9 +124,9 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     trainer.preflight(model, loaders)
     try_batch(model, trainer, loaders, augment)
     fresh = partial(parts.new_untrained_model, arrays.shape)
-    told += () if origin is None else origin.notes
+    notes += () if origin is None else origin.notes
     return Experiment(
-        fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, told, before, scratch
+        fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, notes, before, scratch
     )
 
 
@@ -137,8 +137,8 @@ def _with_partners(
     columns: tuple[str, ...] = getattr(trainer, "columns", ())
     if not columns:
         return arrays, ()
-    partners, told = find_partners(table, columns, fold.train)
-    return replace(arrays, partners=partners), (told,)
+    partners, notes = find_partners(table, columns, fold.train)
+    return replace(arrays, partners=partners), (notes,)
 
 
 def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, augment: Augment) -> None:

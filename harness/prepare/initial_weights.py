@@ -1,4 +1,4 @@
-"""Origin: where the initial weights of a model come from, and which rows have been learned in them."""
+"""The initial weights of a model: their file, their run, and which rows they were learned from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.runs.tracking_state import State
 class Origin:
     """The weights that one fold starts from.
 
-    file   what `model.weights` comes to
+    file   the file that `model.weights` names
     run    the folder of the run that learned them; None of a file from elsewhere
     notes  what of this fold's rows they have seen already, in sentences
     """

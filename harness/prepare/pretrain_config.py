@@ -1,4 +1,4 @@
-"""Words: the configuration of a pre-training, from the words that differ from the run's own."""
+"""The configuration of a pre-training, composed from the overrides in `pretrain.words`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PARTS = ("trainer", "evaluate", "data.augment", "data.load")
 
 
 def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]] | None:
-    """The configuration that `pretrain.words` describes, without any `auto`, and what each came to.
+    """The configuration that `pretrain.words` describes, without any `auto`, and the values chosen.
 
     Data, split, model and seed are those of the run, and so is the device. Trainer, evaluation,
     augmentation and, where a word says so, loader are composed anew from these words alone.

@@ -1,4 +1,4 @@
-"""Exposure: which rows of a fold the weights that it starts from have already seen, however many runs ago."""
+"""Finds rows of a fold that its initial weights were already trained on, in any earlier run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from omegaconf import OmegaConf
 
 from harness.config.instantiate import target
 from harness.core.errors import UserError
-from harness.core.fold import Fold
+from harness.core.fold import PART_CODES, Fold
 from harness.core.table import Table
 from harness.runs.bundle_files import FACTS
 from harness.runs.fold_rows import ROWS
 from harness.runs.journal import JOURNAL, read
 
-_TRAIN, _VALID, _UNLABELLED = 1, 2, 4
-"""As `harness.runs.fold_rows` writes them."""
+_TRAIN, _VALID, _UNLABELLED = PART_CODES["train"], PART_CODES["valid"], PART_CODES["unlabelled"]
 
 _PRETRAINED = Path("pretrain", "model", FACTS)
 """Of a fold's pre-training, as `harness.pretrain` leaves it."""
@@ -127,8 +126,10 @@ def _ways(file: Path, run: Path) -> tuple[bool, bool]:
     config = _config(file, run)
     ways = [_way(config["trainer"])]
     if (config.get("pretrain") or {}).get("words") is not None:
-        told = next((place for folder in file.parents if (place := folder / _PRETRAINED).is_file()), None)
-        ways.append((True, True) if told is None else _way(json.loads(told.read_text())["config"]["trainer"]))
+        first = next((place for folder in file.parents if (place := folder / _PRETRAINED).is_file()), None)
+        ways.append(
+            (True, True) if first is None else _way(json.loads(first.read_text())["config"]["trainer"])
+        )
     labels, wide = zip(*ways, strict=True)
     return any(labels), any(wide)
 

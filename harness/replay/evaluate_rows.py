@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from harness.bundle.bundle import Bundle
 from harness.bundle.raw_rows import ARRAY
 from harness.bundle.row_predictor import typed
 from harness.core.errors import UserError
+from harness.core.fold import PART_CODES
 from harness.core.table import Table
 from harness.data.cache.cache import Cache
 from harness.prepare import data_pipeline
@@ -17,8 +18,7 @@ from harness.prepare.parts import Parts
 from harness.runs.fold_rows import ROWS
 from harness.runs.stored_run import StoredRun
 
-TRAIN, TEST = 1, 3
-"""As `harness.runs.fold_rows` writes them."""
+TRAIN, TEST = PART_CODES["train"], PART_CODES["test"]
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def read_rows(parts: Parts, bundle: Bundle, cache: Cache) -> Table:
     """
     table = _as_trained(data_pipeline.extract_rows(parts, cache), bundle)
     table = data_pipeline.arrange_rows(parts, table, cache)
-    vars(table)["task"] = bundle.task  # which these rows alone may not show: a class may be absent
-    return table
+    return table.with_task(bundle.task)  # these rows alone may lack a class
 
 
 def require_targets(table: Table, bundle: Bundle) -> None:
@@ -154,7 +153,7 @@ def _as_trained(table: Table, bundle: Bundle) -> Table:
         if name != bundle.id:
             frame[name] = typed(frame[name], kind)
     features = tuple(name for name in bundle.columns if name not in (bundle.id, bundle.time))
-    return replace(table, frame=frame, features=features, shape=bundle.image)
+    return table.with_features(frame, features, bundle.image)
 
 
 def _shaped(shape: tuple[int, ...] | None) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.core.fold import PART_CODES
 from harness.report.html.page_parts import Block, Cell, Checks, Details, Facts, Heading, Section, Table, Text
 from harness.report.run_material import RunMaterial
 
-_PARTS = {"train": 1, "valid": 2, "test": 3, "unlabelled": 4}
 _MOST_FOLDS, _MOST_CLASSES = 30, 60
 
 
@@ -31,7 +31,7 @@ def _rows(material: RunMaterial) -> list[Block]:
     if not material.parts:
         return []
     folds = list(material.parts.items())
-    names = [name for name, code in _PARTS.items() if any((parts == code).any() for _, parts in folds)]
+    names = [name for name, code in PART_CODES.items() if any((parts == code).any() for _, parts in folds)]
     groups = None
     if material.table is not None and material.table.group is not None:
         groups = material.table.groups
@@ -39,7 +39,7 @@ def _rows(material: RunMaterial) -> list[Block]:
     for number, parts in folds[:_MOST_FOLDS]:
         row: list[object] = [number]
         for name in names:
-            members = parts == _PARTS[name]
+            members = parts == PART_CODES[name]
             of = "" if groups is None else f" ({len(set(groups[members].tolist())):,} groups)"
             row.append(Cell(f"{members.sum():,}{of}", int(members.sum())))
         rows.append(row)
@@ -64,9 +64,9 @@ def _classes(material: RunMaterial) -> list[Block]:
     names = labels.map(
         lambda value: str(int(value)) if whole and value == value and int(value) == value else str(value)
     ).to_numpy(dtype=object)
-    present = [name for name, code in _PARTS.items() if (parts == code).any()]
+    present = [name for name, code in PART_CODES.items() if (parts == code).any()]
     rows = [
-        [name, *(int(np.sum(known & (names == name) & (parts == _PARTS[part]))) for part in present)]
+        [name, *(int(np.sum(known & (names == name) & (parts == PART_CODES[part]))) for part in present)]
         for name in task.classes
     ]
     of = f", fold {number}" if len(material.parts) > 1 else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import torch
 from harness.bundle import fitted_state
 from harness.bundle.bundle import Bundle, network, read
 from harness.config.instantiate import build
+from harness.core.fold import PART_CODES
 from harness.core.table import Table
 from harness.evaluate.projection_2d import pca
 from harness.report.html.chart import COLOURS, Chart
@@ -22,7 +22,7 @@ from harness.report.projection_charts import MOST_NAMED, square_ranges
 from harness.report.run_material import RunMaterial
 from harness.runs.bundle_files import TRANSFORM, WEIGHTS
 
-_TRAIN, _TEST = 1, 3
+_TRAIN, _TEST = PART_CODES["train"], PART_CODES["test"]
 _MOST, _LEAST, _AT_ONCE = 500, 40, 256
 _WORK, _THOROUGH = 5e9, 1e12
 """The most parameters times positions times rows: at the end of a run, which waits, and on demand."""
@@ -107,13 +107,7 @@ def _some(rows: np.ndarray, most: int) -> np.ndarray:
 
 def _only(table: Table, rows: np.ndarray) -> Table:
     """The table of these rows, without the target."""
-    return replace(
-        table,
-        frame=table.frame.iloc[rows].reset_index(drop=True),
-        target=(),
-        array=None if table.array is None else table.array[rows],
-        spans=None if table.spans is None else table.spans[rows],
-    )
+    return table.with_rows(rows).without_target()
 
 
 @torch.inference_mode()

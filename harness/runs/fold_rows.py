@@ -1,4 +1,4 @@
-"""Parts: which row was in which part of which fold, as the file `folds.npz` of a run."""
+"""The file `folds.npz` of a run: the part of each row in each fold."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.fold import Fold
+from harness.core.fold import PART_CODES, Fold
 
 ROWS = "folds.npz"
-
-_CODES = {"train": 1, "valid": 2, "test": 3, "unlabelled": 4}
 
 
 def write_rows(folds: Sequence[Fold], rows: int, path: Path) -> None:
@@ -25,5 +23,5 @@ def parts_of(folds: Sequence[Fold], rows: int) -> np.ndarray:
     parts = np.zeros((len(folds), rows), dtype=np.uint8)
     for place, fold in enumerate(folds):
         for name, members in fold.parts():
-            parts[place, members] = _CODES[name]
+            parts[place, members] = PART_CODES[name]
     return parts

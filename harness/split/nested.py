@@ -11,7 +11,6 @@ from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.split.fold_rounds import require_fold
-from harness.split.splittable_rows import part_of
 
 Split = Callable[[Table], list[Fold]]
 
@@ -47,7 +46,7 @@ class Nested:
         for around in outer:
             rest = np.sort(np.concatenate([around.train, around.valid, around.unlabelled]))
             with _placed("inner", f" (of the {len(rest)} rows that outer fold {around.number} leaves)"):
-                inner = self.inner(part_of(table, rest))
+                inner = self.inner(table.with_rows(rest, arrays=False))
             folds += [_within(around, rest, fold, len(folds) + i) for i, fold in enumerate(inner)]
         require_fold(self.fold, len(folds))
         return folds if self.fold is None else [folds[self.fold]]
@@ -65,7 +64,7 @@ def _both(promise: str, outer: Split, inner: Split) -> bool:
 
 @contextmanager
 def _placed(role: str, where: str = "") -> Iterator[None]:
-    """Within it, an error about `split.folds` or `split=kfold` is about the key of its role."""
+    """Within it, errors about `split.folds` or `split=kfold` name the key of the split's role."""
     try:
         yield
     except UserError as error:

@@ -14,7 +14,7 @@ _DATES = ("datetime64", "datetime", "date")
 
 
 def moments(table: Table) -> np.ndarray:
-    """(N,) the time of each row: int64 or float64 numbers, or datetime64 (UTC where zones are told).
+    """(N,) the time of each row: int64 or float64 numbers, or datetime64 (UTC where it has time zones).
 
     Text is read as dates of ISO 8601, such as 2026-03-01 or 2026-03-01T09:30.
 
@@ -50,14 +50,14 @@ def moments(table: Table) -> np.ndarray:
 
 def _dates(column: pd.Series, table: Table) -> np.ndarray:
     try:
-        told = pd.to_datetime(column, format="ISO8601", utc=True)
+        parsed = pd.to_datetime(column, format="ISO8601", utc=True)
     except (ValueError, TypeError):
         odd = column[pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce").isna()]
         raise UserError(
             f"a split by time needs numbers or dates written as 2026-03-01 or 2026-03-01T09:30, and column "
             f"{table.time!r} of {table.name} holds {str(odd.iloc[0])!r}; {_REMEDY}"
         ) from None
-    return told.dt.tz_localize(None).to_numpy()
+    return parsed.dt.tz_localize(None).to_numpy()
 
 
 def _kinds(column: pd.Series) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -60,17 +58,3 @@ def require_class_size(
             f"split.folds={folds} needs as many rows of each class, and class {names[rarest]!r} of "
             f"{table.name} has {counts[rarest]}; lower split.folds, or use {instead}."
         )
-
-
-def part_of(table: Table, rows: np.ndarray) -> Table:
-    """The table of these rows alone, to be split again; row i of it is `rows[i]`.
-
-    Its features are not carried along where they lie outside the frame: no split of ours looks at them,
-    and they may be larger than memory.
-    """
-    frame = table.frame.iloc[rows].reset_index(drop=True)
-    features = tuple(name for name in table.features if name in frame.columns)
-    part = replace(table, frame=frame, features=features, array=None, events=None, spans=None)
-    # What is asked for is a property of the whole table: a part may lack a class and still has its task.
-    vars(part)["task"] = table.task
-    return part

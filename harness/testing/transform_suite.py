@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,7 +46,7 @@ class TestTransforms(Suite):
         changed.loc[first:, changed.columns[:16]] = drawn
         if "colour" in changed:
             changed.loc[first:, "colour"] = "unseen"
-        other = replace(table, frame=changed)
+        other = table.with_frame(changed)
         one, two = self.fitted(choice, table), self.fitted(choice, other)
         assert torch.equal(samples(one, table)[:8], samples(two, other)[:8])
         assert samples(two, other).isfinite().all()

@@ -120,3 +120,53 @@ def test_the_digest_tells_values_columns_and_roles_apart_and_nothing_else() -> N
 
 def test_the_length_is_that_of_the_rows() -> None:
     assert len(table(a=[1, 2, 3])) == 3
+
+
+def test_chosen_rows_are_numbered_from_zero_and_keep_the_task_of_the_whole_table() -> None:
+    whole = table(x=[0, 1, 2, 3], y=["a", "b", None, "c"])
+    part = whole.with_rows(np.array([0, 2]))
+    assert part.frame["x"].tolist() == [0, 2]
+    assert part.frame.index.tolist() == [0, 1]
+    assert part.task == whole.task
+    assert part.labelled.tolist() == [True, False]
+
+
+def test_chosen_rows_come_with_or_without_the_array_of_features() -> None:
+    whole = Table(pd.DataFrame({"y": ["a", "b", "a"]}), (), ("y",), array=np.arange(6).reshape(3, 2))
+    rows = np.array([2, 0])
+    assert np.array_equal(whole.with_rows(rows).array, [[4, 5], [0, 1]])
+    assert whole.with_rows(rows, arrays=False).array is None
+    assert whole.with_rows(rows, arrays=False).frame["y"].tolist() == ["a", "a"]
+
+
+def test_a_hidden_target_is_missing_and_leaves_task_and_original_as_they_were() -> None:
+    whole = table(x=[0, 1, 2, 3], y=["a", "b", None, "c"])
+    hidden = whole.with_hidden_target(np.array([1, 2]))
+    assert hidden.labelled.tolist() == [True, False, False, True]
+    assert whole.labelled.tolist() == [True, True, False, True]
+    assert hidden.task == whole.task
+    assert hidden.digest not in (whole.digest, whole.with_hidden_target(np.array([0])).digest)
+    assert whole.with_hidden_target(np.array([2])) is whole
+
+
+def test_a_task_or_digest_that_is_known_is_not_computed_again() -> None:
+    whole = table(x=[0, 1], y=["a", "b"])
+    digest, task = whole.digest, Task("multiclass", ("a", "b", "c"))
+    assert whole.with_task(task).task == task
+    assert whole.with_task(task).digest == digest
+    assert whole.task.kind == "binary"
+    assert whole.with_digest("0123").digest == "0123"
+
+
+def test_other_values_have_another_digest() -> None:
+    whole = table(x=[0, 1], y=["a", "b"])
+    assert whole.digest != whole.with_frame(whole.frame.assign(x=[0, 2])).digest
+
+
+def test_decoded_files_take_the_place_of_the_column_that_names_them() -> None:
+    files = Table(pd.DataFrame({"file": ["a.png", "b.png"]}), ("file",), kind="image")
+    decoded = files.with_array(np.zeros((2, 1, 4, 4), dtype=np.uint8))
+    assert (decoded.features, decoded.files) == ((), "file")
+    assert decoded.array is not None
+    assert not decoded.names_files
+    assert files.names_files

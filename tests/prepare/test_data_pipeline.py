@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -293,7 +292,7 @@ def test_hidden_labels_reach_no_encoder_of_a_trainer_that_learns_from_unlabelled
     assert not shuffled.equals(labels)
     inputs = []
     for values in (labels, shuffled):
-        table = replace(plan.table, frame=plan.table.frame.assign(**{plan.table.target[0]: values}))
+        table = plan.table.with_frame(plan.table.frame.assign(**{plan.table.target[0]: values}))
         training = fold.with_unlabelled_in_training()
         _, arrays = data_pipeline.fit_transform(plan.parts, table, training, plan.cache, fold.unlabelled)
         inputs.append(arrays.inputs)

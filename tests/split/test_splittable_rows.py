@@ -7,7 +7,6 @@ from harness.core.table import Table
 from harness.split.splittable_rows import (
     classes,
     divide,
-    part_of,
     require_class_size,
     require_classes,
     strata,
@@ -59,19 +58,3 @@ def test_a_class_smaller_than_the_folds_is_refused():
     words = "split.folds=2 needs as many rows of each class, and class 'b' of table has 1; lower split.folds"
     with pytest.raises(UserError, match=words):
         require_class_size(found, *classes(found, np.arange(3)), 2)
-
-
-def test_a_part_of_a_table_is_numbered_anew_and_keeps_the_task_of_the_whole():
-    whole = table(["a", "b", None, "c"])
-    part = part_of(whole, np.array([0, 2]))
-    assert part.frame["x"].tolist() == [0, 2]
-    assert part.frame.index.tolist() == [0, 1]
-    assert part.task == whole.task
-    assert part.labelled.tolist() == [True, False]
-
-
-def test_a_part_of_a_table_leaves_features_outside_the_frame_behind():
-    frame = pd.DataFrame({"y": ["a", "b", "a"]})
-    part = part_of(Table(frame, (), target=("y",), array=np.zeros((3, 4))), np.array([1, 2]))
-    assert part.array is None
-    assert part.frame["y"].tolist() == ["b", "a"]

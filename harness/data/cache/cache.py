@@ -119,8 +119,8 @@ class Cache:
                 raise LookupError("what was decoded ahead is more than the loader would hold")
             return found
 
-        told = repr((table.name, table.source, table.aim, table.kind, _types(table)))
-        entry = Entry("arranged rows", key("arrange", node, table.digest, told), read, write_table)
+        details = repr((table.name, table.source, table.aim, table.kind, _types(table)))
+        entry = Entry("arranged rows", key("arrange", node, table.digest, details), read, write_table)
         store = None if _unread(table) else self._store
         return self._table(entry, lambda: arrange(table, holds), store)
 
@@ -156,8 +156,8 @@ class Cache:
         if self._store is None:
             return make()
         chosen = hashlib.sha256(rows.tobytes()).hexdigest()
-        told = repr((task, _types(table), seed))
-        entry = Entry("fitted arrays", key("fit", node, table.digest, chosen, told), read, write)
+        details = repr((task, _types(table), seed))
+        entry = Entry("fitted arrays", key("fit", node, table.digest, chosen, details), read, write)
         return self._found_or_made(entry, self._store, make)
 
     def findings(
@@ -166,7 +166,7 @@ class Cache:
         """What the leakage guards say of these folds, which follows from rows and folds alone.
 
         Args:
-            promises: what else the guards are told.
+            promises: the further arguments of the leakage guard.
             look: asks them.
         """
         if self._store is None or _unread(table):
@@ -182,8 +182,8 @@ class Cache:
         def read(folder: Path) -> list[Finding]:
             return [Finding(**fields) for fields in json.loads((folder / "findings.json").read_text())]
 
-        told = repr((table.name, table.task, table.kind, _types(table)))
-        name = key("guard", promises, table.digest, digest.hexdigest(), told)
+        details = repr((table.name, table.task, table.kind, _types(table)))
+        name = key("guard", promises, table.digest, digest.hexdigest(), details)
         known: list[Finding] | None = self._command.findings(name)
         if known is None:
             entry = Entry("findings", name, read, write, small=True)
@@ -198,7 +198,7 @@ class Cache:
             if folder is not None:
                 try:
                     content = entry.read(folder)
-                    if store.find(entry.name) is None:  # so that an absent file was not told as no array
+                    if store.find(entry.name) is None:  # an absent file must not be read as no array
                         raise LookupError("another process removed it meanwhile")
                 except Exception as fault:  # whatever is wrong with a file, it can be made again
                     _log.info("an entry of the cache cannot be read and is made anew: %s", fault)

@@ -49,7 +49,7 @@ class Command:
                 self._tables.popitem(last=False)
 
     def findings(self, key: str) -> Any:
-        """What the leakage guards said before in this process; None where they were not asked."""
+        """The findings of an earlier leakage check in this process; None where there was none."""
         return self._findings.get(key)
 
     def remember_findings(self, key: str, findings: Any) -> None:

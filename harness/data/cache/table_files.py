@@ -63,9 +63,7 @@ def read_table(folder: Path) -> Table:
         facts[name] = _read_array(folder / f"{name}.npy", "r")
     for name in ("features", "target", "shape"):
         facts[name] = None if facts[name] is None else tuple(facts[name])
-    table = Table(**facts)
-    vars(table)["digest"] = digest  # what was computed when it was written need not be computed again
-    return table
+    return Table(**facts).with_digest(digest)
 
 
 def write_arrays(arrays: Arrays, folder: Path) -> None:

@@ -83,7 +83,7 @@ class ImageFolder(Source):
             group=self.roles.group or (None if self.pattern is None else "group"),
         )
         table = roles.assign(frame, self.name or root.resolve().name, str(self.path))
-        return replace(table, contents=contents)
+        return table.with_contents(contents)
 
     def fingerprint(self) -> str:
         """Of the images and the table, see `harness.data.extract.source_files.fingerprint`."""

@@ -40,7 +40,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Batching:
-    """What every loader is told of its batches.
+    """The settings of batches that every loader has.
 
     batch_size             rows in a step, of `train`; "auto": not known yet, and no loader can be made
     eval_batch_size        rows at once where nothing is learned

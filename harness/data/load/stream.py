@@ -196,7 +196,7 @@ class _Samples(Dataset[Any]):
 
 
 class _Refusal:
-    """The sentence of a `UserError`, on its way out of a worker; torch would bury it in a traceback."""
+    """Carries a `UserError` out of a worker process; torch would show it inside a traceback."""
 
     def __init__(self, sentence: str) -> None:
         self.sentence = sentence

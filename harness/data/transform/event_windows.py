@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -54,7 +54,7 @@ def joined(table: Table, length: int, step: int | None, target: Literal["constan
     if table.group is not None and table.group not in frame:
         frame[table.group] = _one(events, codes, table.group, table, last)
     group = table.id if table.group is None and step is not None else table.group
-    return replace(table, frame=frame, group=group, events=events, spans=spans)
+    return table.with_events(frame, events, spans, group)
 
 
 @dataclass(frozen=True)

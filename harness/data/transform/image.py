@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +28,7 @@ class Image:
 
     Args:
         size: [H, W] in pixels; None: the images have one size, and the first that differs is named.
-        resize: how an image comes to `size`: "stretch", "crop" (scaled to cover it, the middle kept)
+        resize: how an image gets its `size`: "stretch", "crop" (scaled to cover it, the middle kept)
             or "pad" (scaled into it, zeros around).
         channels: 1 (grey), 3 (red, green, blue); None: as the images are, all alike.
         normalise: False leaves the pixels in their own unit.
@@ -66,7 +65,7 @@ class Image:
         size = 4 * int(np.prod(files.shape))
         if not holds(size):
             return table
-        return replace(table, features=(), array=files.all(), files=table.features[0])
+        return table.with_array(files.all())
 
     def fit(self, table: Table, rows: np.ndarray, task: Task) -> None:
         """Raises UserError: the table has no images, or the first of the training rows cannot be read."""

@@ -19,7 +19,7 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Shaping:
-    """How an image comes to its size.
+    """How an image gets its size.
 
     size      (H, W), or None: all have one size already
     resize    "stretch" to it, "crop" the middle of the image scaled to cover it, or "pad" with 0 what

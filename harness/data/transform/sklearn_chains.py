@@ -39,7 +39,7 @@ class Chains:
 
     Args:
         numeric, categorical: transformers, cloned for the fit; an empty list lets the values pass.
-        dates: what is told of each date, see `harness.data.transform.dates_as_numbers`.
+        dates: the numbers made of each date, see `harness.data.transform.dates_as_numbers`.
         cyclic: month, day of week and hour as sine and cosine.
     """
 
@@ -220,7 +220,7 @@ class Chains:
         return np.column_stack([texts(source[name].iloc[rows]) for name in names])
 
     def _encoded(self, block: np.ndarray) -> np.ndarray:
-        """Raises UserError: a category is new, and an encoder was told to refuse such."""
+        """Raises UserError: a category is new, and an encoder refuses new categories."""
         try:
             return _transformed(self._fitted["categorical"], block)
         except ValueError:
@@ -231,7 +231,7 @@ class Chains:
             known = self._known_categories()[column]
             raise UserError(
                 f"column {column!r} holds {values[0]!r}, which no training row had, and "
-                f"data.transform.categorical was told to refuse such; {near(values[0], known)}"
+                f"data.transform.categorical refuses new categories; {near(values[0], known)}"
             ) from None
 
     def _strange(self, block: np.ndarray) -> dict[str, list[str]]:
