@@ -13,7 +13,7 @@ from harness.config.compose import compose
 from harness.config.instantiate import build
 from harness.core.arrays import Batch, Loaders
 from harness.core.task import Task
-from harness.prepare.experiment import new_model
+from harness.prepare.parts import new_model
 
 
 @dataclass(frozen=True)

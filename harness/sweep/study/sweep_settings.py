@@ -12,7 +12,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.schema import LARGEST_SEED, SETTINGS, check_type
-from harness.core.errors import UserError
+from harness.core.errors import MissingSetting, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +85,7 @@ def read_settings(node: DictConfig) -> SweepSettings:
     plain: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     for field in fields(SweepSettings):
         if field.name not in plain:
-            raise UserError(
-                f"the setting sweep.{field.name} is needed; take back what deletes or replaces it."
-            )
+            raise MissingSetting(f"sweep.{field.name}")
         check_type(plain[field.name], SETTINGS[f"sweep.{field.name}"], f"sweep.{field.name}")
     settings = SweepSettings(**{field.name: plain[field.name] for field in fields(SweepSettings)})
     check_name(plain.get("name"))

@@ -189,5 +189,5 @@ def test_where_nothing_can_be_claimed_a_living_writer_is_left_alone(
     opened(tmp_path)
     monkeypatch.setattr("harness.runs.journal.Journal.claim", lambda journal: True)
     assert not opened(tmp_path).heard
-    monkeypatch.setattr("harness.sweep.control.mlflow_parent.alive", lambda who: who["pid"] != os.getpid())
+    monkeypatch.setattr("harness.runs.run_history.alive", lambda who: who["pid"] != os.getpid())
     assert opened(tmp_path).heard
