@@ -66,9 +66,9 @@ class Replicas:
         """The optimizer, with kernels that know the weights as they lie here."""
         return optimizer
 
-    def divided(self, state: Any, part: Any) -> Any:
-        """A part's state as it can be loaded, of one whose tensors are whole."""
-        return as_they_lie(with_own_kernels(state, part), part)
+    def load(self, part: Any, state: Any) -> None:
+        """Loads a part's state."""
+        part.load_state_dict(as_they_lie(with_own_kernels(state, part), part))
 
 
 def weak_loss(trainer: Any) -> Loss:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from harness.core.errors import UserError
 
+Precision = Literal["fp32", "bf16", "fp16"]
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+AUTOCAST: dict[Precision, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""The type of a forward pass under autocast, by `trainer.precision`."""
 
 
 def find_device(name: str, option: str = "trainer.device=") -> torch.device:
@@ -36,7 +41,7 @@ def find_device(name: str, option: str = "trainer.device=") -> torch.device:
     return device
 
 
-def check_precision(device: torch.device, precision: Literal["fp32", "bf16", "fp16"]) -> None:
+def check_precision(device: torch.device, precision: Precision) -> None:
     """Whether the device can train in that precision.
 
     A card that only emulates bfloat16 counts as one that cannot: it would be slower than in fp32. What
@@ -76,3 +81,15 @@ def _try(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     scaler.scale(product.float().sum()).backward()  # type: ignore[no-untyped-call]
     return product.dtype
+
+
+def under_autocast(
+    function: Callable[[Any], Tensor], device: torch.device, dtype: torch.dtype | None
+) -> Callable[[Any], Tensor]:
+    """The function under autocast to this type; None: as it is."""
+    if dtype is None:
+        return function
+    # Only this function: around the whole step, autocast would change the augmentation too.
+    casting: Any = torch.autocast(device.type, dtype=dtype)
+    cast: Callable[[Any], Tensor] = casting(function)
+    return cast

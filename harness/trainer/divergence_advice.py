@@ -1,8 +1,28 @@
-"""Divergence: what to try where a loss or its gradient became NaN or infinite."""
+"""The error of a loss or gradient that became NaN or infinite, with what to try."""
 
 from __future__ import annotations
 
 import math
+
+from harness.core.errors import Diverged
+from harness.trainer.update import Update
+
+
+def require_finite(loss: float, update: Update, step: int, epoch: int, rate: float) -> None:
+    """Whether all steps of an epoch were finite.
+
+    Args:
+        loss: the mean of the epoch.
+        step: optimizer steps so far.
+        rate: the optimizer's own.
+
+    Raises:
+        Diverged: one was not.
+    """
+    failed = update.failed
+    if failed or not math.isfinite(loss):
+        first = step - failed + 1 if failed else None
+        raise Diverged(advice(loss, first, epoch, rate, update.clip_norm is not None))
 
 
 def advice(loss: float, step: int | None, epoch: int, rate: float, clipped: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple, final
 
+import torch
 from torch import nn
 
 from harness.core.errors import UserError
@@ -161,6 +162,16 @@ class Layers:
 
 def _learning(parameters: Any) -> list[nn.Parameter]:
     return [parameter for parameter in parameters if parameter.requires_grad]
+
+
+def new_optimizer(
+    new: Callable[..., torch.optim.Optimizer], groups: list[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """The optimizer of these groups, each at its own share of the learning rate."""
+    optimizer = new(merged(groups, new))
+    for group in optimizer.param_groups:
+        group["lr"] *= group.get("factor", 1.0)
+    return optimizer
 
 
 def merged(groups: list[dict[str, Any]], optimizer: Callable[..., Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Optimizer and scheduler tried on a parameter of no account, so that a wrong value shows early."""
+"""Checks of optimizer, scheduler and validation rows before a training."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from harness.checkpoint.state_tree import flatten
+from harness.core.arrays import Loaders
 from harness.core.errors import UserError
 from harness.trainer.random_state import copied
 from harness.trainer.scheduler import Schedule
@@ -20,7 +21,9 @@ def check_optimizer(
     new_schedule: Callable[[torch.optim.Optimizer], Schedule],
     device: torch.device,
 ) -> Schedule:
-    """Takes a step with both, and what a checkpoint keeps of them; the schedule, for what it tells of itself.
+    """Takes a step with both on a parameter of their own, and what a checkpoint keeps of them.
+
+    Gives the schedule, which knows whether it needs a score.
 
     Raises:
         UserError: one of them refuses a value.
@@ -55,3 +58,21 @@ def _require_finite_rate(optimizer: torch.optim.Optimizer) -> None:
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     if not all(map(math.isfinite, rates)):
         raise ValueError(f"lr must be finite, got {rates[0]}")
+
+
+def require_validation_rows(needs_score: bool, patience: int | None, monitor: str, loaders: Loaders) -> None:
+    """Whether what waits for a score of the validation rows gets one.
+
+    Raises:
+        UserError: the scheduler or the patience waits for it, and there are no such rows.
+    """
+    for key, waits, remedy in (
+        ("trainer.scheduler", needs_score, "choose another trainer/scheduler"),
+        ("trainer.patience", patience is not None, "set trainer.patience=null"),
+    ):
+        if waits and loaders.valid is None:
+            raise UserError(
+                f"{key} waits for {monitor}, and the split leaves no validation rows",
+                f"set split.valid above 0, or {remedy}",
+                key=key,
+            )

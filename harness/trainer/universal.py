@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from harness.core.arrays import Loaders
-from harness.core.errors import Diverged, UserError
 from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
@@ -20,13 +19,13 @@ from harness.runtime.distributed import Agreed, share, world
 from harness.trainer.batch_source import EpochIterator
 from harness.trainer.best_epoch import Best
 from harness.trainer.data_parallel import Replicas, check_device, diverge, weak_loss, weight_of
-from harness.trainer.device import check_precision, find_device
-from harness.trainer.divergence_advice import advice
-from harness.trainer.fsdp_shards import Shards
+from harness.trainer.device import AUTOCAST, Precision, check_precision, find_device, under_autocast
+from harness.trainer.divergence_advice import require_finite
+from harness.trainer.fsdp_shards import FsdpShards
 from harness.trainer.global_batch_norm import norm_globally
-from harness.trainer.layers import Layers, merged
+from harness.trainer.layers import Layers, new_optimizer
 from harness.trainer.network import together, width_of
-from harness.trainer.optimizer_check import check_optimizer
+from harness.trainer.optimizer_check import check_optimizer, require_validation_rows
 from harness.trainer.random_state import copied, generators, set_generators
 from harness.trainer.scheduler import Schedule, schedule
 from harness.trainer.speed import Speed
@@ -36,8 +35,6 @@ from harness.trainer.training_clock import Clock
 from harness.trainer.training_method import TrainingMethod
 from harness.trainer.update import Update
 
-Precision = Literal["fp32", "bf16", "fp16"]
-_CASTS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 Validate = Callable[[Predictor], dict[str, float]]
 
 
@@ -70,6 +67,7 @@ class UniversalTrainer(TrainingMethod):
     """
 
     optimizer: torch.optim.Optimizer
+    _spread: Replicas | FsdpShards
     schedule: Schedule
     step: int
 
@@ -99,7 +97,7 @@ class UniversalTrainer(TrainingMethod):
         self.device = find_device(device)
         check_device(self.device)
         check_precision(self.device, precision)
-        self.autocast = _CASTS[precision]
+        self.autocast = AUTOCAST[precision]
         self.meters = Meters(self.device, finite_only=update.skip > 0)
         self._new_optimizer = optimizer
         self._new_scheduler = scheduler
@@ -131,9 +129,23 @@ class UniversalTrainer(TrainingMethod):
         Raises:
             Diverged: the loss or its gradient became NaN or infinite.
         """
-        self.attach(model, loaders, divided=self.speed.divides)
+        twin = self._divided_twin(model, loaders) if self.speed.divides else None
+        if twin is None:
+            self.attach(model, loaders)
+        yield from (twin or self)._train(self, augment, validate, stop, due, state)
+
+    def _train(
+        self,
+        whole: UniversalTrainer,
+        augment: Augment,
+        validate: Validate,
+        stop: Callable[[], bool],
+        due: Callable[[], bool],
+        state: dict[str, Any] | None,
+    ) -> Iterator[Progress]:
+        """`fit` after everything is built; `whole` has the network that is validated and kept."""
         stop, due = (stop, due) if world() == 1 else (Agreed(stop), Agreed(due, lasting=False))
-        best = Best(self.monitor, self._kept, self.update.averages, self.direction)
+        best = Best(self.monitor, whole._kept, self.update.averages, self.direction)
         if state is not None:
             self._restore(state, best)
         while self._epochs.under_way or not self._enough(best):
@@ -144,7 +156,7 @@ class UniversalTrainer(TrainingMethod):
                     return
             trained = self._trained()
             with self.update.averaged(), self._spread.whole():
-                scores = share({**trained, **validate(self.predictor()), **self._pace()})
+                scores = share({**trained, **validate(whole.predictor()), **self._pace()})
                 improved = best.see(scores)
             self._end_epoch(scores.get(self.monitor))
             yield self._progress(best, scores, improved)
@@ -155,26 +167,27 @@ class UniversalTrainer(TrainingMethod):
         self._spread.release()
         best.restore()
 
+    def _divided_twin(self, model: nn.Module, loaders: Loaders) -> UniversalTrainer:
+        """A copy of this trainer that trains a divided copy of the network."""
+        twin, twin_model = copy.deepcopy((self, model))
+        drawn = generators(self.device)
+        self._build(model, loaders)
+        set_generators(drawn, self.device)  # so that the twin draws the same heads
+        twin.attach(twin_model, loaders, self.network)
+        return twin
+
     @final
-    def attach(self, model: nn.Module, loaders: Loaders, divided: bool = False) -> None:
+    def attach(self, model: nn.Module, loaders: Loaders, whole_network: nn.Module | None = None) -> None:
         """Puts heads on the model, everything on the device, and builds optimizer and scheduler.
 
         Args:
-            divided: whether each process keeps a share of the weights.
+            whole_network: an undivided network of the same kind; this one is then divided over the processes.
         """
-        self.task = loaders.task
-        self.model = model
-        self.head = self.build_head(width_of(model), self.task)
-        self.companion = self.build_companion(model, self.head, self.task)
-        self._kept = together(model=model, head=self.head, criterion=self.criterion)
-        others = together(head=self.head, criterion=self.criterion, companion=self.companion)
-        self.network = together(model=model, **others)
-        self.network.to(self.device)
-        norm_globally(self.network, self.device)
-        self.speed.prepare(model, self.device)
-        self.prepare(loaders)
-        self._spread = (Shards if divided else Replicas)(model, self.network, weak_loss(self))
-        self.optimizer = self._spread.suited(self._optimizer(self.layers.groups(model, others)))
+        others = self._build(model, loaders)
+        parts = (model, self.network, weak_loss(self))
+        self._spread = Replicas(*parts) if whole_network is None else FsdpShards(*parts, whole_network)
+        groups = self.layers.groups(model, others)
+        self.optimizer = self._spread.suited(new_optimizer(self._new_optimizer, groups))
         self._epochs = EpochIterator(self.batch_source(loaders))
         self.budget.plan(len(self._epochs), self.update.accumulate)
         self.schedule = self._schedule(self.optimizer)
@@ -187,6 +200,21 @@ class UniversalTrainer(TrainingMethod):
         self._seed = torch.initial_seed()
         self._spread_loss = self._spread.loss()
         self.epoch = self.step = 0
+
+    def _build(self, model: nn.Module, loaders: Loaders) -> nn.ModuleDict:
+        """The network on its device; gives what learns beside the model."""
+        self.task = loaders.task
+        self.model = model
+        self.head = self.build_head(width_of(model), self.task)
+        self.companion = self.build_companion(model, self.head, self.task)
+        self._kept = together(model=model, head=self.head, criterion=self.criterion)
+        others = together(head=self.head, criterion=self.criterion, companion=self.companion)
+        self.network = together(model=model, **others)
+        self.network.to(self.device)
+        norm_globally(self.network, self.device)
+        self.speed.prepare(model, self.device)
+        self.prepare(loaders)
+        return others
 
     @final
     def preflight(self, model: nn.Module, loaders: Loaders) -> None:
@@ -202,25 +230,12 @@ class UniversalTrainer(TrainingMethod):
             self.build_companion(model, head, loaders.task)
         self.budget.plan(len(self.batch_source(loaders).leading), self.update.accumulate)
         schedule = check_optimizer(self._new_optimizer, self._schedule, self.device)
-        for key, waits, remedy in (
-            ("trainer.scheduler", schedule.needs_score, "choose another trainer/scheduler"),
-            ("trainer.patience", self.patience is not None, "set trainer.patience=null"),
-        ):
-            if waits and loaders.valid is None:
-                rule = f"{key} waits for {self.monitor}, and the split leaves no validation rows"
-                raise UserError(rule, f"set split.valid above 0, or {remedy}", key=key)
+        require_validation_rows(schedule.needs_score, self.patience, self.monitor, loaders)
 
     @property
     def progress_share(self) -> float:
         """Which share of the training's steps is done, in [0, 1): for weights that rise, or fall."""
         return self.step / self.budget.steps
-
-    def _optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimizer of these groups, each with its own share of the rate."""
-        optimizer = self._new_optimizer(merged(groups, self._new_optimizer))
-        for group in optimizer.param_groups:
-            group["lr"] *= group.get("factor", 1.0)
-        return optimizer
 
     def _schedule(self, optimizer: torch.optim.Optimizer) -> Schedule:
         return schedule(self._new_scheduler, optimizer, self.budget.steps, self.monitor, self.direction)
@@ -267,7 +282,7 @@ class UniversalTrainer(TrainingMethod):
 
     def _loss_of(self, augment: Augment) -> Callable[[Any], Tensor]:
         """The loss of a batch; of several processes, what this one's share of it adds to the mean."""
-        loss = self._spread_loss if self.autocast is None else self._cast(self._spread_loss)
+        loss = under_autocast(self._spread_loss, self.device, self.autocast)
         if world() == 1:
             return lambda batch: loss(self.unpack(batch, augment))
 
@@ -284,12 +299,9 @@ class UniversalTrainer(TrainingMethod):
             Diverged: one of them was not finite.
         """
         means = self.meters.means()
-        failed = self.update.failed
         self.clock.halt()
-        if failed or not math.isfinite(means["train/loss"]):
-            place = (self.step - failed + 1 if failed else None, self.epoch + 1)
-            rate, clipped = self.optimizer.defaults["lr"], self.update.clip_norm is not None
-            raise Diverged(advice(means["train/loss"], *place, rate, clipped))
+        rate = self.optimizer.defaults["lr"]
+        require_finite(means["train/loss"], self.update, self.step, self.epoch + 1, rate)
         if self.update.skip:
             means["train/skipped_steps"] = float(self.update.skipped)
         return means
@@ -305,17 +317,8 @@ class UniversalTrainer(TrainingMethod):
         self.meters.clear()
         self.clock.turn()
 
-    def _cast(self, function: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
-        """The function under autocast; around the loop's other verbs it would cast the augmentation too."""
-        casting: Any = torch.autocast(self.device.type, dtype=self.autocast)
-        cast: Callable[[Any], Tensor] = casting(function)
-        return cast
-
     def _progress(
-        self,
-        best: Best,
-        scores: dict[str, float] | None = None,
-        improved: bool = False,
+        self, best: Best, scores: dict[str, float] | None = None, improved: bool = False
     ) -> Progress:
         """Of the epoch that has ended with these scores, or else of a step within one."""
         state = partial(self._state, best)
@@ -343,7 +346,6 @@ class UniversalTrainer(TrainingMethod):
     def _restore(self, state: dict[str, Any], best: Best) -> None:
         """Takes up where `state` left off."""
         for name, part in self._stateful(best).items():
-            kept = copied(state[name])  # or it would train the caller's tensors
-            part.load_state_dict(self._spread.divided(kept, part))
+            self._spread.load(part, copied(state[name]))  # a copy: it shall not train the caller's tensors
         set_generators(state["generators"], self.device)  # last: a course draws its orders anew
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
