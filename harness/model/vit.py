@@ -82,7 +82,7 @@ def patch_side(height: int, width: int, patch: int | Literal["auto"]) -> int:
         if height * width // side**2 > MOST_PATCHES:
             raise UserError(
                 f"model.patch=auto must cut an image into at most {MOST_PATCHES} patches, and images of "
-                f"{height} x {width} pixels come to {height * width // side**2}; resize them, or choose "
+                f"{height} x {width} pixels are {height * width // side**2}; resize them, or choose "
                 f"model.patch among {choice}."
             )
         return side

@@ -1,1 +1,1 @@
-"""The ways of learning: what ties a model to data, optimizer, scheduler and loss."""
+"""Training methods: they tie a model to data, optimizer, scheduler and loss."""

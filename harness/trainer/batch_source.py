@@ -15,7 +15,7 @@ StepBatch = Batch | tuple[Batch, Batch]
 
 
 class BatchSource(NamedTuple):
-    """One pass over `leading` is an epoch; of `beside`, a batch comes along with each of its batches.
+    """One pass over `leading` is an epoch; each of its batches comes with one of `beside`.
 
     Passes over `beside` follow one another, whatever the epoch: none of its rows is left out because
     an epoch of the leading loader ended.
@@ -27,17 +27,16 @@ class BatchSource(NamedTuple):
 
 @final
 class EpochIterator:
-    """The way through a feed, epoch by epoch, from any batch on.
+    """Iterates over a batch source, epoch by epoch; a checkpoint can interrupt it at any batch.
 
-    Iterating gives the rest of the epoch that is under way, or a new one. `state_dict` tells where
-    the way stands by torch's CPU generator as it drew the order of a pass, see `harness.core.arrays.Loaders`,
-    and the number of batches given since, so that a later process draws the same order and goes on behind
-    them.
+    Iterating gives the rest of the epoch that has begun, or a new one. `state_dict` holds the state of
+    torch's CPU generator before it drew the order of a pass, see `harness.core.arrays.Loaders`, and the
+    number of batches given since. A later process draws the same order and skips these batches.
     """
 
-    def __init__(self, feed: BatchSource) -> None:
-        self._leading = _Pass(feed.leading)
-        self._beside = None if feed.beside is None else _Pass(feed.beside)
+    def __init__(self, source: BatchSource) -> None:
+        self._leading = _Pass(source.leading)
+        self._beside = None if source.beside is None else _Pass(source.beside)
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -52,7 +51,7 @@ class EpochIterator:
 
     @property
     def under_way(self) -> bool:
-        """Whether an epoch has begun and not been ended."""
+        """Whether an epoch has begun and not ended."""
         return self._leading.under_way
 
     def end(self) -> None:
@@ -81,27 +80,27 @@ class EpochIterator:
 
 
 class _Pass:
-    """A loader with the pass that is under way over it."""
+    """A loader with the pass over it that has begun."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
-        self._origin: Tensor | None = None
+        self._generator: Tensor | None = None
         self.given = 0
         self.batches: Iterator[Batch] = iter(())
 
     @property
     def under_way(self) -> bool:
-        return self._origin is not None
+        return self._generator is not None
 
     def begin(self) -> None:
         """Draws a new pass, unless one is under way."""
         if not self.under_way:
-            self._origin = torch.get_rng_state()
+            self._generator = torch.get_rng_state()
             self.given = 0
             self.batches = iter(self.loader)
 
     def end(self) -> None:
-        self._origin = None
+        self._generator = None
 
     def next_for_ever(self) -> Batch:
         """The next batch, of the next pass where this one is over."""
@@ -115,13 +114,13 @@ class _Pass:
         return batch
 
     def state_dict(self) -> dict[str, Any] | None:
-        return None if self._origin is None else {"origin": self._origin, "given": self.given}
+        return None if self._generator is None else {"origin": self._generator, "given": self.given}
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
         self.end()
         if state is not None:
             torch.set_rng_state(state["origin"])
-            self._origin, self.given = state["origin"], int(state["given"])
+            self._generator, self.given = state["origin"], int(state["given"])
             self.batches = _after(self.loader, self.given)
 
 

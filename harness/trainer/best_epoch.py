@@ -39,7 +39,7 @@ class Best:
         self.epochs_since = 0
 
     def see(self, scores: dict[str, float]) -> bool:
-        """Takes an epoch's scores; true if it is the best so far, and then copies the weights."""
+        """Takes an epoch's scores. Copies the weights and gives true if it is the best so far."""
         score = scores.get(self._monitor)
         if score is None:
             if self._always:

@@ -1,4 +1,4 @@
-"""Class weights: rare classes count more in the loss."""
+"""Weights of classes in the loss, so that rare classes count more."""
 
 from __future__ import annotations
 
@@ -80,7 +80,16 @@ def evened(criterion: nn.Module, labels: Tensor) -> Tensor | float:
     weight = criterion.weight if isinstance(criterion, _MEANS_BY_CLASS) else None
     if world() == 1 or weight is None or labels.is_floating_point():
         return 1.0
-    own = torch.stack([weight[labels].sum(), weight.new_tensor(len(labels))])
+    return share_of_weights(weight[labels])
+
+
+def share_of_weights(weights: Tensor) -> Tensor:
+    """This process's share of the weights of a batch, divided by its share of the rows; a scalar.
+
+    Args:
+        weights: (B,) of this process's rows.
+    """
+    own = torch.stack([weights.sum(), weights.new_tensor(len(weights))])
     weighed, rows = (own / average(own)).unbind()
     return weighed / rows
 

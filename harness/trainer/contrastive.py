@@ -1,4 +1,4 @@
-"""ContrastiveTrainer: (data, positives, negatives, [labels])."""
+"""The trainer that learns a representation by comparing rows."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from harness.trainer.universal import UniversalTrainer
 
 @final
 class ContrastiveTrainer(UniversalTrainer):
-    """Learns a representation in which what belongs together is close.
+    """Learns a representation in which rows that belong together are close.
 
-    The loss sees what the method's heads make of the representation, and they are thrown away
-    afterwards; what is kept and evaluated is the model's own representation.
+    The loss is computed on the outputs of the method's heads, which are thrown away afterwards. The
+    model's own representation is kept and evaluated.
 
     Args:
         method: what belongs together, the heads that compare it, and the loss.
-        probe: whether a linear classifier learns beside the model, without a gradient into it, and tells
+        probe: whether a linear classifier learns beside the model, without a gradient into it, and reports
             `train/probe_loss` and `train/probe_accuracy` of the labelled rows. Its gradient counts in
             `trainer.update.clip_norm`.
     """
@@ -112,7 +112,7 @@ class ContrastiveTrainer(UniversalTrainer):
         if self.probe is None or parts.targets is None:
             return loss
         probe_loss, accuracy = self.probe(representation[: len(parts.data)], parts.targets)
-        labelled = (parts.targets >= 0).sum()  # a batch without any tells nothing
+        labelled = (parts.targets >= 0).sum()  # a batch without any does not count
         self.meters.add("train/probe_loss", probe_loss, labelled)
         self.meters.add("train/probe_accuracy", accuracy, labelled)
         # The probe's gradient without its value: `train/loss` is the method's own.

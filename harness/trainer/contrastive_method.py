@@ -1,4 +1,4 @@
-"""Methods of the contrastive family: what belongs together, which heads compare it, and by what loss."""
+"""The interface of contrastive methods: which rows belong together, heads and loss."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Parallel: the step of a training, taken by several processes on their shares of a batch.
+"""Data-parallel training: several processes take a step on their shares of a batch.
 
-Each process works on its rows; the gradient of the whole batch's mean is put together while it is made,
-by torch's `DistributedDataParallel` (arXiv 2006.15704). In one process nothing is wrapped.
+Each process computes the gradient of its rows; these are averaged during the backward pass by
+torch's `DistributedDataParallel` (arXiv 2006.15704). In one process nothing is wrapped.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def spread(loss: Loss, network: nn.Module) -> Loss:
 
 
 def weight_of(batch: Any) -> float:
-    """What this process's share of a batch counts in the mean over the processes.
+    """The weight of this process's share of a batch in the mean over the processes.
 
     A batch is a `Batch`, or a pair of which the first leads.
     """
@@ -157,7 +157,7 @@ def diverge(seed: int, step: int) -> None:
 
 
 def check_device(device: torch.device) -> None:
-    """Whether each process of this machine has a card of its own.
+    """Checks that each process of this machine has its own GPU.
 
     Raises:
         UserError: several would share one.

@@ -30,8 +30,8 @@ class GlobalBatchNorm(_BatchNorm):
         dims = [0, *range(2, values.ndim)]
         variance, mean = torch.var_mean(values, dim=dims, correction=0)
         count = values.numel() // values.shape[1]
-        told = stacked(torch.stack([mean, variance, torch.full_like(mean, count)]))  # (world, 3, C)
-        means, variances, counts = told.unbind(1)
+        statistics = stacked(torch.stack([mean, variance, torch.full_like(mean, count)]))  # (world, 3, C)
+        means, variances, counts = statistics.unbind(1)
         total = counts.sum(0)
         mean = (counts * means).sum(0) / total
         variance = (counts * (variances + (means - mean).square())).sum(0) / total

@@ -21,7 +21,7 @@ class LARS(torch.optim.Optimizer):
         w      <- w - lr * buffer
 
     in 2-norms, with the ratio 1 where one of them is 0. Biases and the weights of norms have one
-    dimension and are not scaled; whether they decay is said by their group. The decay stands within the
+    dimension and are not scaled; their group says whether they decay. The decay stands within the
     norm and the rate outside of the buffer, as in the codes of SimCLR (arXiv 2002.05709) and BYOL (arXiv
     2006.07733); the paper has |w| / (|g| + weight_decay * |w|), and the rate within.
 

@@ -1,4 +1,4 @@
-"""Layers: which parameters learn, and at which rate."""
+"""Freezing, learning rates by layer, and groups of the optimizer's parameters."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _children(module: nn.Module, alone: list[nn.Parameter]) -> list[nn.Module]:
 
 @final
 class Layers:
-    """Puts the parameters of a network into the optimizer's groups, and keeps still what must not learn.
+    """Puts the parameters of a network into the optimizer's groups, and freezes what must not learn.
 
     What does not learn is in evaluation mode, so that the statistics of a batch normalisation do not move
     either.

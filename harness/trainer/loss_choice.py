@@ -1,4 +1,4 @@
-"""Criterion: which losses fit which targets."""
+"""Which losses fit which targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mixing: a batch blended with itself in another order, inputs and targets alike."""
+"""Mixup and CutMix: each row of a batch is blended with another, inputs and targets alike."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class CutMix(Mix):
     """A rectangle of image j replaces that of image i, one rectangle per batch (arXiv 1905.04899, eq. 1).
 
     Its sides are a share sqrt(1 - s) of the image's, its centre is anywhere; what lies beyond the border is
-    cut off, and the share that is told is that of the pixels which stayed.
+    cut off, and the share that is returned is that of the pixels which stayed.
 
     Args:
         alpha: of Beta(alpha, alpha), which draws s.

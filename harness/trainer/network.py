@@ -1,4 +1,4 @@
-"""Network: what learns together, and the width of the representation between model and heads."""
+"""The width of a model's representation, and the module of everything that learns."""
 
 from __future__ import annotations
 

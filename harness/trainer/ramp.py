@@ -1,4 +1,4 @@
-"""Ramp: a learning rate that rises exponentially, to see from which one on a training goes wrong."""
+"""A learning rate that rises exponentially, to find the rate at which a training diverges."""
 
 from __future__ import annotations
 

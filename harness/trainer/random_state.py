@@ -1,4 +1,4 @@
-"""What exact resume needs beside the weights: the random generators, and copies that stay as they are."""
+"""States of the random generators, and copies of training states."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def schedule(
 ) -> Schedule:
     """The scheduler that a node describes, moved at the pace it was made for.
 
-    One that takes `total_steps` (OneCycleLR, `WarmupCosine`) is told how many there are and moves
+    One that takes `total_steps` (OneCycleLR, `WarmupCosine`) gets the number of steps and moves
     after every optimizer step; any other of torch's moves once per epoch, ReduceLROnPlateau with the
     monitored score and in its direction (`better`; None: it follows from the name).
 
@@ -128,7 +128,7 @@ def schedule(
     absolute rates, such as OneCycleLR's `max_lr`.
 
     Raises:
-        ValueError: the node sets what the trainer tells, or the scheduler refuses a value.
+        ValueError: the node sets what the trainer sets, or the scheduler refuses a value.
         UserError: it sets the same rate for all groups.
     """
     if new is None:

@@ -1,4 +1,4 @@
-"""SemiSupervisedTrainer: a few labelled rows, and many that are only asked to be consistent."""
+"""The trainer that learns from a few labelled rows and many unlabelled ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TwoParts(NamedTuple):
 
 @final
 class Companion(nn.Module):
-    """What the method remembers, and the teacher of a method that has one."""
+    """The state of the method, and the teacher if it has one."""
 
     def __init__(self, method: ConsistencyMethod, teacher: Momentum | None) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class SemiSupervisedTrainer(UniversalTrainer):
     on more labels than the training has; `trainer.monitor` and early stopping profit from that.
 
     Args:
-        method: what is asked of the rows without labels.
+        method: the loss of the unlabelled rows.
     """
 
     needs_labels = True
@@ -93,7 +93,7 @@ class SemiSupervisedTrainer(UniversalTrainer):
         return Companion(self.method, Momentum(model, head))
 
     def prepare(self, loaders: Loaders) -> None:
-        assert loaders.unlabelled is not None  # `feed` refused data without
+        assert loaders.unlabelled is not None  # `batch_source` refused data without
         rows = loaders.unlabelled.rows.sort().values
         self.method.begin(len(self.task.classes), rows.to(self.device))
 
@@ -116,7 +116,7 @@ class SemiSupervisedTrainer(UniversalTrainer):
 
     def unpack(self, batches: tuple[Batch, Batch], augment: Augment) -> TwoParts:
         labelled, unlabelled = batches if self._labelled_lead else batches[::-1]
-        assert labelled.targets is not None  # the corridor refused data without labels
+        assert labelled.targets is not None  # data without labels was refused
         return TwoParts(
             LabelledPart(weak(augment, labelled.inputs), labelled.targets),
             UnlabelledPart(self.method.views(unlabelled.inputs, augment), unlabelled.rows),

@@ -1,4 +1,4 @@
-"""Speed: what makes the same training quicker on a device."""
+"""Memory layout, compilation and precision of products: the same training, faster."""
 
 from __future__ import annotations
 

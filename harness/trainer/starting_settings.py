@@ -1,7 +1,7 @@
-"""Begun: what a training began with, so that a setting changed since holds where it goes on.
+"""The settings that a training started with, so that one that resumes can change them.
 
-The state of torch's optimizers and schedulers holds their settings beside what they have come to. A
-training that goes on under other settings (`resume.allow`) would fall back to the old ones without a word.
+The state of torch's optimizers and schedulers mixes settings with progress. A training that resumes under
+other settings (`resume.allow`) would silently fall back to the old ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.trainer.random_state import copied
 
 
 def gone_on(begun: Mapping[str, Any], now: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The state with which to go on: what has moved since the beginning, and one's own of all the rest.
+    """The state to resume with: values that changed since the start, and this training's own for the rest.
 
     Args:
         begun: the state of the earlier training at its beginning.
@@ -47,7 +47,7 @@ class Groups:
         return self._begun
 
     def load_state_dict(self, state: list[dict[str, Any]]) -> None:
-        """To be called when the optimizer has its state; a rate keeps the share that it has come to."""
+        """To be called when the optimizer has its state; a rate keeps its ratio to the rate at the start."""
         for group, own, begun in zip(self._optimizer.param_groups, self._begun, state, strict=True):
             for key, value in own.items():
                 if key in begun and not _alike(value, begun[key]):

@@ -1,4 +1,4 @@
-"""Meters: numbers of each step, gathered on the device and read once per epoch."""
+"""Means over the steps of an epoch, gathered on the device and read once."""
 
 from __future__ import annotations
 

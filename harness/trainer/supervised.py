@@ -1,4 +1,4 @@
-"""SupervisedTrainer: (data, labels)."""
+"""The trainer that learns from labels."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from harness.core.protocol import Augment
 from harness.core.task import Task
 from harness.runtime.distributed import world
 from harness.trainer.batch_source import BatchSource
-from harness.trainer.class_weights import check_weights, evened, weigh
+from harness.trainer.class_weights import check_weights, evened, share_of_weights, weigh
 from harness.trainer.loss_choice import require_fit
 from harness.trainer.mix import Mix
 from harness.trainer.universal import UniversalTrainer
+
+Unpack = Callable[[Batch], tuple[Tensor, ...]]
 
 
 class Labelled(NamedTuple):
     """data (B, *shape) float32; labels (B,) int64 codes or float32 numbers, (B, T) float32 of several.
 
-    Where rows were mixed, `others` are the labels of each row's partner, and the row itself counts by
-    `share`; else None and 1.
+    Where rows were mixed, `others` are the labels of the row that each was mixed with, and the row itself
+    counts by `share`; else None and 1. `weights` (B,) float32 say how much each row counts; None: alike.
     """
 
     data: Tensor
     labels: Tensor
     others: Tensor | None = None
     share: float = 1.0
+    weights: Tensor | None = None
 
 
 @final
@@ -44,15 +47,17 @@ class Regressor(nn.Module):
     Args:
         width: D, of the representation.
         targets: T, how many numbers are predicted.
+        head: (B, D) -> the standardised numbers, in whatever shape ends like them; None: a linear layer.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, width: int, targets: int = 1) -> None:
+    def __init__(self, width: int, targets: int = 1, head: nn.Module | None = None) -> None:
         super().__init__()
         shape = () if targets == 1 else (targets,)
-        self.linear = nn.Linear(width, targets)
+        self._reshapes = head is None
+        self.linear = nn.Linear(width, targets) if head is None else head
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
 
@@ -67,9 +72,32 @@ class Regressor(nn.Module):
         return (values - self.mean) / self.std
 
     def forward(self, representation: Tensor) -> Tensor:
-        # In float32 also under autocast: bfloat16 tells 152 from 153, but not 152.2 from 152.6.
+        # In float32 also under autocast: bfloat16 has 8 bits of mantissa, and cannot hold 152.2.
         standardised: Tensor = self.linear(representation).float()
-        return standardised.reshape(-1, *self.mean.shape) * self.std + self.mean
+        if self._reshapes:
+            standardised = standardised.reshape(-1, *self.mean.shape)
+        return standardised * self.std + self.mean
+
+
+def mean_loss(loss: Tensor, weights: Tensor | None) -> Tensor:
+    """A loss that is a scalar, (B,) of each row or (B, M) of each row and member, as one scalar.
+
+    Args:
+        weights: (B,) of the rows; None: all rows count alike.
+
+    Raises:
+        UserError: weights, and a loss that has taken the mean already.
+    """
+    if weights is None:
+        return loss if loss.ndim == 0 else loss.mean()
+    if loss.ndim == 0:
+        raise UserError(
+            "trainer.unpack gives weights of rows, and the loss gives one number for all rows",
+            "let it give one for each row, for torch's losses by +trainer.loss.reduction=none",
+            key="trainer.loss",
+        )
+    rows = loss if loss.ndim == 1 else loss.flatten(1).mean(dim=1)
+    return (rows * weights).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 @final
@@ -77,14 +105,21 @@ class SupervisedTrainer(UniversalTrainer):
     """Learns labels: several classes, two classes, labels beside each other, or numbers.
 
     Args:
-        loss: (outputs, targets) -> mean loss. Several classes: (B, C) logits and int64 codes. Two:
-            (B,) logits and float32 0 or 1. Labels of which a row may have any: (B, C) logits and
-            (B, C) float32 0 or 1. A number: (B,) and (B,), several: (B, T) and (B, T), both
-            standardised by the training targets. "auto" is replaced by the corridor: cross-entropy,
-            binary cross-entropy (of labels, its mean over rows and labels), mean squared error.
+        loss: (outputs, targets) -> scalar, (B,) of each row, or (B, M) of each row and member of an ensemble;
+            the trainer takes the mean over members, and then over rows by their weights. Several classes:
+            (B, C) logits and int64 codes. Two: (B,) logits and float32 0 or 1. Labels of which a row may have
+            any: (B, C) logits and (B, C) float32 0 or 1. A number: (B,) and (B,), several: (B, T) and (B, T),
+            both standardised by the training targets. "auto" is replaced before: cross-entropy, binary
+            cross-entropy (of labels, its mean over rows and labels), mean squared error.
         class_weights: how much a row of each class counts, in the order of the classes; "balanced": as
             much as makes all classes of the training rows count alike; None: every row alike.
         mix: blends the rows of a batch, and their targets.
+        unpack: `Batch` -> (inputs (B, *shape), targets (B, ...)), or these and weights (B,) of the rows,
+            which need a loss of each row. For training rows only; augmentation and mixing come after it.
+            None: the batch's inputs and targets.
+        head: (width of the representation, number of outputs) -> module on the representation. In training
+            it may give what the loss alone understands, such as (B, M, C) of M members; in evaluation mode
+            it gives outputs as above. A number is learned in standardised units. None: a linear layer.
 
     Raises:
         ValueError: a weight is not above 0.
@@ -99,6 +134,8 @@ class SupervisedTrainer(UniversalTrainer):
         loss: nn.Module | Literal["auto"],
         class_weights: list[float] | Literal["balanced"] | None,
         mix: Mix,
+        unpack: Unpack | None = None,  # these two have defaults for configurations stored without them
+        head: Callable[[int, int], nn.Module] | None = None,
         **universal: Any,
     ) -> None:
         super().__init__(**universal)
@@ -109,6 +146,7 @@ class SupervisedTrainer(UniversalTrainer):
         self.criterion = loss
         self.class_weights = class_weights
         self.mix = mix
+        self._own_unpack, self._own_head = unpack, head
 
     def build_head(self, width: int, task: Task) -> nn.Module:
         if not task.labelled:
@@ -118,8 +156,11 @@ class SupervisedTrainer(UniversalTrainer):
             )
         require_fit(self.criterion, task)
         check_weights(self.class_weights, self.criterion, task)
+        own = None if self._own_head is None else self._own_head(width, task.outputs)
         if task.kind == "regression":
-            return Regressor(width, task.outputs)
+            return Regressor(width, task.outputs, own)
+        if own is not None:
+            return own
         logits = nn.Linear(width, task.outputs)
         return nn.Sequential(logits, nn.Flatten(0)) if task.kind == "binary" else logits
 
@@ -133,7 +174,8 @@ class SupervisedTrainer(UniversalTrainer):
             self.head.fit_unit(targets)
         if targets is not None:
             weigh(self.class_weights, self.criterion, self.task, targets)
-        self._compare = self._comparison()
+        each = self._each = self._comparison()
+        self._compare = lambda outputs, targets: mean_loss(each(outputs, targets), None)
 
     def _comparison(self) -> Callable[[Tensor, Tensor], Tensor]:
         """(outputs, targets) -> loss, with both in the form that the criterion takes."""
@@ -148,29 +190,49 @@ class SupervisedTrainer(UniversalTrainer):
         return BatchSource(loaders.train)
 
     def unpack(self, batch: Batch, augment: Augment) -> Labelled:
-        assert batch.targets is not None  # the corridor refused data without labels
-        data, partner, share = self.mix(augment(batch.inputs))
+        inputs, targets, weights = self._unpacked(batch)
+        data, partner, share = self.mix(augment(inputs))
         if partner is None:
-            return Labelled(data, batch.targets)
-        others = batch.targets[partner]
+            return Labelled(data, targets, weights=weights)
+        others = targets[partner]
+        if weights is not None:
+            weights = torch.lerp(weights[partner], weights, share)
         if self.task.kind == "regression":
-            return Labelled(data, torch.lerp(others, batch.targets, share))
-        return Labelled(data, batch.targets, others, share)
+            return Labelled(data, torch.lerp(others, targets, share), weights=weights)
+        return Labelled(data, targets, others, share, weights)
+
+    def _unpacked(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Inputs, targets and weights of a batch."""
+        if self._own_unpack is None:
+            assert batch.targets is not None  # data without labels was refused
+            return batch.inputs, batch.targets, None
+        parts = tuple(self._own_unpack(batch))
+        if len(parts) == 2:
+            return parts[0], parts[1], None
+        if len(parts) == 3:
+            return parts
+        raise UserError(
+            f"trainer.unpack gives (inputs, targets) or (inputs, targets, weights), got {len(parts)} parts",
+            "correct what it returns",
+            key="trainer.unpack",
+        )
 
     def loss(self, parts: Labelled) -> Tensor:
         assert self.head is not None
         outputs = self.head(self.model(parts.data))
         if self.autocast is not None:
             outputs = outputs.float()
-        own = self._learned(outputs, parts.labels)
+        own = self._learned(outputs, parts.labels, parts.weights)
         if parts.others is None:
             return own
-        return torch.lerp(self._learned(outputs, parts.others), own, parts.share)
+        return torch.lerp(self._learned(outputs, parts.others, parts.weights), own, parts.share)
 
-    def _learned(self, outputs: Tensor, labels: Tensor) -> Tensor:
+    def _learned(self, outputs: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
         """The loss of this process's rows, so that the mean over the processes is that of the batch."""
-        loss = self._compare(outputs, labels)
-        return loss if world() == 1 else loss * evened(self.criterion, labels)
+        loss = mean_loss(self._each(outputs, labels), weights)
+        if world() == 1:
+            return loss
+        return loss * (evened(self.criterion, labels) if weights is None else share_of_weights(weights))
 
     def predictor(self) -> Predictor:
         return Predictor(self.model, self.head, self.task, self._compare, self.autocast)

@@ -1,4 +1,4 @@
-"""Budget: how long a training may take, in epochs, steps or minutes, whichever ends first."""
+"""The length of a training in epochs, steps or minutes, whichever ends first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from harness.trainer.training_clock import Clock
 
 @final
 class Budget:
-    """The end of a training. Once `plan` has been told of the batches, `epochs` and `steps` are known.
+    """The end of a training. `epochs` and `steps` are known after `plan`.
 
     Args:
         epochs: passes over the training rows; None: as many as the steps take.
         steps: optimizer steps; None: as many as the epochs have.
-        minutes: of training, whatever process they were spent in; None: no such end.
+        minutes: of training, summed over all processes of a resumed run; None: no limit.
 
     Raises:
         ValueError: a value is out of range, or neither epochs nor steps are given.

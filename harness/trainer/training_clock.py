@@ -1,4 +1,4 @@
-"""Clock: how long a training has trained, over all the processes that it took."""
+"""The time spent on training steps, summed over the processes of a resumed run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import final
 
 @final
 class Clock:
-    """Runs while steps are taken; judging, and whoever reads the progress, do not count."""
+    """Runs while steps are taken; validation, and consumers of the progress, do not count."""
 
     def __init__(self) -> None:
         self._epochs = self._epoch = 0.0

@@ -16,16 +16,37 @@ from harness.trainer.step_meters import Meters
 
 
 class TrainingMethod(ABC):
-    """The hooks of a trainer, in the order in which `UniversalTrainer` calls them."""
+    """The hooks of a trainer, in the order in which `UniversalTrainer` calls them.
+
+    A training method is a subclass of `UniversalTrainer` that implements these hooks and nothing else. With
+    B rows in a batch, samples of shape `shape` and a representation of width D = `model.width`:
+
+    | hook              | called               | from               | to                              |
+    |-------------------|----------------------|--------------------|---------------------------------|
+    | `build_head`      | once, before data    | D, task            | module (B, D) -> outputs, None  |
+    | `build_companion` | once                 | model, head, task  | module that is thrown away      |
+    | `prepare`         | once, on the device  | `Loaders`          |                                 |
+    | `batch_source`    | once                 | `Loaders`          | `BatchSource`: what an epoch is |
+    | `unpack`          | each batch           | `Batch` or a pair  | parts, any named tuple          |
+    | `loss`            | each batch           | parts              | scalar with gradient            |
+    | `follow`          | each optimizer step  |                    |                                 |
+    | `predictor`       | each validation, end |                    | `Predictor`                     |
+
+    Outputs are (B, C) logits of classes or labels, (B,) of one logit of two classes, (B,) or (B, T) numbers
+    in the target's own unit. `loss` runs `self.model(inputs)`, (B, *shape) -> (B, D), and the heads; under
+    autocast these give half-precision tensors. Random numbers come from torch's global generators, which a
+    checkpoint stores. Everything that learns or that a checkpoint must hold is in the model, `head`, `criterion` or
+    `companion`: parameters for what learns, buffers for queues and statistics.
+    """
 
     needs_labels: ClassVar[bool] = False
-    """Whether data without a target is useless to every training of this class."""
+    """Whether it needs a target; data without one is then refused."""
 
     learns_unlabelled: ClassVar[bool] = False
     """Whether it takes the unlabelled part beside the labelled one."""
 
     learns: ClassVar[Literal["outputs", "representation"]] = "outputs"
-    """What is worth evaluating afterwards: predictions, or the representation itself."""
+    """What is evaluated afterwards: predictions, or the representation."""
 
     criterion: nn.Module | None = None
     """The loss that compares outputs with targets, set by the subclass; its parameters are learned too."""
@@ -43,31 +64,35 @@ class TrainingMethod(ABC):
         """The part above the representation that prediction needs: (B, width) -> outputs, or None.
 
         Raises:
-            UserError: this way of learning has no use for such a task.
+            UserError: this method cannot learn such a task.
         """
 
     @abstractmethod
     def build_companion(self, model: nn.Module, head: nn.Module | None, task: Task) -> nn.Module | None:
-        """What else learns, or follows, beside the model, and is thrown away afterwards.
+        """What learns or follows beside the model in training only, or None.
 
-        Projection heads, momentum copies (whose parameters ask for no gradient), queues as buffers.
+        Projection heads, momentum copies (whose parameters require no gradient), queues as buffers.
         """
 
     @abstractmethod
     def prepare(self, loaders: Loaders) -> None:
-        """Asked once before training, with the network on its device: what is read off the targets."""
+        """Called once before training, with the network on its device: what depends on the training rows."""
 
     @abstractmethod
     def batch_source(self, loaders: Loaders) -> BatchSource:
-        """What an epoch passes over."""
+        """The loader whose pass is an epoch, and one that gives batches beside it.
+
+        Raises:
+            UserError: the split leaves no rows for one of them.
+        """
 
     @abstractmethod
     def unpack(self, batch: Any, augment: Augment) -> Any:
-        """The parts that the loss is about, augmented, of what `feed` gives for a step."""
+        """The parts that `loss` needs, augmented; of a pair of batches where two loaders give one each."""
 
     @abstractmethod
     def loss(self, parts: Any) -> Tensor:
-        """The scalar loss of what `unpack` gave, through `self.model` and the heads."""
+        """The scalar loss of what `unpack` gave, through `self.model` and the heads; the mean over rows."""
 
     def follow(self) -> None:  # noqa: B027  # most methods have nothing that follows
         """Called after each optimizer step: moves what follows the weights, such as a momentum encoder."""

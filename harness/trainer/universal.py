@@ -1,4 +1,4 @@
-"""UniversalTrainer: everything that all ways of learning have in common."""
+"""The training engine that all training methods share."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ Validate = Callable[[Predictor], dict[str, float]]
 class UniversalTrainer(TrainingMethod):
     """Ties a model to data, optimizer, scheduler and loss, and yields `Progress` once per epoch.
 
-    A subclass is one way of learning. It says which heads it puts on the representation, what an
+    A subclass is one training method. It says which heads it puts on the representation, what an
     epoch passes over, how a batch comes apart, what the loss of those parts is, and how its network
     predicts; it changes nothing else. A trainer knows nothing of MLflow, files or the screen; those
     read what `fit` yields.
 
     Args:
         epochs: passes over the training rows at most; None: as many as `steps` take.
-        steps: optimizer steps at most, also within an epoch, which is then validated; None: no such end.
-        minutes: of training at most, counted over all that a run was resumed; None: no such end.
+        steps: optimizer steps at most, also within an epoch, which is then validated; None: no limit.
+        minutes: of training at most, summed over all processes of a resumed run; None: no limit.
         optimizer: parameter groups -> optimizer; a partial node.
         scheduler: optimizer [, total_steps] -> scheduler; a partial node, or None for a constant rate.
         monitor: the `valid/…` score whose best epoch is kept; its direction follows from its name.
@@ -66,8 +66,8 @@ class UniversalTrainer(TrainingMethod):
         UserError: there is no such device, or it cannot do that precision.
     """
 
-    optimizer: torch.optim.Optimizer
     _spread: Replicas | FsdpShards
+    optimizer: torch.optim.Optimizer
     schedule: Schedule
     step: int
 
@@ -121,10 +121,10 @@ class UniversalTrainer(TrainingMethod):
 
         Args:
             model: shape of the data -> (B, `model.width`); moved to the device and trained in place.
-            validate: scores the valid part, by `valid/…` name; asked once per epoch.
-            stop: asked after every step; true ends the training kindly, with a `Progress` of this step.
+            validate: scores the valid part, by `valid/…` name; called once per epoch.
+            stop: called after every step; true ends the training after a `Progress` of this step.
             state: what `Progress.state()` of an earlier, interrupted training gave.
-            due: asked after every step; true yields a `Progress` within the epoch.
+            due: called after every step; true yields a `Progress` within the epoch.
 
         Raises:
             Diverged: the loss or its gradient became NaN or infinite.
@@ -192,8 +192,7 @@ class UniversalTrainer(TrainingMethod):
         self.budget.plan(len(self._epochs), self.update.accumulate)
         self.schedule = self._schedule(self.optimizer)
         learned = [p for group in self.optimizer.param_groups for p in group["params"]]
-        scaled = self.autocast is torch.float16
-        self.update.attach(learned, self.optimizer, self._kept, self.device, scaled)
+        self.update.attach(learned, self.optimizer, self._kept, self.device, self.autocast is torch.float16)
         self.meters.clear()
         self.clock = Clock()
         self._late = Agreed(partial(self.budget.late, self.clock))
@@ -218,9 +217,9 @@ class UniversalTrainer(TrainingMethod):
 
     @final
     def preflight(self, model: nn.Module, loaders: Loaders) -> None:
-        """Refuses what `fit` would only stumble over, before a run is opened; nothing is changed by it.
+        """Refuses early what would make `fit` fail; changes nothing.
 
-        Optimizer and scheduler are tried on a parameter of no account.
+        Optimizer and scheduler are tried on a parameter of their own.
 
         Raises:
             UserError: model, heads, optimizer and scheduler do not fit each other, the data or the split.
@@ -234,7 +233,7 @@ class UniversalTrainer(TrainingMethod):
 
     @property
     def progress_share(self) -> float:
-        """Which share of the training's steps is done, in [0, 1): for weights that rise, or fall."""
+        """The share of the training's steps that is done, in [0, 1), for schedules of a method."""
         return self.step / self.budget.steps
 
     def _schedule(self, optimizer: torch.optim.Optimizer) -> Schedule:
@@ -245,7 +244,7 @@ class UniversalTrainer(TrainingMethod):
         return impatient or self.epoch >= self.budget.epochs or self._over()
 
     def _over(self) -> bool:
-        """Whether no step is left, or no time."""
+        """Whether the steps or the minutes are used up."""
         return self.step >= self.budget.steps or (self.budget.timed and self._late())
 
     def _train_epoch(
@@ -258,14 +257,14 @@ class UniversalTrainer(TrainingMethod):
         self.network.train()
         if self.layers.begin(self.epoch + 1, self.model):
             self._spread_loss = self._spread.loss()
-        course, update, meters = self._epochs, self.update, self.meters
+        epochs, update, meters = self._epochs, self.update, self.meters
         loss_of = self._loss_of(augment)
         self.clock.run()
-        for batch in () if course.under_way and self._over() else course:
+        for batch in () if epochs.under_way and self._over() else epochs:
             loss = loss_of(batch)
-            update.backward(loss, course.together(update.accumulate))
+            update.backward(loss, epochs.together(update.accumulate))
             meters.add("train/loss", loss)
-            if course.amid(update.accumulate):
+            if epochs.amid(update.accumulate):
                 continue
             update.step()
             self.step += 1
@@ -281,7 +280,7 @@ class UniversalTrainer(TrainingMethod):
                 break
 
     def _loss_of(self, augment: Augment) -> Callable[[Any], Tensor]:
-        """The loss of a batch; of several processes, what this one's share of it adds to the mean."""
+        """The loss of a batch, or this process's contribution to its mean over several processes."""
         loss = under_autocast(self._spread_loss, self.device, self.autocast)
         if world() == 1:
             return lambda batch: loss(self.unpack(batch, augment))
@@ -293,7 +292,7 @@ class UniversalTrainer(TrainingMethod):
         return share_of
 
     def _trained(self) -> dict[str, float]:
-        """What the steps of the epoch came to, read off the device.
+        """The means over the steps of the epoch, read off the device.
 
         Raises:
             Diverged: one of them was not finite.
@@ -347,5 +346,5 @@ class UniversalTrainer(TrainingMethod):
         """Takes up where `state` left off."""
         for name, part in self._stateful(best).items():
             self._spread.load(part, copied(state[name]))  # a copy: it shall not train the caller's tensors
-        set_generators(state["generators"], self.device)  # last: a course draws its orders anew
+        set_generators(state["generators"], self.device)  # last: the epoch iterator draws random orders
         self.epoch, self.step = int(state["epoch"]), int(state["step"])

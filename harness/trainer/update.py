@@ -1,4 +1,4 @@
-"""Update: from the gradient of a loss to new weights, and what guards them on the way."""
+"""The optimizer step: accumulation, loss scaling, clipping, skipping of bad steps, averaged weights."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SMALLEST_SCALE = 2.0**-10
 class Update:
     """One optimizer step: accumulated, unscaled, clipped, guarded, averaged.
 
-    A step whose gradient is not finite changes nothing: it is recorded on the device, and no program
-    waits for it. Where the optimizer can leave a step out on the device (torch's fused ones), it does;
-    elsewhere its Python code is told, which costs a wait per step on a graphics card.
+    A step whose gradient is not finite changes nothing. It is counted on the device, so that the program
+    does not wait for it. An optimizer that can skip a step on the device (torch's fused ones) does so; for
+    others Python decides, which on a GPU waits for the device at each step.
 
     Args:
         accumulate: batches whose gradients are averaged for one optimizer step.
@@ -136,12 +136,12 @@ class Update:
 
     @property
     def skipped(self) -> int:
-        """Steps that were left out so far, those after the end of a training's patience included."""
+        """Steps that were skipped so far, also those beyond `skip`."""
         return int(self._bad)
 
     @property
     def failed(self) -> int:
-        """How many steps ago, this one included, the training became hopeless; 0 where it did not."""
+        """How many steps ago, this one included, the training failed; 0 if it did not."""
         if self._scale is not None:
             return int(self._scale.item() < _SMALLEST_SCALE)
         return max(0, int(self._bad) - self.skip)

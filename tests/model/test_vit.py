@@ -78,6 +78,6 @@ def test_auto_refuses_an_image_that_it_would_have_to_cut_into_single_pixels() ->
     with pytest.raises(UserError) as caught:
         ViT((1, 97, 97), **SMALL)
     assert str(caught.value) == (
-        "model.patch=auto must cut an image into at most 4096 patches, and images of 97 x 97 pixels come to "
+        "model.patch=auto must cut an image into at most 4096 patches, and images of 97 x 97 pixels are "
         "9409; resize them, or choose model.patch among 1, 97."
     )

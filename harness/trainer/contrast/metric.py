@@ -1,4 +1,4 @@
-"""Metric learning: a loss over embeddings and labels, as pytorch-metric-learning has them."""
+"""Metric learning by the losses and miners of pytorch-metric-learning."""
 
 from __future__ import annotations
 

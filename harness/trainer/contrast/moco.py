@@ -1,4 +1,4 @@
-"""MoCo: each row against a queue of others' keys, which a momentum encoder makes."""
+"""MoCo: contrast with a queue of keys from a momentum encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Momentum: a copy that learns nothing by gradients and follows what it was copied from."""
+"""A moving average of modules, which no gradient reaches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probe: a linear classifier beside a training, through which no gradient reaches the model."""
+"""A linear classifier on the detached representation, trained beside the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads: the small networks between a representation and what a loss compares."""
+"""Projection and prediction heads between a representation and a loss."""
 
 from __future__ import annotations
 

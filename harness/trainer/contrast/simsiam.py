@@ -1,4 +1,4 @@
-"""SimSiam: predict the other view's projection, through which no gradient flows."""
+"""SimSiam: prediction of the other view's projection, with a stopped gradient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SimSiam(ContrastiveMethod):
     """Simple Siamese representation learning (arXiv 2011.10566): no negatives, no copy.
 
     What keeps the embeddings from falling together is the stopped gradient. The loss is the paper's plus
-    one, so that 0 is the best there is; one that drops to 0 within few steps tells of a collapse.
+    one, so that 0 is the best there is; a loss that drops to 0 within a few steps is a sign of collapse.
 
     Args:
         projection: widths of the projection head's layers, each with batch normalisation, the last too.

@@ -1,4 +1,4 @@
-"""Projected: what the methods have in common that compare one projection of all rows."""
+"""Base of the methods that compare one projection of all rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VICReg: two views alike, and an embedding that is kept from collapsing by its statistics."""
+"""VICReg: invariance of views, with variance and covariance terms against collapse."""
 
 from __future__ import annotations
 
