@@ -134,7 +134,7 @@ class SupervisedTrainer(UniversalTrainer):
         loss: nn.Module | Literal["auto"],
         class_weights: list[float] | Literal["balanced"] | None,
         mix: Mix,
-        unpack: Unpack | None = None,  # these two have defaults for configurations stored without them
+        unpack: Unpack | None = None,  # no keys of the yaml: older runs go on
         head: Callable[[int, int], nn.Module] | None = None,
         **universal: Any,
     ) -> None:

@@ -35,8 +35,8 @@ class TrainingMethod(ABC):
     Outputs are (B, C) logits of classes or labels, (B,) of one logit of two classes, (B,) or (B, T) numbers
     in the target's own unit. `loss` runs `self.model(inputs)`, (B, *shape) -> (B, D), and the heads; under
     autocast these give half-precision tensors. Random numbers come from torch's global generators, which a
-    checkpoint stores. Everything that learns or that a checkpoint must hold is in the model, `head`, `criterion` or
-    `companion`: parameters for what learns, buffers for queues and statistics.
+    checkpoint stores. Everything that learns or that a checkpoint must hold is in the model, `head`,
+    `criterion` or `companion`: parameters for what learns, buffers for queues and statistics.
     """
 
     needs_labels: ClassVar[bool] = False

@@ -77,8 +77,8 @@ def test_an_own_unpacking_gives_the_loss_its_rows_and_weights(make_trainer: Make
 def test_members_train_by_configuration_and_predict_together(make_experiment: Make) -> None:
     experiment = make_experiment(
         *IRIS,
-        f"trainer.unpack={{_target_:{__name__}.every_second,_partial_:true}}",
-        f"trainer.head={{_target_:{__name__}.Members,_partial_:true}}",
+        f"+trainer.unpack={{_target_:{__name__}.every_second,_partial_:true}}",
+        f"+trainer.head={{_target_:{__name__}.Members,_partial_:true}}",
         f"trainer.loss={{_target_:{__name__}.LossOfMembers}}",
     )
     before = [weight.detach().clone() for weight in experiment.model.parameters()]
