@@ -20,7 +20,10 @@ KEY = "evaluate.metrics"
 
 def metric_nodes(cfg: DictConfig | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The plain node of each metric by its name; {} in a configuration of before there were any."""
-    found: Any = cfg.get("evaluate", {}).get("metrics") or {}
+    evaluate = cfg.get("evaluate", {})
+    # Not `get` or `in`: of an absent key both leave an error that keeps the frames of all callers, and so a
+    # trainer with its network, until Python looks for cycles.
+    found: Any = (evaluate["metrics"] or {}) if "metrics" in list(evaluate) else {}
     plain: Any = OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
     return plain if isinstance(plain, dict) else {}
 
@@ -80,7 +83,10 @@ def callable_node(node: Mapping[str, Any]) -> dict[str, Any]:
 def metric_directions(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Direction | None]:
     """Whether each metric is better high or low, by its name; None where nothing says it."""
     # Nothing else is resolved: a stored configuration may refer to a variable that is not set here.
-    found: Any = cfg.get("evaluate", {}).get("metrics") or {}
+    evaluate = cfg.get("evaluate", {})
+    # Not `get` or `in`: of an absent key both leave an error that keeps the frames of all callers, and so a
+    # trainer with its network, until Python looks for cycles.
+    found: Any = (evaluate["metrics"] or {}) if "metrics" in list(evaluate) else {}
     return {str(name): node.get("direction") for name, node in found.items()}
 
 
