@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RATE = "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))"
 SWEEP = ("sweep=random", "sweep.name=mine", "sweep.objectives=valid/loss", RATE)
 LONG = ("trainer.epochs=100", "checkpoint.share=1")

@@ -69,13 +69,10 @@ class TestHydrasBatchedSuite(BatchedSweeperTestSuite):
 
 @pytest.mark.parametrize(
     ("task_launcher_cfg", "extra_flags"),
-    [
-        ({}, ["-m", OURS, "hydra/launcher=local", "hydra/sweeper=basic", "hydra.launcher.workers=1"]),
-        ({}, ["-m", OURS, "hydra/launcher=local", "hydra/sweeper=basic", "hydra.launcher.workers=2"]),
-    ],
+    [({}, ["-m", OURS, "hydra/launcher=local", "hydra/sweeper=basic", "hydra.launcher.workers=2"])],
 )
 class TestHydrasIntegrationSuite(IntegrationTestSuite):
-    pass
+    """Programs of their own, whose jobs run in child processes; the suite above has both kinds of job."""
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from harness.config.choice_files import CONF
 from harness.core.errors import UserError
-from harness.sweep.launch.ray import check
+from harness.sweep.launch.ray import Ray, check
 
 # Ray is started in a process of its own: its threads and signal handlers are not for the tests' process.
 PROGRAM = """\
@@ -85,11 +87,31 @@ def test_jobs_are_tasks_of_ray_and_a_lost_worker_is_one_failed_job(typed: Any) -
     assert lines[-1] == "False 0"  # ended with the launch that started it, and it told nobody
 
 
-@pytest.mark.slow
-def test_what_ray_has_no_room_for_is_refused(typed: Any) -> None:
-    done = typed("hydra.launcher.cpus=4096")
-    assert done.returncode == 1
-    assert "hydra.launcher.cpus=4096 is more than a node of Ray's has (" in done.stderr
+@pytest.mark.parametrize(
+    ("sizes", "key"),
+    [((8.0, 0.0), "hydra.launcher.cpus"), ((1.0, 2.0), "hydra.launcher.gpus")],
+)
+def test_a_job_that_no_node_has_room_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[float, float], key: str
+) -> None:
+    stopped: list[bool] = []
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+    ]
+    cluster = SimpleNamespace(
+        nodes=lambda: nodes,
+        is_initialized=lambda: False,
+        init=lambda **settings: None,
+        shutdown=lambda: stopped.append(True),
+    )
+    monkeypatch.setitem(sys.modules, "ray", cluster)
+    cpus, gpus = sizes
+    launcher = Ray(cast("Any", None), cast("Any", None), cast("Any", None), None, cpus, gpus)
+    with pytest.raises(UserError, match=f"^{re.escape(key)}=") as refused:
+        launcher._begin()
+    assert refused.value.key == key
+    assert stopped == [True]
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ print([job.return_value for job in jobs])
 """
 
 
+@pytest.mark.slow
 def test_a_multirun_goes_through_a_real_slurm_by_our_yaml(slurm: Path, tmp_path: Path) -> None:
     (tmp_path / "task.py").write_text(PROGRAM)
     command = [sys.executable, "task.py", "hydra/launcher=slurm", "hydra/sweeper=basic", "+number=1,2"]

@@ -29,6 +29,12 @@ IRIS = ("data/extract=iris", "model=mlp", "model.widths=[8]", "trainer.epochs=2"
 Opened = tuple[Space, TrialComposer, SweepSettings]
 
 
+@pytest.fixture(autouse=True)
+def few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composing 64 points takes seconds; 8 prove the same."""
+    monkeypatch.setattr("harness.sweep.preflight.preflight._COMPOSED", 8)
+
+
 @pytest.fixture
 def opened(here: Path) -> Iterator[Callable[..., Opened]]:
     """`opened(*words)` is what `python -m harness -m *words` knows before it rehearses."""
