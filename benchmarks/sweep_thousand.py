@@ -1,7 +1,7 @@
 """Whether the thousandth trial costs what the first did: time and memory of a sweep of trials of one step.
 
 Such a trial trains next to nothing, so that what is left is its own fixed cost: configuration, rows, parts,
-folder, journals, model. Beside it stands the ledger alone, which gives a trial and takes its result.
+folder, journals, model. Beside it stands the queue alone, which gives a trial and takes its result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from benchmarks.sweeping.trials import Span, spans, sweep
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
-from harness.sweep.study.trial_queue import Budget, TrialQueue
+from harness.sweep.study.trial_claim import Budget
+from harness.sweep.study.trial_queue import TrialQueue
 
 ROUNDS = 1
 TRIALS, HUNDRED = 1000, 100
@@ -51,7 +52,7 @@ class Gauge:
 
 
 def main(rounds: int = ROUNDS) -> list[Comparison]:
-    """Time and memory of whole trials, and the time of the ledger."""
+    """Time and memory of whole trials, and the time of the queue."""
     return [*of_trials(TRIALS, HUNDRED, rounds), of_ledger(TRIALS, HUNDRED, rounds)]
 
 
@@ -88,19 +89,19 @@ def of_ledger(trials: int, some: int, rounds: int) -> Comparison:
         for name, seconds in zip(names, ends([span.ended for span in found], some), strict=True):
             costs[name].append(1000 * seconds)
     notes = ["No run: a trial is claimed from the study's journal, and completed with a value."]
-    return Comparison(f"{trials} trials of the ledger alone", "ms per trial", names[1], TIME, costs, notes)
+    return Comparison(f"{trials} trials of the queue alone", "ms per trial", names[1], TIME, costs, notes)
 
 
 def handed_out(folder: Path, trials: int) -> list[Span]:
     """Each trial's claim and completion."""
     study = load_or_create(open_storage(None, folder), "bench", (Objective("valid/accuracy", "maximize"),))
-    ledger, found = TrialQueue(study, study_lock(None, folder, "bench")), []
+    queue, found = TrialQueue(study, study_lock(None, folder, "bench")), []
     while True:
         begun = perf_counter()
-        claim = ledger.claim(Budget(trials=trials))
+        claim = queue.claim(Budget(trials=trials))
         if claim is None:
             return found
-        ledger.complete(claim, [0.5], {"seconds": 0.0})
+        queue.complete(claim, [0.5], {"seconds": 0.0})
         found.append(Span(begun, perf_counter()))
 
 

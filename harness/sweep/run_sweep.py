@@ -1,14 +1,14 @@
-"""Conduct: one multirun, from its words to its report.
+"""Runs one sweep, from the overrides of its command to its report.
 
-    read the space          what is swept, what is fixed
-    find the place          a new sweep, or the one to go on with
-    rehearse                everything that could be refused at night is refused now
-    prepare the study       and what is queued
-    muster the crew         workers go through the launcher, each takes trials from the study
-    watch                   until nothing is running and nothing is left to begin
-    close                   the best is tested; result, table, report, MLflow
+    read_space        which keys are swept, and which overrides all trials share
+    find_location     a new sweep, or the one to continue
+    run_preflight     a sample of the points is prepared, so that errors appear now and not after hours
+    prepare_study     creates or opens the study and queues its first points
+    WorkerPool        launches workers, each of which takes trials from the study
+    SweepWatcher      until no trial runs and none is left to start
+    close_sweep       tests the best trial; writes result, table, report and MLflow's run
 
-Several commands may conduct one sweep at a time, on one machine or on many: the study holds them together.
+Several commands may work on one sweep at a time, on one machine or on many: they share the study.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from harness.config.overrides import Overrides
 from harness.core.errors import Interrupted, Unfinished, UserError
 from harness.runtime.distributed import rank, share, world
 from harness.runtime.stop_signals import Stop
-from harness.sweep.control.close_sweep import close
+from harness.sweep.control.close_sweep import close_sweep
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.launch import submitit_files
@@ -48,43 +48,45 @@ from harness.sweep.worker.worker_loop import Worker, follow
 
 
 def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -> None:
-    """Runs a sweep to its end.
+    """Runs a sweep to its end, or until a signal stops it.
 
     Args:
         overrides: as typed, without Hydra's own.
         config: what all trials share, Hydra's node included.
 
     Raises:
-        UserError: something about it is wrong; nothing has been begun then.
-        Interrupted: a signal stopped it; the same command goes on.
-        Unfinished: it has not come to what was asked.
+        UserError: the sweep cannot be run as typed; no trial was started and no folder made.
+        Interrupted: a signal stopped it; the same command continues it.
+        Unfinished: no trial is complete, or a trial of a grid failed.
     """
     composer = TrialComposer.of(context.config_loader)
     words = overrides.texts
     check_swept(overrides)
     settings = read_settings(config.sweep)
     space = read_space(overrides, settings.space, context.config_loader)
-    place = find_location(config, words) if rank() == 0 else None
+    location = find_location(config, words) if rank() == 0 else None
     # Under torchrun all processes look at the data together.
-    rehearsed = run_preflight(space, composer, settings, print if rank() == 0 else lambda said: None)
-    if place is None:
-        told: Any = share(None)
-        follow(replace(told, place=replace(told.place, folder=Path(config.hydra.sweep.dir))))
+    preflight = run_preflight(space, composer, settings, print if rank() == 0 else lambda text: None)
+    if location is None:
+        received: Any = share(None)
+        follow(replace(received, location=replace(received.location, folder=Path(config.hydra.sweep.dir))))
         return
-    spec = _spec(words, config, space, composer, settings, place, rehearsed)
+    spec = _spec(words, config, space, composer, settings, location, preflight)
     launcher = _launcher(config, context, spec)
-    study = prepare_study(spec.place, spec.space, spec.objectives, spec.queued_points())
+    study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points())
     share(spec)
-    ledger = TrialQueue(study, study_lock(spec.place.url, spec.root, spec.place.study), lease=settings.lease)
-    crew = WorkerPool(launcher, lambda job: _job(spec, rehearsed), spec.launch, settings.workers, ledger)
-    with SweepWatcher(spec, study, ledger, crew, config) as watch:
-        stopped = _work(spec, launcher, crew, watch)
-        closed = close(spec, study, watch, stopped)
+    queue = TrialQueue(
+        study, study_lock(spec.location.url, spec.folder, spec.location.study), lease=settings.lease
+    )
+    pool = WorkerPool(launcher, lambda job: _job(spec, preflight), spec.launch, settings.workers, queue)
+    with SweepWatcher(spec, study, queue, pool, config) as watcher:
+        signum = _work(spec, launcher, pool, watcher)
+        result = close_sweep(spec, study, watcher, signum)
     submitit_files.forget(config)
-    if stopped is not None:
-        raise Interrupted(stopped)
-    if closed.error is not None:
-        raise Unfinished(closed.error)
+    if signum is not None:
+        raise Interrupted(signum)
+    if result.error is not None:
+        raise Unfinished(result.error)
 
 
 def _spec(
@@ -93,20 +95,20 @@ def _spec(
     space: Space,
     composer: TrialComposer,
     settings: SweepSettings,
-    place: SweepLocation,
-    rehearsed: Preflight,
+    location: SweepLocation,
+    preflight: Preflight,
 ) -> SweepSpec:
     sampler, pruner = (_plain(config.sweep.get(name)) for name in ("sampler", "pruner"))
     return SweepSpec(
-        place=place,
-        here=Path.cwd(),
+        location=location,
+        working_directory=Path.cwd(),
         settings=settings,
         typed=tuple(words),
         space=space,
         composer=composer,
-        objectives=rehearsed.objectives,
-        epochs=rehearsed.epochs,
-        folds=rehearsed.folds,
+        objectives=preflight.objectives,
+        epochs=preflight.epochs,
+        folds=preflight.folds,
         launch=secrets.token_hex(4),
         token=os.environ.get("HARNESS_COMMAND", secrets.token_hex(8)),
         until=None if settings.hours is None else time.time() + 3600 * settings.hours,
@@ -124,9 +126,9 @@ def _plain(node: Any) -> dict[str, Any] | None:
 
 
 def _launcher(config: DictConfig, context: HydraContext, spec: SweepSpec) -> Launcher:
-    """Hydra's launcher, whose jobs are workers."""
+    """Hydra's launcher, with a worker as the task of its jobs."""
     with read_write(config), open_dict(config):
-        config.hydra.sweep.dir = str(spec.root)
+        config.hydra.sweep.dir = str(spec.folder)
         config.hydra.sweep.subdir = "workers/${hydra.job.num}"
     submitit_files.prepare(config)
     task: Any = Worker(spec)
@@ -134,8 +136,11 @@ def _launcher(config: DictConfig, context: HydraContext, spec: SweepSpec) -> Lau
     if world() > 1 and not _in_process(made):
         name: Any = config.hydra.runtime.choices.get("hydra/launcher")
         raise UserError(
-            f"the processes of torchrun train each trial together, and hydra/launcher={name} would have it "
-            "trained in another; leave it out, or start the sweep without torchrun."
+            "the processes of torchrun train each trial together, "
+            f"but hydra/launcher={name} runs trials in other processes",
+            "leave it out, or start the sweep without torchrun",
+            key="hydra/launcher",
+            value=name,
         )
     return made
 
@@ -144,40 +149,39 @@ def _in_process(launcher: Launcher) -> bool:
     return bool(getattr(launcher, "in_process", type(launcher).__name__ == "BasicLauncher"))
 
 
-def _job(spec: SweepSpec, rehearsed: Preflight) -> list[str]:
-    """The words of a worker's job. Its configuration is of no account, but Hydra composes one for each."""
-    folder = str(spec.root).replace("\\", "\\\\").replace("'", "\\'")
-    return [*rehearsed.words, f"hydra.sweep.dir='{folder}'", "hydra.sweep.subdir='workers/${hydra.job.num}'"]
+def _job(spec: SweepSpec, preflight: Preflight) -> list[str]:
+    """The overrides of a worker's job. Hydra composes a configuration from them, which the worker ignores."""
+    folder = str(spec.folder).replace("\\", "\\\\").replace("'", "\\'")
+    return [*preflight.words, f"hydra.sweep.dir='{folder}'", "hydra.sweep.subdir='workers/${hydra.job.num}'"]
 
 
-def _work(spec: SweepSpec, launcher: Launcher, crew: WorkerPool, watch: SweepWatcher) -> int | None:
-    """Lets the crew work until all is done; the signal that ended it early, if one did."""
-    left = watch.left
-    if left == 0 and watch.look().count("running") == 0:
+def _work(spec: SweepSpec, launcher: Launcher, pool: WorkerPool, watcher: SweepWatcher) -> int | None:
+    """Lets the workers run all trials; returns the signal that ended this early, if one did."""
+    claimable = watcher.claimable
+    if claimable == 0 and watcher.snapshot().count("running") == 0:
         return None
     with Stop() as stop:
         try:
             if _in_process(launcher):
-                return _work_here(crew, watch)
-            if left > 0:  # else all are begun elsewhere, and may come back
-                crew.launch(min(spec.settings.workers, left))
-            watch.until_over()
+                return _work_in_process(pool, watcher)
+            if claimable > 0:  # else other commands run all trials, and one may still be requeued
+                pool.launch(min(spec.settings.workers, claimable))
+            watcher.wait_until_over()
         except Interrupted as error:
             with stop.after_step():
-                watch.dismiss(launcher)
+                watcher.stop_workers(launcher)
             return stop.signum or error.signum
     return None
 
 
-def _work_here(crew: WorkerPool, watch: SweepWatcher) -> int | None:
-    """Lets one worker work in this thread, and again where a trial that ran elsewhere comes back."""
-    needed = True
-    while needed:
-        with watch.aside():
-            left = crew.work_in_process()
-        if left is not None and left.reason == "failures":
-            watch.trouble(str(left.error))
-        if left is None or left.reason != "done":
-            return None if left is None else left.signum
-        needed = watch.until_needed()
-    return None
+def _work_in_process(pool: WorkerPool, watcher: SweepWatcher) -> int | None:
+    """Runs one worker in this thread, and another one whenever a trial that ran elsewhere is requeued."""
+    while True:
+        with watcher.in_background():
+            outcome = pool.work_in_process()
+        if outcome is not None and outcome.reason == "failures":
+            watcher.fail(str(outcome.error))
+        if outcome is None or outcome.reason != "done":
+            return None if outcome is None else outcome.signum
+        if not watcher.wait_until_claimable():
+            return None

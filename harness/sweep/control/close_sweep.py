@@ -1,4 +1,4 @@
-"""Closing: what is done once, when a sweep is over: the best is tested, and everything is written down."""
+"""Closes a sweep: tests the best trial and writes result, table, report and MLflow's parent run."""
 
 from __future__ import annotations
 
@@ -18,85 +18,90 @@ from harness.sweep.report.write_report import REPORT, SweepMaterial, write_repor
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
 from harness.sweep.worker.sweep_spec import SweepSpec
-from harness.sweep.worker.trial_run import TrialAssignment, test
+from harness.sweep.worker.trial_run import TrialAssignment, test_trial
 
 SECONDS = "harness:seconds"
 
 
-def close(spec: SweepSpec, study: optuna.Study, watch: SweepWatcher, stopped: int | None) -> SweepResult:
+def close_sweep(
+    spec: SweepSpec, study: optuna.Study, watcher: SweepWatcher, signum: int | None
+) -> SweepResult:
     """Tests the best trial, writes the sweep's files, and ends its run in MLflow.
 
-    Of several commands that conduct the sweep, one does so; the others tell what it wrote.
+    Of several commands that work on the sweep one writes after the other; the last one finds all results.
+
+    Args:
+        signum: the signal that stopped this command; None: it came to its end.
     """
-    with FileLock(spec.root / "closing.lock"):
-        now = watch.look()
-        error = watch.error or watch.ledger.stopped()
-        if error is None and stopped is None:
-            error = _missing(spec, now)
-        status: Status = "interrupted" if stopped is not None else "failed" if error else "finished"
-        if status != "interrupted" and not finished(spec.root):
-            _test_best(spec, now, watch)
-        share(None)
-        return _write(spec, study, watch, now, status, error)
+    with FileLock(spec.folder / "closing.lock"):
+        now = watcher.snapshot()
+        error = watcher.error or watcher.queue.stop_reason()
+        if error is None and signum is None:
+            error = _incomplete(spec, now)
+        status: Status = "interrupted" if signum is not None else "failed" if error else "finished"
+        if status != "interrupted" and not finished(spec.folder):
+            _test_best(spec, now, watcher)
+        share(None)  # the other processes of torchrun stop waiting for a trial
+        return _write(spec, study, watcher, now, status, error)
 
 
 def _write(
     spec: SweepSpec,
     study: optuna.Study,
-    watch: SweepWatcher,
+    watcher: SweepWatcher,
     now: Snapshot,
     status: Status,
     error: str | None,
 ) -> SweepResult:
-    seconds = study.user_attrs.get(SECONDS, 0.0) + watch.seconds
+    seconds = study.user_attrs.get(SECONDS, 0.0) + watcher.seconds
     study.set_user_attr(SECONDS, seconds)
 
-    def words(row: Row) -> str:
+    def command(row: Row) -> str:
         return again(spec.space.fixed, spec.space.words(dict(row.point)), spec.options)
 
-    result = sum_up(spec.root, now, status, seconds, watch.command, error)
-    write_trials(spec.root, now)
-    write_best(spec.root, now, words)
+    result = sum_up(spec.folder, now, status, seconds, watcher.command, error)
+    write_trials(spec.folder, now)
+    write_best(spec.folder, now, command)
     write_report(
-        spec.root,
-        spec.place.study,
-        SweepMaterial(now, _about(spec, watch), spec.space.distributions(), words),
+        spec.folder,
+        spec.location.study,
+        SweepMaterial(now, _about(spec, watcher), spec.space.distributions(), command),
     )
-    link = watch.parent.link()
+    link = watcher.parent_run.link()
     if link is not None:
-        place = {name: asdict(link)[name] for name in ("tracking_uri", "experiment", "run_id")}
-        result = replace(result, mlflow=place)
-    result.write(spec.root)
-    link = watch.parent.close(now, result) or link
+        fields = {name: asdict(link)[name] for name in ("tracking_uri", "experiment", "run_id")}
+        result = replace(result, mlflow=fields)
+    result.write(spec.folder)
+    link = watcher.parent_run.close(now, result) or link
     if over(status, result.trials):
         study.set_user_attr(FINISHED, True)
-    _tidy(spec.root)
+    _remove_empty_folders(spec.folder)
     if link is not None and link.trouble:
-        watch.board.note(link.trouble)
+        watcher.display.note(link.trouble)
     best = now.best
     pointers = {
-        "report": str(spec.root / REPORT),
+        "report": str(spec.folder / REPORT),
         "mlflow": None
         if link is None or link.run_id is None
         else f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}",
-        "again": words(best[0]) if best else None,
-        "go on": watch.command if status == "interrupted" else None,
+        "again": command(best[0]) if best else None,
+        "go on": watcher.command if status == "interrupted" else None,
     }
-    watch.board.closing(result, now, spec.root, pointers)
+    watcher.display.closing(result, now, spec.folder, pointers)
     return result
 
 
-def _about(spec: SweepSpec, watch: SweepWatcher) -> dict[str, str]:
+def _about(spec: SweepSpec, watcher: SweepWatcher) -> dict[str, str]:
     """The lines of the report's summary."""
     parts = {"sampler": spec.sampler, "pruner": spec.pruner}
     named = {
         name: str(node["_target_"]).rsplit(".", 1)[-1] for name, node in parts.items() if node is not None
     }
-    return {"study": spec.place.study, **named, "command": watch.command}
+    return {"study": spec.location.study, **named, "command": watcher.command}
 
 
-def _missing(spec: SweepSpec, now: Snapshot) -> str | None:
-    """What the sweep lacks of what was asked: one complete trial, of a grid all."""
+def _incomplete(spec: SweepSpec, now: Snapshot) -> str | None:
+    """The error of a sweep without a complete trial, or of a grid in which a trial failed."""
     failed = [row for row in now.rows if row.state == "failed"]
     first = f"; the first of them, trial {failed[0].number}, says: {failed[0].error}" if failed else "."
     if now.count("complete") == 0:
@@ -106,24 +111,24 @@ def _missing(spec: SweepSpec, now: Snapshot) -> str | None:
     return None
 
 
-def _test_best(spec: SweepSpec, now: Snapshot, watch: SweepWatcher) -> None:
-    """The test rows of the best alone, so that none of them had a part in any choice."""
+def _test_best(spec: SweepSpec, now: Snapshot, watcher: SweepWatcher) -> None:
+    """Scores the test rows of the best trial only, so that no choice depends on test rows."""
     if spec.settings.test != "best":
         return
     for row in now.best:
-        words = spec.composer.whole([*spec.space.fixed, *spec.space.words(dict(row.point))])
-        order = TrialAssignment(row.number, tuple(words), row.folder or str(row.number), test=True)
-        share(order)
+        overrides = spec.composer.whole([*spec.space.fixed, *spec.space.words(dict(row.point))])
+        assignment = TrialAssignment(row.number, tuple(overrides), row.folder or str(row.number), test=True)
+        share(assignment)
         try:
-            test(spec, order)
+            test_trial(spec, assignment)
         except Interrupted:
             raise
         except Exception as error:
-            watch.trouble(f"the best trial, {row.number}, could not be tested: {error}")
+            watcher.fail(f"the best trial, {row.number}, could not be tested: {error}")
 
 
-def _tidy(folder: Path) -> None:
-    """Takes away what launchers made for workers that had nothing to say."""
+def _remove_empty_folders(folder: Path) -> None:
+    """Removes the folders that launchers made for workers that left no file."""
     workers = folder / "workers"
     for path in (*workers.glob("*"), workers):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Parent: the sweep as one run in MLflow, below which its trials hang."""
+"""The parent run of a sweep in MLflow, which has the trials as its children."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BUDGET = ("trials", "hours", "stagnation")
 
 
 class Tracking(Protocol):
-    """What `cfg.tracking` builds."""
+    """The object that `cfg.tracking` describes."""
 
     def follow(self, folder: Path) -> None: ...
 
@@ -29,14 +29,14 @@ class Tracking(Protocol):
 
 
 class MlflowParentRun:
-    """The journal of a sweep, in its folder: what the sweep as a whole came to so far.
+    """Writes the journal of the sweep as a whole, in the sweep's folder, from which MLflow is fed.
 
-    Its points are best-so-far curves, `best/<objective>`, and how many trials were complete, pruned and
-    failed, over the number of trials that ended. Whoever conducts the sweep opens one; of several
-    conductors on one folder the first is heard, and when it is gone another takes over. A sweep that goes
-    on is the same run in MLflow.
+    Its metrics are best-so-far curves, `best/<objective>`, and how many trials were complete, pruned and
+    failed, over the number of trials that ended. Every command that works on the sweep makes one of these; of
+    several on one folder only the first writes, and another takes over when it is gone. A sweep that is
+    continued stays the same run in MLflow.
 
-    Call `start`, then `see` as often as one likes, then `close`.
+    Call `start`, then `update` any number of times, then `close`.
     """
 
     def __init__(self, folder: Path, study: str, tracking: Tracking) -> None:
@@ -45,30 +45,30 @@ class MlflowParentRun:
         self._opening: dict[str, Any] = {}
         self._over = False
         self._written = 0  # the last step that the journal has
-        self._seen: set[int] = set()
+        self._counted: set[int] = set()
         self._counts = dict.fromkeys(ENDED, 0)
         self._best: list[float] | None = None
 
     @property
-    def heard(self) -> bool:
-        """Whether this process is the one that writes."""
+    def writes(self) -> bool:
+        """Whether this process is the one that writes the journal."""
         return self._journal is not None
 
     def start(
         self, space: Mapping[str, object], settings: Mapping[str, Any], tags: Mapping[str, object]
     ) -> None:
-        """The sweep begins, or goes on.
+        """Starts the run, or continues it.
 
         Args:
-            space: what each dimension may be, by key, in words.
-            settings: the masked block `sweep` of the configuration, sampler and pruner among it.
-            tags: labels beside our own, such as the command, masked.
+            space: the description of each dimension, by key.
+            settings: the block `sweep` of the configuration, sampler and pruner included, secrets masked.
+            tags: further tags, such as the command, secrets masked.
         """
         rest = {key: value for key, value in settings.items() if key not in ("space", "name")}
         code = provenance.code()
         self._opening = {
             "params": {
-                **{f"space.{key}": told for key, told in space.items()},
+                **{f"space.{key}": values for key, values in space.items()},
                 **dict(leaves(rest, "sweep")),
             },
             "tags": {
@@ -83,32 +83,32 @@ class MlflowParentRun:
                 "git.dirty": str(code.dirty).lower(),
             },
         }
-        self._open(begun=True)
+        self._open(requested=True)
 
-    def see(self, snapshot: Snapshot) -> None:
-        """Writes a point for every trial that ended since the last look."""
+    def update(self, snapshot: Snapshot) -> None:
+        """Writes a point of the curves for every trial that ended since the last call."""
         if self._journal is None:
-            self._open(begun=False)
+            self._open(requested=False)
         if self._journal is None:
             return
         for row in snapshot.history:
-            if row.number not in self._seen:
-                self._seen.add(row.number)
+            if row.number not in self._counted:
+                self._counted.add(row.number)
                 self._count(row, snapshot)
-                if len(self._seen) > self._written:
-                    self._journal.metrics("", len(self._seen), self._point(snapshot))
+                if len(self._counted) > self._written:
+                    self._journal.metrics("", len(self._counted), self._point(snapshot))
 
     def link(self) -> Link | None:
-        """Where MLflow has the sweep, for `result.json`; None for one that is not tracked, or not heard."""
-        return self._tracking.link(self.folder) if self.heard else None
+        """Where the sweep is in MLflow; None where it is not tracked or another process writes."""
+        return self._tracking.link(self.folder) if self.writes else None
 
     def close(self, snapshot: Snapshot, result: SweepResult) -> Link | None:
-        """The last points, the best trial, and the files that the sweep left; waits for MLflow."""
-        self.see(snapshot)
+        """Writes the last points, the best trial and the files of the sweep, and waits for MLflow."""
+        self.update(snapshot)
         if self._journal is None:
             return None
         try:
-            self._tell_best(self._journal, snapshot, result)
+            self._write_best(self._journal, snapshot, result)
             for name in (TRIALS, BEST, REPORT, RESULT):
                 if (self.folder / name).exists():
                     self._journal.artifact("", name)
@@ -118,12 +118,12 @@ class MlflowParentRun:
             self._journal, self._over = None, True
         return self._tracking.settle(self.folder)
 
-    def _open(self, begun: bool) -> None:
-        """Takes the journal, if nobody has it.
+    def _open(self, requested: bool) -> None:
+        """Opens the journal, unless another process has it.
 
         Args:
-            begun: whether the user asked for it just now; later, what another conductor has finished
-                is left as it is.
+            requested: whether the user has just typed the command; otherwise a run that another command
+                has finished is left as it is.
         """
         if self._over:
             return
@@ -133,7 +133,7 @@ class MlflowParentRun:
             return
         events = read(self.folder)[0]
         past = RunHistory(events)
-        if past.running is True or (not begun and past.ended("") in OVER):
+        if past.running is True or (not requested and past.ended("") in OVER):
             journal.close()
             return
         self._written = max(
@@ -150,22 +150,22 @@ class MlflowParentRun:
             self._best = list(map(min, costs, self._best or costs))
 
     def _point(self, snapshot: Snapshot) -> dict[str, float]:
-        """Best so far of each objective, once a trial is complete, and the counts."""
+        """The best value so far of each objective, once a trial is complete, and the counts of trials."""
         counts = {f"trials/{state}": float(count) for state, count in self._counts.items()}
         best = zip(snapshot.objectives, self._best or (), strict=self._best is not None)
         return {**{f"best/{o.name}": o.cost(cost) for o, cost in best}, **counts}
 
-    def _tell_best(self, journal: Journal, snapshot: Snapshot, result: SweepResult) -> None:
-        """Tags, since the best may be another one when the sweep has gone on; scores where it is finished."""
+    def _write_best(self, journal: Journal, snapshot: Snapshot, result: SweepResult) -> None:
+        """Writes the best trial as tags, which can be replaced, and the scores of a finished sweep."""
         best = snapshot.best
         if not best:
             return
         if len(snapshot.objectives) > 1:
             journal.tags("", {"best.front": ", ".join(str(row.number) for row in best)})
             return
-        # A dimension that this best has not may have had a value in a former one.
+        # "-" replaces the value that an earlier best trial had in a dimension that this one lacks.
         point = {f"best.{k}": brief(best[0].point[k]) if k in best[0].point else "-" for k in snapshot.keys}
         journal.tags("", {"best.number": best[0].number, **point})
         means = {name: score["mean"] for name, score in result.scores.items() if score["mean"] is not None}
         if result.status == "finished" and means:
-            journal.metrics("", len(self._seen), means)
+            journal.metrics("", len(self._counted), means)

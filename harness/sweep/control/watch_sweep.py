@@ -1,4 +1,4 @@
-"""Watch: what the command does while its workers work."""
+"""Watches a sweep while its workers work, in the process of the command."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.instantiate import build
 from harness.runs.journal import alive
+from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
 from harness.sweep.control.mlflow_parent import MlflowParentRun
 from harness.sweep.control.worker_pool import WorkerPool
@@ -29,105 +30,107 @@ from harness.sweep.study.snapshot import Snapshot
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.sweep_spec import SweepSpec
 
-_LOOK = 0.5
+_INTERVAL = 0.5
 """Seconds between two looks at the study."""
 
-_KIND = 60.0
-"""Seconds in which workers that were asked to stop write their checkpoints."""
+_STOP_PATIENCE = 60.0
+"""Seconds that workers get to write their checkpoints when they are asked to stop."""
 
 
 class SweepWatcher:
-    """Looks at the study twice a second: releases the trials of the dead, replaces workers, shows the table.
+    """Reads the study twice a second: requeues trials of dead workers, replaces workers, shows progress.
 
-    `with Watch(…) as watch`: within it the board and MLflow's parent run are open.
+    `with SweepWatcher(…) as watcher`: within it the display and MLflow's parent run are open.
     """
 
     def __init__(
-        self, spec: SweepSpec, study: optuna.Study, ledger: TrialQueue, crew: WorkerPool, config: DictConfig
+        self, spec: SweepSpec, study: optuna.Study, queue: TrialQueue, pool: WorkerPool, config: DictConfig
     ) -> None:
-        self.spec, self.study, self.ledger, self.crew = spec, study, ledger, crew
-        own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        self.secrets = Secrets(own, list(spec.typed))
-        self.board = ProgressBoard()
+        self.spec, self.study, self.queue, self.pool = spec, study, queue, pool
+        without_hydra = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        self.secrets = Secrets(without_hydra, list(spec.typed))
+        self.display = ProgressBoard()
         tracking = build(config.tracking, "tracking")
-        self.parent = MlflowParentRun(spec.root, spec.place.study, tracking)
+        self.parent_run = MlflowParentRun(spec.folder, spec.location.study, tracking)
         self.error: str | None = None
         self._config = config
-        self._told = 0
+        self._shown_errors = 0
         self._began = time.monotonic()
-        self._before = self.look().ended
+        self._ended_before = self.snapshot().ended
 
     def __enter__(self) -> SweepWatcher:
         settings = self.secrets.texts(self.secrets.config["sweep"])
-        space = {dimension.key: dimension.told for dimension in self.spec.space.dimensions}
-        self.parent.start(space, settings, {"command": self.command})
-        self.board.opening(self._facts(), self.look())
+        space = {dimension.key: dimension.description for dimension in self.spec.space.dimensions}
+        self.parent_run.start(space, settings, {"command": self.command})
+        self.display.opening(self._summary(), self.snapshot())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.board.close()
+        self.display.close()
 
     @property
     def command(self) -> str:
-        """What was typed, without its secrets."""
-        from harness.runtime.provenance import command
-
-        return command(["-m", *self.spec.options, *(self.secrets.text(word) for word in self.spec.typed)])
+        """The command as typed, without its secrets."""
+        return command(["-m", *self.spec.options, *(self.secrets.text(text) for text in self.spec.typed)])
 
     @property
     def seconds(self) -> float:
-        """Since this command began to watch."""
+        """Time since this command began to watch."""
         return time.monotonic() - self._began
 
     @property
-    def left(self) -> int:
-        """How many trials could be begun now."""
-        return self.ledger.claimable(self.spec.budget)
+    def claimable(self) -> int:
+        """How many trials could be started now."""
+        return self.queue.claimable(self.spec.budget)
 
-    def look(self) -> Snapshot:
-        """How the study stands; of several objectives, which cannot be reported, by what the workers tell."""
-        epochs = self.spec.epochs if self.spec.settings.axis == "epochs" else None  # else steps are folds
+    def snapshot(self) -> Snapshot:
+        """The state of the study.
+
+        With several objectives trials report no values; their progress is in the workers' heartbeats.
+        """
+        # With axis=folds a step is a fold, so the steps say nothing about epochs.
+        epochs = self.spec.epochs if self.spec.settings.axis == "epochs" else None
         now = snapshot(self.study, self.spec.trials, epochs)
         if len(now.objectives) == 1:
             return now
-        told = {worker.get("trial"): worker.get("epoch") for worker in self.ledger.workers().values()}
+        epoch_of = {worker.get("trial"): worker.get("epoch") for worker in self.queue.workers().values()}
         rows = []
         for row in now.rows:
-            progress = told.get(row.number) if row.state == "running" else None
+            progress = epoch_of.get(row.number) if row.state == "running" else None
             rows.append(row if progress is None else replace(row, progress=tuple(progress)))
         return replace(now, rows=tuple(rows))
 
-    def trouble(self, error: str) -> None:
-        """Something that the sweep did not get over."""
+    def fail(self, error: str) -> None:
+        """Notes the error with which the sweep ends."""
         self.error = self.secrets.text(error)
-        self.board.note(self.error)
+        self.display.note(self.error)
 
-    def until_over(self) -> None:
-        """Comes back when nothing runs and nothing is left to begin, or nobody is there to do it."""
+    def wait_until_over(self) -> None:
+        """Returns when no trial runs and none is left to start, or no worker is left to run one."""
         while not retry_database(self._turn):
-            time.sleep(_LOOK)
+            time.sleep(_INTERVAL)
 
-    def until_needed(self) -> bool:
-        """Waits for trials that run elsewhere; whether there is something to do again."""
+    def wait_until_claimable(self) -> bool:
+        """Waits for trials that run elsewhere; returns whether one of them was requeued."""
         while True:
-            running = retry_database(self._glance).count("running")
-            if self.left > 0:
+            running = retry_database(self._update).count("running")
+            if self.claimable > 0:
                 return True
             if running == 0:
                 return False
-            time.sleep(_LOOK)
+            time.sleep(_INTERVAL)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Watches in another thread, while this one works."""
+    def in_background(self) -> Iterator[None]:
+        """Watches in another thread while this one works."""
         over = threading.Event()
 
         def watch() -> None:
-            while not over.wait(_LOOK):
-                with suppress(Exception):  # a look that failed is followed by another
-                    self._glance()
+            while not over.wait(_INTERVAL):
+                with suppress(Exception):  # the next look tries again
+                    self._update()
 
         thread = threading.Thread(target=watch, name="watch", daemon=True)
         thread.start()
@@ -136,73 +139,68 @@ class SweepWatcher:
         finally:
             over.set()
             thread.join()
-            self._glance()
+            self._update()
 
-    def dismiss(self, launcher: Launcher) -> None:
-        """Asks this command's workers to end kindly, and waits for them."""
-        self.board.note("stopping: each worker ends its step and writes a checkpoint")
+    def stop_workers(self, launcher: Launcher) -> None:
+        """Asks this command's workers to stop after their step, and waits for them."""
+        self.display.note("stopping: each worker ends its step and writes a checkpoint")
         stop = getattr(launcher, "stop", None)
         if stop is not None:
             stop()
         else:
-            self.ledger.stop("the command was stopped", self.spec.launch)
-        until = time.monotonic() + _KIND
-        while time.monotonic() < until:
-            head = self.crew.count()
-            if head.working == 0:
-                break
-            time.sleep(_LOOK)
-        self.ledger.requeue_dead()
-        self._glance()
+            self.queue.stop("the command was stopped", self.spec.launch)
+        until = time.monotonic() + _STOP_PATIENCE
+        while time.monotonic() < until and self.pool.count().working > 0:
+            time.sleep(_INTERVAL)
+        self.queue.requeue_dead()
+        self._update()
 
     def _turn(self) -> bool:
-        """One look at everything; whether the sweep is over."""
-        now = self._glance()
-        self._time_out(now)
-        stopped = self.ledger.stopped()
-        if stopped is not None and self.error is None:
-            self.trouble(stopped)
-            self.ledger.stop(stopped, self.spec.launch)  # what runs elsewhere is not waited for
-        left = self.left
-        running = now.count("running")
-        if running == 0 and left == 0:
+        """One look at everything; returns whether the sweep is over."""
+        now = self._update()
+        self._end_hanging_trials(now)
+        reason = self.queue.stop_reason()
+        if reason is not None and self.error is None:
+            self.fail(reason)
+            # Trials that still run in this command's workers are interrupted, not awaited.
+            self.queue.stop(reason, self.spec.launch)
+        claimable = self.claimable
+        if now.count("running") == 0 and claimable == 0:
             return True
-        self.crew.replace(left, (now.ended, sum(len(row.reports) for row in now.rows)))
-        self._hear()
-        if not self.crew.lost:
+        self.pool.replace(claimable, (now.ended, sum(len(row.reports) for row in now.rows)))
+        self._show_errors()
+        if not self.pool.lost:
             return False
         if self.error is None:
-            self.trouble(
-                "no worker is left to go on; " + (self.crew.errors or ["they ended without a word."])[-1]
-            )
+            last = (self.pool.errors or ["they ended without a message."])[-1]
+            self.fail(f"no worker is left to go on; {last}")
         return True
 
-    def _hear(self) -> None:
-        """What the crew has to say about workers that are gone."""
-        for error in self.crew.errors[self._told :]:
-            self.board.note(self.secrets.text(error))
-        self._told = len(self.crew.errors)
+    def _show_errors(self) -> None:
+        """Shows the errors of workers that have ended since the last look."""
+        for error in self.pool.errors[self._shown_errors :]:
+            self.display.note(self.secrets.text(error))
+        self._shown_errors = len(self.pool.errors)
 
-    def _glance(self) -> Snapshot:
-        buried = self.ledger.requeue_dead()
-        for number in buried:
-            self.board.note(f"the worker of trial {number} is dead; the trial waits for another")
-        now = self.look()
-        self.board.show(now, self._time_left(now))
-        self.parent.see(now)
+    def _update(self) -> Snapshot:
+        for number in self.queue.requeue_dead():
+            self.display.note(f"the worker of trial {number} is dead; the trial waits for another")
+        now = self.snapshot()
+        self.display.show(now, self._remaining_seconds(now))
+        self.parent_run.update(now)
         return now
 
-    def _time_left(self, now: Snapshot) -> float | None:
-        """Seconds, from the pace since this command began."""
+    def _remaining_seconds(self, now: Snapshot) -> float | None:
+        """An estimate from the pace since this command began; None where nothing is known."""
         by_time = None if self.spec.until is None else max(0.0, self.spec.until - time.time())
-        done = now.ended - self._before
-        if self.spec.trials is None or done == 0:
+        ended = now.ended - self._ended_before
+        if self.spec.trials is None or ended == 0:
             return by_time
-        pace = self.seconds / done * max(0, self.spec.trials - now.ended)
-        return pace if by_time is None else min(pace, by_time)
+        by_pace = self.seconds / ended * max(0, self.spec.trials - now.ended)
+        return by_pace if by_time is None else min(by_pace, by_time)
 
-    def _time_out(self, now: Snapshot) -> None:
-        """A trial that hangs does not end itself at the end of an epoch."""
+    def _end_hanging_trials(self, now: Snapshot) -> None:
+        """Ends trials far beyond `sweep.timeout`: one that hangs never reaches the end of an epoch."""
         minutes = self.spec.settings.timeout
         if minutes is None:
             return
@@ -212,27 +210,23 @@ class SweepWatcher:
             if (datetime.now() - row.begun).total_seconds() < 90 * minutes + 60:
                 continue
             error = f"it took longer than sweep.timeout={minutes:g} minutes, and hung."
-            owner = self.ledger.revoke(row.number, error)
+            owner = self.queue.revoke(row.number, error)
             if owner is not None and alive(owner) and owner["pid"] != os.getpid():
                 with suppress(OSError):
                     os.kill(owner["pid"], signal.SIGKILL)
 
-    def _facts(self) -> dict[str, str]:
+    def _summary(self) -> dict[str, str]:
         spec = self.spec
-        ways = ", ".join(f"{entry.name} ({entry.direction}d)" for entry in spec.objectives)
-        return {
-            "sweep": spec.place.study,
-            **{f"  {dimension.key}": dimension.told for dimension in spec.space.dimensions},
-            "objective": ways,
-            "budget": _budget(spec),
-            "workers": f"{spec.settings.workers}, {self._launcher}",
-            "files": str(spec.root),
-        }
-
-    @property
-    def _launcher(self) -> str:
+        objectives = ", ".join(f"{entry.name} ({entry.direction}d)" for entry in spec.objectives)
         choices: Any = self._config.hydra.runtime.choices
-        return f"hydra/launcher={choices.get('hydra/launcher')}"
+        return {
+            "sweep": spec.location.study,
+            **{f"  {dimension.key}": dimension.description for dimension in spec.space.dimensions},
+            "objective": objectives,
+            "budget": _budget(spec),
+            "workers": f"{spec.settings.workers}, hydra/launcher={choices.get('hydra/launcher')}",
+            "files": str(spec.folder),
+        }
 
 
 def _budget(spec: SweepSpec) -> str:

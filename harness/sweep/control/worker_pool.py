@@ -1,4 +1,4 @@
-"""Crew: the workers that one command has launched, and those that take the place of the dead."""
+"""The workers that one command has launched, and those that replace them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hydra.plugins.launcher import Launcher
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.worker_loop import WorkerOutcome
 
-_FUTILE = 3
-"""Workers per slot that may end, one after the other, while no trial gets any further."""
+_MOST_FUTILE = 3
+"""Workers per slot that may die, one after the other, without any progress of a trial."""
 
 
 @dataclass
 class _Launch:
-    """One call of the launcher, which gives back nothing until all of its jobs have ended."""
+    """One call of the launcher, which returns only when all of its jobs have ended."""
 
     jobs: range
     thread: threading.Thread | None = None
@@ -35,39 +35,43 @@ class _Launch:
 class WorkerCount:
     """How many workers there are.
 
-    working  with a sign of life
-    coming   launched, and not heard of yet
+    working   workers with a recent heartbeat
+    starting  workers that were launched and have sent no heartbeat yet
     """
 
     working: int
-    coming: int
+    starting: int
+
+    @property
+    def total(self) -> int:
+        return self.working + self.starting
 
 
 class WorkerPool:
-    """Launches workers, counts them by what they tell the study, and replaces those that died.
+    """Launches workers, counts them by their heartbeats in the study, and replaces those that died.
 
-    A launcher's call blocks until the last of its jobs is over, and some never come back when one of them is
-    killed. So it is the study that is waited for, and each call has a thread of its own, which nobody joins.
+    A launcher's call blocks until the last of its jobs has ended, and some launchers never return when a job
+    is killed. So the pool follows the study, and each call has a thread of its own that nothing waits for.
 
     Args:
         launcher: whose jobs are workers.
-        words: of a job's configuration.
-        launch: names this command's workers.
+        job_overrides: the overrides of a job's configuration, by its number.
+        launch: identifies this command's workers.
         size: workers at a time.
     """
 
     def __init__(
         self,
         launcher: Launcher,
-        words: Callable[[int], list[str]],
+        job_overrides: Callable[[int], list[str]],
         launch: str,
         size: int,
-        ledger: TrialQueue,
+        queue: TrialQueue,
     ) -> None:
         self._launcher = launcher
-        self._words = words
+        self._job_overrides = job_overrides
         self._launch = launch
-        self._ledger = ledger
+        self._queue = queue
         self._launches: list[_Launch] = []
         self._next = 0
         self._futile = 0
@@ -83,52 +87,50 @@ class WorkerPool:
         launch.thread.start()
 
     def work_in_process(self) -> WorkerOutcome | None:
-        """Launches one worker in this thread, and comes back when it has left."""
+        """Launches one worker in this thread and returns when it has ended."""
         launch = self._new(1)
         self._call(launch)
         if launch.error is not None:
             raise launch.error
-        value = launch.returned[0]._return_value if launch.returned else None
+        value = _value(launch.returned[0]) if launch.returned else None
         if isinstance(value, Exception):
             raise value
         return value if isinstance(value, WorkerOutcome) else None
 
     def count(self) -> WorkerCount:
-        """Looks at every worker; notes why those that are gone have left."""
-        told = self._ledger.workers()
-        working = coming = 0
+        """Counts the workers, and notes why those that have ended did so."""
+        heartbeats = self._queue.workers()
+        working = starting = 0
         for launch in self._launches:
             for job in launch.jobs:
                 if job in self._gone:
                     continue
-                known = told.get(f"{self._launch}-{job}")
-                if known is not None and known["state"] == "working" and not known["dead"]:
-                    working += 1  # perhaps its launcher lost sight of it, but it lives
-                elif known is None and not launch.over:
-                    coming += 1
+                heartbeat = heartbeats.get(f"{self._launch}-{job}")
+                if heartbeat is not None and heartbeat["state"] == "working" and not heartbeat["dead"]:
+                    working += 1  # it counts even where its launcher has lost it
+                elif heartbeat is None and not launch.over:
+                    starting += 1
                 else:
                     self._gone.add(job)
-                    self._part(launch, job, known)
-        return WorkerCount(working, coming)
+                    self._note_end(launch, job, heartbeat)
+        return WorkerCount(working, starting)
 
     def replace(self, claimable: int, progress: Any) -> None:
-        """Launches as many workers as are missing and have something to do.
+        """Launches as many workers as are missing and have a trial to run.
 
         Args:
-            progress: anything that changes when a trial gets further.
+            progress: any value that changes when a trial makes progress.
         """
         if progress != self._progress:
             self._progress, self._futile = progress, 0
-        head = self.count()
-        missing = min(self.size - head.working - head.coming, claimable)
-        if missing > 0 and self._futile <= _FUTILE * self.size:
+        missing = min(self.size - self.count().total, claimable)
+        if missing > 0 and self._futile <= _MOST_FUTILE * self.size:
             self.launch(missing)
 
     @property
     def lost(self) -> bool:
-        """Whether no worker is left, and none will be launched any more."""
-        head = self.count()
-        return head.working + head.coming == 0 and (self.size <= 0 or self._futile > _FUTILE * self.size)
+        """Whether no worker is left and none will be launched any more."""
+        return self.count().total == 0 and (self.size <= 0 or self._futile > _MOST_FUTILE * self.size)
 
     def _new(self, count: int) -> _Launch:
         launch = _Launch(range(self._next, self._next + count))
@@ -138,26 +140,26 @@ class WorkerPool:
 
     def _call(self, launch: _Launch) -> None:
         try:
-            words = [self._words(job) for job in launch.jobs]
-            launch.returned = self._launcher.launch(words, initial_job_idx=launch.jobs.start)
-        except BaseException as error:  # a launcher that breaks down leaves its workers to the study
+            overrides = [self._job_overrides(job) for job in launch.jobs]
+            launch.returned = self._launcher.launch(overrides, initial_job_idx=launch.jobs.start)
+        except BaseException as error:  # its workers may still live; the study shows whether they do
             launch.error = error
 
-    def _part(self, launch: _Launch, job: int, known: dict[str, Any] | None) -> None:
-        """A worker is gone: whether another should come, and what it has to say."""
-        reason = None if known is None else known.get("reason")
-        if known is not None and reason == "failures":
+    def _note_end(self, launch: _Launch, job: int, heartbeat: dict[str, Any] | None) -> None:
+        """Decides whether a worker that has ended is to be replaced, and keeps its error."""
+        reason = None if heartbeat is None else heartbeat.get("reason")
+        if heartbeat is not None and reason == "failures":
             self.size -= 1
-            self.errors.append(f"worker {known['name']} stopped: {known.get('error')}")
+            self.errors.append(f"worker {heartbeat['name']} stopped: {heartbeat.get('error')}")
         elif reason is None:
             self._futile += 1
-            error = _error(launch, job)
+            error = _launcher_error(launch, job)
             if error:
-                self.errors.append(f"a worker ended without a word: {error}")
+                self.errors.append(f"a worker ended without a message: {error}")
 
 
-def _error(launch: _Launch, job: int) -> str | None:
-    """What the launcher knows of a job that failed."""
+def _launcher_error(launch: _Launch, job: int) -> str | None:
+    """The error that the launcher returned for a job; None where there is none, or not yet."""
     if launch.error is not None:
         return f"{type(launch.error).__name__}: {launch.error}"
     if launch.returned is None:
@@ -165,5 +167,10 @@ def _error(launch: _Launch, job: int) -> str | None:
     returned = launch.returned[job - launch.jobs.start]
     if returned.status is JobStatus.COMPLETED:
         return None
-    value = returned._return_value
+    value = _value(returned)
     return f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
+
+
+def _value(returned: JobReturn) -> Any:
+    """The value or the error of a job. Hydra's public property would also print the error."""
+    return returned._return_value

@@ -80,4 +80,4 @@ def cells(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
     """A running trial: number, worker, epoch of epochs, its score so far, its point."""
     epoch = "" if row.progress is None else f"{row.progress[0]}/{row.progress[1]}"
     so_far = score(row.reports[-1][1]) if row.reports else ""
-    return str(row.number), row.worker or "", epoch, so_far, snapshot.told(row)
+    return str(row.number), row.worker or "", epoch, so_far, snapshot.describe(row)

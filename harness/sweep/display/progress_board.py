@@ -163,7 +163,9 @@ def best_line(snapshot: Snapshot) -> str:
     if not best:
         return ""
     if len(snapshot.objectives) == 1:
-        return f"best trial {best[0].number}  {values(best[0], snapshot)}  {snapshot.told(best[0])}".rstrip()
+        return (
+            f"best trial {best[0].number}  {values(best[0], snapshot)}  {snapshot.describe(best[0])}".rstrip()
+        )
     reached = []
     for place, objective in enumerate(snapshot.objectives):
         found = min((row.values[place] for row in best if row.values), key=objective.cost)
@@ -192,7 +194,7 @@ def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
         parts.append(("front" if len(snapshot.objectives) > 1 else "best", "bold green"))
     if row.seconds is not None:
         parts.append((duration(row.seconds), "dim"))
-    parts += [(snapshot.told(row), ""), (_clipped(row.error), "red")]
+    parts += [(snapshot.describe(row), ""), (_clipped(row.error), "red")]
     for text, style in parts:
         if text:
             line += [("  ", ""), (text, style)]

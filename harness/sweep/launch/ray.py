@@ -21,23 +21,33 @@ from harness.sweep.launch.launcher_job import Job, compose, failed, not_begun, w
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports its use to its makers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray announces as its next default, with a warning
-    # A lost worker is told by the job that comes back; Ray would print a paragraph about it as well.
+    # The job that is returned reports a lost worker; Ray would print a paragraph about it as well.
     "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed",
 }
 
 
 def check(address: str | None, cpus: float, gpus: float) -> None:
-    """Whether Ray is installed and the settings of `hydra.launcher` make sense.
+    """Checks that Ray is installed and that the settings of `hydra.launcher` are valid.
 
     Raises:
-        UserError: it is not, or one does not.
+        UserError: it is not, or one is not.
     """
     if find_spec("ray") is None:
-        raise UserError("hydra/launcher=ray needs Ray, which is not installed: pip install 'harness[ray]'.")
+        raise UserError(
+            "hydra/launcher=ray needs Ray, which is not installed: pip install 'harness[ray]'",
+            key="hydra/launcher",
+            value="ray",
+        )
     if cpus <= 0:
-        raise UserError(f"hydra.launcher.cpus must be above 0, got {cpus:g}.")
+        raise UserError(
+            f"hydra.launcher.cpus must be above 0, got {cpus:g}", key="hydra.launcher.cpus", value=cpus
+        )
     if gpus < 0 or (gpus > 1 and gpus != int(gpus)):
-        raise UserError(f"hydra.launcher.gpus must be a whole number, or a fraction below 1, got {gpus:g}.")
+        raise UserError(
+            f"hydra.launcher.gpus must be a whole number, or a fraction below 1, got {gpus:g}",
+            key="hydra.launcher.gpus",
+            value=gpus,
+        )
 
 
 class Ray:
@@ -46,7 +56,7 @@ class Ray:
     Args:
         address: of a running cluster; None: Ray is started here, and ended after the last launch.
         cpus: that a job takes.
-        gpus: that a job takes; Ray tells each job which ones.
+        gpus: that a job takes; Ray assigns them.
     """
 
     in_process = False
@@ -69,7 +79,7 @@ class Ray:
         self._stopped = False
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        """Runs a job for each list of words, as many at a time as there is room for; in their order.
+        """Runs a job for each list of overrides, as many at a time as there is room for; returns them in order.
 
         Raises:
             UserError: the cluster cannot be reached, or has no node with room for a single job.
@@ -90,7 +100,7 @@ class Ray:
             self._end()
 
     def stop(self) -> None:
-        """Asks every job to end, as Ctrl-C does, and begins no other; `launch` returns once they have."""
+        """Asks every job to end, as Ctrl-C does, and starts no other; `launch` returns once all have ended."""
         import ray
 
         with self._changing:
@@ -101,7 +111,7 @@ class Ray:
     def _submit(self, jobs: list[Job]) -> list[Any]:
         import ray
 
-        # Not tried again by Ray: whether a trial is repeated, and from which checkpoint, the sweep decides.
+        # Ray must not retry: the sweep decides whether a trial is repeated, and from which checkpoint.
         remote: Any = ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_retries=0)(work_apart)
         singletons = Singleton.get_state()
         refs = [remote.remote(self._context, job, self._task, singletons) for job in jobs]
@@ -142,14 +152,16 @@ class Ray:
             self._launches -= 1
             line = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise UserError(
-                f"Ray cannot be reached at hydra.launcher.address={self._address} ({line}); "
-                "give the address of a running cluster, or null to start Ray here."
+                f"Ray cannot be reached at hydra.launcher.address={self._address} ({line})",
+                "give the address of a running cluster, or null to start Ray here",
+                key="hydra.launcher.address",
+                value=self._address,
             ) from error
         self._began = True
         self._refuse_too_much()
 
     def _refuse_too_much(self) -> None:
-        """Without it, Ray would wait for such a node to join, for ever."""
+        """Raises where no node has room for a job: Ray would wait forever for such a node to join."""
         import ray
 
         nodes: Any = ray.nodes  # without types
@@ -158,7 +170,10 @@ class Ray:
             if wanted > most:
                 self._end()
                 raise UserError(
-                    f"hydra.launcher.{key}={wanted:g} is more than a node of Ray's has ({most:g}); lower it."
+                    f"hydra.launcher.{key}={wanted:g} is more than a node of Ray's has ({most:g})",
+                    "lower it",
+                    key=f"hydra.launcher.{key}",
+                    value=wanted,
                 )
 
     def _end(self) -> None:

@@ -73,7 +73,7 @@ def run_preflight(
         if len(points) > 1:
             say(f"trying {len(points)} points of the space, {len(chosen)} of them up to the first step")
         seen = tried.each(chosen, tried.prepare)
-    agreed = shared_traits(settings, [tried.told(point) for point in chosen], seen)
+    agreed = shared_traits(settings, [tried.describe(point) for point in chosen], seen)
     _check_method(tried.compose(points[0]), settings, agreed)
     return Preflight(
         **vars(agreed),
@@ -174,7 +174,7 @@ class _Tried:
         plan = make_plan(without_hydra(cfg))
         return PreparedTrial.of(prepare(plan, plan.folds[0]), len(plan.folds))
 
-    def told(self, point: Point) -> str:
+    def describe(self, point: Point) -> str:
         """The swept keys with the point's values, without secrets."""
         words = self._space.words(point)
         return Secrets(None, [*self._space.fixed, *words]).text(" ".join(words))
@@ -204,7 +204,7 @@ class _Tried:
         except Exception as another:
             if str(self._mistake(another, unlike)) == str(mistake):
                 raise mistake from error
-        raise mistake.with_rule(f"{self.told(point)}: {mistake.rule}") from error
+        raise mistake.with_rule(f"{self.describe(point)}: {mistake.rule}") from error
 
     def _mistake(self, error: Exception, point: Point) -> UserError:
         """The user's mistake behind an error, with the remedies of a sweep; a fault is raised as it is."""

@@ -95,7 +95,11 @@ def _size(space: Space) -> str:
 def _table(space: Space) -> Iterator[str]:
     """A line per key: its name, its values, and when it is there."""
     rows = [
-        (dimension.key, _cut(dimension.told), " and ".join(condition.told for condition in dimension.when))
+        (
+            dimension.key,
+            _cut(dimension.description),
+            " and ".join(condition.description for condition in dimension.when),
+        )
         for dimension in space.dimensions
     ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]

@@ -19,6 +19,6 @@ class Condition:
         return self.key in point and point[self.key] in self.values
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """As one writes it: `model=mlp,convnet`."""
         return f"{self.key}={','.join(map(word, self.values))}"

@@ -50,7 +50,7 @@ class Dimension(ABC):
 
     @property
     @abstractmethod
-    def told(self) -> str:
+    def description(self) -> str:
         """The values for a reader, exactly: equal words mean equal values in equal order."""
 
     @abstractmethod

@@ -34,7 +34,7 @@ class Interval(Dimension):
 
     def values(self) -> Sequence[Value]:
         raise UserError(
-            f"a grid needs listed values, and {self.key} got the interval {self.told}; list them: "
+            f"a grid needs listed values, and {self.key} got the interval {self.description}; list them: "
             f"{self.key}=A,B,C, or let a sampler choose: sweep=tpe sweep.trials=N."
         )
 
@@ -42,7 +42,7 @@ class Interval(Dimension):
         return (self.low, self.high)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         whole = ["whole numbers"] if isinstance(self.low, int) else []
         marks = ", ".join([*whole, "log"] if self.log else whole)
         return f"{self.low} to {self.high}{f' ({marks})' if marks else ''}"
@@ -71,4 +71,4 @@ class Interval(Dimension):
                 return float(given)
             if float(given).is_integer():
                 return int(given)
-        raise UserError(f"{place} must be a number from {self.told}, got {given!r}.")
+        raise UserError(f"{place} must be a number from {self.description}, got {given!r}.")

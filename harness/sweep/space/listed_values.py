@@ -33,7 +33,7 @@ class Choices(Dimension):
         return self.choices
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return ", ".join(map(word, self.choices))
 
     def distribution(self) -> CategoricalDistribution:

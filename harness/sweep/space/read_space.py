@@ -210,7 +210,7 @@ def _consistent(fixed: tuple[str, ...], dimensions: tuple[Dimension, ...]) -> Sp
         looked_at = [condition.key for condition in dimension.when]
         points = grid(with_ancestors(looked_at, dimensions))
         if not any(dimension.active(point) for point in points):
-            told = " and ".join(condition.told for condition in dimension.when)
+            told = " and ".join(condition.description for condition in dimension.when)
             raise UserError(
                 f"sweep.space.{dimension.key}.when contradicts itself: no point has {told}; leave one out."
             )

@@ -93,7 +93,7 @@ class Space:
             for condition in self.by_key[key].when:
                 if not condition.holds(found):
                     raise UserError(
-                        f"{place} names {key}, which is there when {condition.told} only; "
+                        f"{place} names {key}, which is there when {condition.description} only; "
                         f"add that to the point, or leave {key} out."
                     )
         return self._sorted(found)

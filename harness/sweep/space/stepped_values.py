@@ -44,7 +44,7 @@ class Steps(Dimension):
         return list(dict.fromkeys((self._at(0), self._at(self.count - 1))))
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         shuffled = " (shuffled)" if self.shuffled else ""
         return f"{self._at(0)} to {self._at(self.count - 1)} in steps of {self.step}{shuffled}"
 
@@ -68,7 +68,7 @@ class Steps(Dimension):
             value = self._nearest(given)
             if math.isclose(value, given, rel_tol=1e-12, abs_tol=abs(self.step) * 1e-9):
                 return value
-        raise UserError(f"{place} must be one of {self.told}, got {given!r}.")
+        raise UserError(f"{place} must be one of {self.description}, got {given!r}.")
 
     def override(self, value: Value) -> str:
         # A study holds 0.30000000000000004, where start and step were added up in binary.

@@ -42,8 +42,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(dimension: Dimension) -> dict[str, Any]:
-    values: Any = list(dimension.choices) if isinstance(dimension, Choices) else dimension.told
-    when = [condition.told for condition in dimension.when]
+    values: Any = list(dimension.choices) if isinstance(dimension, Choices) else dimension.description
+    when = [condition.description for condition in dimension.when]
     return {"kind": dimension.kind, "values": values, "when": when}
 
 

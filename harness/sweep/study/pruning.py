@@ -26,6 +26,7 @@ from harness.config.instantiate import build, target
 from harness.core.errors import UserError, near, refusing
 from harness.sweep.median import Median
 from harness.sweep.patient import Patient
+from harness.sweep.study.optuna_internals import initialize_brackets
 from harness.sweep.study.snapshot import Objective
 
 StepAxis = Literal["epochs", "folds"]
@@ -58,9 +59,7 @@ def build_pruner(
         warnings.simplefilter("ignore", ExperimentalWarning)
         pruner = build(filled, _KEY)
         if isinstance(pruner, HyperbandPruner) and last is not None:
-            # Before it has judged a trial, Optuna's Hyperband takes all for one bracket; the points that TPE
-            # draws from a bracket's trials would then depend on which process asks.
-            pruner._try_initialization(None)  # type: ignore[arg-type]
+            initialize_brackets(pruner)
     if not isinstance(pruner, BasePruner):
         raise UserError(
             f"{_KEY} must be a pruner of Optuna's kind, got {plain['_target_']}; "

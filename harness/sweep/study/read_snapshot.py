@@ -1,4 +1,4 @@
-"""The study as plain values: `snapshot`."""
+"""Reads a study into a snapshot of plain values."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.sweep.study.optuna_internals import storage_of, study_id
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, State
 
 OWNER = "harness:owner"
-"""The attribute of a trial that says whose it is, or was last."""
+"""The attribute of a trial that holds its current or last worker."""
 
 _STATES: dict[TrialState, State] = {
     TrialState.WAITING: "waiting",
@@ -22,13 +23,13 @@ _STATES: dict[TrialState, State] = {
 
 
 def snapshot(study: optuna.Study, trials: int | None = None, epochs: int | None = None) -> Snapshot:
-    """What the study holds now.
+    """The study as it is now.
 
     Args:
-        trials: the budget.
-        epochs: of a training; what a trial reported up to there are its first fold's epochs.
+        trials: `sweep.trials`.
+        epochs: of a training; steps up to this number are epochs of the first fold.
     """
-    storage, key = study._storage, study._study_id
+    storage, key = storage_of(study), study_id(study)
     names = study.metric_names or []
     directions = [direction.name.lower() for direction in storage.get_study_directions(key)]
     objectives = tuple(Objective(name, way) for name, way in zip(names, directions, strict=False))  # type: ignore[arg-type]
@@ -37,7 +38,7 @@ def snapshot(study: optuna.Study, trials: int | None = None, epochs: int | None 
 
 
 def _row(trial: FrozenTrial, epochs: int | None) -> Row:
-    facts: dict[str, Any] = trial.user_attrs
+    attributes: dict[str, Any] = trial.user_attrs
     owner = trial.system_attrs.get(OWNER) or {}
     complete = trial.state is TrialState.COMPLETE
     return Row(
@@ -48,9 +49,9 @@ def _row(trial: FrozenTrial, epochs: int | None) -> Row:
         reports=tuple(sorted(trial.intermediate_values.items())),
         progress=_progress(trial, epochs),
         worker=owner.get("name") or None,
-        error=facts.get("error") if trial.state is TrialState.FAIL else None,
+        error=attributes.get("error") if trial.state is TrialState.FAIL else None,
         feasible=all(value <= 0 for value in trial.constraints.values()) if complete else True,
-        folder=facts.get("folder", str(trial.number)),
+        folder=attributes.get("folder", str(trial.number)),
         begun=trial.datetime_start,
         ended=trial.datetime_complete,
     )

@@ -133,7 +133,7 @@ class Snapshot:
         """What each key is called where there is little room."""
         return shortened(self.keys)
 
-    def told(self, row: Row) -> str:
+    def describe(self, row: Row) -> str:
         """A trial's point in short: `model=mlp lr=0.003`."""
         return " ".join(self.parts(row))
 

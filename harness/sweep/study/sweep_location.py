@@ -75,10 +75,10 @@ def sweep_state(place: SweepLocation, lease: float) -> Literal["begin", "continu
 
     storage = open_storage(place.url, place.folder)
     study = optuna.load_study(study_name=place.study, storage=storage)
-    ledger = TrialQueue(study, study_lock(place.url, place.folder, place.study), lease=lease)
-    workers = ledger.workers().values()
-    alive = [told for told in workers if told["state"] == "working" and not told["dead"]]
-    return "join" if any(time.time() - told["beat"] < lease for told in alive) else "continue"
+    queue = TrialQueue(study, study_lock(place.url, place.folder, place.study), lease=lease)
+    workers = queue.workers().values()
+    alive = [heartbeat for heartbeat in workers if heartbeat["state"] == "working" and not heartbeat["dead"]]
+    return "join" if any(time.time() - heartbeat["beat"] < lease for heartbeat in alive) else "continue"
 
 
 def _find(cfg: DictConfig, words: Sequence[str]) -> Path:

@@ -1,8 +1,8 @@
-"""Ledger: who runs which trial. Every claim, report and result passes through here, under the study's lock.
+"""The queue of trials. Every claim, report and result passes through it, under the study's lock.
 
-A trial belongs to the process that claimed it until it ends or that process is dead; nobody else can report
-or tell of it. So a worker that was thought dead and comes back changes nothing, the budget is met exactly,
-and a trial whose worker was killed waits for the next with its number, its parameters and its folder.
+A trial belongs to the process that claimed it until the trial ends or the process is dead; no other process
+can report values or results of it. So a worker that was taken for dead and comes back changes nothing, the
+budget is met exactly, and a trial whose worker was killed is requeued with its number, parameters and folder.
 """
 
 from __future__ import annotations
@@ -11,68 +11,41 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.runs.journal import alive, writer
+from harness.sweep.study.optuna_internals import storage_of, study_id, trial_id
 from harness.sweep.study.read_snapshot import OWNER, snapshot
+from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership
 
 Lock = Callable[[], AbstractContextManager[None]]
 Identity = Mapping[str, Any]
 
+# Attributes of trials and studies. Sweeps of earlier versions have them too, so they never change.
 FAILURES = "harness:failures"
 DEATHS = "harness:deaths"
 STOP = "harness:stop"
 WORKER = "harness:worker:"
 
 MOST_DEATHS = 5
-"""Workers that a trial may lose one after the other, without an epoch between them."""
+"""Workers that a trial may lose one after the other, without an epoch in between, before it fails."""
 
-_UNFINISHED = (TrialState.WAITING, TrialState.RUNNING)
-
-
-class LostOwnership(Exception):
-    """The trial belongs to another worker by now: this one was thought dead."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A trial that is this process's to run.
-
-    again  whether another attempt was made before, whose folder and checkpoints are there
-    """
-
-    trial_id: int
-    number: int
-    again: bool
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When no further trial is begun.
-
-    trials      that may be begun in all; None: no limit
-    stagnation  trials in a row without a better one
-    until       seconds since the epoch
-    """
-
-    trials: int | None = None
-    stagnation: int | None = None
-    until: float | None = None
+_NO_TRIAL_LIMIT = 1000
+"""What `claimable` returns where the budget does not limit the number of trials."""
 
 
 class TrialQueue:
-    """One process's view of who runs what.
+    """The queue of one study, as one process uses it.
 
     Args:
-        study: whose storage holds everything; any process may make a ledger of it.
+        study: whose storage holds everything; any process may make a queue of it.
         lock: mutual exclusion among all processes of the study; it is not re-entrant.
-        name: what the worker is called on the screen.
-        lease: seconds without a sign of life after which a worker of another machine counts as dead.
-        presence: the key of the worker's own sign of life, see `beat`.
+        name: of the worker, as the screen shows it.
+        lease: seconds without a heartbeat after which a worker on another machine counts as dead.
+        presence: the key under which this worker's heartbeats are stored, see `send_heartbeat`.
     """
 
     def __init__(
@@ -80,256 +53,268 @@ class TrialQueue:
     ) -> None:
         self.study = study
         self.name = name
-        self._storage = study._storage
-        self._id = study._study_id
+        self._storage = storage_of(study)
+        self._id = study_id(study)
         self._lock = lock
         self._lease = lease
         self._presence = presence
         self._token = uuid.uuid4().hex
-        self._beats: dict[str, tuple[Any, float]] = {}
+        self._heartbeats: dict[str, tuple[Any, float]] = {}
 
     def claim(self, budget: Budget) -> Claim | None:
-        """The next trial: one that waits for its continuation, else the next of the queue, else a new one.
+        """Claims the next trial: first an interrupted one, then the next enqueued point, then a new trial.
 
-        None: nothing is left to begin, for now at least; a trial that runs elsewhere may come back.
+        Returns:
+            None where nothing is left to start for now; a trial that runs elsewhere may still be requeued.
         """
         with self._lock():
             self._requeue_dead()
-            if self.stopped() is not None:
+            if self.stop_reason() is not None:
                 return None
             waiting = self._trials(TrialState.WAITING)
-            begun = self._count() - sum(not _begun(trial) for trial in waiting)
-            for trial in sorted(waiting, key=lambda trial: (not _begun(trial), trial.number)):
-                if _begun(trial) or self._may_begin(begun, budget):
-                    self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
-                    return self._own(trial._trial_id, trial.number, _begun(trial))
-            if not self._may_begin(begun, budget):
+            started = self._count() - sum(not _was_started(trial) for trial in waiting)
+            for trial in sorted(waiting, key=lambda trial: (not _was_started(trial), trial.number)):
+                # An interrupted trial counts as started already, so the budget does not stop it.
+                if _was_started(trial) or self._may_start(started, budget):
+                    self._storage.set_trial_state_values(trial_id(trial), TrialState.RUNNING)
+                    return self._take(trial_id(trial), trial.number, _was_started(trial))
+            if not self._may_start(started, budget):
                 return None
-            trial_id = self._storage.create_new_trial(self._id)
-            return self._own(trial_id, self._storage.get_trial_number_from_id(trial_id), False)
+            new = self._storage.create_new_trial(self._id)
+            return self._take(new, self._storage.get_trial_number_from_id(new), False)
 
     def claimable(self, budget: Budget) -> int:
-        """How many trials `claim` would give now, one after the other; at most 1,000."""
+        """How many trials could be claimed now, one after the other; about 1,000 without a trial limit."""
         with self._lock():
-            if self.stopped() is not None:
+            if self.stop_reason() is not None:
                 return 0
             waiting = self._trials(TrialState.WAITING)
-            again = sum(map(_begun, waiting))
-            begun = self._count() - len(waiting) + again
-            if not self._may_begin(begun, budget):
-                return again
-            return again + (1000 if budget.trials is None else budget.trials - begun)
+            interrupted = sum(map(_was_started, waiting))
+            started = self._count() - len(waiting) + interrupted
+            if not self._may_start(started, budget):
+                return interrupted
+            return interrupted + (_NO_TRIAL_LIMIT if budget.trials is None else budget.trials - started)
 
     def report(self, claim: Claim, step: int, value: float) -> bool:
-        """Writes down a value of the trial's curve; whether the pruner would end it here.
+        """Stores an intermediate value of the trial and returns whether the pruner would end it here.
 
         Raises:
-            Disowned: the trial is another worker's.
+            LostOwnership: the trial is another worker's.
         """
         with self._lock():
-            self._require(claim)
+            self._require_ownership(claim)
             self._storage.set_trial_intermediate_value(claim.trial_id, step, value)
-            self._forgive(claim)
+            self._reset_deaths(claim)
         return self.study.pruner.prune(self.study, self._storage.get_trial(claim.trial_id))
 
-    def advance(self, claim: Claim) -> None:
-        """The trial got further, of which nothing can be reported.
+    def reset_deaths(self, claim: Claim) -> None:
+        """Notes that the trial made progress, where there is no value to report.
 
         Raises:
-            Disowned: as `report`.
+            LostOwnership: as `report`.
         """
         with self._lock():
-            self._require(claim)
-            self._forgive(claim)
+            self._require_ownership(claim)
+            self._reset_deaths(claim)
 
-    def turn(self) -> AbstractContextManager[None]:
-        """The study's lock, for a sampler whose draws hang on each other; nothing else is asked within."""
+    def exclusive(self) -> AbstractContextManager[None]:
+        """The study's lock, for a sampler whose draws depend on each other; no other method works within."""
         return self._lock()
 
-    def note(self, claim: Claim, facts: Mapping[str, Any]) -> None:
-        """Plain values about the trial, as its user attributes.
+    def set_attributes(self, claim: Claim, attributes: Mapping[str, Any]) -> None:
+        """Stores plain values as user attributes of the trial.
 
         Raises:
-            Disowned: as `report`.
+            LostOwnership: as `report`.
         """
         with self._lock():
-            self._require(claim)
-            self._note(claim, facts)
+            self._require_ownership(claim)
+            self._set_attributes(claim, attributes)
 
     def complete(
         self,
         claim: Claim,
         values: Sequence[float],
-        facts: Mapping[str, Any],
+        attributes: Mapping[str, Any],
         constraints: Mapping[str, float] | None = None,
     ) -> None:
-        """The trial came to its end with one value per objective.
+        """Ends the trial as complete, with one value per objective.
 
         Args:
-            constraints: by name, at most 0 where it holds.
+            constraints: the violation of each, by name; at most 0 where the constraint holds.
 
         Raises:
-            Disowned: as `report`.
+            LostOwnership: as `report`.
         """
         with self._lock():
-            self._require(claim)
+            self._require_ownership(claim)
             for name, violation in (constraints or {}).items():
                 optuna.trial.Trial(self.study, claim.trial_id).set_constraint(name, violation)
-            self._note(claim, facts)
+            self._set_attributes(claim, attributes)
             self.study.tell(claim.number, list(values), TrialState.COMPLETE)
 
-    def prune(self, claim: Claim, facts: Mapping[str, Any]) -> None:
-        """The trial was ended early.
+    def prune(self, claim: Claim, attributes: Mapping[str, Any]) -> None:
+        """Ends the trial as pruned.
 
         Raises:
-            Disowned: as `report`.
+            LostOwnership: as `report`.
         """
         with self._lock():
-            self._require(claim)
-            self._note(claim, facts)
+            self._require_ownership(claim)
+            self._set_attributes(claim, attributes)
             self.study.tell(claim.number, state=TrialState.PRUNED)
 
     def fail(self, claim: Claim, error: str, retries: int) -> bool:
-        """The trial raised; whether that was its end, or it waits for another try.
+        """Ends the trial as failed, or requeues it; returns whether it has ended.
+
+        Args:
+            retries: how many failures of a trial lead to another try.
 
         Raises:
-            Disowned: as `report`.
+            LostOwnership: as `report`.
         """
         with self._lock():
-            failures = self._require(claim).get(FAILURES, 0) + 1
+            failures = self._require_ownership(claim).get(FAILURES, 0) + 1
             self._storage.set_trial_system_attr(claim.trial_id, FAILURES, failures)
-            self._note(claim, {"error": error})
+            self._set_attributes(claim, {"error": error})
             if failures <= retries:
-                self._let_go(claim.trial_id)
+                self._requeue(claim.trial_id)
                 return False
             self.study.tell(claim.number, state=TrialState.FAIL)
             return True
 
     def release(self, claim: Claim) -> None:
-        """The worker was asked to stop: the trial waits for another, and does not count.
+        """Requeues the trial of a worker that was asked to stop; this is no failure of the trial.
 
         Raises:
-            Disowned: as `report`.
+            LostOwnership: as `report`.
         """
         with self._lock():
-            self._require(claim)
-            self._let_go(claim.trial_id)
+            self._require_ownership(claim)
+            self._requeue(claim.trial_id)
 
     def requeue_dead(self) -> list[int]:
-        """Releases the trials of dead workers; their numbers."""
+        """Requeues trials of dead workers and returns their numbers."""
         with self._lock():
             return self._requeue_dead()
 
     def revoke(self, number: int, error: str) -> Identity | None:
-        """Ends a running trial from outside, as failed; its owner, who can no longer tell of it."""
+        """Ends a running trial as failed, against its owner, and returns that owner."""
         with self._lock():
             for trial in self._trials(TrialState.RUNNING):
                 if trial.number == number:
                     owner = trial.system_attrs.get(OWNER)
-                    self._storage.set_trial_user_attr(trial._trial_id, "error", error)
+                    self._storage.set_trial_user_attr(trial_id(trial), "error", error)
                     self.study.tell(number, state=TrialState.FAIL)
                     return dict(owner) if owner else None
         return None
 
     def stop(self, reason: str | None, launch: str = "") -> None:
-        """No further trial is begun; None takes it back. With `launch`, those workers end kindly, now."""
+        """Lets no further trial start; None undoes that.
+
+        Args:
+            launch: only the workers of this launch stop, and they also interrupt their running trials.
+        """
         self.study.set_user_attr(f"{STOP}:{launch}" if launch else STOP, reason)
 
-    def stopped(self, launch: str = "") -> str | None:
-        """Why no trial is begun any more, or why the workers of a launch are to end."""
+    def stop_reason(self, launch: str = "") -> str | None:
+        """Why no further trial starts, or why the workers of a launch must stop; None where they go on."""
         found = self._attributes().get(f"{STOP}:{launch}" if launch else STOP)
         return None if found is None else str(found)
 
-    def beat(self, state: Literal["working", "left"], facts: Mapping[str, Any] | None = None) -> None:
-        """A sign of life of this worker, which changes with every call."""
-        told = {**self._identity(), "state": state, "beat": time.time(), **(facts or {})}
-        self.study.set_user_attr(WORKER + self._presence, told)
+    def send_heartbeat(
+        self, state: Literal["working", "left"], attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Stores a heartbeat of this worker, which differs from the one before."""
+        heartbeat = {**self._identity(), "state": state, "beat": time.time(), **(attributes or {})}
+        self.study.set_user_attr(WORKER + self._presence, heartbeat)
 
     def workers(self) -> dict[str, dict[str, Any]]:
-        """What every worker last told, by the key of its presence; `dead` is added."""
+        """The last heartbeat of every worker by its `presence`, with `dead` added."""
         found = {
-            key.removeprefix(WORKER): told
-            for key, told in self._attributes().items()
+            key.removeprefix(WORKER): heartbeat
+            for key, heartbeat in self._attributes().items()
             if key.startswith(WORKER)
         }
-        return {key: {**told, "dead": self._dead(told)} for key, told in found.items()}
+        return {key: {**heartbeat, "dead": self._is_dead(heartbeat)} for key, heartbeat in found.items()}
 
-    def _own(self, trial_id: int, number: int, again: bool) -> Claim:
+    def _take(self, trial_id: int, number: int, resumed: bool) -> Claim:
         self._storage.set_trial_system_attr(trial_id, OWNER, self._identity())
-        return Claim(trial_id, number, again)
+        return Claim(trial_id, number, resumed)
 
     def _identity(self) -> dict[str, Any]:
         return {**writer(), "token": self._token, "name": self.name, "presence": self._presence}
 
-    def _require(self, claim: Claim) -> dict[str, Any]:
-        """The trial's attributes, if it is still this process's."""
+    def _require_ownership(self, claim: Claim) -> dict[str, Any]:
+        """Returns the trial's system attributes if it still belongs to this process."""
         trial = self._storage.get_trial(claim.trial_id)
         owner = trial.system_attrs.get(OWNER) or {}
         if trial.state is not TrialState.RUNNING or owner.get("token") != self._token:
-            raise LostOwnership(f"trial {claim.number} was given to another worker.")
+            raise LostOwnership(claim.number)
         return trial.system_attrs
 
-    def _note(self, claim: Claim, facts: Mapping[str, Any]) -> None:
-        for name, value in facts.items():
+    def _set_attributes(self, claim: Claim, attributes: Mapping[str, Any]) -> None:
+        for name, value in attributes.items():
             self._storage.set_trial_user_attr(claim.trial_id, name, value)
 
-    def _forgive(self, claim: Claim) -> None:
-        """An epoch came between: the workers that the trial lost so far do not speak against it."""
+    def _reset_deaths(self, claim: Claim) -> None:
+        """After an epoch, the workers that the trial lost before no longer count against it."""
         if self._storage.get_trial(claim.trial_id).system_attrs.get(DEATHS):
             self._storage.set_trial_system_attr(claim.trial_id, DEATHS, 0)
 
-    def _let_go(self, trial_id: int) -> None:
+    def _requeue(self, trial_id: int) -> None:
         owner = self._storage.get_trial(trial_id).system_attrs.get(OWNER) or {}
         self._storage.set_trial_system_attr(trial_id, OWNER, {"name": owner.get("name", ""), "token": None})
         self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
     def _requeue_dead(self) -> list[int]:
-        """Under the lock. A trial that killed one worker after the other is failed instead."""
-        released = []
+        """Called under the lock. A trial that lost too many workers in a row is failed instead."""
+        requeued = []
         for trial in self._trials(TrialState.RUNNING):
             owner = trial.system_attrs.get(OWNER) or {}
-            # Claims are made under the lock: what runs for nobody was being claimed as its worker died.
-            if owner.get("token") is not None and not self._dead(owner):
+            # A claim is made under the lock: a running trial without an owner lost its worker within it.
+            if owner.get("token") is not None and not self._is_dead(owner):
                 continue
             deaths = trial.system_attrs.get(DEATHS, 0) + 1
-            self._storage.set_trial_system_attr(trial._trial_id, DEATHS, deaths)
+            self._storage.set_trial_system_attr(trial_id(trial), DEATHS, deaths)
             if deaths < MOST_DEATHS:
-                self._let_go(trial._trial_id)
-                released.append(trial.number)
+                self._requeue(trial_id(trial))
+                requeued.append(trial.number)
                 continue
             error = (
                 f"its worker was killed {deaths} times in a row without an epoch between; too little memory?"
             )
-            self._storage.set_trial_user_attr(trial._trial_id, "error", error)
+            self._storage.set_trial_user_attr(trial_id(trial), "error", error)
             self.study.tell(trial.number, state=TrialState.FAIL)
-        return released
+        return requeued
 
-    def _dead(self, who: Identity) -> bool:
-        """Of this machine, the system knows; elsewhere, silence for as long as the lease is a death."""
-        here = alive(who)
+    def _is_dead(self, worker: Identity) -> bool:
+        """On this machine the operating system knows; elsewhere, no heartbeat during the lease is a death."""
+        here = alive(worker)
         if here is not None:
             return not here
-        told = self._attributes().get(WORKER + str(who.get("presence")))
-        beat = None if told is None else (told.get("token"), told["beat"])
-        known, since = self._beats.get(who["token"], (None, None))
-        if since is None or known != beat:
-            self._beats[who["token"]] = beat, time.monotonic()
+        stored = self._attributes().get(WORKER + str(worker.get("presence")))
+        heartbeat = None if stored is None else (stored.get("token"), stored["beat"])
+        # Clocks of two machines may differ: what counts is how long, by our clock, nothing has changed.
+        known, since = self._heartbeats.get(worker["token"], (None, None))
+        if since is None or known != heartbeat:
+            self._heartbeats[worker["token"]] = heartbeat, time.monotonic()
             return False
         return time.monotonic() - since > self._lease
 
-    def _may_begin(self, begun: int, budget: Budget) -> bool:
-        if budget.trials is not None and begun >= budget.trials:
+    def _may_start(self, started: int, budget: Budget) -> bool:
+        if budget.trials is not None and started >= budget.trials:
             return False
         if budget.until is not None and time.time() >= budget.until:
             return False
-        return budget.stagnation is None or self._stagnant() < budget.stagnation
+        return budget.stagnation is None or self._stagnation() < budget.stagnation
 
-    def _stagnant(self) -> int:
-        """How many trials have ended since the last of the best, as they stand."""
+    def _stagnation(self) -> int:
+        """How many trials have ended since the last of the best."""
         now = snapshot(self.study)
         best = {row.number for row in now.best}
-        places = [place for place, row in enumerate(now.history, start=1) if row.number in best]
-        return len(now.history) - max(places, default=0)
+        positions = [position for position, row in enumerate(now.history, start=1) if row.number in best]
+        return len(now.history) - max(positions, default=0)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._id, deepcopy=False, states=states)
@@ -341,6 +326,6 @@ class TrialQueue:
         return self._storage.get_study_user_attrs(self._id)
 
 
-def _begun(trial: FrozenTrial) -> bool:
-    """Whether somebody has had it: then it is continued whatever the budget says."""
+def _was_started(trial: FrozenTrial) -> bool:
+    """Whether a worker had it before; it is then continued, whatever the budget says."""
     return OWNER in trial.system_attrs

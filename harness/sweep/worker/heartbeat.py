@@ -1,4 +1,4 @@
-"""Heartbeat: a worker's signs of life, and its ear for the word to stop."""
+"""A worker's heartbeat, and how it learns that it must stop."""
 
 from __future__ import annotations
 
@@ -10,55 +10,56 @@ from typing import Any
 
 from harness.sweep.study.trial_queue import TrialQueue
 
-_LISTEN = 2.0
-"""Seconds between two looks for the word to stop."""
+_STOP_INTERVAL = 2.0
+"""Seconds between two checks of whether the worker must stop."""
 
-_OFTEN = 10.0
-"""Seconds between two signs of life at most, for whoever watches the table."""
+_LONGEST_INTERVAL = 10.0
+"""Most seconds between two heartbeats: the progress table shows what they contain."""
 
 
 class Heartbeat:
-    """A thread that beats while the worker works: `with Heartbeat(ledger, …) as heart`.
+    """A thread that sends heartbeats while the worker works: `with Heartbeat(queue, …) as heartbeat`.
 
-    The word to stop reaches the training as SIGTERM would: it ends its step, writes a checkpoint, and its
-    trial waits for another worker.
+    A request to stop reaches the training as SIGTERM would: it ends its step, writes a checkpoint, and its
+    trial is requeued.
 
     Args:
-        lease: seconds after which a silent worker counts as dead; it beats four times as often at least.
-        launch: whose word to stop is meant for this worker.
+        lease: seconds after which a silent worker counts as dead; at least four heartbeats fall into it.
+        launch: whose stop requests this worker follows.
     """
 
-    def __init__(self, ledger: TrialQueue, lease: float, launch: str) -> None:
-        self.facts: dict[str, Any] = {}
-        self._ledger = ledger
-        self._pause = min(lease / 4, _OFTEN)
+    def __init__(self, queue: TrialQueue, lease: float, launch: str) -> None:
+        self.attributes: dict[str, Any] = {}
+        self._queue = queue
+        self._interval = min(lease / 4, _LONGEST_INTERVAL)
         self._launch = launch
-        self._over = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
-        self._ledger.beat("working")
+        self._queue.send_heartbeat("working")
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        self._ended.set()
         self._thread.join(timeout=5)
-        self._ledger.beat("left", self.facts)
+        self._queue.send_heartbeat("left", self.attributes)
 
     def _run(self) -> None:
-        waited, told = 0.0, False
-        while not self._over.wait(min(_LISTEN, self._pause)):
-            waited += min(_LISTEN, self._pause)
+        waited, signalled = 0.0, False
+        pause = min(_STOP_INTERVAL, self._interval)
+        while not self._ended.wait(pause):
+            waited += pause
             try:
-                if waited >= self._pause:
-                    self._ledger.beat("working", dict(self.facts))
+                if waited >= self._interval:
+                    self._queue.send_heartbeat("working", dict(self.attributes))
                     waited = 0.0
-                if not told and self._ledger.stopped(self._launch) is not None:
-                    told = True
+                if not signalled and self._queue.stop_reason(self._launch) is not None:
+                    signalled = True
                     os.kill(os.getpid(), signal.SIGTERM)
             except Exception:
-                # A database that is away for a moment: the training goes on, and the next beat tries again.
+                # The database may be unreachable for a moment. The next turn tries again.
                 continue

@@ -1,4 +1,4 @@
-"""Spec: all that a worker must know, wherever it works."""
+"""Everything that a worker must know of its sweep, in whichever process it works."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from harness.sweep.space.swept_value import Point
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_location import SweepLocation
 from harness.sweep.study.sweep_settings import SweepSettings
-from harness.sweep.study.trial_queue import Budget
+from harness.sweep.study.trial_claim import Budget
 from harness.sweep.worker.trial_config import TrialComposer
 
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """It travels to other processes, perhaps on other machines, so it holds plain values only.
+    """Plain values only: it is pickled for other processes, perhaps on other machines.
 
-    here     the folder in which the command was typed: relative paths mean it on every launcher
-    typed    the words of the command line
-    epochs   of a training; None where it ends by time or steps
-    folds    of a run
-    launch   names the workers that one command has launched
-    token    of the command, whose processes share what is cached for it
-    sampler  the node of `sweep.sampler`; None: the points are queued
-    pruner   the node of `sweep.pruner`; None: nothing is pruned
+    working_directory  where the command was typed; relative paths refer to it on every launcher
+    typed              the overrides of the command line
+    epochs             of a training; None where time or steps end it
+    folds              of a run
+    launch             identifies the workers that one command has launched
+    token              of the command, whose processes share what is cached for it
+    until              seconds since 1970, after which no trial starts; None: no limit
+    sampler            the node of `sweep.sampler`; None: the points are queued
+    pruner             the node of `sweep.pruner`; None: nothing is pruned
     """
 
-    place: SweepLocation
-    here: Path
+    location: SweepLocation
+    working_directory: Path
     typed: tuple[str, ...]
     settings: SweepSettings
     space: Space
@@ -47,15 +48,15 @@ class SweepSpec:
     pruner: Mapping[str, Any] | None
 
     @property
-    def root(self) -> Path:
+    def folder(self) -> Path:
         """The sweep's folder."""
-        return self.place.folder
+        return self.location.folder
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What a command needs before its words to find the same configuration."""
-        given = [place for provider, place in self.composer.places if provider == "command-line"]
-        return tuple(word for place in given for word in ("--config-dir", place.removeprefix("file://")))
+        """The options that a command needs before its overrides to find the same configuration."""
+        given = [path for provider, path in self.composer.places if provider == "command-line"]
+        return tuple(word for path in given for word in ("--config-dir", path.removeprefix("file://")))
 
     def queued_points(self) -> Iterator[Point]:
         """The points to try first: every point of a grid, else those of `sweep.enqueue`.

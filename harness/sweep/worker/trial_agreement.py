@@ -1,4 +1,4 @@
-"""Agreement: what the trials of a sweep must have in common, and what is read off their first folds."""
+"""What the trials of a sweep have in common, found from the first folds of a sample of them."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings
 
 _ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
-"""The scores that a run has whatever its evaluation."""
+"""The scores that every run has, whatever its evaluation."""
 
 
 @dataclass(frozen=True)
 class PreparedTrial:
-    """What one point of the space came to just before its training.
+    """One point of the space, prepared up to its training.
 
-    monitor  whose best epoch is kept
-    epochs   of the training at most; None: it ends by the clock
-    folds    of a run
-    judged   the scores that each epoch gives, by full name
-    scored   the scores that a run gives in the end, without those of test rows
-    metrics  the user's own metrics, and whether each is better high or low
+    monitor       the score whose best epoch is kept
+    epochs        most epochs of the training; None: time ends it
+    folds         of a run
+    epoch_scores  the scores that each epoch has, by full name
+    run_scores    the scores that a run has at its end, without those of test rows
+    metrics       the user's own metrics, and whether each is better high or low
     """
 
     monitor: str
     epochs: int | None
     folds: int
-    judged: tuple[str, ...]
-    scored: tuple[str, ...]
+    epoch_scores: tuple[str, ...]
+    run_scores: tuple[str, ...]
     metrics: Mapping[str, Direction | None] = field(default_factory=dict)
 
     @classmethod
@@ -42,21 +42,21 @@ class PreparedTrial:
         evaluator, budget = experiment.evaluator, experiment.trainer.budget
         further: tuple[str, ...] = getattr(evaluator, "further", ())
         validated = "valid" in dict(experiment.fold.parts())
-        judged = [f"valid/{name}" for name in evaluator.names if validated]
-        scored = [*judged, *(f"valid/{name}" for name in further if validated), *_ALWAYS]
-        metrics = metric_directions(experiment.cfg)
+        each_epoch = [f"valid/{name}" for name in evaluator.names if validated]
+        at_end = [*each_epoch, *(f"valid/{name}" for name in further if validated), *_ALWAYS]
         epochs = None if budget.timed else budget.epochs
-        return cls(experiment.trainer.monitor, epochs, folds, (*judged, "train/loss"), tuple(scored), metrics)
+        epoch_scores, metrics = (*each_epoch, "train/loss"), metric_directions(experiment.cfg)
+        return cls(experiment.trainer.monitor, epochs, folds, epoch_scores, tuple(at_end), metrics)
 
 
 @dataclass(frozen=True)
 class SharedTraits:
     """What the trials have in common.
 
-    objectives  what is improved
-    epochs      of a training at most; None: some end by the clock
-    folds       of a run at most
-    names       the scores that each epoch of every trial gives, by full name: what a pruner can look at
+    objectives  that the sweep improves
+    epochs      most epochs of a training; None: time ends some of them
+    folds       most folds of a run
+    names       the scores that each epoch of every trial has, by full name: a pruner can use these
     """
 
     objectives: tuple[Objective, ...]
@@ -66,70 +66,77 @@ class SharedTraits:
 
 
 def shared_traits(
-    settings: SweepSettings, told: Sequence[str], seen: Sequence[PreparedTrial]
+    settings: SweepSettings, points: Sequence[str], trials: Sequence[PreparedTrial]
 ) -> SharedTraits:
-    """What the points that were prepared have in common.
+    """What the prepared points have in common.
 
     Args:
-        told: the words of each.
+        points: the overrides of each, as a user would read them.
 
     Raises:
-        UserError: a trial has not the scores that the sweep compares, or each would be judged by another.
+        UserError: a trial lacks a score that the sweep compares, or trials keep the best epochs of
+            different scores.
     """
     if settings.objectives is None:
-        _require_one_monitor(told, seen)
-    metrics = {name: known for found in seen for name, known in found.metrics.items()}
+        _require_one_monitor(points, trials)
+    metrics = {name: known for found in trials for name, known in found.metrics.items()}
     if not isinstance(settings.objectives, Mapping):
         for name in (
             [settings.objectives] if isinstance(settings.objectives, str) else settings.objectives or ()
         ):
             require_direction(name, metrics, "sweep.objectives")
     directions = {name: known for name, known in metrics.items() if known is not None}
-    objectives = read_objectives(settings.objectives, seen[0].monitor, directions)
+    objectives = read_objectives(settings.objectives, trials[0].monitor, directions)
     for objective in objectives:
-        _require_score(objective.name, "sweep.objectives", told, seen)
+        _require_score(objective.name, "sweep.objectives", points, trials)
     for constraint in read_constraints(settings.constraints):
-        _require_score(constraint.name, "sweep.constraints", told, seen)
-    epochs = [found.epochs for found in seen if found.epochs is not None]
+        _require_score(constraint.name, "sweep.constraints", points, trials)
+    epochs = [found.epochs for found in trials if found.epochs is not None]
     return SharedTraits(
         objectives=objectives,
-        epochs=max(epochs) if len(epochs) == len(seen) else None,
-        folds=max(found.folds for found in seen),
-        names=tuple(name for name in seen[0].judged if all(name in found.judged for found in seen)),
+        epochs=max(epochs) if len(epochs) == len(trials) else None,
+        folds=max(found.folds for found in trials),
+        names=tuple(
+            name for name in trials[0].epoch_scores if all(name in found.epoch_scores for found in trials)
+        ),
     )
 
 
-def _require_one_monitor(told: Sequence[str], seen: Sequence[PreparedTrial]) -> None:
-    for words, found in zip(told, seen, strict=True):
-        if found.monitor != seen[0].monitor:
+def _require_one_monitor(points: Sequence[str], trials: Sequence[PreparedTrial]) -> None:
+    for point, found in zip(points, trials, strict=True):
+        if found.monitor != trials[0].monitor:
             raise UserError(
-                f"trials are compared by one score, and trainer.monitor is {seen[0].monitor} with {told[0]}, "
-                f"but {found.monitor} with {words}; {_shared(seen)}"
+                "trials are compared by one score, and trainer.monitor is "
+                f"{trials[0].monitor} with {points[0]}, but {found.monitor} with {point}",
+                _shared(trials),
+                key="sweep.objectives",
             )
 
 
-def _shared(seen: Sequence[PreparedTrial]) -> str:
+def _shared(trials: Sequence[PreparedTrial]) -> str:
     """The remedy where trials keep the best epochs of different scores."""
     shared = [
         name
-        for name in seen[0].scored
-        if name.startswith("valid/") and all(name in other.scored for other in seen)
+        for name in trials[0].run_scores
+        if name.startswith("valid/") and all(name in other.run_scores for other in trials)
     ]
     if not shared:
-        return "they share no score of validation rows: sweep them apart."
-    return f"name one that all give: sweep.objectives={' or '.join(shared)}."
+        return "they share no score of validation rows: sweep them apart"
+    return f"name one that all give: sweep.objectives={' or '.join(shared)}"
 
 
-def _require_score(name: str, key: str, told: Sequence[str], seen: Sequence[PreparedTrial]) -> None:
-    """Whether every trial gives a score."""
-    lacking = [(words, found) for words, found in zip(told, seen, strict=True) if name not in found.scored]
+def _require_score(name: str, key: str, points: Sequence[str], trials: Sequence[PreparedTrial]) -> None:
+    """Raises unless every trial has the score."""
+    lacking = [
+        (point, found) for point, found in zip(points, trials, strict=True) if name not in found.run_scores
+    ]
     if not lacking:
         return
-    words, found = lacking[0]
-    # Where none gives it, the words of one of them would lead astray.
-    trial = "no trial gives" if len(lacking) == len(seen) else f"a trial with {words} does not give"
-    if name.startswith("valid/") and not any(score.startswith("valid/") for score in found.scored):
+    point, found = lacking[0]
+    # Where no trial has it, naming one point would be misleading.
+    trial = "no trial gives" if len(lacking) == len(trials) else f"a trial with {point} does not give"
+    if name.startswith("valid/") and not any(score.startswith("valid/") for score in found.run_scores):
         raise UserError(
             f"{key} names {name}, which {trial}: its split has no validation rows; use split.valid=0.15."
         )
-    raise UserError(f"{key} names {name}, which {trial}; {near(name, found.scored)}")
+    raise UserError(f"{key} names {name}, which {trial}; {near(name, found.run_scores)}")

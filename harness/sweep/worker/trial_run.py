@@ -1,10 +1,10 @@
-"""Attempt: one go at a trial, from its point to its values."""
+"""Runs one trial: from its overrides to the results of its runs."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from harness.runtime.distributed import rank, share
 from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
 from harness.stages.deferred_test import run_deferred_test
-from harness.sweep.worker.pruning_steps import PruningSteps
+from harness.sweep.worker.pruning_steps import OnEpoch, PruningSteps, Report
 from harness.sweep.worker.sweep_spec import SweepSpec
 
 
@@ -32,108 +32,108 @@ class TimedOut(Exception):
 
 @dataclass(frozen=True)
 class TrialAssignment:
-    """A trial as all processes that train it together must know it.
+    """A trial as every process that trains it must know it; rank 0 sends it to the others.
 
-    words     the whole command line of its runs, without their seeds
-    folder    of the trial, relative to the sweep's
-    reported  what was told of it in an earlier attempt, by step
-    test      whether it is over, and its test rows are to be scored
+    overrides  the whole command line of its runs, without their seeds
+    folder     of the trial, relative to the sweep's
+    reported   intermediate values that an earlier worker reported, by step
+    test       whether the trial is complete and only its test rows are to be scored
     """
 
     number: int
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     folder: str
     reported: Mapping[int, float] = field(default_factory=dict)
     test: bool = False
 
 
-Report = Callable[[int, float], bool]
-OnEpoch = Callable[[int, int, float | None], None]
-
-
-def run_trial(spec: SweepSpec, order: TrialAssignment, report: Report, seen: OnEpoch) -> list[Result]:
-    """Runs the trial, once per repeat; a run that an earlier attempt finished is not done again.
+def run_trial(
+    spec: SweepSpec, assignment: TrialAssignment, report: Report, on_epoch: OnEpoch
+) -> list[Result]:
+    """Trains the trial once per repeat; a run that an earlier worker finished is not trained again.
 
     Args:
-        report: is told a step and its value by rank 0, and says whether the trial is to be pruned.
-        seen: is told epoch, epochs and value at the end of each epoch.
+        report: called by rank 0 with a step and its value; returns whether the trial is to be pruned.
+        on_epoch: called with epoch, epochs and value at the end of each epoch.
 
     Raises:
-        Pruned: it was.
+        Pruned: the pruner ended the trial.
         TimedOut: it took longer than `sweep.timeout`.
-        Exception: what befell the run.
+        Exception: whatever the run raises.
     """
-    axis = PruningSteps(
+    steps = PruningSteps(
         spec.objectives,
-        kind=spec.settings.axis,
+        axis=spec.settings.axis,
         units=(spec.folds, spec.settings.repeat),
         report=lambda step, value: share(report(step, value) if rank() == 0 else False),
-        seen=seen,
-        reported=order.reported,
+        on_epoch=on_epoch,
+        reported=assignment.reported,
         epochs=spec.epochs,
     )
     deadline = _Deadline(spec.settings.timeout)
     results = []
-    for index in range(spec.settings.repeat):
-        axis.repeat(index)
-        results.append(_run(spec, order, index, axis, deadline))
+    for repeat in range(spec.settings.repeat):
+        steps.start_run(repeat)
+        results.append(_run(spec, assignment, repeat, steps, deadline))
     return results
 
 
-def test(spec: SweepSpec, order: TrialAssignment) -> None:
-    """Scores the test rows of a trial that withheld them.
+def test_trial(spec: SweepSpec, assignment: TrialAssignment) -> None:
+    """Scores the test rows of a trial that deferred them.
 
     Raises:
         UserError: its model is gone.
     """
-    for index in range(spec.settings.repeat):
-        words, cfg, root, trial = _setting(spec, order, index)
-        earlier = _earlier(root)
+    for repeat in range(spec.settings.repeat):
+        overrides, cfg, folder, trial = _configured(spec, assignment, repeat)
+        earlier = _earlier_result(folder)
         if earlier is not None and not any(name.startswith("test/") for name in earlier.scores):
-            run_deferred_test(cfg, root, _typed(spec, cfg, words), trial)
+            run_deferred_test(cfg, folder, _command(spec, cfg, overrides), trial)
 
 
-def _setting(
-    spec: SweepSpec, order: TrialAssignment, index: int
+def _configured(
+    spec: SweepSpec, assignment: TrialAssignment, repeat: int
 ) -> tuple[list[str], DictConfig, Path, Trial]:
-    """Words, configuration, folder and place in the sweep of the trial's run number `index`."""
-    root, words, parent = spec.root / order.folder, [*order.words], ".."
-    cfg = spec.composer.task(words)
+    """Overrides, configuration, folder and trial of one run of the trial."""
+    folder, overrides, parent = spec.folder / assignment.folder, [*assignment.overrides], ".."
+    cfg = spec.composer.task(overrides)
     if spec.settings.repeat > 1:
-        seed = cfg.seed + index
-        words.append(f"seed={seed}")
-        cfg, root, parent = spec.composer.task(words), root / f"seed-{seed}", "../.."
-    if not any(word.startswith("checkpoint.finished=") for word in words):
-        cfg.checkpoint.finished = "none"  # the model is kept; every optimizer's memory would fill the disk
+        seed = cfg.seed + repeat
+        overrides.append(f"seed={seed}")
+        cfg, folder, parent = spec.composer.task(overrides), folder / f"seed-{seed}", "../.."
+    if not any(override.startswith("checkpoint.finished=") for override in overrides):
+        # The model is kept; the optimizer states of all trials would fill the disk.
+        cfg.checkpoint.finished = "none"
     if rank() > 0:
         OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)
-    tags = {"sweep": spec.place.study, "study": spec.place.study, "trial": order.number}
-    tests = order.test or spec.settings.test == "all"
-    return words, cfg, root, Trial(order.number, parent, tags, tests)
+    study = spec.location.study
+    tags = {"sweep": study, "study": study, "trial": assignment.number}
+    tests = assignment.test or spec.settings.test == "all"
+    return overrides, cfg, folder, Trial(assignment.number, parent, tags, tests)
 
 
-def _typed(spec: SweepSpec, cfg: DictConfig, words: list[str]) -> str:
-    secrets = Secrets(cfg, words)
-    return command([*spec.options, *(secrets.text(word) for word in words)])
+def _command(spec: SweepSpec, cfg: DictConfig, overrides: list[str]) -> str:
+    secrets = Secrets(cfg, overrides)
+    return command([*spec.options, *(secrets.text(override) for override in overrides)])
 
 
 def _run(
-    spec: SweepSpec, order: TrialAssignment, index: int, axis: PruningSteps, deadline: _Deadline
+    spec: SweepSpec, assignment: TrialAssignment, repeat: int, steps: PruningSteps, deadline: _Deadline
 ) -> Result:
-    words, cfg, root, trial = _setting(spec, order, index)
-    earlier = _earlier(root)
+    overrides, cfg, folder, trial = _configured(spec, assignment, repeat)
+    earlier = _earlier_result(folder)
     if earlier is not None and earlier.status == "finished":
-        axis.finished(earlier.scores)
+        steps.run_was_finished(earlier.scores)
         return earlier
     if earlier is not None and earlier.status == "pruned":
-        raise Pruned(earlier.error or "pruned in an earlier attempt")
+        raise Pruned(earlier.error or "pruned by an earlier worker")
     OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    return run(cfg, root, [deadline, axis], command=_typed(spec, cfg, words), trial=trial)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return run(cfg, folder, [deadline, steps], command=_command(spec, cfg, overrides), trial=trial)
 
 
-def _earlier(folder: Path) -> Result | None:
-    """What a run in that folder came to, if one ended there."""
+def _earlier_result(folder: Path) -> Result | None:
+    """The result of a run that has ended in that folder; None where there is none."""
     found = None
     if rank() == 0:
         with suppress(FileNotFoundError, UserError):

@@ -80,9 +80,9 @@ def test_the_start_holds_the_space_the_settings_and_where_it_comes_from(tmp_path
 def test_each_trial_that_ends_is_a_point_of_the_best_so_far_and_the_counts(tmp_path: Path) -> None:
     parent = opened(tmp_path)
     failed, first, pruned = row(0, "failed"), row(1, "complete", 0.8), row(2, "pruned")
-    parent.see(study(failed, row(1, "running", ended=None)))
-    parent.see(study(failed, row(1, "running", ended=None)))
-    parent.see(study(failed, first, pruned, row(3, "complete", 0.7)))
+    parent.update(study(failed, row(1, "running", ended=None)))
+    parent.update(study(failed, row(1, "running", ended=None)))
+    parent.update(study(failed, first, pruned, row(3, "complete", 0.7)))
     counts = ["trials/complete", "trials/pruned", "trials/failed"]
     assert [step for step, _ in points(tmp_path)] == [1, 2, 3, 4]
     assert [[values[name] for name in counts] for _, values in points(tmp_path)] == [
@@ -96,7 +96,7 @@ def test_each_trial_that_ends_is_a_point_of_the_best_so_far_and_the_counts(tmp_p
 
 def test_a_trial_that_breaks_a_constraint_is_counted_and_not_the_best(tmp_path: Path) -> None:
     parent = opened(tmp_path)
-    parent.see(study(row(0, "complete", 0.9, feasible=False), row(1, "complete", 0.5)))
+    parent.update(study(row(0, "complete", 0.9, feasible=False), row(1, "complete", 0.5)))
     assert [values.get("best/valid/accuracy") for _, values in points(tmp_path)] == [None, 0.5]
 
 
@@ -104,7 +104,7 @@ def test_of_several_objectives_each_has_a_best_so_far(tmp_path: Path) -> None:
     parent = opened(tmp_path)
     rows = (row(0, "complete", 0.8, 100.0), row(1, "complete", 0.9, 300.0))
     snapshot = study(*rows, objectives=(ACCURACY, SIZE))
-    parent.see(snapshot)
+    parent.update(snapshot)
     parent.close(snapshot, sum_up(tmp_path, snapshot, "finished", 1.0, ""))
     best = [
         (values["best/valid/accuracy"], values["best/model/parameters"]) for _, values in points(tmp_path)
@@ -133,12 +133,12 @@ def test_the_end_tells_the_best_and_hands_over_the_files(tmp_path: Path) -> None
 def test_a_sweep_that_goes_on_doubles_no_point(tmp_path: Path) -> None:
     parent = opened(tmp_path)
     half = study(row(0, "complete", 0.8), row(1, "failed"))
-    parent.see(half)
+    parent.update(half)
     parent.close(half, sum_up(tmp_path, half, "interrupted", 1.0, "", "stopped"))
     parent = opened(tmp_path)
     whole = study(*half.rows, row(2, "complete", 0.9))
-    parent.see(half)
-    parent.see(whole)
+    parent.update(half)
+    parent.update(whole)
     assert [step for step, _ in points(tmp_path)] == [1, 2, 3]
     assert points(tmp_path)[-1][1] == {
         "best/valid/accuracy": 0.9,
@@ -151,15 +151,15 @@ def test_a_sweep_that_goes_on_doubles_no_point(tmp_path: Path) -> None:
 
 def test_a_second_conductor_stays_silent_until_the_first_is_gone(tmp_path: Path) -> None:
     first, second = opened(tmp_path), opened(tmp_path)
-    assert (first.heard, second.heard) == (True, False)
+    assert (first.writes, second.writes) == (True, False)
     half = study(row(0, "complete", 0.8))
-    first.see(half)
-    second.see(half)
+    first.update(half)
+    second.update(half)
     assert second.link() is None
     assert len(points(tmp_path)) == 1
     first.close(half, sum_up(tmp_path, half, "interrupted", 1.0, "", "stopped"))
-    second.see(study(*half.rows, row(1, "complete", 0.9)))
-    assert second.heard
+    second.update(study(*half.rows, row(1, "complete", 0.9)))
+    assert second.writes
     assert [step for step, _ in points(tmp_path)] == [1, 2]
 
 
@@ -169,7 +169,7 @@ def test_what_another_conductor_has_finished_is_left_as_it_is(tmp_path: Path) ->
     result = sum_up(tmp_path, snapshot, "finished", 1.0, "")
     first.close(snapshot, result)
     before = (tmp_path / "journal.jsonl").read_bytes()
-    second.see(snapshot)
+    second.update(snapshot)
     assert second.close(snapshot, result) is None
     assert (tmp_path / "journal.jsonl").read_bytes() == before
 
@@ -179,7 +179,7 @@ def test_a_finished_sweep_that_is_extended_goes_on_in_the_same_journal(tmp_path:
     snapshot = study(row(0, "complete", 0.8))
     parent.close(snapshot, sum_up(tmp_path, snapshot, "finished", 1.0, ""))
     parent = opened(tmp_path, {**SETTINGS, "trials": 9})
-    assert parent.heard
+    assert parent.writes
     assert events(tmp_path, "start")[-1]["tags"]["budget.trials"] == "9"
 
 
@@ -188,6 +188,6 @@ def test_where_nothing_can_be_claimed_a_living_writer_is_left_alone(
 ) -> None:
     opened(tmp_path)
     monkeypatch.setattr("harness.runs.journal.Journal.claim", lambda journal: True)
-    assert not opened(tmp_path).heard
+    assert not opened(tmp_path).writes
     monkeypatch.setattr("harness.runs.run_history.alive", lambda who: who["pid"] != os.getpid())
-    assert opened(tmp_path).heard
+    assert opened(tmp_path).writes

@@ -51,10 +51,10 @@ def follow(
 
     axis = PruningSteps(
         read_objectives(NAME, NAME),
-        kind=kind,
+        axis=kind,
         units=(1 + len(folds), 1),
         report=report,
-        seen=lambda epoch, epochs, value: None,
+        on_epoch=lambda epoch, epochs, value: None,
     )
     fold = Fold(0, ROWS[:1], ROWS[1:2], ROWS[2:])
     try:

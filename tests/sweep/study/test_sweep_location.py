@@ -192,8 +192,8 @@ def test_a_sweep_begins_goes_on_or_is_joined(here: Path) -> None:
     folder = begin("mine-0")
     assert sweep_state(place, 60) == "continue"
     study = load_or_create(open_storage(None, folder), "mine-0", AIM)
-    ledger = TrialQueue(study, study_lock(None, folder, "mine-0"), name="here-0", presence="p")
-    ledger.beat("working")
+    queue = TrialQueue(study, study_lock(None, folder, "mine-0"), name="here-0", presence="p")
+    queue.send_heartbeat("working")
     assert sweep_state(place, 60) == "join"
-    ledger.beat("left")
+    queue.send_heartbeat("left")
     assert sweep_state(place, 60) == "continue"

@@ -19,7 +19,8 @@ from harness.sweep.study.read_snapshot import OWNER, snapshot
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
-from harness.sweep.study.trial_queue import DEATHS, MOST_DEATHS, Budget, Claim, LostOwnership, TrialQueue
+from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership
+from harness.sweep.study.trial_queue import DEATHS, MOST_DEATHS, TrialQueue
 
 ACCURACY = (Objective("valid/accuracy", "maximize"),)
 TEN = Budget(trials=10)
@@ -32,13 +33,13 @@ def study_in(folder: Path) -> optuna.Study:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> TrialQueue:
+def queue(tmp_path: Path) -> TrialQueue:
     return TrialQueue(study_in(tmp_path), study_lock(None, tmp_path, "s-0"), "here-0", 60, "a-0")
 
 
 @pytest.fixture
 def another(tmp_path: Path) -> Callable[..., TrialQueue]:
-    """A ledger as another process would have it."""
+    """A queue as another process would have it."""
 
     def make(name: str = "here-1", lease: float = 60) -> TrialQueue:
         study = load_or_create(open_storage(None, tmp_path), "s-0", ACCURACY)
@@ -48,62 +49,62 @@ def another(tmp_path: Path) -> Callable[..., TrialQueue]:
     return make
 
 
-def claimed(ledger: TrialQueue, budget: Budget = TEN) -> Claim:
-    claim = ledger.claim(budget)
+def claimed(queue: TrialQueue, budget: Budget = TEN) -> Claim:
+    claim = queue.claim(budget)
     assert claim is not None
     return claim
 
 
-def state_of(ledger: TrialQueue, number: int) -> TrialState:
-    return ledger.study.get_trials()[number].state
+def state_of(queue: TrialQueue, number: int) -> TrialState:
+    return queue.study.get_trials()[number].state
 
 
-def give_to(ledger: TrialQueue, claim: Claim, **who: Any) -> None:
+def give_to(queue: TrialQueue, claim: Claim, **who: Any) -> None:
     """As if another process had claimed it."""
-    storage = ledger.study._storage
+    storage = queue.study._storage
     owner = storage.get_trial(claim.trial_id).system_attrs[OWNER]
     storage.set_trial_system_attr(claim.trial_id, OWNER, {**owner, "token": "other", **who})
 
 
-def test_a_budget_of_three_gives_the_trials_0_1_2_and_then_none(ledger: TrialQueue) -> None:
+def test_a_budget_of_three_gives_the_trials_0_1_2_and_then_none(queue: TrialQueue) -> None:
     budget = Budget(trials=3)
-    assert [claimed(ledger, budget).number for _ in range(3)] == [0, 1, 2]
-    assert ledger.claim(budget) is None
-    assert ledger.claimable(budget) == 0
-    assert ledger.claimable(Budget(trials=5)) == 2
+    assert [claimed(queue, budget).number for _ in range(3)] == [0, 1, 2]
+    assert queue.claim(budget) is None
+    assert queue.claimable(budget) == 0
+    assert queue.claimable(Budget(trials=5)) == 2
 
 
-def test_points_of_the_queue_come_first_and_no_more_of_them_than_the_budget(ledger: TrialQueue) -> None:
+def test_points_of_the_queue_come_first_and_no_more_of_them_than_the_budget(queue: TrialQueue) -> None:
     for width in (16, 32, 64):
-        ledger.study.enqueue_trial({"width": width})
+        queue.study.enqueue_trial({"width": width})
     budget = Budget(trials=2)
-    claims = [claimed(ledger, budget), claimed(ledger, budget)]
-    points = [ledger.study.trials[claim.number].system_attrs["fixed_params"] for claim in claims]
+    claims = [claimed(queue, budget), claimed(queue, budget)]
+    points = [queue.study.trials[claim.number].system_attrs["fixed_params"] for claim in claims]
     assert points == [{"width": 16}, {"width": 32}]
-    assert ledger.claim(budget) is None
+    assert queue.claim(budget) is None
 
 
-def test_a_released_trial_comes_back_with_its_number_before_any_other(ledger: TrialQueue) -> None:
-    first, second = claimed(ledger), claimed(ledger)
-    ledger.report(first, 1, 0.5)
-    ledger.release(first)
-    assert state_of(ledger, 0) is TrialState.WAITING
-    again = claimed(ledger)
-    assert (again.number, again.again) == (0, True)
-    assert (second.number, second.again) == (1, False)
-    assert ledger.study.trials[0].intermediate_values == {1: 0.5}
+def test_a_released_trial_comes_back_with_its_number_before_any_other(queue: TrialQueue) -> None:
+    first, second = claimed(queue), claimed(queue)
+    queue.report(first, 1, 0.5)
+    queue.release(first)
+    assert state_of(queue, 0) is TrialState.WAITING
+    again = claimed(queue)
+    assert (again.number, again.resumed) == (0, True)
+    assert (second.number, second.resumed) == (1, False)
+    assert queue.study.trials[0].intermediate_values == {1: 0.5}
 
 
-def test_a_released_trial_is_continued_even_when_the_budget_is_spent(ledger: TrialQueue) -> None:
-    claim = claimed(ledger, Budget(trials=1))
-    ledger.release(claim)
-    assert claimed(ledger, Budget(trials=1)).number == 0
-    assert claimed(ledger, Budget(trials=2, until=time.time() + 60)).number == 1
-    assert ledger.claim(Budget(trials=9, until=time.time() - 1)) is None
+def test_a_released_trial_is_continued_even_when_the_budget_is_spent(queue: TrialQueue) -> None:
+    claim = claimed(queue, Budget(trials=1))
+    queue.release(claim)
+    assert claimed(queue, Budget(trials=1)).number == 0
+    assert claimed(queue, Budget(trials=2, until=time.time() + 60)).number == 1
+    assert queue.claim(Budget(trials=9, until=time.time() - 1)) is None
 
 
-def test_only_the_owner_can_report_and_tell(ledger: TrialQueue, another: Callable[..., TrialQueue]) -> None:
-    claim = claimed(ledger)
+def test_only_the_owner_can_report_and_tell(queue: TrialQueue, another: Callable[..., TrialQueue]) -> None:
+    claim = claimed(queue)
     thief = another()
     told: list[Callable[[], object]] = [
         lambda: thief.report(claim, 1, 0.9),
@@ -111,22 +112,22 @@ def test_only_the_owner_can_report_and_tell(ledger: TrialQueue, another: Callabl
         lambda: thief.prune(claim, {}),
         lambda: thief.fail(claim, "no", retries=0),
         lambda: thief.release(claim),
-        lambda: thief.note(claim, {"folder": "x"}),
+        lambda: thief.set_attributes(claim, {"folder": "x"}),
     ]
     for tell in told:
         with pytest.raises(LostOwnership, match="trial 0 was given to another worker"):
             tell()
-    ledger.complete(claim, [0.7], {"seconds": 1.0})
-    assert ledger.study.trials[0].values == [0.7]
+    queue.complete(claim, [0.7], {"seconds": 1.0})
+    assert queue.study.trials[0].values == [0.7]
     with pytest.raises(LostOwnership):
-        ledger.complete(claim, [0.8], {})
+        queue.complete(claim, [0.8], {})
 
 
 def test_a_slow_worker_that_was_thought_dead_cannot_overwrite_its_successor(
-    ledger: TrialQueue, another: Callable[..., TrialQueue], monkeypatch: pytest.MonkeyPatch
+    queue: TrialQueue, another: Callable[..., TrialQueue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = claimed(ledger)
-    give_to(ledger, claim, host="elsewhere", token=ledger._token)
+    claim = claimed(queue)
+    give_to(queue, claim, host="elsewhere", token=queue._token)
     watcher = another(lease=30)
     now = time.monotonic()
     assert watcher.requeue_dead() == []  # the first look only notes what the last sign of life was
@@ -135,134 +136,132 @@ def test_a_slow_worker_that_was_thought_dead_cannot_overwrite_its_successor(
     monkeypatch.setattr(time, "monotonic", lambda: now + 31)
     assert watcher.requeue_dead() == [0]
     successor = claimed(watcher)
-    assert (successor.number, successor.again) == (0, True)
+    assert (successor.number, successor.resumed) == (0, True)
     with pytest.raises(LostOwnership):
-        ledger.complete(claim, [0.1], {})
+        queue.complete(claim, [0.1], {})
     watcher.complete(successor, [0.9], {})
     assert watcher.study.trials[0].values == [0.9]
 
 
 def test_a_worker_of_another_machine_that_beats_is_not_dead(
-    ledger: TrialQueue, another: Callable[..., TrialQueue], monkeypatch: pytest.MonkeyPatch
+    queue: TrialQueue, another: Callable[..., TrialQueue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = claimed(ledger)
-    give_to(ledger, claim, host="elsewhere", token=ledger._token)
+    claim = claimed(queue)
+    give_to(queue, claim, host="elsewhere", token=queue._token)
     watcher = another(lease=30)
     now = time.monotonic()
     for passed in (0, 25, 50, 75):
         monkeypatch.setattr(time, "monotonic", lambda later=now + passed: later)
-        ledger.beat("working")
+        queue.send_heartbeat("working")
         assert watcher.requeue_dead() == []
 
 
 @pytest.mark.slow
-def test_a_dead_process_of_this_machine_is_known_at_once(ledger: TrialQueue) -> None:
-    claim = claimed(ledger)
+def test_a_dead_process_of_this_machine_is_known_at_once(queue: TrialQueue) -> None:
+    claim = claimed(queue)
     child = os.fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-    give_to(ledger, claim, host=socket.gethostname(), pid=child, born=1)
-    assert ledger.requeue_dead() == [0]
-    assert state_of(ledger, 0) is TrialState.WAITING
+    give_to(queue, claim, host=socket.gethostname(), pid=child, born=1)
+    assert queue.requeue_dead() == [0]
+    assert state_of(queue, 0) is TrialState.WAITING
 
 
 @pytest.mark.parametrize("before", [False, True])
-def test_a_worker_that_died_within_its_claim_leaves_no_trial_running(
-    ledger: TrialQueue, before: bool
-) -> None:
+def test_a_worker_that_died_within_its_claim_leaves_no_trial_running(queue: TrialQueue, before: bool) -> None:
     """Between the two writes of a claim; `before`: of a trial that somebody had released."""
     if before:
-        ledger.release(claimed(ledger))
-        trial = ledger.study.trials[0]
-        ledger.study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        queue.release(claimed(queue))
+        trial = queue.study.trials[0]
+        queue.study._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
     else:
-        ledger.study._storage.create_new_trial(ledger.study._study_id)
-    assert state_of(ledger, 0) is TrialState.RUNNING
-    assert ledger.requeue_dead() == [0]
-    assert claimed(ledger).number == 0
+        queue.study._storage.create_new_trial(queue.study._study_id)
+    assert state_of(queue, 0) is TrialState.RUNNING
+    assert queue.requeue_dead() == [0]
+    assert claimed(queue).number == 0
 
 
-def test_a_trial_that_kills_one_worker_after_the_other_is_failed(ledger: TrialQueue) -> None:
+def test_a_trial_that_kills_one_worker_after_the_other_is_failed(queue: TrialQueue) -> None:
     for death in range(1, MOST_DEATHS + 1):
-        claim = claimed(ledger)
+        claim = claimed(queue)
         assert claim.number == 0
-        give_to(ledger, claim, pid=2**22 + 1, born=1)
-        assert ledger.requeue_dead() == ([0] if death < MOST_DEATHS else [])
-    row = snapshot(ledger.study).rows[0]
+        give_to(queue, claim, pid=2**22 + 1, born=1)
+        assert queue.requeue_dead() == ([0] if death < MOST_DEATHS else [])
+    row = snapshot(queue.study).rows[0]
     assert row.state == "failed"
     assert row.error == (
         "its worker was killed 5 times in a row without an epoch between; too little memory?"
     )
 
 
-def test_an_epoch_between_two_deaths_starts_the_count_anew(ledger: TrialQueue) -> None:
-    claim = claimed(ledger)
-    give_to(ledger, claim, pid=2**22 + 1, born=1)
-    ledger.requeue_dead()
-    claim = claimed(ledger)
-    assert ledger.study.trials[0].system_attrs[DEATHS] == 1
-    ledger.report(claim, 1, 0.5)
-    assert ledger.study.trials[0].system_attrs[DEATHS] == 0
+def test_an_epoch_between_two_deaths_starts_the_count_anew(queue: TrialQueue) -> None:
+    claim = claimed(queue)
+    give_to(queue, claim, pid=2**22 + 1, born=1)
+    queue.requeue_dead()
+    claim = claimed(queue)
+    assert queue.study.trials[0].system_attrs[DEATHS] == 1
+    queue.report(claim, 1, 0.5)
+    assert queue.study.trials[0].system_attrs[DEATHS] == 0
 
 
-def test_a_failed_trial_waits_for_as_many_tries_as_it_is_given(ledger: TrialQueue) -> None:
-    assert ledger.fail(claimed(ledger), "first", retries=1) is False
-    again = claimed(ledger)
-    assert (again.number, again.again) == (0, True)
-    assert ledger.fail(again, "second", retries=1) is True
-    row = snapshot(ledger.study).rows[0]
+def test_a_failed_trial_waits_for_as_many_tries_as_it_is_given(queue: TrialQueue) -> None:
+    assert queue.fail(claimed(queue), "first", retries=1) is False
+    again = claimed(queue)
+    assert (again.number, again.resumed) == (0, True)
+    assert queue.fail(again, "second", retries=1) is True
+    row = snapshot(queue.study).rows[0]
     assert (row.state, row.error) == ("failed", "second")
-    assert claimed(ledger).number == 1
+    assert claimed(queue).number == 1
 
 
-def test_a_stopped_study_gives_nothing_until_the_word_is_taken_back(ledger: TrialQueue) -> None:
-    ledger.stop("trial 3 failed")
-    assert ledger.claim(TEN) is None
-    assert ledger.claimable(TEN) == 0
-    assert ledger.stopped() == "trial 3 failed"
-    ledger.stop(None)
-    assert claimed(ledger).number == 0
+def test_a_stopped_study_gives_nothing_until_the_word_is_taken_back(queue: TrialQueue) -> None:
+    queue.stop("trial 3 failed")
+    assert queue.claim(TEN) is None
+    assert queue.claimable(TEN) == 0
+    assert queue.stop_reason() == "trial 3 failed"
+    queue.stop(None)
+    assert claimed(queue).number == 0
 
 
-def test_the_word_to_one_launch_is_not_heard_by_another(ledger: TrialQueue) -> None:
-    ledger.stop("Ctrl-C", "a")
-    assert (ledger.stopped("a"), ledger.stopped("b"), ledger.stopped()) == ("Ctrl-C", None, None)
+def test_the_word_to_one_launch_is_not_heard_by_another(queue: TrialQueue) -> None:
+    queue.stop("Ctrl-C", "a")
+    assert (queue.stop_reason("a"), queue.stop_reason("b"), queue.stop_reason()) == ("Ctrl-C", None, None)
 
 
-def test_stagnation_counts_the_trials_since_the_best(ledger: TrialQueue) -> None:
+def test_stagnation_counts_the_trials_since_the_best(queue: TrialQueue) -> None:
     budget = Budget(stagnation=2)
     for value in (0.5, 0.9, 0.7):
-        ledger.complete(claimed(ledger, budget), [value], {})
-    ledger.complete(claimed(ledger, budget), [0.6], {})
-    assert ledger.claim(budget) is None
-    assert ledger.claim(Budget(stagnation=3)) is not None
+        queue.complete(claimed(queue, budget), [value], {})
+    queue.complete(claimed(queue, budget), [0.6], {})
+    assert queue.claim(budget) is None
+    assert queue.claim(Budget(stagnation=3)) is not None
 
 
-def test_a_violated_constraint_keeps_a_trial_from_being_the_best(ledger: TrialQueue) -> None:
-    ledger.complete(claimed(ledger), [0.9], {}, {"model/parameters <= 100": 20.0})
-    ledger.complete(claimed(ledger), [0.8], {}, {"model/parameters <= 100": -5.0})
-    now = snapshot(ledger.study)
+def test_a_violated_constraint_keeps_a_trial_from_being_the_best(queue: TrialQueue) -> None:
+    queue.complete(claimed(queue), [0.9], {}, {"model/parameters <= 100": 20.0})
+    queue.complete(claimed(queue), [0.8], {}, {"model/parameters <= 100": -5.0})
+    now = snapshot(queue.study)
     assert [row.feasible for row in now.rows] == [False, True]
     assert [row.number for row in now.best] == [1]
 
 
-def test_a_trial_is_revoked_from_outside_and_its_owner_named(ledger: TrialQueue) -> None:
-    claim = claimed(ledger)
-    owner = ledger.revoke(0, "it hung.")
+def test_a_trial_is_revoked_from_outside_and_its_owner_named(queue: TrialQueue) -> None:
+    claim = claimed(queue)
+    owner = queue.revoke(0, "it hung.")
     assert owner is not None
     assert owner["pid"] == os.getpid()
-    assert snapshot(ledger.study).rows[0].error == "it hung."
+    assert snapshot(queue.study).rows[0].error == "it hung."
     with pytest.raises(LostOwnership):
-        ledger.report(claim, 1, 0.1)
-    assert ledger.revoke(0, "again") is None
+        queue.report(claim, 1, 0.1)
+    assert queue.revoke(0, "again") is None
 
 
 def _take_all(folder: Path, seconds: float) -> None:
-    ledger = TrialQueue(study_in(folder), study_lock(None, folder, "s-0"), "child", 60, str(os.getpid()))
-    while claim := ledger.claim(Budget(trials=20)):
+    queue = TrialQueue(study_in(folder), study_lock(None, folder, "s-0"), "child", 60, str(os.getpid()))
+    while claim := queue.claim(Budget(trials=20)):
         time.sleep(seconds)
-        ledger.complete(claim, [claim.number], {"pid": os.getpid()})
+        queue.complete(claim, [claim.number], {"pid": os.getpid()})
 
 
 @pytest.mark.slow

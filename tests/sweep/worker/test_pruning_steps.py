@@ -33,14 +33,14 @@ class Watched:
         **given: Any,
     ) -> None:
         self.reported: dict[int, float] = {}
-        self.seen: list[tuple[int, int, float | None]] = []
+        self.epochs_seen: list[tuple[int, int, float | None]] = []
         self.stop_at = stop_at
         self.axis = PruningSteps(
             read_objectives(objectives, NAME),
-            **{"kind": "epochs", **given},
+            **{"axis": "epochs", **given},
             units=(folds, repeats),
             report=self.report,
-            seen=lambda *told: self.seen.append(told),
+            on_epoch=lambda *told: self.epochs_seen.append(told),
         )
 
     def report(self, step: int, value: float) -> bool:
@@ -68,7 +68,7 @@ def test_an_epoch_is_worth_the_objective_at_the_best_epoch_so_far() -> None:
     watched = Watched()
     watched.work(0, [0.5, 0.7, 0.6, 0.8, 0.1])
     assert watched.reported == {1: 0.5, 2: 0.7, 3: 0.7, 4: 0.8, 5: 0.8}
-    assert watched.seen == [(1, 5, 0.5), (2, 5, 0.7), (3, 5, 0.7), (4, 5, 0.8), (5, 5, 0.8)]
+    assert watched.epochs_seen == [(1, 5, 0.5), (2, 5, 0.7), (3, 5, 0.7), (4, 5, 0.8), (5, 5, 0.8)]
 
 
 def test_an_objective_that_is_not_monitored_is_taken_at_the_best_epoch_of_what_is() -> None:
@@ -83,7 +83,7 @@ def test_further_folds_are_steps_behind_the_epochs_with_the_mean_so_far() -> Non
     watched.work(1, [0.7, 0.8])
     watched.work(2, [1.0, 0.9])
     assert watched.reported == pytest.approx({1: 0.5, 2: 0.6, 3: 0.7, 4: 0.8})
-    assert [epoch for epoch, _, _ in watched.seen] == [1, 2, 1, 2, 1, 2]
+    assert [epoch for epoch, _, _ in watched.epochs_seen] == [1, 2, 1, 2, 1, 2]
 
 
 def test_folds_lie_behind_the_longest_training_where_trials_differ_in_their_epochs() -> None:
@@ -97,20 +97,20 @@ def test_folds_lie_behind_the_longest_training_where_trials_differ_in_their_epoc
 def test_repeats_go_on_where_the_folds_of_the_run_before_ended() -> None:
     watched = Watched(folds=2, repeats=2)
     for index, values in enumerate(((0.2, 0.4), (0.6, 0.8))):
-        watched.axis.repeat(index)
+        watched.axis.start_run(index)
         for number, value in enumerate(values):
             watched.work(number, [0.0, value])
     assert watched.reported == pytest.approx({1: 0.0, 2: 0.2, 3: 0.3, 4: 0.4, 5: 0.5})
 
 
 def test_on_the_axis_of_folds_each_is_a_step_with_its_own_score() -> None:
-    watched = Watched(folds=2, repeats=2, kind="folds")
+    watched = Watched(folds=2, repeats=2, axis="folds")
     for index, values in enumerate(((0.2, 0.4), (0.6, 0.8))):
-        watched.axis.repeat(index)
+        watched.axis.start_run(index)
         for number, value in enumerate(values):
             watched.work(number, [0.0, value])
     assert watched.reported == {0: 0.2, 1: 0.4, 2: 0.6, 3: 0.8}
-    assert len(watched.seen) == 8
+    assert len(watched.epochs_seen) == 8
 
 
 def test_several_objectives_are_seen_and_not_reported() -> None:
@@ -118,7 +118,7 @@ def test_several_objectives_are_seen_and_not_reported() -> None:
     watched.work(0, [0.5, 0.7])
     watched.work(1, [0.5, 0.7])
     assert watched.reported == {}
-    assert watched.seen == [(1, 2, None), (2, 2, None)] * 2
+    assert watched.epochs_seen == [(1, 2, None), (2, 2, None)] * 2
 
 
 def test_a_trial_is_stopped_after_an_epoch_with_a_sentence() -> None:
@@ -133,7 +133,7 @@ def test_a_trial_is_stopped_after_a_fold_with_a_sentence() -> None:
     watched.work(0, [0.5, 0.6])
     with pytest.raises(Pruned, match=r"^stopped after fold 2 of 3, with a mean valid/accuracy of 0\.7\.$"):
         watched.work(1, [0.7, 0.8])
-    watched = Watched(folds=3, kind="folds", stop_at=1)
+    watched = Watched(folds=3, axis="folds", stop_at=1)
     watched.work(0, [0.5, 0.6])
     with pytest.raises(Pruned, match=r"^stopped after fold 2 of 3, with valid/accuracy of 0\.8\.$"):
         watched.work(1, [0.7, 0.8])
@@ -141,7 +141,7 @@ def test_a_trial_is_stopped_after_a_fold_with_a_sentence() -> None:
 
 @pytest.mark.parametrize(("folds", "kind", "last"), [(1, "epochs", 2), (3, "epochs", 4), (3, "folds", 2)])
 def test_nothing_is_stopped_at_the_last_step(folds: int, kind: str, last: int) -> None:
-    watched = Watched(folds=folds, kind=kind, stop_at=last)
+    watched = Watched(folds=folds, axis=kind, stop_at=last)
     for number in range(folds):
         watched.work(number, [0.5, 0.6])
     assert max(watched.reported) == last
@@ -163,13 +163,13 @@ def test_a_trial_that_goes_on_reports_no_step_twice_and_remembers_its_best_epoch
     watched = Watched(reported=earlier)
     watched.train(0, curve, begin=2)
     assert watched.reported == {4: 0.9, 5: 0.9}
-    assert watched.seen[0] == (2, 5, 0.9)
+    assert watched.epochs_seen[0] == (2, 5, 0.9)
 
 
 def test_what_was_best_before_the_checkpoint_is_not_taken_from_after_it() -> None:
     watched = Watched(reported={1: 0.5, 2: 0.5, 3: 0.9})
     watched.train(0, [0.5, 0.4, 0.3, 0.95], begin=2)
-    assert watched.seen == [(2, 4, 0.5), (3, 4, 0.5), (4, 4, 0.95)]
+    assert watched.epochs_seen == [(2, 4, 0.5), (3, 4, 0.5), (4, 4, 0.95)]
 
 
 def test_folds_that_an_earlier_process_scored_count_in_the_mean() -> None:
@@ -179,14 +179,14 @@ def test_folds_that_an_earlier_process_scored_count_in_the_mean() -> None:
     watched.work(2, [0.5, 0.6])
     watched.work(3, [0.7, 0.8])
     assert watched.reported == pytest.approx({4: 0.4, 5: 0.5})
-    assert watched.seen[0] == (1, 2, 0.5)
+    assert watched.epochs_seen[0] == (1, 2, 0.5)
 
 
 def test_a_run_that_an_earlier_process_finished_counts_in_the_mean() -> None:
     watched = Watched(folds=2, repeats=2, reported={1: 0.1, 2: 0.2, 3: 0.3})
-    watched.axis.repeat(0)
-    watched.axis.finished({NAME: {"mean": 0.2, "folds": [0.2, None]}})
-    watched.axis.repeat(1)
+    watched.axis.start_run(0)
+    watched.axis.run_was_finished({NAME: {"mean": 0.2, "folds": [0.2, None]}})
+    watched.axis.start_run(1)
     watched.work(0, [0.5, 0.6])
     assert watched.reported == pytest.approx({4: 0.4})
 
@@ -198,7 +198,7 @@ def test_an_undefined_score_is_no_step() -> None:
     watched.axis.fold_done(fold(1), {NAME: math.nan})
     watched.axis.fold_done(fold(2), {NAME: 0.7})
     assert watched.reported == pytest.approx({2: 0.5, 3: 0.5, 4: 0.6})
-    watched = Watched(folds=2, kind="folds")
+    watched = Watched(folds=2, axis="folds")
     watched.axis.fold_done(fold(0), {NAME: math.inf})
     watched.axis.fold_done(fold(1), {})
     assert watched.reported == {}

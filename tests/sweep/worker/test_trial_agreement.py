@@ -17,15 +17,15 @@ CLASSES = PreparedTrial(
     monitor="valid/accuracy",
     epochs=20,
     folds=1,
-    judged=("valid/loss", "valid/accuracy", "train/loss"),
-    scored=("valid/loss", "valid/accuracy", *ALWAYS),
+    epoch_scores=("valid/loss", "valid/accuracy", "train/loss"),
+    run_scores=("valid/loss", "valid/accuracy", *ALWAYS),
 )
 PAIRS = PreparedTrial(
     monitor="valid/knn_accuracy",
     epochs=60,
     folds=5,
-    judged=("valid/knn_accuracy", "train/loss"),
-    scored=("valid/knn_accuracy", "valid/linear_accuracy", *ALWAYS),
+    epoch_scores=("valid/knn_accuracy", "train/loss"),
+    run_scores=("valid/knn_accuracy", "valid/linear_accuracy", *ALWAYS),
 )
 TOLD = ["trainer=supervised", "trainer=contrastive"]
 
@@ -38,7 +38,7 @@ def defaults() -> SweepSettings:
 def test_the_monitor_is_improved_unless_something_else_is_named(defaults: SweepSettings) -> None:
     agreed = shared_traits(defaults, ["seed=1"], [CLASSES])
     assert agreed.objectives == (Objective("valid/accuracy", "maximize"),)
-    assert (agreed.epochs, agreed.folds, agreed.names) == (20, 1, CLASSES.judged)
+    assert (agreed.epochs, agreed.folds, agreed.names) == (20, 1, CLASSES.epoch_scores)
     named = replace(defaults, objectives={"valid/loss": "minimize", "model/parameters": "minimize"})
     assert shared_traits(named, ["seed=1"], [CLASSES]).objectives == (
         Objective("valid/loss", "minimize"),
@@ -89,7 +89,7 @@ def test_a_score_that_some_trials_lack_comes_with_their_words(defaults: SweepSet
 
 
 def test_without_validation_rows_there_is_nothing_to_improve(defaults: SweepSettings) -> None:
-    blind = replace(CLASSES, judged=("train/loss",), scored=ALWAYS)
+    blind = replace(CLASSES, epoch_scores=("train/loss",), run_scores=ALWAYS)
     with pytest.raises(UserError) as caught:
         shared_traits(defaults, ["seed=1"], [blind])
     assert str(caught.value) == (
