@@ -79,7 +79,7 @@ class Ray:
         self._stopped = False
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        """Runs a job for each list of overrides, as many at a time as there is room for; returns them in order.
+        """Runs a job for each list of overrides, as many at a time as fit; returns them in order.
 
         Raises:
             UserError: the cluster cannot be reached, or has no node with room for a single job.
@@ -100,7 +100,7 @@ class Ray:
             self._end()
 
     def stop(self) -> None:
-        """Asks every job to end, as Ctrl-C does, and starts no other; `launch` returns once all have ended."""
+        """Asks every job to end, as Ctrl-C does, and starts no other; `launch` then returns."""
         import ray
 
         with self._changing:

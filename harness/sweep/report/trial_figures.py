@@ -122,7 +122,7 @@ def timeline(snapshot: Snapshot) -> PlotlyFigure:
         spans = [(row.begun, row.ended or last) for row in found]
         seconds = [(end - begun).total_seconds() for begun, end in spans if begun and end]
         about = [
-            f"trial {row.number}, {duration(length)}<br>{escaped(snapshot.told(row))}"
+            f"trial {row.number}, {duration(length)}<br>{escaped(snapshot.describe(row))}"
             for row, length in zip(found, seconds, strict=True)
         ]
         bars = plotly.bars(

@@ -74,7 +74,7 @@ def failures(snapshot: Snapshot) -> list[Block]:
     """The failed trials and their errors, the newest first."""
     rows = [row for row in reversed(snapshot.history) if row.state == "failed"]
     lines = [
-        [row.number, row.worker or "", snapshot.told(row), mask_urls(row.error or "no reason given")]
+        [row.number, row.worker or "", snapshot.describe(row), mask_urls(row.error or "no reason given")]
         for row in rows[:MOST_FAILURES]
     ]
     table = Table(["trial", "worker", "point", "error"], lines, words=4, wrap=True)

@@ -53,7 +53,7 @@ def build_pruner(
         return None
     plain: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
     last = _last(epochs, units, axis)
-    filled = _checked(plain, _Steps(last, _told(epochs, units, axis), axis), _KEY)
+    filled = _checked(plain, _Steps(last, _described(epochs, units, axis), axis), _KEY)
     with refusing(_KEY), warnings.catch_warnings():
         # Whoever chose such a pruner need not hear in each worker that Optuna may yet change it.
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -95,9 +95,9 @@ def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: 
 class _Steps:
     """The steps of a trial: number of the last, what they are in words, and of which kind."""
 
-    def __init__(self, last: int | None, told: str, axis: StepAxis) -> None:
+    def __init__(self, last: int | None, description: str, axis: StepAxis) -> None:
         self.last = last
-        self.told = told
+        self.description = description
         self.axis = axis
 
     def check(self, key: str, first: int, given: object) -> None:
@@ -106,8 +106,11 @@ class _Steps:
         if self.last is None or self.last <= 1 or first < self.last:
             return
         raise UserError(
-            f"{key} must leave a step before the last one of a trial, which is {self.last} ({self.told}), "
-            f"got {given}; lower it, or use sweep/pruner=none."
+            f"{key} must leave a step before the last one of a trial, "
+            f"which is {self.last} ({self.description}), got {given}",
+            "lower it, or use sweep/pruner=none",
+            key=key,
+            value=given,
         )
 
 
@@ -122,7 +125,7 @@ def _last(epochs: int | None, units: int, axis: StepAxis) -> int | None:
     return None if epochs is None else epochs + units - 1
 
 
-def _told(epochs: int | None, units: int, axis: StepAxis) -> str:
+def _described(epochs: int | None, units: int, axis: StepAxis) -> str:
     if axis == "folds":
         return f"{units} folds, counted from 0"
     return f"{epochs} epochs" + (f" and {units - 1} more folds" if units > 1 else "")
@@ -169,8 +172,11 @@ def _whole(node: Mapping[str, Any], steps: _Steps, key: str) -> int | str:
         raise UserError(f"{key}.max_resource must be at least min_resource, which is {least}, got {given}.")
     if isinstance(given, int) and steps.last is not None and given > steps.last:
         raise UserError(
-            f"{key}.max_resource must be at most {steps.last}, the last step of a trial ({steps.told}), "
-            f"got {given}; auto is that step."
+            f"{key}.max_resource must be at most {steps.last}, "
+            f"the last step of a trial ({steps.description}), got {given}",
+            "auto is that step",
+            key=f"{key}.max_resource",
+            value=given,
         )
     whole: int = given
     return whole
