@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 
 class UserError(Exception):
@@ -171,7 +171,8 @@ class WrongType(UserError):
     ) -> None:
         super().__init__(f"{key} must be {described}, got {shown}", remedy, key=key, value=value)
         self.hint = hint
-        self.whole_number = hint in (int, int | None)
+        members = get_args(hint) or (hint,)  # such as int | Literal["auto"] | None
+        self.whole_number = int in members and float not in members
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leaves out the annotation and the value: not every object can be pickled."""

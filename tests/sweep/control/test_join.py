@@ -70,7 +70,7 @@ def test_a_command_that_finds_all_trials_begun_waits_for_them(terminal: Any) -> 
     [
         (("sweep.isolate=true",), "sweep.isolate cannot be used under torchrun"),
         (("sweep.recycle=2",), "sweep.recycle cannot be used under torchrun"),
-        (("hydra/launcher=joblib",), "hydra/launcher=joblib would have it trained in another"),
+        (("hydra/launcher=joblib",), "hydra/launcher=joblib runs trials in other processes"),
     ],
 )
 def test_what_torchruns_processes_cannot_do_is_refused(
