@@ -1,4 +1,4 @@
-"""The median rule: a trial goes on as long as it is no worse than half of the finished ones."""
+"""The median stopping rule: a trial worse than half of the complete ones is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patience: a trial is judged once it has not become better for a while."""
+"""Stops a trial that has not improved for some steps, if another pruner agrees."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The life of a child process: `python life.py PARENT ANSWER`, started by `child.spawn`.
+"""The program of a child process: `python child_main.py PARENT ANSWER`, started by `child_process.spawn`.
 
-Standard input brings where to import from, and the work; the answer goes into the file descriptor
+Standard input brings the import paths and the work; the answer goes into the file descriptor
 ANSWER. Nothing but the standard library can be imported before the first of these is read.
 """
 
@@ -38,7 +38,7 @@ def main(parent: int, answer: int) -> None:
 
 
 def _watch(parent: int) -> None:
-    """Ends this process when its parent has died, as a training is ended: kindly first.
+    """Ends this process when its parent has died: first by SIGTERM, so that a training writes a checkpoint.
 
     Linux could send the signal by itself (PR_SET_PDEATHSIG), but at the end of the *thread* that started
     the process, not of its parent.

@@ -1,11 +1,11 @@
-"""A piece of work in a fresh Python process of its own, and what became of it.
+"""Runs a piece of work in a fresh Python process and returns its outcome.
 
     child = spawn(partial(square, 3), {"OMP_NUM_THREADS": "1"}, Path("worker.log"))
     child.wait().result()  # 9
 
 The work travels through a pipe and so does the answer: neither is ever on a disk, where passwords in it
 could be read. The process belongs to the terminal's group, so that Ctrl-C reaches it as well; it ends
-by itself when its parent has died. See `life.py` for its own side.
+by itself when its parent has died. `child_main.py` is the program of the child.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import cloudpickle
 
 T = TypeVar("T")
 
-_LIFE = Path(__file__).with_name("child_main.py")
+_CHILD_MAIN = Path(__file__).with_name("child_main.py")
 _SIZE = 8
 """Bytes in front of an answer that say how long it is."""
 _PATIENCE = 5.0
@@ -43,11 +43,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What a process came to.
+    """How a process ended.
 
     value   what the work gave, where there is no error
     error   what it raised, with the process's own stack of calls as a note; `Died` where the process ended
-            without a word
+            without an answer
     signal  the number of the signal that ended it, such as 9
     """
 
@@ -83,11 +83,11 @@ class Child(Generic[T]):
         return self._process.pid
 
     def poll(self) -> Outcome[T] | None:
-        """What became of it, or None while it works."""
+        """Its outcome, or None while it works."""
         return None if self._process.poll() is None else self._ended()
 
     def wait(self, timeout: float | None = None) -> Outcome[T]:
-        """What became of it, once its process has ended.
+        """Waits until its process has ended and returns its outcome.
 
         Args:
             timeout: seconds.
@@ -139,12 +139,14 @@ class Child(Generic[T]):
 
     def _death(self) -> Outcome[T]:
         status = self._process.returncode
-        told = f"; what it said last is in {self._log}" if self._log.exists() else ""
+        output = f"; its last output is in {self._log}" if self._log.exists() else ""
         if status >= 0:
-            return Outcome(error=Died(f"the worker process ended with status {status} and no answer{told}."))
+            return Outcome(
+                error=Died(f"the worker process ended with status {status} and no answer{output}.")
+            )
         why = ", often a sign that the memory ran out" if -status == signal.SIGKILL else ""
         return Outcome(
-            error=Died(f"the worker process ended by signal {-status} ({_name(-status)}){why}{told}."),
+            error=Died(f"the worker process ended by signal {-status} ({_name(-status)}){why}{output}."),
             signal=-status,
         )
 
@@ -164,8 +166,8 @@ def spawn(work: Callable[[], T], environment: Mapping[str, str], log: Path) -> C
     try:
         with log.open("ab") as output:
             process = subprocess.Popen(
-                # -P: the folder of life.py is not to be searched for modules, it has a ray.py of its own.
-                [sys.executable, "-P", str(_LIFE), str(os.getpid()), str(theirs)],
+                # -P: modules must not be searched in the folder of child_main.py, which has a ray.py.
+                [sys.executable, "-P", str(_CHILD_MAIN), str(os.getpid()), str(theirs)],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,

@@ -1,4 +1,4 @@
-"""Slots: the places in which jobs run side by side, each with its share of CPU threads and GPUs."""
+"""The slots in which jobs run side by side, each with its share of CPU threads and GPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What submitit leaves on the disk: each job's configuration, pickled, for the node that will run it.
+"""The files of submitit: each job's configuration, pickled, for the node that will run it.
 
 The configuration may hold a password, so the folder is the user's alone while the sweep runs; what was
 pickled goes at its end. Logs stay.
@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 def prepare(config: DictConfig) -> Path | None:
     """Makes the folder of a submitit launcher with mode 0700; to be called before the first launch.
 
-    submitit is also told to speak of errors only, and not to ask `sacct` where that cannot answer.
+    submitit then logs errors only, and does not call `sacct` where that cannot answer.
 
     Returns:
         The folder; None where the launcher has none.

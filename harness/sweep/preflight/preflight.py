@@ -1,4 +1,4 @@
-"""Rehearsal: a sample of the space is tried before the sweep leaves a trace."""
+"""Prepares a sample of the space before the sweep writes anything."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run_preflight(
 
     Args:
         composer: words -> configuration, Hydra's node included.
-        say: told what is going to be tried.
+        say: called with a line about the points that are prepared.
 
     Raises:
         UserError: a run of such a point would end with this sentence, behind the point's words; or what is

@@ -1,4 +1,4 @@
-"""Preview: what a multirun would do, found out without doing it."""
+"""Describes what a multirun would do, without running it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _budget(settings: SweepSettings, space: Space) -> str:
 def _trial(settings: SweepSettings, rehearsed: Preflight) -> str:
     """What a trial takes at most."""
     counts = {"epoch": rehearsed.epochs, "fold": rehearsed.folds, "seed": settings.repeat}
-    told = [
+    parts = [
         f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count is not None
     ]
-    return ", ".join(told)
+    return ", ".join(parts)

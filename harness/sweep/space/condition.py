@@ -1,4 +1,4 @@
-"""Condition: when a dimension is part of a point at all."""
+"""The condition under which a dimension is part of a point."""
 
 from __future__ import annotations
 

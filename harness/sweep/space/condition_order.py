@@ -1,4 +1,4 @@
-"""Order: which dimensions the conditions of others rest on."""
+"""Orders dimensions so that each follows those that its conditions depend on."""
 
 from __future__ import annotations
 

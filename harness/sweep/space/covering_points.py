@@ -1,4 +1,4 @@
-"""Probes: few points whose check covers a space."""
+"""Chooses few points that cover a search space, for the preflight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dimension: a key that is swept, and its values."""
+"""The base class of dimensions: a swept key and its values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grid: every combination of listed values."""
+"""The points of a grid: every combination of listed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interval: all numbers between two ends."""
+"""A dimension of all numbers between two ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choices: values that are listed."""
+"""A dimension of listed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grammar: what Hydra's sweep grammar says about one key, as a dimension."""
+"""Turns an override in Hydra's sweep grammar into a dimension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading: a command line and `sweep.space` -> Space."""
+"""Reads the search space from the command line and `sweep.space`."""
 
 from __future__ import annotations
 
@@ -210,8 +210,10 @@ def _consistent(fixed: tuple[str, ...], dimensions: tuple[Dimension, ...]) -> Sp
         looked_at = [condition.key for condition in dimension.when]
         points = grid(with_ancestors(looked_at, dimensions))
         if not any(dimension.active(point) for point in points):
-            told = " and ".join(condition.description for condition in dimension.when)
+            conditions = " and ".join(condition.description for condition in dimension.when)
             raise UserError(
-                f"sweep.space.{dimension.key}.when contradicts itself: no point has {told}; leave one out."
+                f"sweep.space.{dimension.key}.when contradicts itself: no point has {conditions}",
+                "leave one out",
+                key=f"sweep.space.{dimension.key}.when",
             )
     return space

@@ -1,4 +1,4 @@
-"""Space: everything a sweep tries, as one object."""
+"""The search space of a sweep, as one object."""
 
 from __future__ import annotations
 

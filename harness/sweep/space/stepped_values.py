@@ -1,4 +1,4 @@
-"""Steps: numbers at equal distances."""
+"""A dimension of numbers at equal distances."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ _HOW = (*OWN, "harness")
 def stored(fixed: Sequence[str], dimensions: Sequence[Dimension]) -> dict[str, Any]:
     """See `Space.stored`."""
     secrets = Secrets(None, list(fixed))
-    told = [secrets.text(typed) for typed in fixed if root(typed.partition("=")[0]) not in _HOW]
+    shown = [secrets.text(typed) for typed in fixed if root(typed.partition("=")[0]) not in _HOW]
     return {
-        "fixed": told,
+        "fixed": shown,
         "dimensions": {dimension.key: _plain(dimension) for dimension in dimensions},
     }
 
@@ -54,7 +54,7 @@ def _by_key(words: Sequence[str]) -> dict[str, str]:
 
 def _changes(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if old["kind"] != new["kind"]:
-        yield f"{key} was {old['kind']} {_told(old)}, and is {new['kind']} {_told(new)}"
+        yield f"{key} was {old['kind']} {_values(old)}, and is {new['kind']} {_values(new)}"
     elif new["kind"] == Choices.kind:
         yield from _choices(key, list(map(word, old["values"])), list(map(word, new["values"])))
     elif old["values"] != new["values"]:
@@ -73,7 +73,7 @@ def _choices(key: str, old: list[str], new: list[str]) -> Iterator[str]:
         yield f"{key} listed {', '.join(old)}, and lists {', '.join(new)}"
 
 
-def _told(plain: Mapping[str, Any]) -> str:
+def _values(plain: Mapping[str, Any]) -> str:
     values = plain["values"]
     return str(values) if isinstance(values, str) else ", ".join(map(word, values))
 

@@ -1,4 +1,4 @@
-"""Key: which trials may differ in, and which belongs to the sweep as a whole."""
+"""Checks whether a key may be swept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Value: what a swept key can be set to, and how the command line writes it."""
+"""The values of a swept key, and how the command line writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Constraints: scores that must hold for a trial to be chosen, such as `model/parameters <= 100000`.
+"""Constraints on scores that must hold for a trial to be chosen, such as `model/parameters <= 100000`.
 
 A trial that breaks one is complete, and is never the best. TPE, GP and NSGA-II keep away from such points by
 Optuna's own rules, for which each constraint becomes a number that is at most 0 where it holds.

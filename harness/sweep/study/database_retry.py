@@ -1,4 +1,4 @@
-"""Patience with a database that is away for a moment: it costs no trial, and no sweep."""
+"""Retries while a database is unreachable for a moment, so that no trial and no sweep is lost."""
 
 from __future__ import annotations
 

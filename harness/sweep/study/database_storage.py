@@ -1,4 +1,4 @@
-"""Database: studies in SQLite or PostgreSQL, where several sweeps and several machines find them."""
+"""Studies in SQLite or PostgreSQL, where several sweeps and several machines find them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""File lock: one at a time, among all who can open a file."""
+"""Mutual exclusion among all processes that can open a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Journal file: a study as lines that are only ever added."""
+"""The journal file of a study: lines that are only ever appended."""
 
 from __future__ import annotations
 

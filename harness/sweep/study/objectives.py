@@ -1,4 +1,4 @@
-"""Objectives: the scores that a sweep improves, and what a trial's runs come to in them."""
+"""The scores that a sweep improves, and their values in a trial's runs."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def mean_score(name: str, results: Sequence[Result], key: str) -> float:
             raise UserError(f"{key}: the trial has no score {name}; {near(name, known)}")
         mean = result.scores[name]["mean"]
         if mean is None or not math.isfinite(mean):  # a result read from its file has None for both
-            told = "undefined" if mean is None else mean
-            raise UndefinedScore(f"{name} is {told}, and {key} needs a number.")
+            shown = "undefined" if mean is None else mean
+            raise UndefinedScore(f"{name} is {shown}, and {key} needs a number.")
         found.append(float(mean))
     return math.fsum(found) / len(found)

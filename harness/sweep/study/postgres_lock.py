@@ -1,4 +1,4 @@
-"""Server lock: one at a time, among all who work on one database of PostgreSQL."""
+"""Mutual exclusion among all clients of one PostgreSQL database."""
 
 from __future__ import annotations
 

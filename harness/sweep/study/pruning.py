@@ -1,4 +1,4 @@
-"""Pruning: who stops a trial early, and whether it can.
+"""Builds the pruner that stops trials early, and checks that it can.
 
 The steps of a pruner are those of `harness.sweep.worker.pruning_steps`: epochs, then one for each further
 fold and repeat; or

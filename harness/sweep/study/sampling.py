@@ -1,4 +1,4 @@
-"""Sampling: the sampler that draws one trial's point.
+"""Builds the sampler that draws one trial's point.
 
 A sampler is built anew for each trial, with a seed drawn from the sweep's seed and the trial's number. So a
 random sweep's points do not depend on which worker draws which, and a sweep that goes on does not draw the

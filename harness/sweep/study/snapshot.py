@@ -1,4 +1,4 @@
-"""Snapshot: what a study holds at one moment, in plain values."""
+"""The state of a study at one moment, in plain values."""
 
 from __future__ import annotations
 

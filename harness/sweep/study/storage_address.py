@@ -1,4 +1,4 @@
-"""Address: where `sweep.storage` leads."""
+"""The address of `sweep.storage`, read and checked."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Address:
 
     @property
     def patience(self) -> dict[str, Any]:
-        """What a driver is told about waiting, beyond what the URL says itself."""
+        """Time limits for the driver, where the URL sets none."""
         if self.file is not None:
             return {"timeout": 60}  # seconds for whoever writes to finish
         return {name: value for name, value in _PATIENCE.items() if name not in self.url.query}

@@ -1,4 +1,4 @@
-"""Lock: one at a time, among all threads, processes and machines that work on a study."""
+"""Mutual exclusion among all threads, processes and machines that work on a study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage: where a study is kept, and the study in it."""
+"""Opens the storage of a study, and the study in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOURNAL = "study.journal"
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
     """The storage of a sweep, made where it is not there yet; any number of processes may do so at once.
 
-    None of them uses Optuna's heartbeats: who works on what is told by leases of our own.
+    Optuna's heartbeats are not used: the trial queue has heartbeats of its own.
 
     Args:
         url: `sweep.storage`, an address of sqlite or PostgreSQL; None: a journal in the folder.
@@ -56,8 +56,8 @@ def load_or_create(storage: BaseStorage, name: str, objectives: Sequence[Objecti
     known = [direction.name.lower() for direction in study.directions]
     if study.metric_names is None and known == directions:
         study.set_metric_names([objective.name for objective in objectives])
-    there = _told(known, study.metric_names or ["another score"] * len(known))
-    here = _told(directions, [objective.name for objective in objectives])
+    there = _aims(known, study.metric_names or ["another score"] * len(known))
+    here = _aims(directions, [objective.name for objective in objectives])
     if there != here:
         raise UserError(
             f"the sweep {name} is there and is to {there}, but this command would {here}; "
@@ -74,7 +74,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def _told(directions: Sequence[str], names: Sequence[str]) -> str:
+def _aims(directions: Sequence[str], names: Sequence[str]) -> str:
     """`maximize valid/accuracy and minimize model/parameters`."""
     return " and ".join(f"{direction} {name}" for direction, name in zip(directions, names, strict=True))
 

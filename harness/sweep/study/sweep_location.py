@@ -1,4 +1,4 @@
-"""Place: which sweep a command means, and where that is kept."""
+"""Finds the sweep that a command means, and where it is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: what `sweep.*` says beside sampler and pruner."""
+"""The settings `sweep.*`, except sampler and pruner."""
 
 from __future__ import annotations
 

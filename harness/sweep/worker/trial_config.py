@@ -1,4 +1,4 @@
-"""Composer: words -> configuration, in whichever process a trial runs."""
+"""Composes the configuration of a trial, in whichever process it runs."""
 
 from __future__ import annotations
 

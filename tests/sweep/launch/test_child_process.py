@@ -134,7 +134,7 @@ def test_a_process_that_died_with_words_names_its_log(log: Path) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
 
     assert str(spawn(work, {}, log).wait().error) == (
-        f"the worker process ended by signal 11 (SIGSEGV); what it said last is in {log}."
+        f"the worker process ended by signal 11 (SIGSEGV); its last output is in {log}."
     )
     assert log.read_text() == "no such instruction\n"
 
