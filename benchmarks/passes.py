@@ -16,7 +16,6 @@ import torch
 
 from benchmarks.memory import held
 from harness.config.compose import compose
-from harness.config.instantiate import build
 from harness.prepare import data_pipeline
 from harness.prepare.plan import make_plan
 
@@ -24,8 +23,8 @@ from harness.prepare.plan import make_plan
 def main(epochs: int, words: list[str]) -> None:
     """Prints a list of each."""
     plan = make_plan(compose(words))
-    _, arrays = data_pipeline.shape(plan.cfg, plan.table, plan.folds[0], plan.cache)
-    loaders = build(plan.cfg.data.load, "data.load")(arrays, plan.folds[0], torch.device("cpu"))
+    _, arrays = data_pipeline.fit_transform(plan.parts, plan.table, plan.folds[0], plan.cache)
+    loaders = plan.parts.load(arrays, plan.folds[0], torch.device("cpu"))
     seconds, megabytes = [], []
     for _ in range(epochs):
         began = perf_counter()

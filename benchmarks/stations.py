@@ -23,7 +23,6 @@ import torch
 
 from benchmarks.memory import peak
 from harness.config.compose import compose
-from harness.config.instantiate import build
 from harness.prepare import data_pipeline
 from harness.prepare.plan import make_plan
 
@@ -33,8 +32,8 @@ def main(folds: int, words: list[str]) -> None:
     began = perf_counter()
     plan = make_plan(compose(words))
     for fold in plan.folds[:folds]:
-        _, arrays = data_pipeline.shape(plan.cfg, plan.table, fold, plan.cache)
-        loaders = build(plan.cfg.data.load, "data.load")(arrays, fold, torch.device("cpu"))
+        _, arrays = data_pipeline.fit_transform(plan.parts, plan.table, fold, plan.cache)
+        loaders = plan.parts.load(arrays, fold, torch.device("cpu"))
         del arrays, loaders  # no fold's data stays while the next is prepared
     print(json.dumps({"seconds": perf_counter() - began, "megabytes": peak()}))
 

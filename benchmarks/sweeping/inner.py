@@ -9,7 +9,6 @@ record's.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from time import time
 
 import optuna
@@ -31,10 +30,10 @@ def main(told: str, trials: str, *words: str) -> None:
         began, best = time(), 0.0
         cfg = plan.cfg.copy()
         cfg.trainer.optimizer.lr = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
-        experiment = prepare(replace(plan, cfg=cfg), plan.folds[0])
+        experiment = prepare(plan.with_config(cfg), plan.folds[0])
         fit = experiment.trainer.fit
         for progress in fit(
-            experiment.model, experiment.loaders, experiment.augment, experiment.judge, Stop()
+            experiment.model, experiment.loaders, experiment.augment, experiment.evaluator, Stop()
         ):
             best = max(best, progress.scores["valid/accuracy"])
             trial.report(best, progress.epoch)

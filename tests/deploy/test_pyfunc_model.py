@@ -16,7 +16,7 @@ from harness.core.task import Task
 from harness.runs.journal import Journal
 from harness.runs.tracking_state import State
 from harness.tracking import mlflow_model
-from harness.tracking.journal_upload import Feed
+from harness.tracking.journal_upload import JournalUpload
 from harness.tracking.mlflow_store import prepare
 
 CLASSES = Task("multiclass", ("dead", "ill", "well"))
@@ -122,7 +122,7 @@ def test_the_model_belongs_to_its_run_and_is_sent_twice_without_a_trace(
     journal.start("", "a")
     journal.model("", os.path.relpath(bundle, folder))
     for _ in range(2):
-        feed = Feed(folder, uri, "digits", outputs)
+        feed = JournalUpload(folder, uri, "digits", outputs)
         assert feed.advance(60)
         assert feed.state.refused == []
         feed.state.offset = 0

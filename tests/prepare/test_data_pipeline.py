@@ -436,5 +436,5 @@ def test_a_setting_of_the_corridor_is_checked(word: str, sentence: str) -> None:
 
 
 def test_the_cache_needs_all_its_settings() -> None:
-    with pytest.raises(UserError, match=r"the setting data.cache.worth is needed"):
+    with pytest.raises(UserError, match=r"the setting data.cache.worth is missing"):
         planned("data/extract=iris", "~data.cache.worth")

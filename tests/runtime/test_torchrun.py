@@ -243,7 +243,7 @@ def test_a_verb_is_no_training(processes):
 
     first, second = processes(door)
     assert (first.value, second.value) == (2, 2)
-    assert first.err == "error: torchrun starts trainings, and ls is none; type it without.\n"
+    assert first.err == "error: torchrun starts trainings, and ls is none; type it without torchrun.\n"
     assert second.err == ""
 
 
