@@ -33,7 +33,7 @@ def main(told: str, trials: str, *words: str) -> None:
         experiment = prepare(plan.with_config(cfg), plan.folds[0])
         fit = experiment.trainer.fit
         for progress in fit(
-            experiment.model, experiment.loaders, experiment.augment, experiment.evaluator, Stop()
+            experiment.model, experiment.loaders, experiment.augment, experiment.validate, Stop()
         ):
             best = max(best, progress.scores["valid/accuracy"])
             trial.report(best, progress.epoch)
