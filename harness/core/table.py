@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.task import Task
 
 Kind = Literal["table", "image", "sequence"]
@@ -71,7 +71,7 @@ class Table:
 
     def __post_init__(self) -> None:
         if not len(self.frame):
-            raise UserError(f"data set {self.name} has no rows; give a file or query that returns some.")
+            raise UserError(f"data set {self.name} has no rows", "give a file or query that returns some")
         roles = {"target": self.target, "group": (self.group,), "id": (self.id,), "time": (self.time,)}
         self._require(self.frame, roles)
         self._require(self.frame if self.events is None else self.events, {"features": self.features})
@@ -81,9 +81,11 @@ class Table:
             for column in columns:
                 if column is not None and column not in frame.columns:
                     known = [str(c) for c in frame.columns]
-                    raise UserError(
-                        f"data.extract.{role} names the column {column!r}, which {self.name} does not have; "
-                        f"{near(column, known)}"
+                    raise UnknownName(
+                        f"data.extract.{role} names the column {column!r}, which {self.name} does not have",
+                        column,
+                        known,
+                        key=f"data.extract.{role}",
                     )
 
     def with_frame(self, frame: pd.DataFrame) -> Table:
@@ -177,8 +179,9 @@ class Table:
         """The target column, or the first of several; missing where a row is unlabelled."""
         if not self.target:
             raise UserError(
-                f"data set {self.name} has no target column, and this needs one; "
-                "name it with data.extract.target=COLUMN."
+                f"data set {self.name} has no target column, and this needs one",
+                "name it with data.extract.target=COLUMN",
+                key="data.extract.target",
             )
         return self.frame[self.target[0]]
 
@@ -198,8 +201,9 @@ class Table:
         """
         if self.group is None:
             raise UserError(
-                f"this split keeps groups together, and data set {self.name} has no group column; "
-                "name it with data.extract.group=COLUMN."
+                f"this split keeps groups together, and data set {self.name} has no group column",
+                "name it with data.extract.group=COLUMN",
+                key="data.extract.group",
             )
         return self.frame[self.group].to_numpy()
 
@@ -223,7 +227,9 @@ class Table:
         if self.aim == "regression" and not numeric:
             raise UserError(
                 f"data.extract.task=regression needs a number as target, and column {self.target[0]!r} holds "
-                f"{values[0]!r}; use data.extract.task=classification."
+                f"{values[0]!r}",
+                "use data.extract.task=classification",
+                key="data.extract.task",
             )
         if self.aim == "regression" or (
             self.aim == "auto" and numeric and not (whole and len(values) <= MOST_CLASSES)
@@ -242,8 +248,9 @@ class Table:
             column = odd[0] if odd else next(column for column in self.target if column not in flags)
             raise UserError(
                 "several targets must each hold 0 and 1, or all be numbers to predict, and column "
-                f"{column!r} of {self.name} holds {found[column][0][0]!r}; mend it, or leave it out of "
-                "data.extract.target."
+                f"{column!r} of {self.name} holds {found[column][0][0]!r}",
+                "mend it, or leave it out of data.extract.target",
+                key="data.extract.target",
             )
         return Task("regression", columns=self.target)
 
@@ -256,7 +263,9 @@ class Table:
             found = f"only the value {str(values[0])!r}" if values else "no value at all"
             raise UserError(
                 f"a target needs two or more distinct values, and column {column!r} of {self.name} "
-                f"has {found}; choose another with data.extract.target=COLUMN."
+                f"has {found}",
+                "choose another with data.extract.target=COLUMN",
+                key="data.extract.target",
             )
         return values, numeric, numeric and bool((known % 1 == 0).all())  # which an infinite one is not
 

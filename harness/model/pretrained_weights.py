@@ -47,8 +47,9 @@ def load(model: nn.Module, path: str) -> None:
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(
-            f"model.weights must name a file of weights, and there is none at {path}; "
-            "give a path that exists, or model.weights=null for random weights."
+            f"model.weights must name a file of weights, and there is none at {path}",
+            "give a path that exists, or model.weights=null for random weights",
+            key="model.weights",
         )
     try:
         content: Any
@@ -76,7 +77,9 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _unreadable(path: Path) -> UserError:
     return UserError(
         "model.weights must be a safetensors file or a torch checkpoint of tensors that loads with "
-        f"weights_only=True, and {path} is neither; save the network's state_dict() to a new file."
+        f"weights_only=True, and {path} is neither",
+        "save the network's state_dict() to a new file",
+        key="model.weights",
     )
 
 
@@ -99,18 +102,22 @@ def _check_names(path: str, found: set[str], wanted: set[str]) -> None:
     if not found & wanted:
         raise UserError(
             f"model.weights must hold tensors of this model, such as {_some(wanted)}, and {path} has none of "
-            f"them but {_some(found)}; choose the model that the file was saved from."
+            f"them but {_some(found)}",
+            "choose the model that the file was saved from",
+            key="model.weights",
         )
     missing = {name for name in wanted - found if not name.endswith("num_batches_tracked")}
     if missing:
         raise UserError(
-            f"model.weights must hold every tensor of this model, and {path} lacks {_some(missing)}; "
-            "choose the model and options that the file was saved from."
+            f"model.weights must hold every tensor of this model, and {path} lacks {_some(missing)}",
+            "choose the model and options that the file was saved from",
+            key="model.weights",
         )
     if found - wanted:
         raise UserError(
-            f"model.weights must hold tensors of this model only, and {path} has {_some(found - wanted)}; "
-            "choose the model and options that the file was saved from."
+            f"model.weights must hold tensors of this model only, and {path} has {_some(found - wanted)}",
+            "choose the model and options that the file was saved from",
+            key="model.weights",
         )
 
 
@@ -120,7 +127,9 @@ def _check_shapes(path: str, found: dict[str, Tensor], wanted: dict[str, Tensor]
         if there != here:
             raise UserError(
                 f"model.weights must have the shapes of this model, and in {path} {name} is {there} "
-                f"instead of {here}; {_remedy(name, there, here)}."
+                f"instead of {here}",
+                _remedy(name, there, here),
+                key="model.weights",
             )
 
 

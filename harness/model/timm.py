@@ -37,15 +37,20 @@ class Timm(nn.Module):
         timm = _library()
         known = timm.list_models()
         if name.partition(".")[0] not in known:
-            raise UserError(f"model.name must be a model of timm, and {name!r} is none; {_near(name, known)}")
+            raise UserError(
+                f"model.name must be a model of timm, and {name!r} is none",
+                _near(name, known),
+                key="model.name",
+            )
         try:
             self.model = timm.create_model(
                 name, pretrained=False, num_classes=0, in_chans=shape[0], **options
             )
         except TypeError as error:
             raise UserError(
-                f"model.options must be keywords of timm's {name}, and it refuses {options} ({error}); "
-                "take out what it does not know."
+                f"model.options must be keywords of timm's {name}, and it refuses {options} ({error})",
+                "take out what it does not know",
+                key="model.options",
             ) from error
         # Some networks widen their features once more before the classifier, and say so.
         self.width: int = getattr(self.model, "head_hidden_size", None) or self.model.num_features
@@ -70,10 +75,10 @@ def _library() -> Any:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "timm":
             raise UserError(
-                "model=timm needs the package timm, which is not installed; "
-                "install it with: pip install 'harness[timm]'."
+                "model=timm needs the package timm, which is not installed",
+                "install it with: pip install 'harness[timm]'",
             ) from error
         raise UserError(
-            f"model=timm needs the package timm, and importing it fails ({type(error).__name__}: {error}); "
-            "install a torchvision that was built for this torch, or choose another model."
+            f"model=timm needs the package timm, and importing it fails ({type(error).__name__}: {error})",
+            "install a torchvision that was built for this torch, or choose another model",
         ) from error

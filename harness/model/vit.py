@@ -82,8 +82,9 @@ def patch_side(height: int, width: int, patch: int | Literal["auto"]) -> int:
         if height * width // side**2 > MOST_PATCHES:
             raise UserError(
                 f"model.patch=auto must cut an image into at most {MOST_PATCHES} patches, and images of "
-                f"{height} x {width} pixels are {height * width // side**2}; resize them, or choose "
-                f"model.patch among {choice}."
+                f"{height} x {width} pixels are {height * width // side**2}",
+                f"resize them, or choose model.patch among {choice}",
+                key="model.patch",
             )
         return side
     if patch < 1:
@@ -91,6 +92,8 @@ def patch_side(height: int, width: int, patch: int | Literal["auto"]) -> int:
     if patch not in divisors:
         raise UserError(
             f"model.patch must divide both sides of the images, and {patch} does not divide "
-            f"{height} x {width} pixels; choose model.patch among {choice}, or auto."
+            f"{height} x {width} pixels",
+            f"choose model.patch among {choice}, or auto",
+            key="model.patch",
         )
     return patch

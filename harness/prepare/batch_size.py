@@ -46,7 +46,9 @@ def sized(plan: Plan) -> Plan:
         if size <= SMALLEST:
             raise UserError(
                 f"data.load.batch_size=auto found no size that fits: not even {size} rows at once do on this "
-                "device; choose a smaller model, or trainer.precision=bf16."
+                "device",
+                "choose a smaller model, or trainer.precision=bf16",
+                key="data.load.batch_size",
             )
         size //= 2
     return with_size(plan, size)

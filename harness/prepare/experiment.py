@@ -171,8 +171,8 @@ def _require_representation(model: nn.Module, inputs: Tensor) -> None:
     if tuple(representation.shape) != (len(inputs), model.width):
         raise UserError(
             f"a model turns (B, *shape) into (B, width), and {type(model).__name__} turned "
-            f"{tuple(inputs.shape)} into {tuple(representation.shape)} with width {model.width}; "
-            "mend its forward, or its attribute width."
+            f"{tuple(inputs.shape)} into {tuple(representation.shape)} with width {model.width}",
+            "mend its forward, or its attribute width",
         )
 
 

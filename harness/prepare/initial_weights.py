@@ -98,12 +98,14 @@ def _within(folder: Path, number: int) -> Path:
     if others:
         raise UserError(
             f"model.weights={folder} has the weights of {', '.join(others)}, and fold {number} starts from "
-            f"those of its own number; give this run the same split, or name one of "
-            f"them: {folder}/{others[0]}."
+            "those of its own number",
+            f"give this run the same split, or name one of them: {folder}/{others[0]}",
+            key="model.weights",
         )
     raise UserError(
-        f"model.weights={folder} holds no model, which a run keeps when it is finished; name a finished run, "
-        "or a file in its checkpoints."
+        f"model.weights={folder} holds no model, which a run keeps when it is finished",
+        "name a finished run, or a file in its checkpoints",
+        key="model.weights",
     )
 
 

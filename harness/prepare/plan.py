@@ -81,7 +81,9 @@ def _require_same(table: Table) -> None:
     if not alike(table.digest):
         raise UserError(
             f"the processes of torchrun must read the same rows, and {share(table.name)} differs from one "
-            "to another; name a source in data.extract that stays as it is between two reads, such as a file."
+            "to another",
+            "name a source in data.extract that stays as it is between two reads, such as a file",
+            key="data.extract",
         )
 
 

@@ -64,18 +64,23 @@ def _parsed(words: str) -> Overrides:
         overrides = Overrides.parse(shlex.split(words))
     except ValueError as error:
         raise UserError(
-            f"pretrain.words must be words of the command line, and {words!r} is not: {error}."
+            f"pretrain.words must be words of the command line, and {words!r} is not: {error}",
+            key="pretrain.words",
         ) from error
     for override in overrides:
         word, key = override.input_line, override.key_or_group.replace("/", ".")
         if "=" not in str(word) or not any(f"{key}.".startswith(f"{part}.") for part in _PARTS):
             raise UserError(
                 f"pretrain.words may set {', '.join(_PARTS)}, since data, split, model and seed are the "
-                f"run's own, got {word!r}; give it to the command itself."
+                f"run's own, got {word!r}",
+                "give it to the command itself",
+                key="pretrain.words",
             )
     if not any(override.key_or_group == "trainer" for override in overrides):
         raise UserError(
-            f"pretrain.words must choose a trainer, got {words!r}; add trainer=contrastive, for example."
+            f"pretrain.words must choose a trainer, got {words!r}",
+            "add trainer=contrastive, for example",
+            key="pretrain.words",
         )
     return overrides
 

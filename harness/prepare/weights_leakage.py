@@ -72,8 +72,10 @@ def _by_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
     if rows:
         raise UserError(
             f"model.weights come from {run}, which learned the labels of {rows:,} of the {len(fold.test):,} "
-            f"test rows of fold {fold.number}; divide the rows as that run did (split, split.seed), or start "
-            "from weights that were learned without labels."
+            f"test rows of fold {fold.number}",
+            "divide the rows as that run did (split, split.seed), or start "
+            "from weights that were learned without labels",
+            key="model.weights",
         )
     rows = int(seen[fold.test].sum())
     if rows:

@@ -63,8 +63,9 @@ class Rounds:
         """Raise UserError where there are fewer rows than folds."""
         if count < self.folds:
             raise UserError(
-                f"split.folds={self.folds} needs as many rows to split, and there are {count}; "
-                "lower split.folds."
+                f"split.folds={self.folds} needs as many rows to split, and there are {count}",
+                "lower split.folds",
+                key="split.folds",
             )
 
     def deal(
@@ -125,7 +126,9 @@ class LeaveOut:
         if self.fold is None and count > MOST_FOLDS:
             raise UserError(
                 f"each fold lists every row, so there can be {MOST_FOLDS} folds at most, and this split "
-                f"makes {count}; use split={instead}, or one fold alone with split.fold=NUMBER."
+                f"makes {count}",
+                f"use split={instead}, or one fold alone with split.fold=NUMBER",
+                key="split",
             )
         return Rounds(count, self.fold, self.valid, False, self.seed)
 
@@ -133,7 +136,7 @@ class LeaveOut:
 def require_fold(fold: int | None, count: int) -> None:
     """Raise UserError where there is no such fold among `count`."""
     if fold is not None and not 0 <= fold < count:
-        raise UserError(f"split.fold must be {_between(count)}, got {fold}.")
+        raise UserError(f"split.fold must be {_between(count)}, got {fold}", key="split.fold", value=fold)
 
 
 def _between(count: int) -> str:

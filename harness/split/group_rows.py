@@ -23,7 +23,9 @@ def group_codes(table: Table) -> np.ndarray:
     if missing:
         raise UserError(
             f"a split by group needs a group in every row, and column {table.group!r} of {table.name} is "
-            f"empty in {missing} of them; fill it in, or name another with data.extract.group=COLUMN."
+            f"empty in {missing} of them",
+            "fill it in, or name another with data.extract.group=COLUMN",
+            key="data.extract.group",
         )
     return codes
 
@@ -34,7 +36,9 @@ def require_groups(table: Table, groups: np.ndarray, folds: int) -> None:
     if count < folds:
         raise UserError(
             f"split.folds={folds} needs as many groups, and column {table.group!r} of {table.name} has "
-            f"{count}; lower split.folds."
+            f"{count}",
+            "lower split.folds",
+            key="split.folds",
         )
 
 

@@ -36,7 +36,9 @@ def hide(table: Table, fold: Fold, labelled: int | float, seed: int) -> Fold:
     if size < len(counts):
         raise UserError(
             f"split.labelled={labelled} of {len(codes)} training rows keeps {size}, and each of the "
-            f"{len(counts)} classes needs one; give split.labelled={len(counts)} or more."
+            f"{len(counts)} classes needs one",
+            f"give split.labelled={len(counts)} or more",
+            key="split.labelled",
         )
     rng = np.random.RandomState([seed, fold.number, 1])  # 1: not the numbers that cut the valid part
     order = rng.permutation(len(codes))
@@ -52,20 +54,25 @@ def _size(table: Table, fold: Fold, labelled: int | float) -> int:
     """How many training rows keep their labels."""
     if not table.target:
         raise UserError(
-            f"split.labelled={labelled} hides labels, and data set {table.name} has none; leave it out, or "
-            "name them with data.extract.target=COLUMN."
+            f"split.labelled={labelled} hides labels, and data set {table.name} has none",
+            "leave it out, or name them with data.extract.target=COLUMN",
+            key="split.labelled",
         )
     if isinstance(labelled, float) and 0 < labelled < 1:
         return max(1, round(labelled * len(fold.train)))
     if isinstance(labelled, bool) or not float(labelled).is_integer() or labelled < 1:
         raise UserError(
             "split.labelled must be a number of rows, 1 or more, or a fraction between 0 and 1, got "
-            f"{labelled}."
+            f"{labelled}",
+            key="split.labelled",
+            value=labelled,
         )
     if labelled > len(fold.train):
         raise UserError(
             f"split.labelled={labelled} is more than the {len(fold.train)} labelled rows that fold "
-            f"{fold.number} trains on; lower it, or leave it out to keep every label."
+            f"{fold.number} trains on",
+            "lower it, or leave it out to keep every label",
+            key="split.labelled",
         )
     return int(labelled)
 

@@ -59,14 +59,17 @@ def cut_rows(
     size = max(1, round(fraction * len(strata)))
     if size >= len(strata):
         raise UserError(
-            f"split.{part}={fraction} of {len(strata)} rows leaves none to train on; "
-            f"give more rows, or lower split.{part}."
+            f"split.{part}={fraction} of {len(strata)} rows leaves none to train on",
+            f"give more rows, or lower split.{part}",
+            key=f"split.{part}",
         )
     shares = _shares(np.bincount(strata), size, rng)
     if not shares.any():
         raise UserError(
             f"split.{part}={fraction} finds no class with a row to spare, as each has one row left to train "
-            f"on; give more rows, or set split.{part}=0."
+            "on",
+            f"give more rows, or set split.{part}=0",
+            key=f"split.{part}",
         )
     for own, share in zip(members(strata), shares, strict=True):
         if rng is not None:
@@ -93,7 +96,9 @@ def cut_groups(
     if fraction > 0 and max(1, round(fraction * len(names))) >= len(names):
         raise UserError(
             f"split.{part}={fraction} of the {len(names)} groups that are left to train on would take them "
-            f"all; set split.{part}=0, or give more groups."
+            "all",
+            f"set split.{part}=0, or give more groups",
+            key=f"split.{part}",
         )
     chosen = cut_rows(np.zeros(len(names), dtype=np.int64), fraction, part, rng)
     rows: np.ndarray = chosen[codes]
@@ -133,7 +138,9 @@ def cut_groups_in_proportion(
     if not chosen.any():
         raise UserError(
             f"split.{part}={fraction} finds no group to spare, as each of the {len(names)} that are left to "
-            f"train on is the only one of a class; set split.{part}=0, or give more groups."
+            "train on is the only one of a class",
+            f"set split.{part}=0, or give more groups",
+            key=f"split.{part}",
         )
     rows: np.ndarray = chosen[codes]
     return rows

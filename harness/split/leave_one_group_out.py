@@ -38,7 +38,9 @@ class LeaveOneGroupOut:
         if len(names) < 2:
             raise UserError(
                 f"split=leave_one_group_out needs two or more groups, and column {table.group!r} of "
-                f"{table.name} has {len(names)}; name another with data.extract.group=COLUMN."
+                f"{table.name} has {len(names)}",
+                "name another with data.extract.group=COLUMN",
+                key="data.extract.group",
             )
         rounds = self.settings.rounds(len(names), "group_kfold")
 

@@ -31,8 +31,8 @@ class LeaveOneOut:
         rows, unlabelled = divide(table)
         if len(rows) < 2:
             raise UserError(
-                f"split=leave_one_out needs two or more rows to split, and {table.name} has {len(rows)}; "
-                "give more rows."
+                f"split=leave_one_out needs two or more rows to split, and {table.name} has {len(rows)}",
+                "give more rows",
             )
         rounds = self.settings.rounds(len(rows), "kfold")
         codes = strata(table, rows, self.stratify)

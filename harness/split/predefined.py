@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.split.fold_rounds import require_fold
@@ -73,12 +73,16 @@ class Predefined:
         columns = [str(name) for name in table.frame.columns]
         if self.column is None:
             raise UserError(
-                "split=predefined needs the column that names the parts; give split.column=COLUMN."
+                "split=predefined needs the column that names the parts",
+                "give split.column=COLUMN",
+                key="split.column",
             )
         if self.column not in columns:
-            raise UserError(
-                f"split.column names the column {self.column!r}, which {table.name} does not have; "
-                f"{near(self.column, columns)}"
+            raise UnknownName(
+                f"split.column names the column {self.column!r}, which {table.name} does not have",
+                self.column,
+                columns,
+                key="split.column",
             )
         if self.column in (*table.features, *table.target):
             target = self.column in table.target
@@ -87,7 +91,9 @@ class Predefined:
             )
             raise UserError(
                 f"split.column={self.column} must name a column that a model neither sees nor predicts, and "
-                f"it {'is the target' if target else 'is a feature'} of {table.name}; {remedy}."
+                f"it {'is the target' if target else 'is a feature'} of {table.name}",
+                remedy,
+                key="split.column",
             )
         codes, found = pd.factorize(table.frame[self.column])
         values = np.array([*map(_text, found), ""])[codes]  # the code of a missing value is -1
@@ -95,7 +101,9 @@ class Predefined:
         if empty:
             raise UserError(
                 f"split.column={self.column} must have a value in every labelled row, and is empty in "
-                f"{empty} of {table.name}; fill it in, or drop those rows."
+                f"{empty} of {table.name}",
+                "fill it in, or drop those rows",
+                key="split.column",
             )
         return values
 
@@ -107,14 +115,20 @@ class Predefined:
             if numbers != list(range(len(numbers))) or len(numbers) < 2:
                 raise UserError(
                     f"split.column={self.column} must number two or more folds 0, 1, 2 … without a gap, and "
-                    f"that of {table.name} holds {', '.join(map(str, numbers[:20]))}; renumber them."
+                    f"that of {table.name} holds {', '.join(map(str, numbers[:20]))}",
+                    "renumber them",
+                    key="split.column",
                 )
             return len(numbers)
         for value in found:
             if value not in self.parts:
-                raise UserError(
+                raise UnknownName(
                     f"split.column={self.column} of {table.name} holds {str(value)!r}, which stands for no "
-                    f"part; {near(value, self.parts)} Other words go into split.words.train, .valid or .test."
+                    "part",
+                    value,
+                    self.parts,
+                    hint="Other words go into split.words.train, .valid or .test.",
+                    key="split.column",
                 )
         return None
 
@@ -130,8 +144,10 @@ class Predefined:
         train, valid, test = (rows[parts[rows] == part] for part in PARTS)
         if not len(train):
             raise UserError(
-                f"split.column={self.column} of {table.name} leaves no labelled row to train on; give some a "
-                f"value of split.words.train: {', '.join(self._words('train')) or 'there are none'}."
+                f"split.column={self.column} of {table.name} leaves no labelled row to train on",
+                "give some a "
+                f"value of split.words.train: {', '.join(self._words('train')) or 'there are none'}",
+                key="split.column",
             )
         if not len(valid):
             chosen = self._cut(table, train, number)

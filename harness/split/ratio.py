@@ -79,6 +79,8 @@ class Ratio:
         if counts[rarest] < 2 and (self.test or self.valid):
             raise UserError(
                 f"a stratified split needs two or more rows of each class, and class {names[rarest]!r} of "
-                f"{table.name} has one; set split.stratify=false, or give more rows."
+                f"{table.name} has one",
+                "set split.stratify=false, or give more rows",
+                key="split.stratify",
             )
         return codes

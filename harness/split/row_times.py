@@ -24,14 +24,18 @@ def moments(table: Table) -> np.ndarray:
     if table.time is None:
         raise UserError(
             f"a split by time needs to know when each row was taken, and data set {table.name} has no time "
-            "column; name it with data.extract.time=COLUMN."
+            "column",
+            "name it with data.extract.time=COLUMN",
+            key="data.extract.time",
         )
     column = table.frame[table.time]
     missing = int(column.isna().sum())
     if missing:
         raise UserError(
             f"a split by time needs a time in every row, and column {table.time!r} of {table.name} is empty "
-            f"in {missing} of them; fill it in, or name another with data.extract.time=COLUMN."
+            f"in {missing} of them",
+            "fill it in, or name another with data.extract.time=COLUMN",
+            key="data.extract.time",
         )
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
@@ -44,7 +48,9 @@ def moments(table: Table) -> np.ndarray:
         return _dates(column, table)
     raise UserError(
         f"a split by time needs numbers or dates, and column {table.time!r} of {table.name} holds "
-        f"{_kinds(column)}, which cannot be ordered; {_REMEDY}"
+        f"{_kinds(column)}, which cannot be ordered",
+        _REMEDY,
+        key="data.extract.time",
     )
 
 
@@ -54,8 +60,10 @@ def _dates(column: pd.Series, table: Table) -> np.ndarray:
     except (ValueError, TypeError):
         odd = column[pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce").isna()]
         raise UserError(
-            f"a split by time needs numbers or dates written as 2026-03-01 or 2026-03-01T09:30, and column "
-            f"{table.time!r} of {table.name} holds {str(odd.iloc[0])!r}; {_REMEDY}"
+            "a split by time needs numbers or dates written as 2026-03-01 or 2026-03-01T09:30, and column "
+            f"{table.time!r} of {table.name} holds {str(odd.iloc[0])!r}",
+            _REMEDY,
+            key="data.extract.time",
         ) from None
     return parsed.dt.tz_localize(None).to_numpy()
 

@@ -44,7 +44,9 @@ def require_classes(table: Table, split: str, instead: str) -> None:
     what = f"target {target!r} of {table.name} is a number"
     if len(table.target) > 1:
         what = f"targets of {table.name} are several, {', '.join(table.target)}"
-    raise UserError(f"split={split} needs one class for each row, and the {what}; use split={instead}.")
+    raise UserError(
+        f"split={split} needs one class for each row, and the {what}", f"use split={instead}", key="split"
+    )
 
 
 def require_class_size(
@@ -56,5 +58,7 @@ def require_class_size(
     if counts[rarest] < folds:
         raise UserError(
             f"split.folds={folds} needs as many rows of each class, and class {names[rarest]!r} of "
-            f"{table.name} has {counts[rarest]}; lower split.folds, or use {instead}."
+            f"{table.name} has {counts[rarest]}",
+            f"lower split.folds, or use {instead}",
+            key="split.folds",
         )

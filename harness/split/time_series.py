@@ -56,7 +56,9 @@ class TimeSeries:
         if self.length is not None and times.dtype.kind != "M":
             raise UserError(
                 f"split.gap={self.gap} is a length of time, and column {table.time!r} of {table.name} holds "
-                "numbers; give split.gap as a number of rows."
+                "numbers",
+                "give split.gap as a number of rows",
+                key="split.gap",
             )
         rows, unlabelled = divide(table)
         rows = rows[np.argsort(times[rows], kind="stable")]
@@ -72,8 +74,9 @@ class TimeSeries:
         if not length or starts[0] == 0 or (np.diff(starts) == 0).any():
             raise UserError(
                 f"split.folds={self.folds} needs one more stretch of time than that, and {table.name} has "
-                f"{len(ordered)} rows of {len(np.unique(ordered))} distinct times, too few to divide so; "
-                "lower split.folds."
+                f"{len(ordered)} rows of {len(np.unique(ordered))} distinct times, too few to divide so",
+                "lower split.folds",
+                key="split.folds",
             )
         return starts
 
@@ -91,7 +94,9 @@ class TimeSeries:
         if last <= begin:
             raise UserError(
                 f"split.gap={self.gap} and split.valid={self.valid} leave fold {number} none of the {start} "
-                "rows before its test part to train on; lower them, or split.folds."
+                "rows before its test part to train on",
+                "lower them, or split.folds",
+                key="split.gap",
             )
         train = rows[begin:last]
         early = unlabelled[times[unlabelled] <= times[train[-1]]]

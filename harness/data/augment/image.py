@@ -151,6 +151,7 @@ def _moved(images: Tensor, theta: Tensor) -> Tensor:
 def _require_images(inputs: Tensor) -> None:
     if inputs.dim() != 4:
         raise UserError(
-            f"data/augment=image changes images, and a sample has the shape {tuple(inputs.shape[1:])}; "
-            "use data/augment=tabular or data/augment=none."
+            f"data/augment=image changes images, and a sample has the shape {tuple(inputs.shape[1:])}",
+            "use data/augment=tabular or data/augment=none",
+            key="data/augment",
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.table import Aim, Kind, Table
 from harness.data.extract.row_checks import Infinite, finite, finite_array, require_rows
 
@@ -136,9 +136,10 @@ class Roles:
         named += [("drop", column) for column in self.drop]
         for role, column in named:
             if column not in frame.columns:
-                raise UserError(
+                raise UnknownName(
                     f"data.extract.{role} names the column {column!r}, which {name} does not have",
-                    near(column, map(str, frame.columns)),
+                    column,
+                    map(str, frame.columns),
                     key="data.extract",
                 )
         for role, column in named:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.core.errors import UserError, near, sentence
+from harness.core.errors import UnknownName, UserError, sentence
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.column_types import WORDS, Type, converted, number_or_text, odd_row
@@ -124,9 +124,10 @@ class Csv(Source):
         for column in self.types:
             if column not in first:
                 key = "dates" if self.types[column] == "date" else "types"
-                raise UserError(
+                raise UnknownName(
                     f"data.extract.{key} names the column {column!r}, which {paths[0]} does not have",
-                    near(column, first),
+                    column,
+                    first,
                     key="data.extract",
                 )
         if self.source_column in first:
@@ -174,7 +175,10 @@ class Csv(Source):
                 raise unfinished(path, self.dialect) from None
             raise malformed(path, self.dialect) or self._unreadable(path, fault) from None
         except ImportError as fault:  # a compression that pandas needs a package for
-            raise UserError(f"data.extract.path={path} cannot be unpacked: {sentence(str(fault))}") from None
+            raise UserError(
+                f"data.extract.path={path} cannot be unpacked: {sentence(str(fault))}",
+                key="data.extract.path",
+            ) from None
         except _FAULTS as fault:
             raise self._unreadable(path, fault) from None
         return frame

@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import NullPool
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.data.extract.connection_retry import Unreached
 from harness.data.extract.source_files import file
 from harness.data.extract.sqlite_types import register
@@ -140,9 +140,10 @@ class Database:
                 f"run pip install {fault.name}, or name another driver as dialect+driver://…",
                 key="data.extract.url",
             )
-        return UserError(
+        return UnknownName(
             f"data.extract.url begins with {self.url.drivername!r}, which SQLAlchemy does not know",
-            near(self.url.drivername, ("postgresql", "sqlite", "mysql", "mariadb", "oracle", "mssql")),
+            self.url.drivername,
+            ("postgresql", "sqlite", "mysql", "mariadb", "oracle", "mssql"),
             key="data.extract.url",
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.core.errors import UserError, near, sentence
+from harness.core.errors import UnknownName, UserError, sentence
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.source import Source
@@ -105,9 +105,10 @@ class HuggingFace(Source):
             return next(iter(found.values()))
         if self.split not in found:
             got = "null" if self.split is None else self.split
-            raise UserError(
+            raise UnknownName(
                 f"data.extract.split must name a split of {path}, got {got}",
-                near(got, map(str, found)),
+                got,
+                map(str, found),
                 key="data.extract.split",
             )
         return found[self.split]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.column_types import number_or_text
@@ -135,9 +135,10 @@ class ImageFolder(Source):
         for column in names & {*frame.columns}:
             frame[column] = number_or_text(frame[column])
         if self.path_column not in frame:
-            raise UserError(
+            raise UnknownName(
                 f"data.extract.path_column names the column {self.path_column!r}, which {path} does not have",
-                near(self.path_column, map(str, frame.columns)),
+                self.path_column,
+                map(str, frame.columns),
                 key="data.extract.path_column",
             )
         absent = [name for name in frame[self.path_column] if pd.isna(name) or not (root / name).is_file()]

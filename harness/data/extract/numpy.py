@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.column_roles import Roles
@@ -111,9 +111,10 @@ class Numpy(Source):
                         lambda wanted=wanted: archive[wanted], path, f"data.extract.{part}"
                     )
                 elif name is not None or part == "inputs":
-                    raise UserError(
+                    raise UnknownName(
                         f"data.extract.{part} names the array {wanted!r}, which {path} does not have",
-                        near(wanted, archive.files),
+                        wanted,
+                        archive.files,
                         key="data.extract",
                     )
         return found

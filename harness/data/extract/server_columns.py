@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.data.extract.column_types import dates, number_or_text
 
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -89,9 +89,10 @@ class Columns:
         """
         for name in self._dates:
             if name not in self._pieces:
-                raise UserError(
+                raise UnknownName(
                     f"data.extract.dates names the column {name!r}, which {self._place} does not give",
-                    near(name, self._pieces),
+                    name,
+                    self._pieces,
                     key="data.extract.dates",
                 )
         names = [name for name in self._pieces if not self._is_missing_object(name)]

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import literal_column
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.data.extract.connection_retry import Retry, Unreached
 from harness.data.extract.database_connection import Database
@@ -137,9 +137,10 @@ class Sql(Source):
                 key="data.extract.query",
             )
         for name in sorted(self.parameters.keys() - named):
-            raise UserError(
+            raise UnknownName(
                 f"data.extract.parameters gives {name!r}, and {self._place} has no :{name}",
-                near(name, named),
+                name,
+                named,
                 key="data.extract.parameters",
             )
 
@@ -191,9 +192,8 @@ class Sql(Source):
         missing = _NO_TABLE.search(reason)
         if missing:
             name = self.table or missing["pg"] or missing["lite"]
-            return UserError(
-                f"{self._place}: there is no table {name!r} in {database.label}",
-                near(name, database.tables()),
+            return UnknownName(
+                f"{self._place}: there is no table {name!r} in {database.label}", name, database.tables()
             )
         return UserError(f"{self._place} is refused by the database: {reason}", "mend the query")
 

@@ -137,7 +137,9 @@ class Batching:
         if min(sizes) < world():
             raise UserError(
                 f"a batch is divided over the {world()} processes of torchrun, and one of {min(sizes)} rows "
-                f"cannot be; set data.load.batch_size={world()} or more, or start fewer processes."
+                "cannot be",
+                f"set data.load.batch_size={world()} or more, or start fewer processes",
+                key="data.load.batch_size",
             )
         own = [slice_of(size) for size in sizes]
         starts = np.cumsum([0, *sizes[:-1]])

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 
 ROLES = ("positive", "negative")
@@ -40,9 +40,11 @@ def find_partners(table: Table, columns: tuple[str, ...], train: np.ndarray) -> 
     if not anchors:
         raise UserError(
             f"trainer.method.positive={columns[0]} must name a training row for some training row of "
-            f"{table.name}, and none of {len(train)} has a {what} in its part; fill the "
+            f"{table.name}, and none of {len(train)} has a {what} in its part",
+            "fill the "
             f"{'column' if len(columns) == 1 else 'columns'}, or let data.extract.group keep together what "
-            "belongs together."
+            "belongs together",
+            key="trainer.method.positive",
         )
     empty = int((named[train] < 0).any(axis=1).sum())
     apart = len(train) - anchors - empty
@@ -65,7 +67,9 @@ def _positions(table: Table, role: str, column: str) -> np.ndarray:
         first = values.iloc[known[missing[0]]]
         raise UserError(
             f"{key} must hold ids of rows, and {len(missing)} of its values in {table.name} are none, the "
-            f"first {str(first)!r} in row {known[missing[0]]}; mend them, or leave those cells empty."
+            f"first {str(first)!r} in row {known[missing[0]]}",
+            "mend them, or leave those cells empty",
+            key=key,
         )
     positions = np.full(len(table), -1)
     positions[known] = np.flatnonzero(table.frame[table.id].notna())[found]
@@ -75,8 +79,9 @@ def _positions(table: Table, role: str, column: str) -> np.ndarray:
 def _ids(table: Table, key: str) -> pd.Index:
     if table.id is None:
         raise UserError(
-            f"{key} names rows by their id, and {table.name} has no id column; "
-            "name it with data.extract.id=COLUMN."
+            f"{key} names rows by their id, and {table.name} has no id column",
+            "name it with data.extract.id=COLUMN",
+            key=key,
         )
     ids: pd.Index = pd.Index(table.frame[table.id].dropna())
     return ids
@@ -85,14 +90,16 @@ def _ids(table: Table, key: str) -> pd.Index:
 def _require_column(table: Table, key: str, column: str) -> None:
     columns = [str(name) for name in table.frame.columns]
     if column not in columns:
-        raise UserError(f"{key} names a column that {table.name} does not have; {near(column, columns)}")
+        raise UnknownName(f"{key} names a column that {table.name} does not have", column, columns, key=key)
     if column in table.features:
         raise UserError(
-            f"{key} must be a column that the model does not see, and it is a feature of {table.name}; "
-            f"set 'data.extract.keep=[{column}]'."
+            f"{key} must be a column that the model does not see, and it is a feature of {table.name}",
+            f"set 'data.extract.keep=[{column}]'",
+            key=key,
         )
     if column in table.target:
         raise UserError(
-            f"{key} must be a column that is not predicted, and it is a target of {table.name}; "
-            "take it out of data.extract.target."
+            f"{key} must be a column that is not predicted, and it is a target of {table.name}",
+            "take it out of data.extract.target",
+            key=key,
         )

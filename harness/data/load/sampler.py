@@ -120,14 +120,18 @@ class ClassSamples:
         if self.classes * self.samples != batch_size:
             raise UserError(
                 f"data.load.batch_size must be classes_per_batch * samples_per_class = {self.classes} * "
-                f"{self.samples}, got {batch_size}; set data.load.batch_size={self.classes * self.samples}."
+                f"{self.samples}, got {batch_size}",
+                f"set data.load.batch_size={self.classes * self.samples}",
+                key="data.load.batch_size",
             )
         present = len(_members(codes))
         if present < self.classes:
             raise UserError(
-                f"a batch of {self.classes} classes cannot be drawn from training rows of {present}; set "
+                f"a batch of {self.classes} classes cannot be drawn from training rows of {present}",
+                "set "
                 f"data.load.sampler.classes_per_batch={present} and data.load.batch_size to "
-                f"{present} * samples_per_class."
+                f"{present} * samples_per_class",
+                key="data.load.sampler.classes_per_batch",
             )
         return [batch_size] * (self.length(codes) // batch_size)
 
@@ -153,8 +157,9 @@ class ClassSamples:
 def _require_classes(codes: Tensor) -> None:
     if (codes < 0).all():
         raise UserError(
-            "data.load.sampler draws rows by their class, and no training row has one; set "
-            "data/load/sampler=shuffle, or name the column of classes with data.extract.target=COLUMN."
+            "data.load.sampler draws rows by their class, and no training row has one",
+            "set data/load/sampler=shuffle, or name the column of classes with data.extract.target=COLUMN",
+            key="data.load.sampler",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -16,9 +16,10 @@ def require(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
     """Raises UserError: the frame of the table `name` lacks one of the columns."""
     for column in columns:
         if column not in frame.columns:
-            raise UserError(
-                f"{name} lacks the column {column!r}, from which the model was trained to predict; "
-                f"{near(column, map(str, frame.columns))}"
+            raise UnknownName(
+                f"{name} lacks the column {column!r}, from which the model was trained to predict",
+                column,
+                map(str, frame.columns),
             )
 
 
@@ -39,8 +40,8 @@ def numbers(frame: pd.DataFrame) -> np.ndarray:
             values[:, position] = numeric.to_numpy(dtype=np.float64, na_value=np.nan)
         except (ValueError, TypeError):
             raise UserError(
-                f"column {column!r} must hold numbers, and holds text; mend it, or leave it out with "
-                "data.extract.drop."
+                f"column {column!r} must hold numbers, and holds text",
+                "mend it, or leave it out with data.extract.drop",
             ) from None
     return finite(values)
 

@@ -64,8 +64,8 @@ def _clock(column: pd.Series) -> pd.Series:
             raise TypeError
     except (ValueError, TypeError):
         raise UserError(
-            f"column {column.name!r} must hold dates, and holds {_strange(column)!r}; mend it, or leave it "
-            "out with data.extract.drop."
+            f"column {column.name!r} must hold dates, and holds {_strange(column)!r}",
+            "mend it, or leave it out with data.extract.drop",
         ) from None
     return dates.dt.tz_localize(None) if dates.dt.tz is not None else dates
 

@@ -34,8 +34,9 @@ def joined(table: Table, length: int, step: int | None, target: Literal["constan
     """
     if table.id is None:
         raise UserError(
-            f"data/transform=sequence joins the events of an id, and {table.name} names none; name its "
-            "column with data.extract.id=COLUMN."
+            f"data/transform=sequence joins the events of an id, and {table.name} names none",
+            "name its column with data.extract.id=COLUMN",
+            key="data.extract.id",
         )
     codes = _ranks(table, table.id, "id")
     times = np.arange(len(table)) if table.time is None else _ranks(table, table.time, "time")
@@ -100,7 +101,8 @@ def _ranks(table: Table, column: str, role: str) -> np.ndarray:
     if values.isna().any():
         raise UserError(
             f"every event needs its {role}, and column {column!r} of {table.name} has none in row "
-            f"{int(values.isna().to_numpy().argmax())}; mend the column, or leave such rows out."
+            f"{int(values.isna().to_numpy().argmax())}",
+            "mend the column, or leave such rows out",
         )
     return np.asarray(pd.factorize(values, sort=True)[0], dtype=np.int64)
 
@@ -132,7 +134,8 @@ def _one(events: pd.DataFrame, codes: np.ndarray, column: str, table: Table, las
             role, remedy = "target", "set data.transform.target=last, or choose another"
         raise UserError(
             f"the {role} {column!r} must be one within each {table.id!r}, and "
-            f"{events[table.id].tolist()[event]!r} has {found[0]!r} and {found[1]!r}; {remedy}."
+            f"{events[table.id].tolist()[event]!r} has {found[0]!r} and {found[1]!r}",
+            remedy,
         )
     known: pd.Series = values.groupby(codes).first()
     chosen: pd.Series = known.iloc[codes[last]].reset_index(drop=True)

@@ -121,7 +121,9 @@ class Image:
             if table.array.ndim != 4 or table.array.dtype.kind not in "fiub":
                 raise UserError(
                     f"data/transform=image takes an array (N, C, H, W) of numbers, and {table.name} gives "
-                    f"{table.array.shape} of {table.array.dtype}; set data.extract.kind to what it holds."
+                    f"{table.array.shape} of {table.array.dtype}",
+                    "set data.extract.kind to what it holds",
+                    key="data.extract.kind",
                 )
             return Stack(table.array, self.shaping)
         if table.shape is None and not self._pixel_columns:
@@ -146,8 +148,9 @@ class Image:
         if len(columns) != 1 or pd.api.types.is_numeric_dtype(column):
             raise UserError(
                 f"data/transform=image needs pixel columns or one column of images, and {table.name} has "
-                "neither; set data.extract.kind=image and data.extract.shape=[C,H,W], or use "
-                "data/transform=tabular."
+                "neither",
+                "set data.extract.kind=image and data.extract.shape=[C,H,W], or use data/transform=tabular",
+                key="data.extract.kind",
             )
         return Files(column, self.shaping, self.shape, first)
 
@@ -155,7 +158,9 @@ class Image:
         if source.shape[1:] != self.shape:
             raise UserError(
                 f"the model was trained on images of shape {self.shape}, and {table.name} gives "
-                f"{source.shape[1:]}; set data.transform.size before training, or give images alike."
+                f"{source.shape[1:]}",
+                "set data.transform.size before training, or give images alike",
+                key="data.transform.size",
             )
 
 

@@ -36,7 +36,7 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
             image = _eight_bits(opened, name)
     except FileNotFoundError:
         raise UserError(
-            f"there is no image {name}; check the paths, which are relative to where the command was typed."
+            f"there is no image {name}", "check the paths, which are relative to where the command was typed"
         ) from None
     # Pillow tells of a broken file in all of these ways, depending on its format.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
@@ -44,7 +44,7 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
         if not isinstance(error, UnidentifiedImageError):
             words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UserError(
-            f"image {name} cannot be decoded: {words}; mend the file, or take its row out of the data."
+            f"image {name} cannot be decoded: {words}", "mend the file, or take its row out of the data"
         ) from None
     if shaping.channels is not None:
         mode = "L" if shaping.channels == 1 else "RGB"
@@ -64,7 +64,8 @@ def _eight_bits(image: Any, name: str) -> Any:
 
     if image.mode == "F":
         raise UserError(
-            f"image {name} holds floating-point pixels, whose range is not known; store it with 8 or 16 bits."
+            f"image {name} holds floating-point pixels, whose range is not known",
+            "store it with 8 or 16 bits",
         )
     if image.mode.startswith("I"):
         high = np.asarray(image).astype(np.int64) >> 8

@@ -75,6 +75,7 @@ class Shaping:
         if (found, self.channels) == (3, 1):
             return (images * torch.tensor(_LUMINANCE)[:, None, None]).sum(dim=1, keepdim=True)
         raise UserError(
-            f"data.transform.channels={self.channels} cannot be made of images with {found} channels; "
-            "set data.transform.channels=null."
+            f"data.transform.channels={self.channels} cannot be made of images with {found} channels",
+            "set data.transform.channels=null",
+            key="data.transform.channels",
         )

@@ -113,9 +113,9 @@ class Files:
         pixels = self._decoded(row)
         if pixels.shape != self._shape:
             raise UserError(
-                f"image {self._name(row)} is {_words(pixels.shape)}, and the first is {_words(self._shape)}; "
+                f"image {self._name(row)} is {_words(pixels.shape)}, and the first is {_words(self._shape)}",
                 f"give all one shape with data.transform.size=[{self._shape[1]},{self._shape[2]}] and "
-                f"data.transform.channels={max(self._shape[0], pixels.shape[0])}."
+                f"data.transform.channels={max(self._shape[0], pixels.shape[0])}",
             )
         return pixels
 
@@ -124,7 +124,8 @@ class Files:
         if not isinstance(image, str | bytes | os.PathLike):
             raise UserError(
                 f"column {self._column!r} must hold a path or an encoded image in every row, and holds "
-                f"{image!r} in row {row}; mend the column, or leave the row out."
+                f"{image!r} in row {row}",
+                "mend the column, or leave the row out",
             )
         return decode(image if isinstance(image, bytes) else os.fspath(image), self._name(row), self._shaping)
 

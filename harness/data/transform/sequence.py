@@ -102,7 +102,9 @@ class Sequence:
         if table.array is None or table.array.ndim != 3:
             raise UserError(
                 f"data/transform=sequence takes events that are joined to sequences, and {table.name} holds "
-                "none; set data.extract.kind=sequence and data.extract.id=COLUMN."
+                "none",
+                "set data.extract.kind=sequence and data.extract.id=COLUMN",
+                key="data.extract.kind",
             )
         count, steps, width = table.array.shape
         stops = steps * np.arange(1, count + 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.data.transform.column_values import (
     finite,
     is_category,
@@ -84,8 +84,9 @@ class Chains:
         }
         if not any(block.shape[1] for block in blocks.values()):
             raise UserError(
-                f"no feature of {name} has a value in the training rows; name others with "
-                "data.extract.features=[COLUMN, …]."
+                f"no feature of {name} has a value in the training rows",
+                "name others with data.extract.features=[COLUMN, …]",
+                key="data.extract.features",
             )
         self._fitted = {kind: self._chain(kind, block, targets) for kind, block in blocks.items()}
 
@@ -106,8 +107,9 @@ class Chains:
             if not np.isfinite(made).all():
                 row = first + int((~np.isfinite(made)).any(axis=1).argmax())
                 raise UserError(
-                    f"data.transform leaves a value that is missing or infinite in row {row} of {name}; "
-                    "put an imputer first in data.transform.numeric and data.transform.categorical."
+                    f"data.transform leaves a value that is missing or infinite in row {row} of {name}",
+                    "put an imputer first in data.transform.numeric and data.transform.categorical",
+                    key="data.transform",
                 )
         return values
 
@@ -141,8 +143,8 @@ class Chains:
         trusted = {name for name in unknown if name in own | {"numpy.dtype"} or name.startswith("sklearn.")}
         if unknown - trusted:
             raise UserError(
-                f"the saved transform holds {', '.join(sorted(unknown - trusted))}, which is not trusted; "
-                "load only runs of your own, with the same data.transform."
+                f"the saved transform holds {', '.join(sorted(unknown - trusted))}, which is not trusted",
+                "load only runs of your own, with the same data.transform",
             )
         self._fitted = skops.io.loads(data, trusted=sorted(trusted))
         self._columns, self._origins = state["columns"], state["origins"]
@@ -229,9 +231,12 @@ class Chains:
                 raise
             column, values = next(iter(strange.items()))
             known = self._known_categories()[column]
-            raise UserError(
+            raise UnknownName(
                 f"column {column!r} holds {values[0]!r}, which no training row had, and "
-                f"data.transform.categorical refuses new categories; {near(values[0], known)}"
+                "data.transform.categorical refuses new categories",
+                values[0],
+                known,
+                key="data.transform.categorical",
             ) from None
 
     def _strange(self, block: np.ndarray) -> dict[str, list[str]]:
@@ -273,7 +278,9 @@ class Chains:
         if targets is None or not known.any():
             raise UserError(
                 f"data.transform.{kind} holds {type(asking[0]).__name__}, which learns from targets, and "
-                "no training row has one; take it out, or name the column with data.extract.target=COLUMN."
+                "no training row has one",
+                "take it out, or name the column with data.extract.target=COLUMN",
+                key="data.transform",
             )
         return chain.fit(block[known], targets[known])
 
@@ -292,7 +299,9 @@ def _kind(column: pd.Series, name: str) -> str:
     held = "bytes" if pd.api.types.is_object_dtype(column) else column.dtype
     raise UserError(
         f"column {column.name!r} of {name} holds {held}, and data.transform takes numbers, text, "
-        "booleans, dates and categories; convert it, or leave it out with data.extract.drop."
+        "booleans, dates and categories",
+        "convert it, or leave it out with data.extract.drop",
+        key="data.transform",
     )
 
 

@@ -69,6 +69,8 @@ def _source(table: Table) -> Source:
     if table.array.ndim != 2:
         raise UserError(
             f"data/transform=tabular takes rows of features, and {table.name} gives arrays of shape "
-            f"{table.array.shape[1:]}; set data.extract.kind to what they are, or use another data/transform."
+            f"{table.array.shape[1:]}",
+            "set data.extract.kind to what they are, or use another data/transform",
+            key="data.extract.kind",
         )
     return table.array

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.core.task import Task
 
@@ -48,9 +48,10 @@ def unpack(state: dict[str, Any]) -> Task:
 def _several(table: Table, columns: Sequence[str]) -> list[pd.Series]:
     for column in columns:
         if column not in table.target:
-            raise UserError(
-                f"{table.name} lacks the target {column!r}, one of {len(columns)} that the model predicts; "
-                f"{near(column, table.target)}"
+            raise UnknownName(
+                f"{table.name} lacks the target {column!r}, one of {len(columns)} that the model predicts",
+                column,
+                table.target,
             )
     return [table.frame[column] for column in columns]
 
@@ -61,9 +62,10 @@ def _codes(labels: pd.Series, classes: Sequence[str]) -> Tensor:
     names = [_name(value, positions) for value in values]
     for name in names:
         if name not in positions:
-            raise UserError(
-                f"the target {labels.name!r} holds the class {name!r}, which the model was not trained on; "
-                f"{near(name, classes)}"
+            raise UnknownName(
+                f"the target {labels.name!r} holds the class {name!r}, which the model was not trained on",
+                name,
+                classes,
             )
     # A missing value has the code -1 in `found`, which picks the -1 at the end.
     codes = np.array([*(positions[name] for name in names), -1], dtype=np.int64)
@@ -83,18 +85,19 @@ def _numbers(labels: pd.Series, task: Task) -> Tensor:
         values = pd.to_numeric(labels).to_numpy(dtype=np.float64, na_value=np.nan)
     except (ValueError, TypeError):
         raise UserError(
-            f"the target {labels.name!r} must be a number in every row, and holds text; mend the column."
+            f"the target {labels.name!r} must be a number in every row, and holds text", "mend the column"
         ) from None
     if np.isinf(values).any():
         raise UserError(
-            f"the target {labels.name!r} is infinite in row {int(np.isinf(values).argmax())}; mend the "
-            "column, or leave the cell empty."
+            f"the target {labels.name!r} is infinite in row {int(np.isinf(values).argmax())}",
+            "mend the column, or leave the cell empty",
         )
     odd = ~np.isin(values, (0, 1)) & ~np.isnan(values)
     if task.kind == "multilabel" and odd.any():
         row = int(odd.argmax())
         raise UserError(
             f"the target {labels.name!r} must be 0 or 1 as one label of several, and is {values[row]:g} in "
-            f"row {row}; mend the column, or leave the cell empty."
+            f"row {row}",
+            "mend the column, or leave the cell empty",
         )
     return torch.from_numpy(values.astype(np.float32))

@@ -15,7 +15,7 @@ from graphql import (
     VariableDefinitionNode,
 )
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 
 
 def parsed(
@@ -43,9 +43,10 @@ def parsed(
     declared = _declared(request.document)
     for name in variables:
         if name not in declared:
-            raise UserError(
+            raise UnknownName(
                 f"data.extract.variables gives {name!r}, which data.extract.query does not declare",
-                near(name, declared),
+                name,
+                declared,
                 key="data.extract.variables",
             )
     for name, node in declared.items():

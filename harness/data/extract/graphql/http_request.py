@@ -185,7 +185,7 @@ def _label(url: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError("data.extract.url must be an address, http://… or https://….")
+        raise UserError("data.extract.url must be an address, http://… or https://…", key="data.extract.url")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}{parts.path}"
 

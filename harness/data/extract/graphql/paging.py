@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UnknownName, UserError
 from harness.data.extract.graphql.find_rows import Listing
 
 Variables = dict[str, Any]
@@ -77,9 +77,10 @@ class OffsetPaging:
 
     def __init__(self, offset: str, first: Any, declared: Collection[str]) -> None:
         if offset not in declared:
-            raise UserError(
+            raise UnknownName(
                 f"data.extract.offset={offset} is no variable that data.extract.query declares",
-                near(offset, declared),
+                offset,
+                declared,
                 key="data.extract.offset",
             )
         if not isinstance(first, int):
