@@ -1,7 +1,9 @@
-"""Suite: what all suites share, the yaml files that they are about."""
+"""Base class of the contract suites: one test for each yaml file of a group."""
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,11 +17,11 @@ from harness.runtime.user_project import enter, find
 
 
 class Suite:
-    """Claims about every choice of a group; a test that takes `choice` is asked of each.
+    """Tests of every choice of a group; a test that takes `choice` runs once for each.
 
     conf      the folder of yaml files; None: that of the project whose tests these are
     group     such as `model`
-    left_out  choices of which nothing is claimed
+    left_out  choices that are not tested
     """
 
     conf: ClassVar[Path | None] = None
@@ -27,7 +29,7 @@ class Suite:
     left_out: ClassVar[frozenset[str]] = frozenset()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Asks each test of each choice; pytest calls it."""
+        """Runs each test for each choice; pytest calls it."""
         self.locate(metafunc.config)
         cases = self.cases()
         if "choice" in metafunc.fixturenames:
@@ -60,24 +62,21 @@ class Suite:
     def yamls(cls) -> dict[str, Path]:
         """The file of each choice; one without a `_target_` is no part."""
         assert cls.conf is not None
-        files = {path.stem: path for path in sorted((cls.conf / cls.group).glob("*.yaml"))}
-        return {
-            name: path
-            for name, path in files.items()
-            if name not in cls.left_out and "_target_" in OmegaConf.load(path)
-        }
+        contents = _contents(cls.conf / cls.group)
+        return {path.stem: path for path in contents if path.stem not in cls.left_out}
 
     @classmethod
     def cases(cls) -> list[str]:
-        """The names under which tests are asked."""
+        """The values of `choice`."""
         return list(cls.yamls())
 
     @classmethod
     def node(cls, choice: str) -> dict[str, Any]:
         """The plain content of its yaml."""
-        node: Any = OmegaConf.to_container(OmegaConf.load(cls.yamls()[choice]))
+        assert cls.conf is not None
+        node = copy.deepcopy(_contents(cls.conf / cls.group)[cls.yamls()[choice]])
         node.pop("defaults", None)
-        return dict(node)
+        return node
 
     @classmethod
     def make(cls, choice: str, **changes: Any) -> Any:
@@ -85,6 +84,15 @@ class Suite:
         node = cls.node(choice)
         assert changes.keys() <= node.keys()
         return build(OmegaConf.create(node | changes), cls.group.replace("/", "."))
+
+
+@cache
+def _contents(folder: Path) -> dict[Path, dict[str, Any]]:
+    """The content of each yaml file with a `_target_`; read once, since each example of a property needs it."""
+    contents: dict[Path, Any] = {
+        path: OmegaConf.to_container(OmegaConf.load(path)) for path in sorted(folder.glob("*.yaml"))
+    }
+    return {path: content for path, content in contents.items() if "_target_" in content}
 
 
 def examples(count: int) -> settings:

@@ -82,20 +82,13 @@ def test_these_splits_promise_to_keep_groups_whole_and_these_to_keep_the_order_o
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if takes(case, "fold")])
-@pytest.mark.parametrize("last", [False, True])
-def test_one_fold_alone_has_the_rows_and_the_number_that_it_has_among_all(case, last):
+def test_one_fold_alone_is_that_among_all_and_one_that_does_not_exist_is_refused(case):
     table = make_table(60, 10, 3, 0)
     among = make(case)(table)
-    number = len(among) - 1 if last else len(among) // 2
-    node = node_of(CASES[case]) | {"fold": number}
-    (alone,) = build(node, "split")(table)
-    assert same(alone, among[number])
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if takes(case, "fold")])
-def test_a_fold_that_does_not_exist_is_refused(case):
-    table = make_table(60, 10, 0, 0)
-    count = len(make(case)(table))
+    count = len(among)
+    for number in (count // 2, count - 1):
+        (alone,) = build(node_of(CASES[case]) | {"fold": number}, "split")(table)
+        assert same(alone, among[number])
     words = rf"split.fold must be between 0 and {count - 1} \(there are {count} folds\), got {count}"
     with pytest.raises(UserError, match=words):
         build(node_of(CASES[case]) | {"fold": count}, "split")(table)
@@ -117,17 +110,13 @@ def test_no_valid_fraction_means_no_valid_rows_but_those_of_an_inner_split(case)
 
 
 @every_split
-@pytest.mark.parametrize("valid", [-0.1, 1.0, float("nan")])
-def test_a_valid_fraction_outside_0_to_1_is_refused(case, valid):
-    with pytest.raises(UserError, match=f"valid must be 0 or more and less than 1, got {valid}"):
-        make(case, valid=valid)
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if takes(case, "seed")])
-@pytest.mark.parametrize("seed", [-1, 2**32])
-def test_a_seed_that_numpy_does_not_take_is_refused(case, seed):
-    with pytest.raises(UserError, match=f"seed must be between 0 and 4294967295, got {seed}"):
-        make(case, seed=seed)
+def test_a_valid_fraction_outside_0_to_1_and_a_seed_that_numpy_does_not_take_are_refused(case):
+    for valid in (-0.1, 1.0, float("nan")):
+        with pytest.raises(UserError, match=f"valid must be 0 or more and less than 1, got {valid}"):
+            make(case, valid=valid)
+    for seed in (-1, 2**32) if takes(case, "seed") else ():
+        with pytest.raises(UserError, match=f"seed must be between 0 and 4294967295, got {seed}"):
+            make(case, seed=seed)
 
 
 @every_split
