@@ -88,7 +88,7 @@ class Suite:
 
 @cache
 def _contents(folder: Path) -> dict[Path, dict[str, Any]]:
-    """The content of each yaml file with a `_target_`; read once, since each example of a property needs it."""
+    """The content of each yaml file with a `_target_`, read once: each example of a property needs it."""
     contents: dict[Path, Any] = {
         path: OmegaConf.to_container(OmegaConf.load(path)) for path in sorted(folder.glob("*.yaml"))
     }
