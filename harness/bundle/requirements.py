@@ -17,9 +17,8 @@ _ALWAYS = ("mlflow", "torch", "numpy", "pandas", "safetensors", "hydra-core", "o
 
 _IMAGES = "harness.data.transform.image."
 _OF_IMAGES = ("pillow",)
-_OF_OTHERS = ("scikit-learn", "scipy", "skops")
-"""Packages of every other transform, including a user's own: scikit-learn, its dependency scipy, and skops,
-which restores the fitted state."""
+_OF_OTHERS = ("scikit-learn", "scipy")
+"""Packages of every other transform, including a user's own: scikit-learn and its dependency scipy."""
 
 _WHERE_USED = {"pytorch_metric_learning": "pytorch-metric-learning", "timm": "timm"}
 _BROUGHT = {"harness", "torch", "builtins"}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
+from harness.data.transform import skops_file
 from harness.data.transform.column_values import (
     finite,
     is_category,
@@ -19,6 +20,7 @@ from harness.data.transform.column_values import (
     texts,
 )
 from harness.data.transform.dates_as_numbers import DatePart, days, numbers_of
+from harness.data.transform.fitted_parts import Parts
 
 _CELLS_AT_ONCE = 2**20
 """A transform works on as many rows at a time as make this many numbers: 8 MB, which stay in the cache."""
@@ -48,8 +50,10 @@ class Chains:
     ) -> None:
         self._parts = {"numeric": numeric, "categorical": categorical}
         self._dates, self._cyclic = dates, cyclic
-        self._columns: dict[str, list[Any]] = {}
-        self._origins: dict[str, float] = {}
+        self.columns: dict[str, list[Any]] = {}
+        self.origins: dict[str, float] = {}
+        self.fitted: dict[str, Any] = {}
+        """By kind: a pipeline of fitted parts, "passthrough" without any, None without columns."""
 
     @property
     def supervised(self) -> bool:
@@ -88,7 +92,8 @@ class Chains:
                 "name others with data.extract.features=[COLUMN, …]",
                 key="data.extract.features",
             )
-        self._fitted = {kind: self._chain(kind, block, targets) for kind, block in blocks.items()}
+        self.fitted = {kind: self._chain(kind, block, targets) for kind, block in blocks.items()}
+        self._stored().pack(self.fitted)  # what cannot be stored is refused before the training
 
     def __call__(self, source: Source, name: str) -> np.ndarray:
         """(N, F) float32 features of all rows.
@@ -118,43 +123,42 @@ class Chains:
 
         Empty where no part keeps the categories that it was fitted on.
         """
-        if not self._columns["categorical"]:
+        if not self.columns["categorical"]:
             return {}
         return self._strange(self._categories(frame, slice(None)))
 
     def state(self) -> dict[str, Any]:
-        """What was fitted, without a pickle: the parts as skops keeps them."""
-        import skops.io
+        """The fitted parts as plain values and arrays, see `harness.data.transform.fitted_parts`.
 
-        return {
-            "transformer": skops.io.dumps(self._fitted),
-            "columns": self._columns,
-            "origins": self._origins,
-        }
+        Raises:
+            UserError: a part cannot be stored so.
+        """
+        from safetensors.numpy import save
+
+        packed, arrays = self._stored().pack(self.fitted)
+        return {"parts": packed, "arrays": save(arrays), "columns": self.columns, "origins": self.origins}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Raises UserError: the state holds a type that is neither scikit-learn's nor in the yaml."""
-        import skops.io
+        """Raises UntrustedState: the state holds something that is not built from a file."""
+        from safetensors.numpy import load
 
-        data: bytes = state["transformer"]
-        own = {_type_name(part) for parts in self._parts.values() for part in parts}
-        unknown = set(skops.io.get_untrusted_types(data=data))
-        # The dtype of the categories, which skops trusts no more than a stranger's class.
-        trusted = {name for name in unknown if name in own | {"numpy.dtype"} or name.startswith("sklearn.")}
-        if unknown - trusted:
-            raise UserError(
-                f"the saved transform holds {', '.join(sorted(unknown - trusted))}, which is not trusted",
-                "load only runs of your own, with the same data.transform",
-            )
-        self._fitted = skops.io.loads(data, trusted=sorted(trusted))
-        self._columns, self._origins = state["columns"], state["origins"]
+        if "transformer" in state:  # an earlier version
+            self.fitted = skops_file.read(state["transformer"], self._stored())
+        else:
+            # Compiled code of scikit-learn takes writable memory only.
+            arrays = {name: array.copy() for name, array in load(state["arrays"]).items()}
+            self.fitted = self._stored().unpack(state["parts"], arrays)
+        self.columns, self.origins = state["columns"], state["origins"]
+
+    def _stored(self) -> Parts:
+        return Parts([part for parts in self._parts.values() for part in parts])
 
     def _choose(self, source: Source, features: Sequence[str], rows: np.ndarray, name: str) -> None:
         """Which columns are of which kind, and the earliest of each date."""
-        self._origins = {}
-        self._columns = {"numeric": [], "categorical": [], "dates": []}
+        self.origins = {}
+        self.columns = {"numeric": [], "categorical": [], "dates": []}
         if isinstance(source, np.ndarray):
-            self._columns["numeric"] = list(range(source.shape[1]))
+            self.columns["numeric"] = list(range(source.shape[1]))
             return
         for feature in features:
             column = source[feature]
@@ -162,16 +166,16 @@ class Chains:
             if kind == "dates" and not self._dates:
                 continue
             if kind == "numeric" or column.iloc[rows].notna().any():
-                self._columns[kind].append(feature)
-        for feature in self._columns["dates"]:
-            self._origins[feature] = float(np.nanmin(days(source[feature].iloc[rows])))
+                self.columns[kind].append(feature)
+        for feature in self.columns["dates"]:
+            self.origins[feature] = float(np.nanmin(days(source[feature].iloc[rows])))
 
     def _numbers_to_fit(self, source: Source, rows: np.ndarray) -> np.ndarray:
         """(n, F) float64, column by column in memory, as the statistics of the parts read them.
 
         Columns without a value are left out, and forgotten.
         """
-        names = self._columns["numeric"]
+        names = self.columns["numeric"]
         dates = self._date_parts(source, rows)
         values = np.empty((len(rows), len(names) + len(dates)), order="F")
         step = max(1, _CELLS_TO_FIT // len(source))
@@ -183,7 +187,7 @@ class Chains:
         empty = [position for position in range(len(names)) if np.isnan(values[:, position]).all()]
         if not empty:
             return values
-        self._columns["numeric"] = [name for position, name in enumerate(names) if position not in empty]
+        self.columns["numeric"] = [name for position, name in enumerate(names) if position not in empty]
         return np.delete(values, empty, axis=1)
 
     def _blocks(self, source: Source) -> Iterator[tuple[int, np.ndarray]]:
@@ -192,31 +196,31 @@ class Chains:
         while first < len(source):
             rows = slice(first, first + step)
             parts = []
-            if self._fitted["numeric"] is not None:
+            if self.fitted["numeric"] is not None:
                 read = np.column_stack([self._numeric(source, rows), *self._date_parts(source, rows)])
-                parts.append(_transformed(self._fitted["numeric"], read))
-            if self._fitted["categorical"] is not None:
+                parts.append(_transformed(self.fitted["numeric"], read))
+            if self.fitted["categorical"] is not None:
                 parts.append(self._encoded(self._categories(source, rows)))
             block = np.column_stack(parts) if len(parts) > 1 else parts[0]
             yield first, block
             first += step
-            step = max(1, _CELLS_AT_ONCE // max(1, block.shape[1], *map(len, self._columns.values())))
+            step = max(1, _CELLS_AT_ONCE // max(1, block.shape[1], *map(len, self.columns.values())))
 
     def _numeric(self, source: Source, rows: slice) -> np.ndarray:
-        return _numbers(source, self._columns["numeric"], rows)
+        return _numbers(source, self.columns["numeric"], rows)
 
     def _date_parts(self, source: Source, rows: np.ndarray | slice) -> list[np.ndarray]:
         if isinstance(source, np.ndarray):
             return []
         return [
             part
-            for name in self._columns["dates"]
-            for part in numbers_of(source[name].iloc[rows], self._dates, self._cyclic, self._origins[name])
+            for name in self.columns["dates"]
+            for part in numbers_of(source[name].iloc[rows], self._dates, self._cyclic, self.origins[name])
         ]
 
     def _categories(self, source: Source, rows: np.ndarray | slice) -> np.ndarray:
         """(n, F) objects, text or NaN."""
-        names = self._columns["categorical"]
+        names = self.columns["categorical"]
         if isinstance(source, np.ndarray) or not names:
             return np.empty((0, 0), dtype=object)
         return np.column_stack([texts(source[name].iloc[rows]) for name in names])
@@ -224,7 +228,7 @@ class Chains:
     def _encoded(self, block: np.ndarray) -> np.ndarray:
         """Raises UserError: a category is new, and an encoder refuses new categories."""
         try:
-            return _transformed(self._fitted["categorical"], block)
+            return _transformed(self.fitted["categorical"], block)
         except ValueError:
             strange = self._strange(block)
             if not strange:
@@ -242,7 +246,7 @@ class Chains:
     def _strange(self, block: np.ndarray) -> dict[str, list[str]]:
         known = self._known_categories()
         found = {}
-        for position, column in enumerate(self._columns["categorical"]):
+        for position, column in enumerate(self.columns["categorical"]):
             if column in known:
                 values = pd.unique(block[:, position])
                 found[column] = sorted(str(v) for v in values if not pd.isna(v) and v not in known[column])
@@ -250,7 +254,7 @@ class Chains:
 
     def _known_categories(self) -> dict[str, set[str]]:
         """By column, what the first part that keeps categories was fitted on."""
-        chain, names = self._fitted["categorical"], self._columns["categorical"]
+        chain, names = self.fitted["categorical"], self.columns["categorical"]
         for part in [] if chain is None or isinstance(chain, str) else chain:
             kept = getattr(part, "categories_", [])
             if len(kept) == len(names):
@@ -286,7 +290,7 @@ class Chains:
 
     def _require(self, source: Source, name: str) -> None:
         if isinstance(source, pd.DataFrame):
-            require(source, [column for columns in self._columns.values() for column in columns], name)
+            require(source, [column for columns in self.columns.values() for column in columns], name)
 
 
 def _kind(column: pd.Series, name: str) -> str:
@@ -332,7 +336,3 @@ def _known(targets: np.ndarray) -> np.ndarray:
 def _asks_for_targets(part: Any) -> bool:
     tags = getattr(part, "__sklearn_tags__", None)
     return tags is not None and bool(tags().target_tags.required)
-
-
-def _type_name(part: object) -> str:
-    return f"{type(part).__module__}.{type(part).__qualname__}"

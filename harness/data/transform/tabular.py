@@ -58,7 +58,7 @@ class Tabular:
         return {**self.chains.state(), "task": pack(self.task)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Raises UserError: the state holds a type that is neither scikit-learn's nor in the yaml."""
+        """Raises UntrustedState: the state holds something that is not built from a file."""
         self.chains.restore(state)
         self.task = unpack(state["task"])
 

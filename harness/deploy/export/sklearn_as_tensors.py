@@ -82,16 +82,10 @@ def read(chains: Chains, dates: Sequence[str], cyclic: bool) -> Columns:
     Raises:
         Opaque: they contain a transform that `Columns` cannot express.
     """
-    import skops.io
-
-    state = chains.state()
-    # These chains were built here, from a state that was checked when it was read.
-    data = state["transformer"]
-    fitted = skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
-    names = state["columns"]
+    fitted, names = chains.fitted, chains.columns
     numbers = [Number(column) for column in names["numeric"]]
     for column in names["dates"]:
-        numbers += _of_date(column, dates, cyclic, state["origins"][column])
+        numbers += _of_date(column, dates, cyclic, chains.origins[column])
     return Columns(
         tuple(numbers),
         tuple(_step(part) for part in _parts(fitted["numeric"])),
