@@ -22,8 +22,8 @@ PACKAGES = (
     "sklearn.preprocessing",
     "sklearn.random_projection",
 )
-"""Their public estimators compute with arrays alone, and may be stored; others read files, keep caches or hold
-memory that compiled code reads unchecked."""
+"""Their public estimators compute with arrays alone, and may be stored; others read files, keep caches or
+hold memory that compiled code reads unchecked."""
 
 CACHE = "memory"
 """The one setting of these estimators that names files: joblib unpickles what it finds in that folder."""
