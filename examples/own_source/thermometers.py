@@ -37,7 +37,7 @@ class Thermometers:
                 rows.append({"device": reading["device"], "state": reading["state"], **hours})
             except (ValueError, KeyError, TypeError) as fault:
                 raise UserError(
-                    f"line {number} of data.extract.path={self.path} is no reading ({fault}); mend it."
+                    f"line {number} of data.extract.path={self.path} is no reading ({fault}); correct it."
                 ) from None
         frame = pd.DataFrame(rows)
         features = tuple(name for name in frame.columns if name.startswith("hour_"))

@@ -243,5 +243,5 @@ def refuse(column: pd.Series, wrong: pd.Series, kind: str) -> None:
         raise UserError(
             f"column {str(column.name)!r} was {kind} in training, and row {column.index[place]} holds "
             f"{str(column.iloc[place])!r}",
-            "mend it, or leave the cell empty",
+            "correct it, or leave the cell empty",
         )

@@ -19,7 +19,7 @@ def main(words: list[str]) -> int:
     options = _options(words)
     if options.rows is not None and not Path(options.rows).expanduser().exists():
         raise UserError(
-            f"--rows must be a file or a folder of images, and there is no {options.rows}; mend it."
+            f"--rows must be a file or a folder of images, and there is no {options.rows}; correct it."
         )
 
     from harness.bundle.bundle import read

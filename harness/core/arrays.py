@@ -15,7 +15,7 @@ from harness.core.task import Task
 
 
 class Rows(Protocol):
-    """Samples that are made when they are asked for: decoded files, entries of a memory-mapped array.
+    """Samples that are made on demand: decoded files, entries of a memory-mapped array.
 
     Must survive pickling, because worker processes read from it.
     """
@@ -38,15 +38,15 @@ class Arrays:
              (N, T, F) sequences; a tensor, or `Rows` where not all should be in memory at once
     targets  (N,) int64 class codes (-1: unlabelled), or (N,) float32 numbers in the target's
              own unit (NaN: unlabelled), (N, T) of several targets, or None without a target column
-    partners (N, P) int64, the rows that the table names for each row, -1 for none; None: it names
-             none. A training batch then holds B rows that have them all, and behind these their P * B
-             partners, the first of each row, then the second
+    pairs    (N, P) int64, the P rows that the table pairs with each row, -1 for none; None: no pairs.
+             A training batch then holds B rows that have them all, followed by their P * B paired
+             rows: the first of each row, then the second
     """
 
     inputs: Tensor | Rows
     targets: Tensor | None
     task: Task
-    partners: Tensor | None = None
+    pairs: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ class Loader(Protocol):
 
     One that trains may also have `after(batches: int) -> Iterator[Batch]`, a pass without its first
     batches: the order is drawn as for a whole pass, and the samples left out are not made. Without it,
-    a training that goes on within an epoch makes them once more.
+    a training that is resumed within an epoch makes them again.
     """
 
     def __iter__(self) -> Iterator[Batch]: ...
@@ -120,8 +120,8 @@ class Loaders:
     Passes over `train` and `unlabelled`, which are learned from, are shuffled by the global torch
     generator; `valid` and `test` keep their order.
 
-    A part without rows is None. `shape` is that of one sample. `how` says in a few words where the
-    samples are and how they come, for the screen.
+    A part without rows is None. `shape` is that of one sample. `how` describes for the screen where the
+    samples are and how they are loaded.
     """
 
     train: Loader

@@ -51,9 +51,9 @@ class UserError(Exception):
         return _copied(self, rule=rule)
 
     def below(self, part: str, place: str) -> UserError:
-        """The same error, of a part that stands at `place` and not at `part`.
+        """The same error with its keys below `place` instead of `part`.
 
-        A splitter writes of `split.folds`, wherever it stands; as the outer one of a nested split, its key is
+        A splitter always names `split.folds`; as the outer one of a nested split, its key is
         `split.outer.folds`, and its choice is `split@split.outer=NAME`.
         """
 
@@ -163,7 +163,7 @@ class WrongType(UserError):
         hint: the annotation.
         described: the annotation in words, such as `a whole number`.
         shown: the value as yaml writes it.
-        remedy: what to write instead, where that can be said.
+        remedy: what to write instead, where that is known.
     """
 
     def __init__(
@@ -260,7 +260,7 @@ class OutOfMemory(Exception):
 
 
 class Unfinished(Exception):
-    """A sweep ended without what was asked for: no trial is complete, or points of a grid are missing."""
+    """A sweep ended without the requested result: no trial is complete, or points of a grid are missing."""
 
 
 class Pruned(Exception):

@@ -104,7 +104,7 @@ class Evaluator(Protocol):
         ...
 
     def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
-        """The quick scores of the valid part, by plain name; asked once per epoch."""
+        """The quick scores of the valid part, by plain name; called once per epoch."""
         ...
 
     def score(

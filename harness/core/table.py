@@ -249,7 +249,7 @@ class Table:
             raise UserError(
                 "several targets must each hold 0 and 1, or all be numbers to predict, and column "
                 f"{column!r} of {self.name} holds {found[column][0][0]!r}",
-                "mend it, or leave it out of data.extract.target",
+                "correct it, or leave it out of data.extract.target",
                 key="data.extract.target",
             )
         return Task("regression", columns=self.target)

@@ -1,4 +1,4 @@
-"""The stations that the rows of a run pass, for the debug switch `harness.walk=true`."""
+"""The steps of a run, printed by the debug switch `harness.walk=true`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from contextvars import ContextVar
 _listener: ContextVar[Callable[[str], None] | None] = ContextVar("walk", default=None)
 
 
-def passes(station: str) -> None:
-    """Reports that the rows are at a station; without a listener nothing happens."""
+def passes(step: str) -> None:
+    """Reports that the run has reached a step; without a listener nothing happens."""
     listener = _listener.get()
     if listener is not None:
-        listener(station)
+        listener(step)
 
 
 @contextmanager
 def walk_printed(wanted: bool, say: Callable[[str], object] = print) -> Iterator[None]:
-    """Within it, each station is printed when it is passed for the first time."""
+    """Within it, each step is printed when it is reached for the first time."""
     if not wanted:
         yield
         return
     passed: list[str] = []
 
-    def listen(station: str) -> None:
-        if station not in passed:
-            passed.append(station)
-            say(f"walk: {station}")
+    def listen(step: str) -> None:
+        if step not in passed:
+            passed.append(step)
+            say(f"walk: {step}")
 
     token = _listener.set(listen)
     try:

@@ -75,7 +75,7 @@ class Separated:
                 reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
                 raise UserError(
                     f"IN={self._path} cannot be read as {self._dialect.encoding.upper()} text: {reason}",
-                    "mend the file, or save it as such",
+                    "correct the file, or save it as such",
                 ) from None
             if not block:
                 return
@@ -88,7 +88,7 @@ class Separated:
                 raise UserError(
                     f"line {line} of {self._path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the "
                     f"first line names {len(self.columns)} column{'s' * (len(self.columns) != 1)}",
-                    "mend the line",
+                    "correct the line",
                 )
 
     def _typed(self, cells: dict[str, list[str]], index: pd.RangeIndex) -> pd.DataFrame:

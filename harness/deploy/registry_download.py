@@ -85,7 +85,7 @@ def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
         raise UserError(
             "a model in MLflow is named models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID/model, got "
             f"{word}",
-            "mend it",
+            "correct it",
         )
     uri = place(uri, None, outputs)
     path = store_address.file(uri)

@@ -89,7 +89,8 @@ def fairness(logits: Tensor, counts: Tensor, expected: Tensor, histogram: Tensor
 
 
 def class_weights(codes: Tensor, weights: Tensor, classes: int) -> Tensor:
-    """(classes,) the sum of the weights (M,) of each class, codes (M,) int64; the device is not asked."""
+    """(classes,) the sum of the weights (M,) of each class, codes (M,) int64; without waiting for the
+    device."""
     return weights.new_zeros(classes).scatter_add(0, codes, weights)
 
 

@@ -20,7 +20,7 @@ from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.device import find_device
 
 SMALLEST, LARGEST = 8, 4096
-"""With fewer rows batch normalisation sees too little; with more, a rate wants a care that `auto` has not."""
+"""With fewer rows batch normalisation sees too little; larger ones need an adjusted learning rate."""
 
 SHARE = 0.6
 """Of the free memory; the rest is for what an operator needs while it runs, and for gaps between blocks."""
@@ -41,7 +41,7 @@ def sized(plan: Plan) -> Plan:
     if plan.cfg.data.load.get("batch_size") != "auto":
         return plan
     most = power_of_two(min(LARGEST, len(plan.folds[0].train)))
-    size = _everywhere(min(most, max(_expected(plan, most), SMALLEST)))
+    size = _smallest(min(most, max(_expected(plan, most), SMALLEST)))
     while agree(not _fits(plan, size)):
         if size <= SMALLEST:
             raise UserError(
@@ -54,7 +54,7 @@ def sized(plan: Plan) -> Plan:
     return with_size(plan, size)
 
 
-def _everywhere(size: int) -> int:
+def _smallest(size: int) -> int:
     """The smallest of the sizes that several processes found, each for its own device."""
     return int(-highest(-float(size))[0])
 
@@ -75,34 +75,34 @@ def _expected(plan: Plan, most: int) -> int:
     """The largest size whose step should fit."""
     few, many = min(SMALLEST, most), min(2 * SMALLEST, most)
     try:
-        some = saved(*_ready(plan, few))
-        experiment, batch = _ready(plan, many)
+        some = saved(*_first_step(plan, few))
+        experiment, batch = _first_step(plan, many)
         more = saved(experiment, batch)
         _take_step(experiment, batch)  # from now on the optimizer's memory, and an average's, is in use
     except torch.OutOfMemoryError:
         return few
     device = experiment.trainer.device
-    _let_go(device)
+    _free_cached(device)
     per_row = max((more - some) / max(many - few, 1), 1.0)
     left = SHARE * free(device) - _gradients(experiment) - (more - per_row * many)
     return power_of_two(max(left, 0.0) / per_row)
 
 
 def _fits(plan: Plan, size: int) -> bool:
-    """Whether a step of that size fits; where only the operating system could tell, it is believed to."""
+    """Whether a step of that size fits; on a CPU, where nothing reports it, True."""
     device = find_device(plan.cfg.trainer.device)
     if device.type != "cuda":
         return True
     try:
-        _take_step(*_ready(plan, size))
+        _take_step(*_first_step(plan, size))
     except torch.OutOfMemoryError:
         return False
     finally:
-        _let_go(device)
+        _free_cached(device)
     return True
 
 
-def _ready(plan: Plan, size: int) -> tuple[Experiment, StepBatch]:
+def _first_step(plan: Plan, size: int) -> tuple[Experiment, StepBatch]:
     """The first fold with everything on its device, and what its first step takes."""
     experiment = prepare(replace(with_size(plan, size), before=None), plan.folds[0])
     trainer = experiment.trainer
@@ -124,8 +124,8 @@ def _take_step(experiment: Experiment, batch: StepBatch) -> None:
     update.step()
 
 
-def _let_go(device: torch.device) -> None:
-    """Gives back what torch keeps for later, so that it counts as free."""
+def _free_cached(device: torch.device) -> None:
+    """Frees the memory that torch caches, so that it counts as free."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -146,10 +146,10 @@ def saved(experiment: Experiment, batch: StepBatch) -> int:
 
 @contextmanager
 def counted(network: nn.Module) -> Iterator[dict[int, int]]:
-    """Within it, the bytes of each storage that autograd keeps for a gradient are written down.
+    """Within it, the bytes of each storage that autograd keeps for a gradient are recorded.
 
     By the storage's address, so that one that is kept twice counts once; each is held until the end,
-    so that no address comes twice. Weights and buffers are the network's own and do not count.
+    so that no address occurs twice. Weights and buffers are the network's own and do not count.
     """
     own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
     sizes: dict[int, int] = {}

@@ -146,7 +146,7 @@ def _draws(content: dict[str, Any]) -> bool:
         try:
             parameters = signature(target(node, "data.transform")).parameters
         except ValueError:
-            return True  # written in C: nobody knows
+            return True  # written in C, so its signature is not known
         if "random_state" in parameters and node.get("random_state") is None:
             return True
     return False

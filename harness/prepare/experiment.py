@@ -25,7 +25,7 @@ from harness.core.protocol import Augment, Evaluator, Transform
 from harness.core.scores import direction
 from harness.core.table import Table
 from harness.core.walk import passes
-from harness.data.load.row_pairs import find_partners
+from harness.data.load.row_pairs import find_pairs
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
 from harness.prepare.evaluation import with_user_metrics
@@ -115,8 +115,8 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     arrays, notes = _with_partners(arrays, table, fold, trainer)
     passes("load")
     loaders = parts.load(arrays, fold, trainer.device)
-    origin = plan.origins.get(fold.number)
-    model = parts.new_model(arrays.shape, None if origin is None else origin.file)
+    weights = plan.initial_weights.get(fold.number)
+    model = parts.new_model(arrays.shape, None if weights is None else weights.file)
     augment = parts.augment
     if isinstance(evaluator, WithUserMetrics):
         evaluator.try_metrics(loaders)
@@ -124,7 +124,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     trainer.preflight(model, loaders)
     try_batch(model, trainer, loaders, augment)
     fresh = partial(parts.new_untrained_model, arrays.shape)
-    notes += () if origin is None else origin.notes
+    notes += () if weights is None else weights.notes
     return Experiment(
         fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, notes, before, scratch
     )
@@ -137,8 +137,8 @@ def _with_partners(
     columns: tuple[str, ...] = getattr(trainer, "columns", ())
     if not columns:
         return arrays, ()
-    partners, notes = find_partners(table, columns, fold.train)
-    return replace(arrays, partners=partners), (notes,)
+    pairs, notes = find_pairs(table, columns, fold.train)
+    return replace(arrays, pairs=pairs), (notes,)
 
 
 def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, augment: Augment) -> None:
@@ -172,7 +172,7 @@ def _require_representation(model: nn.Module, inputs: Tensor) -> None:
         raise UserError(
             f"a model turns (B, *shape) into (B, width), and {type(model).__name__} turned "
             f"{tuple(inputs.shape)} into {tuple(representation.shape)} with width {model.width}",
-            "mend its forward, or its attribute width",
+            "correct its forward, or its attribute width",
         )
 
 

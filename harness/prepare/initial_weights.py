@@ -11,19 +11,19 @@ from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, Torn, facts_of, 
 from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.prepare.weights_leakage import exposure, run_of
+from harness.prepare.weights_leakage import learned_row_notes, run_of
 from harness.runs.bundle_files import WEIGHTS
 from harness.runs.outputs import Outputs, UnknownRun
 from harness.runs.tracking_state import State
 
 
 @dataclass(frozen=True)
-class Origin:
+class InitialWeights:
     """The weights that one fold starts from.
 
     file   the file that `model.weights` names
     run    the folder of the run that learned them; None of a file from elsewhere
-    notes  what of this fold's rows they have seen already, in sentences
+    notes  sentences about rows of this fold that their training has seen
     """
 
     file: Path
@@ -42,7 +42,7 @@ class Origin:
         return tags
 
 
-def find_origins(cfg: DictConfig, table: Table, folds: list[Fold]) -> dict[int, Origin]:
+def find_initial_weights(cfg: DictConfig, table: Table, folds: list[Fold]) -> dict[int, InitialWeights]:
     """The weights that `model.weights` gives each fold, by its number; {} where it is null.
 
     It may name a file, a run's folder, a run by the name of its folder or by its MLflow run id, or a
@@ -55,7 +55,7 @@ def find_origins(cfg: DictConfig, table: Table, folds: list[Fold]) -> dict[int, 
     named = cfg.model.get("weights")
     ours = str(cfg.model._target_).startswith("harness.")
     if named is None or not (ours or Path(str(named)).expanduser().exists()):
-        return {}  # what the weights of a user's own model may be called, only that model knows
+        return {}  # only a user's own model knows how its weights may be named
     place = _located(str(named), Outputs(Path(cfg.outputs)))
     return {fold.number: _of_fold(place, table, fold) for fold in folds}
 
@@ -83,10 +83,10 @@ def _located(named: str, outputs: Outputs) -> Path:
     return run.folder if run.fold is None else run.folder / f"fold-{run.fold}"
 
 
-def _of_fold(place: Path, table: Table, fold: Fold) -> Origin:
+def _of_fold(place: Path, table: Table, fold: Fold) -> InitialWeights:
     file = place if place.is_file() else _within(place, fold.number)
     _require_intact(file)
-    return Origin(file, run_of(file), tuple(exposure(file, table, fold)))
+    return InitialWeights(file, run_of(file), tuple(learned_row_notes(file, table, fold)))
 
 
 def _within(folder: Path, number: int) -> Path:
@@ -110,7 +110,7 @@ def _within(folder: Path, number: int) -> Path:
 
 
 def _require_intact(file: Path) -> None:
-    """Holds a checkpoint to its hash; a file of weights alone has none."""
+    """Compares a checkpoint with its hash; a file of weights alone has none."""
     if file.suffix != ENDING:
         return
     try:

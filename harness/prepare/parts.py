@@ -78,7 +78,7 @@ class Parts:
     def arrange(self) -> Callable[..., Any] | None:
         """The transform's `arrange`, see `harness.core.protocol.Transform`; None where it has none.
 
-        The class is asked, so that a transform without it is not built. A function that makes a transform
+        Looks at the class, so that a transform without it is not built. A function that makes a transform
         says nothing about its result, and is called.
         """
         maker = target(self.cfg.data.transform, "data.transform")

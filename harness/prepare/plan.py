@@ -1,4 +1,4 @@
-"""Plan: what is known of an experiment before anything is fitted."""
+"""Plan: configuration, rows and folds of an experiment, before anything is fitted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.data.cache.cache import Cache
 from harness.prepare import data_pipeline
-from harness.prepare.initial_weights import Origin, find_origins
+from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.parts import Parts
 from harness.prepare.pretrain_config import pretraining
 from harness.runtime.distributed import alike, share
@@ -29,8 +29,8 @@ class Plan:
     chosen    the value that replaced each `auto`, by key
     findings  of the leakage guard
     cache     where rows and fitted arrays are kept
-    origins   the weights that each fold starts from, by its number, where they are not random
-    before    what each fold learns first, of the same rows; None: nothing
+    initial_weights   the weights that each fold starts from, by its number, where they are not random
+    before    the plan of the pre-training on the same rows; None: there is none
     """
 
     parts: Parts
@@ -39,7 +39,7 @@ class Plan:
     folds: list[Fold]
     findings: list[Finding] = field(default_factory=list)
     cache: Cache = field(default_factory=lambda: Cache(None))
-    origins: dict[int, Origin] = field(default_factory=dict)
+    initial_weights: dict[int, InitialWeights] = field(default_factory=dict)
     before: Plan | None = None
 
     @property
@@ -68,7 +68,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     folds = data_pipeline.hide_labels(cfg, table, whole)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
-    plan = Plan(parts, chosen, table, folds, findings, cache, find_origins(cfg, table, folds))
+    plan = Plan(parts, chosen, table, folds, findings, cache, find_initial_weights(cfg, table, folds))
     return replace(plan, before=_before(plan))
 
 
@@ -93,4 +93,6 @@ def _before(plan: Plan) -> Plan | None:
     if found is None:
         return None
     cfg, chosen = found
-    return plan.with_config(cfg, chosen=chosen, origins=find_origins(cfg, plan.table, plan.folds))
+    return plan.with_config(
+        cfg, chosen=chosen, initial_weights=find_initial_weights(cfg, plan.table, plan.folds)
+    )

@@ -29,9 +29,10 @@ def run_of(file: Path) -> Path | None:
     return next((folder for folder in file.parents if (folder / JOURNAL).exists()), None)
 
 
-def exposure(file: Path, table: Table, fold: Fold) -> Iterator[str]:
-    """What of the fold's test and validation rows has been seen on the way to a file of weights: by the run
-    that learned them, by the run whose weights that one started from, and so on.
+def learned_row_notes(file: Path, table: Table, fold: Fold) -> Iterator[str]:
+    """Sentences about the fold's test and validation rows that the training of these weights has seen.
+
+    They cover the run that learned the weights, the run whose weights that one started from, and so on.
 
     Raises:
         UserError: one has learned test rows with their labels, so that no score of theirs means anything.
@@ -39,18 +40,18 @@ def exposure(file: Path, table: Table, fold: Fold) -> Iterator[str]:
     run = run_of(file)
     if run is None:
         return
-    yield from _by_run(file, run, table, fold)
-    tags = _tags(run, _fold_word(file, run)) or _tags(run, "")  # of many folds, few tell a start of their own
+    yield from _notes_on_run(file, run, table, fold)
+    tags = _tags(run, _fold_folder(file, run)) or _tags(run, "")  # few folds have a start event of their own
     earlier = tags.get("weights.file")
     if earlier is None:
         return
     if "weights.run" in tags and run_of(Path(earlier)) is None:
         yield f"{run} started from {earlier}, whose run is gone: which rows it had learned is not known"
-    yield from exposure(Path(earlier), table, fold)
+    yield from learned_row_notes(Path(earlier), table, fold)
 
 
-def _by_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
-    """What the training of one run has seen.
+def _notes_on_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
+    """Sentences about the rows that the training of one run has seen.
 
     Raises:
         UserError: test rows with their labels.
@@ -65,7 +66,7 @@ def _by_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
     if parts is None:
         yield f"which rows {run} learned its weights from is not known: its {ROWS} is missing or damaged"
         return
-    labels, wide = _ways(file, run)
+    labels, wide = _learned_from(file, run)
     learned = (parts == _TRAIN) & labels
     seen = ((parts == _TRAIN) & (not labels)) | ((parts == _UNLABELLED) & wide)
     rows = int(learned[fold.test].sum())
@@ -73,8 +74,8 @@ def _by_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
         raise UserError(
             f"model.weights come from {run}, which learned the labels of {rows:,} of the {len(fold.test):,} "
             f"test rows of fold {fold.number}",
-            "divide the rows as that run did (split, split.seed), or start "
-            "from weights that were learned without labels",
+            "divide the rows as that run did (split, split.seed), or start from weights that were learned "
+            "without labels",
             key="model.weights",
         )
     rows = int(seen[fold.test].sum())
@@ -92,25 +93,25 @@ def _by_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[str]:
 
 
 def _digest(run: Path) -> str | None:
-    """Of the data of a run, as its journal tells it."""
+    """The digest of a run's data, from its journal."""
     digest = _tags(run, "").get("data.digest")
     return None if digest is None else str(digest)
 
 
 def _tags(run: Path, key: str) -> dict[str, Any]:
-    """With which the journal of a run tells that it, or one of its folds, started; {} of none."""
+    """The tags of the start event of a run or of one of its folds; {}: there is none."""
     starts = [event for event in read(run)[0] if event["event"] == "start" and event["run"] == key]
     return dict(starts[-1]["tags"]) if starts else {}
 
 
-def _fold_word(file: Path, run: Path) -> str:
-    """fold-3 of a file of that fold; "" where the run has one fold."""
+def _fold_folder(file: Path, run: Path) -> str:
+    """The folder of the fold that a file belongs to, such as fold-3; "": the run has one fold."""
     return next((part for part in file.relative_to(run).parts if part.startswith("fold-")), "")
 
 
 def _parts(file: Path, run: Path) -> np.ndarray | None:
     """(N,) uint8, the part of each row when the file was trained; of several folds, of the file's own."""
-    word = _fold_word(file, run).removeprefix("fold-")
+    word = _fold_folder(file, run).removeprefix("fold-")
     try:
         with np.load(run / ROWS) as stored:
             numbers, parts = stored["number"], stored["parts"]
@@ -121,23 +122,25 @@ def _parts(file: Path, run: Path) -> np.ndarray | None:
     return found
 
 
-def _ways(file: Path, run: Path) -> tuple[bool, bool]:
+def _learned_from(file: Path, run: Path) -> tuple[bool, bool]:
     """Whether the training learned from labels, and whether it learned from unlabelled rows as well; or the
     pre-training that it began with.
     """
     config = _config(file, run)
-    ways = [_way(config["trainer"])]
+    ways = [_trainer_learned_from(config["trainer"])]
     if (config.get("pretrain") or {}).get("words") is not None:
         first = next((place for folder in file.parents if (place := folder / _PRETRAINED).is_file()), None)
         ways.append(
-            (True, True) if first is None else _way(json.loads(first.read_text())["config"]["trainer"])
+            (True, True)
+            if first is None
+            else _trainer_learned_from(json.loads(first.read_text())["config"]["trainer"])
         )
     labels, wide = zip(*ways, strict=True)
     return any(labels), any(wide)
 
 
-def _way(node: dict[str, Any]) -> tuple[bool, bool]:
-    """As `_ways`, of one trainer. Of a class that is not here any more, the worse is assumed."""
+def _trainer_learned_from(node: dict[str, Any]) -> tuple[bool, bool]:
+    """As `_learned_from`, of one trainer. For a class that no longer exists, both are assumed."""
     try:
         trainer: Any = target(node, "trainer")
     except (UserError, KeyError, TypeError):

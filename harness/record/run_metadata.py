@@ -30,7 +30,7 @@ class RunMetadata:
             "seed": self._plan.cfg.seed,
             "folds": len(folds),
             "data.digest": self._plan.table.digest,
-            **self._origin(folds[0]),
+            **self._initial_weights(folds[0]),
             "git.commit": code.commit or "not a git repository",
             "git.branch": code.branch,
             "git.dirty": str(code.dirty).lower(),
@@ -53,7 +53,7 @@ class RunMetadata:
         return {
             "name": f"{self._name} fold {fold.number}",
             "params": dict(leaves(self._secrets.config)),
-            "tags": {"fold": fold.number, "data.digest": digest, **self._origin(fold)},
+            "tags": {"fold": fold.number, "data.digest": digest, **self._initial_weights(fold)},
             "inputs": self.inputs(fold),
         }
 
@@ -82,7 +82,7 @@ class RunMetadata:
             "groups": None if table.group is None else int(table.frame[table.group].nunique()),
         }
 
-    def _origin(self, fold: Fold) -> dict[str, str]:
-        """Where the weights that a fold starts from come from."""
-        origin = self._plan.origins.get(fold.number)
-        return {} if origin is None else origin.tags
+    def _initial_weights(self, fold: Fold) -> dict[str, str]:
+        """Tags of the weights that a fold starts from."""
+        weights = self._plan.initial_weights.get(fold.number)
+        return {} if weights is None else weights.tags

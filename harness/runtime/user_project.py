@@ -73,7 +73,7 @@ def _read(file: Path, changed: int, size: int) -> dict[str, Any] | None:
     try:
         table = tomllib.loads(text).get("tool", {}).get("harness")
     except (tomllib.TOMLDecodeError, AttributeError) as fault:
-        raise UserError(f"{file} cannot be read as TOML: {fault}; mend it.") from None
+        raise UserError(f"{file} cannot be read as TOML: {fault}; correct it.") from None
     if table is None:
         return None
     if not isinstance(table, dict):
@@ -91,7 +91,7 @@ def _conf(folder: Path, table: dict[str, Any]) -> Path | None:
     if not isinstance(named, str) or not (folder / named).is_dir():
         raise UserError(
             f"conf in [tool.harness] of {folder / _FILE} must name a folder of yaml files beside it, "
-            f"got {named!r}; make that folder, or mend the line."
+            f"got {named!r}; make that folder, or correct the line."
         )
     return folder / named
 

@@ -1,4 +1,4 @@
-"""Rounds: what the splits of many folds share, whichever way they choose their test rows."""
+"""Rounds: the common part of splits with many folds, whichever test rows they choose."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Rounds:
         tests: Iterable[np.ndarray],
         cut: Callable[[np.ndarray, int], np.ndarray],
     ) -> list[Fold]:
-        """One Fold per test part, or the one asked for.
+        """One Fold per test part, or the requested one.
 
         Args:
             rows: (n,) the table rows that are split.

@@ -1,4 +1,4 @@
-"""What the splits by group share: the group of each row, and unlabelled rows that would tell of one."""
+"""Splits by group: the group of each row, and the removal of unlabelled rows of held-out groups."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def require_groups(table: Table, groups: np.ndarray, folds: int) -> None:
         )
 
 
-def without_told(fold: Fold, groups: np.ndarray) -> Fold:
+def without_held_out_groups(fold: Fold, groups: np.ndarray) -> Fold:
     """The fold without the unlabelled rows whose group tests or validates.
 
     Args:

@@ -8,7 +8,7 @@ from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.split.fold_rounds import LeaveOut
-from harness.split.group_rows import group_codes, without_told
+from harness.split.group_rows import group_codes, without_held_out_groups
 from harness.split.holdout_part import cut_groups
 from harness.split.splittable_rows import divide
 
@@ -48,4 +48,4 @@ class LeaveOneGroupOut:
             return cut_groups(groups[rest], rounds.valid, "valid", rounds.rng(number))
 
         tests = (np.flatnonzero(groups == name) for name in names)
-        return [without_told(fold, everyone) for fold in rounds.deal(rows, unlabelled, tests, cut)]
+        return [without_held_out_groups(fold, everyone) for fold in rounds.deal(rows, unlabelled, tests, cut)]

@@ -11,7 +11,7 @@ from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.split.fold_rounds import require_fold
-from harness.split.group_rows import group_codes, without_told
+from harness.split.group_rows import group_codes, without_held_out_groups
 from harness.split.holdout_part import cut_groups, cut_rows, require_fraction, require_seed
 from harness.split.splittable_rows import divide, strata
 
@@ -123,8 +123,7 @@ class Predefined:
         for value in found:
             if value not in self.parts:
                 raise UnknownName(
-                    f"split.column={self.column} of {table.name} holds {str(value)!r}, which stands for no "
-                    "part",
+                    f"split.column={self.column} of {table.name} holds {str(value)!r}, which names no part",
                     value,
                     self.parts,
                     hint="Other words go into split.words.train, .valid or .test.",
@@ -154,7 +153,7 @@ class Predefined:
             train, valid = train[~chosen], train[chosen]
         kept = unlabelled[np.isin(parts[unlabelled], ["train", ""])]
         fold = Fold(number, train, valid, test, kept)
-        return without_told(fold, group_codes(table)) if self.grouped else fold
+        return without_held_out_groups(fold, group_codes(table)) if self.grouped else fold
 
     def _cut(self, table: Table, train: np.ndarray, number: int) -> np.ndarray:
         rng = np.random.RandomState([self.seed, number])
@@ -167,7 +166,7 @@ class Predefined:
 
 
 def _meanings(words: Mapping[str, str | int | list[str | int]]) -> dict[str, str]:
-    """The part that each value stands for."""
+    """The part that each value names."""
     for part in words:
         if part not in PARTS:
             raise ValueError(f"words must be given for train, valid and test, got {part!r}")

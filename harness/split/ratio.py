@@ -7,7 +7,7 @@ import numpy as np
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.split.group_rows import group_codes, without_told
+from harness.split.group_rows import group_codes, without_held_out_groups
 from harness.split.holdout_part import (
     Part,
     cut_groups,
@@ -67,7 +67,7 @@ class Ratio:
         rest = np.flatnonzero(~test)
         valid = cut(rest, self.valid, "valid")
         fold = Fold(0, rows[rest[~valid]], rows[rest[valid]], rows[test], unlabelled)
-        return [fold if groups is None else without_told(fold, groups)]
+        return [fold if groups is None else without_held_out_groups(fold, groups)]
 
     def _strata(self, table: Table, rows: np.ndarray) -> np.ndarray | None:
         """(n,) int64 class codes; None where the classes do not matter, or there are none."""

@@ -8,7 +8,7 @@ import pandas as pd
 from harness.core.errors import UserError
 from harness.core.table import Table
 
-_REMEDY = "mend it, or name another with data.extract.time=COLUMN."
+_REMEDY = "correct it, or name another with data.extract.time=COLUMN."
 _NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 _DATES = ("datetime64", "datetime", "date")
 

@@ -7,7 +7,7 @@ import numpy as np
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.split.fold_rounds import Rounds
-from harness.split.group_rows import group_codes, require_groups, without_told
+from harness.split.group_rows import group_codes, require_groups, without_held_out_groups
 from harness.split.holdout_part import cut_groups_in_proportion
 from harness.split.splittable_rows import classes, divide, require_class_size, require_classes
 
@@ -50,4 +50,4 @@ class StratifiedGroupKFold:
 
         deal = Deal(rounds.folds, shuffle=rounds.shuffle, random_state=rounds.random_state)
         tests = (test for _, test in deal.split(rows, codes, groups))
-        return [without_told(fold, everyone) for fold in rounds.deal(rows, unlabelled, tests, cut)]
+        return [without_held_out_groups(fold, everyone) for fold in rounds.deal(rows, unlabelled, tests, cut)]

@@ -17,7 +17,7 @@ from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.prepare.experiment import Experiment, prepare
-from harness.prepare.initial_weights import find_origins
+from harness.prepare.initial_weights import find_initial_weights
 from harness.prepare.plan import Plan
 from harness.record.run_record import Record
 from harness.runs.bundle_files import FACTS
@@ -132,9 +132,9 @@ def _prepared(plan: Plan, epochs: int | None) -> Experiment:
     OmegaConf.update(cfg, "pretrain.scratch", False)
     before = plan.before
     if before is not None:
-        before = replace(before, origins=find_origins(before.cfg, plan.table, [fold]))
-    origins = find_origins(cfg, plan.table, [fold])
-    return prepare(plan.with_config(cfg, folds=[fold], origins=origins, before=before), fold)
+        before = replace(before, initial_weights=find_initial_weights(before.cfg, plan.table, [fold]))
+    initial_weights = find_initial_weights(cfg, plan.table, [fold])
+    return prepare(plan.with_config(cfg, folds=[fold], initial_weights=initial_weights, before=before), fold)
 
 
 def _whole(folds: list[Fold]) -> Fold:

@@ -263,7 +263,7 @@ def test_gaps_are_filled_and_told_of(
                 .set_index(f.index)
                 .replace({"mean radius": {f.iloc[17, 1]: "abc"}})
             ),
-            "column 'mean radius' was float64 in training, and row 17 holds 'abc'; mend it",
+            "column 'mean radius' was float64 in training, and row 17 holds 'abc'; correct it",
         ),
         (lambda f: f.iloc[:0], "IN has no rows, only columns; name a file with some."),
         (lambda f: f.assign(prediction=1), "the answer adds a column 'prediction', which IN has already"),
@@ -312,7 +312,7 @@ def test_a_fault_far_down_leaves_the_older_file_as_it_was(
         (("empty.csv", "out.csv"), "IN=empty.csv is empty; name a file with a line of column names"),
         (
             ("short.csv", "out.csv"),
-            "line 3 of short.csv has 2 cells, and the first line names 30 columns; mend the",
+            "line 3 of short.csv has 2 cells, and the first line names 30 columns; correct the",
         ),
         (("broken.parquet", "out.csv"), "IN=broken.parquet cannot be read as parquet: "),
         (("zip.csv.gz", "out.csv"), "IN=zip.csv.gz cannot be read as UTF-8 text: Not a gzipped file"),

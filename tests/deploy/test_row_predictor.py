@@ -123,6 +123,6 @@ def test_a_missing_column_is_named(make: Any, rows: pd.DataFrame) -> None:
 def test_a_column_that_cannot_be_its_type_is_named(make: Any, rows: pd.DataFrame) -> None:
     folder, _, _ = make(CLASSES)
     with pytest.raises(
-        UserError, match="column 'dose' was float64 in training, and row 0 holds 'much'; mend it"
+        UserError, match="column 'dose' was float64 in training, and row 0 holds 'much'; correct it"
     ):
         RowPredictor(folder)(rows.assign(dose="much"))

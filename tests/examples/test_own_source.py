@@ -34,4 +34,6 @@ def test_its_errors_are_told_like_ours(knock: Any, here: Path) -> None:
     (here / "torn.jsonl").write_text('{"device": "a", "hours": [1.0], "state": "ok"}\n{"device": "a"}\n')
     answer = knock(*WORDS, "data.extract.path=torn.jsonl", *FAST)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err == "error: line 2 of data.extract.path=torn.jsonl is no reading ('hours'); mend it.\n"
+    assert (
+        answer.err == "error: line 2 of data.extract.path=torn.jsonl is no reading ('hours'); correct it.\n"
+    )

@@ -98,7 +98,7 @@ def test_a_model_that_lies_about_its_width_is_refused() -> None:
         prepared(model={"_target_": f"{__name__}.Lying", "_partial_": True})
     assert str(caught.value) == (
         "a model turns (B, *shape) into (B, width), and Lying turned (4, 4) into (4, 5) with width 3; "
-        "mend its forward, or its attribute width."
+        "correct its forward, or its attribute width."
     )
 
 

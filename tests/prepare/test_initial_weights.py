@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from harness.config.compose import compose
 from harness.core.errors import UserError
 from harness.prepare.experiment import prepare
-from harness.prepare.initial_weights import find_origins
+from harness.prepare.initial_weights import find_initial_weights
 from harness.prepare.plan import Plan, make_plan
 from harness.run import run
 from harness.runs.journal import read
@@ -58,17 +58,21 @@ def test_a_run_is_found_by_its_folder_its_name_or_its_file(outputs: Path) -> Non
     folder = outputs / "runs" / "single"
     for weights in (folder, "single", folder / "model", folder / "model" / "weights.safetensors"):
         found = plan(outputs, weights)
-        assert found.origins[0].file.resolve() == (folder / "model" / "weights.safetensors").resolve()
-        assert found.origins[0].run == folder
+        assert found.initial_weights[0].file.resolve() == (folder / "model" / "weights.safetensors").resolve()
+        assert found.initial_weights[0].run == folder
         assert torch.equal(start_of(found), learned(folder))
 
 
 def test_a_run_is_found_by_its_mlflow_run_id_or_a_folds(outputs: Path) -> None:
     folder = outputs / "runs" / "folds"
     whole = plan(outputs, "a" * 32, *FOLDS)
-    one = find_origins(compose([*NAMED, f"outputs={outputs}"]), whole.table, whole.folds[2:])
-    assert [whole.origins[k].file.parent.parent.name for k in (0, 1, 2)] == ["fold-0", "fold-1", "fold-2"]
-    assert whole.origins[2].tags["weights.run"] == "b" * 32
+    one = find_initial_weights(compose([*NAMED, f"outputs={outputs}"]), whole.table, whole.folds[2:])
+    assert [whole.initial_weights[k].file.parent.parent.name for k in (0, 1, 2)] == [
+        "fold-0",
+        "fold-1",
+        "fold-2",
+    ]
+    assert whole.initial_weights[2].tags["weights.run"] == "b" * 32
     assert one[2].file == folder / "fold-2" / "model" / "weights.safetensors"
 
 
@@ -149,13 +153,13 @@ def test_a_fold_that_the_other_run_has_not_is_refused(outputs: Path) -> None:
     )
     found = plan(outputs, "folds", *FOLDS)
     with pytest.raises(UserError, match=words):
-        find_origins(found.cfg, found.table, [replace(found.folds[0], number=3)])
+        find_initial_weights(found.cfg, found.table, [replace(found.folds[0], number=3)])
 
 
 def test_weights_of_a_users_own_model_are_its_own_business(outputs: Path) -> None:
     cfg = plan(outputs, "single").cfg
     cfg.model = {"_target_": "mine.Net", "weights": "imagenet"}
-    assert find_origins(cfg, plan(outputs, "single").table, []) == {}
+    assert find_initial_weights(cfg, plan(outputs, "single").table, []) == {}
 
 
 def test_weights_that_learned_the_labels_of_test_rows_are_refused(outputs: Path) -> None:
@@ -175,29 +179,29 @@ def test_weights_that_saw_test_rows_without_labels_are_told_of(outputs: Path) ->
         parts = stored["parts"][0]
     test = found.folds[0].test
     seen, chose = int((parts[test] == 1).sum()), int((parts[test] == 2).sum())
-    assert found.origins[0].notes == (
+    assert found.initial_weights[0].notes == (
         f"{seen} of the 30 test rows were seen, without labels, by {run_folder}",
         f"{chose} of the 30 test rows chose the best epoch of {run_folder}",
     )
-    assert prepare(found, found.folds[0]).notes[-2:] == found.origins[0].notes
+    assert prepare(found, found.folds[0]).notes[-2:] == found.initial_weights[0].notes
 
 
 def test_the_same_division_needs_no_word(outputs: Path) -> None:
-    assert plan(outputs, "single").origins[0].notes == ()
-    assert plan(outputs, "blind").origins[0].notes == ()
+    assert plan(outputs, "single").initial_weights[0].notes == ()
+    assert plan(outputs, "blind").initial_weights[0].notes == ()
 
 
 def test_other_data_cannot_be_compared_and_that_is_told(outputs: Path) -> None:
     other = ["data/extract=wine", "model.weights=null"]
     run(compose([*IRIS, *other, f"outputs={outputs}"]), outputs / "runs" / "wine")
-    (note,) = plan(outputs, "wine").origins[0].notes
+    (note,) = plan(outputs, "wine").initial_weights[0].notes
     assert note.startswith("model.weights come from ")
     assert "had other data" in note
 
 
 def test_validation_rows_that_were_learned_are_told_of(outputs: Path) -> None:
     found = plan(outputs, "single", "split.valid=0.5")
-    (note,) = found.origins[0].notes
+    (note,) = found.initial_weights[0].notes
     assert note.endswith("validation rows: their scores promise too much")
 
 
@@ -206,7 +210,7 @@ def test_rows_that_nobody_wrote_down_are_told_of(outputs: Path, tmp_path: Path) 
     (tmp_path / "model").mkdir()
     for name in ("journal.jsonl", "model/weights.safetensors", "model/bundle.json"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
-    (note,) = plan(outputs, tmp_path).origins[0].notes
+    (note,) = plan(outputs, tmp_path).initial_weights[0].notes
     assert (
         note
         == f"which rows {tmp_path} learned its weights from is not known: its folds.npz is missing or damaged"
@@ -235,7 +239,7 @@ def test_the_run_is_tagged_with_where_its_weights_come_from(outputs: Path, tmp_p
 def test_labels_that_were_learned_two_runs_ago_count_as_well(outputs: Path) -> None:
     words = ["trainer=contrastive", "model.weights=single", f"outputs={outputs}"]
     run(compose([*IRIS, *words]), outputs / "runs" / "further")
-    assert plan(outputs, "further").origins[0].notes == ()
+    assert plan(outputs, "further").initial_weights[0].notes == ()
     with pytest.raises(UserError, match=r"^model\.weights come from .*single, which learned the labels of"):
         plan(outputs, "further", "split.seed=1")
 

@@ -46,7 +46,7 @@ def test_without_such_a_table_there_is_none(here: Path) -> None:
         ('[tool.harness]\nconf = "yaml"\n', "must name a folder of yaml files beside it, got 'yaml'; make"),
         ("[tool.harness]\nconf = 3\n", "must name a folder of yaml files beside it, got 3; make"),
         ("[tool]\nharness = 3\n", r"must be a table, got 3; write \[tool.harness\]\."),
-        ("[tool.harness\n", "cannot be read as TOML: .*; mend it"),
+        ("[tool.harness\n", "cannot be read as TOML: .*; correct it"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused(tmp_path: Path, table: str, words: str) -> None:

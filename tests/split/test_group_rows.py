@@ -5,7 +5,7 @@ import pytest
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
-from harness.split.group_rows import group_codes, require_groups, without_told
+from harness.split.group_rows import group_codes, require_groups, without_held_out_groups
 
 
 def visits(who) -> Table:
@@ -33,6 +33,6 @@ def test_fewer_groups_than_folds_are_refused():
 
 def test_unlabelled_rows_of_groups_that_validate_or_test_are_left_out():
     fold = Fold(2, np.array([0]), np.array([1]), np.array([2]), np.array([3, 4, 5, 6]))
-    kept = without_told(fold, np.array([0, 1, 2, 2, 0, 1, 9]))
+    kept = without_held_out_groups(fold, np.array([0, 1, 2, 2, 0, 1, 9]))
     assert kept.unlabelled.tolist() == [4, 6]
     assert kept.number == 2

@@ -60,14 +60,12 @@ def test_a_row_without_time_is_refused():
     ("when", "kinds"), [([3, "late", 2], "int and str"), ([True, False, True], "bool"), ([[1], [2]], "list")]
 )
 def test_times_that_cannot_be_ordered_are_refused(when, kinds):
-    words = f"numbers or dates, and column 'when' of visits holds {kinds}, which cannot be ordered; mend it"
+    words = f"and column 'when' of visits holds {kinds}, which cannot be ordered; correct it"
     with pytest.raises(UserError, match=words):
         moments(visits(when))
 
 
 def test_text_that_is_no_date_is_refused():
-    words = (
-        r"dates written as 2026-03-01 .* column 'when' of visits holds 'yesterday'; mend it, or name another"
-    )
+    words = r"dates written as 2026-03-01 .* column 'when' of visits holds 'yesterday'; correct it"
     with pytest.raises(UserError, match=words):
         moments(visits(["2026-03-01", "yesterday"]))

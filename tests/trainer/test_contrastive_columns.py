@@ -58,8 +58,8 @@ def test_it_learns_from_the_rows_that_the_columns_name(
     experiment = make_experiment(*items, *method)
     frame = pd.read_csv(items[1].partition("=")[2])
     for batch in experiment.loaders.train:
-        rows, *partners = batch.rows.chunk(width)
-        for column, named in zip(["like", "unlike"], partners, strict=False):
+        rows, *pairs = batch.rows.chunk(width)
+        for column, named in zip(["like", "unlike"], pairs, strict=False):
             assert frame["item"][named.numpy()].tolist() == frame[column][rows.numpy()].tolist()
     (note,) = experiment.notes
     assert re.fullmatch(r"\d+ of \d+ training rows learn as anchors: .*", note)

@@ -20,7 +20,7 @@ _MOST_FINDINGS = 64
 class Command:
     """Knows the tables that the command has read. A remote source is read once for each command.
 
-    Imports no more than the door can afford, which is why a table has no type here.
+    The entry point imports this module, so it imports little; a table therefore has no type here.
 
     Args:
         token: tells the command from every other.

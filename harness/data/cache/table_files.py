@@ -69,7 +69,7 @@ def read_table(folder: Path) -> Table:
 def write_arrays(arrays: Arrays, folder: Path) -> None:
     """Writes arrays whose inputs are a tensor into an empty folder."""
     if not isinstance(arrays.inputs, Tensor):
-        raise TypeError("inputs that are read when they are asked for are not kept")
+        raise TypeError("inputs that are read on demand are not kept")
     _write_array(arrays.inputs.numpy(), folder / "inputs.npy")
     if arrays.targets is not None:
         _write_array(arrays.targets.numpy(), folder / "targets.npy")

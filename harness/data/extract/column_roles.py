@@ -199,7 +199,7 @@ class Roles:
             raise UserError(
                 f"data.extract.shape={self.shape} asks for {math.prod(self.shape)} pixel columns, and {name} "
                 f"has {features} features",
-                "mend data.extract.shape, or leave columns out with data.extract.drop",
+                "correct data.extract.shape, or leave columns out with data.extract.drop",
                 key="data.extract.shape",
             )
         return channels, height, width

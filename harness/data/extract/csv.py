@@ -118,7 +118,7 @@ class Csv(Source):
                 raise UserError(
                     f"the files of data.extract.path must have the same columns, and {without} lacks "
                     f"{odd[0]!r}, which {other} has",
-                    "mend it, or leave it out of data.extract.path",
+                    "correct it, or leave it out of data.extract.path",
                     key="data.extract.path",
                 )
         for column in self.types:
@@ -187,7 +187,7 @@ class Csv(Source):
         reason = " ".join(str(fault).rpartition("C error: ")[2].split()).rstrip(".").replace(". ", ", ")
         return UserError(
             f"data.extract.path={path} cannot be read as a table: {reason}",
-            "mend the file, or set data.extract.separator",
+            "correct the file, or set data.extract.separator",
             key="data.extract.path",
         )
 
@@ -249,7 +249,7 @@ class Csv(Source):
         raise UserError(
             f"column {str(column.name)!r} must hold {WORDS[kind]}{form}, and {places.of(row)} holds "
             f"{str(column.iloc[row])!r}",
-            f"mend it, count it as missing with data.extract.missing, or change data.extract.{key}",
+            f"correct it, count it as missing with data.extract.missing, or change data.extract.{key}",
         )
 
     def _require_one_type(self, column: pd.Series, places: Places) -> None:
@@ -258,7 +258,7 @@ class Csv(Source):
             raise UserError(
                 f"column {str(column.name)!r} holds numbers, and {places.of(row)} the text "
                 f"{column.iloc[row]!r}",
-                "mend it, count it as missing with data.extract.missing, or keep all "
+                "correct it, count it as missing with data.extract.missing, or keep all "
                 f"as text with +data.extract.types.{column.name}=text",
             )
 

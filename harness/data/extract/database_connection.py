@@ -152,7 +152,7 @@ class Database:
         if _WRONG_CREDENTIALS.search(reason):
             return UserError(
                 f"data.extract.url: {self.label} refuses the user name or password ({reason})",
-                "mend them, or take them from the environment with ${oc.env:VARIABLE}",
+                "correct them, or take them from the environment with ${oc.env:VARIABLE}",
                 key="data.extract.url",
             )
         if _NO_DATABASE.search(reason):
@@ -164,7 +164,7 @@ class Database:
         if self.file is not None:
             return UserError(
                 f"data.extract.url: {self.file} cannot be opened ({reason})",
-                "mend the file",
+                "correct the file",
                 key="data.extract.url",
             )
         if isinstance(fault, OperationalError | InterfaceError):
@@ -173,7 +173,9 @@ class Database:
 
     def _odd_option(self, reason: str) -> UserError:
         return UserError(
-            f"data.extract.url: {reason}", "mend what stands behind the question mark", key="data.extract.url"
+            f"data.extract.url: {reason}",
+            "correct what stands behind the question mark",
+            key="data.extract.url",
         )
 
 

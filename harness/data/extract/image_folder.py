@@ -146,7 +146,7 @@ class ImageFolder(Source):
             raise UserError(
                 f"{path} names the image {absent[0]!r}, which is not in {root} ({len(absent)} of "
                 f"{len(frame)} are not)",
-                "mend the table, or data.extract.path",
+                "correct the table, or data.extract.path",
             )
         return frame
 
@@ -165,7 +165,7 @@ class ImageFolder(Source):
             raise UserError(
                 f"every image must be readable, and {bad.sum()} of {len(bad)} cannot be decoded, first "
                 f"{words}",
-                "mend or remove the file, or leave it out with data.extract.unreadable=skip",
+                "correct or remove the file, or leave it out with data.extract.unreadable=skip",
             )
         log.warning("%d of %d images cannot be read and are left out, first %s.", bad.sum(), len(bad), words)
         return frame[~bad], contents

@@ -120,7 +120,7 @@ def _require_one_schema(paths: list[Path], schemas: list[Any], columns: list[str
                 raise UserError(
                     f"the files of data.extract.path must have the same columns, and {column!r} is {first} "
                     f"in {paths[0]} and {other or 'not there'} in {path}",
-                    "mend it, or leave the file out",
+                    "correct it, or leave the file out",
                     key="data.extract.path",
                 )
         more = [name for name in schema.names if name not in schemas[0].names]
@@ -128,7 +128,7 @@ def _require_one_schema(paths: list[Path], schemas: list[Any], columns: list[str
             raise UserError(
                 f"the files of data.extract.path must have the same columns, and {paths[0]} lacks "
                 f"{more[0]!r}, which {path} has",
-                "mend it, or leave the file out",
+                "correct it, or leave the file out",
                 key="data.extract.path",
             )
 

@@ -82,7 +82,7 @@ def finite(frame: pd.DataFrame, columns: Sequence[str], name: str, infinite: Inf
             raise UserError(
                 f"values must be finite, and column {column!r} of {name} holds {frame[column].iloc[row]} in "
                 f"row {row}",
-                "mend it, or count it as missing with data.extract.infinite=missing",
+                "correct it, or count it as missing with data.extract.infinite=missing",
             )
         frame = frame.assign(**{column: frame[column].mask(found)})
     return frame
@@ -106,7 +106,7 @@ def finite_array(array: np.ndarray, name: str, infinite: Infinite) -> np.ndarray
             raise UserError(
                 f"values must be finite, and the features of {name} hold "
                 f"{array[(first + row, *place)]} in row {first + row} at {place}",
-                "mend it, or count it as missing with data.extract.infinite=missing",
+                "correct it, or count it as missing with data.extract.infinite=missing",
             )
         if not copied:
             array, copied = np.array(array), True

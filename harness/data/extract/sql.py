@@ -172,7 +172,7 @@ class Sql(Source):
             for rows in result.partitions():
                 columns.append(names, list(zip(*rows, strict=True)), len(rows))
         if not len(columns):
-            hint = "fill it" if self.table else "loosen its conditions, or mend data.extract.parameters"
+            hint = "fill it" if self.table else "loosen its conditions, or correct data.extract.parameters"
             raise UserError(f"{self._place} gives no rows", hint)
         return columns.frame(self.roles.id)
 
@@ -195,7 +195,7 @@ class Sql(Source):
             return UnknownName(
                 f"{self._place}: there is no table {name!r} in {database.label}", name, database.tables()
             )
-        return UserError(f"{self._place} is refused by the database: {reason}", "mend the query")
+        return UserError(f"{self._place} is refused by the database: {reason}", "correct the query")
 
     def _no_reading(self, reason: str) -> UserError:
         return UserError(

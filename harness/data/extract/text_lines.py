@@ -148,7 +148,7 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
                 return UserError(
                     f"line {line} of {path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the first "
                     f"line names {len(names)} column{'s' * (len(names) != 1)}",
-                    "mend the line, or set data.extract.separator",
+                    "correct the line, or set data.extract.separator",
                 )
     except (csv.Error, UnicodeDecodeError):
         return None  # pandas reports this error itself
@@ -158,4 +158,4 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
 def unfinished(path: Path, dialect: Dialect) -> UserError:
     """The error for a quoted cell that is never closed."""
     last = max(line for line, _ in records(path, dialect))
-    return UserError(f"the quote that opens on line {last} of {path} is never closed", "mend the line")
+    return UserError(f"the quote that opens on line {last} of {path} is never closed", "correct the line")

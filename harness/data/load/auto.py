@@ -67,7 +67,7 @@ class Auto:
 
     def __call__(self, arrays: Arrays, fold: Fold, device: torch.device) -> Loaders:
         in_place = isinstance(arrays.inputs, torch.Tensor) and arrays.inputs.device == device
-        left = free(device)  # asked once: the choice and the words for it agree
+        left = free(device)  # read once, so that the choice and its description agree
         if in_place or arrays.size <= self.share * left:
             return self.resident(arrays, fold, device)
         loaders = self.stream(arrays, fold, device)

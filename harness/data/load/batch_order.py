@@ -105,11 +105,11 @@ class Batching:
         return self._divided(rows, draw, batch_sizes(len(rows), batch_size))
 
     def _training(self, rows: Tensor, arrays: Arrays) -> Order:
-        partners = arrays.partners
-        if partners is None:
+        pairs = arrays.pairs
+        if pairs is None:
             return self._drawing(rows, arrays)
-        anchors = rows[(partners[rows] >= 0).all(dim=1)]
-        order = with_partners(self._drawing(anchors, arrays), partners)
+        anchors = rows[(pairs[rows] >= 0).all(dim=1)]
+        order = with_pairs(self._drawing(anchors, arrays), pairs)
         # What looks at the part without learning sees each of its rows once.
         return replace(order, rows=rows, ordered_sizes=batch_sizes(len(rows), self.eval_batch_size))
 
@@ -150,14 +150,14 @@ class Batching:
         )
 
 
-def with_partners(order: Order, partners: Tensor) -> Order:
-    """The passes of `order`, each batch of B rows followed by their first partners, then their second.
+def with_pairs(order: Order, pairs: Tensor) -> Order:
+    """The passes of `order`, each batch of B rows followed by their first paired rows, then their second.
 
     Args:
-        order: of rows that have all their partners.
-        partners: (N, P) int64, see `Arrays`.
+        order: of rows that have all their paired rows.
+        pairs: (N, P) int64, see `Arrays`.
     """
-    together = torch.cat([torch.arange(len(partners))[:, None], partners], dim=1)
+    together = torch.cat([torch.arange(len(pairs))[:, None], pairs], dim=1)
 
     def draw() -> Tensor:
         batches = torch.split(order.draw(), order.sizes)

@@ -23,7 +23,7 @@ class Resident:
     """Moves the samples once; no worker processes and, while iterating, no wait for the device.
 
     Args:
-        batch_size: labelled rows in a step; "auto" is replaced by the corridor, before a loader is called.
+        batch_size: labelled rows in a step; "auto" is replaced by a number before a loader is called.
         eval_batch_size: rows at once where nothing is learned.
         shuffle: whether the parts that train come in a new order every epoch, drawn from the
             global CPU generator.
@@ -107,7 +107,7 @@ class _Part:
 
 
 def _moved(arrays: Arrays, device: torch.device) -> Tensor:
-    """(N, *shape) on the device; what is made as it is asked for is made once, a few rows at a time."""
+    """(N, *shape) on the device; samples that are made on demand are made once, a few rows at a time."""
     if isinstance(arrays.inputs, Tensor):
         # Where samples come column by column, a batch gathered row by row is twice as fast in that order.
         return arrays.inputs.to(device).contiguous()

@@ -1,4 +1,4 @@
-"""Partners: the rows that columns of a table name, by id, for each of its rows."""
+"""Pairs: for each row of a table, the rows that some of its columns name by id."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ ROLES = ("positive", "negative")
 """What the first and the second of such columns name."""
 
 
-def find_partners(table: Table, columns: tuple[str, ...], train: np.ndarray) -> tuple[Tensor, str]:
+def find_pairs(table: Table, columns: tuple[str, ...], train: np.ndarray) -> tuple[Tensor, str]:
     """The positions of the rows that each training row is compared with, and a sentence about them.
 
-    Only training rows have partners, and only training rows are partners: what validates or tests is
-    never learned from, also where a training row names it.
+    Only training rows are paired, and only with training rows: rows that validate or test are never
+    learned from, even if a training row names them.
 
     Args:
         columns: that with the id of each row's positive, and perhaps that of its negative.
@@ -28,15 +28,15 @@ def find_partners(table: Table, columns: tuple[str, ...], train: np.ndarray) -> 
         (N, len(columns)) int64, -1 where there is none.
 
     Raises:
-        UserError: no id column, no such column, an id that no row has, or no row with all its partners.
+        UserError: no id column, no such column, an id that no row has, or no row with all its paired rows.
     """
     named = np.stack([_positions(table, *pair) for pair in zip(ROLES, columns, strict=False)], axis=1)
     training = np.zeros(len(table) + 1, dtype=bool)  # the last entry stands for position -1, no row
     training[train] = True
     usable = training[:-1, None] & training[named]
-    partners = np.where(usable, named, -1)
+    pairs = np.where(usable, named, -1)
     what = " and a ".join(ROLES[: len(columns)])
-    anchors = int((partners[train] >= 0).all(axis=1).sum())
+    anchors = int((pairs[train] >= 0).all(axis=1).sum())
     if not anchors:
         raise UserError(
             f"trainer.method.positive={columns[0]} must name a training row for some training row of "
@@ -48,14 +48,14 @@ def find_partners(table: Table, columns: tuple[str, ...], train: np.ndarray) -> 
         )
     empty = int((named[train] < 0).any(axis=1).sum())
     apart = len(train) - anchors - empty
-    return torch.from_numpy(partners), (
+    return torch.from_numpy(pairs), (
         f"{anchors:,} of {len(train):,} training rows learn as anchors: {empty:,} name no {what}, and "
         f"{apart:,} one that is no training row"
     )
 
 
 def _positions(table: Table, role: str, column: str) -> np.ndarray:
-    """(N,) int64: the position of the row whose id stands in the column, -1 where it is empty."""
+    """(N,) int64: the position of the row whose id is in the column, -1 where it is empty."""
     key = f"trainer.method.{role}={column}"
     ids = _ids(table, key)
     _require_column(table, key, column)
@@ -68,7 +68,7 @@ def _positions(table: Table, role: str, column: str) -> np.ndarray:
         raise UserError(
             f"{key} must hold ids of rows, and {len(missing)} of its values in {table.name} are none, the "
             f"first {str(first)!r} in row {known[missing[0]]}",
-            "mend them, or leave those cells empty",
+            "correct them, or leave those cells empty",
             key=key,
         )
     positions = np.full(len(table), -1)

@@ -13,7 +13,7 @@ from harness.core.errors import UserError
 class Sampler(Protocol):
     """Draws the rows of an epoch by their classes.
 
-    Random numbers come from torch's global CPU generator alone, so that a resumed training goes on
+    Random numbers come from torch's global CPU generator alone, so that a resumed training continues
     as it would have gone. One that draws by class never draws a row without one (code -1).
     """
 
@@ -24,7 +24,7 @@ class Sampler(Protocol):
 
         Args:
             codes: (n,) int64, the class of each training row, -1 where it has none.
-            batch_size: what the loader was asked for.
+            batch_size: that of the loader.
 
         Raises:
             UserError: these rows cannot be sampled so.

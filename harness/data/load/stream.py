@@ -1,4 +1,4 @@
-"""Stream: samples are made while the training goes on, by worker processes ahead of it."""
+"""Stream: worker processes make samples ahead of the training that reads them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.data.load.free_memory import amount
 from harness.data.load.sampler import Sampler
 
 _MOST_WORKERS = 16
-"""More of them wait for the disk, or for the device that they feed."""
+"""More workers only wait for the disk or for the device."""
 
 
 class Stream:
@@ -28,7 +28,7 @@ class Stream:
     batches live as long as the loader; for other passes they are started anew.
 
     Args:
-        batch_size: labelled rows in a step; "auto" is replaced by the corridor, before a loader is called.
+        batch_size: labelled rows in a step; "auto" is replaced by a number before a loader is called.
         eval_batch_size: rows at once where nothing is learned.
         shuffle: whether the parts that train come in a new order every epoch, drawn from the
             global CPU generator.

@@ -41,7 +41,7 @@ def numbers(frame: pd.DataFrame) -> np.ndarray:
         except (ValueError, TypeError):
             raise UserError(
                 f"column {column!r} must hold numbers, and holds text",
-                "mend it, or leave it out with data.extract.drop",
+                "correct it, or leave it out with data.extract.drop",
             ) from None
     return finite(values)
 

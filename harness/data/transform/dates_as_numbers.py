@@ -32,7 +32,7 @@ def numbers_of(column: pd.Series, parts: Sequence[DatePart], cyclic: bool, origi
 
     Args:
         column: dates.
-        parts: what to tell of each; "elapsed" is in days since `origin`, "day_of_week" 0 on Monday.
+        parts: the numbers made of each; "elapsed" is in days since `origin`, "day_of_week" 0 on Monday.
         cyclic: month, day of week and hour as sine and cosine of their angle, two arrays each.
         origin: in days since 1970.
 
@@ -65,7 +65,7 @@ def _clock(column: pd.Series) -> pd.Series:
     except (ValueError, TypeError):
         raise UserError(
             f"column {column.name!r} must hold dates, and holds {_strange(column)!r}",
-            "mend it, or leave it out with data.extract.drop",
+            "correct it, or leave it out with data.extract.drop",
         ) from None
     return dates.dt.tz_localize(None) if dates.dt.tz is not None else dates
 

@@ -60,7 +60,7 @@ def joined(table: Table, length: int, step: int | None, target: Literal["constan
 
 @dataclass(frozen=True)
 class Windows:
-    """`Rows` of padded sequences, cut out of their events when they are asked for.
+    """`Rows` of padded sequences, cut out of their events on demand.
 
     values  (E, F) float32, the events one after the other
     spans   (N, 2) int64, the first event of each sample and the one after its last
@@ -102,7 +102,7 @@ def _ranks(table: Table, column: str, role: str) -> np.ndarray:
         raise UserError(
             f"every event needs its {role}, and column {column!r} of {table.name} has none in row "
             f"{int(values.isna().to_numpy().argmax())}",
-            "mend the column, or leave such rows out",
+            "correct the column, or leave such rows out",
         )
     return np.asarray(pd.factorize(values, sort=True)[0], dtype=np.int64)
 

@@ -44,7 +44,7 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
         if not isinstance(error, UnidentifiedImageError):
             words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UserError(
-            f"image {name} cannot be decoded: {words}", "mend the file, or take its row out of the data"
+            f"image {name} cannot be decoded: {words}", "correct the file, or take its row out of the data"
         ) from None
     if shaping.channels is not None:
         mode = "L" if shaping.channels == 1 else "RGB"

@@ -1,4 +1,4 @@
-"""Pictures: images that are read when they are asked for, from files or from an array on the disk."""
+"""Images that are read on demand, from files or from an array on the disk."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Files:
             raise UserError(
                 f"column {self._column!r} must hold a path or an encoded image in every row, and holds "
                 f"{image!r} in row {row}",
-                "mend the column, or leave the row out",
+                "correct the column, or leave the row out",
             )
         return decode(image if isinstance(image, bytes) else os.fspath(image), self._name(row), self._shaping)
 

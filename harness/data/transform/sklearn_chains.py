@@ -33,7 +33,7 @@ Source = pd.DataFrame | np.ndarray
 
 
 class Chains:
-    """`numeric` parts in a row on numbers and on those that dates come to, `categorical` on the rest.
+    """`numeric` parts in a row on numbers and on those made of dates, `categorical` on the rest.
 
     Text, booleans and categories are categorical, and reach the parts as text. An infinite number
     counts as missing. A column without a value in the fitted rows is left out. A part that asks for

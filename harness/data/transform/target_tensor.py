@@ -85,12 +85,12 @@ def _numbers(labels: pd.Series, task: Task) -> Tensor:
         values = pd.to_numeric(labels).to_numpy(dtype=np.float64, na_value=np.nan)
     except (ValueError, TypeError):
         raise UserError(
-            f"the target {labels.name!r} must be a number in every row, and holds text", "mend the column"
+            f"the target {labels.name!r} must be a number in every row, and holds text", "correct the column"
         ) from None
     if np.isinf(values).any():
         raise UserError(
             f"the target {labels.name!r} is infinite in row {int(np.isinf(values).argmax())}",
-            "mend the column, or leave the cell empty",
+            "correct the column, or leave the cell empty",
         )
     odd = ~np.isin(values, (0, 1)) & ~np.isnan(values)
     if task.kind == "multilabel" and odd.any():
@@ -98,6 +98,6 @@ def _numbers(labels: pd.Series, task: Task) -> Tensor:
         raise UserError(
             f"the target {labels.name!r} must be 0 or 1 as one label of several, and is {values[row]:g} in "
             f"row {row}",
-            "mend the column, or leave the cell empty",
+            "correct the column, or leave the cell empty",
         )
     return torch.from_numpy(values.astype(np.float32))

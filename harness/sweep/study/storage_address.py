@@ -83,8 +83,8 @@ class Address:
         cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
         reason = first_line(str(cause), passwords(self.text))
         return UserError(
-            f"sweep.storage: {self.label} cannot be used ({reason}); mend the address or what it leads to, "
-            "or leave sweep.storage out for a journal in the sweep's folder."
+            f"sweep.storage: {self.label} cannot be used ({reason}); correct the address or what it leads "
+            "to, or leave sweep.storage out for a journal in the sweep's folder."
         )
 
 

@@ -82,7 +82,7 @@ def test_an_image_is_one_feature_or_pixel_columns_with_a_shape():
 
 
 def test_a_shape_that_the_columns_do_not_fill_is_refused():
-    words = r"data.extract.shape=\[1, 8, 8\] asks for 64 pixel columns, and visits has 4 features; mend"
+    words = r"data.extract.shape=\[1, 8, 8\] asks for 64 pixel columns, and visits has 4 features; correct"
     with pytest.raises(UserError, match=words):
         assign(kind="image", shape=[1, 8, 8])
 

@@ -208,13 +208,13 @@ def test_an_archive_of_one_file_is_unpacked(tmp_path):
     refuse(path, "column 'b' holds numbers, and line 3 of .*a.zip the text 'x'")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("more.csv", "a,b\n1,2\n")
-    refuse(path, "a.zip cannot be read as a table: .*[Mm]ultiple files .*; mend the file, or set")
+    refuse(path, "a.zip cannot be read as a table: .*[Mm]ultiple files .*; correct the file, or set")
 
 
 def test_a_damaged_archive_is_refused(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n1,2\n" * 50)[:-20])
-    refuse(path, "a.csv.gz cannot be read as a table: .*; mend the file")
+    refuse(path, "a.csv.gz cannot be read as a table: .*; correct the file")
 
 
 def test_a_compression_that_needs_a_package_is_refused_with_its_name(tmp_path, monkeypatch):
@@ -263,7 +263,7 @@ def test_files_of_other_columns_are_refused(months, write):
     refuse(
         months / "visits-*.csv",
         "the files of data.extract.path must have the same columns, and .*visits-03.csv lacks 'y', which "
-        ".*visits-01.csv has; mend it",
+        ".*visits-01.csv has; correct it",
     )
     write("x,y,z\n1,2,3\n", "visits-03.csv")
     refuse(months / "visits-*.csv", "visits-01.csv lacks 'z', which .*visits-03.csv has")
@@ -286,8 +286,8 @@ def test_numbers_with_some_text_between_are_refused_with_the_line(write):
     path = write(text)
     refuse(
         path,
-        "column 'x' holds numbers, and line 6 of .*a.csv the text 'odd'; mend it, count it as missing with "
-        r"data.extract.missing, or keep all as text with \+data.extract.types.x=text.",
+        "column 'x' holds numbers, and line 6 of .*a.csv the text 'odd'; correct it, count it as missing "
+        r"with data.extract.missing, or keep all as text with \+data.extract.types.x=text.",
     )
     found = extract(path, missing=["", "odd"]).frame["x"]
     assert np.array_equal(found, [1, 2, np.nan, np.nan, 4], equal_nan=True)
@@ -386,13 +386,16 @@ def test_a_group_of_whole_numbers_is_the_same_as_from_a_database(write, text, ex
     [
         (
             "a,b\n1,2\n1,2,3\n",
-            "line 3 of .*a.csv has 3 cells, and the first line names 2 columns; mend the line",
+            "line 3 of .*a.csv has 3 cells, and the first line names 2 columns; correct the line",
         ),
         ("a,b\n1,2,3\n4,5,6\n", "line 2 of .*a.csv has 3 cells, and the first line names 2 columns"),
         ("a,b\n1,2\n3\n4,5\n", "line 3 of .*a.csv has 1 cell, and the first line names 2 columns"),
         ('a,b\n"1\n2",2\n\n3\n4,5\n', "line 5 of .*a.csv has 1 cell, and"),
         ('a,b\n"x\ny",2\n1,2,3\n', "line 4 of .*a.csv has 3 cells"),
-        ('a,b\n1,2\n3,"4\n5,6\n', "the quote that opens on line 3 of .*a.csv is never closed; mend the line"),
+        (
+            'a,b\n1,2\n3,"4\n5,6\n',
+            "the quote that opens on line 3 of .*a.csv is never closed; correct the line",
+        ),
     ],
 )
 def test_a_malformed_line_is_refused_with_its_number(write, text, words):

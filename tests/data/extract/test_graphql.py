@@ -273,7 +273,7 @@ def test_an_error_within_an_answer_is_told_with_its_place(extract, server, refus
         (200, JSON, json.dumps({"data": {"rows": None}, "errors": errors})),
         (400, JSON, json.dumps({"errors": [{"message": "no such thing"}]})),
     ]
-    refused(extract(), "an error at rows.edges.0.age: age is, and 1 more; mend the query")
+    refused(extract(), "an error at rows.edges.0.age: age is, and 1 more; correct the query")
     refused(extract(), "answers with an error: no such thing")
     refused(extract(query="{ all { agee } }"), "Cannot query field 'agee'")
 

@@ -107,7 +107,9 @@ def test_a_group_of_the_table_is_not_replaced(make, photos, tmp_path):
 def test_an_image_that_is_listed_and_not_there_is_named(make, photos, tmp_path):
     listed = tmp_path / "labels.csv"
     listed.write_text("path,class\ndog/p1-a.jpg,a\ndog/p9.jpg,b\n,b\n")
-    words = r"labels.csv names the image 'dog/p9.jpg', which is not in .*photos \(2 of 3 are not\); mend the"
+    words = (
+        r"labels.csv names the image 'dog/p9.jpg', which is not in .*photos \(2 of 3 are not\); correct the"
+    )
     refuse(make, words, path=str(photos), table=str(listed))
 
 
@@ -131,7 +133,9 @@ def truncated(path):
 @pytest.mark.parametrize("name", ["dog/p1-a.jpg", "dog/p2-a.png", "cat/p2-c.webp"])
 def test_a_truncated_image_is_named_before_anything_is_trained(make, photos, name):
     truncated(photos / name)
-    words = f"every image must be readable, and 1 of 4 cannot be decoded, first .*{name} .*; mend or remove"
+    words = (
+        f"every image must be readable, and 1 of 4 cannot be decoded, first .*{name} .*; correct or remove"
+    )
     refuse(make, words, path=str(photos))
 
 
@@ -148,7 +152,7 @@ def test_unreadable_images_may_be_left_out_and_that_is_said(make, photos, caplog
 
 def test_no_image_at_all_is_no_image(make, photos):
     (photos / "dog/p2-a.png").write_text("no image")
-    refuse(make, r"first .*p2-a.png \(no image\); mend", path=str(photos))
+    refuse(make, r"first .*p2-a.png \(no image\); correct", path=str(photos))
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])

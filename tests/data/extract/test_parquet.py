@@ -117,7 +117,7 @@ def test_files_of_other_columns_or_types_are_refused(make, visits):
     odd = visits / "3.parquet"
     pd.DataFrame({"x": ["a"], "g": ["b"], "spare": [0], "y": [1]}).to_parquet(odd)
     refuse(
-        make, words + "'x' is double in .*1.parquet and .*string in .*3.parquet; mend it", path=str(visits)
+        make, words + "'x' is double in .*1.parquet and .*string in .*3.parquet; correct it", path=str(visits)
     )
     pd.DataFrame({"x": [1.0], "g": ["b"], "y": [1]}).to_parquet(odd)
     refuse(make, words + "'spare' is int64 in .* and not there in .*3.parquet", path=str(visits))

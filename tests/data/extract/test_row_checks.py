@@ -74,7 +74,7 @@ def test_a_group_may_be_the_id():
 def test_an_infinite_value_is_refused_with_its_column_and_row():
     frame = pd.DataFrame({"n": [1, 2], "x": [1.0, 2.0], "dose": [np.nan, -np.inf]})
     refuse(
-        "values must be finite, and column 'dose' of visits holds -inf in row 1; mend it, or count it as "
+        "values must be finite, and column 'dose' of visits holds -inf in row 1; correct it, or count it as "
         "missing with data.extract.infinite=missing.",
         finite,
         frame,
@@ -101,7 +101,7 @@ def test_an_infinite_entry_of_an_array_is_refused_with_its_place():
     array = np.zeros((5000, 2, 3), dtype=np.float32)
     array[4999, 1, 2] = np.inf
     refuse(
-        r"the features of visits hold inf in row 4999 at \[1, 2\]; mend it",
+        r"the features of visits hold inf in row 4999 at \[1, 2\]; correct it",
         finite_array,
         array,
         "visits",

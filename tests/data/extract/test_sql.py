@@ -235,7 +235,7 @@ def test_parameters_and_query_must_agree(make, url, refused):
 
 def test_what_the_query_gets_wrong_is_told_in_the_words_of_the_database(make, url, refused):
     refused(make("sql", url=url, query="selct * from visits"), "refused by the database", "syntax error")
-    refused(make("sql", url=url, query="select agee from visits"), "agee", "mend the query")
+    refused(make("sql", url=url, query="select agee from visits"), "agee", "correct the query")
     refused(make("sql", url=url, table="visit"), "there is no table 'visit'", "did you mean visits?")
     refused(make("sql", url=url, query="select * from visit"), "no table 'visit'", "did you mean visits?")
     refused(make("sql", url=url, query="select * from visits where visit > 99"), "gives no rows")
@@ -314,10 +314,12 @@ def test_a_password_among_the_options_of_a_url_is_masked_too(make, pg, refused):
 
 
 def test_an_option_that_the_driver_does_not_know_is_refused(make, pg, refused):
-    text = refused(make("sql", url=f"{pg.url}?pasword=hunter22", table="visits"), 'option "pasword"', "mend")
+    text = refused(
+        make("sql", url=f"{pg.url}?pasword=hunter22", table="visits"), 'option "pasword"', "correct"
+    )
     assert "hunter22" not in text
     refused(
-        make("sql", url=f"{pg.url}?autocommit=x&row_factory=3", table="visits"), "mend what stands behind"
+        make("sql", url=f"{pg.url}?autocommit=x&row_factory=3", table="visits"), "correct what stands behind"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.errors import UserError
 from harness.core.table import Table
-from harness.data.load.row_pairs import find_partners
+from harness.data.load.row_pairs import find_pairs
 
 TRAIN = np.array([0, 1, 2, 3])
 
@@ -31,16 +31,16 @@ def table(**changes: Any) -> Table:
 
 
 def test_a_partner_is_the_row_whose_id_the_column_holds() -> None:
-    partners, told = find_partners(table(), ("like",), TRAIN)
-    assert partners.tolist() == [[1], [-1], [-1], [0], [-1], [-1]]
+    pairs, told = find_pairs(table(), ("like",), TRAIN)
+    assert pairs.tolist() == [[1], [-1], [-1], [0], [-1], [-1]]
     assert told == (
         "2 of 4 training rows learn as anchors: 1 name no positive, and 1 one that is no training row"
     )
 
 
 def test_negatives_stand_beside_positives() -> None:
-    partners, told = find_partners(table(), ("like", "unlike"), TRAIN)
-    assert partners.tolist() == [[1, 2], [-1, 3], [-1, 0], [0, 2], [-1, -1], [-1, -1]]
+    pairs, told = find_pairs(table(), ("like", "unlike"), TRAIN)
+    assert pairs.tolist() == [[1, 2], [-1, 3], [-1, 0], [0, 2], [-1, -1], [-1, -1]]
     assert told.startswith("2 of 4 training rows learn as anchors: 1 name no positive and a negative")
 
 
@@ -49,23 +49,23 @@ def test_no_row_that_validates_or_tests_is_learned_from() -> None:
     keys = [f"k{number}" for number in range(60)]
     frame = pd.DataFrame({"key": keys, "like": rng.permutation(keys), "size": np.arange(60.0)})
     train = np.sort(rng.permutation(60)[:30])
-    partners, _ = find_partners(Table(frame, ("size",), id="key"), ("like",), train)
-    linked = np.flatnonzero(partners[:, 0] >= 0)
+    pairs, _ = find_pairs(Table(frame, ("size",), id="key"), ("like",), train)
+    linked = np.flatnonzero(pairs[:, 0] >= 0)
     assert 0 < len(linked) < 30
     assert set(linked) <= set(train)
-    assert set(partners[linked, 0].tolist()) <= set(train)
+    assert set(pairs[linked, 0].tolist()) <= set(train)
     for row in linked:
-        assert frame["key"][int(partners[row, 0])] == frame["like"][row]
+        assert frame["key"][int(pairs[row, 0])] == frame["like"][row]
 
 
 def test_whole_numbers_with_gaps_name_rows_too() -> None:
     numbers = table(key=[10, 20, 30, 40, 50, 60], like=[20, np.nan, 10, np.nan, np.nan, np.nan])
-    assert find_partners(numbers, ("like",), TRAIN)[0][:, 0].tolist() == [1, -1, 0, -1, -1, -1]
+    assert find_pairs(numbers, ("like",), TRAIN)[0][:, 0].tolist() == [1, -1, 0, -1, -1, -1]
 
 
 def test_rows_without_an_id_are_nobodys_partner() -> None:
     some = table(key=["a", None, "c", None, "e", "f"], like=["c", "a", None, None, None, None])
-    assert find_partners(some, ("like",), TRAIN)[0][:, 0].tolist() == [2, 0, -1, -1, -1, -1]
+    assert find_pairs(some, ("like",), TRAIN)[0][:, 0].tolist() == [2, 0, -1, -1, -1, -1]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_rows_without_an_id_are_nobodys_partner() -> None:
             {"like": ["b", "zoe", None, "a", "yul", "a"]},
             ("like",),
             "trainer.method.positive=like must hold ids of rows, and 2 of its values in pets are none, the "
-            "first 'zoe' in row 1; mend them, or leave those cells empty.",
+            "first 'zoe' in row 1; correct them, or leave those cells empty.",
         ),
         (
             {"like": ["e", None, None, "f", "a", "a"]},
@@ -121,4 +121,4 @@ def test_rows_without_an_id_are_nobodys_partner() -> None:
 )
 def test_what_names_no_row_is_refused(changes: dict[str, Any], columns: tuple[str, ...], words: str) -> None:
     with pytest.raises(UserError, match=re.escape(words)):
-        find_partners(table(**changes), columns, TRAIN)
+        find_pairs(table(**changes), columns, TRAIN)

@@ -26,7 +26,7 @@ class Lazy:
 
     def take(self, rows: np.ndarray) -> torch.Tensor:
         if self.broken in rows:
-            raise UserError(f"image {self.broken} cannot be decoded: it is cut off; mend the file.")
+            raise UserError(f"image {self.broken} cannot be decoded: it is cut off; correct the file.")
         return torch.from_numpy(np.stack([2 * rows, 2 * rows + 1], axis=1)).float()
 
 
@@ -100,7 +100,7 @@ def test_two_parts_may_be_passed_side_by_side():
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_a_worker_refuses_is_said_in_its_own_sentence(workers):
-    with pytest.raises(UserError, match=r"^image 7 cannot be decoded: it is cut off; mend the file\.$"):
+    with pytest.raises(UserError, match=r"^image 7 cannot be decoded: it is cut off; correct the file\.$"):
         list(stream(arrays(broken=7), workers=workers).train)
 
 

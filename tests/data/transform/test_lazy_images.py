@@ -242,7 +242,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_a_file_that_cannot_be_decoded_is_named(content, words, tmp_path):
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(
-        UserError, match=rf"image .*a.jpg cannot be decoded: {words}.*; mend the file, or take"
+        UserError, match=rf"image .*a.jpg cannot be decoded: {words}.*; correct the file, or take"
     ):
         raw(str(tmp_path / "a.jpg"))
 

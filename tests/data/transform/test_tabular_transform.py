@@ -242,7 +242,7 @@ def test_what_is_no_date_is_refused_where_the_training_held_dates(value):
     transform, rows = tabular(), table({"x": pd.to_datetime(["2024-01-01"])})
     transform.fit(rows, np.arange(1), rows.task)
     with pytest.raises(
-        UserError, match=f"column 'x' must hold dates, and holds {value!r}; mend it, or leave"
+        UserError, match=f"column 'x' must hold dates, and holds {value!r}; correct it, or leave"
     ):
         transform(table({"x": [value]}))
 
@@ -250,7 +250,7 @@ def test_what_is_no_date_is_refused_where_the_training_held_dates(value):
 def test_the_value_that_is_no_date_is_named_among_those_that_are():
     transform, rows = tabular(), table({"x": pd.to_datetime(["2024-01-01"])})
     transform.fit(rows, np.arange(1), rows.task)
-    with pytest.raises(UserError, match="column 'x' must hold dates, and holds 'soon'; mend it"):
+    with pytest.raises(UserError, match="column 'x' must hold dates, and holds 'soon'; correct it"):
         transform(table({"x": ["2024-01-01", "soon"]}))
 
 

@@ -65,13 +65,15 @@ def test_a_class_that_the_task_does_not_know_is_refused():
 
 
 def test_text_where_a_number_is_predicted_is_refused():
-    with pytest.raises(UserError, match="the target 'y' must be a number in every row, and holds text; mend"):
+    with pytest.raises(
+        UserError, match="the target 'y' must be a number in every row, and holds text; correct"
+    ):
         encode(table([1.5, "many"]), Task("regression"))
 
 
 def test_an_infinite_target_is_refused():
     with pytest.raises(
-        UserError, match="the target 'y' is infinite in row 1; mend the column, or leave the cell"
+        UserError, match="the target 'y' is infinite in row 1; correct the column, or leave the cell"
     ):
         encode(table([1.5, np.inf]), Task("regression"))
 
@@ -97,7 +99,7 @@ def test_several_numbers_keep_their_units_in_the_order_of_the_task():
 
 
 def test_a_label_that_is_neither_0_nor_1_is_refused():
-    words = r"the target 'b' must be 0 or 1 as one label of several, and is 2 in row 1; mend"
+    words = r"the target 'b' must be 0 or 1 as one label of several, and is 2 in row 1; correct"
     with pytest.raises(UserError, match=words):
         encode(several(a=[0, 1, 1], b=[0, 2, None]), Task("multilabel", ("a", "b")))
 

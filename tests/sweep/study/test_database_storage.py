@@ -48,14 +48,14 @@ def test_a_database_in_no_folder_is_refused(tmp_path: Path) -> None:
         open_database(f"sqlite:///{tmp_path}/nowhere/studies.db")
     assert str(refusal.value) == (
         f"sweep.storage: sqlite:///{tmp_path}/nowhere/studies.db cannot be used (No such file or directory); "
-        "mend the address or what it leads to, or leave sweep.storage out for a journal in the sweep's "
+        "correct the address or what it leads to, or leave sweep.storage out for a journal in the sweep's "
         "folder."
     )
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a database" * 100)
-    with pytest.raises(UserError, match=r"cannot be used \(file is not a database\); mend the address"):
+    with pytest.raises(UserError, match=r"cannot be used \(file is not a database\); correct the address"):
         open_database(f"sqlite:///{tmp_path}/notes.txt")
 
 

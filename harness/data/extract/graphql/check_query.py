@@ -37,7 +37,7 @@ def parsed(
         reason = fault.message.removeprefix("Syntax Error: ").rstrip(".")
         raise UserError(
             f"data.extract.query is no GraphQL: {reason} in line {line}",
-            "mend the query",
+            "correct the query",
             key="data.extract.query",
         ) from None
     declared = _declared(request.document)

@@ -95,7 +95,7 @@ def _only(data: Mapping[str, Any]) -> str:
     nothing = [name for name, value in data.items() if value is None]
     if nothing:
         raise UserError(
-            f"the answer holds no list: {nothing[0]!r} is null", "mend data.extract.query or its variables"
+            f"the answer holds no list: {nothing[0]!r} is null", "correct data.extract.query or its variables"
         )
     raise UserError(
         f"the answer holds no list, only {', '.join(data)}", "ask for a list in data.extract.query"

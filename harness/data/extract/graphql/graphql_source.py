@@ -181,7 +181,7 @@ class Graphql(Source):
         if not len(columns):
             raise UserError(
                 f"data.extract.query gives no rows at {path}",
-                "mend its arguments, or data.extract.variables",
+                "correct its arguments, or data.extract.variables",
                 key="data.extract.query",
             )
         return columns.frame(self.roles.id), path

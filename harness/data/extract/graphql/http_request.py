@@ -121,7 +121,7 @@ class Endpoint:
             return UserError(
                 f"data.extract.url: {self.label} gives no https connection that can be trusted "
                 f"({first_line(_innermost(cause), self._secrets)})",
-                "mend the address, or name the file of "
+                "correct the address, or name the file of "
                 "the server's authority in the environment variable REQUESTS_CA_BUNDLE",
                 key="data.extract.url",
             )
@@ -130,8 +130,8 @@ class Endpoint:
         if isinstance(cause, _MAY_PASS):
             return Unreached(_innermost(cause))
         return UserError(
-            f"data.extract.url: {self.label} cannot be asked ({first_line(str(cause), self._secrets)})",
-            "mend the address or the headers",
+            f"data.extract.url: {self.label} cannot be reached ({first_line(str(cause), self._secrets)})",
+            "correct the address or the headers",
             key="data.extract.url",
         )
 
@@ -143,7 +143,7 @@ class Endpoint:
         reason = first_line(str(first.get("message")), self._secrets)
         return UserError(
             f"data.extract.query: {self.label} answers with an error{place}: {reason}{others}",
-            "mend the query or its variables",
+            "correct the query or its variables",
             key="data.extract.query",
         )
 

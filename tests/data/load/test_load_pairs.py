@@ -1,4 +1,4 @@
-"""A training batch brings the partners of its rows along, wherever the samples are."""
+"""A training batch brings the pairs of its rows along, wherever the samples are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from harness.data.load.stream import Stream
 
 ROWS = 12
 FOLD = Fold(0, np.arange(10), np.array([10]), np.array([11]))
-PARTNERS = torch.tensor([[(row + 3) % 10, (row + 5) % 10] if row < 8 else [row, -1] for row in range(ROWS)])
+PAIRS = torch.tensor([[(row + 3) % 10, (row + 5) % 10] if row < 8 else [row, -1] for row in range(ROWS)])
 
 
-def loaders(kind: str, partners: torch.Tensor | None = PARTNERS, **changes: Any) -> Any:
+def loaders(kind: str, pairs: torch.Tensor | None = PAIRS, **changes: Any) -> Any:
     inputs = torch.arange(ROWS * 2, dtype=torch.float32).reshape(ROWS, 2)
-    arrays = Arrays(inputs, torch.arange(ROWS) % 2, Task("binary", ("a", "b")), partners)
+    arrays = Arrays(inputs, torch.arange(ROWS) % 2, Task("binary", ("a", "b")), pairs)
     told: dict[str, Any] = {"batch_size": 3, "eval_batch_size": 4, "shuffle": True} | changes
     load = Resident(**told) if kind == "resident" else Stream(**told, workers=0, prefetch=2)
     return load(arrays, FOLD, torch.device("cpu"))
@@ -33,7 +33,7 @@ def test_rows_come_first_then_their_first_partners_then_their_second(kind: str) 
     seen = []
     for batch in loaders(kind).train:
         rows, first, second = batch.rows.chunk(3)
-        assert torch.equal(PARTNERS[rows], torch.stack([first, second], dim=1))
+        assert torch.equal(PAIRS[rows], torch.stack([first, second], dim=1))
         assert torch.equal(batch.inputs[:, 0], 2.0 * batch.rows)
         assert torch.equal(batch.targets, batch.rows % 2)
         seen += rows.tolist()
@@ -59,7 +59,7 @@ def test_what_looks_at_the_part_sees_each_row_once() -> None:
 
 
 def test_the_order_is_that_of_the_rows_that_have_partners() -> None:
-    """As if they were the part: partners take no random number."""
+    """As if they were the part: pairs take no random number."""
     torch.manual_seed(1)
     drawn = [row for batch in loaders("resident").train for row in batch.rows.chunk(3)[0].tolist()]
     torch.manual_seed(1)
