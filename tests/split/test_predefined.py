@@ -107,8 +107,8 @@ def test_a_column_that_a_model_sees_or_predicts_is_refused(column, words):
         predefined(column=column)(visits(["train", "test"]))
 
 
-def test_a_value_that_stands_for_no_part_is_refused_with_the_near_miss():
-    words = r"visits holds 'trian', which stands for no part; did you mean train\? Other words go"
+def test_a_value_that_names_no_part_is_refused_with_the_near_miss():
+    words = r"visits holds 'trian', which names no part; did you mean train\? Other words go"
     with pytest.raises(UserError, match=words):
         predefined()(visits(["train", "trian", "test"]))
 
