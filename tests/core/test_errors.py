@@ -116,7 +116,7 @@ def test_where_nothing_is_near_all_are_listed_up_to_twenty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("message", "expected"),
     [
         ("epochs must be at least 1, got 0", "trainer.epochs must be at least 1, got 0."),
         ("Invalid learning rate: -1", "trainer: Invalid learning rate: -1."),
@@ -124,11 +124,11 @@ def test_where_nothing_is_near_all_are_listed_up_to_twenty() -> None:
         ("", "trainer: ValueError."),
     ],
 )
-def test_what_a_part_refuses_is_told_with_its_place(said: str, told: str) -> None:
-    assert refused("trainer", ValueError(said)) == told
+def test_what_a_part_refuses_is_reported_with_its_place(message: str, expected: str) -> None:
+    assert refused("trainer", ValueError(message)) == expected
     with pytest.raises(UserError) as caught, refusing("trainer"):
-        raise ValueError(said)
-    assert str(caught.value) == told
+        raise ValueError(message)
+    assert str(caught.value) == expected
     assert isinstance(caught.value.__cause__, ValueError)
 
 

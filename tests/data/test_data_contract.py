@@ -73,7 +73,7 @@ class TestTransforms(testing.TestTransforms):
         shapes = {"tabular": (18,), "image": (1, 4, 4), "sequence": (64, 19)}
         assert transform(arranged(transform, table)).shape == shapes[choice]
 
-    def test_a_column_that_new_rows_lack_is_told_with_its_near_miss(self, choice):
+    def test_a_column_that_new_rows_lack_is_reported_with_its_near_miss(self, choice):
         table = self.table(choice)
         transform = self.fitted(choice, table)
         frame = table.frame.rename(columns={"x3": "X3"})

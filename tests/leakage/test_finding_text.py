@@ -7,7 +7,7 @@ from harness.leakage.finding_text import among, codes, counted, listed, quoted, 
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "text"),
     [
         ([], ""),
         (["a"], "a"),
@@ -16,8 +16,8 @@ from harness.leakage.finding_text import among, codes, counted, listed, quoted, 
         (["a", "b", "c", "d", "e"], "a, b, c and 2 more"),
     ],
 )
-def test_three_names_are_listed_and_the_others_counted(names, said):
-    assert listed(names) == said
+def test_three_names_are_listed_and_the_others_counted(names, text):
+    assert listed(names) == text
 
 
 def test_names_are_quoted_as_text():

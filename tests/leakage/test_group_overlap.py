@@ -69,7 +69,7 @@ def test_whole_groups_keep_the_promise_and_unlabelled_rows_may_join_training():
     assert (found.severity, found.sentence) == ("fine", "No 'who' is in two parts of a fold (3 of them).")
 
 
-def test_point_wise_folds_are_told_what_folds_by_group_would_show():
+def test_point_wise_folds_report_what_folds_by_group_would_show():
     found = find_group_overlap(table(), dealt(), grouped=False, split="kfold")
     assert (found.check, found.severity) == ("groups", "warning")
     pattern = (
@@ -84,7 +84,7 @@ def test_point_wise_folds_are_told_what_folds_by_group_would_show():
     assert float(there) < 0.8
 
 
-def test_of_a_number_the_share_of_its_variance_is_told():
+def test_of_a_number_the_share_of_its_variance_is_reported():
     target = CENTRE[WHO][:, 0] ** 2 + RNG.normal(size=15)[WHO]
     found = find_group_overlap(table(target), dealt(), grouped=False, split="kfold")
     here, there = re.search(
@@ -94,7 +94,7 @@ def test_of_a_number_the_share_of_its_variance_is_told():
     assert float(there) < 0.5
 
 
-def test_leave_one_out_and_one_fold_are_told_the_same_way():
+def test_leave_one_out_and_one_fold_are_reported_the_same_way():
     for folds in (dealt(COUNT), dealt(5)[:1]):
         found = find_group_overlap(table(), folds, grouped=False, split="x")
         assert (

@@ -95,7 +95,7 @@ def test_a_column_of_many_rows_that_repeats_each_value_twice_within_a_group_is_f
     assert "feature 'x' (each value belongs to one 'g')" in found.sentence
 
 
-def test_one_group_is_told_by_nothing():
+def test_one_group_is_found_by_nothing():
     frame = pd.DataFrame({"g": ["a"] * 60, "x": [0.5, 1.5, 2.5] * 20})
     assert find_identifiers(Table(frame, ("x",), group="g")).severity == "fine"
 

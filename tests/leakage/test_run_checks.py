@@ -62,7 +62,7 @@ def test_every_planted_leak_is_found_and_no_other(seed, copied, folds):
     frame.loc[: copied - 1, ["y", "leak"]] = frame.loc[60 : 59 + copied, ["y", "leak"]].to_numpy()
     table = Table(frame, ("a", "b", "c", "leak"), target=("y",))
     cut = dealt(120, folds, seed)
-    # A pair is told apart by a fold that tests one of the two alone: each of them, where they are apart.
+    # A pair is distinguished by a fold that tests one of the two alone: each of them, where they are apart.
     part = np.empty(120, dtype=int)
     for fold in cut:
         part[fold.test] = fold.number
@@ -83,7 +83,7 @@ def test_real_data_is_found_fine(name, folds):
     assert {finding.severity for finding in check_leakage(table, cut, **POINT_WISE)} == {"fine"}
 
 
-def test_iris_holds_one_flower_twice_and_nothing_else_is_said_of_it():
+def test_iris_holds_one_flower_twice_and_nothing_else_is_found():
     found = check_leakage(bundled("iris"), dealt(150, 150), **POINT_WISE)
     (warning,) = [finding for finding in found if finding.severity != "fine"]
     assert warning.sentence.startswith(

@@ -105,7 +105,7 @@ def test_without_a_time_column_a_timed_split_is_held_to_the_order_of_the_rows():
 
 
 @pytest.mark.parametrize("times", [["spring", "summer"], ["3/4/2026", "4/4/2026"], ["2026-01-01", 3]])
-def test_times_without_an_order_are_said_to_have_none(times):
+def test_times_without_an_order_are_reported_as_such(times):
     found = find_later_training_rows(table(times), [fold([1], [], [0])], timed=False, split="kfold")
     assert (found.severity, found.sentence) == (
         "warning",

@@ -111,7 +111,7 @@ def test_an_absent_timm_is_named_with_the_command_that_installs_it(monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "reason"),
     [
         (
             "raise RuntimeError('operator torchvision::nms does not exist')",
@@ -120,13 +120,13 @@ def test_an_absent_timm_is_named_with_the_command_that_installs_it(monkeypatch: 
         ("import absent_torchvision", "ModuleNotFoundError: No module named 'absent_torchvision'"),
     ],
 )
-def test_a_timm_that_breaks_when_imported_is_told_apart_from_an_absent_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+def test_a_timm_that_breaks_when_imported_is_distinguished_from_an_absent_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, reason: str
 ) -> None:
     (tmp_path / "timm.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "timm", raising=False)
     assert refusal() == (
-        f"model=timm needs the package timm, and importing it fails ({said}); "
+        f"model=timm needs the package timm, and importing it fails ({reason}); "
         "install a torchvision that was built for this torch, or choose another model."
     )

@@ -38,14 +38,14 @@ def test_feature_tokens_start_within_the_inverse_root_of_the_width() -> None:
         assert values.std().item() == pytest.approx(0.25 / 3**0.5, rel=0.05)
 
 
-def test_features_are_told_apart_without_positions() -> None:
+def test_features_are_distinguished_without_positions() -> None:
     torch.manual_seed(0)
     model = Transformer((5,), **SMALL)
     rows = torch.randn(2, 5)
     assert not torch.allclose(model(rows), model(rows.flip(1)), atol=1e-3)
 
 
-def test_steps_are_embedded_alike_and_told_apart_by_their_position() -> None:
+def test_steps_are_embedded_alike_and_distinguished_by_their_position() -> None:
     torch.manual_seed(0)
     model = Transformer((5, 3), **SMALL)
     steps = torch.randn(2, 5, 3)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from omegaconf import DictConfig
 from torch import nn
 
 from harness.config.compose import compose
@@ -24,11 +26,21 @@ from harness.run import run
 from harness.runs.journal import read
 from harness.trainer.batch_source import EpochIterator
 
-IRIS = ["data/extract=iris", "model.widths=[8]", "trainer.device=cpu", "data.cache=off", "tracking=none"]
+IRIS = [
+    *("data/extract=iris", "model.widths=[8]", "trainer.device=cpu", "trainer.epochs=2"),
+    *("data.cache=off", "tracking=none", "report=false"),
+]
 
 
-def plan(*words: str) -> Plan:
-    return make_plan(compose([*IRIS, *words]))
+@cache
+def composed() -> DictConfig:
+    return compose(IRIS)
+
+
+def plan(size: int | str = "auto") -> Plan:
+    cfg = composed().copy()
+    cfg.data.load.batch_size = size
+    return make_plan(cfg)
 
 
 def has_free(monkeypatch: pytest.MonkeyPatch, size: float) -> None:
@@ -37,7 +49,7 @@ def has_free(monkeypatch: pytest.MonkeyPatch, size: float) -> None:
 
 def needed(rows: int) -> int:
     """The bytes that a step of so many rows keeps for its gradient, and those of the gradient itself."""
-    made = plan(f"data.load.batch_size={rows}")
+    made = plan(rows)
     experiment = prepare(made, made.folds[0])
     trainer = experiment.trainer
     trainer.attach(experiment.model, experiment.loaders)
@@ -73,7 +85,7 @@ def test_the_largest_size_whose_step_fits_in_the_share_is_taken(
     monkeypatch: pytest.MonkeyPatch, spare: float, size: int
 ) -> None:
     has_free(monkeypatch, spare * needed(32) / SHARE)
-    made = sized(plan("data.load.batch_size=auto"))
+    made = sized(plan())
     assert made.cfg.data.load.batch_size == size
     assert made.chosen["data.load.batch_size"] == str(size)
 
@@ -83,7 +95,7 @@ def test_it_is_at_most_the_training_rows_and_at_least_eight(
     monkeypatch: pytest.MonkeyPatch, free: float, size: int
 ) -> None:
     has_free(monkeypatch, free)
-    made = plan("data.load.batch_size=auto")
+    made = plan()
     assert len(made.folds[0].train) == 102
     assert sized(made).cfg.data.load.batch_size == size
 
@@ -91,7 +103,7 @@ def test_it_is_at_most_the_training_rows_and_at_least_eight(
 def test_it_is_at_most_as_large_as_a_rate_can_do_without_care(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_size, "LARGEST", 16)
     has_free(monkeypatch, 1e15)
-    assert sized(plan("data.load.batch_size=auto")).cfg.data.load.batch_size == 16
+    assert sized(plan()).cfg.data.load.batch_size == 16
 
 
 @pytest.mark.parametrize("most", [32, 8])
@@ -109,24 +121,24 @@ def test_where_memory_runs_out_the_size_is_halved_until_a_step_fits(
     monkeypatch.setattr(batch_size, "_take_step", short)
     monkeypatch.setattr(batch_size, "find_device", lambda name: torch.device("cuda"))
     has_free(monkeypatch, 1e15)
-    assert sized(plan("data.load.batch_size=auto")).cfg.data.load.batch_size == most
+    assert sized(plan()).cfg.data.load.batch_size == most
     assert tried == {32: [16, 64, 32], 8: [16, 8]}[most]
 
 
-def test_a_device_on_which_nothing_fits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_on_which_nothing_fits_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_size, "_fits", lambda plan, size: False)
     has_free(monkeypatch, 1e15)
-    said = (
+    message = (
         r"^data\.load\.batch_size=auto found no size that fits: not even 8 rows at once do on this device; "
         r"choose a smaller model, or trainer\.precision=bf16\.$"
     )
-    with pytest.raises(UserError, match=said):
-        sized(plan("data.load.batch_size=auto"))
+    with pytest.raises(UserError, match=message):
+        sized(plan())
 
 
 def test_a_size_that_was_given_stays_and_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_size, "_expected", lambda plan, most: pytest.fail("tried"))
-    made = plan("data.load.batch_size=24")
+    made = plan(24)
     assert sized(made) is made
 
 
@@ -134,9 +146,10 @@ def test_a_run_with_auto_is_the_run_with_that_size(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     has_free(monkeypatch, 1e15)
-    for size in ("auto", "64"):
-        words = [*IRIS, "trainer.epochs=2", f"data.load.batch_size={size}"]
-        run(compose(words), tmp_path / size)
+    for size in ("auto", 64):
+        cfg = composed().copy()
+        cfg.data.load.batch_size = size
+        run(cfg, tmp_path / str(size))
         if size == "auto":
             assert "data.load.batch_size=64" in capsys.readouterr().out
     config = yaml.safe_load((tmp_path / "auto" / "config.yaml").read_text())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from harness.config.compose import compose
@@ -50,8 +51,13 @@ def torn(inputs: Tensor) -> Tensor:
     raise ValueError(f"cannot take {tuple(inputs.shape)}")
 
 
-def prepared(*words: str, **parts: dict[str, Any]) -> Experiment:
-    cfg = compose([*IRIS, *words])
+@cache
+def composed(*overrides: str) -> DictConfig:
+    return compose([*IRIS, *overrides])
+
+
+def prepared(*overrides: str, **parts: dict[str, Any]) -> Experiment:
+    cfg = composed(*overrides).copy()
     for key, node in parts.items():
         OmegaConf.update(cfg, key.replace("__", "."), node, merge=False)
     plan = make_plan(cfg)
@@ -123,7 +129,7 @@ def test_a_model_that_lacks_an_argument_is_refused() -> None:
         new_model({"_target_": "harness.model.mlp.MLP", "_partial_": True}, (4,))
 
 
-def test_what_a_model_says_of_the_shape_is_told_with_its_place() -> None:
+def test_a_models_error_about_the_shape_is_reported_with_its_place() -> None:
     with pytest.raises(UserError, match=r"^model[.:]"):
         prepared("data/extract=digits", "model=vit", "model.patch=3")
 

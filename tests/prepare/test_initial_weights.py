@@ -172,7 +172,7 @@ def test_weights_that_learned_the_labels_of_test_rows_are_refused(outputs: Path)
         plan(outputs, "single", "split.seed=1")
 
 
-def test_weights_that_saw_test_rows_without_labels_are_told_of(outputs: Path) -> None:
+def test_weights_that_saw_test_rows_without_labels_are_reported(outputs: Path) -> None:
     found = plan(outputs, "blind", "split.seed=1")
     run_folder = outputs / "runs" / "blind"
     with np.load(run_folder / "folds.npz") as stored:
@@ -191,7 +191,7 @@ def test_the_same_division_needs_no_word(outputs: Path) -> None:
     assert plan(outputs, "blind").initial_weights[0].notes == ()
 
 
-def test_other_data_cannot_be_compared_and_that_is_told(outputs: Path) -> None:
+def test_other_data_cannot_be_compared_and_that_is_reported(outputs: Path) -> None:
     other = ["data/extract=wine", "model.weights=null"]
     run(compose([*IRIS, *other, f"outputs={outputs}"]), outputs / "runs" / "wine")
     (note,) = plan(outputs, "wine").initial_weights[0].notes
@@ -199,13 +199,13 @@ def test_other_data_cannot_be_compared_and_that_is_told(outputs: Path) -> None:
     assert "had other data" in note
 
 
-def test_validation_rows_that_were_learned_are_told_of(outputs: Path) -> None:
+def test_validation_rows_that_were_learned_are_reported(outputs: Path) -> None:
     found = plan(outputs, "single", "split.valid=0.5")
     (note,) = found.initial_weights[0].notes
     assert note.endswith("validation rows: their scores promise too much")
 
 
-def test_rows_that_nobody_wrote_down_are_told_of(outputs: Path, tmp_path: Path) -> None:
+def test_rows_that_are_not_recorded_are_reported(outputs: Path, tmp_path: Path) -> None:
     source = outputs / "runs" / "single"
     (tmp_path / "model").mkdir()
     for name in ("journal.jsonl", "model/weights.safetensors", "model/bundle.json"):

@@ -122,8 +122,10 @@ def test_a_part_is_kept_while_its_settings_are_equal_and_built_again_when_they_c
 
 
 def test_a_shared_part_draws_from_the_seed_alone_and_leaves_the_generators_as_they_were() -> None:
+    cfg = compose(IRIS)
+
     def drawn(seed: int) -> tuple[float, float]:
-        cfg = compose([*IRIS, f"seed={seed}"])
+        cfg.seed = seed
         OmegaConf.update(cfg, "evaluate", {"_target_": f"{__name__}.Drawing"}, merge=False)
         before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()
         evaluator: Any = Parts(cfg).evaluate

@@ -37,7 +37,7 @@ def test_the_test_parts_are_those_of_scikit_learn():
         assert np.array_equal(fold.test, test)
 
 
-def test_a_group_without_a_label_tests_in_no_fold_and_is_told_to_all():
+def test_a_group_without_a_label_tests_in_no_fold_and_is_unlabelled_in_all():
     folds = leave_one_group_out(valid=0.0)(visits(["a", "b", "c", "c"], [1.5, 2.5, None, None]))
     assert [fold.test.tolist() for fold in folds] == [[0], [1]]
     assert [fold.unlabelled.tolist() for fold in folds] == [[2, 3], [2, 3]]

@@ -80,14 +80,14 @@ def test_a_split_of_the_users_own_is_nested_as_it_is():
     assert (fold.train.tolist(), fold.valid.tolist(), fold.test.tolist()) == ([0, 4], [2, 6], [1, 3, 5, 7])
 
 
-def test_what_the_outer_split_refuses_is_said_of_its_keys():
+def test_what_the_outer_split_refuses_names_its_keys():
     inner = Ratio(test=0.5, valid=0.0, stratify=True, grouped=False, shuffle=True, seed=0)
     words = "split.outer.folds=50 needs as many rows to split, and there are 40; lower split.outer.folds."
     with pytest.raises(UserError, match=words):
         nested(KFold(folds=50, **KFOLD), inner)(visits(40))
 
 
-def test_what_the_inner_split_refuses_is_said_of_its_keys_and_of_the_outer_fold():
+def test_what_the_inner_split_refuses_names_its_keys_and_of_the_outer_fold():
     words = (
         r"split.inner.folds=16 needs as many rows of each class, and class 'a' of visits has 15; lower "
         r"split.inner.folds, or use split@split.inner=kfold \(of the 30 rows that outer fold 0 leaves\)\."

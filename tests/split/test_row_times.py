@@ -38,7 +38,7 @@ def test_days_are_dates():
     assert (found == np.array(["2026-03-02", "2026-03-01"], dtype="datetime64[D]")).all()
 
 
-def test_zones_are_told_apart():
+def test_zones_are_distinguished():
     late, early = moments(visits(["2026-03-01T10:00+00:00", "2026-03-01T10:30+01:00"]))
     assert late - early == np.timedelta64(30, "m")
 

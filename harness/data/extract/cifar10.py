@@ -18,6 +18,7 @@ import pandas as pd
 from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.data.extract import source_files
+from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 
 _FOLDER = "cifar-10-batches-py"
@@ -63,8 +64,8 @@ class Cifar10(Source):
         return self.roles.assign(frame, self.name or "cifar10", str(self.path), images)
 
     def fingerprint(self) -> str:
-        """Of the archive, see `harness.data.extract.source_files.fingerprint`."""
-        return source_files.fingerprint([self._path()])
+        """Of the archive, see `harness.data.extract.file_fingerprint.fingerprint`."""
+        return fingerprint([self._path()])
 
     def _path(self) -> Path:
         if self.path is None:

@@ -18,6 +18,7 @@ from harness.core.errors import UnknownName, UserError, sentence
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.column_types import WORDS, Type, converted, number_or_text, odd_row
+from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 from harness.data.extract.text_lines import (
     COMPRESSIONS,
@@ -95,8 +96,8 @@ class Csv(Source):
         return self.roles.assign(frame, self.name or _title(paths), _shown(self.path))
 
     def fingerprint(self) -> str:
-        """Of the files, see `harness.data.extract.source_files.fingerprint`."""
-        return source_files.fingerprint(self._paths())
+        """Of the files, see `harness.data.extract.file_fingerprint.fingerprint`."""
+        return fingerprint(self._paths())
 
     def _paths(self) -> list[Path]:
         if self.path is None:

@@ -12,6 +12,7 @@ import pandas as pd
 from harness.core.errors import UnknownName, UserError, sentence
 from harness.core.table import Table
 from harness.data.extract import source_files
+from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 
 _FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
@@ -50,9 +51,9 @@ class HuggingFace(Source):
         path = self._path()
         local = Path(path).expanduser()
         if local.is_file():
-            return source_files.fingerprint([local])
+            return fingerprint([local])
         if local.is_dir():
-            return source_files.fingerprint(sorted(entry for entry in local.rglob("*") if entry.is_file()))
+            return fingerprint(sorted(entry for entry in local.rglob("*") if entry.is_file()))
         return f"{path}@{self.revision}" if re.fullmatch("[0-9a-f]{40}", self.revision or "") else None
 
     def _path(self) -> str:

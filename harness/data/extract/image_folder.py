@@ -20,6 +20,7 @@ from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.column_types import number_or_text
+from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 from harness.data.extract.text_lines import Dialect, malformed, require_equal_lengths
 
@@ -86,12 +87,12 @@ class ImageFolder(Source):
         return table.with_contents(contents)
 
     def fingerprint(self) -> str:
-        """Of the images and the table, see `harness.data.extract.source_files.fingerprint`."""
+        """Of the images and the table, see `harness.data.extract.file_fingerprint.fingerprint`."""
         root = self._root()
         if self.table is None:
-            return source_files.fingerprint(root / name for name in self._names(root))
+            return fingerprint(root / name for name in self._names(root))
         listed = self._listed(root)[self.path_column]
-        return source_files.fingerprint([Path(self.table).expanduser(), *(root / name for name in listed)])
+        return fingerprint([Path(self.table).expanduser(), *(root / name for name in listed)])
 
     def _root(self) -> Path:
         if self.path is None:

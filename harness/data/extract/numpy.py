@@ -14,6 +14,7 @@ from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.column_roles import Roles
+from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 
 log = logging.getLogger("harness")
@@ -69,8 +70,8 @@ class Numpy(Source):
         return roles.assign(frame, self.name or first.stem, str(self.path or self.names["inputs"]), inputs)
 
     def fingerprint(self) -> str:
-        """Of the files, see `harness.data.extract.source_files.fingerprint`."""
-        return source_files.fingerprint(self._paths().values())
+        """Of the files, see `harness.data.extract.file_fingerprint.fingerprint`."""
+        return fingerprint(self._paths().values())
 
     def _paths(self) -> dict[str, Path]:
         """The files by the argument that names them; an archive is under "path"."""

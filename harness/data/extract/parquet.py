@@ -13,6 +13,7 @@ import pandas as pd
 from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.data.extract import source_files
+from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 
 log = logging.getLogger("harness")
@@ -47,8 +48,8 @@ class Parquet(Source):
         return roles.assign(frame, self.name or shared.resolve().stem, source)
 
     def fingerprint(self) -> str:
-        """Of the files, see `harness.data.extract.source_files.fingerprint`."""
-        return source_files.fingerprint(self._paths())
+        """Of the files, see `harness.data.extract.file_fingerprint.fingerprint`."""
+        return fingerprint(self._paths())
 
     def _paths(self) -> list[Path]:
         if self.path is None:

@@ -1,20 +1,11 @@
-"""The files of a source, and a fingerprint that changes whenever they change."""
+"""Finds the files and folders that a source names."""
 
 from __future__ import annotations
 
 import glob
-import hashlib
-import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from harness.core.errors import UserError, near
-
-RACY_NS = 2_000_000_000
-"""A file younger than this may change again without a change of its time stamp."""
-
-SMALL = 16_000_000
-"""Up to this total size in bytes, file contents are read for the fingerprint (takes some 10 ms)."""
 
 
 def matching(names: str | list[str], key: str, within: str | None = None) -> list[Path]:
@@ -100,26 +91,3 @@ def _missing(path: Path, key: str, sort: str) -> UserError:
     return UserError(
         f"{key}={path} does not exist", f"among the {sort} of its folder, {near(path.name, names)}", key=key
     )
-
-
-def fingerprint(paths: Iterable[Path]) -> str:
-    """A SHA-256 (64 hexadecimal digits) that identifies these files in this order.
-
-    For each file: the absolute path, and the content if all files together are small. For larger files:
-    size, times of change in nanoseconds, and inode; but the content if the file changed within the last two
-    seconds, because a second change may leave all of these unchanged ("racily clean" in git's index).
-    """
-    files = list(paths)
-    small = sum(path.stat().st_size for path in files) <= SMALL
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(repr((str(path.absolute()), _identity(path, small))).encode())
-    return digest.hexdigest()
-
-
-def _identity(path: Path, small: bool) -> tuple[int | str, ...]:
-    stat = path.stat()
-    if small or time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < RACY_NS:
-        with path.open("rb") as stream:
-            return (hashlib.file_digest(stream, "sha256").hexdigest(),)
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

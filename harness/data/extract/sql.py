@@ -15,9 +15,9 @@ from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.data.extract.connection_retry import Retry, Unreached
 from harness.data.extract.database_connection import Database
+from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.server_columns import Columns
 from harness.data.extract.source import Source
-from harness.data.extract.source_files import fingerprint
 from harness.runtime.redact import first_line
 
 _WRITES = re.compile(

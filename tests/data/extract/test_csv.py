@@ -275,7 +275,7 @@ def test_a_column_that_is_text_in_one_file_is_text_in_all(write):
     assert extract(path.with_name("a*.csv")).frame["x"].tolist() == ["007", "K7", "K8"]
 
 
-def test_the_place_of_an_odd_value_is_told_across_files(write):
+def test_the_place_of_an_odd_value_is_reported_across_files(write):
     write("x,y\n1,1\n2,1\n3,1\n", "a1.csv")
     path = write('x,y\n"4",1\n\nodd,2\n', "a2.csv")
     refuse(path.with_name("a*.csv"), "column 'x' holds numbers, and line 4 of .*a2.csv the text 'odd'")

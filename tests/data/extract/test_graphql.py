@@ -231,7 +231,7 @@ def test_a_slow_answer_is_given_up_after_the_time_out_and_tried_again(extract, s
     assert server.url in text
 
 
-def test_an_endpoint_that_nobody_serves_is_told_of_after_the_stated_tries(extract, refused, pauses):
+def test_an_endpoint_that_nobody_serves_is_reported_after_the_stated_tries(extract, refused, pauses):
     url = "http://u:hunter22@127.0.0.1:1/graphql"
     text = refused(extract(url=url, retries=2), "gave no answer in 3 tries (Connection refused)")
     assert "hunter22" not in text
@@ -267,7 +267,7 @@ def test_an_answer_that_is_no_graphql_is_refused(extract, server, refused):
         refused(extract(), "no GraphQL where JSON was expected")
 
 
-def test_an_error_within_an_answer_is_told_with_its_place(extract, server, refused):
+def test_an_error_within_an_answer_is_reported_with_its_place(extract, server, refused):
     errors = [{"message": "age is\nsealed", "path": ["rows", "edges", 0, "age"]}, {"message": "more"}]
     server.script = [
         (200, JSON, json.dumps({"data": {"rows": None}, "errors": errors})),

@@ -90,7 +90,7 @@ def test_a_file_of_another_format_or_that_is_not_there_is_refused(make, tmp_path
     refuse(make, "data.extract.path=.*b.csv does not exist", path=str(tmp_path / "b.csv"))
 
 
-def test_what_the_library_objects_to_is_told_in_a_sentence(make, monkeypatch):
+def test_what_the_library_objects_to_is_reported_in_a_sentence(make, monkeypatch):
     def load_dataset(path, subset, revision):
         raise ConnectionError(f"Couldn't reach '{path}' on the Hub\nat {revision}.")
 

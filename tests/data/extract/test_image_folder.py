@@ -139,7 +139,7 @@ def test_a_truncated_image_is_named_before_anything_is_trained(make, photos, nam
     refuse(make, words, path=str(photos))
 
 
-def test_unreadable_images_may_be_left_out_and_that_is_said(make, photos, caplog):
+def test_unreadable_images_may_be_left_out_with_a_warning(make, photos, caplog):
     truncated(photos / "dog/p1-a.jpg")
     (photos / "dog/p2-a.png").write_text("no image")
     with caplog.at_level(logging.WARNING, logger="harness"):

@@ -44,7 +44,7 @@ def test_a_folder_and_a_pattern_are_all_their_files_in_order(make, visits, path)
     assert list(table.frame.index) == [0, 1, 2, 3]
 
 
-def test_the_column_that_folders_name_is_not_read_and_that_is_said(make, visits, caplog):
+def test_the_column_that_folders_name_is_not_read_with_a_warning(make, visits, caplog):
     for year in ("2025", "2026"):
         folder = visits / f"year={year}"
         folder.mkdir()

@@ -233,7 +233,7 @@ def test_parameters_and_query_must_agree(make, url, refused):
     refused(make("sql", url=url, table="visits", parameters={"a": 1}), "table=visits has no :a")
 
 
-def test_what_the_query_gets_wrong_is_told_in_the_words_of_the_database(make, url, refused):
+def test_what_the_query_gets_wrong_is_reported_in_the_words_of_the_database(make, url, refused):
     refused(make("sql", url=url, query="selct * from visits"), "refused by the database", "syntax error")
     refused(make("sql", url=url, query="select agee from visits"), "agee", "correct the query")
     refused(make("sql", url=url, table="visit"), "there is no table 'visit'", "did you mean visits?")

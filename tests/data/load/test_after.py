@@ -24,7 +24,7 @@ def loaders(load, **changes):
     )
 
 
-def told(batches):
+def contents(batches):
     return [(batch.inputs.tolist(), batch.targets.tolist(), batch.rows.tolist()) for batch in batches]
 
 
@@ -43,9 +43,9 @@ def told(batches):
 def test_a_pass_without_its_first_batches_is_the_rest_of_the_whole_one(load, changes, batches):
     train = loaders(load, **changes).train
     torch.manual_seed(0)
-    whole = told(train)
+    whole = contents(train)
     torch.manual_seed(0)
-    assert told(train.after(batches)) == whole[batches:]
+    assert contents(train.after(batches)) == whole[batches:]
     assert len(whole) == 3
 
 
@@ -91,7 +91,7 @@ def test_unlabelled_rows_come_in_batches_of_their_own_size(load, changes):
 @pytest.mark.parametrize(
     ("load", "changes"), [(Resident, {}), (Stream, STREAM), (Auto, STREAM | {"share": 0.5})]
 )
-def test_unlabelled_rows_come_as_many_at_a_time_as_labelled_ones_where_nothing_else_is_said(load, changes):
+def test_unlabelled_rows_come_as_many_at_a_time_as_labelled_ones_by_default(load, changes):
     assert [len(batch.rows) for batch in loaders(load, **changes).unlabelled] == [4, 4, 5]
 
 

@@ -49,5 +49,5 @@ def test_a_container_without_a_limit_has_what_the_machine_has(tmp_path, monkeypa
     assert free_memory.free(torch.device("cpu")) == 12345
 
 
-def test_amounts_are_told_in_megabytes_and_gigabytes():
+def test_amounts_are_written_in_megabytes_and_gigabytes():
     assert [free_memory.amount(size) for size in (460_032, 19_140_000_000)] == ["0.5 MB", "19.1 GB"]

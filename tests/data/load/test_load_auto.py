@@ -37,7 +37,7 @@ def test_samples_that_fit_in_the_share_are_resident():
 
 
 @pytest.mark.usefixtures("free")
-def test_samples_that_do_not_fit_are_streamed_and_it_is_said_why():
+def test_samples_that_do_not_fit_are_streamed_and_the_reason_is_given():
     loaders = auto()(Arrays(Lazy(11, 3, 64, 64), None, Task("none")), FOLD, CPU)
     assert loaders.how == "stream: 0.5 MB of images, more than 50% of the 1.0 MB free on cpu"
     assert next(iter(loaders.test)).inputs[:, 0, 0, 0].tolist() == [8, 9]

@@ -23,8 +23,8 @@ PAIRS = torch.tensor([[(row + 3) % 10, (row + 5) % 10] if row < 8 else [row, -1]
 def loaders(kind: str, pairs: torch.Tensor | None = PAIRS, **changes: Any) -> Any:
     inputs = torch.arange(ROWS * 2, dtype=torch.float32).reshape(ROWS, 2)
     arrays = Arrays(inputs, torch.arange(ROWS) % 2, Task("binary", ("a", "b")), pairs)
-    told: dict[str, Any] = {"batch_size": 3, "eval_batch_size": 4, "shuffle": True} | changes
-    load = Resident(**told) if kind == "resident" else Stream(**told, workers=0, prefetch=2)
+    arguments: dict[str, Any] = {"batch_size": 3, "eval_batch_size": 4, "shuffle": True} | changes
+    load = Resident(**arguments) if kind == "resident" else Stream(**arguments, workers=0, prefetch=2)
     return load(arrays, FOLD, torch.device("cpu"))
 
 

@@ -31,17 +31,17 @@ def table(**changes: Any) -> Table:
 
 
 def test_a_partner_is_the_row_whose_id_the_column_holds() -> None:
-    pairs, told = find_pairs(table(), ("like",), TRAIN)
+    pairs, note = find_pairs(table(), ("like",), TRAIN)
     assert pairs.tolist() == [[1], [-1], [-1], [0], [-1], [-1]]
-    assert told == (
+    assert note == (
         "2 of 4 training rows learn as anchors: 1 name no positive, and 1 one that is no training row"
     )
 
 
 def test_negatives_stand_beside_positives() -> None:
-    pairs, told = find_pairs(table(), ("like", "unlike"), TRAIN)
+    pairs, note = find_pairs(table(), ("like", "unlike"), TRAIN)
     assert pairs.tolist() == [[1, 2], [-1, 3], [-1, 0], [0, 2], [-1, -1], [-1, -1]]
-    assert told.startswith("2 of 4 training rows learn as anchors: 1 name no positive and a negative")
+    assert note.startswith("2 of 4 training rows learn as anchors: 1 name no positive and a negative")
 
 
 def test_no_row_that_validates_or_tests_is_learned_from() -> None:

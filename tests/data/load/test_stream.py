@@ -99,7 +99,7 @@ def test_two_parts_may_be_passed_side_by_side():
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_what_a_worker_refuses_is_said_in_its_own_sentence(workers):
+def test_what_a_worker_refuses_is_raised_unchanged(workers):
     with pytest.raises(UserError, match=r"^image 7 cannot be decoded: it is cut off; correct the file\.$"):
         list(stream(arrays(broken=7), workers=workers).train)
 

@@ -53,7 +53,7 @@ def test_a_frame_with_an_infinite_number_is_left_as_it_was():
     ],
     ids=["object", "string", "bool", "boolean", "object bool", "category", "mixed", "float"],
 )
-def test_every_value_is_told_as_text_and_what_is_missing_as_nan(column, expected):
+def test_every_value_is_returned_as_text_and_what_is_missing_as_nan(column, expected):
     found = texts(pd.Series(column))
     assert found.dtype == object
     assert [None if pd.isna(value) else value for value in found] == expected
