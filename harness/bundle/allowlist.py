@@ -27,9 +27,10 @@ from harness.config.instantiate import target
 from harness.config.nodes import nodes
 from harness.core.errors import UserError
 from harness.runs.bundle_files import FACTS
+from harness.runs.outputs import Outputs
 from harness.runs.setting_effects import groups_without
 from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
-from harness.runs.sweep_folders import SWEEPS
+from harness.runtime.inner_path import check_tree
 from harness.runtime.user_project import find
 
 ENVIRONMENT = "env:"
@@ -74,8 +75,7 @@ def foreign(logged: StoredRun, outputs: Path) -> bool:
 
 def elsewhere(folder: Path, outputs: Path) -> bool:
     """Whether a folder is outside the folders of this machine's runs; links are resolved."""
-    real = folder.resolve()
-    return not any(real.is_relative_to((outputs / place).resolve()) for place in ("runs", SWEEPS))
+    return not Outputs(outputs).made(folder)
 
 
 def adopted(logged: StoredRun, outputs: Path, allow: Sequence[str] = ()) -> StoredRun:
@@ -124,6 +124,7 @@ def check_bundle(folder: Path, outputs: Path, allow: Sequence[str] = ()) -> None
         UserError: it names a part that is not allowed.
     """
     if elsewhere(folder, outputs):
+        check_tree(folder)
         _check_bundle(folder, allow)
 
 

@@ -21,6 +21,7 @@ from harness.core.predictor import Predictor
 from harness.core.table import Kind, Table
 from harness.core.task import Task
 from harness.runs.bundle_files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS
+from harness.runtime.inner_path import OutsideFolder, inner
 
 _SCHEMA = 1
 _EXAMPLES = 3
@@ -129,8 +130,13 @@ def read(folder: Path) -> Bundle:
 
     Raises:
         FileNotFoundError: there is no bundle, or it is incomplete.
+        OutsideFolder: a member of an ensemble is not in the folder.
     """
     facts = json.loads((folder / FACTS).read_text())
+    members = tuple(facts.get("members", ()))
+    for name in members:
+        if inner(folder, name).resolve() == folder.resolve():
+            raise OutsideFolder(folder, name, "is the ensemble itself")
     return Bundle(
         config=facts["config"],
         task=Task(facts["task"]["kind"], tuple(facts["task"]["classes"]), tuple(facts["task"]["columns"])),
@@ -144,7 +150,7 @@ def read(folder: Path) -> Bundle:
         width=facts["width"],
         head=facts["head"],
         autocast=facts["autocast"],
-        members=tuple(facts.get("members", ())),
+        members=members,
     )
 
 

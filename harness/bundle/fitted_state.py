@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.runtime.inner_path import inner
+
 _FILE = "$file"
 _NUMBER = "$number"
 
@@ -31,7 +33,11 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """Reads what `save` wrote; tuples become lists, NumPy numbers become Python numbers."""
+    """Reads what `save` wrote; tuples become lists, NumPy numbers become Python numbers.
+
+    Raises:
+        OutsideFolder: it names a file that is not in the folder.
+    """
     restored = _restored(json.loads((folder / "state.json").read_text()), folder)
     return dict(restored)
 
@@ -57,7 +63,7 @@ def _plain(value: Any, pieces: list[bytes]) -> Any:
 def _restored(value: Any, folder: Path) -> Any:
     match value:
         case {"$file": str(name)}:
-            return (folder / name).read_bytes()
+            return inner(folder, name).read_bytes()
         case {"$number": str(number)}:
             return float(number)
         case dict():

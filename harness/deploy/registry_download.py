@@ -99,7 +99,12 @@ def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
 
 
 def download(location: str, store: str, scratch: Path) -> Path:
-    """Copies the files of a model into a folder and returns their location."""
+    """Copies the files of a model into a folder and returns their location.
+
+    Raises:
+        UserError: they are not at the store's own place, or it does not answer.
+    """
+    store_address.check_location(location, store)
     with answering(store):
         import mlflow.artifacts
 

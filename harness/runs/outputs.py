@@ -12,6 +12,7 @@ from harness.core.errors import UnknownName, UserError
 from harness.runs.journal import JOURNAL
 from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runs.sweep_folders import SWEEPS, number_of
+from harness.runtime.inner_path import check_tree
 
 LAST = "last"
 """Names the newest run."""
@@ -53,6 +54,11 @@ class Outputs:
         """The folder of sweeps."""
         return self.root / SWEEPS
 
+    def made(self, folder: Path) -> bool:
+        """Whether a folder is one of a run or sweep made here; links are resolved."""
+        real = folder.resolve()
+        return any(real.is_relative_to(place.resolve()) for place in (self.runs, self.sweeps))
+
     def journals(self) -> Iterator[Path]:
         """The journals of all runs, trials and their repeats included, in no order."""
         for place in ("runs/*", f"{SWEEPS}/*/*", f"{SWEEPS}/*/*/seed-*"):
@@ -75,7 +81,14 @@ class Outputs:
         Raises:
             UnknownRun: there is none.
             UserError: several have that name, it is a sweep, or the store does not answer.
+            OutsideFolder: a folder from elsewhere has a link out of it.
         """
+        found = self._named(word, fetch)
+        if not self.made(found.folder):
+            check_tree(found.folder)
+        return found
+
+    def _named(self, word: str, fetch: Fetch | None) -> StoredRun:
         for place in (Path(word).expanduser(), self.runs / word, self.sweeps / word):
             if place.is_dir() and (found := _at(place.absolute())):
                 return found
@@ -85,7 +98,7 @@ class Outputs:
         if sweep and trial.isdecimal() and (folder := self._sweep(sweep)) is not None:
             return _trial(folder, trial)
         if sweep and re.fullmatch(r"fold-\d+", trial):
-            return _fold(self.find(sweep, fetch), trial)
+            return _fold(self._named(sweep, fetch), trial)
         if self._sweep(word) is not None:
             raise UserError(
                 f"{word} is a sweep of many runs", f"name one of them: {word}/0, or {word}/{BEST}", value=word

@@ -205,6 +205,7 @@ def _bring(copy: _Copy) -> None:
         UserError: it has no configuration.
     """
     run = copy.runs[""]
+    store_address.check_location(run.info.artifact_uri, copy.uri)
     if not any(entry.path == _CONFIG for entry in copy.client.list_artifacts(run.info.run_id)):
         raise UserError(
             f"the MLflow run {run.info.run_id} ({run.info.run_name}) holds no {_CONFIG}: it is a sweep, or "
@@ -214,6 +215,7 @@ def _bring(copy: _Copy) -> None:
     for key, part in copy.runs.items():
         place = copy.folder / key
         place.mkdir(exist_ok=True)
+        store_address.check_location(part.info.artifact_uri, copy.uri)
         copy.client.download_artifacts(part.info.run_id, "", str(place))
         _bring_models(copy, key)
     if not (copy.folder / _RESULT).exists():
@@ -241,6 +243,7 @@ def _bring_models(copy: _Copy, key: str) -> None:
         scratch.mkdir(parents=True)
         # By its location: a `models:/` address would be looked up in the default store of this process.
         place = f"{copy.client.get_logged_model(output.model_id).artifact_location}/artifacts"
+        store_address.check_location(place, copy.uri)
         mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=str(scratch), tracking_uri=copy.uri)
         for facts in sorted(scratch.glob(f"artifacts/*/{_FACTS}")):
             bundle = facts.parent

@@ -176,6 +176,8 @@ class JournalUpload:
             return None
         if parent in self.state.runs:
             return self.state.runs[parent]
+        if set(Path(parent).parts) != {".."}:  # a trial's sweep; no other folder is looked into
+            return None
         other = State.load(self.folder / parent)
         if other is None or not other.same_place(self.state.uri, self.state.experiment):
             return None

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.runs.journal import Event
 from harness.runs.tracking_state import State
+from harness.runtime.inner_path import inner
 from harness.tracking import mlflow_model
 from harness.tracking.mlflow_store import Store
 
@@ -84,7 +85,7 @@ class Sender:
             self._client.log_inputs(self._id(run), entries)
 
     def artifact(self, run: str, path: str, under: str) -> None:
-        local = self._folder / path
+        local = inner(self._folder, path)
         if local.is_dir():
             self._client.log_artifacts(self._id(run), str(local), under or None)
         elif local.exists():
@@ -101,7 +102,7 @@ class Sender:
             )
             self._state.models[key] = created.model_id
             self._state.save(self._folder)
-        mlflow_model.log(self._client, self._id(run), self._state.models[key], self._folder / path)
+        mlflow_model.log(self._client, self._id(run), self._state.models[key], inner(self._folder, path))
 
     def end(self, run: str, status: str, error: str | None, time: int) -> None:
         """status: the status in the journal, or "killed" for a run without an end."""

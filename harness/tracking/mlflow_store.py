@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.runtime.atomic_file import replace_file
+from harness.runtime.inner_path import OutsideFolder
 from harness.tracking import store_address
 
 _ENVIRONMENT = {
@@ -129,7 +130,7 @@ def refusal(error: Exception) -> bool | None:
     if isinstance(error, MlflowException):
         status = int(error.get_http_status_code())
         return status in _REFUSALS and status not in _WORTH_ANOTHER_TRY
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
+    if isinstance(error, FileNotFoundError | NotADirectoryError | OutsideFolder):
         return True
     if isinstance(error, OSError | SQLAlchemyError):  # what `requests` raises is an OSError
         return False

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from harness.core.errors import UserError
 from harness.runtime.redact import MASK, mask_urls, passwords
+
+_BUCKETS = ("s3", "gs", "wasbs", "abfss", "dbfs", "r2", "b2")
+_ARTIFACTS = re.compile(r"/(m-)?[0-9a-f]{32}/artifacts(/|$)")
 
 _SQLITE = re.compile(r"^(?P<scheme>sqlite(\+\w+)?):///(?P<path>.+)$")
 
@@ -38,6 +43,36 @@ def file(uri: str) -> Path | None:
     """The file of an absolute sqlite address; None for anything else."""
     match = _SQLITE.match(uri)
     return None if match is None else Path(match["path"])
+
+
+def check_location(location: str, uri: str) -> None:
+    """Checks where a store says that its files are: a store from elsewhere could name any file or server.
+
+    Allowed are the store's own server, buckets of cloud providers, which have credentials of their own, and
+    folders of this machine that are laid out as MLflow's (`<run or model id>/artifacts`).
+
+    Args:
+        location: the address of an artifact.
+        uri: of the store, absolute.
+
+    Raises:
+        UserError: it is another.
+    """
+    parts = urlsplit(location)
+    if parts.scheme in ("", "file"):
+        allowed = _ARTIFACTS.search(str(Path(unquote(parts.path)).resolve())) is not None
+    elif parts.netloc and parts.scheme not in _BUCKETS:
+        allowed = (
+            parts.scheme in ("http", "https", "mlflow-artifacts") and parts.netloc == urlsplit(uri).netloc
+        )
+    else:
+        allowed = parts.scheme in ("mlflow-artifacts", *_BUCKETS)
+    if not allowed:
+        raise UserError(
+            f"MLflow at {masked(uri)} says that its files are at {masked(location)}, which is not its place",
+            "fetch them by hand, and name the folder",
+            value=location,
+        )
 
 
 def masked(uri: str) -> str:

@@ -9,8 +9,10 @@ from filelock import Timeout
 
 from harness.core.errors import UserError
 from harness.runs.journal import JOURNAL
+from harness.runs.outputs import Outputs
 from harness.runs.stored_run import StoredRun
 from harness.runs.tracking_state import State
+from harness.runtime.inner_path import check_tree, inner
 from harness.runtime.redact import MASK
 from harness.tracking import store_address
 from harness.tracking.journal_upload import JournalUpload, error_line
@@ -117,9 +119,27 @@ def _find(target: Path, outputs: Path) -> Path:
 def _place(
     folder: Path, outputs: Path, uri: str | None, experiment: str | None, explicit: bool
 ) -> tuple[str, str]:
-    """The address, password included, and experiment that a run goes to."""
+    """The address, password included, and experiment that a run goes to.
+
+    Raises:
+        UserError: the address or its password is not known, or only a folder from elsewhere names it.
+        OutsideFolder: the journal names a file that is not in the folder.
+    """
+    made_here = Outputs(outputs).made(folder)
+    if not made_here:
+        check_tree(folder)
+    for event in StoredRun(folder).events:
+        if event["event"] in ("artifact", "model"):
+            inner(folder, str(event["path"]))
     state = State.load(folder)
     given = None if uri is None else store_address.absolute(uri, outputs)
+    if state is not None and given is None and not made_here:
+        raise UserError(
+            f"{folder} was not made below {outputs}, and the address in it ({state.uri}) is not used",
+            "give the one that you mean with --uri ADDRESS",
+            key="--uri",
+            value=state.uri,
+        )
     if state is None:
         if given is None:
             raise UserError(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,7 +120,7 @@ def test_the_model_belongs_to_its_run_and_is_sent_twice_without_a_trace(
     uri = f"sqlite:///{outputs}/mlflow.db"
     journal = Journal(folder)
     journal.start("", "a")
-    journal.model("", os.path.relpath(bundle, folder))
+    journal.model("", shutil.copytree(bundle, folder / "bundle").relative_to(folder))
     for _ in range(2):
         feed = JournalUpload(folder, uri, "digits", outputs)
         assert feed.advance(60)
