@@ -17,7 +17,7 @@ from filelock import FileLock
 
 
 class Answer(NamedTuple):
-    """What a command line came to."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """No process starts in a test without the marker `slow`, in whichever fixture it is tried."""
     _guard.refused.clear()
-    _guard.active = item.config.option.markexpr == "not slow"
+    _guard.active = item.get_closest_marker("slow") is None
     try:
         return (yield)
     finally:
@@ -78,7 +78,7 @@ def no_process_without_the_marker() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def hydra_as_before() -> Iterator[None]:
-    """What Hydra knows of the present job is no business of the next test."""
+    """Restores what Hydra knows about the current job, so that the next test does not see it."""
     from hydra.core.hydra_config import HydraConfig
 
     before = HydraConfig.instance().cfg
