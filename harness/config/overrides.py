@@ -6,12 +6,14 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 
-from harness.config.choice_files import choices, is_group, subgroups
+from harness.config.choice_files import CONF, choices, is_group, subgroups
 from harness.core.errors import UserError
 
 _TEXTS = ("pretrain.words", "data.extract.query", "resume.run")
@@ -65,7 +67,10 @@ class Overrides:
         A value below an `auto` group cannot be composed before the choice is made.
         """
         return self.where(
-            lambda override: "." not in name_of(override) or name_of(override) in _CHOOSING_VALUES
+            lambda override: (
+                ("." not in name_of(override) and name_of(override) not in _plain_settings())
+                or name_of(override) in _CHOOSING_VALUES
+            )
         )
 
     def with_choices(self, chosen: Mapping[str, str]) -> Overrides:
@@ -124,6 +129,13 @@ def normalised(text: str) -> str:
     escaped = re.sub(r'(\\*)"', lambda found: f'{found[1] * 2}\\"', value)
     tail = len(escaped) - len(escaped.rstrip("\\"))
     return f'{key}{equals}"{escaped}{escaped[len(escaped) - tail :]}"'
+
+
+@cache
+def _plain_settings() -> frozenset[str]:
+    """The settings of conf/config.yaml that are a single value, such as `seed` and `outputs`."""
+    config = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    return frozenset(key for key, value in config.items() if not isinstance(value, dict | list))
 
 
 def _first_value(override: Override) -> Iterator[str]:
