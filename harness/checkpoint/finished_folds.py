@@ -1,4 +1,4 @@
-"""Done: what came of each finished fold, on the disk until the run is finished too."""
+"""Scores and outputs of each finished fold, on the disk until the run is finished too."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ FOLDER = "done"
 
 
 class Outcome(NamedTuple):
-    """What a fold came to.
+    """The results of a fold.
 
-    scores  by full name
-    said    (rows, targets, outputs) of its test rows, as `harness.record.predictions.Said`; None without any
+    scores   by full name
+    outputs  (rows, targets, outputs) of its test rows, as `harness.record.predictions.RowOutputs`; None
+             without any
     """
 
     scores: dict[str, float]
-    said: tuple[Tensor, Tensor | None, Tensor] | None
+    outputs: tuple[Tensor, Tensor | None, Tensor] | None
 
 
 @final
@@ -32,7 +33,7 @@ class Done:
         self._folder = run / FOLDER
 
     def write(self, fold: int, outcome: Outcome) -> None:
-        """Keeps an outcome. A power cut may cost it; the fold is then trained once more.
+        """Writes an outcome. A power cut may lose it; the fold is then trained again.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written.
@@ -51,5 +52,5 @@ class Done:
         return found
 
     def clear(self) -> None:
-        """The run is finished: nobody will go on from here."""
+        """Removes the outcomes, once the run is finished."""
         shutil.rmtree(self._folder, ignore_errors=True)

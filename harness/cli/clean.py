@@ -110,9 +110,9 @@ def _remove(entries: list[Any], outputs: Path, uri: str | None, in_mlflow: bool)
     states: list[Any] = []
     count = 0
     for entry in entries:
-        told = [run.state for run in entry.runs]  # read while the folder is there
+        states_of_entry = [run.state for run in entry.runs]  # read while the folder is there
         if remove(entry, outputs):
-            count, states = count + 1, [*states, *told]
+            count, states = count + 1, [*states, *states_of_entry]
         else:
             print(f"stays  {entry.path.relative_to(outputs)}: it is running now, or gone already")
     print(f"{counted(count, 'folder')} removed.")

@@ -37,12 +37,12 @@ def main(words: list[str]) -> None:
     logged = allowlist.adopted(Outputs(outputs).find(options.run, fetcher()), outputs, options.allow)
     # What "last" and "best" stand for will be another run by then.
     moving = options.run == LAST or options.run.endswith(f"/{BEST}")
-    told = [logged.label if moving and word == options.run else word for word in words]
+    named = [logged.label if moving and word == options.run else word for word in words]
     evaluate(
         logged,
         options.overrides,
         options.outputs,
-        Secrets(None, options.overrides).text(command(["evaluate", *told])),
+        Secrets(None, options.overrides).text(command(["evaluate", *named])),
         together=options.ensemble,
         everything=options.all,
     )

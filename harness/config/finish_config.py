@@ -23,7 +23,7 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
     An explicit choice is never altered.
 
     Raises:
-        UserError: the rows are of another kind than `auto` was told, or the trainer needs labels.
+        UserError: the rows are of another kind than `auto` assumed, or the trainer needs labels.
     """
     _check_kind(cfg, table)
     task = table.task
@@ -91,11 +91,13 @@ def chosen(cfg: DictConfig, group: str) -> str:
 
 
 def _check_kind(cfg: DictConfig, table: Table) -> None:
-    told = OmegaConf.select(cfg, "data.extract.kind")
-    if told is not None and told != table.kind:
+    kind = OmegaConf.select(cfg, "data.extract.kind")
+    if kind is not None and kind != table.kind:
         raise UserError(
-            f"data.extract.kind is {told!r} and the rows are of kind {table.kind!r}; "
-            f"use data.extract.kind={table.kind} (one of {', '.join(get_args(Kind))})."
+            f"data.extract.kind is {kind!r} and the rows are of kind {table.kind!r}",
+            f"use data.extract.kind={table.kind} (one of {', '.join(get_args(Kind))})",
+            key="data.extract.kind",
+            value=kind,
         )
 
 

@@ -1,4 +1,4 @@
-"""Tally: the scores of all folds together."""
+"""The scores of all folds together."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def _by_outer(fold_records: Sequence[FoldRecord], name: str) -> list[float]:
 
 def pooled(fold_records: Sequence[FoldRecord], measure: Measure | None) -> dict[str, float]:
     """The test scores of all out-of-fold predictions put together, by full name; {} of a single fold."""
-    told = [fold_record.told for fold_record in fold_records if fold_record.told is not None]
-    if len(told) < 2 or measure is None:
+    folds = [record.predictions for record in fold_records if record.predictions is not None]
+    if len(folds) < 2 or measure is None:
         return {}
-    return {f"test/{name}": value for name, value in pool(told, measure).items()}
+    return {f"test/{name}": value for name, value in pool(folds, measure).items()}
 
 
 def table_of_folds(fold_records: Sequence[FoldRecord]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Same: what of configuration and data must not differ where a run goes on."""
+"""Which settings and data must be equal where a run is resumed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from harness.runtime.secret_values import Secrets, leaves
 
 
 def settings(config: dict[str, Any]) -> dict[str, str]:
-    """What must be the same where a run resumes, by dotted key, as the journal stores it."""
+    """Returns the settings that must be equal on resume, by dotted key, as the journal stores them."""
     return fixed_on_resume({key: str(value) for key, value in leaves(config)})
 
 
 def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]:
-    """Old and new value of every setting that differs and is not let pass."""
+    """Returns old and new value of every setting that differs and is not in `resume.allow`."""
     old, new = fixed_on_resume(past.settings), settings(Secrets(plan.cfg).config)
     keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
     allowed = list(plan.cfg.resume.allow)
@@ -33,15 +33,20 @@ def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]
 
 
 def check_allow(plan: Plan, changed: Mapping[str, object]) -> None:
-    """Whether everything in `resume.allow` is a setting."""
+    """Checks that every entry of `resume.allow` is a setting.
+
+    Raises:
+        UserError: one is not.
+    """
     known = {*settings(Secrets(plan.cfg).config), *changed}
     for key in plan.cfg.resume.allow:
         if not any(below(name, [key]) for name in known):
-            raise UserError(f"resume.allow names the setting {key!r}, which there is not; {near(key, known)}")
+            rule = f"resume.allow names {key!r}, and there is no such setting"
+            raise UserError(rule, near(key, known).rstrip("."), key="resume.allow", value=key)
 
 
 def other_data(folder: Path, past: RunHistory, plan: Plan) -> str | None:
-    """In what the data, or its division, differs from that of the earlier process."""
+    """Describes how the data or its split differs from the earlier process; None where both are equal."""
     assert past.start is not None
     digest = past.start["tags"].get("data.digest")
     if digest != plan.table.digest:
@@ -50,17 +55,17 @@ def other_data(folder: Path, past: RunHistory, plan: Plan) -> str | None:
         with np.load(folder / ROWS) as stored:
             same = np.array_equal(stored["parts"], parts_of(plan.folds, len(plan.table)))
     except (OSError, KeyError, ValueError):
-        return None  # the process ended before it was whole
-    return None if same else "its rows were divided otherwise"
+        return None  # the process ended before the file was complete
+    return None if same else "its rows were split differently"
 
 
 def digest(table: Table, config: dict[str, Any]) -> str:
-    """One word for configuration and data, which a checkpoint carries; `config` is masked."""
+    """Returns the digest of configuration and data that a checkpoint carries; `config` is masked."""
     return digest_of(table, settings(config))
 
 
 def earlier_digests(past: RunHistory, table: Table) -> set[str]:
-    """The words of all that the run was started with before."""
+    """Returns the digests of all earlier starts of the run."""
     return {digest_of(table, event["params"]) for event in past.starts}
 
 

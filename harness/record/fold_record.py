@@ -1,4 +1,4 @@
-"""Page: what one fold leaves in the record."""
+"""The record of one fold: its lines in the journal, its files and its scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.core.table import Table
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
 from harness.record import plots
-from harness.record.predictions import Said, Told, tell
+from harness.record.predictions import FoldPredictions, RowOutputs, fold_predictions
 from harness.runs.journal import End, Journal
 from harness.runs.run_history import RunHistory
 
@@ -41,16 +41,16 @@ def key_of(fold: Fold, folds: int) -> str:
 class FoldRecord:
     """One fold's lines in the journal, its files, and its scores.
 
-    key       "" where the fold is the whole run, else "fold-<k>"; its folder below the run's
-    folds     how many folds the run has
-    card      what the run of this fold is started with: name, params, tags, inputs
-    config    the masked configuration, which is saved with the model
-    keeper    of the fold's checkpoints
-    past      what the journal held before this process began
-    clock     tells how many seconds the run has taken
-    training  the trainer's state from which the fold goes on; None for one that begins
-    withheld  whether test rows are left alone for now: then nothing is drawn, and every fold's model is
-              kept, so that `harness.stages.deferred_test` can test it later
+    key          "" where the fold is the whole run, else "fold-<k>"; its folder below the run's
+    folds        how many folds the run has
+    metadata     name, params, tags and inputs of the fold's MLflow run
+    config       the masked configuration, which is saved with the model
+    checkpoints  of the fold
+    past         what the journal held before this process began
+    clock        returns how many seconds the run has taken
+    training     the trainer's state to resume from; None for a new fold
+    deferred     whether test rows are not scored yet: then nothing is drawn, and every fold's model is
+                 kept, so that `harness.stages.deferred_test` can test it later
     """
 
     journal: Journal
@@ -58,7 +58,7 @@ class FoldRecord:
     root: Path
     fold: Fold
     folds: int
-    card: dict[str, Any]
+    metadata: dict[str, Any]
     config: dict[str, Any]
     checkpoints: CheckpointManager
     past: RunHistory
@@ -66,8 +66,8 @@ class FoldRecord:
     training: dict[str, Any] | None = None
     deferred: bool = False
     scores: dict[str, float] = field(default_factory=dict)
-    told: Told | None = None
-    _said: Said | None = None
+    predictions: FoldPredictions | None = None
+    _outputs: RowOutputs | None = None
     _history: list[dict[str, float]] = field(default_factory=list)
     _best: dict[str, float] = field(default_factory=dict)
     _best_epoch: int = 0
@@ -98,7 +98,7 @@ class FoldRecord:
         return self.root / self.key
 
     def begin(self) -> None:
-        """The fold starts: its child run, where the run has several."""
+        """Starts the fold, and its child run where the run has several folds."""
         if self.alone or self._saved:
             self.folder.mkdir(exist_ok=True)
         self._begin_child()
@@ -106,13 +106,13 @@ class FoldRecord:
 
     def _begin_child(self) -> None:
         if self.key and self.alone:
-            self.journal.start(self.key, parent="", **self.card)
+            self.journal.start(self.key, parent="", **self.metadata)
 
     def _show(self) -> None:
         self.screen.fold(self.fold.number, self.folds, {part: len(rows) for part, rows in self.fold.parts()})
 
     def epoch(self, progress: Progress) -> None:
-        """An epoch's scores, in the journal first."""
+        """Records the scores of an epoch, in the journal first."""
         if self.alone:
             self._metrics(self.key, progress.epoch, progress.scores)
         self._history.append({"epoch": progress.epoch, **progress.scores})
@@ -122,46 +122,46 @@ class FoldRecord:
         self.screen.epoch(progress)
 
     def _metrics(self, run: str, step: int, values: dict[str, float]) -> None:
-        """Scores that the journal has not: a run that goes on passes through some epochs again."""
+        """Writes the scores that the journal does not hold yet: a resumed run repeats some epochs."""
         if not self.past.has(run, step, values):
             self.journal.metrics(run, step, values)
 
     def checkpoint(self, progress: Progress, stopping: bool) -> None:
-        """Offers the state of this moment to the keeper, which decides whether it is worth a checkpoint."""
+        """Offers the current state to the checkpoint manager, which decides whether to write it."""
         self.checkpoints.see(progress, lambda: self._state(progress), stopping)
 
     def _state(self, progress: Progress) -> dict[str, Any]:
-        """Everything from which the fold goes on: the trainer's state, and the curves so far."""
+        """Returns all that is needed to resume: the trainer's state and the curves so far."""
         best = {"best": self._best, "best_epoch": self._best_epoch}
         curves = {"history": self._history, **best, "step": self._step}
         return {"trainer": progress.state(), "page": curves, "seconds": self.clock()}
 
-    def go_on(self, state: dict[str, Any]) -> None:
-        """Takes up where a checkpoint left off."""
+    def resume(self, state: dict[str, Any]) -> None:
+        """Continues from the state of a checkpoint."""
         curves = state["page"]
         self._history, self._best, self._step = curves["history"], curves["best"], curves["step"]
         self._best_epoch = curves["best_epoch"]
         self.training = state["trainer"]
 
     def score(self, part: str, scores: Scores) -> None:
-        """The scores of a part after training."""
+        """Records the scores of a part after training."""
         self.scores |= {f"{part}/{name}": value for name, value in scores.values.items()}
         for note in scores.notes if self.alone else ():  # of hundreds of folds, what is pooled counts
             self.screen.note(f"{part}: {note}")
 
-    def predict(self, table: Table, said: Said) -> None:
-        """What was said of the test rows; the record puts the predictions of all folds together."""
-        self._said = said
-        self.told = tell(table, self.fold, said, said.outputs)
+    def predict(self, table: Table, outputs: RowOutputs) -> None:
+        """Takes the outputs of the test rows; the run's record joins the predictions of all folds."""
+        self._outputs = outputs
+        self.predictions = fold_predictions(table, self.fold, outputs, outputs.outputs)
 
     def project(self, found: Projection | None) -> None:
-        """A picture of what the representation separates."""
+        """Draws the projection of the representation."""
         if found is not None and self.alone:
             plots.projection(found, self.folder / "representation.svg")
             self._file("representation.svg", "plots")
 
     def keep(self, experiment: Experiment, table: Table) -> None:
-        """The trained model, and the last figures of the fold, which is then over."""
+        """Saves the trained model and the last scores, and ends the fold."""
         epochs = [scores["time/epoch_seconds"] for scores in self._history]
         self.scores["train/loss"] = self._best.get("train/loss", float("nan"))
         self.scores["model/parameters"] = float(experiment.parameters)
@@ -177,20 +177,20 @@ class FoldRecord:
         self.screen.fold_scores(self.fold.number, self.scores)
 
     def _write_done(self) -> None:
-        """What came of the fold, for a run that goes on after a stop; a full disk costs it and no more."""
+        """Stores the fold's scores and outputs for a resumed run; a full disk is a warning only."""
         try:
-            Done(self.root).write(self.fold.number, Outcome(self.scores, self._said))
+            Done(self.root).write(self.fold.number, Outcome(self.scores, self._outputs))
         except OSError as error:
             self.screen.note(
-                f"what came of fold {self.fold.number} could not be kept ({error.strerror}): if the run is "
-                "stopped, the fold will be trained again."
+                f"the scores of fold {self.fold.number} could not be stored ({error.strerror}): if the run "
+                "is stopped, a resumed run trains the fold again."
             )
 
     def read_back(self, outcome: Outcome, table: Table) -> None:
-        """Takes what came of the fold in an earlier process, as if it had come now."""
+        """Takes the scores and outputs that an earlier process stored for the fold."""
         self.scores = outcome.scores
-        if outcome.said is not None:
-            self.predict(table, Said(*outcome.said))
+        if outcome.outputs is not None:
+            self.predict(table, RowOutputs(*outcome.outputs))
         self.checkpoints.take_back()
         self.checkpoints.finish(self._kept)
         self._show()
@@ -208,7 +208,7 @@ class FoldRecord:
             self._show_model(experiment.trainer.monitor)
 
     def _show_model(self, monitor: str) -> None:
-        """What MLflow gets of the training once it is known that the run counts."""
+        """Logs the model and the curves, once it is known that the run counts."""
         if self._kept:
             self.journal.model(self.key, self._relative("model"))
         better = direction(monitor, directions(self.config))
@@ -226,7 +226,7 @@ class FoldRecord:
         """Closes a fold that was trained before, once its test rows are scored too.
 
         Args:
-            outcome: what it came to without them.
+            outcome: its scores and outputs without them.
             history: the scores of each epoch, with its number as "epoch".
         """
         tested = self.scores
@@ -251,7 +251,7 @@ class FoldRecord:
     def end(self, status: End, error: str | None) -> None:
         """Closes the child run, unless it is closed; the run itself is closed by the record.
 
-        Nobody goes on with what was pruned: its checkpoints go.
+        A pruned fold is never resumed: its checkpoints are removed.
         """
         if status == "pruned" and not self._ended:
             self.checkpoints.finish(False)

@@ -1,4 +1,4 @@
-"""Predictions: every test row with what was said of it, as a table."""
+"""Predictions of the test rows as a table, and their pooling over folds."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Part(Protocol):
         ...
 
 
-class Said(NamedTuple):
-    """What a network said of some rows, as it came from it: on the CPU, in the order of `rows`."""
+class RowOutputs(NamedTuple):
+    """Raw network outputs of some rows, on the CPU, in the order of `rows`."""
 
     rows: Tensor
     targets: Tensor | None
     outputs: Tensor
 
 
-class Told(NamedTuple):
-    """What a fold says of its test rows.
+class FoldPredictions(NamedTuple):
+    """The predictions of a fold for its test rows.
 
     frame    a line per row: position, id and group where there are, fold, target, prediction; for
              classes also one probability column `probability_<class>` each. Several targets have a
@@ -60,35 +60,35 @@ class Told(NamedTuple):
     numbers: bool
 
 
-def tell(table: Table, fold: Fold, part: Part, outputs: Tensor) -> Told:
+def fold_predictions(table: Table, fold: Fold, part: Part, outputs: Tensor) -> FoldPredictions:
     """The predictions of a part; `outputs` are in the order of `part.rows`.
 
-    All of it is worked out on the CPU, so that what was kept on the disk gives the same.
+    Everything is computed on the CPU, so that outputs read back from the disk give the same result.
     """
     outputs = outputs.cpu()
-    task, said = table.task, outputs
+    task, scaled = table.task, outputs
     if task.classification:
-        said = log_probabilities(said)
+        scaled = log_probabilities(outputs)
     elif task.kind == "multilabel":
-        said = logsigmoid(said.double())
+        scaled = logsigmoid(outputs.double())
     targets = None if part.targets is None else part.targets.cpu()
     frame = predictions(table, fold, part, outputs, task)
-    return Told(frame, said.double(), targets, task.kind == "regression")
+    return FoldPredictions(frame, scaled.double(), targets, task.kind == "regression")
 
 
-def pool(told: Sequence[Told], measure: Measure) -> dict[str, float]:
+def pool(folds: Sequence[FoldPredictions], measure: Measure) -> dict[str, float]:
     """The scores of all folds' predictions as if they were one part's, by plain name.
 
     A row that several folds test counts once, with its mean probabilities (or its mean number).
     """
-    targets = [fold.targets for fold in told if fold.targets is not None]
+    targets = [fold.targets for fold in folds if fold.targets is not None]
     if not targets:
         return {}
-    rows = torch.from_numpy(np.concatenate([fold.frame["row"].to_numpy() for fold in told]))
-    outputs, answers = torch.cat([fold.outputs for fold in told]), torch.cat(targets)
+    rows = torch.from_numpy(np.concatenate([fold.frame["row"].to_numpy() for fold in folds]))
+    outputs, answers = torch.cat([fold.outputs for fold in folds]), torch.cat(targets)
     own, place = torch.unique(rows, return_inverse=True)
     if len(own) < len(rows):
-        numbers = told[0].numbers
+        numbers = folds[0].numbers
         sums = outputs.new_zeros((len(own), *outputs.shape[1:]))
         sums.index_add_(0, place, outputs if numbers else outputs.exp())
         counts = torch.bincount(place).double()
@@ -100,11 +100,11 @@ def pool(told: Sequence[Told], measure: Measure) -> dict[str, float]:
 
 _OWN = ("row", "fold", "target", "prediction")
 _OWN_BEGINNINGS = ("target_", "prediction_", "probability_")
-"""Columns of `Told.frame` that no id or group of that name may overwrite."""
+"""Columns of `FoldPredictions.frame` that no id or group of that name may overwrite."""
 
 
 def predictions(table: Table, fold: Fold, part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
-    """`Told.frame` of a part."""
+    """`FoldPredictions.frame` of a part."""
     rows = part.rows.cpu().numpy()
     frame = pd.DataFrame({"row": rows})
     for role, column in (("id", table.id), ("group", table.group)):
@@ -130,10 +130,10 @@ def _several(part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
     """Targets, predictions and, of labels, probabilities: a column each per target."""
     names = task.columns or task.classes
     true = torch.full(outputs.shape, torch.nan) if part.targets is None else part.targets
-    said = outputs if task.columns else outputs.sigmoid()
-    told = {f"target_{name}": true[:, place] for place, name in enumerate(names)}
-    told |= {f"prediction_{name}": said[:, place] for place, name in enumerate(names)}
-    frame = pd.DataFrame({name: values.cpu().numpy() for name, values in told.items()})
+    predicted = outputs if task.columns else outputs.sigmoid()
+    columns_of = {f"target_{name}": true[:, place] for place, name in enumerate(names)}
+    columns_of |= {f"prediction_{name}": predicted[:, place] for place, name in enumerate(names)}
+    frame = pd.DataFrame({name: values.cpu().numpy() for name, values in columns_of.items()})
     if task.columns:
         return frame
     chances = frame[[f"prediction_{name}" for name in names]].set_axis(columns(task), axis=1)

@@ -1,4 +1,4 @@
-"""Record: everything that a run leaves behind, in its folder, in MLflow and on the screen."""
+"""The record of a run: what it writes into its folder, into MLflow and on the screen."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
 from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on
-from harness.record.startup_lines import facts, notes
+from harness.record.startup_lines import notes, startup_lines
 from harness.report.predicted_rows import PredictedRows
 from harness.report.run_material import RunMaterial
 from harness.report.run_page import REPORT, write_run_page
@@ -53,11 +53,11 @@ RESULT = "result.json"
 
 
 class Record:
-    """Open while the run lasts: `with Record(…) as record`; closed, it has written `result.json`.
+    """Context of a run: `with Record(…) as record`; on exit it writes `result.json`.
 
-    One fold is one MLflow run; several are a parent with a child each. However the run ends, the
-    journal says so: finished, failed with its error, or interrupted. A run that goes on has its folder
-    and its journal from `start`.
+    One fold is one MLflow run; several folds are a parent run with one child each. The journal records how
+    the run ended: finished, failed with its error, or interrupted. A resumed run takes its folder and its
+    journal from `start`.
 
     Raises:
         UserError: the folder cannot be written, or holds a run already.
@@ -72,7 +72,7 @@ class Record:
         self.tracking = plan.parts.tracking
         self.result = Result(status="failed", command=self.secrets.text(command))
         self.evaluator: Evaluator | None = None
-        self._card = RunMetadata(plan, self.secrets)
+        self._metadata = RunMetadata(plan, self.secrets)
         self.fold_records: list[FoldRecord] = []
         self._scores: dict[str, Summary] = {}
         self._predictions: PredictedRows | None = None
@@ -100,7 +100,7 @@ class Record:
         return self
 
     def _require_fresh_folder(self) -> None:
-        """MLflow would take a second run in the journal of a first for its continuation."""
+        """Refuses a folder that holds a journal: MLflow would append the new run to the old one."""
         if (self.folder / JOURNAL).exists():
             self._refuse_folder()
 
@@ -119,7 +119,7 @@ class Record:
 
     def _start(self) -> None:
         code = provenance.code() if self.trial is None else provenance.code_at_first(Path.cwd())
-        self.journal.start("", **self._card.run(self.command, code, self.trial))
+        self.journal.start("", **self._metadata.run(self.command, code, self.trial))
         self.journal.artifact("", "config.yaml")
         self._write_checks()
         write_rows(self.folds, len(self.table), self.folder / ROWS)
@@ -135,9 +135,11 @@ class Record:
         self.journal.artifact("", "checks.json")
 
     def opening(self, first: Experiment) -> None:
-        """Says what will be run, and what must not be missed about it."""
+        """Prints the start-up lines and the warnings."""
         self.evaluator = first.evaluator
-        self.screen.opening(self.secrets.texts(facts(self.plan, first, self.folder)), first.trainer.monitor)
+        self.screen.opening(
+            self.secrets.texts(startup_lines(self.plan, first, self.folder)), first.trainer.monitor
+        )
         for note in [*self.start.notes, *notes(self.plan, first)]:
             self.screen.note(self.secrets.text(note))
 
@@ -147,14 +149,14 @@ class Record:
         return {name: summary["mean"] for name, summary in over_folds(self.fold_records).items()}
 
     def fold_record(self, fold: Fold) -> FoldRecord:
-        """Where one fold is written down."""
+        """Returns the record of one fold."""
         fold_record = FoldRecord(
             journal=self.journal,
             screen=self.screen,
             root=self.folder,
             fold=fold,
             folds=len(self.folds),
-            card=self._card.fold(fold) if len(self.folds) > 1 else {},
+            metadata=self._metadata.fold(fold) if len(self.folds) > 1 else {},
             config=self.secrets.config,
             checkpoints=self._checkpoint_manager(fold),
             past=self.start.past,
@@ -162,15 +164,16 @@ class Record:
             deferred=self.deferred,
         )
         if self.start.found is not None and fold.number == self.start.fold:
-            fold_record.go_on(self.start.found.state)
+            fold_record.resume(self.start.found.state)
         self.fold_records.append(fold_record)
         return fold_record
 
     @property
     def deferred(self) -> bool:
-        """Whether the test rows are left alone for now.
+        """Whether the test rows are scored later.
 
-        Also where a fold was finished so, before the run was stopped: all are then tested together.
+        This is so as well where a fold was finished without its test before the run was stopped: all folds
+        are then tested together.
         """
         return (self.trial is not None and not self.trial.tests) or self.start.untested(self.folds)
 
@@ -187,7 +190,7 @@ class Record:
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken, over all the processes that it took."""
+        """How long the run has taken, summed over all its processes."""
         return time.perf_counter() - self._began
 
     def __exit__(
@@ -211,7 +214,7 @@ class Record:
             close_log(self.log)
 
     def _close(self, status: End, error: str | None) -> None:
-        # The scores first: a picture that fails, or a second Ctrl-C while MLflow is waited for, costs none.
+        # The scores first, so that a chart that fails, or a second Ctrl-C while MLflow is slow, loses none.
         self._count()
         self.result = self._result(status, error, None)
         self.result.write(self.folder / RESULT)
@@ -220,7 +223,7 @@ class Record:
             self._sum_up(status)
             for fold_record in self.fold_records:
                 fold_record.end(status, error)
-            # A trial waits for nobody: hundreds follow it.
+            # A trial does not wait for MLflow: hundreds of trials follow it.
             link = self.tracking.link(self.folder, None if self.trial is None else 0.0)
             if link is not None:
                 self.result = self._result(status, error, link)
@@ -236,13 +239,13 @@ class Record:
         link = self.tracking.settle(self.folder) or link
         if link is not None and link.trouble:
             self.screen.note(link.trouble)
-        # What diverged or was not proved would only do so again.
+        # Resuming a run that diverged, or failed a debug check, would only repeat that.
         stopped = status in ("interrupted", "failed") and not (error or "").startswith((DIVERGED, "Unproved"))
         go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
         self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link), go_on)
 
     def _report(self) -> None:
-        """The page about the run; whatever goes wrong with it costs a line, and no result."""
+        """Writes the run's report; a failure there is a warning, and the result is kept."""
         silent = self.trial is not None and not self.trial.tests
         if not self.cfg.report or silent or self.deferred:
             return
@@ -256,7 +259,7 @@ class Record:
             self.journal.artifact("", REPORT)
 
     def _pages_of(self, link: Link | None) -> str | None:
-        """What shows the run: a server shows its own pages, a database needs MLflow's."""
+        """Returns the command that shows the run; None with a server, which has its own pages."""
         if link is None or link.run_id is None or not link.tracking_uri.startswith("sqlite:"):
             return None
         place = "" if self.cfg.outputs == "outputs" else f" --outputs {shlex.quote(self.cfg.outputs)}"
@@ -268,10 +271,10 @@ class Record:
         self.journal.artifact("", "packages.txt")
 
     def _sum_up(self, status: End) -> None:
-        """All folds together: the parent's own scores, and the out-of-fold predictions in one file.
+        """Writes the parent run's scores over all folds, and all out-of-fold predictions in one file.
 
-        Those scores become points only when no fold can follow: of a run that goes on, MLflow would
-        have two.
+        The scores are logged only when no fold can follow, because MLflow would hold two values of a
+        resumed run.
         """
         if len(self.folds) > 1 and self.fold_records:
             values = {name: summary["mean"] for name, summary in self._scores.items()}
@@ -282,9 +285,11 @@ class Record:
                 self.journal.metrics("", 0, values)
             table_of_folds(self.fold_records).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")
-        told = [fold_record.told.frame for fold_record in self.fold_records if fold_record.told is not None]
-        if told:
-            together = pd.concat(told).sort_values("row", kind="stable")
+        predicted = [record.predictions for record in self.fold_records if record.predictions is not None]
+        if predicted:
+            together = pd.concat([predictions.frame for predictions in predicted]).sort_values(
+                "row", kind="stable"
+            )
             together.to_csv(self.folder / "predictions.csv", index=False)
             self.journal.artifact("", "predictions.csv")
             bins = int((self.secrets.config.get("evaluate") or {}).get("bins", 15))
@@ -293,7 +298,7 @@ class Record:
                 self.journal.artifact("", picture, "plots")
 
     def _count(self) -> None:
-        """The scores of the folds that are done."""
+        """Summarises the scores of the finished folds."""
         self._scores = over_folds(self.fold_records)
         measure = getattr(self.evaluator, "pool", None)
         for name, value in pooled(self.fold_records, measure).items():

@@ -1,4 +1,4 @@
-"""Start: where a run begins, and the command that continues it."""
+"""The start of a run, new or resumed, and the command that resumes it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from harness.runs.run_history import RunHistory
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run begins: in a fresh folder, or where an earlier process left it.
+    """Where a run begins: in a new folder, or where an earlier process stopped.
 
     folder   of the run
     journal  of an earlier process, claimed for this one; None for a fresh run
-    past     what that journal tells
+    past     the content of that journal
     named    whether the user named the run
-    lenient  whether settings were let pass that differ
-    notes    what the screen should say about it
-    done     what the finished folds came to, by number
-    fold     the number of the first that is not finished; None where all are
-    found    the checkpoint from which that fold goes on, or None
+    lenient  whether differing settings were allowed
+    notes    warnings to print
+    done     scores and outputs of the finished folds, by number
+    fold     the number of the first unfinished fold; None where all are finished
+    found    the checkpoint from which that fold resumes, or None
     """
 
     folder: Path
@@ -41,11 +41,11 @@ class Start:
 
     @property
     def seconds(self) -> float:
-        """How long the earlier processes worked."""
+        """How long the earlier processes ran."""
         return max(self.past.seconds, self.found.state["seconds"] if self.found else 0.0)
 
     def untested(self, folds: Sequence[Fold]) -> bool:
-        """Whether an earlier process finished a fold and left its test rows alone."""
+        """Whether an earlier process finished a fold without scoring its test rows."""
         return any(
             fold.number in self.done
             and not any(name.startswith("test/") for name in self.done[fold.number].scores)
@@ -59,6 +59,6 @@ class Start:
 
 
 def going_on(command: str, folder: Path) -> str:
-    """The command that goes on with the run in a folder."""
+    """Returns the command that resumes the run in a folder."""
     words = [word for word in shlex.split(command) if not word.startswith(("resume=", "resume.run="))]
     return " ".join(shlex.quote(word) for word in [*words, f"resume={folder}"])

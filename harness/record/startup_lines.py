@@ -1,4 +1,4 @@
-"""Facts: what a run is about to do, a line each, for the screen."""
+"""The lines that a run prints before it trains: data, split, model, trainer, folder and notes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from harness.prepare.plan import Plan
 from harness.runtime.distributed import world
 
 
-def facts(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
-    """Data, split, model, trainer and folder in words, and what `auto` came to."""
+def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
+    """Returns a line each about data, split, model, trainer, folder and the values chosen for `auto`."""
     lines = {
         "data": data(plan),
         "split": f"{str(plan.cfg.split._target_).rsplit('.', 1)[-1]}, {counted(len(plan.folds), 'fold')}",
@@ -39,7 +39,7 @@ def _pretrain(before: Experiment | None) -> str:
 
 
 def data(plan: Plan) -> str:
-    """Rows, features, target, groups, and how many rows carry no label."""
+    """Describes rows, features, target and groups, and counts the rows without a label."""
     table, task = plan.table, plan.table.task
     target = f"{task.kind} target {', '.join(table.target)}" if task.labelled else "no target"
     if task.classification:
@@ -72,7 +72,7 @@ def _guard(plan: Plan) -> str:
 
 
 def notes(plan: Plan, first: Experiment) -> Iterator[str]:
-    """What the reader must not miss before the training starts."""
+    """Yields the warnings about data and settings that are shown before the training starts."""
     for finding in plan.findings:
         if finding.severity == "warning":
             yield finding.sentence

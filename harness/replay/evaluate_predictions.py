@@ -1,4 +1,4 @@
-"""Predicted: what a model, or several together, say of some rows, and what that scores."""
+"""Predictions and scores of one model, or of several together, for some rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from harness.core.table import Table
 from harness.core.task import Task
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.parts import new_model
-from harness.record.predictions import Said
+from harness.record.predictions import RowOutputs
 from harness.replay.evaluate_rows import Trained
 from harness.runtime.random_seed import seed_everything
 from harness.trainer.device import find_device
@@ -36,7 +36,7 @@ class Outcome:
     """Of the scored rows: scores, predictions (None without a head), a picture where there is one."""
 
     scores: Scores
-    said: Said | None
+    outputs: RowOutputs | None
     picture: Projection | None
     parameters: int
 
@@ -79,9 +79,9 @@ def scored(
     picture = None if look is None else look(predictor, loaders, "test", untrained)
     outputs = predictor.gather(test).outputs
     targets = None if test.targets is None else test.targets.cpu()
-    said = None if outputs is None else Said(test.rows.cpu(), targets, outputs.cpu())
+    predicted = None if outputs is None else RowOutputs(test.rows.cpu(), targets, outputs.cpu())
     parameters = sum(p.numel() for member in members for p in member.predictor.model.parameters())
-    return Outcome(scores, said, picture, parameters)
+    return Outcome(scores, predicted, picture, parameters)
 
 
 class _Unknown:

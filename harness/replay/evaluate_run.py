@@ -138,7 +138,7 @@ def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, messa
                 record.screen.fact("rows", record.secrets.text(finding.sentence))
         page = record.fold_record(fold)
         page.begin()
-        FoldScores([("test", found.scores)], found.said, found.picture).write(page, plan.table)
+        FoldScores([("test", found.scores)], found.outputs, found.picture).write(page, plan.table)
         page.scores["model/parameters"] = float(found.parameters)
         record.journal.metrics("", 0, page.scores)
         page.end("finished", None)

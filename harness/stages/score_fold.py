@@ -1,4 +1,4 @@
-"""Assess: what a trained fold comes to, in scores, predictions and a picture."""
+"""Scores, predictions and projection of a trained fold."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from harness.core.walk import passes
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
 from harness.record.fold_record import FoldRecord
-from harness.record.predictions import Said
+from harness.record.predictions import RowOutputs
 from harness.runtime.stop_signals import Stop
 from harness.stages.pretrain import compared
 
 
 @dataclass(frozen=True)
 class FoldScores:
-    """Nothing of it is written yet.
+    """The results of a fold, before they are written.
 
     scores   of each part, with baselines beside them
-    said     of the test rows; None where they are left alone, or cannot be predicted
-    picture  of the representation; None where the evaluator has none, or test rows are left alone
+    outputs  of the test rows; None where they are not scored, or the model has no head
+    picture  of the representation; None where the evaluator has none, or test rows are not scored
     """
 
     scores: list[tuple[str, Scores]]
-    said: Said | None = None
+    outputs: RowOutputs | None = None
     picture: Projection | None = None
 
     def write(self, fold_record: FoldRecord, table: Table) -> None:
-        """Onto the page of the fold."""
+        """Writes them into the fold's record."""
         passes("record")
         for part, scores in self.scores:
             fold_record.score(part, scores)
-        if self.said is not None:
-            fold_record.predict(table, self.said)
+        if self.outputs is not None:
+            fold_record.predict(table, self.outputs)
         fold_record.project(self.picture)
 
 
 def score_fold(experiment: Experiment, stop: Stop, parts: Sequence[str]) -> FoldScores:
-    """Of the best epoch's weights; without "test" among the parts, no test row is looked at."""
+    """Scores the best epoch's weights; without "test" among the parts, no test row is read."""
     of = partial(evaluate, parts=parts)
     scores = [*of(experiment), *compared(experiment, stop, of)]
     if "test" not in parts:
         return FoldScores(scores)
-    return FoldScores(scores, said(experiment), projection(experiment))
+    return FoldScores(scores, test_outputs(experiment), projection(experiment))
 
 
 def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Scores]]:
@@ -60,18 +60,18 @@ def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Sc
     ]
 
 
-def said(experiment: Experiment) -> Said | None:
-    """What the network says of the test rows, where there are some and it predicts."""
+def test_outputs(experiment: Experiment) -> RowOutputs | None:
+    """Returns the outputs of the test rows; None without test rows or without a head."""
     test = experiment.loaders.test
     outputs = None if test is None else experiment.trainer.predictor().gather(test).outputs
     if test is None or outputs is None:
         return None
     targets = None if test.targets is None else test.targets.cpu()
-    return Said(test.rows.cpu(), targets, outputs.cpu())
+    return RowOutputs(test.rows.cpu(), targets, outputs.cpu())
 
 
 def projection(experiment: Experiment) -> Projection | None:
-    """What a picture of the representation shows, where the evaluator looks at one."""
+    """Returns the projection of the representation, where the evaluator makes one."""
     look = getattr(experiment.evaluator, "project", None)
     parts = _present(experiment)
     if look is None or not parts:

@@ -283,4 +283,4 @@ def test_its_rows_are_others(folder: Path) -> None:
     with np.load(folder / "folds.npz") as stored:
         parts, number = stored["parts"], stored["number"]
     np.savez_compressed(folder / "folds.npz", parts=parts[:, ::-1], number=number)
-    assert "on other data (its rows were divided otherwise); bring it back." in refusal(folder)
+    assert "on other data (its rows were split differently); bring it back." in refusal(folder)
