@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, roc_au
 from harness.config.compose import compose
 from harness.core.fold import Fold
 from harness.record.aggregate import over_folds, pooled, table_of_folds
-from harness.record.predictions import Told, pool
+from harness.record.predictions import FoldPredictions, pool
 from harness.run import run
 from harness.runs.fold_rows import write_rows
 from harness.runs.journal import read
@@ -24,9 +24,11 @@ from harness.runs.journal import read
 NONE = np.empty(0, dtype=np.int64)
 
 
-def fold_record(number: int, outer: int | None = None, told: Told | None = None, **scores: float) -> Any:
+def fold_record(
+    number: int, outer: int | None = None, predictions: FoldPredictions | None = None, **scores: float
+) -> Any:
     fold = Fold(number, NONE, NONE, NONE, outer=outer)
-    return SimpleNamespace(fold=fold, scores=scores, told=told)
+    return SimpleNamespace(fold=fold, scores=scores, predictions=predictions)
 
 
 def test_each_score_is_summarised_over_the_folds_that_have_it() -> None:
@@ -53,10 +55,10 @@ def test_the_table_of_folds_names_the_outer_fold_where_there_is_one() -> None:
     assert table_of_folds([fold_record(0, 0, a=1.0), fold_record(1, 2, a=1.0)])["outer"].tolist() == [0, 2]
 
 
-def told(rows: list[int], outputs: list[Any], targets: list[float]) -> Told:
+def fold_predictions(rows: list[int], outputs: list[Any], targets: list[float]) -> FoldPredictions:
     values = torch.tensor(outputs, dtype=torch.float64)
     kind = torch.int64 if values.ndim == 2 else torch.float32
-    return Told(
+    return FoldPredictions(
         pd.DataFrame({"row": rows}),
         values.log() if values.ndim == 2 else values,
         torch.tensor(targets, dtype=kind),
@@ -72,8 +74,8 @@ def test_predictions_of_all_folds_are_measured_as_one_part() -> None:
         return {"accuracy": 0.5}
 
     fold_records = [
-        fold_record(0, told=told([2, 0], [[0.9, 0.1], [0.2, 0.8]], [0, 1])),
-        fold_record(1, told=told([1], [[0.5, 0.5]], [1])),
+        fold_record(0, predictions=fold_predictions([2, 0], [[0.9, 0.1], [0.2, 0.8]], [0, 1])),
+        fold_record(1, predictions=fold_predictions([1], [[0.5, 0.5]], [1])),
     ]
     assert pooled(fold_records, measure) == {"test/accuracy": 0.5}
     outputs, targets = seen[0]
@@ -87,8 +89,8 @@ def test_a_row_that_several_folds_test_counts_once_with_its_mean_probabilities()
         assert targets.tolist() == [1, 0]
         return {"seen": 1.0}
 
-    one = told([7, 3], [[0.9, 0.1], [0.2, 0.8]], [0, 1])
-    two = told([7], [[0.3, 0.7]], [0])
+    one = fold_predictions([7, 3], [[0.9, 0.1], [0.2, 0.8]], [0, 1])
+    two = fold_predictions([7], [[0.3, 0.7]], [0])
     assert pool([one, two], measure) == {"seen": 1.0}
 
 
@@ -98,11 +100,14 @@ def test_numbers_are_averaged_as_they_are() -> None:
         assert targets.tolist() == [5.0, 8.0]
         return {}
 
-    pool([told([0, 1], [1.0, 9.0], [5.0, 8.0]), told([0], [3.0], [5.0])], measure)
+    pool([fold_predictions([0, 1], [1.0, 9.0], [5.0, 8.0]), fold_predictions([0], [3.0], [5.0])], measure)
 
 
 def test_a_single_fold_has_nothing_to_pool() -> None:
-    assert pooled([fold_record(0, told=told([0], [1.0], [1.0]))], lambda *_: {"rmse": 0.0}) == {}
+    assert (
+        pooled([fold_record(0, predictions=fold_predictions([0], [1.0], [1.0]))], lambda *_: {"rmse": 0.0})
+        == {}
+    )
     assert pooled([fold_record(0), fold_record(1)], lambda *_: {"rmse": 0.0}) == {}
 
 
@@ -163,8 +168,8 @@ def test_hundreds_of_folds_are_one_run_with_a_curve_over_folds(wines: Path) -> N
         event for event in events if event["event"] == "metrics" and "fold/test/accuracy" in event["values"]
     ]
     assert [event["step"] for event in curve] == list(range(30))
-    told_of = pd.read_csv(wines / "folds.csv")
-    assert told_of["test/accuracy"].tolist() == [event["values"]["fold/test/accuracy"] for event in curve]
+    table = pd.read_csv(wines / "folds.csv")
+    assert table["test/accuracy"].tolist() == [event["values"]["fold/test/accuracy"] for event in curve]
     assert sorted(path.name for path in wines.glob("fold-*")) == [f"fold-{k}" for k in range(10)]
     assert not list(wines.glob("fold-*/curves.svg"))
 

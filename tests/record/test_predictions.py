@@ -14,7 +14,7 @@ from harness.core.table import Table
 from harness.core.task import Task
 from harness.data.load.resident import Resident
 from harness.record.plots import predicted
-from harness.record.predictions import Told, pool, predictions, tell
+from harness.record.predictions import FoldPredictions, fold_predictions, pool, predictions
 from harness.report.predicted_rows import PredictedRows
 
 THREE = Task("multiclass", ("a", "b", "c"))
@@ -120,11 +120,11 @@ def test_what_is_pooled_are_log_probabilities_or_numbers() -> None:
     logits = torch.tensor([[2.0, -1.0], [-2.0, 0.5], [0.1, 3.0]])
     flags = pd.DataFrame({"x": range(6), "hot": [0, 1] * 3, "wet": [0, 0, 1] * 2})
     labels = Table(flags, ("x",), ("hot", "wet"))
-    found = tell(labels, FOLD, part(LABELS, torch.zeros(6, 2)), logits)
+    found = fold_predictions(labels, FOLD, part(LABELS, torch.zeros(6, 2)), logits)
     torch.testing.assert_close(found.outputs.exp(), logits.double().sigmoid())
     assert not found.numbers
     numbers = Table(flags, ("x",), ("hot", "wet"), aim="regression")
-    found = tell(numbers, FOLD, part(NUMBERS, torch.zeros(6, 2)), logits)
+    found = fold_predictions(numbers, FOLD, part(NUMBERS, torch.zeros(6, 2)), logits)
     assert found.outputs.tolist() == logits.double().tolist()
     assert found.numbers
     twice = pool(
@@ -143,7 +143,7 @@ def test_labels_of_a_row_predicted_twice_count_with_their_mean_probabilities() -
         seen.extend([outputs.exp().tolist(), targets.tolist()])
         return {}
 
-    pool([Told(frame, chance.log(), answers, False) for chance in chances], measure)
+    pool([FoldPredictions(frame, chance.log(), answers, False) for chance in chances], measure)
     np.testing.assert_allclose(seen[0], [[0.7, 0.2], [0.3, 0.6]])
     assert seen[1] == [[0, 1], [1, 0]]
 

@@ -268,7 +268,7 @@ def test_a_change_that_was_let_pass_and_does_not_fit_is_refused(
     assert told.endswith("); take the change back, or start a new run.")
     told = refused(knock, here, f"resume={finished}", "resume.allow=[model.width]")
     assert told.startswith(
-        "resume.allow names the setting 'model.width', which there is not; did you mean model.widths or "
+        "resume.allow names 'model.width', and there is no such setting; did you mean model.widths or "
     )
 
 
