@@ -83,64 +83,46 @@ def test_an_unlabelled_row_is_kept_unless_it_tests_or_validates():
     assert [fold.unlabelled.tolist() for fold in folds] == [[3, 4], [4]]
 
 
-def test_a_split_without_column_is_refused():
-    with pytest.raises(UserError, match=r"needs the column that names the parts; give split.column=COLUMN"):
-        predefined(column=None)(visits(["train", "test"]))
-
-
-def test_a_column_that_does_not_exist_is_refused_with_the_near_miss():
-    with pytest.raises(
-        UserError, match=r"names the column 'parts', which visits does not have; did you mean part\?"
-    ):
-        predefined(column="parts")(visits(["train", "test"]))
+NO_TRAIN = {"train": [], "test": ["test"], "valid": ["valid"]}
 
 
 @pytest.mark.parametrize(
-    ("column", "words"),
+    ("settings", "values", "rule", "remedy"),
     [
-        ("x", r"is a feature of visits; set 'data\.extract\.keep=\[x\]'\."),
-        ("y", r"is the target of visits; take it out of data\.extract\.target\."),
+        (
+            {"column": None},
+            ["train", "test"],
+            "needs the column that names the parts",
+            "give split.column=COLUMN",
+        ),
+        ({"column": "parts"}, ["train", "test"], "visits does not have", "did you mean part?"),
+        ({"column": "x"}, ["train", "test"], "is a feature of visits", "set 'data.extract.keep=[x]'"),
+        ({"column": "y"}, ["train", "test"], "is the target of visits", "take it out of data.extract.target"),
+        (
+            {},
+            ["train", "trian", "test"],
+            "holds 'trian', which names no part",
+            "did you mean train? Other words go",
+        ),
+        ({}, ["train", None, "test"], "and is empty in 1 of visits", "fill it in, or drop those rows"),
+        ({}, [1, 2, 1], "without a gap, and that of visits holds 1, 2", "renumber them"),
+        ({}, [0, 2, 2], "without a gap, and that of visits holds 0, 2", "renumber them"),
+        ({}, [0, 0, 0], "without a gap, and that of visits holds 0", "renumber them"),
+        ({}, ["test", "valid", "test"], "no labelled row to train on", "of split.words.train: train"),
+        ({"words": NO_TRAIN}, ["test", "valid", "test"], "no labelled row to train on", "there are none"),
     ],
 )
-def test_a_column_that_a_model_sees_or_predicts_is_refused(column, words):
-    with pytest.raises(UserError, match=words):
-        predefined(column=column)(visits(["train", "test"]))
-
-
-def test_a_value_that_names_no_part_is_refused_with_the_near_miss():
-    words = r"visits holds 'trian', which names no part; did you mean train\? Other words go"
-    with pytest.raises(UserError, match=words):
-        predefined()(visits(["train", "trian", "test"]))
-
-
-def test_a_labelled_row_without_a_value_is_refused():
-    words = (
-        "split.column=part must have a value in every labelled row, and is empty in 1 of visits; fill it in"
-    )
-    with pytest.raises(UserError, match=words):
-        predefined()(visits(["train", None, "test"]))
-
-
-@pytest.mark.parametrize(("numbers", "shown"), [([1, 2, 1], "1, 2"), ([0, 2, 2], "0, 2"), ([0, 0, 0], "0")])
-def test_fold_numbers_with_a_gap_are_refused(numbers, shown):
-    words = rf"folds 0, 1, 2 … without a gap, and that of visits holds {shown}; renumber them."
-    with pytest.raises(UserError, match=words):
-        predefined()(visits(numbers))
+def test_columns_that_cannot_name_the_parts_are_refused(settings, values, rule, remedy):
+    with pytest.raises(UserError) as caught:
+        predefined(**settings)(visits(values))
+    assert rule in caught.value.rule
+    assert remedy in caught.value.remedy
+    assert caught.value.key == "split.column"
 
 
 def test_a_fold_number_that_only_unlabelled_rows_have_tests_nothing_and_is_none():
     folds = predefined()(visits([0, 1, 2], ["a", "b", None]))
     assert [fold.test.tolist() for fold in folds] == [[0], [1]]
-
-
-def test_a_column_without_training_rows_is_refused():
-    words = r"leaves no labelled row to train on; give some a value of split.words.train: train\."
-    with pytest.raises(UserError, match=words):
-        predefined()(visits(["test", "valid", "test"]))
-    with pytest.raises(UserError, match=r"a value of split.words.train: there are none\."):
-        predefined(words={"train": [], "test": ["test"], "valid": ["valid"]})(
-            visits(["test", "valid", "test"])
-        )
 
 
 def test_words_for_no_part_or_for_two_are_refused():

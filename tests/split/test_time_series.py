@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,46 +95,45 @@ def test_unlabelled_rows_later_than_the_training_rows_are_left_out():
     assert fold.unlabelled.tolist() == [6, 7]
 
 
-def test_too_many_folds_for_the_rows_or_the_times_are_refused():
-    words = (
-        "split.folds=4 needs one more stretch of time than that, and visits has {} distinct times, too few"
-    )
-    with pytest.raises(UserError, match=words.format("4 rows of 4")):
-        time_series()(visits(np.arange(4)))
-    with pytest.raises(UserError, match=words.format("30 rows of 3")):
-        time_series()(visits([0] * 10 + [1] * 10 + [2] * 10))
+@pytest.mark.parametrize(
+    ("changes", "when", "key", "rule"),
+    [
+        ({}, range(4), "split.folds", "visits has 4 rows of 4 distinct times, too few"),
+        ({}, np.repeat([0, 1, 2], 10), "split.folds", "visits has 30 rows of 3 distinct times, too few"),
+        ({"gap": 5}, range(20), "split.gap", "split.valid=0.0 leave fold 0 none of the 4 rows before"),
+        (
+            {"folds": 1, "valid": 0.2},
+            [0] * 5 + [1, 2, 3, 4, 5],
+            "split.gap",
+            "leave fold 0 none of the 5 rows",
+        ),
+        (
+            {"gap": "7d"},
+            range(20),
+            "split.gap",
+            "a length of time, and column 'when' of visits holds numbers",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_divided_so_are_refused(changes, when, key, rule):
+    with pytest.raises(UserError) as caught:
+        time_series(**changes)(visits(np.array(when)))
+    assert rule in caught.value.rule
+    assert caught.value.key == key
 
 
-def test_a_gap_that_leaves_no_row_to_train_on_is_refused():
-    words = "split.gap=5 and split.valid=0.0 leave fold 0 none of the 4 rows before its test part"
-    with pytest.raises(UserError, match=words):
-        time_series(gap=5)(visits(np.arange(20)))
+LENGTH = "gap must be a number of rows, or a length of time such as 7d or 36h, got "
 
 
-def test_a_valid_part_that_takes_every_earlier_time_is_refused():
-    with pytest.raises(
-        UserError, match=r"split.valid=0.2 leave fold 0 none of the 5 rows before its test part"
-    ):
-        time_series(folds=1, valid=0.2)(visits([0] * 5 + [1, 2, 3, 4, 5]))
-
-
-def test_a_gap_of_time_needs_dates():
-    words = "split.gap=7d is a length of time, and column 'when' of visits holds numbers; give split.gap"
-    with pytest.raises(UserError, match=words):
-        time_series(gap="7d")(visits(np.arange(20)))
-
-
-@pytest.mark.parametrize("gap", ["a week", "-3d", "5", "7days", "", "9999999999d"])
-def test_a_gap_that_is_no_length_of_time_is_refused(gap):
-    words = f"gap must be a number of rows, or a length of time such as 7d or 36h, got '{gap}'"
-    with pytest.raises(ValueError, match=words):
-        time_series(gap=gap)
-
-
-def test_settings_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="gap must be 0 or more, got -1"):
-        time_series(gap=-1)
-    with pytest.raises(ValueError, match="folds must be 1 or more, got 0"):
-        time_series(folds=0)
-    with pytest.raises(ValueError, match=r"fold must be between 0 and 3 \(there are 4 folds\), got 4"):
-        time_series(fold=4)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *[({"gap": gap}, f"{LENGTH}'{gap}'") for gap in ("a week", "-3d", "5", "7days", "", "9999999999d")],
+        ({"gap": -1}, "gap must be 0 or more, got -1"),
+        ({"folds": 0}, "folds must be 1 or more, got 0"),
+        ({"fold": 4}, "fold must be between 0 and 3 (there are 4 folds), got 4"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        time_series(**changes)

@@ -1,7 +1,6 @@
 import bz2
 import gzip
 import lzma
-import re
 import zipfile
 
 import numpy as np
@@ -118,6 +117,26 @@ def test_text_far_down_makes_a_column_of_numbers_text_from_its_first_row(write):
     assert table.frame["x"].iloc[[0, 299_999, 300_000]].tolist() == ["07", "07", "odd"]
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("visit.csv", {}, r"data.extract.path=/.*/visit.csv does not exist; .* did you mean visits.csv\?"),
+        ("away/a.csv", {}, "away/a.csv does not exist, nor does its folder; relative paths start at /"),
+        ("", {}, "is a folder, and a file is needed; there are empty.csv, header.csv, visits.csv."),
+        ("empty.csv", {}, "empty.csv is empty; name a file with a line of column names."),
+        ("header.csv", {}, "data set header has no rows"),
+        ("visits.csv", {"target": "sick"}, "target names .* 'sick', .* there are age, ill, mood, patient"),
+        ("visits.csv", {"group": "patiens"}, r"group names .* 'patiens', .* did you mean patient\?"),
+        ("visits.csv", {"types": {"agee": "int"}}, r"types names the column 'agee', .* did you mean age\?"),
+        ("visits.csv", {"dates": ["moon"]}, r"dates names the column 'moon', .* did you mean mood\?"),
+    ],
+)
+def test_a_file_or_column_that_is_missing_or_empty_is_refused(visits, name, changes, message):
+    visits.with_name("empty.csv").touch()
+    visits.with_name("header.csv").write_text("a,b\n")
+    refuse(visits.parent / name, message, **changes)
+
+
 def test_no_path_is_refused():
     refuse(None, r"data.extract.path needs the file to read; give data.extract.path=FILE.csv.")
 
@@ -125,48 +144,6 @@ def test_no_path_is_refused():
 def test_an_empty_separator_is_refused():
     with pytest.raises(ValueError, match="separator must be one character or more, got ''"):
         extract("a.csv", separator="")
-
-
-def test_a_missing_file_is_answered_with_the_near_ones(visits):
-    path = visits.with_name("visit.csv")
-    refuse(path, rf"data.extract.path={re.escape(str(path))} does not exist; .* did you mean visits.csv\?")
-
-
-def test_a_missing_folder_is_named(tmp_path):
-    refuse(
-        tmp_path / "away" / "a.csv",
-        "away/a.csv does not exist, nor does its folder; relative paths start at /",
-    )
-
-
-def test_a_folder_is_refused_with_the_files_in_it(visits):
-    refuse(visits.parent, r"is a folder, and a file is needed; there are visits.csv.")
-
-
-def test_an_empty_file_is_refused(tmp_path):
-    path = tmp_path / "empty.csv"
-    path.touch()
-    refuse(path, r"empty.csv is empty; name a file with a line of column names.")
-
-
-def test_a_file_with_a_header_alone_is_refused(tmp_path):
-    path = tmp_path / "header.csv"
-    path.write_text("a,b\n")
-    refuse(path, "data set header has no rows")
-
-
-def test_a_column_that_is_not_there_is_answered_with_the_columns(visits):
-    refuse(
-        visits,
-        r"data.extract.target names the column 'sick', .* there are age, ill, mood, patient",
-        target="sick",
-    )
-
-
-def test_a_group_or_id_that_is_not_there_is_refused(visits):
-    refuse(
-        visits, r"data.extract.group names the column 'patiens', .* did you mean patient\?", group="patiens"
-    )
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
@@ -356,13 +333,6 @@ def test_a_value_that_is_none_of_its_type_is_refused_with_its_line(write, kind, 
 
 def test_a_column_of_true_and_false_is_no_number(write):
     refuse(write("x,y\nTrue,1\nFalse,2\n"), "must hold whole numbers, and line 2", types={"x": "int"})
-
-
-def test_a_type_for_a_column_that_is_not_there_is_refused(visits):
-    refuse(
-        visits, r"data.extract.types names the column 'agee', .* did you mean age\?", types={"agee": "int"}
-    )
-    refuse(visits, r"data.extract.dates names the column 'moon', .* did you mean mood\?", dates=["moon"])
 
 
 @pytest.mark.parametrize(
