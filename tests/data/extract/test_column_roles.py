@@ -81,46 +81,37 @@ def test_an_image_is_one_feature_or_pixel_columns_with_a_shape():
     )
 
 
-def test_a_shape_that_the_columns_do_not_fill_is_refused():
-    words = r"data.extract.shape=\[1, 8, 8\] asks for 64 pixel columns, and visits has 4 features; correct"
-    with pytest.raises(UserError, match=words):
-        assign(kind="image", shape=[1, 8, 8])
-
-
-def test_a_target_that_is_not_there_is_answered_with_the_columns():
-    with pytest.raises(UserError, match=r"data.extract.target names the column 'il', .* did you mean ill\?"):
-        assign(target="il")
-
-
 def test_a_column_that_is_kept_is_no_feature_but_stays_in_the_frame():
     table = assign(target="ill", id="who", keep=["dose"])
     assert "dose" not in table.features
     assert "dose" in table.frame.columns
 
 
-def test_a_column_that_is_kept_cannot_be_a_feature_as_well():
-    with pytest.raises(
-        UserError, match=r"features and data\.extract\.keep both name the column 'dose'; take"
-    ):
-        assign(target="ill", features=["dose"], keep=["dose"])
-
-
-def test_dropping_a_column_that_is_not_there_is_refused():
-    words = r"data.extract.drop names the column 'doze', which visits does not have; did you mean dose\?"
-    with pytest.raises(UserError, match=words):
-        assign(drop=["doze"])
-
-
-def test_dropping_a_column_with_a_role_is_refused():
-    words = "data.extract.drop and data.extract.group both name the column 'who'; take it out of one."
-    with pytest.raises(UserError, match=words):
-        assign(group="who", drop=["who"])
-
-
-def test_the_target_among_the_features_is_refused():
-    words = "data.extract.features names the target 'ill', which a model must not see; take it out."
-    with pytest.raises(UserError, match=words):
-        assign(target="ill", features=["age", "ill"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"kind": "image", "shape": [1, 8, 8]},
+            r"data.extract.shape=\[1, 8, 8\] asks for 64 pixel columns, and visits has 4 features; correct",
+        ),
+        ({"target": "il"}, r"data.extract.target names the column 'il', .* did you mean ill\?"),
+        (
+            {"target": "ill", "features": ["dose"], "keep": ["dose"]},
+            r"features and data\.extract\.keep both name the column 'dose'; take",
+        ),
+        ({"drop": ["doze"]}, r"data.extract.drop names the column 'doze', .*; did you mean dose\?"),
+        (
+            {"group": "who", "drop": ["who"]},
+            "data.extract.drop and data.extract.group both name the column 'who'; take it out of one.",
+        ),
+        (
+            {"target": "ill", "features": ["age", "ill"]},
+            "data.extract.features names the target 'ill', which a model must not see; take it out.",
+        ),
+    ],
+)
+def test_roles_that_contradict_each_other_or_name_no_column_are_refused(changes, message):
+    refuse(message, **changes)
 
 
 def test_a_table_without_a_feature_is_refused():
