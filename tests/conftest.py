@@ -181,6 +181,13 @@ def graphql_server() -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture
+def other_graphql_server() -> Iterator[Any]:
+    """A second one, on another port."""
+    with _service("graphql_server").running() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`finished("split=kfold", …)` is the folder of a run with these words; each is trained once per session.

@@ -14,6 +14,7 @@ from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, folders
 from harness.config.overrides import Overrides
 from harness.runs.sweep_folders import SWEEPS, below, newest, stem
+from harness.runtime.address import register_environment
 from harness.runtime.user_project import enter
 
 
@@ -56,12 +57,14 @@ def _state() -> tuple[object, ...]:
 
 
 def register_resolvers() -> None:
-    """Registers `${token:}`, four letters that keep two runs of one second apart, and `${sweep_folder:…}`.
+    """Registers `${token:}`, four letters that keep two runs of one second apart, `${sweep_folder:…}`, and
+    `${oc.env:…}` for addresses.
 
     The configuration that is composed next may name classes of the user's project, so these are made
     importable as well, in whichever process this is.
     """
     enter()
+    register_environment()
     OmegaConf.register_new_resolver("token", _token, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, use_cache=True, replace=True)
 

@@ -18,6 +18,7 @@ from harness.runs.run_history import RunHistory
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
+from harness.runtime.address import register_environment
 
 EVALUATED = "evaluated.run"
 """The tag of an evaluation: of which run it is, which itself trained nothing."""
@@ -96,6 +97,7 @@ class StoredRun:
         Raises:
             UserError: it is gone.
         """
+        register_environment()
         try:
             loaded = OmegaConf.load(self.folder / _CONFIG)
         except OSError:

@@ -1,53 +1,137 @@
-"""Mask: what must not be shown, found in texts and put out of sight."""
+"""Finds what must not be shown in texts, by where it stands and how it is named, and masks it."""
 
 from __future__ import annotations
 
+import html
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MASK = "***"
 
 _LONGEST_LINE = 300
 _SHORT = 4
-_SECRET_NAME = re.compile(
-    r"(^|_)(password|passwd|passphrase|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|"
-    r"authori[sz]ation|auth|odbc_connect)(_|$)",
+_LONG = 16  # from here on a value of an unknown parameter is a secret wherever else it stands
+
+_SECRET_WORD = re.compile(
+    r"pass|pwd|secret|token|key|sig|cookie|credential|^creds?$|auth|jwt|bearer|sess(ion)?_?id|^odbc$"
+)
+_HARMLESS_WORD = re.compile(
+    r"passengers?|passages?|passive|passing|passed|passes|(by|low|high|band|over|under|com|encom)pass\w*|"
+    r"secretar\w+|secret(ion|ed|ing)s?|keywords?|keyboards?|keypoints?|keyframes?|keynotes?|"
+    r"(mon|don|tur|hoc|joc|whis)keys?|token(iz|is)\w+|sigmas?|sigmoid\w*|signals?|signific\w+|(un)?signed|"
+    r"(de|as|re|con)sign\w*|insights?|(fore|hind|eye)?sights?|authors?|authored|authorship"
+)
+"""Words that contain a word of `_SECRET_WORD` and name no secret."""
+
+_LAST_WORD = re.compile(
+    r"(pass(word|wd|phrase|code)?|pwd|secret|token|key|pin|sig|signature|auth|credentials?)\d*$"
+)
+_WORDS_OF_A_NAME = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
+
+_HARMLESS_HEADER = re.compile(
+    r"accept(-charset|-encoding|-language)?|cache-control|connection|content-(encoding|language|length|type)|"
+    r"date|expect|host|if-(modified-since|none-match)|keep-alive|origin|pragma|prefer|range|referer|te|"
+    r"transfer-encoding|upgrade|user-agent",
     re.IGNORECASE,
 )
-_WORDS_OF_A_NAME = re.compile(r"-|(?<=[a-z])(?=[A-Z])")
-_URL_PASSWORD = re.compile(r"(?P<head>\b[a-z][\w+.-]*://[^\s/:@]*:)(?P<password>[^\s/]+)(?=@)", re.IGNORECASE)
-_URL_PARAMETER = re.compile(r"(?P<head>[?&](?P<name>[\w.-]+)=)(?P<password>[^\s&#'\"]+)")
+_HARMLESS_PARAMETER = re.compile(
+    # of pages and lists, and of MLflow's pages
+    r"(per_)?page(_size)?|size|limit|offset|skip|first|last|count|top|format|lang(uage)?|locale|order(_by)?|"
+    r"sort(_by)?|direction|from|to|since|until|start|end|v|(api[-_])?version|compareRunsMode|runs|experiments|"
+    # of databases and their drivers
+    r"(fallback_)?application_name|autocommit|charset|check_same_thread|client_encoding|"
+    r"(connect(ion)?|read|write|tcp_user)?_?timeout|database|dbname|driver|encrypt|gssencmode|host(addr)?|"
+    r"keepalives(_count|_idle|_interval)?|mode|options|pool_(recycle|size)|port|schema|search_path|"
+    r"ssl(cert|compression|crl|mode|rootcert|sni)?|target_session_attrs|timezone|TrustServerCertificate|uri|"
+    r"user(name)?",
+    re.IGNORECASE,
+)
+
+_URL = re.compile(r"\b[a-z][\w+.-]*://[^\s\"<>]+", re.IGNORECASE)
+# The password ends at the last `@`: one that is not percent-encoded may contain any sign.
+_URL_PASSWORD = re.compile(
+    r"(?P<head>\b(?:https?://[^\s/:@?#\"]*:(?!\d+[/?#])|(?!https?:)[a-z][\w+.-]*://[^\s/:@?#\"]*:))"
+    r"(?P<password>(?:(?!://)[^\s\"<>])+)(?=@)",
+    re.IGNORECASE,
+)
+_URL_TOKEN = re.compile(
+    r"(?P<head>\b(?:git\+)?https?://)(?P<password>[^\s/:@?#\"'<>]+)(?=:?@)", re.IGNORECASE
+)
+_PARAMETER = re.compile(
+    r"(?P<head>[?&;#](?P<name>[\w.-]+)=)(?P<password>\{[^}]*\}|(?:[^\s&;#'\"<>]|;(?![\w.-]+=))+)"
+)
+_HEADER = re.compile(
+    r"(?P<head>(?<![.\w-])(?:proxy-)?(?:authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|auth|secret|sig)[\w-]*)"
+    r"['\"]?\s*:\s*['\"]?(?:(?:bearer|basic|digest|token|negotiate)\s+)?|\bBearer\s+(?=[\w.~+/=-]{16}))"
+    r"(?P<password>(?!\$\{|null\b|none\b|\*\*\*)[^\s'\",}]+)",
+    re.IGNORECASE,
+)
 _NAMED_VALUE = re.compile(
-    r"((?:\b|_)(?:password|passwd|passphrase|pwd|secret|token|api_?key)\s*=\s*)"
+    r"((?:\b|_)\w*(?:password|passwd|passphrase|pwd|secret|token|api_?key)\s*=\s*)"
     r"('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\{[^}]*\}|[^\s;&,'\"()]+)",
     re.IGNORECASE,
 )
 
 
 def secret_name(name: str) -> bool:
-    """Whether a value of this name, such as a key, a header or a parameter of a URL, must not be shown."""
-    return _SECRET_NAME.search(_WORDS_OF_A_NAME.sub("_", name)) is not None
+    """Whether a text of this name, such as a key, must not be shown."""
+    words = [word.lower() for word in _WORDS_OF_A_NAME.split(name)]
+    return any(_SECRET_WORD.search(word) and not _HARMLESS_WORD.fullmatch(word) for word in words)
+
+
+def secret_value(name: str, value: object) -> bool:
+    """Whether a value of this name must not be shown.
+
+    A number is a secret only as `token: 1234`; `key_dim: 64` and `max_tokens: 512` count something.
+    """
+    if isinstance(value, bool | float) or value is None:
+        return False
+    if isinstance(value, int):
+        words = _WORDS_OF_A_NAME.split(name.lower())
+        return secret_name(name) and _LAST_WORD.search(words[-1]) is not None
+    return secret_name(name)
+
+
+def secret_header(name: str) -> bool:
+    """Whether the value of this header of a request must not be shown: unknown ones are secrets."""
+    return _HARMLESS_HEADER.fullmatch(name.strip()) is None
+
+
+def secret_parameter(name: str) -> bool:
+    """Whether the value of this parameter of a URL must not be shown: unknown ones are secrets."""
+    return _HARMLESS_PARAMETER.fullmatch(name) is None
 
 
 def passwords(text: str) -> set[str]:
     """The passwords of the URLs in a text, `scheme://user:password@host` and `?password=…`, also decoded."""
-    found = [match["password"] for match in _URL_PASSWORD.finditer(text)]
-    found += [match["password"] for match in _URL_PARAMETER.finditer(text) if secret_name(match["name"])]
-    return {form for password in found for form in (password, unquote(password))}
+    found = [match["password"] for match in _URL_TOKEN.finditer(text)]
+    for match in _URL_PASSWORD.finditer(text):
+        parts = match["password"].split("@")
+        found += ["@".join(parts[:end]) for end in range(1, len(parts) + 1)]
+    for match in _PARAMETER.finditer(text):
+        if secret_name(match["name"]):
+            found.append(match["password"])
+    for url in _URL.finditer(text):
+        for match in _PARAMETER.finditer(url[0]):
+            if secret_parameter(match["name"]) and len(match["password"]) >= _LONG:
+                found.append(match["password"])
+    return {form for password in found for form in (password, unquote(password)) if "${" not in form}
 
 
 def mask_urls(text: str) -> str:
-    """The text with the passwords of its URLs as `***`."""
+    """The text with the passwords and the unknown parameters of its URLs as `***`."""
     text = _URL_PASSWORD.sub(rf"\g<head>{MASK}", text)
-    return _URL_PARAMETER.sub(
-        lambda match: f"{match['head']}{MASK}" if secret_name(match["name"]) else match[0], text
-    )
+    text = _URL_TOKEN.sub(rf"\g<head>{MASK}", text)
+    text = _URL.sub(lambda url: _mask_parameters(url[0], secret_parameter), text)
+    text = _mask_parameters(text, secret_name)
+    return _HEADER.sub(rf"\g<head>{MASK}", text)
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
     """The text with every form of every secret, and whatever looks like a password, as `***`."""
-    for form in sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True):
+    for form in sorted({form for secret in secrets for form in forms(secret)}, key=len, reverse=True):
         # A short secret, such as `a`, would hit innocent words if it were replaced within them.
         within = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
         text = re.sub(within, MASK, text)
@@ -63,12 +147,18 @@ def first_line(text: str, secrets: Iterable[str]) -> str:
     return line.rstrip(".:;")
 
 
-def _forms(secret: str) -> set[str]:
-    """A secret as it is, and as URLs, DSNs and Python write it."""
+def forms(secret: str) -> set[str]:
+    """A secret as it is, and as URLs, DSNs, Python, JSON and HTML write it."""
     raw = {secret, unquote(secret), unquote_plus(secret)}
     encoded = {encode(text) for text in raw for encode in (quote, quote_plus, _quote_all)}
+    encoded |= {re.sub("%[0-9A-F]{2}", lambda sign: sign[0].lower(), text) for text in encoded}
     quoted = {repr(text)[1:-1] for text in raw} | {_libpq(text) for text in raw}
+    quoted |= {json.dumps(text)[1:-1] for text in raw} | {html.escape(text) for text in raw}
     return {form for form in raw | encoded | quoted if form}
+
+
+def _mask_parameters(text: str, secret: Callable[[str], bool]) -> str:
+    return _PARAMETER.sub(lambda found: f"{found['head']}{MASK}" if secret(found["name"]) else found[0], text)
 
 
 def _quote_all(text: str) -> str:

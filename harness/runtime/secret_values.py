@@ -11,11 +11,17 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.core.override_text import OverrideText
-from harness.runtime.redact import MASK, mask_urls, passwords, secret_name
+from harness.runtime.redact import MASK, forms, mask_urls, passwords, secret_header, secret_name, secret_value
 
 SHORTEST = 4
 """A shorter secret is masked where it stands in the configuration, but not searched for in free text,
 where it would hit innocent words."""
+
+_LONG = 8
+"""A shorter variable that is only named like a secret is not searched for."""
+
+_SCHEME = re.compile(r"^(bearer|basic|token)\s+", re.IGNORECASE)
+"""Of `Bearer TOKEN`, the token may be shown alone."""
 
 _FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*(?P<name>[^\s,{}]+)")
 
@@ -41,6 +47,8 @@ class Secrets:
 
     def __init__(self, cfg: DictConfig | None, words: list[str] | None = None) -> None:
         self._known: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+        self._learn_process()
         for word in words or []:
             self._learn_word(word)
         self.config: dict[str, Any] = {} if cfg is None else self._container(cfg, None)
@@ -49,10 +57,11 @@ class Secrets:
 
     def text(self, text: str) -> str:
         """`text` with every known secret and every password in a URL masked."""
-        values = sorted(self._known, key=len, reverse=True)
-        # One pass, in which a reference to the environment stands for itself.
-        found = re.compile("|".join([_REFERENCE, *map(re.escape, values)]))
-        text = found.sub(lambda match: self._known.get(match[0], match[0]), text)
+        if self._pattern is None:
+            values = sorted(self._known, key=len, reverse=True)
+            # One pass, in which a reference to the environment stands for itself.
+            self._pattern = re.compile("|".join([_REFERENCE, *map(re.escape, values)]))
+        text = self._pattern.sub(lambda match: self._known.get(match[0], match[0]), text)
         return mask_urls(text)
 
     def texts(self, node: Any) -> Any:
@@ -69,20 +78,31 @@ class Secrets:
         The key may stand within the value, as in `+data.extract.headers={authorization: …}`.
         """
         override = OverrideText.split(word)
-        value = override.value or ""
-        if secret_name(override.key.rsplit(".", 1)[-1]) and "${" not in value:
-            self._learn(value.strip("'\""), MASK)
-        for found in _WITHIN_A_VALUE.finditer(value):
-            if secret_name(found["name"]) and "${" not in found["value"]:
-                self._learn(found["value"].strip("'\""), MASK)
+        *parents, name = override.key.split(".")
+        inner = [(found["name"], found["value"]) for found in _WITHIN_A_VALUE.finditer(override.value or "")]
+        headers = dict(inner) if _of_headers(name) else {}
+        if parents and _of_headers(parents[-1]):
+            headers[name] = override.value or ""
+        for setting, value in [(name, override.value or ""), *inner]:
+            secret = secret_name(setting) or (setting in headers and secret_header(setting))
+            if secret and "${" not in value:
+                self._learn(value.strip("'\""), MASK)
         self._learn_urls(word)
         self._learn_environment(word)
 
     def _learn(self, value: Any, shown: str) -> None:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return
-        if len(str(value)) >= SHORTEST:
-            self._known[str(value)] = shown
+        for text in (str(value), _SCHEME.sub("", str(value))):
+            if len(text) >= SHORTEST:
+                self._known |= dict.fromkeys(forms(text), shown)
+                self._pattern = None
+
+    def _learn_process(self) -> None:
+        """Libraries read variables such as PGPASSWORD and MLFLOW_TRACKING_TOKEN by themselves."""
+        for name, value in os.environ.items():
+            if secret_name(name) and len(value) >= _LONG and not value.startswith("/"):
+                self._learn(value, f"${{oc.env:{name}}}")
 
     def _learn_environment(self, raw: str) -> bool:
         """Whether any of the variables in `raw` is set; a default is no secret."""
@@ -102,23 +122,29 @@ class Secrets:
         for password in passwords(text):
             self._learn(password, MASK)
 
-    def _container(self, node: Any, raw: Any, secret: bool = False) -> Any:
-        """`raw` is the node with its references, if it is a plain container already."""
+    def _container(self, node: Any, raw: Any, secret: str = "", headers: bool = False) -> Any:
+        """`raw` is the node with its references, if it is a plain container already; `secret` is its name, if
+        that of a secret."""
         if not isinstance(raw, dict | list):
             raw = OmegaConf.to_container(node, resolve=False)
         if isinstance(node, ListConfig):
             return [self._leaf(node, position, raw[position], secret) for position in range(len(node))]
-        return {str(key): self._leaf(node, key, raw[key], secret or secret_name(str(key))) for key in node}
+        if headers:
+            return {
+                key: self._leaf(node, key, raw[key], "token" if secret_header(key) else "") for key in node
+            }
+        return {str(key): self._leaf(node, key, raw[key], secret) for key in node}
 
-    def _leaf(self, parent: Any, key: Any, raw: Any, secret: bool) -> Any:
+    def _leaf(self, parent: Any, key: Any, raw: Any, secret: str) -> Any:
         if isinstance(raw, str) and _FROM_ENVIRONMENT.search(raw):
             if self._learn_environment(raw):
                 self._learn_whole(parent, key, raw)
             return raw
         value = parent[key]
         if isinstance(value, DictConfig | ListConfig):
-            return self._container(value, raw, secret)
-        if secret and value is not None and not isinstance(value, bool):
+            own = str(key) if secret_name(str(key)) else ""
+            return self._container(value, raw, secret or own, _of_headers(str(key)))
+        if secret_value(secret, value) or secret_value(str(key), value):
             self._learn(value, MASK)
             return MASK
         if isinstance(value, str):
@@ -133,6 +159,11 @@ class Secrets:
         if isinstance(node, str) and not _FROM_ENVIRONMENT.search(node):
             return self.text(node)
         return node
+
+
+def _of_headers(key: str) -> bool:
+    """Whether a mapping of this name holds the headers of requests."""
+    return key.lower().endswith("headers")
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

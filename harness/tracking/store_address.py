@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from harness.core.errors import UserError
-from harness.runtime.redact import MASK, mask_urls, passwords
+from harness.runtime.address import encoded
+from harness.runtime.redact import mask, mask_urls, passwords
 
 _BUCKETS = ("s3", "gs", "wasbs", "abfss", "dbfs", "r2", "b2")
 _ARTIFACTS = re.compile(r"/(m-)?[0-9a-f]{32}/artifacts(/|$)")
@@ -35,7 +36,7 @@ def absolute(uri: str | None, outputs: Path) -> str:
         return f"sqlite:///{outputs.absolute() / 'mlflow.db'}"
     match = _SQLITE.match(uri)
     if match is None or match["path"] == ":memory:":
-        return uri
+        return encoded(uri, "tracking.uri")
     return f"{match['scheme']}:///{Path(match['path']).absolute()}"
 
 
@@ -82,7 +83,4 @@ def masked(uri: str) -> str:
 
 def scrubbed(text: str, uri: str) -> str:
     """A message of MLflow, which may contain the address, without the password of the address."""
-    text = text.replace(uri, masked(uri))
-    for password in sorted(passwords(uri), key=len, reverse=True):
-        text = text.replace(password, MASK)
-    return text
+    return mask(text.replace(uri, masked(uri)), passwords(uri))

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import html
+import json
 import logging
 import string
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -51,6 +53,8 @@ def masked(**settings: Any) -> dict[str, Any]:
         "accessToken",
         "secret",
         "credentials",
+        "apitoken",
+        "sig",
     ],
 )
 def test_the_value_of_a_key_named_like_a_secret_is_masked(key: str) -> None:
@@ -59,7 +63,7 @@ def test_the_value_of_a_key_named_like_a_secret_is_masked(key: str) -> None:
     assert masked(**{key: {"user": "me"}}) == {key: {"user": MASK}}
 
 
-@pytest.mark.parametrize("key", ["tokens", "author", "keys", "passwords_changed", "secretary", "patience"])
+@pytest.mark.parametrize("key", ["author", "keywords", "max_sigma", "secretary", "patience"])
 def test_a_key_that_only_looks_alike_is_left_alone(key: str) -> None:
     assert masked(**{key: "hunter2"}) == {key: "hunter2"}
 
@@ -120,6 +124,46 @@ def test_a_secret_too_short_to_search_for_is_still_masked_in_its_place() -> None
     secrets = Secrets(OmegaConf.create({"pwd": "abc", "name": "abcdef"}))
     assert secrets.config == {"pwd": MASK, "name": "abcdef"}
     assert secrets.text("abc") == "abc"
+
+
+def test_headers_are_masked_unless_they_are_known_to_be_harmless() -> None:
+    headers = {
+        "accept": "text/html",
+        "cookie": "abcd",
+        "x-tenant": "abcd",
+        "x-env": "${oc.env:HARNESS_TEST_SECRET}",
+    }
+    assert masked(headers=headers) == {
+        "headers": {
+            "accept": "text/html",
+            "cookie": MASK,
+            "x-tenant": MASK,
+            "x-env": "${oc.env:HARNESS_TEST_SECRET}",
+        }
+    }
+    for word in (
+        "+data.extract.headers={x-tenant: s3cretvalue}",
+        "+data.extract.headers.x-tenant=s3cretvalue",
+    ):
+        assert "s3cretvalue" not in Secrets(None, [word]).text(f"cannot override with {word}")
+
+
+@pytest.mark.parametrize("value", ["p@ss/w#r?d%4", "Bearer abcdef", 'it\'s "<&>" \\ é'])
+def test_a_value_from_the_environment_is_masked_in_every_form(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("HARNESS_TEST_SECRET", value)
+    secrets = Secrets(OmegaConf.create({"a": "x${oc.env:HARNESS_TEST_SECRET}"}))
+    bare = value.removeprefix("Bearer ")
+    for form in (value, bare, quote(value), quote(value, safe=""), quote_plus(bare), repr(value)[1:-1]):
+        assert secrets.text(f"<{form}>") == "<${oc.env:HARNESS_TEST_SECRET}>"
+    for form in (json.dumps(value)[1:-1], html.escape(value)):
+        assert secrets.text(f"<{form}>") == "<${oc.env:HARNESS_TEST_SECRET}>"
+
+
+def test_a_secret_that_libraries_read_from_the_environment_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "Zq7-libpq")
+    assert Secrets(None).text("refused: Zq7-libpq") == "refused: ${oc.env:PGPASSWORD}"
 
 
 def test_the_command_line_alone_tells_its_secrets() -> None:

@@ -31,6 +31,8 @@ def binaries() -> Path | None:
 class Postgres:
     """A running server: `url` leads to an empty database, as its owner."""
 
+    user, password = USER, PASSWORD
+
     def __init__(self, port: int) -> None:
         self.port = port
         self.url = self.url_of()

@@ -26,7 +26,8 @@ from harness.core.errors import UnknownName, UserError
 from harness.data.extract.connection_retry import Unreached
 from harness.data.extract.source_files import file
 from harness.data.extract.sqlite_types import register
-from harness.runtime.redact import first_line, secret_name
+from harness.runtime.address import encoded
+from harness.runtime.redact import first_line, secret_parameter
 
 _POSTGRES = ("postgresql", "postgres")
 _TIMEOUT = {
@@ -181,11 +182,11 @@ class Database:
 
 def _parsed(text: str) -> URL:
     try:
-        url = make_url(text)
+        url = make_url(encoded(text, "data.extract.url"))
     except (ArgumentError, ValueError):  # its message would contain the password
         raise UserError(
             "data.extract.url must be a database URL, dialect://user:password@host:port/database",
-            "write special characters of the password as %40 and so on",
+            "take the password from the environment, or write its special characters as %40 and so on",
             key="data.extract.url",
         ) from None
     if url.drivername in _POSTGRES:
@@ -198,7 +199,7 @@ def _secrets(url: URL) -> list[str]:
     """The secrets in the URL."""
     found = [str(url.password)] if url.password else []
     for key, value in url.query.items():
-        if secret_name(key):
+        if secret_parameter(key):
             found += [value] if isinstance(value, str) else value
     return found
 

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from harness.core.errors import UserError, near
+from harness.runtime.address import encoded
 from harness.runtime.redact import first_line, passwords
 
 _DIALECTS = ("postgresql", "sqlite")
@@ -95,7 +96,7 @@ def read_address(storage: str) -> Address:
         UserError: it is none, or leads to another kind of database, or to one within a process.
     """
     try:
-        url = make_url(storage)
+        url = make_url(encoded(storage, "sweep.storage"))
     except (ArgumentError, ValueError):  # whose words would hold the password
         raise UserError(
             "sweep.storage must be sqlite:///FILE or postgresql://user:password@host:port/database, with "

@@ -7,6 +7,8 @@ from email.utils import formatdate
 import numpy as np
 import pytest
 
+from harness.core.errors import UserError
+
 ROWS = [
     {"id": "10", "age": 31, "dose": 0.5, "patient": {"name": "Ada", "ward": {"floor": 2}}, "ill": True},
     {"id": "2", "age": None, "dose": 1.5, "patient": {"name": "Béla", "ward": None}, "ill": False},
@@ -242,6 +244,30 @@ def test_a_connection_that_cannot_be_trusted_is_not_tried_again(extract, server,
     extract = extract(url=server.url.replace("http:", "https:"), authorization="t0k3n-123")
     refused(extract, "gives no https connection that can be trusted", "REQUESTS_CA_BUNDLE")
     assert pauses == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_carries_no_header_of_the_configuration(
+    extract, server, other_graphql_server, status
+):
+    headers = {"x-api-key": "Zq7", "Cookie": "a=Zq7", "x-tenant": "Zq7"}
+    other_graphql_server.rows = ROWS
+    server.script = [(status, {"Location": other_graphql_server.url}, "")]
+    source = extract(headers=headers, authorization="Zq7", query=ALL, retries=0)
+    if status < 307:  # the query is not sent on either: the redirect is followed by GET
+        with pytest.raises(UserError):
+            source()
+    else:
+        assert len(source()) == len(ROWS)
+        assert other_graphql_server.requests
+    assert "Zq7" in str(server.requests)
+    assert "Zq7" not in str(other_graphql_server.requests)
+
+
+def test_a_redirect_within_the_host_keeps_the_headers(extract, server):
+    server.script = [(307, {"Location": "/other"}, "")]
+    extract(headers={"x-api-key": "Zq7"}, query=ALL)()
+    assert [sent["x-api-key"] for sent, _ in server.requests] == ["Zq7", "Zq7"]
 
 
 def test_a_header_that_http_does_not_allow_is_refused_without_its_value(extract, refused):

@@ -6,8 +6,10 @@ from urllib.parse import quote, quote_plus
 import numpy as np
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
 from harness.data.extract.server_columns import Columns
+from harness.runtime.address import register_environment
 
 VISITS = [
     (10, 1, 31, 0.5, True, "north", "2024-01-31", "yes"),
@@ -305,6 +307,22 @@ def test_wrong_credentials_are_refused_at_once_and_the_password_is_nowhere(make,
     assert not any(form in text for form in (secret, quote(secret, safe=""), quote_plus(secret), "s3cret"))
     refused(make("sql", url=pg.url_of(user="nobody"), table="visits"), "refuses the user name")
     assert pauses == []
+
+
+@pytest.mark.parametrize("written", ["clinician:${oc.env:HARNESS_PG}@", "${oc.env:HARNESS_LOGIN}@"])
+def test_a_password_from_the_environment_is_taken_as_it_is(make, pg, monkeypatch, written):
+    register_environment()
+    monkeypatch.setenv("HARNESS_PG", pg.password)
+    monkeypatch.setenv("HARNESS_LOGIN", f"{pg.user}:{pg.password}")
+    url = f"postgresql://{written}127.0.0.1:{pg.port}/clinic"
+    assert len(make("sql", url=OmegaConf.create({"url": url}).url, table="visits")()) > 0
+
+
+def test_a_password_that_is_written_out_may_contain_signs_of_an_address(make, pg, refused, pauses):
+    url = f"postgresql://{pg.user}:wrong@a/b#c?d@127.0.0.1:{pg.port}/clinic"
+    text = refused(make("sql", url=url, table="visits"), "refuses the user name or password")
+    assert f"postgresql://127.0.0.1:{pg.port}/clinic" in text
+    assert not any(part in text for part in ("wrong", "a/b", "c?d"))
 
 
 def test_a_password_among_the_options_of_a_url_is_masked_too(make, pg, refused):

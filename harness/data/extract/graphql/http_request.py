@@ -23,7 +23,8 @@ from requests.auth import HTTPBasicAuth
 
 from harness.core.errors import UserError
 from harness.data.extract.connection_retry import Unreached
-from harness.runtime.redact import first_line, secret_name
+from harness.runtime.address import encoded
+from harness.runtime.redact import first_line, secret_header, secret_parameter
 
 _MAY_PASS = (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
@@ -44,10 +45,11 @@ class Endpoint:
     def __init__(
         self, url: str, headers: Mapping[str, str], authorization: str | None, timeout: float
     ) -> None:
+        url = encoded(url, "data.extract.url")
         self.label = _label(url)
         self._secrets = _secrets(url, headers, authorization)
         self._authorization, self._url = authorization, url
-        transport = RequestsHTTPTransport(
+        transport = _Transport(
             url,
             headers=dict(headers),
             auth=self._authorize,
@@ -156,6 +158,26 @@ class Endpoint:
         )
 
 
+class _Session(requests.Session):
+    """Sends the headers of the configuration to no host but the one that the user named."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__()
+        self._configured = headers
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Called for each redirect; requests itself removes `Authorization` alone."""
+        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+            for name in self._configured:
+                prepared_request.headers.pop(name, None)
+        super().rebuild_auth(prepared_request, response)
+
+
+class _Transport(RequestsHTTPTransport):  # type: ignore[misc]
+    def connect(self) -> None:
+        self.session = _Session(self.headers or {})
+
+
 def _answer(text: str) -> dict[str, Any]:
     """The body of an answer, checked because gql fails on other JSON.
 
@@ -191,8 +213,8 @@ def _label(url: str) -> str:
 
 
 def _secrets(url: str, headers: Mapping[str, str], authorization: str | None) -> list[str]:
-    found = [value for key, value in headers.items() if secret_name(key)]
-    found += [value for key, value in parse_qsl(urlsplit(url).query) if secret_name(key)]
+    found = [value for key, value in headers.items() if secret_header(key)]
+    found += [value for key, value in parse_qsl(urlsplit(url).query) if secret_parameter(key)]
     found += [value for value in (urlsplit(url).password, authorization) if value]
     return [*found, *(value.split()[-1] for value in found if value.strip())]
 

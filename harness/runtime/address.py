@@ -1,0 +1,108 @@
+"""Addresses `scheme://user:password@host/path?parameter=…` whose passwords may contain any sign."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+from urllib.parse import quote
+
+from omegaconf import OmegaConf
+
+from harness.core.errors import UserError
+
+_ADDRESS = re.compile(r"(?P<scheme>[^\s:/?#@]+)://(?P<rest>.+)", re.DOTALL)
+_REFERENCE = re.compile(r"\$\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
+_BEHIND_USER = re.compile(
+    r"(?:\[[^\]]*\]|[^\s:/?#@\[\]]*)(?::[^\s:/?#@]*)?(?:/[^?#@]*)?(?:\?(?:[^=&]+=.*)?)?", re.DOTALL
+)
+_PLACE = "\ue000"  # for a reference: a sign that no address contains
+_NO_DEFAULT = object()
+
+
+def encoded(address: str, key: str) -> str:
+    """The address with the signs of its user and password percent-encoded that would end them.
+
+    What is percent-encoded already stays; any text that is no address is returned as it is.
+
+    Args:
+        key: the setting, for the message.
+
+    Raises:
+        UserError: it is not clear where the password ends.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        return address
+    scheme, rest = found["scheme"], found["rest"]
+    end = _end_of_user(scheme, rest)
+    if end < 0:
+        return address
+    if "@" in rest[end + 1 :].partition("?")[0]:
+        raise UserError(
+            f"{key} has more than one @, so it is not clear where its password ends",
+            "write @ / ? # within the password as %40 %2F %3F %23, or take it from the environment: "
+            "scheme://user:${oc.env:NAME}@host",
+            key=key,
+        )
+    parts = (
+        _quoted_sign.sub(lambda sign: quote(sign[0], safe=""), part) for part in rest[:end].split(":", 1)
+    )
+    return f"{scheme}://{':'.join(parts)}{rest[end:]}"
+
+
+_quoted_sign = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w%.~!$&'()*+,;=-]")
+
+
+def register_environment() -> None:
+    """Makes `${oc.env:NAME}` within an address one part of it: a password may contain `@`, `/`, `#` and `%`.
+
+    The value is percent-encoded where it is the user, the password or a parameter. It is not where it is the
+    host, the path or the whole address.
+    """
+    OmegaConf.register_new_resolver("oc.env", _variable, replace=True)
+
+
+def _variable(name: str, default: Any = _NO_DEFAULT, *, _node_: Any) -> str | None:
+    """As OmegaConf's own resolver."""
+    if name not in os.environ and default is _NO_DEFAULT:
+        raise KeyError(f"Environment variable '{name}' not found")
+    value = os.environ.get(name, default)
+    if value is None:
+        return None
+    written = _node_._value()
+    return _as_part(written, name, str(value)) if isinstance(written, str) else str(value)
+
+
+def _as_part(written: str, name: str, value: str) -> str:
+    """The value as the address that is written with references needs it."""
+    references = [found[0] for found in _REFERENCE.finditer(written)]
+    found = _ADDRESS.fullmatch(_REFERENCE.sub(_PLACE, written))
+    if found is None:
+        return value
+    rest = found["rest"]
+    end = _end_of_user(found["scheme"], rest)
+    before = found["scheme"].count(_PLACE)
+    user, query = rest[: max(end, 0)], rest[end + 1 :].partition("?")[2]
+    of_user = references[before : before + user.count(_PLACE)]
+    of_query = references[len(references) - query.count(_PLACE) :] if query else []
+    if not any(re.search(rf"oc\.env\s*:\s*{re.escape(name)}\s*[,}}]", text) for text in of_user + of_query):
+        return value
+    if user == _PLACE and of_user:  # `user:password` in one variable
+        return ":".join(quote(part, safe="") for part in value.split(":", 1))
+    return quote(value, safe="")
+
+
+def _end_of_user(scheme: str, rest: str) -> int:
+    """The position of the `@` behind user and password; -1 if there are none.
+
+    It is the first one with a host, a path and a query behind it, so what is before may contain any sign.
+    """
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if scheme in ("http", "https") and "@" in authority:
+        return authority.rindex("@")
+    _, colon, port = authority.partition(":")
+    if "@" not in authority and (not colon or port.isdigit()):
+        return -1
+    ends = [place for place, sign in enumerate(rest) if sign == "@"]
+    return next((end for end in ends if _BEHIND_USER.fullmatch(rest, end + 1)), -1)
