@@ -27,7 +27,8 @@ def servers() -> Iterator[tuple[Any, Any]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: Any) -> None:
             """Keeps the tests' output clean."""
