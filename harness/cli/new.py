@@ -1,4 +1,4 @@
-"""`python -m harness new NAME`: a project of your own, with a model, a trainer, data, and tests that pass."""
+"""`python -m harness new NAME`: a project of your own with a stub and a test for each kind of part."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ _HERE = Path(__file__).resolve().parents[1]
 SKELETON = _HERE / "skeleton" if (_HERE / "skeleton").is_dir() else _HERE.parent / "examples" / "own_project"
 """What is copied: inside the package of a wheel, an example in a checkout."""
 
-FILES = (
-    *(".gitignore", "Makefile", "README.md", "pyproject.toml"),
-    *("own_project/__init__.py", "own_project/data.py", "own_project/model.py", "own_project/trainer.py"),
-    *("conf/data/extract/mine.yaml", "conf/experiment/mine.yaml", "conf/model/mine.yaml"),
-    *("conf/trainer/mine.yaml", "tests/test_moons.py", "tests/test_parts.py"),
+_CODE = ("callback", "data", "evaluate", "loss", "method", "metric", "model", "split", "trainer", "transform")
+_GROUPS = (
+    *("callbacks", "data/extract", "data/transform", "evaluate", "evaluate/metrics", "experiment"),
+    *("model", "split", "trainer", "trainer/loss", "trainer/method"),
 )
-"""Of the skeleton; whatever else lies there was left by those who tried it."""
+FILES = (
+    *(".gitignore", "Makefile", "README.md", "pyproject.toml", "own_project/__init__.py"),
+    *(f"own_project/{name}.py" for name in _CODE),
+    *(f"conf/{group}/mine.yaml" for group in _GROUPS),
+    *("tests/test_moons.py", "tests/test_parts.py"),
+)
+"""The files of the skeleton; others in its folder, such as outputs, are not copied."""
 
 _EXAMPLE = "own_project"
 _TAKEN = {"conf", "outputs", "tests"}
@@ -50,7 +55,7 @@ def main(words: list[str]) -> None:
     wanted = installed_from() if options.source is None else requirement(options.source)
     make(folder / options.name, wanted)
     place = folder / options.name
-    print(f"{place} has a model, a trainer and data of its own, each chosen by the word mine.")
+    print(f"{place} has one part of each kind, named mine: model=mine, trainer=mine, split=mine and so on.")
     print(f"cd {place} && make test")
 
 

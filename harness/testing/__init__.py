@@ -1,14 +1,13 @@
-"""What every part promises, as suites for pytest, for the parts of your own as for ours.
+"""Contract suites for pytest: they test each kind of part, ours and those of your own project.
 
     from harness.testing import *
 
-in a file of tests collects them all; each is about the yaml files of one group in the project's `conf`, the
-folder that `[tool.harness]` of its pyproject.toml names. To say more of a group, such as the words that its
-parts need, inherit from its suite instead:
+in a test file collects them all. Each tests the yaml files of one group in the project's `conf`, the folder
+that `[tool.harness]` of its pyproject.toml names. Inherit from a suite to give overrides that a part needs:
 
-    from harness import contract
+    from harness import testing
 
-    class TestTrainers(contract.TestTrainers):
+    class TestTrainers(testing.TestTrainers):
         words = {"mine": ["data/extract=mine"]}
 
 pytest and hypothesis must be installed: `pip install 'harness[contract] @ …'`.
@@ -16,15 +15,27 @@ pytest and hypothesis must be installed: `pip install 'harness[contract] @ …'`
 
 import pytest
 
-# Before they are imported: a claim that fails then tells the values.
+# Before they are imported, so that an assertion that fails shows its values.
 pytest.register_assert_rewrite(
-    *(f"harness.testing.{name}" for name in ("extract", "model", "split", "trainer", "transform"))
+    *(f"harness.testing.{name}_suite"
+        for name in ("addition", "extract", "model", "split", "trainer", "transform")
+    )
 )
 
+from harness.testing.addition_suite import TestCallbacks, TestEvaluators, TestMetrics  # noqa: E402
 from harness.testing.extract_suite import TestExtractors  # noqa: E402
 from harness.testing.model_suite import TestModels  # noqa: E402
 from harness.testing.split_suite import TestSplits  # noqa: E402
 from harness.testing.trainer_suite import TestTrainers  # noqa: E402
 from harness.testing.transform_suite import TestTransforms  # noqa: E402
 
-__all__ = ["TestExtractors", "TestModels", "TestSplits", "TestTrainers", "TestTransforms"]
+__all__ = [
+    "TestCallbacks",
+    "TestEvaluators",
+    "TestExtractors",
+    "TestMetrics",
+    "TestModels",
+    "TestSplits",
+    "TestTrainers",
+    "TestTransforms",
+]

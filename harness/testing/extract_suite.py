@@ -9,12 +9,19 @@ from harness.testing.suite_choices import Suite
 
 
 class TestExtractors(Suite):
-    """Every yaml of `data/extract`; `changes` gives what a source needs to be read."""
+    """Every yaml of `data/extract`.
+
+    A source that reads a file gets one from `changes`:
+
+        def changes(self, choice, folder):
+            (folder / "rows.csv").write_text("x,y\\n1,a\\n2,b\\n")
+            return {"path": str(folder / "rows.csv")}
+    """
 
     group: ClassVar[str] = "data/extract"
 
     def changes(self, choice: str, folder: Path) -> dict[str, Any]:
-        """Arguments to change, with files that were made in `folder`; a heir fills it in."""
+        """Arguments to change, with files that it writes into `folder`; a subclass defines it."""
         del choice, folder
         return {}
 
@@ -24,7 +31,7 @@ class TestExtractors(Suite):
         changes = self.changes(choice, tmp_path)
         table = self.make(choice, **changes)()
         assert table.kind == self.node(choice).get("kind", "table")
-        assert table.target
+        assert table.target, "the table has no target: Table(..., target=(COLUMN,))"
         assert not set(table.features) & {table.group, table.id, *table.target}
         assert bool(table.features) == (table.array is None)
         assert list(table.frame.index) == list(range(len(table)))

@@ -75,7 +75,8 @@ def node_of(words: Sequence[str], **changes: object) -> dict[str, Any]:
 class TestSplits(Suite):
     """Every yaml of `split`.
 
-    more     further cases by name: the words that compose each; one of a choice's name replaces its own
+    more     further cases by name: the overrides of each; one with a choice's name replaces its own, as in
+             {"mine": ["split=mine", "split.column=site"]}. `prepare` adds columns that the table lacks
     tested   how often each row is a test row, where that is not once
     partial  cases that do not test every row; None: any may leave rows out
     """
@@ -95,6 +96,11 @@ class TestSplits(Suite):
         """The choices, and `more`."""
         return list(cls.words())
 
+    def prepare(self, choice: str, table: Table) -> Table:
+        """The table that the split is tested with, by `table.with_frame`; a subclass adds columns."""
+        del choice
+        return table
+
     @classmethod
     def split(cls, case: str, **changes: object) -> Any:
         """The split of a case."""
@@ -108,22 +114,21 @@ class TestSplits(Suite):
     def test_the_parts_are_disjoint_sorted_cover_every_labelled_row_and_keep_what_the_split_promises(
         self, choice: str, table: Table, seed: int, shuffle: bool
     ) -> None:
-        split = self.split(choice, seed=seed, shuffle=shuffle)
+        table, split = self.prepare(choice, table), self.split(choice, seed=seed, shuffle=shuffle)
         times, labelled = table.frame["when"].to_numpy(), table.labelled
         for fold in split(table):
             used = np.concatenate([fold.train, fold.valid, fold.test])
-            assert len(np.unique(used)) == len(used)
-            assert labelled[used].all()
+            assert len(np.unique(used)) == len(used), "a row is in two parts of a fold"
+            assert labelled[used].all(), "a row without target is in train, valid or test"
             if not getattr(split, "timed", False):
-                assert len(used) == labelled.sum()
+                assert len(used) == labelled.sum(), "a labelled row is in no part of the fold"
             for role in ROLES:
                 rows = getattr(fold, role)
-                assert rows.dtype == np.int64
-                assert (np.diff(rows) > 0).all()
-            assert len(fold.train)
-            assert len(fold.valid)
-            assert len(fold.test)
-            assert not labelled[fold.unlabelled].any()
+                assert rows.dtype == np.int64, f"{role} must be an array of int64, not {rows.dtype}"
+                assert (np.diff(rows) > 0).all(), f"{role} must be sorted, without repeats"
+            for role in ("train", "valid", "test"):
+                assert len(getattr(fold, role)), f"the {role} part is empty"
+            assert not labelled[fold.unlabelled].any(), "a labelled row is in the unlabelled part"
             if getattr(split, "grouped", False):
                 train, valid, test, unlabelled = (set(table.groups[getattr(fold, role)]) for role in ROLES)
                 assert not train & valid
@@ -139,7 +144,7 @@ class TestSplits(Suite):
     def test_the_folds_are_numbered_and_test_every_row_as_often_as_promised(
         self, choice: str, table: Table
     ) -> None:
-        folds = self.split(choice)(table)
+        folds = self.split(choice)(self.prepare(choice, table))
         assert [fold.number for fold in folds] == list(range(len(folds)))
         counted = np.bincount(np.concatenate([fold.test for fold in folds]), minlength=len(table))
         times = self.tested.get(choice, 1)
@@ -153,7 +158,10 @@ class TestSplits(Suite):
     def test_the_same_seed_gives_the_same_folds_whatever_the_global_generators_do(
         self, choice: str, table: Table, seed: int
     ) -> None:
+        table = self.prepare(choice, table)
         first = self.split(choice, seed=seed)(table)
         np.random.random(3)
         second = self.split(choice, seed=seed)(table)
-        assert all(same(one, other) for one, other in zip(first, second, strict=True))
+        assert all(same(one, other) for one, other in zip(first, second, strict=True)), (
+            "the same seed gave other folds"
+        )

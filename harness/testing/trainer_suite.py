@@ -21,7 +21,8 @@ TWO_STEPS = ("split.test=0.9", "data.load.batch_size=80", "trainer.epochs=1")
 class TestTrainers(Suite):
     """Every yaml of `trainer`, and of the groups below it: methods, losses, optimizers, schedulers.
 
-    words   further words that a choice, by its name, needs to be trained with
+    words   further overrides that a choice needs, by its name, or by group and name where several groups
+            have one of that name: {"mine": [...], "trainer/loss/mine": ["data/extract=diabetes"]}
     still   choices that leave the weights of the model alone in the first epoch
     """
 
@@ -47,7 +48,7 @@ class TestTrainers(Suite):
 
     def data_for(self, choice: str) -> Sequence[str]:
         """The words of the rows that it can learn from in two steps."""
-        return [*TWO_STEPS, *self.words.get(choice.rpartition("/")[2], ())]
+        return [*TWO_STEPS, *self.words.get(choice, self.words.get(choice.rpartition("/")[2], ()))]
 
     def experiment(self, *words: str) -> Experiment:
         """What these words would train, up to the first step."""
