@@ -17,7 +17,8 @@ import pytest
 
 # Before they are imported, so that an assertion that fails shows its values.
 pytest.register_assert_rewrite(
-    *(f"harness.testing.{name}_suite"
+    *(
+        f"harness.testing.{name}_suite"
         for name in ("addition", "extract", "model", "split", "trainer", "transform")
     )
 )

@@ -27,9 +27,7 @@ class TestEvaluators(Suite):
         words = [*TWO_STEPS, *self.words.get(choice, ()), f"evaluate={choice}"]
         experiment = experiment_of(*words)
         trainer, loaders, part = experiment.trainer, experiment.loaders, self.make(choice)
-        list(
-            trainer.fit(experiment.model, loaders, experiment.augment, experiment.validate, lambda: False)
-        )
+        list(trainer.fit(experiment.model, loaders, experiment.augment, experiment.validate, lambda: False))
         predictor = trainer.predictor()
         before = {name: value.clone() for name, value in experiment.model.state_dict().items()}
         found = part.validate(predictor, loaders)
