@@ -27,6 +27,7 @@ def main(words: list[str]) -> None:
     from pathlib import Path
 
     from harness.bundle import allowlist
+    from harness.replay.evaluate_config import touched
     from harness.replay.evaluate_run import evaluate
     from harness.runs.outputs import BEST, LAST, Outputs
     from harness.runtime.provenance import command
@@ -34,7 +35,9 @@ def main(words: list[str]) -> None:
     from harness.tracking.fetch_run import fetcher
 
     outputs = Path(options.outputs)
-    logged = allowlist.adopted(Outputs(outputs).find(options.run, fetcher()), outputs, options.allow)
+    logged = allowlist.adopted(
+        Outputs(outputs).find(options.run, fetcher()), outputs, options.allow, touched(options.overrides)
+    )
     # What "last" and "best" stand for will be another run by then.
     moving = options.run == LAST or options.run.endswith(f"/{BEST}")
     named = [logged.label if moving and word == options.run else word for word in words]

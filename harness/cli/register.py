@@ -37,7 +37,8 @@ def main(words: list[str]) -> int:
     logged = Outputs(outputs).find(options.run, fetcher())
     allowlist.check_models(logged, outputs, options.allow)
     found = candidate(logged, wanted.together)
-    uri = place(options.uri, None if logged.state is None else logged.state.uri, outputs)
+    own = logged.state is not None and not allowlist.foreign(logged, outputs)
+    uri = place(options.uri, logged.state.uri if own and logged.state is not None else None, outputs)
     passed = True
     for verdict in promote(found, wanted, uri, outputs):
         print(verdict.line, flush=True)

@@ -31,3 +31,11 @@ class Parser(argparse.ArgumentParser):
             help="of a run made elsewhere: a package that its configuration may name, or env:NAME of a "
             "variable",
         )
+        self.add_argument(
+            "--allow-host",
+            action="append",
+            dest="allow",
+            type=lambda host: f"host:{host}",
+            metavar="HOST",
+            help="of a run made elsewhere: a server that its addresses may open",
+        )

@@ -66,6 +66,7 @@ def read_command(words: list[str]) -> HydraCommand:
     typed = Overrides.parse(options.overrides)
     if not (options.multirun or options.cfg):
         _refuse_sweep(typed)
+    typed.check_choices()
     first = typed.first_values() if options.multirun else typed
     made = choose_parts(Overrides((*first, *_config_dir(options))), compose_exactly)
     # Behind the last override and before an option that follows it: argparse takes them in one piece.

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 
 from harness.config.choice_files import CONF, choices, is_group, subgroups
-from harness.core.errors import UserError
+from harness.core.errors import UnknownChoice, UserError
 
 _TEXTS = ("pretrain.words", "data.extract.query", "resume.run")
 """Settings whose value is a text in a language of its own, such as SQL or a shell's."""
@@ -87,6 +87,8 @@ class Overrides:
     def check_choices(self) -> None:
         """Checks that every group is given one choice: Hydra would merge several without a message.
 
+        A choice is a name: by a path, such as `../../FILE`, Hydra would read any yaml file.
+
         Raises:
             UserError: one is not.
         """
@@ -97,8 +99,13 @@ class Overrides:
             by_name = (
                 override.is_delete() or override.is_sweep_override() or isinstance(override.value(), str)
             )
-            if not by_name and is_group(group):
+            if not is_group(group) or override.is_delete():
+                continue
+            if not by_name:
                 _refuse_choice(group, override.value())
+            for name in _names(override):
+                if not all(part.strip(".") for part in name.strip("'\"").split("/")):
+                    raise UnknownChoice(group, name, choices(group))
 
 
 def as_texts(chosen: Mapping[str, str]) -> list[str]:
@@ -147,6 +154,16 @@ def _first_value(override: Override) -> Iterator[str]:
         yield from (f"{key}={value}" for value in pattern.filter(choices(override.key_or_group))[:1])
     elif override.is_discrete_sweep():
         yield from (f"{key}={value}" for value in itertools.islice(override.sweep_string_iterator(), 1))
+
+
+def _names(override: Override) -> Iterator[str]:
+    """The choices that an override names."""
+    if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+        return
+    if override.is_discrete_sweep():
+        yield from override.sweep_string_iterator()
+    elif not override.is_sweep_override():
+        yield str(override.value())
 
 
 def _refuse_choice(group: str, value: object) -> NoReturn:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bundle import allowlist
+from harness.bundle.foreign_values import ENVIRONMENT, HOST
 from harness.core.errors import UserError, near
 from harness.deploy.model_registry import Registry, answering, place
 from harness.runs.bundle_files import FACTS
@@ -133,7 +134,7 @@ def allowed(allow: Sequence[str]) -> set[str]:
     """The packages that are allowed, on the command line or in the project's pyproject.toml."""
     project = find_project()
     words = [*allow, *(() if project is None else project.allow)]
-    return {word.partition(".")[0] for word in words if not word.startswith(allowlist.ENVIRONMENT)}
+    return {word.partition(".")[0] for word in words if not word.startswith((ENVIRONMENT, HOST))}
 
 
 def _location(registry: Registry, uri: str, form: str, name: str, which: str = "") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,11 +14,8 @@ from harness.config.compose import compose_exactly
 from harness.config.finish_config import finish
 from harness.config.instantiate import check
 from harness.config.overrides import Overrides
-from harness.core.errors import UserError
+from harness.config.pretrain_words import PARTS, parse
 from harness.core.table import Table
-
-_PARTS = ("trainer", "evaluate", "data.augment", "data.load")
-"""What a pre-training may have of its own; data, split, model and seed are the run's."""
 
 
 def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]] | None:
@@ -34,7 +30,7 @@ def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, st
     words = cfg.pretrain.words
     if words is None:
         return None
-    overrides = _parsed(words)
+    overrides = parse(words)
     kind = OmegaConf.select(cfg, "data.extract.kind")
 
     def composed(texts: list[str]) -> DictConfig:
@@ -54,43 +50,12 @@ def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, st
         return finish(grafted, table)
 
 
-def _parsed(words: str) -> Overrides:
-    """The words one by one.
-
-    Raises:
-        UserError: a quote is left open, no trainer is chosen, or a word sets what is the run's.
-    """
-    try:
-        overrides = Overrides.parse(shlex.split(words))
-    except ValueError as error:
-        raise UserError(
-            f"pretrain.words must be words of the command line, and {words!r} is not: {error}",
-            key="pretrain.words",
-        ) from error
-    for override in overrides:
-        word, key = override.input_line, override.key_or_group.replace("/", ".")
-        if "=" not in str(word) or not any(f"{key}.".startswith(f"{part}.") for part in _PARTS):
-            raise UserError(
-                f"pretrain.words may set {', '.join(_PARTS)}, since data, split, model and seed are the "
-                f"run's own, got {word!r}",
-                "give it to the command itself",
-                key="pretrain.words",
-            )
-    if not any(override.key_or_group == "trainer" for override in overrides):
-        raise UserError(
-            f"pretrain.words must choose a trainer, got {words!r}",
-            "add trainer=contrastive, for example",
-            key="pretrain.words",
-        )
-    return overrides
-
-
 def _grafted(cfg: DictConfig, fresh: DictConfig, overrides: Overrides) -> DictConfig:
     """The run's configuration with the parts of the pre-training in the place of its own."""
     grafted = cfg.copy()
     loads = any(re.match("data[./]load", override.key_or_group) for override in overrides)
     with open_dict(grafted):
-        for part in _PARTS if loads else _PARTS[:-1]:
+        for part in PARTS if loads else PARTS[:-1]:
             content: Any = OmegaConf.to_container(OmegaConf.select(fresh, part), resolve=True)
             OmegaConf.update(grafted, part, content, merge=False)
         grafted.pretrain.words = None

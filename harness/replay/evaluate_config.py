@@ -52,6 +52,15 @@ def configured(logged: StoredRun, bundle: Bundle, words: Sequence[str], outputs:
     return cfg
 
 
+def touched(words: Sequence[str]) -> list[str]:
+    """The keys whose stored value the words replace.
+
+    Raises:
+        hydra.errors.HydraException: a word is not in Hydra's grammar.
+    """
+    return [override.key_or_group.replace("/", ".") for override in Overrides.parse(words)]
+
+
 def _apply(cfg: DictConfig, parsed: Overrides) -> dict[str, Any]:
     """Changes the configuration in place; what was given, by key: a choice by the key of its group."""
     parsed.check_choices()

@@ -10,9 +10,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.bundle import allowlist
-from harness.config.choice_files import CONF
+from harness.bundle.foreign_values import NotAllowed
 from harness.config.compose import compose
-from harness.core.errors import UserError
+from harness.core.errors import UnknownChoice, UserError
 from harness.runs.stored_run import StoredRun
 
 
@@ -20,24 +20,33 @@ def naming(target: Any) -> dict[str, Any]:
     return {"model": {"_target_": target}}
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "harness.model.mlp.MLP",
-        "harness.data.extract.csv.Csv",
-        "harness.loss.focal.Focal",
-        "harness.tracking.mlflow.Mlflow",
-        "torch.nn.SmoothL1Loss",
-        "torch.nn.modules.loss.CrossEntropyLoss",
-        "torch.optim.Adagrad",
-        "torch.optim.lr_scheduler.StepLR",
-        "sklearn.preprocessing.RobustScaler",
-        "sklearn.pipeline.Pipeline",
-        "pytorch_metric_learning.miners.TripletMarginMiner",
-    ],
-)
-def test_a_part_that_only_does_its_work_may_be_named(target: str) -> None:
-    allowlist.check(naming(target))
+def at(key: str, target: str) -> dict[str, Any]:
+    """A configuration with one target."""
+    content: Any = {"_target_": target}
+    for name in reversed(key.split(".")):
+        content = {name: content}
+    return dict(content)
+
+
+PLACES = {
+    "model": ["harness.model.mlp.MLP", "torch.nn.Linear"],
+    "data.extract": ["harness.data.extract.csv.Csv"],
+    "data.transform.numeric": ["sklearn.preprocessing.RobustScaler", "sklearn.pipeline.Pipeline"],
+    "trainer.loss": ["harness.loss.focal.Focal", "torch.nn.SmoothL1Loss", "torch.nn.modules.loss.MSELoss"],
+    "trainer.optimizer": ["torch.optim.Adagrad"],
+    "trainer.scheduler": ["torch.optim.lr_scheduler.StepLR"],
+    "trainer.method.miner": ["pytorch_metric_learning.miners.TripletMarginMiner"],
+    "tracking": ["harness.tracking.mlflow.Mlflow"],
+}
+
+
+@pytest.mark.parametrize(("key", "target"), [(key, name) for key, names in PLACES.items() for name in names])
+def test_a_part_that_only_does_its_work_may_be_named_at_its_place_alone(key: str, target: str) -> None:
+    allowlist.check(at(key, target))
+    elsewhere = "split" if key != "split" else "model"
+    with pytest.raises(NotAllowed) as error:
+        allowlist.check(at(elsewhere, target))
+    assert (error.value.key, error.value.value) == (f"{elsewhere}._target_", target)
 
 
 def metric(target: str) -> dict[str, Any]:
@@ -200,8 +209,8 @@ def test_not_everything_can_be_allowed(word: str, told: str) -> None:
 
 
 def test_the_environment_is_read_only_where_the_user_lets_it() -> None:
-    config = {"data": {"extract": {"url": "https://elsewhere/?q=${oc.env:SECRET}"}}}
-    told = r"data\.extract\.url reads the environment variable SECRET, .* --allow env:SECRET"
+    config = {"data": {"extract": {"authorization": "${oc.env:SECRET}"}}}
+    told = r"data\.extract\.authorization reads the environment variable SECRET, .* --allow env:SECRET"
     with pytest.raises(UserError, match=told):
         allowlist.check(config)
     with pytest.raises(UserError, match=told):
@@ -215,11 +224,30 @@ def test_no_other_reference_is_followed(text: str) -> None:
         allowlist.check({"name": text}, ["env:A"])
 
 
-def test_the_words_of_a_pre_training_name_no_target() -> None:
+WORDS = {
+    "trainer=contrastive trainer.optimizer._target_=os.system": NotAllowed,
+    "trainer=contrastive trainer.optimizer._ta''rget_=os.system": NotAllowed,
+    "trainer=contrastive '+trainer.x={_target_:os.system}'": NotAllowed,
+    "trainer=contrastive +trainer.x={_tar\\get_:os.system}": UserError,
+    "trainer=contrastive trainer.optimizer.lr='${oc.env:HOME}'": NotAllowed,
+    "trainer=contrastive +trainer.x='$''{oc.env:HOME}'": NotAllowed,
+    "trainer=contrastive +trainer.x=/etc/passwd": NotAllowed,
+    "trainer=../../../../tmp/evil": UnknownChoice,
+    "trainer=/proc/self/cwd/evil": UnknownChoice,
+    "trainer=evil": UnknownChoice,
+    "trainer=contrastive data/augment=../evil": UnknownChoice,
+    "trainer=contrastive model=mlp": UserError,
+    "trainer=contrastive hydra.searchpath=[/tmp]": UserError,
+    "trainer=contrastive trainer.loss._target_=os.system": UserError,
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_words_of_a_pre_training_are_checked_as_the_rest_is(words: str) -> None:
     allowlist.check({"pretrain": {"words": "trainer=contrastive trainer.epochs=2"}})
-    for words in ("trainer=contrastive trainer.loss._target_=os.system", "+trainer.x={_tar''get_:os.system}"):
-        with pytest.raises(UserError, match=r"pretrain\.words names a _target_"):
-            allowlist.check({"pretrain": {"words": words}})
+    with pytest.raises(WORDS[words]) as error:
+        allowlist.check({"pretrain": {"words": words}})
+    assert error.value.key == "pretrain.words"
 
 
 def test_a_run_is_foreign_unless_its_folder_is_one_of_ours(tmp_path: Path) -> None:
@@ -227,11 +255,6 @@ def test_a_run_is_foreign_unless_its_folder_is_one_of_ours(tmp_path: Path) -> No
     for place, answer in places.items():
         assert allowlist.foreign(StoredRun(tmp_path / place), tmp_path / "outputs") is answer
     assert allowlist.foreign(StoredRun(tmp_path / "outputs/runs/a", foreign=True), tmp_path / "outputs")
-
-
-def test_the_folder_of_yaml_files_is_where_names_are_taken_from() -> None:
-    assert "harness.model.timm.Timm" in allowlist._named_by_us()
-    assert (CONF / "model" / "timm.yaml").exists()
 
 
 def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(

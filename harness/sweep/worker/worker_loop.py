@@ -20,6 +20,7 @@ from harness.core.errors import Diverged, Interrupted, Pruned, UserError, senten
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
 from harness.runtime.distributed import share, world
+from harness.runtime.inner_path import inner
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop
 from harness.sweep.launch.child_process import spawn
@@ -250,6 +251,7 @@ class _ClaimLoop:
 
     def _folder(self, claim: Claim, folder: str) -> str:
         """The trial's folder; a new one where a worker taken for dead still writes to the old one."""
+        inner(self.spec.folder, folder)  # a study in a database can be written by others
         if claim.resumed and any(
             map(_busy, [self.spec.folder / folder, *(self.spec.folder / folder).glob("seed-*")])
         ):

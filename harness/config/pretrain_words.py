@@ -1,0 +1,68 @@
+"""The overrides in `pretrain.words`: which there may be, and what they compose."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from harness.config.choice_files import choices, is_group
+from harness.config.compose import compose_exactly
+from harness.config.overrides import Overrides
+from harness.core.errors import UnknownChoice, UserError
+
+KEY = "pretrain.words"
+
+PARTS = ("trainer", "evaluate", "data.augment", "data.load")
+"""What a pre-training may have of its own; data, split, model and seed are the run's."""
+
+
+def parse(words: str) -> Overrides:
+    """The overrides one by one.
+
+    Raises:
+        UserError: a quote is left open, no trainer is chosen, or a word sets what is the run's.
+    """
+    try:
+        overrides = Overrides.parse(shlex.split(words))
+    except ValueError as error:
+        raise UserError(
+            f"pretrain.words must be words of the command line, and {words!r} is not: {error}", key=KEY
+        ) from error
+    for override in overrides:
+        word, key = override.input_line, override.key_or_group.replace("/", ".")
+        if "=" not in str(word) or not any(f"{key}.".startswith(f"{part}.") for part in PARTS):
+            raise UserError(
+                f"pretrain.words may set {', '.join(PARTS)}, since data, split, model and seed are the "
+                f"run's own, got {word!r}",
+                "give it to the command itself",
+                key=KEY,
+            )
+    if not any(override.key_or_group == "trainer" for override in overrides):
+        raise UserError(
+            f"pretrain.words must choose a trainer, got {words!r}",
+            "add trainer=contrastive, for example",
+            key=KEY,
+        )
+    overrides.check_choices()
+    return overrides
+
+
+def composed(words: str) -> dict[str, Any]:
+    """What words from elsewhere compose, unresolved, so that it can be checked; nothing is built.
+
+    Raises:
+        UserError: as `parse`, or a choice is none of ours and of the user's project.
+    """
+    overrides = parse(words)
+    for override in overrides:
+        group = override.key_or_group
+        if is_group(group) and str(override.value()) not in choices(group):
+            raise UnknownChoice(group, str(override.value()), choices(group))
+    cfg = compose_exactly(overrides.texts)
+    parts = {part: OmegaConf.select(cfg, part) for part in PARTS}
+    return {
+        part: OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+        for part, node in parts.items()
+    }
