@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from harness.config.choice_files import choices, is_group
 from harness.config.compose import compose_exactly
@@ -26,7 +28,7 @@ def parse(words: str) -> Overrides:
     """
     try:
         overrides = Overrides.parse(shlex.split(words))
-    except ValueError as error:
+    except (ValueError, OverrideParseException) as error:
         raise UserError(
             f"pretrain.words must be words of the command line, and {words!r} is not: {error}", key=KEY
         ) from error
@@ -53,14 +55,17 @@ def composed(words: str) -> dict[str, Any]:
     """What words from elsewhere compose, unresolved, so that it can be checked; nothing is built.
 
     Raises:
-        UserError: as `parse`, or a choice is none of ours and of the user's project.
+        UserError: as `parse`, a choice is none of ours and of the user's project, or a key does not exist.
     """
     overrides = parse(words)
     for override in overrides:
         group = override.key_or_group
         if is_group(group) and str(override.value()) not in choices(group):
             raise UnknownChoice(group, str(override.value()), choices(group))
-    cfg = compose_exactly(overrides.texts)
+    try:
+        cfg = compose_exactly(overrides.texts)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"it cannot be composed ({str(error).splitlines()[0]})", key=KEY) from error
     parts = {part: OmegaConf.select(cfg, part) for part in PARTS}
     return {
         part: OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
