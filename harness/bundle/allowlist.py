@@ -202,18 +202,10 @@ def _check_words(words: str, allowed: Sequence[str]) -> None:
             above, _, name = part.rpartition(".")
             (nested[above] if above else nested)[name] = content
         check_targets(nested, allowed)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _below_words(
-            words, UserError(f"it cannot be composed ({str(error).splitlines()[0]})")
-        ) from error
     except UserError as error:
-        raise _below_words(words, error) from error
-
-
-def _below_words(words: str, error: UserError) -> UserError:
-    found = error.with_rule(f"pretrain.words={words}: {error.rule}")
-    found.key = pretrain_words.KEY
-    return found
+        found = error.with_rule(f"pretrain.words={words}: {error.rule}")
+        found.key = pretrain_words.KEY
+        raise found from error
 
 
 def _allowed(allow: Sequence[str]) -> list[str]:
