@@ -27,6 +27,7 @@ from harness.core.errors import (
     sentence,
 )
 from harness.core.walk import walk_printed
+from harness.runtime.closed_pipe import tolerate_closed_pipes
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_project import enter
 
@@ -45,6 +46,7 @@ def main() -> None:
         # A script's shell starts `command &` with SIGINT ignored. Training listens to SIGINT all the same;
         # so do sweeps and their workers from here on, and Ctrl-C of the script ends them with a checkpoint.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    tolerate_closed_pipes()
     sys.exit(door(sys.argv[1:]))
 
 

@@ -6,13 +6,13 @@ Without rich, because a run that prints to a file or a pipe must not wait for it
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 from harness.core.progress import Progress
 from harness.core.scores import direction
 from harness.runs.run_result import Result, Summary
+from harness.runtime.closed_pipe import discard
 
 Span = tuple[str, str]
 """A text and its style as rich names it ("bold green"); "" is plain."""
@@ -61,9 +61,7 @@ def put(line: Line, stream: TextIO) -> None:
         stream.write(plain_text(line, stream.encoding or "utf-8") + "\n")
         stream.flush()
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        discard(stream)
 
 
 def epoch_columns(progress: Progress, monitor: str, width: int) -> list[str]:

@@ -474,6 +474,37 @@ def test_help_a_list_and_a_typing_error_cost_neither_torch_nor_mlflow(here: Path
     assert said == [f"# {words} {status} []" for words, status in cheap.items()]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("ls", 0),
+        ("ls --help", 0),
+        ("--help", 0),
+        ("--cfg job", 0),
+        ("--info all", 0),
+        ("check data/extract=iris", 0),
+        ("data/extract=iris trainer.epochs=1 tracking=none", 0),
+        ("-m data/extract=iris trainer.epochs=1 tracking=none seed=1,2", 0),
+        ("data/extract=nope", 2),
+    ],
+)
+def test_a_reader_that_has_gone_ends_nothing_and_prints_nothing(here: Path, words: str, status: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "harness", *words.split()]
+    try:
+        done = subprocess.run(
+            command, cwd=here, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+        assert done.stderr.count("\n") == (1 if status else 0)
+        assert done.returncode == status
+        if status:  # of an error, too
+            assert subprocess.run(command, cwd=here, stderr=writer, timeout=120).returncode == status
+    finally:
+        os.close(writer)
+
+
 COMPLETE = """
 eval "$(harness -sc install=bash)"
 COMP_LINE="harness model=re"; COMP_POINT=${#COMP_LINE}; COMP_WORDS=(harness model=re); COMP_CWORD=1

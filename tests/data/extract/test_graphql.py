@@ -271,7 +271,7 @@ def test_a_redirect_within_the_host_keeps_the_headers(extract, server):
 
 
 def test_a_header_that_http_does_not_allow_is_refused_without_its_value(extract, refused):
-    text = refused(extract(headers={"X-Api-Key": "t0k3n\n123"}), "cannot be asked", "the headers")
+    text = refused(extract(headers={"X-Api-Key": "t0k3n\n123"}), "cannot be reached", "the headers")
     assert "t0k3n" not in text
 
 
