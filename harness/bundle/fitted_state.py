@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.errors import UserError
+from harness.core.protocol import Transform
 from harness.runtime.inner_path import inner
 
 _FILE = "$file"
@@ -40,6 +42,23 @@ def load(folder: Path) -> dict[str, Any]:
     """
     restored = _restored(json.loads((folder / "state.json").read_text()), folder)
     return dict(restored)
+
+
+def restore(transform: Transform, folder: Path) -> None:
+    """Gives a transform the state that `save` wrote.
+
+    Raises:
+        UserError: the files are damaged, or hold something that is no state of that transform.
+    """
+    try:
+        transform.restore(load(folder))
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"the fitted transform in {folder} cannot be read ({reason[:200]})",
+            "use another model, or train this one again",
+            key=str(folder),
+        ) from error
 
 
 def _plain(value: Any, pieces: list[bytes]) -> Any:

@@ -55,7 +55,7 @@ class RowPredictor:
         if embed:
             self.predictor = replace(self.predictor, head=None)
         self.transform: Transform = build(self.bundle.config["data"]["transform"], "data.transform")
-        self.transform.restore(fitted_state.load(folder / TRANSFORM))
+        fitted_state.restore(self.transform, folder / TRANSFORM)
 
     def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Predictions in the order and with the index of `rows`; for sequences, with their ids as index.
@@ -159,10 +159,18 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
 
 
 def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
+    from safetensors import SafetensorError
     from safetensors.torch import load_model
 
     model, head = built(bundle)
-    load_model(network(model, head).to(device), folder / WEIGHTS, device=str(device))
+    try:
+        load_model(network(model, head).to(device), folder / WEIGHTS, device=str(device))
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(
+            f"{folder / WEIGHTS} holds no weights of this model ({str(error).splitlines()[0][:200]})",
+            "use another model, or train this one again",
+            key=str(folder / WEIGHTS),
+        ) from error
     autocast = None if bundle.autocast is None else getattr(torch, bundle.autocast)
     return Predictor(model, head, bundle.task, autocast=autocast)
 

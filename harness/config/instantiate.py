@@ -274,13 +274,16 @@ def _not_found(name: str, key: str, error: InstantiationException) -> UserError:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
+    place = f"{key}._target_"
     if cause is error:  # Hydra refused the name itself
         if "callable" in first:
-            return UserError(f"{key}._target_={name} is no class or function; name one that makes the part.")
-        return UserError(
-            f"{key}._target_={name} is not allowed, because it can run any code; name the part's own class."
-        )
+            rule, remedy = "is no class or function", "name one that makes the part"
+        else:
+            rule, remedy = "is not allowed, because it can run any code", "name the part's own class"
+        return UserError(f"{place}={name} {rule}", remedy, key=place, value=name)
     return UserError(
-        f"{key}._target_={name} cannot be found: {sentence(str(cause).splitlines()[0])} "
-        "Check the name, and that its package is installed or on PYTHONPATH."
+        f"{place}={name} cannot be found: {sentence(str(cause).splitlines()[0])} "
+        "Check the name, and that its package is installed or on PYTHONPATH.",
+        key=place,
+        value=name,
     )

@@ -114,7 +114,7 @@ def _only(table: Table, rows: np.ndarray) -> Table:
 def _represent(model: torch.nn.Module, bundle: Bundle, folder: Path, table: Table) -> torch.Tensor:
     """(n, D) float64."""
     transform = build(bundle.config["data"]["transform"], "data.transform")
-    transform.restore(fitted_state.load(folder / TRANSFORM))
+    fitted_state.restore(transform, folder / TRANSFORM)
     arrays = transform(table)
     every = np.arange(len(table))
     parts = [model(arrays.take(every[first : first + _AT_ONCE])) for first in range(0, len(every), _AT_ONCE)]

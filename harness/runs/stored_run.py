@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError
@@ -18,7 +19,6 @@ from harness.runs.run_history import RunHistory
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
-from harness.runtime.address import register_environment
 
 EVALUATED = "evaluated.run"
 """The tag of an evaluation: of which run it is, which itself trained nothing."""
@@ -95,16 +95,20 @@ class StoredRun:
         """Its `config.yaml`: resolved, but for `${oc.env:…}`; what was secret is `***`.
 
         Raises:
-            UserError: it is gone.
+            UserError: it is gone, or is no mapping of plain values.
         """
-        register_environment()
+        path = self.folder / _CONFIG
         try:
-            loaded = OmegaConf.load(self.folder / _CONFIG)
+            loaded = OmegaConf.load(path)
         except OSError:
             raise UserError(
-                f"{self.folder / _CONFIG} is gone, and with it what the run was; name another."
+                f"{path} is gone, and with it what the run was", "name another", key=str(path)
             ) from None
-        assert isinstance(loaded, DictConfig)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{path} cannot be read ({reason})", "name another run", key=str(path)) from None
+        if not isinstance(loaded, DictConfig):
+            raise UserError(f"{path} holds no mapping", "name another run", key=str(path))
         return loaded
 
     def direction(self, score: str) -> Direction:

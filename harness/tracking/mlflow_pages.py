@@ -69,6 +69,13 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
         names = sorted({state.experiment for _, state in tracked})
         known = f" Experiments: {', '.join(names)}." if names else ""
         raise UserError(f"{error}{known}") from None
+    if not (Outputs(outputs).made(logged.folder) or logged.foreign):
+        # The address in a run that was fetched is the one that it was fetched from.
+        raise UserError(
+            f"{logged.folder} was not made below {outputs}, and the address in it is not opened",
+            "name a run of yours, or one by its MLflow id",
+            key=word,
+        )
     return _runs([] if logged.state is None else [(logged, logged.state)], word)
 
 

@@ -175,9 +175,7 @@ class Parts:
         raise _unstorable(f"a {type(value).__name__}")
 
     def _packed_part(self, part: Any, arrays: dict[str, np.ndarray]) -> Any:
-        name = full_name(type(part))
-        if name not in self._own:
-            name = _public_name(type(part))
+        name = self._name(type(part))
         settings = part.get_params(deep=False)
         fitted = {key: value for key, value in vars(part).items() if key not in settings}
         if settings.get(CACHE) is not None:
@@ -190,6 +188,17 @@ class Parts:
         except UserError as error:
             raise error.with_end(f", in {type(part).__name__}") from None
         return {"part": [name, *packed]}
+
+    def _name(self, cls: type) -> str:
+        """The public name of an estimator, which outlives a move between modules; else the full name."""
+        public = ".".join([*cls.__module__.split(".")[:2], cls.__name__])
+        try:
+            stored_class(public)
+        except UntrustedState:
+            if full_name(cls) not in self._own:
+                raise _unstorable(f"a {full_name(cls)}") from None
+            return full_name(cls)
+        return public
 
     def _unpacked(self, packed: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         if isinstance(packed, list):
@@ -280,15 +289,6 @@ def _estimators(part: Any) -> Iterator[Any]:
 
 def _is_estimator(value: Any) -> bool:
     return hasattr(value, "get_params") and not inspect.isclass(value)
-
-
-def _public_name(cls: type) -> str:
-    name = ".".join([*cls.__module__.split(".")[:2], cls.__name__])
-    try:
-        stored_class(name)
-    except UntrustedState:
-        raise _unstorable(f"a {full_name(cls)}") from None
-    return name
 
 
 def _unstorable(what: str) -> UserError:
