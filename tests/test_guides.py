@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.cli import new
 from harness.config.compose import compose
 from harness.config.instantiate import build
 
@@ -113,3 +118,47 @@ def test_every_command_about_a_run_does_its_work(knock: Any, here: Path) -> None
         named = [re.sub(r"^RUN\b", "folds", word) for word in rest]
         answer = knock(*named)
         assert answer.status == 0, (named, answer.err)
+
+
+@pytest.fixture
+def project(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a project made by `new`, with every file that docs/project.md shows."""
+    folder = here / "my_project"
+    new.make(folder, "harness")
+    for text in (*blocks("project.md", "python"), *blocks("project.md", "yaml")):
+        named = re.match(r"# ([\w/]+\.(py|yaml))", text)
+        assert named is not None, text
+        (folder / named[1]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / named[1]).write_text(text)
+    rows = [f"{k},{k % 7},{'ab'[k % 2]},s{k % 3}" for k in range(120)]
+    (folder / "rows.csv").write_text("\n".join(["size,weight,kind,site", *rows]))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_project"]:
+        del sys.modules[name]
+
+
+def test_the_files_of_the_project_guide_pass_the_contract_suites_and_its_commands_run(
+    knock: Any, project: Path
+) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/test_parts.py", "-k", "not mine"],  # tests/cli/test_new.py
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    shown = [text for path in project.glob("conf/**/*.yaml") for text in path.read_text().splitlines()]
+    listed = [*commands("project.md"), *(line.removeprefix("# ") for line in shown)]
+    for command in dict.fromkeys(line for line in listed if line.startswith("python -m harness")):
+        if "harness new" not in command:
+            answer = knock(*words(command), *QUICK)
+            assert answer.status == 0, (command, answer.err)
+            assert "raised" not in answer.out, command
+    tables = [json.loads(path.read_text())["scores"] for path in project.glob("outputs/runs/*/result.json")]
+    assert any("test/sharpness" in scores for scores in tables)
+    assert list(project.glob("outputs/runs/*/callbacks/scores.txt"))
+    folds = [np.load(path)["parts"] for path in project.glob("outputs/runs/*/folds.npz")]
+    assert any(parts.shape == (3, 120) and (parts == 3).sum() == 120 for parts in folds)

@@ -51,12 +51,15 @@ class WithUserMetrics:
         return getattr(self._evaluator, name)
 
     def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
-        """The evaluator's scores of the valid part, then the metrics'."""
+        """The metrics' scores of the valid part, then the evaluator's.
+
+        A narrow terminal has no room for all of them: the epoch table prints the first ones.
+        """
         if loaders.valid is None:
             return self._evaluator.validate(predictor, loaders)
         once = _gathering_once(predictor)
         values = self._evaluator.validate(once, loaders)
-        return {**values, **self._measure(once, loaders.valid)[0]}
+        return {**self._measure(once, loaders.valid)[0], **values}
 
     def score(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]

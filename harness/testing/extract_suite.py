@@ -1,4 +1,4 @@
-"""What a source promises: see `harness.core.protocol.Extractor`."""
+"""Contract of sources of data: see `harness.core.protocol.Extractor`."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ class TestExtractors(Suite):
     ) -> None:
         changes = self.changes(choice, tmp_path)
         table = self.make(choice, **changes)()
-        assert table.kind == self.node(choice).get("kind", "table")
+        kind = self.node(choice).get("kind", "table")
+        assert table.kind == kind, f"the yaml says kind: {kind}, and the table has kind {table.kind}"
         assert table.target, "the table has no target: Table(..., target=(COLUMN,))"
-        assert not set(table.features) & {table.group, table.id, *table.target}
-        assert bool(table.features) == (table.array is None)
-        assert list(table.frame.index) == list(range(len(table)))
+        shared = set(table.features) & {table.group, table.id, *table.target}
+        assert not shared, f"{shared} are features and also target, group or id"
+        assert bool(table.features) == (table.array is None), "a table has either `features` or `array`"
+        assert list(table.frame.index) == list(range(len(table))), "the index of the frame must be 0 to N-1"
 
     def test_a_source_that_is_read_twice_gives_the_same_rows(self, choice: str, tmp_path: Path) -> None:
         changes = self.changes(choice, tmp_path)
-        assert self.make(choice, **changes)().digest == self.make(choice, **changes)().digest
+        one, two = (self.make(choice, **changes)().digest for _ in range(2))
+        assert one == two, "the source gave other rows when read again"
 
     def test_a_fingerprint_is_a_text_that_stays_or_none(self, choice: str, tmp_path: Path) -> None:
         changes = self.changes(choice, tmp_path)
         one, two = (getattr(self.make(choice, **changes), "fingerprint", lambda: None)() for _ in range(2))
-        assert one is None or isinstance(one, str)
-        assert one == two
+        assert one is None or isinstance(one, str), "`fingerprint` must return a text or None"
+        assert one == two, "`fingerprint` changed, though the data did not"

@@ -1,4 +1,4 @@
-"""What a model promises: see `harness.model`."""
+"""Contract of models: see `harness.model`."""
 
 from __future__ import annotations
 
@@ -79,15 +79,15 @@ class TestModels(Suite):
         parameters = inspect.signature(self.part(choice)).parameters
         keywords = {name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY}
         options = self.options(choice)
-        assert self.node(choice)["_partial_"] is True
-        assert keywords == set(options)
+        assert self.node(choice).get("_partial_") is True, "the yaml of a model needs _partial_: true"
+        assert keywords == set(options), "the yaml must list every keyword argument of the model"
         hints = get_type_hints(self.part(choice).__init__)
         for name, value in options.items():
             typeguard.check_type(value, hints[name])
 
     def test_a_model_takes_the_shape_but_no_number_of_classes(self, choice: str) -> None:
         names = list(inspect.signature(self.part(choice)).parameters)
-        assert names[0] == "shape"
+        assert names[0] == "shape", "the first argument of a model must be `shape`"
         assert not {"classes", "num_classes", "outputs", "labels", "targets"} & set(names)
         assert set(getattr(self.part(choice), "takes", ())) <= SHAPES.keys()
 
@@ -97,10 +97,10 @@ class TestModels(Suite):
         model, inputs = self.model(choice, shape).eval(), sample(shape)
         with torch.no_grad():
             first, second, alone = model(inputs), model(inputs), model(inputs[:1])
-        assert first.shape == (4, model.width)
-        assert first.dtype == torch.float32
-        assert first.isfinite().all()
-        assert torch.equal(first, second)
+        assert first.shape == (4, model.width), f"a batch of 4 gave {tuple(first.shape)}, not (4, width)"
+        assert first.dtype == torch.float32, f"the representation must be float32, not {first.dtype}"
+        assert first.isfinite().all(), "the representation is not finite"
+        assert torch.equal(first, second), "in evaluation mode, the same inputs gave another representation"
         # Two threads add up a convolution in another order than one: ResNet-50 then differs by 1.3e-5.
         torch.testing.assert_close(alone, first[:1], rtol=1e-4, atol=1e-4)
 
@@ -112,7 +112,7 @@ class TestModels(Suite):
         without = [
             name for name, each in model.named_parameters() if each.grad is None or not each.grad.any()
         ]
-        assert without == []
+        assert without == [], f"no gradient reaches {without}"
 
     def test_a_state_dict_carries_the_whole_model(self, choice: str, shape: Shape) -> None:
         trained = self.model(choice, shape)

@@ -1,4 +1,4 @@
-"""What a split promises: see `harness.core.protocol.Splitter`."""
+"""Contract of splits: see `harness.core.protocol.Splitter`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def same(one: Fold, other: Fold) -> bool:
 
 @cache
 def composed(words: tuple[str, ...]) -> dict[str, Any]:
-    """The node of a split as these words compose it, without the settings that every split has."""
+    """The node of a split as these overrides compose it, without the settings that every split has."""
     node: Any = OmegaConf.to_container(compose_exactly(list(words)).split)
     return {name: value for name, value in node.items() if name not in ("guard", "labelled")}
 
@@ -88,7 +88,7 @@ class TestSplits(Suite):
 
     @classmethod
     def words(cls) -> dict[str, Sequence[str]]:
-        """The words of each case."""
+        """The overrides of each case."""
         return {**{name: [f"split={name}"] for name in cls.yamls()}, **cls.more}
 
     @classmethod
@@ -131,13 +131,16 @@ class TestSplits(Suite):
             assert not labelled[fold.unlabelled].any(), "a labelled row is in the unlabelled part"
             if getattr(split, "grouped", False):
                 train, valid, test, unlabelled = (set(table.groups[getattr(fold, role)]) for role in ROLES)
-                assert not train & valid
-                assert not (train | unlabelled) & test
-                assert not (test | unlabelled) & valid
+                divided = (train & valid) | ((train | unlabelled) & test) | ((test | unlabelled) & valid)
+                assert not divided, f"grouped = True, and the groups {divided} are in two parts"
             if getattr(split, "timed", False):
-                assert times[fold.train].max() < times[fold.valid].min()
-                assert times[fold.valid].max() < times[fold.test].min()
-                assert (times[fold.unlabelled] <= times[fold.train].max()).all()
+                last, late = (
+                    times[fold.train].max(),
+                    "timed = True, and a part has rows of a later part's time",
+                )
+                assert last < times[fold.valid].min(), late
+                assert times[fold.valid].max() < times[fold.test].min(), late
+                assert (times[fold.unlabelled] <= last).all(), late
 
     @examples(8)
     @given(table=tables)
@@ -145,13 +148,15 @@ class TestSplits(Suite):
         self, choice: str, table: Table
     ) -> None:
         folds = self.split(choice)(self.prepare(choice, table))
-        assert [fold.number for fold in folds] == list(range(len(folds)))
+        assert [fold.number for fold in folds] == list(range(len(folds))), "folds must be numbered 0, 1, ..."
         counted = np.bincount(np.concatenate([fold.test for fold in folds]), minlength=len(table))
         times = self.tested.get(choice, 1)
         if self.partial is None or choice in self.partial:
-            assert counted.max() <= times
+            assert counted.max() <= times, f"a row is a test row more than {times} times; see `tested`"
         else:
-            assert counted.tolist() == (table.labelled * times).tolist()
+            assert counted.tolist() == (table.labelled * times).tolist(), (
+                f"not every labelled row is a test row {times} times; see `tested` and `partial`"
+            )
 
     @examples(5)
     @given(table=tables, seed=st.integers(0, 99))

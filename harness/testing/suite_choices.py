@@ -54,7 +54,7 @@ class Suite:
 
     @pytest.fixture(autouse=True)
     def _at_home(self, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-        """The project's own folder, where its words are typed."""
+        """Works in the project's own folder."""
         monkeypatch.chdir(request.config.rootpath)
         enter()
 
@@ -82,7 +82,8 @@ class Suite:
     def make(cls, choice: str, **changes: Any) -> Any:
         """The part that the yaml describes, with these arguments changed."""
         node = cls.node(choice)
-        assert changes.keys() <= node.keys()
+        unknown = changes.keys() - node.keys()
+        assert not unknown, f"the yaml of {choice} has no arguments {sorted(unknown)}"
         return build(OmegaConf.create(node | changes), cls.group.replace("/", "."))
 
 

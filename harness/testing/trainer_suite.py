@@ -1,4 +1,4 @@
-"""What a trainer promises, and what goes with one: see `harness.trainer.training_method`."""
+"""Contract of trainers, methods and losses: see `harness.trainer.training_method`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TestTrainers(Suite):
         return {name: path for name, path in found.items() if path.stem not in cls.left_out}
 
     def chosen_by(self, choice: str) -> list[str]:
-        """The words that choose it, with the trainer that it goes with."""
+        """The overrides that choose it, with the trainer that it belongs to."""
         group, _, name = choice.rpartition("/")
         text = self.yamls()[choice].read_text(encoding="utf-8")
         families = {".contrast.": "trainer=contrastive", ".consistency.": "trainer=semi_supervised"}
@@ -47,11 +47,11 @@ class TestTrainers(Suite):
         return [*trainer, f"{group}={name}"]
 
     def data_for(self, choice: str) -> Sequence[str]:
-        """The words of the rows that it can learn from in two steps."""
+        """The overrides of data that it can learn from in two steps."""
         return [*TWO_STEPS, *self.words.get(choice, self.words.get(choice.rpartition("/")[2], ()))]
 
     def experiment(self, *words: str) -> Experiment:
-        """What these words would train, up to the first step."""
+        """Everything that is prepared before the first step."""
         return experiment_of(*words)
 
     @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's compiler's own
@@ -62,30 +62,35 @@ class TestTrainers(Suite):
         (progress,) = trainer.fit(
             experiment.model, loaders, experiment.augment, experiment.validate, lambda: False
         )
-        assert progress.step >= 1
-        assert 0 < progress.scores["train/loss"] < 1000  # a sum over hundreds of dimensions, of barlow
-        assert trainer.monitor in progress.scores
+        assert progress.step >= 1, "no optimizer step was taken"
+        loss = progress.scores["train/loss"]
+        assert 0 < loss < 1000, f"the loss is {loss}"  # barlow's is a sum over hundreds of dimensions
+        assert trainer.monitor in progress.scores, f"there is no score {trainer.monitor} to monitor"
         moved = [not torch.equal(*pair) for pair in zip(before, experiment.model.parameters(), strict=True)]
         still = choice.rpartition("/")[2] in self.still
-        assert not any(moved) if still else all(moved)
+        assert not any(moved) if still else all(moved), (
+            f"{sum(moved)} of {len(moved)} weights changed; name it in `still` if none should"
+        )
         self.check_steps(progress.step)
         self.check_predictions(trainer, loaders)
 
     def check_steps(self, steps: int) -> None:
-        """More that a class that inherits knows of the number of steps."""
+        """Checks the number of steps; a subclass may define it."""
 
     def check_predictions(self, trainer: Any, loaders: Any) -> None:
         """The valid part has finite representations, and outputs where the trainer learns any."""
         if loaders.valid is None:
             return
         prediction = trainer.predictor().gather(loaders.valid)
-        assert prediction.representation.isfinite().all()
-        assert (prediction.outputs is None) == (trainer.learns == "representation")
-        assert prediction.outputs is None or prediction.outputs.isfinite().all()
+        assert prediction.representation.isfinite().all(), "the representation is not finite"
+        assert (prediction.outputs is None) == (trainer.learns == "representation"), (
+            "a trainer has outputs exactly if `learns` is not 'representation'"
+        )
+        assert prediction.outputs is None or prediction.outputs.isfinite().all(), "an output is not finite"
 
 
 def experiment_of(*words: str) -> Experiment:
-    """What these words would train on the CPU, up to the first step; nothing is tracked."""
+    """Everything that is prepared before the first step, on the CPU; nothing is tracked."""
     cfg = compose(["trainer.device=cpu", "trainer.epochs=1", "tracking=none", "split.guard=off", *words])
     plan = make_plan(cfg)
     return prepare(plan, plan.folds[0])
