@@ -225,10 +225,9 @@ def _check_word(word: str) -> None:
             value=word,
         )
     top = word.partition(".")[0]
-    if name == word and top in (*sys.stdlib_module_names, "harness"):
-        owner = "harness" if top == "harness" else "Python"
+    if name == word and top in sys.stdlib_module_names:
         raise UserError(
-            f"{word} belongs to {owner} itself, can run any code, and cannot be allowed",
+            f"{word} belongs to Python itself, can run any code, and cannot be allowed",
             "name the package of the part",
             key="--allow",
             value=word,

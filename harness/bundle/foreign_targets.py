@@ -86,7 +86,9 @@ def _check_target(key: str, name: Any, allowed: Sequence[str]) -> None:
     place = place_of(key)
     if (place, name) in _named_by_us():
         return
-    packages = [package for package in allowed if not package.startswith((ENVIRONMENT, HOST))]
+    # `--allow harness` is for `serve`, which runs the copy of harness that a model brings along.
+    words = [word for word in allowed if not word.startswith((ENVIRONMENT, HOST))]
+    packages = [word for word in words if _top(word) != "harness"]
     known = (
         *_FAMILIES.get(place, ()),
         *(("torchmetrics", *_METRIC_FUNCTIONS) if place == "evaluate" else ()),

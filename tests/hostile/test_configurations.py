@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.bundle import allowlist
+from harness.config.choice_files import CONF
 from harness.runs.outputs import Outputs
 
 Server = tuple[str, list[bytes]]
@@ -240,23 +242,15 @@ def test_a_bundle_may_not_name_it(attack: str, verb: str, theirs: Path, here: Pa
     assert not (here / "outputs").exists()
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "model=../../../here/evil",
-        "model=/proc/self/cwd/evil",
-        "trainer/optimizer=../../evil",
-        "data/split=..",
-    ],
-)
+@pytest.mark.parametrize("word", ["{group}={above}", "{group}=/proc/self/cwd/evil", "{group}={above}.yaml"])
+@pytest.mark.parametrize("group", ["model", "trainer/optimizer", "data/extract"])
 def test_the_users_own_words_name_choices_and_no_files(
-    word: str, here: Path, marker: Path, refused_by: Any
+    word: str, group: str, here: Path, marker: Path, refused_by: Any
 ) -> None:
     (here / "evil.yaml").write_text("_target_: os.system\ncommand: touch ATTACKED\n")
-    refused_by(word)
-    refused_by("check", word)
-    if "split" not in word:
-        refused_by("-m", f"{word},mlp", "seed=1,2")
+    word = word.format(group=group, above=os.path.relpath(here / "evil", CONF / group))
+    for words in ((word,), ("check", word), ("-m", f"{word},none", "seed=1,2")):
+        assert "has no choice" in refused_by(*words)
 
 
 def _set(run: Path, settings: dict[str, Any]) -> None:

@@ -195,6 +195,22 @@ def test_a_file_of_an_earlier_version_that_was_made_by_hand(attack: str, theirs:
     refused(lambda: RowPredictor(theirs / "model"), "UntrustedState", key="data.transform")
 
 
+def test_a_function_under_the_name_of_a_helper_module(theirs: Path, refused: Any) -> None:
+    """Scikit-learn's helpers import functions of Python, and earlier versions trusted all of its names."""
+    chains = {"numeric": make_pipeline(FunctionTransformer(subprocess.check_output)), "categorical": None}
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(skops.io.dumps(chains))) as given,
+        zipfile.ZipFile(stream, "w") as archive,
+    ):
+        for name in given.namelist():
+            content = given.read(name).replace(b'"subprocess"', b'"sklearn.utils._testing"')
+            archive.writestr(name, content)
+    _replace(theirs, transformer=stream.getvalue())
+    what = "sklearn.utils._testing.check_output"
+    refused(lambda: RowPredictor(theirs / "model"), "UntrustedState", key="data.transform", what=what)
+
+
 def test_an_archive_that_unpacks_without_end(
     theirs: Path, refused: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
