@@ -19,6 +19,7 @@ class TestExtractors(Suite):
     """
 
     group: ClassVar[str] = "data/extract"
+    remedy: ClassVar[str] = "let `changes` of your TestExtractors return {{'{key}': VALUE}} for {choice!r}"
 
     def changes(self, choice: str, folder: Path) -> dict[str, Any]:
         """Arguments to change, with files that it writes into `folder`; a subclass defines it."""

@@ -82,6 +82,9 @@ class TestSplits(Suite):
     """
 
     group: ClassVar[str] = "split"
+    remedy: ClassVar[str] = (
+        "give your TestSplits more = {{'{choice}': ['split={choice}', 'split.{key}=VALUE']}}"
+    )
     more: ClassVar[Mapping[str, Sequence[str]]] = {}
     tested: ClassVar[Mapping[str, int]] = {}
     partial: ClassVar[Collection[str] | None] = None
@@ -104,7 +107,7 @@ class TestSplits(Suite):
     @classmethod
     def split(cls, case: str, **changes: object) -> Any:
         """The split of a case."""
-        return build(node_of(cls.words()[case], **changes), "split")
+        return build(cls.complete(case, node_of(cls.words()[case], **changes)), "split")
 
     def test_the_values_of_the_yaml_fit_the_constructor(self, choice: str) -> None:
         check_nodes(composed(tuple(self.words()[choice])), "split")

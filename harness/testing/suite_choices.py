@@ -22,11 +22,13 @@ class Suite:
     conf      the folder of yaml files; None: that of the project whose tests these are
     group     such as `model`
     left_out  choices that are not tested
+    remedy    what to do where the yaml has `???` for an argument
     """
 
     conf: ClassVar[Path | None] = None
     group: ClassVar[str]
     left_out: ClassVar[frozenset[str]] = frozenset()
+    remedy: ClassVar[str] = "give it a value in the yaml, or name the choice in `left_out`"
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Runs each test for each choice; pytest calls it."""
@@ -84,7 +86,17 @@ class Suite:
         node = cls.node(choice)
         unknown = changes.keys() - node.keys()
         assert not unknown, f"the yaml of {choice} has no arguments {sorted(unknown)}"
-        return build(OmegaConf.create(node | changes), cls.group.replace("/", "."))
+        return build(OmegaConf.create(cls.complete(choice, node | changes)), cls.group.replace("/", "."))
+
+    @classmethod
+    def complete(cls, choice: str, node: dict[str, Any]) -> dict[str, Any]:
+        """The node, if each argument has a value; an assertion that says where to give it otherwise."""
+        missing = [key for key, value in node.items() if value == "???"]
+        assert not missing, (
+            f"the yaml of {cls.group}={choice} leaves {', '.join(missing)} to the command line; "
+            f"{cls.remedy.format(choice=choice, key=missing[0])}"
+        )
+        return node
 
 
 @cache
