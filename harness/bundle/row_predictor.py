@@ -74,6 +74,7 @@ class RowPredictor:
             UserError: a column is missing, or a value does not fit its type.
         """
         names = list(self.bundle.outputs)
+        require(self.bundle, rows.columns)
         if rows.empty:
             return pd.DataFrame(columns=names, index=rows.index)
         table = self.table(rows)

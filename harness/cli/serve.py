@@ -8,12 +8,12 @@ from harness.cli.verb_parser import Parser
 
 
 def main(words: list[str]) -> None:
-    """Prints where it listens and a line that asks it something, then becomes MLflow's scoring server.
+    """Prints where it listens and a line that asks it something, then becomes the server.
 
     Raises:
         UserError: there is no such model, or nobody can listen there.
     """
-    parser = Parser("serve", "Answer raw rows over HTTP, by MLflow's scoring server.")
+    parser = Parser("serve", "Answer raw rows over HTTP, as MLflow's scoring server does.")
     parser.add_argument(
         "model", metavar="RUN|models:/NAME@ALIAS", help="a run, or a model in MLflow's registry"
     )
@@ -21,6 +21,9 @@ def main(words: list[str]) -> None:
     parser.add_argument("--port", type=int, default=5001, help="port to listen on (default: %(default)s)")
     parser.add_argument(
         "--workers", type=int, default=1, help="processes that share the requests (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-body", type=float, default=64, help="largest request in MB (default: %(default)s)"
     )
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
     parser.add_argument("--uri", help="MLflow's address, for models:/… (default: the store in the outputs)")
@@ -30,7 +33,8 @@ def main(words: list[str]) -> None:
     from harness.deploy import serve_model
     from harness.deploy.registry_download import SCHEMES
 
-    place, outputs = serve_model.Place(options.host, options.port, options.workers), Path(options.outputs)
+    place = serve_model.Place(options.host, options.port, options.workers, options.max_body)
+    outputs = Path(options.outputs)
     serve_model.check(place)
     if options.model.startswith(SCHEMES):
         model = serve_model.of_registry(options.model, options.uri, outputs, options.allow)

@@ -1,4 +1,4 @@
-"""Serves a model with MLflow's scoring server, which predicts raw rows over HTTP."""
+"""Serves a model that predicts raw rows over HTTP; `scoring_app` answers the requests."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ from harness.tracking.mlflow_model import PACKAGE, save
 from harness.tracking.mlflow_store import prepare
 
 _EXAMPLE = "serving_input_example.json"  # the file name of a model's example in MLflow
+_APP = Path(__file__).parent / "server" / "scoring_app.py"
 _LONGEST = 1500  # a longer example is not printed; the command then reads its file
 
 
 class Place(NamedTuple):
-    """Host, port and number of server processes."""
+    """Host, port, number of server processes, and the largest body of a request in MB."""
 
     host: str
     port: int
     workers: int
+    max_body: float
 
     @property
     def address(self) -> str:
@@ -46,6 +48,8 @@ def check(place: Place) -> None:
         raise UserError(f"--port must be from 1 to 65535, got {place.port}", "5001 is the default")
     if place.workers < 1:
         raise UserError(f"--workers must be at least 1, got {place.workers}.")
+    if not place.max_body > 0:
+        raise UserError(f"--max-body must be more than 0 MB, got {place.max_body:g}.")
     try:
         family, _, _, _, known = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -153,11 +157,10 @@ def _columns(model: Path) -> list[str]:
 
 def become(model: Path, place: Place) -> NoReturn:
     """Replaces this process by the server, so signals reach the server, which ends its workers."""
-    prepare()
-    from mlflow.pyfunc.scoring_server import get_cmd
-
-    command, environment = get_cmd(str(model), place.port, place.host, None, place.workers)
+    prepare()  # its settings of MLflow hold for the server too
     # `-P`: a file named mlflow.py in the current folder must not take MLflow's place. harness is not
     # imported before the model, which contains its own copy.
-    words = [sys.executable, "-P", "-m", *shlex.split(command)]
-    os.execve(sys.executable, words, {**environment, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    words = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(_APP.parent), f"{_APP.stem}:app"]
+    words += ["--host", place.host, "--port", str(place.port), "--workers", str(place.workers)]
+    settings = {"HARNESS_SERVE_MODEL": str(model.absolute()), "HARNESS_SERVE_MAX_BODY": str(place.max_body)}
+    os.execve(sys.executable, words, {**os.environ, **settings, "MLFLOW_DISABLE_TELEMETRY": "true"})

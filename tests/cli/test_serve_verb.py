@@ -21,7 +21,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_mlflows_server_takes_over_and_a_line_to_ask_it_is_printed(
+def test_the_server_takes_over_and_a_line_to_ask_it_is_printed(
     knock: Any, here: Path, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(finished("data/extract=breast_cancer").parents[1], here / "outputs")
@@ -40,7 +40,7 @@ def test_mlflows_server_takes_over_and_a_line_to_ask_it_is_printed(
     ((program, command, environment),) = called
     assert program == sys.executable
     assert command[1:4] == ["-P", "-m", "uvicorn"]
-    assert ["--host", "127.0.0.1", "--port", str(port), "--workers", "2"] == command[4:10]
+    assert ["--host", "127.0.0.1", "--port", str(port), "--workers", "2"] == command[-6:]
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
     (kept,) = (here / "outputs" / "cache" / "serve").iterdir()
     assert (kept / "MLmodel").exists()
@@ -54,6 +54,7 @@ def test_mlflows_server_takes_over_and_a_line_to_ask_it_is_printed(
         (["--port", "0"], "--port must be from 1 to 65535, got 0"),
         (["--port", "x"], "argument --port: invalid int value: 'x'"),
         (["--workers", "0"], "--workers must be at least 1, got 0"),
+        (["--max-body", "0"], "--max-body must be more than 0 MB, got 0"),
         (["--host", "256.1.1.1"], "no server can listen on 256.1.1.1 port"),
     ],
 )

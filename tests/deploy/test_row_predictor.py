@@ -112,6 +112,12 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_not_cut_off(make: Any, rows:
     np.testing.assert_array_equal(RowPredictor(folder)(halves)["prediction"], expected)
 
 
+def test_rows_without_any_column_are_refused(make: Any, rows: pd.DataFrame) -> None:
+    folder, _, _ = make(CLASSES)
+    with pytest.raises(UserError, match="needs the 3 columns"):
+        RowPredictor(folder)(pd.DataFrame(index=rows.index))
+
+
 def test_a_missing_column_is_named(make: Any, rows: pd.DataFrame) -> None:
     folder, _, _ = make(CLASSES)
     with pytest.raises(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,15 +26,22 @@ class Served(NamedTuple):
 
     def ask(self, content: Any) -> tuple[int, Any]:
         """Status and answer."""
-        request = urllib.request.Request(
-            f"{self.url}/invocations", json.dumps(content).encode(), {"Content-Type": "application/json"}
-        )
+        return self.send(json.dumps(content))
+
+    def send(self, body: Any, content_type: str | None = "application/json") -> tuple[int, Any]:
+        """Status and answer to a text, bytes, chunks of bytes, or anything else as JSON."""
+        if isinstance(body, dict | list):
+            body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
-                return reply.status, json.loads(reply.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.loads(error.read())
+            connection.request("POST", "/invocations", body, headers)
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read())
+        finally:
+            connection.close()
 
     def about(self, rows: pd.DataFrame) -> tuple[int, Any]:
         return self.ask({"dataframe_split": json.loads(rows.to_json(orient="split", double_precision=15))})
