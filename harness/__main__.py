@@ -57,9 +57,9 @@ def door(words: list[str]) -> int:
     # anything else besides, spinning makes the small steps of small networks up to a hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if _several():
-        from harness.runtime.torchrun import together
+        from harness.runtime.torchrun import run_in_group
 
-        return together(_answer, words)
+        return run_in_group(_answer, words)
     return _answer(words)
 
 
@@ -151,9 +151,9 @@ def _token() -> str | None:
     """The cache's word for this command, which all processes of torchrun share."""
     if not _several():
         return None
-    from harness.runtime.distributed import share
+    from harness.runtime.distributed import broadcast
 
-    return share(secrets.token_hex(8))
+    return broadcast(secrets.token_hex(8))
 
 
 class Task:
@@ -241,12 +241,12 @@ def _tell(error: BaseException, words: list[str], secrets: Secrets) -> int:
 
     status, sentence, trace = explain(error, words)
     if _several() and sentence:
-        from harness.runtime.torchrun import voice
+        from harness.runtime.torchrun import error_prefix
 
-        introduced = voice(status, secrets.text(sentence))
-        if introduced is None:
+        prefix = error_prefix(status, secrets.text(sentence))
+        if prefix is None:
             return status
-        sentence = f"{introduced}{sentence}"
+        sentence = f"{prefix}{sentence}"
     wanted = any(re.fullmatch(r"\+*harness\.traceback=true", word, re.IGNORECASE) for word in words)
     if trace or wanted:
         import traceback

@@ -1,1 +1,1 @@
-"""Checkpoints: what a training needs to go on, in files that nothing has to be unpickled from."""
+"""Checkpoints, from which a stopped training resumes; files without pickle."""

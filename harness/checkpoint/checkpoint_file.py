@@ -1,8 +1,8 @@
-"""File: one state on the disk, whole and unchanged, or known not to be.
+"""Reads and writes one checkpoint file, and detects incomplete and changed files.
 
-The state is a safetensors file (https://huggingface.co/docs/safetensors, format 1): its tensors under
-their own names, everything else as JSON in the metadata. Beside it `<name>.sha256`, in the form of
-`sha256sum`, is written last; a file without it, or with another content, is torn.
+A checkpoint is a safetensors file (https://huggingface.co/docs/safetensors, format 1): its tensors by name,
+everything else as JSON in the metadata. `<name>.sha256` beside it, in the format of `sha256sum`, is written
+last; a checkpoint without it, or with another content, is torn.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENDING = ".safetensors"
 SIDECAR = ".sha256"
 
 _FORMAT = "harness state 1"
-_LONGEST_HEADER = 100_000_000  # bytes: what the safetensors library reads at most
+_LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors library
 _ALIGNMENT = 8
 _NAMES: dict[torch.dtype, str] = {
     torch.bool: "BOOL",
@@ -50,21 +50,21 @@ _DTYPES = {name: dtype for dtype, name in _NAMES.items()}
 
 
 class Torn(Exception):
-    """A file that is not whole, was changed, or never was a state of ours; says which, in a few words."""
+    """A file is incomplete, was changed, or is not a checkpoint of harness; the message says which."""
 
 
 def write(path: Path, state: Any, facts: dict[str, Any], *, lasting: bool = True) -> None:
-    """Writes the state; whoever looks at the folder in between sees the old file, or a torn one.
+    """Writes the state; a reader meanwhile sees the old file, or a torn one.
 
     Args:
         path: `….safetensors`; its folder exists.
-        state: as `flatten` takes it; tensors on the CPU are written from where they are.
+        state: see `flatten`; tensors on the CPU are written without a copy.
         facts: plain values for `facts_of`, which reads them without the state.
-        lasting: whether to wait until the disk has it, so that a power cut does not cost it either.
+        lasting: whether to flush to the disk, so that the file survives a power cut.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
-        TypeError: the state holds what no checkpoint can.
+        TypeError: the state contains a type that a checkpoint cannot store.
     """
     tensors, tree = flatten(state)
     metadata = {"format": _FORMAT, "facts": json.dumps(facts), "state": tree}
@@ -80,11 +80,11 @@ def write(path: Path, state: Any, facts: dict[str, Any], *, lasting: bool = True
 
 
 def read(path: Path) -> Any:
-    """The state that `write` wrote; nothing in the file is unpickled or run.
+    """Returns the state that `write` stored; nothing in the file is unpickled or executed.
 
     Raises:
-        Torn: the file is not what was written.
-        OSError: it cannot be read, or there is none.
+        Torn: the file is incomplete or was changed.
+        OSError: it cannot be read, or does not exist.
     """
     metadata = _metadata(path)
     _check_digest(path)
@@ -95,11 +95,11 @@ def read(path: Path) -> Any:
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """The facts that were written with the state, from the file's first bytes alone.
+    """Returns the facts that were written with the state; reads only the header of the file.
 
     Raises:
-        Torn: the file has no readable beginning.
-        OSError: it cannot be read, or there is none.
+        Torn: the file has no readable header.
+        OSError: it cannot be read, or does not exist.
     """
     try:
         return dict(json.loads(_metadata(path)["facts"]))
@@ -108,10 +108,10 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def read_named(path: Path) -> Any:
-    """`read` of a file that the user named.
+    """Reads a file that the user named, as `read`.
 
     Raises:
-        UserError: there is none, it is torn, or it is no checkpoint.
+        UserError: it does not exist, is torn, or is not a checkpoint.
     """
     try:
         return read(path)
@@ -126,19 +126,20 @@ def read_named(path: Path) -> Any:
 
 
 def remove(path: Path) -> None:
-    """Takes a state and its hash away; what cannot be removed stays."""
+    """Removes a checkpoint and its hash; files that cannot be removed are kept."""
     for file in (path.with_name(path.name + SIDECAR), path):
         with suppress(OSError):
             file.unlink()
 
 
 def _header(blocks: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """Of tensors with the widest elements first: each then starts at a multiple of its element's size."""
+    """Returns the header. Tensors with the widest elements come first, so that each starts at a multiple of
+    its element size."""
     entries: dict[str, Any] = {"__metadata__": metadata}
     begin = 0
     for name, tensor in blocks.items():
         if tensor.dtype not in _NAMES:
-            raise TypeError(f"{name} is a tensor of {tensor.dtype}, which no checkpoint can hold")
+            raise TypeError(f"{name} is a tensor of {tensor.dtype}, which a checkpoint cannot store")
         end = begin + tensor.numel() * tensor.element_size()
         entries[name] = {
             "dtype": _NAMES[tensor.dtype],
@@ -152,7 +153,7 @@ def _header(blocks: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
 
 
 def _bytes(tensor: Tensor) -> Any:
-    """The tensor's own memory, (bytes,) uint8 of NumPy; a copy where it lies on a device or not in order."""
+    """Returns the tensor's memory, (bytes,) uint8 of NumPy; a copy if it is on a device or not contiguous."""
     return tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
@@ -165,7 +166,7 @@ def _metadata(path: Path) -> dict[str, str]:
 
 
 def _entries(path: Path) -> tuple[dict[str, Any], int]:
-    """The header, and where the tensors begin."""
+    """Returns the header, and the offset of the tensors."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > min(_LONGEST_HEADER, os.fstat(file.fileno()).st_size - 8):
@@ -191,7 +192,7 @@ def _check_digest(path: Path) -> None:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    """Every tensor of the file, read straight into its memory."""
+    """Returns every tensor of the file, read directly into its memory."""
     entries, start = _entries(path)
     tensors = {}
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Keeper: which checkpoints of a fold are written, and which are kept."""
+"""Decides which checkpoints of a fold are written, and which are kept."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any, Literal, final
 from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, Torn, remove, write
 from harness.checkpoint.latest_checkpoint import Entry, Found, left_in, newest
 from harness.core.progress import Progress
-from harness.runtime.distributed import share
+from harness.runtime.distributed import broadcast
 
 FOLDER = "checkpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What `checkpoint` in the configuration says; see conf/config.yaml."""
+    """The settings of `checkpoint` in conf/config.yaml, where they are documented."""
 
     keep: int
     share: float
@@ -29,9 +29,9 @@ class Settings:
 
 @final
 class Pace:
-    """How much of the training time goes into checkpoints, over all folds of a run.
+    """Limits the share of the training time that is spent on checkpoints, over all folds of a run.
 
-    Within `with pace:` the time counts as training.
+    Time within `with pace:` counts as training.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -48,31 +48,31 @@ class Pace:
         self._trained += perf_counter() - self._begun
 
     def due(self) -> bool:
-        """Whether the last checkpoint is so long ago that the epoch's end is not waited for."""
+        """Whether a checkpoint should be written within the epoch, because the last one is too old."""
         waits = self._seconds is None or not self._share
         return not waits and perf_counter() - self._written >= (self._seconds or 0.0)
 
     def allows(self) -> bool:
-        """Whether an epoch's checkpoint is worth its time: the first of the run always is."""
+        """Whether a checkpoint at the end of an epoch stays within the share; always true for the first."""
         trained = self._trained + perf_counter() - self._begun
         return self._share > 0 and self._spent <= self._share * trained
 
     def wrote(self, seconds: float) -> None:
-        """A checkpoint took that long."""
+        """Records how many seconds a checkpoint took."""
         self._spent += seconds
         self._written = perf_counter()
 
 
 @final
 class CheckpointManager:
-    """The checkpoints of one fold, in a folder of their own.
+    """Writes and removes the checkpoints of one fold, in a folder of their own.
 
     Args:
-        folder: is made for the first of them.
-        facts: plain values that every checkpoint carries, see `harness.checkpoint.latest_checkpoint`.
-        note: takes a sentence that the user must not miss.
-        found: what the training goes on from; None for one that begins.
-        earlier: the digests that checkpoints of earlier processes of the run may carry.
+        folder: created for the first checkpoint.
+        facts: plain values stored in every checkpoint, see `harness.checkpoint.latest_checkpoint`.
+        note: shows a warning to the user.
+        found: the checkpoint that the training resumes from; None for a new training.
+        earlier: the digests that checkpoints of earlier processes of the run may have.
     """
 
     def __init__(
@@ -96,15 +96,16 @@ class CheckpointManager:
         self._full = False
 
     def below(self, name: str) -> tuple[CheckpointManager, Any]:
-        """The keeper of another training of the same fold, and the state that it goes on from, or None.
+        """Returns the manager of another training of the same fold, and the state that it resumes from, or
+        None.
 
-        Its folder is `<name>/checkpoints` below the fold's own.
+        Its folder is `<name>/checkpoints` below that of the fold.
         """
         folder = self.folder.parent / name / FOLDER
         try:
             found = newest(folder, self._facts["fold"], self._digests)
         except Torn as error:
-            self._note(f"{error}: what it belongs to starts afresh.")
+            self._note(f"{error}: its training starts from the beginning.")
             found = None
         manager = CheckpointManager(
             folder, self._settings, self.pace, self._facts, self._note, found, self._digests
@@ -112,24 +113,24 @@ class CheckpointManager:
         return manager, None if found is None else found.state
 
     def see(self, progress: Progress, state: Callable[[], Any], stopping: bool) -> None:
-        """Writes a checkpoint where one is worth it; what cannot be written costs a note, never the training.
+        """Writes a checkpoint if one is due; if that fails, the user is warned and the training continues.
 
         Args:
-            state: makes what is to be written; asked only then.
-            stopping: whether the training ends here, and this is what it goes on from.
+            state: returns the state to be written; called only if one is.
+            stopping: whether the training stops here and will resume from this checkpoint.
         """
         if progress.whole and progress.best:
             self._best = progress.epoch
-        # All processes do as rank 0 does, whose clock is not theirs: the state may be put together by all.
-        if not share(stopping or not progress.whole or self.pace.allows()):
+        # Rank 0's clock decides for all processes, because collecting the state may need all of them.
+        if not broadcast(stopping or not progress.whole or self.pace.allows()):
             return
         began = perf_counter()
         try:
             self._write(progress, state())
-        except (OSError, TypeError) as error:  # the latter: a state that no checkpoint can hold
+        except (OSError, TypeError) as error:  # TypeError: a state that a checkpoint cannot store
             if not self._full:
                 reason = getattr(error, "strerror", None) or str(error)
-                self._note(f"no checkpoint could be written to {self.folder} ({reason}); training goes on.")
+                self._note(f"no checkpoint could be written to {self.folder} ({reason}); training continues.")
             self._full = True
         self.pace.wrote(perf_counter() - began)
 
@@ -152,14 +153,15 @@ class CheckpointManager:
         return [entry for entry in self._kept if entry.whole and entry.epoch == self._best]
 
     def take_back(self) -> None:
-        """Knows again what an earlier process left of a fold that it finished."""
+        """Reads the checkpoints that an earlier process kept of a finished fold."""
         self._kept, self._best = left_in(self.folder, self._facts["fold"], self._digests)
 
     def finish(self, keep: bool) -> None:
-        """The fold is over: leaves what `checkpoint.finished` says, or nothing where `keep` is false."""
+        """Ends the fold: keeps the checkpoints that `checkpoint.finished` names, or none if `keep` is
+        false."""
         finished = self._settings.finished if keep else "none"
-        left = {"all": self._kept, "best": self._of_best() or self._kept[-1:], "none": []}[finished]
-        names = {name for entry in left for name in (entry.path.name, entry.path.name + SIDECAR)}
+        remaining = {"all": self._kept, "best": self._of_best() or self._kept[-1:], "none": []}[finished]
+        names = {name for entry in remaining for name in (entry.path.name, entry.path.name + SIDECAR)}
         if not self.folder.is_dir():
             return
         for path in self.folder.iterdir():
@@ -167,6 +169,6 @@ class CheckpointManager:
                 path.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
-            if not keep:  # the checkpoints were all that its folder was made for
+            if not keep:  # the folder was made for the checkpoints only
                 with suppress(OSError):
                     self.folder.parent.rmdir()

@@ -1,4 +1,4 @@
-"""Newest: the checkpoint from which a fold goes on."""
+"""Finds the newest intact checkpoint of a fold, from which its training resumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.checkpoint.checkpoint_file import ENDING, Torn, facts_of, read
 
 
 class Entry(NamedTuple):
-    """A checkpoint on the disk: after `step` optimizer steps, `whole` where `epoch` ended with them."""
+    """A checkpoint file: after `step` optimizer steps; `whole` if `epoch` ended with that step."""
 
     step: int
     whole: bool
@@ -22,9 +22,9 @@ class Found(NamedTuple):
     """The newest intact checkpoint of a fold.
 
     state    as it was written
-    entries  it and the older ones, in order
+    entries  this checkpoint and the older ones, in order
     best     the best epoch so far, None before there is one
-    torn     what was passed over because it is torn, in a sentence; None where nothing was
+    torn     a sentence about skipped torn checkpoints; None if there are none
     """
 
     state: Any
@@ -34,14 +34,14 @@ class Found(NamedTuple):
 
 
 def newest(folder: Path, fold: int, digests: Collection[str]) -> Found | None:
-    """The newest intact checkpoint of a folder; None where there are none at all.
+    """Returns the newest intact checkpoint of a folder; None if the folder has no checkpoints.
 
     Args:
         fold: the number of the fold that it must belong to.
-        digests: of configurations and data; it must have been written under one of them.
+        digests: of configurations and data; the checkpoint must have one of them.
 
     Raises:
-        Torn: there are checkpoints, and none of them is intact.
+        Torn: there are checkpoints, but none is intact.
     """
     entries, torn = _readable(folder, fold, digests)
     while entries:
@@ -60,13 +60,13 @@ def newest(folder: Path, fold: int, digests: Collection[str]) -> Found | None:
 
 
 def left_in(folder: Path, fold: int, digests: Collection[str]) -> tuple[list[Entry], int | None]:
-    """The checkpoints of a fold that nobody goes on with, and its best epoch, read off their beginnings."""
+    """Returns the checkpoints of a finished fold, and its best epoch; reads only the headers."""
     entries, _ = _readable(folder, fold, digests)
     return entries, facts_of(entries[-1].path)["best"] if entries else None
 
 
 def _readable(folder: Path, fold: int, digests: Collection[str]) -> tuple[list[Entry], list[str]]:
-    """The checkpoints with a readable beginning, the newest last, and what is wrong with the others."""
+    """Returns the checkpoints with a readable header, newest last, and what is wrong with the others."""
     entries: list[Entry] = []
     torn: list[str] = []
     for path in sorted(folder.glob(f"*{ENDING}")):

@@ -1,4 +1,4 @@
-"""Tree: nested state as tensors by name, and one JSON text that holds all the rest."""
+"""Converts nested state to tensors by name plus one JSON text for everything else, and back."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any, final
 from torch import Tensor
 
 _WHOLE = 2**53
-"""Up to here every reader of JSON reads a whole number exactly."""
+"""The largest integer that every JSON reader reads exactly."""
 
 
 def flatten(state: Any) -> tuple[dict[str, Tensor], str]:
-    """Tensors by dotted name, and the JSON text from which `unflatten` builds the same state again.
+    """Returns tensors by dotted name, and the JSON text from which `unflatten` builds the same state again.
 
-    Exact: tuples stay tuples, keys keep their type, floats their bits (infinities, NaN and -0.0
-    included), whole numbers any size. A tensor that is met twice is stored once. Nothing is copied.
+    Exact: tuples stay tuples, keys keep their type, floats their bits (infinities, NaN and -0.0 included),
+    and
+    integers have any size. A tensor that occurs twice is stored once. Nothing is copied.
 
     Args:
-        state: dicts, lists, tuples, tensors, numbers, texts, bytes, None, nested in any way; the keys of a
-            dict are anything of these but tensors, lists and dicts.
+        state: dicts, lists, tuples, tensors, numbers, strings, bytes and None, nested in any way; dict keys
+        are
+            any of these except tensors, lists and dicts.
 
     Raises:
-        TypeError: something else is in it; says where.
+        TypeError: it contains another type; the message says where.
     """
     flat = _Flat()
     text = json.dumps(flat.encoded(state, ""), separators=(",", ":"))
@@ -33,10 +35,10 @@ def flatten(state: Any) -> tuple[dict[str, Tensor], str]:
 
 
 def unflatten(tensors: dict[str, Tensor], text: str) -> Any:
-    """The state of which `flatten` gave these.
+    """Returns the state from the output of `flatten`.
 
     Raises:
-        ValueError: the text is not one that `flatten` made.
+        ValueError: the text was not made by `flatten`.
         KeyError: a tensor is missing.
     """
     return _decoded(json.loads(text), tensors)
@@ -44,14 +46,14 @@ def unflatten(tensors: dict[str, Tensor], text: str) -> Any:
 
 @final
 class _Flat:
-    """The tensors met so far, and under which name each of them is stored."""
+    """The tensors found so far, and the name of each."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
         self._names: dict[tuple[Any, ...], str] = {}
 
     def encoded(self, value: Any, path: str) -> Any:
-        """What JSON knows as itself; anything else as an object with its kind as the only key."""
+        """Returns JSON types unchanged, and others as an object with the type as its only key."""
         if value is None or isinstance(value, bool | str):
             return value
         if isinstance(value, int):
@@ -68,7 +70,7 @@ class _Flat:
             return self._items(value, path)
         if isinstance(value, dict):
             return {"dict": [[self.encoded(key, path), self._below(value[key], path, key)] for key in value]}
-        raise TypeError(f"{path or 'the state'} is a {type(value).__name__}, which no checkpoint can hold")
+        raise TypeError(f"{path or 'the state'} is a {type(value).__name__}, which a checkpoint cannot store")
 
     def _items(self, values: list[Any] | tuple[Any, ...], path: str) -> list[Any]:
         return [self._below(value, path, place) for place, value in enumerate(values)]

@@ -15,7 +15,7 @@ from harness.core.errors import UserError
 from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan
-from harness.runtime.distributed import agree, highest
+from harness.runtime.distributed import any_process, highest
 from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.device import find_device
 
@@ -42,7 +42,7 @@ def sized(plan: Plan) -> Plan:
         return plan
     most = power_of_two(min(LARGEST, len(plan.folds[0].train)))
     size = _smallest(min(most, max(_expected(plan, most), SMALLEST)))
-    while agree(not _fits(plan, size)):
+    while any_process(not _fits(plan, size)):
         if size <= SMALLEST:
             raise UserError(
                 f"data.load.batch_size=auto found no size that fits: not even {size} rows at once do on this "

@@ -18,7 +18,7 @@ from harness.prepare import data_pipeline
 from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.parts import Parts
 from harness.prepare.pretrain_config import pretraining
-from harness.runtime.distributed import alike, share
+from harness.runtime.distributed import broadcast, same_in_all
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ def _require_same(table: Table) -> None:
     Raises:
         UserError: the source changed between their reads, or is random.
     """
-    if not alike(table.digest):
+    if not same_in_all(table.digest):
         raise UserError(
-            f"the processes of torchrun must read the same rows, and {share(table.name)} differs from one "
+            f"the processes of torchrun must read the same rows, and {broadcast(table.name)} differs from "
+            f"one "
             "to another",
             "name a source in data.extract that stays as it is between two reads, such as a file",
             key="data.extract",

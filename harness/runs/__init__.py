@@ -1,1 +1,1 @@
-"""What lies in a run's folder, and how a stored run is found and read."""
+"""The files in a run's folder, and how a stored run is found and read."""

@@ -1,4 +1,4 @@
-"""Files: how the parts of a bundle are called in its folder."""
+"""The names of the files in a bundle's folder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Journal: what happened in a run, appended to its folder line by line.
+"""The journal of a run: its events, appended to a file in its folder, one per line.
 
-The run's folder is the truth. The corridor writes here first, and MLflow is fed from the journal
-by another process, so that training waits for nothing but one `write`.
+The run's folder is the primary record. Events are written here first; another process reads them and sends
+them to MLflow, so that training waits only for one `write`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ End = Literal["finished", "pruned", "failed", "interrupted"]
 
 
 class Journal:
-    """Appends events to `<folder>/journal.jsonl`: strict JSON, each a whole line in one write.
+    """Appends events to `<folder>/journal.jsonl`: strict JSON, one line and one write per event.
 
-    `run` names whom an event concerns: "" is the parent, or the only run; "fold-3" a child.
-    Texts and parameters must already be free of secrets. A run that is resumed in the same folder
-    goes on in the same journal with another `start`.
+    `run` is the run that an event belongs to: "" is the parent or the only run, "fold-3" a child.
+    Texts and parameters must not contain secrets. A run that is resumed in the same folder appends another
+    `start` to the same journal.
 
     Raises:
         OSError: the folder is missing or the disk is full.
@@ -42,18 +42,18 @@ class Journal:
         self._torn = _ends_within_a_line(path)
 
     def claim(self) -> bool:
-        """Takes the journal for this process alone; False where another has it.
+        """Locks the journal for this process; returns False if another process has the lock.
 
-        The system takes it back when the process ends, however that ends. A forked child, such as a
-        worker that loads data, lets go of it at once, so that none outlives its parent as the owner.
+        The system releases the lock when the process ends, whatever the reason. A forked child, such as a
+        data-loading worker, closes its copy at once, so that it cannot keep the lock after its parent's end.
         """
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
-            return True  # a file system without locks: whoever is alive is known by `alive` alone
-        _let_go_in_children()
+            return True  # a file system without locks: only `alive` shows whether a writer runs
+        _close_in_children()
         _claimed.add(self)
         return True
 
@@ -66,15 +66,15 @@ class Journal:
         tags: Mapping[str, object] | None = None,
         inputs: Iterable[Mapping[str, object]] = (),
     ) -> None:
-        """A run begins, or goes on after a stop.
+        """Records that a run starts, or resumes.
 
         Args:
             run: "" or the child's key.
-            name: what MLflow calls the run.
+            name: of the run in MLflow.
             parent: the key of the parent in this journal ("" for a fold), or the path of another
                 run's folder relative to this one (".." for a trial in its sweep's folder).
-            params: what it was started with; values become text.
-            tags: labels; values become text.
+            params: its settings by dotted key; values are stored as text.
+            tags: values are stored as text.
             inputs: for each part of the data {name, digest, source, context, rows, groups}, where
                 context is "train", "valid", "test" or "unlabelled".
         """
@@ -90,29 +90,29 @@ class Journal:
         )
 
     def metrics(self, run: str, step: int, values: Mapping[str, float]) -> None:
-        """Scores at an epoch or optimizer step; one call per epoch is meant."""
+        """Records scores of an epoch or optimizer step; call it once per epoch."""
         self._append("metrics", run, step=int(step), values={k: _number(v) for k, v in values.items()})
 
     def tags(self, run: str, tags: Mapping[str, object]) -> None:
-        """Labels that became known, or changed, on the way."""
+        """Records tags that are new or have changed since the start."""
         self._append("tags", run, tags={key: str(value) for key, value in tags.items()})
 
     def artifact(self, run: str, path: str | Path, under: str = "") -> None:
-        """A file or folder, `path` relative to the run's folder, shown under the folder `under`."""
+        """Records a file or folder; `path` is relative to the run's folder, `under` is MLflow's folder."""
         self._append("artifact", run, path=Path(path).as_posix(), under=under)
 
     def model(self, run: str, path: str | Path) -> None:
-        """A bundle that `harness.bundle.bundle.write` has written, `path` relative to the folder."""
+        """Records a bundle written by `harness.bundle.bundle.write`; `path` is relative to the folder."""
         self._append("model", run, path=Path(path).as_posix())
 
     def end(self, run: str, status: End, error: str | None = None) -> None:
-        """The run is over; the end of "" is the last event of all."""
+        """Records the end of a run; the end of "" is the last event of the journal."""
         if status not in get_args(End):
             raise ValueError(f"status must be one of {', '.join(get_args(End))}, got {status!r}")
         self._append("end", run, status=status, error=error)
 
     def close(self) -> None:
-        """No event can follow; a second call does nothing."""
+        """Closes the file and releases the lock; a second call does nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -122,7 +122,7 @@ class Journal:
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         if self._torn:
             line = b"\n" + line
-        # A full disk may take half a line: the next event then starts on a line of its own.
+        # A full disk may accept half a line: the next event then starts on a new line.
         self._torn = True
         if os.write(self._file, line) < len(line):
             raise OSError(f"only part of a line fitted into {JOURNAL}; is the disk full?")
@@ -132,20 +132,20 @@ class Journal:
 _claimed: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
-@cache  # once for a process, whose runs may be hundreds
-def _let_go_in_children() -> None:
-    def let_go() -> None:
+@cache  # registered once per process, which may have hundreds of runs
+def _close_in_children() -> None:
+    def close_all() -> None:
         for journal in list(_claimed):
             journal.close()
 
-    os.register_at_fork(after_in_child=let_go)
+    os.register_at_fork(after_in_child=close_all)
 
 
 def read(folder: Path, offset: int = 0, until: int | None = None) -> tuple[list[Event], int]:
-    """The whole events from byte `offset` on (up to byte `until`), and the offset at which to go on.
+    """Returns the complete events from byte `offset` (up to byte `until`), and the offset for the next call.
 
-    A last line that is still being written is left for the next call; a torn line in the middle,
-    which only a full disk or a power cut leaves, is passed over. No journal: no events.
+    A last line that is still being written is left for the next call. An incomplete line in the middle,
+    caused by a full disk or a power cut, is skipped. Without a journal there are no events.
     """
     try:
         with open(Path(folder) / JOURNAL, "rb") as file:
@@ -159,9 +159,9 @@ def read(folder: Path, offset: int = 0, until: int | None = None) -> tuple[list[
 
 
 def writer() -> dict[str, Any]:
-    """Who is writing: host, user, process id, and when that process was born (ticks since boot).
+    """Returns host, user, process id and start time (ticks since boot) of this process.
 
-    The birth keeps a later process that was given the same id from being taken for the writer.
+    The start time distinguishes it from a later process with the same id.
     """
     pid = os.getpid()
     try:
@@ -172,7 +172,7 @@ def writer() -> dict[str, Any]:
 
 
 def alive(who: Mapping[str, Any]) -> bool | None:
-    """Whether that writer still runs; None where another host would have to answer."""
+    """Whether that writer still runs; None if it is on another host."""
     if who["host"] != socket.gethostname():
         return None
     if who["born"] is not None:
@@ -180,22 +180,22 @@ def alive(who: Mapping[str, Any]) -> bool | None:
     try:
         os.kill(who["pid"], 0)
     except OSError as error:
-        return isinstance(error, PermissionError)  # it runs, under another user
+        return isinstance(error, PermissionError)  # it runs as another user
     return True
 
 
 def _born(pid: int) -> int | None:
-    """Field 22 of proc(5)'s stat; None for a process that is gone or a zombie, or without /proc."""
+    """Returns field 22 (start time) of /proc/PID/stat; None for an ended process, or without /proc."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    fields = stat[stat.rfind(b")") + 1 :].split()  # the name before may hold blanks and brackets
+    fields = stat[stat.rfind(b")") + 1 :].split()  # the name before it may contain blanks and brackets
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def _number(value: float) -> float | str:
-    """JSON has no NaN: what is not finite is kept as text that `float` reads back."""
+    """JSON has no NaN or infinity: these are stored as text that `float` reads back."""
     value = float(value)
     if math.isfinite(value):
         return value

@@ -1,4 +1,4 @@
-"""The outputs folder: what lies where in it, and the run or sweep that a user names."""
+"""The outputs folder: its layout, and how the run or sweep that a user names is found."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.runs.sweep_folders import SWEEPS, number_of
 from harness.runtime.inner_path import check_tree
 
 LAST = "last"
-"""Names the newest run."""
+"""The name for the newest run."""
 
 BEST = "best"
-"""Behind a sweep's name: names its best trial."""
+"""`<sweep>/best` names the best trial of a sweep."""
 
 Fetch = Callable[[str, Path], "tuple[Path, int | None] | None"]
 """(MLflow run id, outputs folder) -> folder and fold of the downloaded run; None: no such run."""
@@ -30,7 +30,7 @@ class UnknownRun(UnknownName):
     def __init__(self, name: str, outputs: Path, known: list[str]) -> None:
         super().__init__(f"{name} is no run below {outputs}", name, known)
         if not known:
-            self.remedy = "none has been made there: python -m harness"
+            self.remedy = "it has no runs yet: start one with python -m harness"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Outputs:
         return self.root / SWEEPS
 
     def made(self, folder: Path) -> bool:
-        """Whether a folder is one of a run or sweep made here; links are resolved."""
+        """Whether a folder is inside `runs` or `sweeps`; links are resolved."""
         real = folder.resolve()
         return any(real.is_relative_to(place.resolve()) for place in (self.runs, self.sweeps))
 
@@ -65,23 +65,23 @@ class Outputs:
             yield from self.root.glob(f"{place}/{JOURNAL}")
 
     def stored_runs(self) -> Iterator[StoredRun]:
-        """All runs, trials and their repeats included, in order of name."""
+        """All runs, trials and their repeats included, sorted by path."""
         return (StoredRun(path.parent.absolute()) for path in sorted(self.journals()))
 
     def find(self, word: str, fetch: Fetch | None = None) -> StoredRun:
-        """The run that a user means.
+        """Returns the run that a user names.
 
-        It may be named by its folder or a fold's, by the folder's name below `runs`, as `<sweep>/<trial>` or
-        `<sweep>/best`, by its MLflow run id, by the name that it was given, or as `last`.
+        A name is the folder of a run or fold, a folder's name below `runs`, `<sweep>/<trial>`,
+        `<sweep>/best`, an MLflow run id, the value of `name`, or `last`.
 
         Args:
-            fetch: downloads the run of an MLflow run id that no folder has, such as
+            fetch: downloads a run by its MLflow run id if it is in no folder, such as
                 `harness.tracking.fetch_run.fetcher()`; None: only folders are searched.
 
         Raises:
-            UnknownRun: there is none.
-            UserError: several have that name, it is a sweep, or the store does not answer.
-            OutsideFolder: a folder from elsewhere has a link out of it.
+            UnknownRun: there is no such run.
+            UserError: several runs have that name, it is a sweep, or the MLflow store does not answer.
+            OutsideFolder: a folder from elsewhere contains a link that leaves it.
         """
         found = self._named(word, fetch)
         if not self.made(found.folder):
@@ -106,10 +106,10 @@ class Outputs:
         return self._by_journal(word, fetch)
 
     def find_sweep(self, word: str) -> Path:
-        """The folder of a sweep, named by its folder, the folder's name, or `sweep.name` (its newest).
+        """Returns the folder of a sweep, named by its path, the folder's name, or `sweep.name` (its newest).
 
         Raises:
-            UserError: there is none.
+            UserError: there is no such sweep.
         """
         folder = self._sweep(word)
         if folder is None:
@@ -118,7 +118,7 @@ class Outputs:
         return folder
 
     def single(self) -> list[StoredRun]:
-        """The runs that are neither trials nor evaluations, the oldest first."""
+        """Returns the runs that are neither trials nor evaluations, oldest first."""
         found = [
             run
             for run in self.stored_runs()
@@ -138,7 +138,7 @@ class Outputs:
         return numbers[max(numbers)].absolute() if numbers else None
 
     def _by_journal(self, word: str, fetch: Fetch | None) -> StoredRun:
-        """By MLflow's id, by the name that it was given, or as the last."""
+        """Finds a run by its MLflow id, by the value of `name`, or as the newest."""
         known = list(self.stored_runs())
         for run in known:
             for key, id in ({} if run.state is None else run.state.runs).items():
@@ -172,7 +172,7 @@ def _fold(run: StoredRun, name: str) -> StoredRun:
 
 
 def _at(place: Path) -> StoredRun | None:
-    """The run in a folder, or the fold of the run above it."""
+    """Returns the run in a folder, or the fold of the run in the folder above."""
     if (place / JOURNAL).exists():
         return StoredRun(place) if not _is_sweep(place) else None
     if place.name == "model":
@@ -186,7 +186,7 @@ def _at(place: Path) -> StoredRun | None:
 
 
 def _is_sweep(folder: Path) -> bool:
-    """A sweep keeps a journal too, for its parent run in MLflow."""
+    """Whether a folder with a journal is a sweep's: it has one for its parent run in MLflow."""
     return folder.parent.name == SWEEPS or not (folder / "config.yaml").exists()
 
 

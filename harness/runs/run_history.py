@@ -8,19 +8,19 @@ from typing import Any, final
 from harness.runs.journal import Event, alive
 
 OVER = ("finished", "pruned")
-"""Ends after which there is nothing to go on with."""
+"""Ends after which a run cannot be resumed."""
 
 DIVERGED = "Diverged:"
-"""How the error of a run begins that going on would only repeat."""
+"""The start of the stored error of a run that diverged; resuming it would only repeat that."""
 
 
 @final
 class RunHistory:
-    """An empty one is that of a run that begins.
+    """A summary of the journal; without events, that of a new run.
 
-    starts   every `start` of the run itself
+    starts   every `start` event of the run itself
     start    the last of them, or None
-    seconds  how long the earlier processes worked, as far as the journal knows
+    seconds  working time of the earlier processes, from the times in the journal
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -51,30 +51,30 @@ class RunHistory:
         return (run, step, frozenset(values)) in self._points
 
     def fresh(self, run: str, step: int, values: Mapping[str, float]) -> dict[str, float]:
-        """Those of the scores that nobody wrote at this step, together or one by one."""
+        """Returns the scores that were not written at this step before, together or separately."""
         written = {name for at, when, names in self._points if (at, when) == (run, step) for name in names}
         return {name: value for name, value in values.items() if name not in written}
 
     def ended(self, run: str) -> str | None:
-        """How a run ended; None where it has not, or never began."""
+        """Returns how a run ended; None if it has not ended, or never started."""
         return self._ends[run]["status"] if run in self._ends else None
 
     @property
     def diverged(self) -> bool:
-        """Whether the run failed because its training diverged, which going on would only repeat."""
+        """Whether the run failed because its training diverged; resuming would only repeat that."""
         error = self._ends.get("", {}).get("error")
         return self.ended("") == "failed" and str(error).startswith(DIVERGED)
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the run was last started with, by dotted key, as text; {} where it never began."""
+        """The settings of the last start, as text by dotted key; {} if it never started."""
         return {} if self.start is None else dict(self.start["params"])
 
     @property
     def running(self) -> bool | None:
         """Whether the process that wrote last still runs.
 
-        False of a run that ended or never began; None where only the machine of that process could say.
+        False if the run ended or never started; None if that process is on another host.
         """
         if self.start is None or self.ended("") is not None:
             return False
@@ -82,5 +82,5 @@ class RunHistory:
 
     @property
     def writer(self) -> dict[str, Any] | None:
-        """Who wrote last."""
+        """The process that wrote the last `start`, see `harness.runs.journal.writer`."""
         return None if self.start is None else dict(self.start["writer"])

@@ -1,4 +1,4 @@
-"""Summary: scores over folds, and `result.json`, the one file that scripts read."""
+"""Summaries of scores over folds, and `result.json`, the file for scripts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SCHEMA = 1
 
 Status = Literal["finished", "pruned", "failed", "interrupted"]
 Summary = dict[str, Any]
-"""{"mean", "std", "ci95": [low, high], "folds": [...]}: what `summarise` gives; a test score of several
+"""{"mean", "std", "ci95": [low, high], "folds": [...]}, as `summarise` returns it; a test score of several
 folds also has "pooled", the score of all out-of-fold predictions together."""
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """One score over the folds: mean, sample standard deviation, 95 % interval of the mean.
+    """Returns mean, sample standard deviation and 95 % interval of the mean of one score over the folds.
 
     The interval is Student's t with k - 1 degrees of freedom. Folds share training rows, so it is
     narrower than that of k independent studies would be. A fold on which the score is undefined
@@ -42,10 +42,10 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 def student_t(freedom: int, confidence: float = 0.95) -> float:
-    """The t with P(|T| <= t) = `confidence` for whole degrees of freedom.
+    """Returns t with P(|T| <= t) = `confidence`, for an integer number of degrees of freedom.
 
     Bisection on the angle atan(t / sqrt(freedom)), in which that probability is a finite sum:
-    scipy would cost a quarter of a second of start-up for this one number.
+    importing scipy would take a quarter of a second for this one number.
     """
     low, high = 0.0, math.pi / 2
     for _ in range(60):
@@ -68,17 +68,17 @@ def _within(angle: float, freedom: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a run came to: exactly the keys of `result.json`.
+    """The outcome of a run: exactly the keys of `result.json`.
 
     status      "finished", "pruned", "failed" or "interrupted"
-    objective   {"name", "direction", "value"}, or None where a run ended before it had one
-    scores      by full name ("test/accuracy"), each as `summarise` gives it
+    objective   {"name", "direction", "value"}, or None if a run ended before it had one
+    scores      by full name ("test/accuracy"), each as `summarise` returns it
     folds       how many folds ran
     seconds     wall time
     mlflow      {"tracking_uri", "experiment", "run_id"}, or None without tracking
-    command     what to type to repeat the run
+    command     the command that repeats the run
     error       one line, or None
-    objectives  each like `objective`, in a run that has several; else None, and not in the file
+    objectives  each like `objective`, if a run has several; else None, and not in the file
     """
 
     schema: int = SCHEMA
@@ -94,7 +94,7 @@ class Result:
     objectives: list[dict[str, Any]] | None = None
 
     def write(self, path: Path) -> None:
-        """As `write_json` does."""
+        """Writes the file as `write_json` does."""
         content = asdict(self)
         if self.objectives is None:
             del content["objectives"]
@@ -102,28 +102,28 @@ class Result:
 
     @classmethod
     def read(cls, path: Path) -> Result:
-        """The result of an earlier run; undefined numbers come back as None.
+        """Reads the result of an earlier run; undefined numbers are read as None.
 
         Raises:
-            FileNotFoundError: there is none.
-            UserError: written by a later harness, or no result at all.
+            FileNotFoundError: the file does not exist.
+            UserError: it was written by a later version of harness, or is not a result.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             schema = content["schema"]
         except (ValueError, TypeError, KeyError):
-            raise UserError(f"{path} is no result of a run; name the folder of a run.") from None
+            raise UserError(f"{path} is not the result of a run", "name the folder of a run") from None
         if schema != SCHEMA:
             raise UserError(
-                f"{path} has schema {schema}, and this harness reads schema {SCHEMA}; "
-                "read it with the version that wrote it."
+                f"{path} has schema {schema}, and this harness reads schema {SCHEMA}",
+                "read it with the version that wrote it",
             )
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Strict JSON, NaN and infinities as null; the file appears whole or stays as it was.
+    """Writes strict JSON atomically, with null for NaN and infinities.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -133,7 +133,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _strict(value: Any) -> Any:
-    """`value` with plain numbers only, and None where a number is not finite."""
+    """Returns `value` with Python numbers only, and None for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

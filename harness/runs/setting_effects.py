@@ -12,11 +12,11 @@ from typing import Literal
 class Effects:
     """The defaults are those of a setting of an experiment's parts, such as `model.widths`.
 
-    scores       whether a score may depend on it: compare shows it, and a rerun with another value is not
-                 compared bit by bit
-    resume       whether a run that resumes must have the same value; digests in checkpoints are made of these
-    names_sweep  whether overrides of it make another sweep: part of the digest that names the sweep's folder
-    rerun        whether a rerun takes it from the stored run; else from today's command
+    scores       whether a score may depend on it: `compare` shows it, and a rerun with another value is not
+                 expected to give equal scores
+    resume       whether a resumed run must have the same value; checkpoints store a digest of these settings
+    names_sweep  whether an override of it makes another sweep: part of the digest in the sweep's folder name
+    rerun        whether a rerun takes it from the stored run; otherwise from the new command
     foreign      whether it may be taken from a configuration that was made elsewhere
     evaluation   whether an evaluation of a stored model may change it
     """
@@ -34,7 +34,7 @@ _READ_ANEW = Effects(evaluation=True)
 _LABEL = Effects(scores=False, evaluation=True)
 _KEPT_BESIDE = Effects(scores=False, resume=False, names_sweep=False)
 _OF_COMMAND = Effects(scores=False, resume=False, names_sweep=False, rerun=False, foreign=False)
-# Overrides of `sweep` say what is searched, unless they say how long and by what means.
+# Overrides of `sweep` define the search, except for those of its length and its resources, listed below.
 _SEARCH = Effects(scores=False, resume=False, rerun=False, foreign=False)
 
 EFFECTS: dict[str, Effects] = {
@@ -51,7 +51,7 @@ EFFECTS: dict[str, Effects] = {
     "evaluate": _READ_ANEW,
     "callbacks": _KEPT_BESIDE,
     "debug": _PART,
-    # A resumed run goes on under its own name, with its own tags and in its own place in MLflow.
+    # A resumed run keeps its name, its tags and its run in MLflow.
     "name": _LABEL,
     "tags": _LABEL,
     "tracking": Effects(scores=False, names_sweep=False, foreign=False, evaluation=True),
@@ -76,33 +76,33 @@ EFFECTS: dict[str, Effects] = {
         )
     },
 }
-"""By setting or group of settings; the longest key that fits counts."""
+"""The effects by setting or group of settings; the longest key that matches is used."""
 
 
-@cache  # the same few hundred keys in every run
+@cache  # every run looks up the same few hundred keys
 def effects_of(key: str) -> Effects:
-    """The effects of a dotted key; a user's own setting counts as one of a part."""
+    """Returns the effects of a dotted key; a key that is not listed has the defaults."""
     words = key.split(".")
     places = (".".join(words[:count]) for count in range(len(words), 0, -1))
     return next((EFFECTS[place] for place in places if place in EFFECTS), _PART)
 
 
 def affecting_scores(texts: Mapping[str, str]) -> dict[str, str]:
-    """Those of the settings, as text by dotted key, on which scores may depend."""
+    """Returns the settings, as text by dotted key, on which scores may depend."""
     return {key: text for key, text in texts.items() if effects_of(key).scores}
 
 
 def fixed_on_resume(texts: Mapping[str, str]) -> dict[str, str]:
-    """Those of the settings that must be the same where a run resumes."""
+    """Returns the settings that must be the same in a resumed run."""
     return {key: text for key, text in texts.items() if effects_of(key).resume}
 
 
 def groups_without(effect: Literal["rerun", "foreign"]) -> list[str]:
-    """The settings, or whole groups of them, that do not have an effect."""
+    """Returns the settings, or whole groups of them, that do not have an effect."""
     found = [key for key, effects in EFFECTS.items() if not getattr(effects, effect)]
     return [key for key in found if not below(key, [other for other in found if other != key])]
 
 
 def below(key: str, groups: Iterable[str]) -> bool:
-    """Whether a dotted key is one of the groups, or stands in one."""
+    """Whether a dotted key is one of the groups, or belongs to one."""
     return any(key == group or key.startswith(f"{group}.") for group in groups)

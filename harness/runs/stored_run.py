@@ -21,10 +21,10 @@ from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
 
 EVALUATED = "evaluated.run"
-"""The tag of an evaluation: of which run it is, which itself trained nothing."""
+"""The tag of an evaluation, which trains nothing: the run whose model it evaluates."""
 
 REFIT, ENSEMBLE = "refit", "ensemble"
-"""Folders, below a run of several folds, of the models that stand for all of them."""
+"""Folders, below a run of several folds, of the models made from all folds."""
 
 _RESULT = "result.json"
 _CONFIG = "config.yaml"
@@ -33,11 +33,11 @@ _PACKAGES = "packages.txt"
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run that was made before; nothing is read before it is asked for.
+    """An earlier run; each file is read when it is first used.
 
     folder   of the run
-    fold     the number of the one fold that was named; None: the run as a whole
-    foreign  whether it was fetched from a store, so that nobody here has written its configuration
+    fold     the number of the fold that the user named; None: the run as a whole
+    foreign  whether it was downloaded from a store, so that its configuration was made elsewhere
     """
 
     folder: Path
@@ -46,7 +46,7 @@ class StoredRun:
 
     @property
     def label(self) -> str:
-        """The shortest word that finds it: its folder's name, `<sweep>/<number>` of a trial."""
+        """The shortest name that finds it: its folder's name, or `<sweep>/<number>` for a trial."""
         own, above = self.folder.name, self.folder.parent
         if above.parent.parent.name == SWEEPS:  # one of a trial's repeats
             own, above = f"{above.name}/{own}", above.parent
@@ -61,58 +61,58 @@ class StoredRun:
 
     @cached_property
     def history(self) -> RunHistory:
-        """Its journal, summed up: starts, ends, and whether it still runs."""
+        """A summary of its journal: starts, ends, and whether it still runs."""
         return RunHistory(self.events)
 
     @property
     def begun(self) -> bool:
-        """Whether its journal holds a `start` of the run itself; a process may be killed before that."""
+        """Whether its journal has a `start` of the run itself; a process may be killed before that."""
         return self.history.start is not None
 
     @property
     def start(self) -> Event:
-        """The last `start` of the run itself: name, parameters, tags, inputs.
+        """The last `start` event of the run itself: name, parameters, tags, inputs.
 
         Raises:
-            UserError: the run never began.
+            UserError: the run never started.
         """
         if self.history.start is None:
-            raise UserError(f"{self.folder} holds no run that has begun", "name another run")
+            raise UserError(f"the run in {self.folder} never started", "name another run")
         return self.history.start
 
     @property
     def name(self) -> str:
-        """What the user or the harness called it; several runs may share it."""
+        """The name given by the user or by harness; several runs may have the same."""
         return str(self.start["name"])
 
     @property
     def tags(self) -> dict[str, str]:
-        """`git.commit`, `data.digest` and the like."""
+        """Tags such as `git.commit` and `data.digest`."""
         return dict(self.start["tags"])
 
     @cached_property
     def config(self) -> DictConfig:
-        """Its `config.yaml`: resolved, but for `${oc.env:…}`; what was secret is `***`.
+        """Its `config.yaml`, resolved except for `${oc.env:…}`, with secrets as `***`.
 
         Raises:
-            UserError: it is gone, or is no mapping of plain values.
+            UserError: the file is missing, or is not a mapping of plain values.
         """
         path = self.folder / _CONFIG
         try:
             loaded = OmegaConf.load(path)
         except OSError:
             raise UserError(
-                f"{path} is gone, and with it what the run was", "name another", key=str(path)
+                f"{path}, the configuration of the run, is missing", "name another run", key=str(path)
             ) from None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{path} cannot be read ({reason})", "name another run", key=str(path)) from None
         if not isinstance(loaded, DictConfig):
-            raise UserError(f"{path} holds no mapping", "name another run", key=str(path))
+            raise UserError(f"{path} is not a mapping", "name another run", key=str(path))
         return loaded
 
     def direction(self, score: str) -> Direction:
-        """Whether a score of it is better high or low; for a metric of the user's, its parameters say so."""
+        """Whether a higher or lower score is better; the run's parameters say it for a user's own metric."""
         declared = {
             key.split(".")[2]: value
             for key, value in self.start["params"].items()
@@ -122,7 +122,7 @@ class StoredRun:
 
     @cached_property
     def result(self) -> Result | None:
-        """None of a run that is at work, or was killed."""
+        """The content of `result.json`; None if the run has not ended, or was killed."""
         try:
             return Result.read(self.folder / _RESULT)
         except FileNotFoundError:
@@ -130,7 +130,7 @@ class StoredRun:
 
     @cached_property
     def packages(self) -> dict[str, str]:
-        """Distribution -> version, as installed when it ended; {} where it did not."""
+        """Distribution -> version, as installed when the run ended; {} if it did not end."""
         try:
             lines = (self.folder / _PACKAGES).read_text(encoding="utf-8").splitlines()
         except OSError:
@@ -139,18 +139,18 @@ class StoredRun:
 
     @cached_property
     def state(self) -> State | None:
-        """Where in MLflow it is; None of one that was not tracked."""
+        """Where it is in MLflow; None if it was not tracked."""
         return State.load(self.folder)
 
     @property
     def mlflow_id(self) -> str | None:
-        """MLflow's id of the run, or of the fold that was named."""
+        """MLflow's id of the run, or of the named fold."""
         known = {} if self.state is None else self.state.runs
         return known.get("" if self.fold is None else f"fold-{self.fold}")
 
     @cached_property
     def models(self) -> dict[int, Path]:
-        """The folders of the kept models by the number of their fold; where one fold was named, its own."""
+        """Fold number -> folder of its stored model; only the named fold, if there is one."""
         alone = self.folder / "model"
         found = {0: alone} if (alone / FACTS).exists() else {}
         for path in self.folder.glob(f"fold-*/model/{FACTS}"):
@@ -163,10 +163,10 @@ class StoredRun:
 
     @property
     def model(self) -> Path:
-        """The folder of what stands for the run: its refit on all rows, else its ensemble, else its only one.
+        """The folder of the run's model: its refit on all rows, else its ensemble, else its only model.
 
         Raises:
-            UserError: it has none, or several and nothing that stands for them.
+            UserError: it has no model, or several but neither a refit nor an ensemble.
         """
         if self.fold is None:
             for name in (REFIT, ENSEMBLE):
@@ -174,18 +174,21 @@ class StoredRun:
                     return self.folder / name
         if len(self.models) > 1:
             raise UserError(
-                f"{self.label} has {len(self.models)} models, one per fold; name one of them, such as "
-                f"{self.label}/fold-{next(iter(self.models))}, or put them together with --ensemble."
+                f"{self.label} has {len(self.models)} models, one per fold",
+                f"name one of them, such as {self.label}/fold-{next(iter(self.models))}, or combine them "
+                f"with "
+                "--ensemble",
             )
         if not self.models:
             raise UserError(
-                f"{self.label} has no model, which a run keeps when it is finished; name a finished run."
+                f"{self.label} has no model, because only a finished run has one", "name a finished run"
             )
         return next(iter(self.models.values()))
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """What differs, by key in the order of first sight, as (old, new); "absent" where one has no such key."""
+    """Returns what differs as key -> (old, new), with "absent" for a missing key; keys of `old` come
+    first."""
     keys = dict.fromkeys([*old, *new])
     return {
         key: (old.get(key, "absent"), new.get(key, "absent"))

@@ -1,4 +1,4 @@
-"""Sweep folder: what a sweep is called, `<name>-<n>`, and which of those that exist a command means."""
+"""The folder names of sweeps, `<name>-<n>`, and which existing sweep a command continues."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from harness.core.override_text import OverrideText
 from harness.runs.setting_effects import effects_of
 
 SWEEPS = "sweeps"
-"""Where they lie below `outputs`."""
+"""The folder of sweeps below `outputs`."""
 
 STUDY = "study.journal"
-"""The study of a sweep that has no database, in the sweep's folder."""
+"""The file of the Optuna study, in the folder of a sweep without a database."""
 
 RESULT = "result.json"
 
 
 def stem(name: str | None, words: Iterable[str]) -> str:
-    """The sweep's name without its number: its own, else a digest of the words that make it what it is.
+    """Returns the sweep's name without its number: `name`, else a digest of the overrides that define it.
 
-    Neither the order of the words counts, nor how long the sweep goes on, by how many workers, where it is
-    stored and what it tells MLflow.
+    The digest ignores the order of the overrides, and those of the sweep's length, workers, storage and
+    tracking.
     """
     if name is not None:
         return name
@@ -38,12 +38,12 @@ def _names_sweep(word: str) -> bool:
 
 
 def below(sweeps: Path, stem: str, stored: bool = True) -> dict[int, bool | None]:
-    """The numbers of the folders `<stem>-<n>`, and whether each sweep is finished, as its files tell.
+    """Returns the numbers of the folders `<stem>-<n>`, and whether each sweep is finished.
 
-    None: the number is taken by trials whose study is kept elsewhere.
+    None: the folder has trials of a sweep whose study is stored elsewhere.
 
     Args:
-        stored: whether the study that is looked for is a file of the folder.
+        stored: whether the study that is looked for is a file in the sweep's folder.
     """
     found: dict[int, bool | None] = {}
     for folder in sweeps.glob(f"{glob.escape(stem)}-*"):
@@ -54,20 +54,20 @@ def below(sweeps: Path, stem: str, stored: bool = True) -> dict[int, bool | None
 
 
 def _may_hold(folder: Path, stored: bool) -> bool:
-    """Whether the study that is looked for is this sweep's; one that has no trial yet may become so."""
+    """Whether the study that is looked for may belong to this folder; it may if there is no trial yet."""
     if (folder / STUDY).exists():
         return stored
     return not any(entry.name.isdigit() for entry in folder.iterdir())
 
 
 def number_of(name: str, stem: str) -> int | None:
-    """The n of `<stem>-<n>`."""
+    """Returns n of `<stem>-<n>`; None for another name."""
     match = re.fullmatch(rf"{re.escape(stem)}-(\d+)", name)
     return None if match is None else int(match[1])
 
 
 def newest(numbers: Mapping[int, bool | None]) -> int:
-    """The newest sweep's number where it is unfinished, else the next that is free."""
+    """Returns the number of the newest sweep if it is unfinished, else the next free number."""
     ours = [number for number, over in numbers.items() if over is not None]
     if ours and not numbers[max(ours)]:
         return max(ours)
@@ -75,7 +75,7 @@ def newest(numbers: Mapping[int, bool | None]) -> int:
 
 
 def finished(folder: Path) -> bool:
-    """Whether the sweep's result says so; one whose trials have all ended is, however they did."""
+    """Whether the sweep's result says that it is finished, or all of its trials have ended."""
     try:
         content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -84,6 +84,6 @@ def finished(folder: Path) -> bool:
 
 
 def over(status: object, trials: Mapping[str, int]) -> bool:
-    """Whether nothing is left to do, by a result's `status` and how many trials are in which state."""
-    left = trials.get("waiting", 0) + trials.get("running", 0)
-    return status == "finished" or (status == "failed" and bool(trials) and left == 0)
+    """Whether nothing is left to do, given a result's `status` and the number of trials by state."""
+    unfinished = trials.get("waiting", 0) + trials.get("running", 0)
+    return status == "finished" or (status == "failed" and bool(trials) and unfinished == 0)

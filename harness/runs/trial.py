@@ -1,4 +1,4 @@
-"""Trial: what a run is to the sweep that it belongs to."""
+"""The place of a run in the sweep that it belongs to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that is compared with others tells less of itself: no line on the screen, no picture.
+    """Identifies a run as a trial; such a run prints nothing and draws no plots.
 
     number   in the study
-    parent   the folder of the sweep, relative to the run's: where MLflow finds the parent run
-    tags     what the run is tagged with beside its own: the sweep, the study, the number
-    tests    whether its test rows are scored and predicted; a sweep has that done for its best trial alone
+    parent   the folder of the sweep, relative to the run's; it contains the parent run of MLflow
+    tags     additional tags of the run: the sweep, the study, the number
+    tests    whether its test rows are scored and predicted; a sweep does this for its best trial only
     """
 
     number: int

@@ -1,1 +1,1 @@
-"""What surrounds a process: torchrun, signals, random seeds, memory, logs, secrets, provenance."""
+"""The environment of a process: torchrun, signals, random seeds, memory, logs, secrets, provenance."""

@@ -1,4 +1,4 @@
-"""Addresses `scheme://user:password@host/path?parameter=…` whose passwords may contain any sign."""
+"""Addresses `scheme://user:password@host/path?parameter=…` whose passwords may contain any character."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _REFERENCE = re.compile(r"\$\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
 _BEHIND_USER = re.compile(
     r"(?:\[[^\]]*\]|[^\s:/?#@\[\]]*)(?::[^\s:/?#@]*)?(?:/[^?#@]*)?(?:\?(?:[^=&]+=.*)?)?", re.DOTALL
 )
-_PLACE = "\ue000"  # for a reference: a sign that no address contains
+_PLACE = "\ue000"  # stands for a reference: a character that no address contains
 _NO_DEFAULT = object()
 
 
 def encoded(address: str, key: str) -> str:
-    """The address with the signs of its user and password percent-encoded that would end them.
+    """Returns the address with special characters in its user and password percent-encoded.
 
-    What is percent-encoded already stays; any text that is no address is returned as it is.
+    Characters that are percent-encoded already are unchanged; text that is not an address is returned as it
+    is.
 
     Args:
         key: the setting, for the message.
@@ -55,16 +56,16 @@ _quoted_sign = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w%.~!$&'()*+,;=-]")
 
 
 def register_environment() -> None:
-    """Makes `${oc.env:NAME}` within an address one part of it: a password may contain `@`, `/`, `#` and `%`.
+    """Registers an `${oc.env:NAME}` whose value may contain `@`, `/`, `#` and `%` within an address.
 
-    The value is percent-encoded where it is the user, the password or a parameter. It is not where it is the
+    The value is percent-encoded if it is the user, the password or a parameter, and unchanged if it is the
     host, the path or the whole address.
     """
     OmegaConf.register_new_resolver("oc.env", _variable, replace=True)
 
 
 def _variable(name: str, default: Any = _NO_DEFAULT, *, _node_: Any) -> str | None:
-    """As OmegaConf's own resolver."""
+    """Does what OmegaConf's own resolver does, and encodes the value for an address."""
     if name not in os.environ and default is _NO_DEFAULT:
         raise KeyError(f"Environment variable '{name}' not found")
     value = os.environ.get(name, default)
@@ -75,7 +76,7 @@ def _variable(name: str, default: Any = _NO_DEFAULT, *, _node_: Any) -> str | No
 
 
 def _as_part(written: str, name: str, value: str) -> str:
-    """The value as the address that is written with references needs it."""
+    """Returns the value, encoded if its place in the address `written` requires that."""
     references = [found[0] for found in _REFERENCE.finditer(written)]
     found = _ADDRESS.fullmatch(_REFERENCE.sub(_PLACE, written))
     if found is None:
@@ -94,9 +95,10 @@ def _as_part(written: str, name: str, value: str) -> str:
 
 
 def _end_of_user(scheme: str, rest: str) -> int:
-    """The position of the `@` behind user and password; -1 if there are none.
+    """Returns the position of the `@` after user and password; -1 if there are none.
 
-    It is the first one with a host, a path and a query behind it, so what is before may contain any sign.
+    It is the first one followed by a valid host, path and query, so user and password may contain any
+    character.
     """
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     if scheme in ("http", "https") and "@" in authority:

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or stay as they were."""
+"""Atomic writes: a file or folder appears complete, or stays as it was."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from secrets import token_hex
 
 @contextmanager
 def replace_file(path: Path, lasting: bool = True) -> Iterator[Path]:
-    """Gives the path of a draft beside `path`; at the end of the block the draft takes its place.
+    """Yields the path of a temporary file beside `path`, which replaces `path` at the end of the block.
 
-    After an exception, `path` is as it was and the draft is gone.
+    After an exception, `path` is unchanged and the temporary file is removed.
 
     Args:
-        lasting: whether the content must survive a power cut, which costs a flush to the disk.
+        lasting: whether the content must survive a power cut; this needs a flush to the disk.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -40,15 +40,15 @@ def write_text(path: Path, text: str, lasting: bool = True) -> None:
 
 @contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
-    """Gives an empty folder on the disk of `path`, to be filled and passed to `put_folder`.
+    """Yields an empty folder on the disk of `path`, to be filled and passed to `put_folder`.
 
-    What is left of it at the end of the block is removed.
+    If it was not moved, it is removed at the end of the block.
 
     Raises:
         OSError: the disk is full, or nothing can be written there.
     """
     path = path.absolute()
-    # Folders above `path` are made by `put_folder` alone: a draft that is given up leaves none behind.
+    # Only `put_folder` makes the folders above `path`, so that an abandoned draft leaves none behind.
     place = next(parent for parent in path.parents if parent.exists())
     draft = _beside(place / path.name)
     draft.mkdir()
@@ -62,10 +62,10 @@ def put_folder(draft: Path, path: Path, replace: bool = True) -> None:
     """Moves a draft to `path`.
 
     Args:
-        replace: whether a folder that is there already gives way.
+        replace: whether an existing folder is replaced.
 
     Raises:
-        OSError: the folder cannot be written; or `path` exists, and must not be replaced.
+        OSError: the folder cannot be written, or `path` exists and `replace` is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if replace:
@@ -75,20 +75,20 @@ def put_folder(draft: Path, path: Path, replace: bool = True) -> None:
 
 @contextmanager
 def replace_folder(path: Path, replace: bool = True) -> Iterator[Path]:
-    """Gives an empty folder; at the end of the block it takes the place of `path`, see `put_folder`."""
+    """Yields an empty folder, which replaces `path` at the end of the block, see `put_folder`."""
     with draft_folder(path) as draft:
         yield draft
         put_folder(draft, path, replace)
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut, where its file system offers that."""
+    """Flushes the names in a folder to the disk, if its file system supports that."""
     with suppress(OSError):
         _flush(folder)
 
 
 def _beside(path: Path) -> Path:
-    """A hidden name that no other process or thread uses."""
+    """Returns a hidden name that no other process or thread uses."""
     return path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}")
 
 

@@ -1,4 +1,4 @@
-"""Output whose reader has gone, as in `python -m harness ls | head`: the rest of it goes nowhere."""
+"""Discards output whose reader has ended, as in `python -m harness ls | head`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 
 def discard(stream: TextIO | io.FileIO) -> None:
-    """From now on, what this process and its children write to the stream's file goes nowhere."""
+    """Discards from now on what this process and its children write to the stream's file."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -25,12 +25,12 @@ class _Pipe(io.FileIO):
 
 
 def tolerate_closed_pipes() -> None:
-    """Lets the standard streams outlive their readers: the command goes on, to its own status."""
+    """Lets the command continue, and end with its own status, after the readers of its output have ended."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):  # None: it was closed when the process began
+        if isinstance(stream, io.TextIOWrapper):  # it is None if it was closed when the process started
             stream.flush()
-            # Not closed at the end: the descriptor belongs to the stream that was here before.
+            # Not closed at the end: the descriptor belongs to the original stream.
             raw = io.BufferedWriter(_Pipe(stream.fileno(), "w", closefd=False))
             wrapped = io.TextIOWrapper(
                 raw, stream.encoding, stream.errors, line_buffering=stream.line_buffering

@@ -1,8 +1,7 @@
-"""Several processes that train one model together, as `torchrun` starts them.
+"""Communication between the processes of `torchrun`, which train one model together.
 
-They are distinguished by their rank; in a command without torchrun there is one, of rank 0, and every
-function here gives at once what it was given. Words travel by gloo on the CPU, so that the accelerator is
-not waited for; tensors on CUDA by NCCL.
+A command without torchrun has one process, of rank 0; every function here then returns its input at once.
+Objects are sent by gloo on the CPU, so that nothing waits for the accelerator; tensors on CUDA by NCCL.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ T = TypeVar("T")
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _BETWEEN = 0.25
-"""Seconds between two agreements of all processes; one takes less than a thousandth of that."""
+"""Seconds between two exchanges of a flag; one takes less than a thousandth of that."""
 
 
 class Board(Protocol):
-    """Notes by key that all processes can read and write: torch's `Store`."""
+    """A key-value store that all processes can read and write: torch's `Store`."""
 
     def set(self, key: str, value: str) -> None: ...
 
@@ -40,12 +39,12 @@ class Board(Protocol):
 
 
 def rank() -> int:
-    """Which process this is, 0 for the one that prints, logs and writes."""
+    """Returns the number of this process; 0 is the one that prints, logs and writes."""
     return dist.get_rank() if _several() else 0
 
 
 def world() -> int:
-    """How many processes train together."""
+    """Returns the number of processes that train together."""
     return dist.get_world_size() if _several() else 1
 
 
@@ -53,10 +52,10 @@ def _several() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-def join() -> Board:
-    """The processes of torchrun form a group; gives the board on which they leave notes."""
+def join_group() -> Board:
+    """Connects the processes of torchrun; returns their key-value store."""
     if os.environ.get("MASTER_ADDR") in _LOOPBACK and os.path.isdir("/sys/class/net/lo"):
-        # Or gloo would ask for the address of the host's name, which a container often cannot resolve.
+        # Otherwise gloo looks up the address of the host's name, which a container often cannot resolve.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     cuda = torch.cuda.is_available()
     if cuda:
@@ -64,22 +63,22 @@ def join() -> Board:
     board, number, size = next(rendezvous("env://"))
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     dist.init_process_group(backend, store=board, rank=number, world_size=size)
-    kept: Board = board
-    return kept
+    store: Board = board
+    return store
 
 
-def leave() -> None:
-    """Takes the group apart, in a process that is done.
+def leave_group() -> None:
+    """Destroys the group; called by a process that has finished.
 
-    One that failed leaves it standing: a peer may be within an exchange, and learns of this process's end
-    when its connections close.
+    A failed process does not call it: a peer may be waiting in an exchange, and notices the failure when the
+    connections close.
     """
     if _several():
         dist.destroy_process_group()
 
 
-def share(value: T) -> T:
-    """What rank 0 gives, in every process; any plain object."""
+def broadcast(value: T) -> T:
+    """Returns rank 0's value in every process; any plain object."""
     if world() == 1:
         return value
     values: list[Any] = [value]
@@ -88,8 +87,8 @@ def share(value: T) -> T:
     return shared
 
 
-def share_order(rows: Tensor) -> Tensor:
-    """Rank 0's rows in every process, an int64 tensor on the CPU of the same length in all."""
+def broadcast_rows(rows: Tensor) -> Tensor:
+    """Returns rank 0's rows in every process: an int64 tensor on the CPU, of the same length in all."""
     if world() > 1:
         rows = rows.clone()
         dist.broadcast(rows, src=0)
@@ -97,35 +96,36 @@ def share_order(rows: Tensor) -> Tensor:
 
 
 def highest(*numbers: float) -> list[float]:
-    """The largest of what the processes give, number by number, in double precision."""
+    """Returns the maximum over the processes of each number, in double precision."""
     if world() == 1:
         return list(numbers)
-    shared = torch.tensor(numbers, dtype=torch.float64)
-    dist.all_reduce(shared, dist.ReduceOp.MAX)
-    found: list[float] = shared.tolist()
-    return found
+    values = torch.tensor(numbers, dtype=torch.float64)
+    dist.all_reduce(values, dist.ReduceOp.MAX)
+    maxima: list[float] = values.tolist()
+    return maxima
 
 
-def agree(flag: bool) -> bool:
-    """Whether any process says yes."""
+def any_process(flag: bool) -> bool:
+    """Whether the flag is true in any process."""
     return bool(highest(float(flag))[0])
 
 
-def alike(value: object) -> bool:
-    """Whether every process gives the same as rank 0, any plain object; the answer is that of all."""
-    return not agree(share(value) != value)
+def same_in_all(value: object) -> bool:
+    """Whether the value, any plain object, equals rank 0's in every process; all return the same answer."""
+    return not any_process(broadcast(value) != value)
 
 
 def slice_of(count: int) -> slice:
-    """Which of `count` rows are this process's: contiguous shares that differ by one row at most."""
+    """Returns which of `count` rows are this process's: contiguous shares whose sizes differ by at most
+    one."""
     number, size = rank(), world()
     return slice(count * number // size, count * (number + 1) // size)
 
 
 def weight_of(count: int) -> float:
-    """What a mean over this process's share of `count` rows counts in the mean over the processes.
+    """Returns the weight of a mean over this process's share of `count` rows in the mean over the processes.
 
-    With it the mean over all processes is that over all rows: 1 where the shares are equal.
+    With it the mean over all processes equals the mean over all rows; it is 1 if the shares are equal.
     """
     own = slice_of(count)
     rows: int = own.stop - own.start
@@ -134,7 +134,7 @@ def weight_of(count: int) -> float:
 
 @torch.no_grad()
 def average(tensor: Tensor) -> Tensor:
-    """The mean over the processes, without gradient, of a floating-point tensor of one shape in all."""
+    """Returns the mean over the processes, without gradient, of a float tensor with the same shape in all."""
     if world() == 1:
         return tensor
     mean = tensor.detach().clone()
@@ -143,11 +143,12 @@ def average(tensor: Tensor) -> Tensor:
 
 
 def gathered(tensor: Tensor) -> Tensor:
-    """The rows of all processes, in the order of the ranks: (n, *shape) of each -> (sum of n, *shape).
+    """Concatenates the rows of all processes in the order of ranks: (n, *shape) of each -> (sum of n,
+    *shape).
 
-    The gradient goes back to the process a row came from, summed over what every process makes of it: so
-    the mean over the processes of a loss over all rows has the gradient of that loss in one process.
-    n may differ from process to process.
+    The gradient of a row is summed over all processes and returned to the process that the row came from. The
+    mean over the processes of a loss over all rows therefore has the gradient of that loss in one process.
+    n may differ between processes.
     """
     if world() == 1:
         return tensor
@@ -158,7 +159,7 @@ def gathered(tensor: Tensor) -> Tensor:
 
 
 def stacked(tensor: Tensor) -> Tensor:
-    """A tensor of one shape in all processes, put beside each other: -> (world, *shape), with gradient."""
+    """Stacks a tensor with the same shape in all processes: -> (world, *shape), with gradient."""
     return _rows(tensor[None], [1] * world()) if world() > 1 else tensor[None]
 
 
@@ -169,12 +170,13 @@ def _rows(tensor: Tensor, sizes: list[int]) -> Tensor:
 
 @final
 class _Gather(torch.autograd.Function):
-    """The rows of all processes; backwards the sum over the processes of the gradients of one's own."""
+    """Forward: the rows of all processes. Backward: the gradient of the own rows, summed over the
+    processes."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, sizes: list[int]) -> Tensor:
         ctx.sizes = sizes
-        most = max(sizes)  # what is exchanged has one shape
+        most = max(sizes)  # all_gather needs the same shape in all processes
         padded = tensor.new_zeros(most, *tensor.shape[1:])
         padded[: len(tensor)] = tensor
         parts = [torch.empty_like(padded) for _ in sizes]
@@ -191,14 +193,14 @@ class _Gather(torch.autograd.Function):
 
 @final
 class Agreed:
-    """A question asked after every step, such as `shall I stop?`, answered alike in all processes.
+    """A flag that is checked after every step, such as `stop`, and has the same value in all processes.
 
-    The processes exchange their answers every n steps, n being such that it happens about four times
-    a second; in between the answer is no. In one process it is the question itself.
+    The processes exchange it every n steps, with n such that this happens about four times a second; in
+    between it is false. With one process it is `question()` itself.
 
     Args:
-        question: whether this process would say yes; one yes is that of all.
-        lasting: whether a yes is for good.
+        question: the flag of this process; if it is true in one process, it is true in all.
+        lasting: whether it stays true.
     """
 
     def __init__(self, question: Callable[[], bool], *, lasting: bool = True) -> None:
@@ -216,7 +218,7 @@ class Agreed:
         return self._since >= self._every and self.now()
 
     def now(self) -> bool:
-        """The same without waiting for the n-th step; to be called by all processes at once."""
+        """Exchanges the flag now; all processes must call it at the same step."""
         now = perf_counter()
         pace = (now - self._asked) / max(self._since, 1)
         yes, pace = highest(float(self._question()), pace)

@@ -1,4 +1,4 @@
-"""Paths that a file names: each must lie in the folder of that file."""
+"""Checks that the paths named in a folder's files are inside that folder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from harness.core.errors import UserError
 
 
 class OutsideFolder(UserError):
-    """A file of a folder names a path that is not in it, or holds something else than files and folders.
+    """A folder names a path outside of it, or contains something other than files and folders.
 
     Args:
         folder: the folder.
-        path: what was named or found.
-        why: behind "which", such as `lies outside of it`.
+        path: the path that was named or found.
+        why: the end of the sentence after "which", such as `lies outside of it`.
     """
 
     def __init__(self, folder: Path, path: str, why: str = "lies outside of it") -> None:
@@ -29,10 +29,10 @@ class OutsideFolder(UserError):
 
 
 def inner(folder: Path, name: str | Path) -> Path:
-    """The path of a name in a folder, links followed.
+    """Returns `folder / name`, after checking that it is in the folder when links are followed.
 
     Raises:
-        OutsideFolder: it lies elsewhere, by `..`, as an absolute path or behind a link.
+        OutsideFolder: it is elsewhere: by `..`, as an absolute path, or through a link.
     """
     path = folder / name
     try:
@@ -45,10 +45,10 @@ def inner(folder: Path, name: str | Path) -> Path:
 
 
 def check_tree(folder: Path) -> None:
-    """Checks that a folder from elsewhere consists of files and folders, and that its links stay in it.
+    """Checks that a folder from elsewhere contains only files and folders, and that its links stay in it.
 
     Raises:
-        OutsideFolder: a link leaves it, or it holds a pipe, a socket or a device, on which a reader waits.
+        OutsideFolder: a link leaves it, or it contains a pipe, socket or device, which could block a reader.
     """
     for above, folders, files in os.walk(folder):
         for name in (*folders, *files):

@@ -1,4 +1,4 @@
-"""Restored: what one run changes in a process does not reach the next one."""
+"""Restores the state of a process after a run, so that one run does not affect the next."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import torch
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Takes back what a run, or a part of the user's, changes in the process that it runs in.
+    """Restores, at the end of the block, what a run or the user's code changed in this process.
 
-    That is torch's settings and threads, the random generators of Python, NumPy and torch's CPU, filters of
-    warnings, the handlers of the root logger, the environment and the working directory. The generators of
-    other devices are seeded by each run, and reading them would wait for the device.
+    That is torch's settings and threads, the random generators of Python, NumPy and torch's CPU, warning
+    filters, the handlers of the root logger, the environment and the working directory. Generators of other
+    devices are not restored: each run seeds them, and reading them would wait for the device.
     """
     settings = [(put, take()) for take, put in _SETTINGS]
     environment, folder = dict(os.environ), _folder()
@@ -79,7 +79,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (np.random.get_state, np.random.set_state),
     (torch.get_rng_state, torch.set_rng_state),
 )
-"""How each is read, and set again."""
+"""(read, restore) of each setting."""
 
 
 def _folder() -> str | None:

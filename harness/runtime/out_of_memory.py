@@ -1,4 +1,4 @@
-"""Memory: what to say where a training does not fit into it."""
+"""The error of a training that runs out of memory, with a batch size to try."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from harness.core.errors import OutOfMemory
 
 @contextmanager
 def enough_memory(config: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, running out of memory ends in a sentence with the batch size to try.
+    """Turns out-of-memory errors of the block into one that names the batch size to try.
 
     Args:
         config: the configuration as a plain container.
 
     Raises:
-        OutOfMemory: the device, or the machine, has no more memory.
+        OutOfMemory: the device or the machine has no more memory.
     """
     try:
         yield
@@ -30,11 +30,11 @@ def enough_memory(config: Mapping[str, Any]) -> Iterator[None]:
 
 
 def advice(size: int | None, accumulate: int) -> str:
-    """What to try instead of batches of `size` rows, of which `accumulate` make a step."""
+    """Returns the message for batches of `size` rows, `accumulate` of which make one optimizer step."""
     if not isinstance(size, int) or size < 2:
         at = "" if size is None else f" with data.load.batch_size={size}"
-        return f"the training ran out of memory{at}; take smaller samples, or a smaller model."
+        return f"the training ran out of memory{at}; use smaller samples or a smaller model."
     return (
         f"the training ran out of memory with data.load.batch_size={size}; try data.load.batch_size="
-        f"{size // 2}, with trainer.update.accumulate={2 * accumulate} for steps of as many rows as now."
+        f"{size // 2}, with trainer.update.accumulate={2 * accumulate} to keep the rows per optimizer step."
     )

@@ -1,4 +1,4 @@
-"""Where a result came from: the commit, what was changed since, the packages, the command."""
+"""The origin of a result: git commit and uncommitted changes, installed packages, machine and command."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Code:
-    """The code version of the folder in which the command was typed.
+    """The git state of the current folder.
 
-    `commit` is empty outside a git repository; `diff` is what was changed since the commit, with
-    the names of files that git does not track.
+    `commit` is empty outside a git repository. `diff` has the changes since the commit and the names of
+    untracked files.
     """
 
     commit: str = ""
@@ -31,7 +31,7 @@ class Code:
 
 
 def code(folder: Path | None = None) -> Code:
-    """Asks git about `folder` (the current one); a machine without git has no commit."""
+    """Reads the git state of `folder` (default: the current one); without git, all fields are empty."""
     where = folder or Path.cwd()
     commit = _git(where, "rev-parse", "HEAD")
     if not commit:
@@ -45,7 +45,7 @@ def code(folder: Path | None = None) -> Code:
 
 @cache
 def code_at_first(folder: Path) -> Code:
-    """`code` as the process first saw it: what its runs came from is what was imported then."""
+    """Returns `code` as of the first call: later edits do not change what this process has imported."""
     return code(folder)
 
 
@@ -59,16 +59,16 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-@cache  # what a process has imported stays as it is, whatever is installed beside it
+@cache  # later installations do not change what this process has imported
 def packages() -> Mapping[str, str]:
-    """Every installed distribution and its version, sorted by name."""
-    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
-    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+    """Returns every installed distribution and its version, sorted by name."""
+    versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    return dict(sorted(versions.items(), key=lambda item: item[0].lower()))
 
 
 @cache
 def machine() -> Mapping[str, str]:
-    """What the run ran on, in words."""
+    """Returns the Python version, platform and number of usable CPUs."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -77,7 +77,8 @@ def machine() -> Mapping[str, str]:
 
 
 def command(words: list[str]) -> str:
-    """The command that repeats this run, quoted for a shell; torchrun's with one machine's processes."""
-    beside = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    door = "python -m harness" if beside == "1" else f"torchrun --nproc-per-node {beside} -m harness"
-    return " ".join([door, *(shlex.quote(word) for word in words)])
+    """Returns the command that repeats this run, quoted for a shell; torchrun's for this machine's
+    processes."""
+    processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    program = "python -m harness" if processes == "1" else f"torchrun --nproc-per-node {processes} -m harness"
+    return " ".join([program, *(shlex.quote(word) for word in words)])

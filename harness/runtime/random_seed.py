@@ -1,4 +1,4 @@
-"""Every random generator from one number."""
+"""Seeds all random generators from one number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log: what libraries log or warn of while a run lasts, in its folder and masked."""
+"""The log file of a run: log records and warnings of all libraries, with secrets masked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Masked(logging.Formatter):
 
 
 def open_log(path: Path, secrets: Secrets) -> logging.Logger:
-    """Everything that is logged or warned of while the run lasts goes to its `run.log`, masked."""
+    """Sends all log records and warnings to `path`, with secrets masked, until `close_log`."""
     handler = logging.FileHandler(path, delay=True)
     handler.setFormatter(_Masked(secrets))
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""Stop: the question `shall I stop?`, asked after every step, and the signals that answer it."""
+"""Handling of SIGINT and SIGTERM: a training stops after its current step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from harness.runtime.distributed import highest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-_ONE_WISH = 5.0
-"""Seconds within which SIGINT and SIGTERM are one wish: a worker hears Ctrl-C and its command's word."""
+_SAME_REQUEST = 5.0
+"""Seconds within which SIGINT and SIGTERM are one request: on Ctrl-C a worker gets SIGINT from the terminal
+and SIGTERM from its command."""
 
 
 class Stop:
@@ -38,7 +39,7 @@ class Stop:
 
     @contextmanager
     def after_step(self) -> Iterator[None]:
-        """Within it, the first signal ends the training after its step."""
+        """Within this context, the first signal ends the training after its step."""
         self._after_step = True
         try:
             yield
@@ -46,26 +47,26 @@ class Stop:
             self._after_step = False
 
     def raise_if_asked(self) -> None:
-        """Ends the run after a training that a signal cut short, in whichever process it was heard."""
+        """Raises `Interrupted` in all processes if any of them received a signal."""
         self.signum = int(highest(self.signum or 0)[0]) or None
         if self.signum is not None:
             raise Interrupted(self.signum)
 
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._heard) for number in _SIGNALS}
+            self._before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _heard(self, signum: int, frame: FrameType | None) -> None:
+    def _receive(self, signum: int, frame: FrameType | None) -> None:
         del frame
         if self.signum is None:
             self.signum, self._since = signum, time.monotonic()
             if self._after_step:
                 return
-        elif signum != self.signum and time.monotonic() - self._since <= _ONE_WISH:
+        elif signum != self.signum and time.monotonic() - self._since <= _SAME_REQUEST:
             return
         raise Interrupted(signum)

@@ -1,8 +1,8 @@
-"""Peers: the processes of one command under torchrun, which speak with one voice and end together.
+"""Runs one command in the processes of torchrun, which print once and end together.
 
-All do the same work. Rank 0 prints, and writes the run's folder; the others are silent, and what they
-write goes into a folder that is removed at their end. Who fails leaves a note on a board that all can
-read, so that the others end with that error instead of with the news of a closed connection.
+All do the same work. Rank 0 prints and writes the run's folder. The others print nothing and write into a
+temporary folder. A process that fails stores its error in the shared key-value store, so that the others
+end with that error instead of that of a closed connection.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from typing import NamedTuple
 import torch.distributed as dist
 
 from harness.core.errors import Interrupted, ProcessFailed, UserError
-from harness.runtime.distributed import Board, join, leave, rank, world
+from harness.runtime.distributed import Board, join_group, leave_group, rank, world
 
-_PATIENCE = 3.0
-"""Seconds that a process waits for rank 0 to say the same, before it says it itself."""
+_REPEAT_WAIT = 3.0
+"""Seconds that a process waits for rank 0 to report the same error, before it reports the error itself."""
 
 _CLOSING = timedelta(seconds=25)
-"""How long an interrupted process waits for rank 0 to close the run; torchrun kills after 30 seconds."""
+"""How long an interrupted process waits for rank 0 to close the run; torchrun kills it after 30 seconds."""
 
 
 class Note(NamedTuple):
-    """Whose failure, the exit status, and the error in a sentence."""
+    """The failure of a process: its rank, exit status, and error message."""
 
     rank: int
     status: int
@@ -42,30 +42,34 @@ class Note(NamedTuple):
 _board: Board | None = None
 
 
-def together(work: Callable[[list[str]], int], words: list[str]) -> int:
-    """Does the work of a command line as one of several processes; its exit status.
+def run_in_group(work: Callable[[list[str]], int], words: list[str]) -> int:
+    """Executes a command line in one of several processes; returns its exit status.
 
-    torchrun ends the others as soon as one has left with an error: so one that a signal stopped waits
-    until rank 0 has closed the run.
+    torchrun ends all processes as soon as one exits with an error. A process that was stopped by a signal
+    therefore waits until rank 0 has closed the run.
     """
     global _board
-    _board = join()
+    _board = join_group()
     if rank() == 0:
         status = work(words)
         _board.set("end", str(status))
     else:
-        with tempfile.TemporaryDirectory(prefix="harness-") as scratch, _silence():
+        with tempfile.TemporaryDirectory(prefix="harness-") as scratch, _discarded_output():
             status = work(_elsewhere(words, scratch))
         if status > 128:
             with suppress(RuntimeError):
                 _board.wait(["end"], _CLOSING)
     if status == 0:
-        leave()
+        leave_group()
     return status
 
 
 def _elsewhere(words: list[str], folder: str) -> list[str]:
-    """The words with another folder, behind the last setting: the parser wants settings side by side."""
+    """Returns the command line with another output folder.
+
+    The folder is set directly after the last override, because the parser needs the overrides next to each
+    other.
+    """
     settings = [place for place, word in enumerate(words) if "=" in word and not word.startswith("-")]
     last = settings[-1] + 1 if settings else len(words)
     moved = [f"hydra.run.dir='{folder}/run'", f"hydra.sweep.dir='{folder}/sweep'"]
@@ -73,8 +77,8 @@ def _elsewhere(words: list[str], folder: str) -> list[str]:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """Nothing reaches the standard output, whoever writes to it."""
+def _discarded_output() -> Iterator[None]:
+    """Discards what anything writes to the standard output."""
     sys.stdout.flush()
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -89,10 +93,10 @@ def _silence() -> Iterator[None]:
 
 @contextmanager
 def shared_failure() -> Iterator[None]:
-    """Within it an error of one process is the error of all.
+    """Within this context, an error of one process becomes the error of all.
 
     Raises:
-        ProcessFailed: in place of what befell this process because another one failed.
+        ProcessFailed: another process failed first and caused this one's error.
     """
     try:
         yield
@@ -100,18 +104,18 @@ def shared_failure() -> Iterator[None]:
         if _board is None or world() == 1 or isinstance(error, ProcessFailed | SystemExit):
             raise
         if threading.current_thread() is threading.main_thread():
-            # torchrun asks all to end as soon as one has: the run is closed in order first.
+            # torchrun signals all processes when one has ended; they are ignored until the run is closed.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-        if _consequence(error):
-            raise _blame() from error
+        if _caused_by_peer(error):
+            raise _peer_failure() from error
         if isinstance(error, Exception):
             leave_note(2 if isinstance(error, UserError) else 1, f"{type(error).__name__}: {error}")
         raise
 
 
-def _consequence(error: BaseException | None) -> bool:
-    """Whether the end of another process may have caused it."""
+def _caused_by_peer(error: BaseException | None) -> bool:
+    """Whether the end of another process may have caused the error."""
     if isinstance(error, Interrupted | KeyboardInterrupt):
         return _first() is not None
     while error is not None:
@@ -123,17 +127,17 @@ def _consequence(error: BaseException | None) -> bool:
     return False
 
 
-def _blame() -> ProcessFailed:
+def _peer_failure() -> ProcessFailed:
     note = _first()
     if note is None:
         return ProcessFailed(
-            1, "another process of torchrun ended without a word; what torchrun says below names it.", False
+            1, "another process of torchrun ended without a message; torchrun names it below.", False
         )
     return ProcessFailed(note.status, f"process {note.rank}: {note.sentence}", True)
 
 
 def leave_note(status: int, sentence: str) -> None:
-    """Tells the others that this process has failed, and why."""
+    """Stores for the other processes that this one has failed, and why."""
     if _board is not None:
         text = json.dumps(Note(rank(), status, " ".join(sentence.split())))
         with suppress(RuntimeError):
@@ -142,23 +146,26 @@ def leave_note(status: int, sentence: str) -> None:
 
 
 def _first() -> Note | None:
-    """The first failure of all."""
+    """Returns the first failure of any process."""
     return _read("failure")
 
 
 def _read(key: str) -> Note | None:
-    with suppress(RuntimeError):  # the board is gone with the process that kept it
+    with suppress(RuntimeError):  # the store ends with the process that hosts it
         if _board is not None and _board.check([key]):
             return Note(*json.loads(_board.get(key)))
     return None
 
 
-def voice(status: int, sentence: str) -> str | None:
-    """How this process introduces its error: "" rank 0, `process 1: ` another; None: rank 0 says the same."""
+def error_prefix(status: int, sentence: str) -> str | None:
+    """Returns what to print before an error: "" on rank 0, `process 1: ` on another.
+
+    None: print nothing, because rank 0 reports the same error.
+    """
     leave_note(status, sentence)
     if rank() == 0:
         return ""
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _REPEAT_WAIT
     while time.monotonic() < until:
         note = _read("failure/0")
         if note is not None and note.status == status and note.sentence == " ".join(sentence.split()):

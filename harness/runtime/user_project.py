@@ -1,4 +1,4 @@
-"""Project: the user's own folder, which the `[tool.harness]` table of its pyproject.toml names."""
+"""The user's project: a folder whose pyproject.toml has a table `[tool.harness]`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KEYS = ("allow", "conf")
 
 @dataclass(frozen=True)
 class Project:
-    """What stands in `[tool.harness]`.
+    """The content of `[tool.harness]`.
 
-    root   the folder of the pyproject.toml, in which the user's own package lies
-    conf   the folder of the user's own yaml files; None: there is none
+    root   the folder of the pyproject.toml, which contains the user's package
+    conf   the folder of the user's yaml files; None: there is none
     allow  packages that a configuration from elsewhere may name, see `harness.bundle.allowlist`
     """
 
@@ -30,10 +30,10 @@ class Project:
 
 
 def find(start: Path | None = None) -> Project | None:
-    """The nearest folder, from `start` (the current one) upwards, that has such a table; None: none has.
+    """Returns the project of `start` (default: the current folder) or of the nearest folder above; else None.
 
     Raises:
-        UserError: the table is not as it must be.
+        UserError: the table is invalid.
     """
     place = (start or Path.cwd()).absolute()
     for folder in (place, *place.parents):
@@ -46,11 +46,11 @@ def find(start: Path | None = None) -> Project | None:
 def enter() -> None:
     """Makes the package of the current project importable, installed or not.
 
-    `python -m` has the current folder on its path already; the console script and a folder further down
-    have not. Last of all, so that no file of the project takes the place of a library.
+    `python -m` has the current folder on its path already; the console script and subfolders of the project
+    do not. It is appended last, so that no file of the project is imported instead of a library.
 
     Raises:
-        UserError: as `find`.
+        UserError: the table is invalid.
     """
     project = find()
     if project is not None and str(project.root) not in sys.path:
@@ -65,19 +65,19 @@ def _table(file: Path) -> dict[str, Any] | None:
         return None
 
 
-@lru_cache(maxsize=64)  # every composition asks
+@lru_cache(maxsize=64)  # every composition calls it
 def _read(file: Path, changed: int, size: int) -> dict[str, Any] | None:
     text = file.read_text(encoding="utf-8")
-    if "harness" not in text:  # somebody else's, sound or not
+    if "harness" not in text:  # not ours, and possibly not valid TOML
         return None
     try:
         table = tomllib.loads(text).get("tool", {}).get("harness")
     except (tomllib.TOMLDecodeError, AttributeError) as fault:
-        raise UserError(f"{file} cannot be read as TOML: {fault}; correct it.") from None
+        raise UserError(f"{file} cannot be read as TOML: {fault}", "correct it") from None
     if table is None:
         return None
     if not isinstance(table, dict):
-        raise UserError(f"tool.harness of {file} must be a table, got {table!r}; write [tool.harness].")
+        raise UserError(f"tool.harness of {file} must be a table, got {table!r}", "write [tool.harness]")
     for key in table:
         if key not in _KEYS:
             raise UserError(f"[tool.harness] of {file} has no key {key!r}; {near(key, _KEYS)}")
@@ -91,7 +91,8 @@ def _conf(folder: Path, table: dict[str, Any]) -> Path | None:
     if not isinstance(named, str) or not (folder / named).is_dir():
         raise UserError(
             f"conf in [tool.harness] of {folder / _FILE} must name a folder of yaml files beside it, "
-            f"got {named!r}; make that folder, or correct the line."
+            f"got {named!r}",
+            "make that folder, or correct the line",
         )
     return folder / named
 
@@ -100,7 +101,7 @@ def _allow(folder: Path, table: dict[str, Any]) -> tuple[str, ...]:
     allow = table.get("allow", [])
     if not isinstance(allow, list) or not all(isinstance(word, str) for word in allow):
         raise UserError(
-            f"allow in [tool.harness] of {folder / _FILE} must be a list of packages, got {allow!r}; "
-            'write allow = ["my_package"].'
+            f"allow in [tool.harness] of {folder / _FILE} must be a list of packages, got {allow!r}",
+            'write allow = ["my_package"]',
         )
     return tuple(allow)

@@ -31,7 +31,7 @@ from harness.runs.journal import JOURNAL, Event, read
 from harness.runs.run_history import OVER, RunHistory
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
-from harness.runtime.distributed import rank, share
+from harness.runtime.distributed import broadcast, rank
 from harness.runtime.isolation import isolated
 from harness.runtime.stop_signals import Stop
 from harness.runtime.torchrun import shared_failure
@@ -79,7 +79,7 @@ def _agreed(ask: Callable[[], T]) -> T:
             found = ask()
         except UserError as error:
             refusal = error
-    found, refusal = share((found, refusal))
+    found, refusal = broadcast((found, refusal))
     if refusal is not None:
         raise refusal
     text: T = found
@@ -181,7 +181,7 @@ def _model(folder: Path, plan: Plan, fold: Fold) -> Path:
 
 def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Result:
     """Scores all folds, then opens the record once more and closes it with what they came to."""
-    folder, events = share((start.folder, read(start.folder)[0] if rank() == 0 else []))
+    folder, events = broadcast((start.folder, read(start.folder)[0] if rank() == 0 else []))
     found: list[FoldScores] = []
     with Stop() as stop, shared_failure():
         for fold in plan.folds:

@@ -24,7 +24,7 @@ from harness.record.run_start import Start
 from harness.runs.journal import JOURNAL, Journal, read
 from harness.runs.outputs import Outputs
 from harness.runs.run_history import OVER, RunHistory
-from harness.runtime.distributed import rank, share
+from harness.runtime.distributed import broadcast, rank
 from harness.runtime.secret_values import Secrets
 from harness.trainer.random_state import generators, set_generators
 
@@ -54,7 +54,7 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
     try:
         if start.journal is not None:
             start = _taken_up(plan, start)
-        done, fold, found = share((start.done, start.fold, start.found))
+        done, fold, found = broadcast((start.done, start.fold, start.found))
         yield plan.with_config(cfg), replace(start, done=done, fold=fold, found=found)
     finally:
         if start.journal is not None:

@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from harness.config.overrides import Overrides
 from harness.core.errors import Interrupted, Unfinished, UserError
-from harness.runtime.distributed import rank, share, world
+from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.stop_signals import Stop
 from harness.sweep.control.close_sweep import close_sweep
 from harness.sweep.control.watch_sweep import SweepWatcher
@@ -68,13 +68,13 @@ def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -
     # Under torchrun all processes look at the data together.
     preflight = run_preflight(space, composer, settings, print if rank() == 0 else lambda text: None)
     if location is None:
-        received: Any = share(None)
+        received: Any = broadcast(None)
         follow(replace(received, location=replace(received.location, folder=Path(config.hydra.sweep.dir))))
         return
     spec = _spec(words, config, space, composer, settings, location, preflight)
     launcher = _launcher(config, context, spec)
     study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points())
-    share(spec)
+    broadcast(spec)
     queue = TrialQueue(
         study, study_lock(spec.location.url, spec.folder, spec.location.study), lease=settings.lease
     )

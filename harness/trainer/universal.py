@@ -15,7 +15,7 @@ from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.core.scores import Direction, direction
-from harness.runtime.distributed import Agreed, share, world
+from harness.runtime.distributed import Agreed, broadcast, world
 from harness.trainer.batch_source import EpochIterator
 from harness.trainer.best_epoch import Best
 from harness.trainer.data_parallel import Replicas, check_device, diverge, weak_loss, weight_of
@@ -156,7 +156,7 @@ class UniversalTrainer(TrainingMethod):
                     return
             trained = self._trained()
             with self.update.averaged(), self._spread.whole():
-                scores = share({**trained, **validate(whole.predictor()), **self._pace()})
+                scores = broadcast({**trained, **validate(whole.predictor()), **self._pace()})
                 improved = best.see(scores)
             self._end_epoch(scores.get(self.monitor))
             yield self._progress(best, scores, improved)

@@ -106,15 +106,15 @@ def test_a_number_keeps_its_bits(number: float) -> None:
 
 
 def test_what_is_no_plain_value_is_refused_with_its_place() -> None:
-    with pytest.raises(TypeError, match=r"^a\.1 is a set, which no checkpoint can hold$"):
+    with pytest.raises(TypeError, match=r"^a\.1 is a set, which a checkpoint cannot store$"):
         flatten({"a": [1, {2}]})
-    with pytest.raises(TypeError, match=r"^the state is a object, which no checkpoint can hold$"):
+    with pytest.raises(TypeError, match=r"^the state is a object, which a checkpoint cannot store$"):
         flatten(object())
 
 
 def test_a_dtype_without_a_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        TypeError, match=r"^w is a tensor of torch\.complex128, which no checkpoint can hold$"
+        TypeError, match=r"^w is a tensor of torch\.complex128, which a checkpoint cannot store$"
     ):
         write(tmp_path / "a.safetensors", {"w": torch.zeros(1, dtype=torch.complex128)}, {})
     assert list(tmp_path.iterdir()) == []
@@ -347,7 +347,7 @@ def test_a_full_disk_costs_one_note_and_no_training(tmp_path: Path, monkeypatch:
     see(kept, progress(1))
     kept.see(progress(2, step=15), dict, True)
     told = f"no checkpoint could be written to {tmp_path}/checkpoints (No space left on device); "
-    assert notes == [told + "training goes on."]
+    assert notes == [told + "training continues."]
 
 
 def test_a_state_that_no_checkpoint_can_hold_costs_one_note_and_no_training(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_state_that_no_checkpoint_can_hold_costs_one_note_and_no_training(tmp_
     for epoch in (1, 2):
         kept.see(progress(epoch), lambda: {"seen": {1}}, False)
     (note,) = notes
-    assert note.endswith("(seen is a set, which no checkpoint can hold); training goes on.")
+    assert note.endswith("(seen is a set, which a checkpoint cannot store); training continues.")
 
 
 @pytest.mark.parametrize(("finished", "left"), [("best", ["epoch-0002"]), ("none", [])])

@@ -133,7 +133,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
 def test_a_file_that_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "result.json"
     path.write_text(text)
-    with pytest.raises(UserError, match=r"result\.json is no result of a run; name the folder of a run\."):
+    with pytest.raises(
+        UserError, match=r"result\.json is not the result of a run; name the folder of a run\."
+    ):
         Result.read(path)
 
 

@@ -8,13 +8,13 @@ import torch
 from harness.runtime import distributed
 from harness.runtime.distributed import (
     Agreed,
-    agree,
-    alike,
+    any_process,
     average,
+    broadcast,
     gathered,
     highest,
     rank,
-    share,
+    same_in_all,
     stacked,
     world,
 )
@@ -22,11 +22,11 @@ from harness.runtime.distributed import (
 
 def together(function):
     """The function's value in a group that is formed for it."""
-    distributed.join()
+    distributed.join_group()
     try:
         return function()
     finally:
-        distributed.leave()
+        distributed.leave_group()
 
 
 def values(ended):
@@ -36,9 +36,9 @@ def values(ended):
 def test_one_process_is_told_what_it_says():
     rows = torch.arange(3.0, requires_grad=True)
     assert (rank(), world()) == (0, 1)
-    assert share({"a": 1}) == {"a": 1}
-    assert agree(True)
-    assert not agree(False)
+    assert broadcast({"a": 1}) == {"a": 1}
+    assert any_process(True)
+    assert not any_process(False)
     assert highest(2, 0.5) == [2, 0.5]
     assert gathered(rows) is rows
     assert average(rows) is rows
@@ -47,18 +47,20 @@ def test_one_process_is_told_what_it_says():
 
 
 def test_a_difference_of_one_process_is_known_to_all(processes):
-    ended = processes(together, lambda: (alike({"a": "b"}), alike(rank())))
+    ended = processes(together, lambda: (same_in_all({"a": "b"}), same_in_all(rank())))
     assert values(ended) == [(True, False), (True, False)]
-    assert alike(1)
+    assert same_in_all(1)
 
 
 def test_every_process_is_told_what_rank_0_says(processes):
-    ended = processes(together, lambda: (rank(), world(), share(f"said by {rank()}")))
+    ended = processes(together, lambda: (rank(), world(), broadcast(f"said by {rank()}")))
     assert values(ended) == [(0, 2, "said by 0"), (1, 2, "said by 0")]
 
 
 def test_a_yes_of_one_process_is_that_of_all(processes):
-    ended = processes(together, lambda: (agree(rank() == 1), agree(False), highest(rank(), -rank())))
+    ended = processes(
+        together, lambda: (any_process(rank() == 1), any_process(False), highest(rank(), -rank()))
+    )
     assert values(ended) == [(True, False, [1, 0])] * 2
 
 

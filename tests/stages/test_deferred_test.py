@@ -18,7 +18,7 @@ from harness.run import run
 from harness.runs.journal import Journal, read
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
-from harness.runtime.distributed import join, rank
+from harness.runtime.distributed import join_group, rank
 from harness.stages.deferred_test import run_deferred_test
 
 pytestmark = pytest.mark.slow
@@ -216,7 +216,7 @@ def test_there_is_no_run(tmp_path: Path) -> None:
 
 def test_of_several_processes_only_the_first_has_the_folder(folder: Path, processes: Any) -> None:
     def tested() -> Result:
-        join()
+        join_group()
         place = folder if rank() == 0 else folder.parent / "elsewhere"
         return run_deferred_test(compose(IRIS), place, "", TRIAL)
 
@@ -231,7 +231,7 @@ def test_of_several_processes_only_the_first_has_the_folder(folder: Path, proces
 
 def test_what_is_refused_is_refused_in_all_processes(folder: Path, processes: Any) -> None:
     def tested() -> str:
-        join()
+        join_group()
         return refusal(folder if rank() == 0 else folder.parent / "elsewhere", "seed=1")
 
     told = {ended.value for ended in processes(tested)}

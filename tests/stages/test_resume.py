@@ -448,7 +448,7 @@ def test_out_of_memory_names_the_batch_size_to_try(
     assert answer.status == 1
     assert answer.err == (
         "error: the training ran out of memory with data.load.batch_size=64; try data.load.batch_size=32, "
-        "with trainer.update.accumulate=2 for steps of as many rows as now.\n"
+        "with trainer.update.accumulate=2 to keep the rows per optimizer step.\n"
     )
     assert json.loads((only_run() / "result.json").read_text())["status"] == "failed"
     assert [path.name for path in (only_run() / "checkpoints").glob("*.safetensors")] == [

@@ -134,11 +134,11 @@ def test_a_share_counts_by_the_weights_of_its_rows(processes: Make, loss: nn.Mod
     loss.weight = torch.tensor([1.0, 2.0, 4.0])
 
     def share_of_the_loss() -> float:
-        distributed.join()
+        distributed.join_group()
         own = distributed.slice_of(7)
         mean = loss(logits[own], codes[own]) * evened(loss, codes[own])
         told = float(distributed.average(mean * distributed.weight_of(7)))
-        distributed.leave()
+        distributed.leave_group()
         return told
 
     assert evened(loss, codes) == 1
@@ -148,11 +148,11 @@ def test_a_share_counts_by_the_weights_of_its_rows(processes: Make, loss: nn.Mod
 
 def test_a_mean_without_weights_of_classes_stays_as_it_is(processes: Make) -> None:
     def factors() -> list[Tensor | float]:
-        distributed.join()
+        distributed.join_group()
         rows = torch.arange(3) % 2
         unweighted = evened(nn.CrossEntropyLoss(), rows)
         binary = evened(Focal(gamma=1.0), rows.float())
-        distributed.leave()
+        distributed.leave_group()
         return [unweighted, binary, evened(nn.MSELoss(), rows.float())]
 
     assert [ended.value for ended in processes(factors)] == [[1, 1, 1]] * 2

@@ -38,9 +38,9 @@ def normed(kind, momentum):
 
 
 def in_a_group(function, *arguments):
-    distributed.join()
+    distributed.join_group()
     found = function(*arguments)
-    distributed.leave()
+    distributed.leave_group()
     return found
 
 
@@ -126,7 +126,7 @@ def test_random_numbers_differ_from_process_to_process_and_follow_from_the_step(
 
 def test_a_number_of_a_card_is_refused_under_torchrun(processes):
     def refused():
-        distributed.join()
+        distributed.join_group()
         try:
             check_device(torch.device("cuda:1"))
         except UserError as error:
@@ -141,7 +141,7 @@ def test_a_number_of_a_card_is_refused_under_torchrun(processes):
 
 def test_more_processes_than_cards_are_refused(processes, monkeypatch):
     def refused():
-        distributed.join()
+        distributed.join_group()
         try:
             check_device(torch.device("cuda"))
         except UserError as error:

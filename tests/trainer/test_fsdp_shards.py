@@ -52,10 +52,10 @@ def trained(plan, parallel, state=None):
 
 
 def in_a_group(function, *arguments):
-    distributed.join()
+    distributed.join_group()
     torch.set_num_threads(1)
     found = function(*arguments)
-    distributed.leave()
+    distributed.leave_group()
     return found
 
 

@@ -145,7 +145,7 @@ class Odd(Stateless):
     ("scheduler", "words"),
     [
         (Stateless, "'Stateless' object has no attribute 'state_dict'"),
-        (Odd, "seen is a set, which no checkpoint can hold"),
+        (Odd, "seen is a set, which a checkpoint cannot store"),
     ],
 )
 def test_a_scheduler_that_could_not_go_on_after_a_stop_is_refused(

@@ -14,7 +14,7 @@ from harness.core.arrays import Arrays, Loader, Loaders
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.data.load.sampler import Sampler
-from harness.runtime.distributed import share_order, slice_of, weight_of, world
+from harness.runtime.distributed import broadcast_rows, slice_of, weight_of, world
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,11 @@ class Batching:
         places = torch.cat([torch.arange(s + o.start, s + o.stop) for s, o in zip(starts, own, strict=True)])
         weights = [weight_of(size) for size in sizes]
         return Order(
-            rows, lambda: share_order(draw())[places], [o.stop - o.start for o in own], weights, ordered_sizes
+            rows,
+            lambda: broadcast_rows(draw())[places],
+            [o.stop - o.start for o in own],
+            weights,
+            ordered_sizes,
         )
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from harness.core.errors import Interrupted
 from harness.runs.sweep_folders import finished, over
-from harness.runtime.distributed import share
+from harness.runtime.distributed import broadcast
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up, write_best, write_trials
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
@@ -41,7 +41,7 @@ def close_sweep(
         status: Status = "interrupted" if signum is not None else "failed" if error else "finished"
         if status != "interrupted" and not finished(spec.folder):
             _test_best(spec, now, watcher)
-        share(None)  # the other processes of torchrun stop waiting for a trial
+        broadcast(None)  # the other processes of torchrun stop waiting for a trial
         return _write(spec, study, watcher, now, status, error)
 
 
@@ -118,7 +118,7 @@ def _test_best(spec: SweepSpec, now: Snapshot, watcher: SweepWatcher) -> None:
     for row in now.best:
         overrides = spec.composer.whole([*spec.space.fixed, *spec.space.words(dict(row.point))])
         assignment = TrialAssignment(row.number, tuple(overrides), row.folder or str(row.number), test=True)
-        share(assignment)
+        broadcast(assignment)
         try:
             test_trial(spec, assignment)
         except Interrupted:

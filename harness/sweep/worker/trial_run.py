@@ -18,7 +18,7 @@ from harness.record.run_record import RESULT
 from harness.run import run
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
-from harness.runtime.distributed import rank, share
+from harness.runtime.distributed import broadcast, rank
 from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
 from harness.stages.deferred_test import run_deferred_test
@@ -65,7 +65,7 @@ def run_trial(
         spec.objectives,
         axis=spec.settings.axis,
         units=(spec.folds, spec.settings.repeat),
-        report=lambda step, value: share(report(step, value) if rank() == 0 else False),
+        report=lambda step, value: broadcast(report(step, value) if rank() == 0 else False),
         on_epoch=on_epoch,
         reported=assignment.reported,
         epochs=spec.epochs,
@@ -138,7 +138,7 @@ def _earlier_result(folder: Path) -> Result | None:
     if rank() == 0:
         with suppress(FileNotFoundError, UserError):
             found = Result.read(folder / RESULT)
-    return share(found)
+    return broadcast(found)
 
 
 class _Deadline:
@@ -150,7 +150,7 @@ class _Deadline:
 
     def __call__(self, fold: Fold, progress: Progress) -> None:
         del fold
-        if share(time.monotonic() > self._until):
+        if broadcast(time.monotonic() > self._until):
             raise TimedOut(
                 f"it took longer than sweep.timeout={self._minutes} minutes (epoch {progress.epoch})."
             )

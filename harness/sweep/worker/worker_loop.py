@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from harness.core.errors import Diverged, Interrupted, Pruned, UserError, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
-from harness.runtime.distributed import share, world
+from harness.runtime.distributed import broadcast, world
 from harness.runtime.inner_path import inner
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop
@@ -142,7 +142,7 @@ def follow(spec: SweepSpec) -> None:
 
 
 def _next_of_rank_0() -> TrialAssignment | None:
-    received: Any = share(None)
+    received: Any = broadcast(None)
     assignment: TrialAssignment | None = received
     return assignment
 
@@ -217,7 +217,7 @@ class _ClaimLoop:
 
     def _run(self, claim: Claim, heartbeat: Heartbeat) -> None:
         assignment = self._assignment(claim)
-        share(assignment)
+        broadcast(assignment)
 
         def report(step: int, value: float) -> bool:
             return retry_database(lambda: self.queue.report(claim, step, value))

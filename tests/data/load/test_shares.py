@@ -31,10 +31,10 @@ def passes(load, parts=("train",)):
 
 def share(load, parts=("train",)):
     """One process's passes; its own generator is far from the other's."""
-    distributed.join()
+    distributed.join_group()
     torch.manual_seed(5 + 100 * distributed.rank())
     found = passes(load, parts)
-    distributed.leave()
+    distributed.leave_group()
     return found
 
 
@@ -75,9 +75,9 @@ def test_what_is_judged_is_seen_whole_by_every_process(processes):
 
 def test_rows_fewer_than_the_processes_join_the_batch_before(processes):
     def sizes():
-        distributed.join()
+        distributed.join_group()
         found = batch_sizes(10, 4), batch_sizes(9, 3), batch_sizes(11, 4)
-        distributed.leave()
+        distributed.leave_group()
         return found
 
     assert batch_sizes(10, 4) == [4, 4, 2]
@@ -86,7 +86,7 @@ def test_rows_fewer_than_the_processes_join_the_batch_before(processes):
 
 def test_a_batch_of_fewer_rows_than_processes_is_refused(processes):
     def refused():
-        distributed.join()
+        distributed.join_group()
         try:
             Resident(**{**RESIDENT, "batch_size": 1})(ARRAYS, FOLD, torch.device("cpu"))
         except UserError as error:
