@@ -33,7 +33,7 @@ _BORROWED = ("service", "servicefile", "passfile", "read_default_file", "read_de
 _OPAQUE = re.compile(
     r"(^name|^outputs|^pretrain\.words|^tags\..*|.*\.(query|\w*pattern|date_format|separator|decimal|name)"
     r"|data\.extract\.(target|group|id|time|features|keep|drop|types|dates|missing|parameters|variables"
-    r"|headers|rows|explode|cursor|offset|table|columns?)(\..*)?)"
+    r"|headers|rows|explode|cursor|offset|columns?)(\..*)?)"
 )
 """Keys whose value is a name, a pattern or a text of another language, and no path."""
 
@@ -214,8 +214,10 @@ def _check_hub(plain: Any, allowed: Sequence[str]) -> None:
     """A data set of the hub is downloaded with the user's token."""
     data = plain.get("data") if isinstance(plain, Mapping) else None
     source = data.get("extract") if isinstance(data, Mapping) else None
-    name = source.get("_target_") if isinstance(source, Mapping) else None
-    if str(name).startswith("harness.data.extract.huggingface"):
-        path = str(source.get("path"))  # type: ignore[union-attr]  # a mapping: it has a name
-        if not os.path.exists(path):
-            _check_host("data.extract.path", "huggingface.co", path, allowed)
+    if not isinstance(source, Mapping) or source.get("path") is None:
+        return
+    path = str(source["path"])
+    if str(source.get("_target_")).startswith("harness.data.extract.huggingface") and not os.path.exists(
+        path
+    ):
+        _check_host("data.extract.path", "huggingface.co", path, allowed)

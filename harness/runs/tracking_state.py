@@ -50,6 +50,10 @@ class State:
             stored = json.loads((folder / STATE).read_text())
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
+        if not isinstance(stored, dict) or not all(
+            isinstance(stored.get(name), str) for name in ("uri", "experiment")
+        ):
+            return None  # of somebody else's making
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in stored.items() if name in known})
 

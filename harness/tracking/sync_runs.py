@@ -130,7 +130,7 @@ def _place(
         check_tree(folder)
     for event in StoredRun(folder).events:
         if event["event"] in ("artifact", "model"):
-            inner(folder, str(event["path"]))
+            inner(folder, str(event.get("path", "")))
     state = State.load(folder)
     given = None if uri is None else store_address.absolute(uri, outputs)
     if state is not None and given is None and not made_here:

@@ -10,8 +10,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.bundle import allowlist
-from harness.bundle.foreign_values import NotAllowed
-from harness.config.compose import compose
+from harness.bundle.foreign_targets import check_targets, place_of
+from harness.bundle.foreign_values import NotAllowed, check_values
+from harness.config.choice_files import choices
+from harness.config.compose import compose, compose_exactly
 from harness.core.errors import UnknownChoice, UserError
 from harness.runs.stored_run import StoredRun
 
@@ -140,9 +142,37 @@ def test_a_nested_node_is_looked_at_as_well() -> None:
         allowlist.check({"data": {"transform": {"_target_": "sklearn.pipeline.Pipeline", "steps": [step]}}})
 
 
+GROUPS = """model trainer trainer/method trainer/loss trainer/optimizer trainer/scheduler trainer/update
+trainer/layers trainer/mix data/extract data/transform data/augment data/load split evaluate debug tracking"""
+CHOICES = [f"{group}={choice}" for group in GROUPS.split() for choice in choices(group)]
+
+
+@pytest.mark.parametrize("word", CHOICES)
+def test_every_choice_of_ours_is_trusted(word: str) -> None:
+    owner = {"method": "contrastive", "layers": "supervised"}.get(word.partition("=")[0].partition("/")[2])
+    words = [] if owner is None else [f"trainer={owner}"]
+    node: Any = OmegaConf.to_container(compose_exactly([*words, word]), resolve=False)
+    node.pop("hydra", None)
+    key = place_of(word.partition("=")[0].replace("/", "."))
+    above, _, name = key.rpartition(".")
+    part = (node[above] if above else node)[name]
+    content = {above: {name: part}} if above else {name: part}
+    check_targets(content, [])
+    check_values(_without_references(content), [])
+
+
+def _without_references(node: Any) -> Any:
+    """As a stored configuration, whose references are resolved."""
+    if isinstance(node, dict):
+        return {key: _without_references(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_references(value) for value in node]
+    return None if isinstance(node, str) and "${" in node else node
+
+
 def test_every_configuration_of_ours_is_trusted() -> None:
-    allowlist.check(_stored(compose(["trainer=contrastive"])))
-    allowlist.check(_stored(compose(["data/extract=breast_cancer"])))
+    for words in (["trainer=contrastive"], ["data/extract=breast_cancer"], ["trainer=semi_supervised"]):
+        allowlist.check(_stored(compose(words)))
 
 
 def _stored(cfg: Any) -> dict[str, Any]:
