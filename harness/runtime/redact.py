@@ -50,17 +50,18 @@ _HARMLESS_PARAMETER = re.compile(
 )
 
 _URL = re.compile(r"\b[a-z][\w+.-]*://[^\s\"<>]+", re.IGNORECASE)
-# The password ends at the last `@`: one that is not percent-encoded may contain any sign.
+# The password ends at the last `@`: one that is not percent-encoded may contain any sign. A reference
+# `${oc.env:NAME}` stays as it is.
 _URL_PASSWORD = re.compile(
     r"(?P<head>\b(?:https?://[^\s/:@?#\"]*:(?!\d+[/?#])|(?!https?:)[a-z][\w+.-]*://[^\s/:@?#\"]*:))"
-    r"(?P<password>(?:(?!://)[^\s\"<>])+)(?=@)",
+    r"(?!\$\{[^{}]*\}@)(?P<password>(?:(?!://)[^\s\"<>])+)(?=@)",
     re.IGNORECASE,
 )
 _URL_TOKEN = re.compile(
     r"(?P<head>\b(?:git\+)?https?://)(?P<password>[^\s/:@?#\"'<>]+)(?=:?@)", re.IGNORECASE
 )
 _PARAMETER = re.compile(
-    r"(?P<head>[?&;#](?P<name>[\w.-]+)=)(?P<password>\{[^}]*\}|(?:[^\s&;#'\"<>]|;(?![\w.-]+=))+)"
+    r"(?P<head>[?&;#](?P<name>[\w.-]+)=)(?!\$\{[^{}]*\})(?P<password>\{[^}]*\}|(?:[^\s&;#'\"<>]|;(?![\w.-]+=))+)"
 )
 _HEADER = re.compile(
     r"(?P<head>(?<![.\w-])(?:proxy-)?(?:authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|auth|secret|sig)[\w-]*)"
@@ -70,7 +71,7 @@ _HEADER = re.compile(
 )
 _NAMED_VALUE = re.compile(
     r"((?:\b|_)\w*(?:password|passwd|passphrase|pwd|secret|token|api_?key)\s*=\s*)"
-    r"('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\{[^}]*\}|[^\s;&,'\"()]+)",
+    r"(?!\$\{)('(?:[^'\\]|\\.)*'|\"[^\"]*\"|\{[^}]*\}|[^\s;&,'\"()]+)",
     re.IGNORECASE,
 )
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 LOCAL = "http://127.0.0.1:5000"
 """The default address of `python -m harness ui`."""
 
 
 def base_of(uri: str) -> str | None:
-    """The base address of a store's pages: a server's address without its password, `LOCAL` for an sqlite
-    file.
+    """The base address of a store's pages: a server's address without its password and parameters, `LOCAL`
+    for an sqlite file.
 
     None for others: the address of a PostgreSQL store does not say which server shows it.
     """
     if re.match(r"https?://", uri):
-        return re.sub(r"//[^/@]*@", "//", uri).rstrip("/")
+        parts = urlsplit(uri)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
     return LOCAL if uri.startswith("sqlite") else None
 
 

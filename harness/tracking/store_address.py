@@ -82,5 +82,8 @@ def masked(uri: str) -> str:
 
 
 def scrubbed(text: str, uri: str) -> str:
-    """A message of MLflow, which may contain the address, without the password of the address."""
-    return mask(text.replace(uri, masked(uri)), passwords(uri))
+    """A message of MLflow, which may contain the address, without the password of the address and the
+    secrets of the environment, such as MLFLOW_TRACKING_TOKEN."""
+    from harness.runtime.secret_values import Secrets  # imports omegaconf, which most uploads do not need
+
+    return Secrets(None).text(mask(text.replace(uri, masked(uri)), passwords(uri)))

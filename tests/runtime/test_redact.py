@@ -52,6 +52,7 @@ def test_a_secret_is_masked_in_every_form(form):
         ("https://h/x?unheard_of=abc#access_token=de", "https://h/x?unheard_of=***#access_token=***"),
         ("git+https://ghp_abc@github.com/x", "git+https://***@github.com/x"),
         ("https://sk_live:@host/x", "https://***:@host/x"),
+        ("postgresql://me:${oc.env:PW}@host/db?sslpassword=${oc.env:S}",) * 2,
         ("Cookie: session=abc", "Cookie: ***"),
         ("{'X-Api-Key': 'abc', 'a': 1}", "{'X-Api-Key': '***', 'a': 1}"),
         ("authorization: Basic bWU6cHc=", "authorization: Basic ***"),

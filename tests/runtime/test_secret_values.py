@@ -19,7 +19,8 @@ from harness.runtime.redact import MASK
 from harness.runtime.secret_values import Secrets, leaves
 
 KEY, ENVIRONMENT, PASSWORD, DEEP = "Zq7-key", "Zq7-environment", "Zq7-password", "Zq7-deep"
-EVERY = (KEY, ENVIRONMENT, PASSWORD, DEEP)
+AWKWARD = "Zq7@a/b#c?d%41"
+EVERY = (KEY, ENVIRONMENT, PASSWORD, DEEP, AWKWARD, quote(AWKWARD, safe=""), "Zq7")
 WORDS = (
     f"+tags.token={KEY}",
     "+tags.note=${oc.env:HARNESS_TEST_SECRET}",
@@ -27,6 +28,11 @@ WORDS = (
     f"+tags.place='https://me:{PASSWORD}@host/x'",
     f"+tags.deep={{password: {DEEP}}}",
     "+tags.copy=${tags.token}",
+    "+tags.apitoken=Zq7-api",
+    "+tags.sas='https://h/x?sv=1&sig=Zq7-sig&sslpassword=Zq7-ssl'",
+    "+tags.headers={cookie: Zq7-cookie, x-tenant: Zq7-tenant, accept: text}",
+    "+tags.pg='postgresql://me:${oc.env:HARNESS_TEST_AWKWARD}@h/db'",
+    "+tags.awkward=${oc.env:HARNESS_TEST_AWKWARD}",
     "name=run-${oc.env:HARNESS_TEST_SECRET}",
 )
 FAST = ("data/extract=iris", "model.widths=[8]", "trainer.epochs=1")
@@ -35,6 +41,7 @@ FAST = ("data/extract=iris", "model.widths=[8]", "trainer.epochs=1")
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_TEST_SECRET", ENVIRONMENT)
+    monkeypatch.setenv("HARNESS_TEST_AWKWARD", AWKWARD)
 
 
 def masked(**settings: Any) -> dict[str, Any]:
@@ -224,6 +231,11 @@ def test_no_secret_is_in_anything_that_a_tracked_run_leaves(
         "place": f"https://me:{MASK}@host/x",
         "deep": {"password": MASK},
         "copy": MASK,
+        "apitoken": MASK,
+        "sas": f"https://h/x?sv={MASK}&sig={MASK}&sslpassword={MASK}",
+        "headers": {"cookie": MASK, "x-tenant": MASK, "accept": "text"},
+        "pg": "postgresql://me:${oc.env:HARNESS_TEST_AWKWARD}@h/db",
+        "awkward": "${oc.env:HARNESS_TEST_AWKWARD}",
     }
     store = b"".join(path.read_bytes() for path in (here / "outputs").glob("mlflow.db*"))
     assert b"run-${oc.env:HARNESS_TEST_SECRET}" in store  # where a secret would be

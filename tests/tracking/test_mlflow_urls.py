@@ -16,6 +16,7 @@ from harness.tracking.mlflow_urls import LOCAL, base_of, compare_page, experimen
         ("sqlite:////a/mlflow.db", LOCAL),
         ("http://host:5000/", "http://host:5000"),
         ("https://me:***@host/mlflow", "https://host/mlflow"),
+        ("https://a:b@c@host:80/mlflow/?token=abc", "https://host:80/mlflow"),
         ("postgresql://host/studies", None),
         ("databricks", None),
     ],

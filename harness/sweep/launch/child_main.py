@@ -51,12 +51,13 @@ def _watch(parent: int) -> None:
 
 
 class _Masked(io.TextIOWrapper):
-    """A stream into the log, without the passwords of what is written."""
+    """A stream into the log, without passwords and the secrets of the environment."""
 
     def write(self, text: str, /) -> int:
         from harness.runtime.redact import mask
+        from harness.runtime.secret_values import Secrets
 
-        super().write(mask(text, ()))
+        super().write(mask(Secrets(None).text(text), ()))
         return len(text)
 
 
