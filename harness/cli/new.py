@@ -35,10 +35,10 @@ _TAKEN = {"conf", "outputs", "tests"}
 
 
 def main(words: list[str]) -> None:
-    """Makes the folder, whole or not at all, and says what to type next.
+    """Makes the folder, whole or not at all, and prints the next command.
 
     Raises:
-        UserError: no package can have that name, something has it, or nobody knows where harness came from.
+        UserError: the name is not allowed or taken, or the place that harness was installed from is unknown.
     """
     parser = Parser("new", "Make a project of your own; its `make test` passes at once.")
     parser.add_argument("name", help="of the project and its package, such as my_project")
@@ -60,10 +60,10 @@ def main(words: list[str]) -> None:
 
 
 def check_name(name: str) -> None:
-    """Whether a package, and a distribution, can be called that.
+    """Checks that a package and a distribution can have this name.
 
     Raises:
-        UserError: not.
+        UserError: it cannot.
     """
     if not re.fullmatch(r"[A-Za-z](\w*[A-Za-z0-9])?", name, re.ASCII):
         sound = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_0123456789")
@@ -79,10 +79,10 @@ def check_name(name: str) -> None:
 
 
 def check_place(folder: Path, name: str) -> None:
-    """Whether the folder can be made and its package imported.
+    """Checks that the folder can be made and its package imported.
 
     Raises:
-        UserError: not.
+        UserError: it cannot.
     """
     if not folder.is_dir():
         raise UserError(f"--into={folder} is no folder; make it first, or name one that is there.")
@@ -97,10 +97,10 @@ def check_place(folder: Path, name: str) -> None:
 
 
 def make(folder: Path, requirement: str) -> None:
-    """The skeleton with the folder's name in place of the example's, written beside it and then renamed.
+    """Copies the skeleton under the folder's name; written beside it and then renamed.
 
     Args:
-        folder: which is not there yet.
+        folder: a path that does not exist yet.
         requirement: what pip is given to install harness, as words for a Makefile.
     """
     with replace_folder(folder, replace=False) as draft:

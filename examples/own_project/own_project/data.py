@@ -1,4 +1,4 @@
-"""A source: any class that, called without arguments, gives a Table."""
+"""A source: a class that returns a Table when called without arguments."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ class Moons:
         return Table(frame, ("x", "y"), target=("moon",), name="moons")
 
     def fingerprint(self) -> str:
-        """What changes whenever the rows do, so that they may be kept for later commands."""
+        """A text that changes whenever the rows do; harness then caches them for later commands."""
         return f"moons {self.rows} {self.noise} {self.seed}"

@@ -1,4 +1,4 @@
-"""A model: a batch in, a representation out; it knows no label and no loss."""
+"""A model: maps a batch to a representation; it knows no labels and no loss."""
 
 from __future__ import annotations
 

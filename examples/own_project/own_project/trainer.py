@@ -1,4 +1,4 @@
-"""A trainer: it says what the loss of a batch is; the engine of harness does all the rest."""
+"""A trainer: defines the loss of a batch; harness does the rest."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class NoisyTrainer(UniversalTrainer):
         """Nothing learns beside the model."""
 
     def prepare(self, loaders: Loaders) -> None:
-        """Nothing is read off the targets."""
+        """Nothing depends on the training rows."""
 
     def batch_source(self, loaders: Loaders) -> BatchSource:
         """Every training row once per epoch."""
         return BatchSource(loaders.train)
 
     def unpack(self, batch: Batch, augment: Augment) -> Pair:
-        """The noise comes from torch's global generator, which a checkpoint remembers."""
+        """The noise comes from torch's global generator, which a checkpoint stores."""
         assert batch.targets is not None  # `needs_labels`: others were refused
         data = augment(batch.inputs)
         return Pair(data, data + self.noise * torch.randn_like(data), batch.targets)

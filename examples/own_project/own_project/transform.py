@@ -49,6 +49,6 @@ class Ranges:
         return {"columns": self.columns, "low": self.low, "high": self.high, "task": pack(self.task)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes what `state` gave."""
+        """Restores what `state` returned."""
         self.columns, self.low, self.high = state["columns"], state["low"], state["high"]
         self.task = unpack(state["task"])

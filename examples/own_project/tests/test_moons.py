@@ -1,4 +1,4 @@
-"""What the parts come to, by numbers."""
+"""Values of the parts: known results of small cases."""
 
 import pytest
 import torch
