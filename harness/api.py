@@ -79,11 +79,12 @@ def _composed(what: tuple[Any, ...]) -> tuple[DictConfig, list[str], list[Any]]:
         if not isinstance(word, str):
             raise UserError(
                 "run takes a configuration that compose made, or words of the command line such as "
-                f"'model=mlp', got {type(word).__name__} {word!r}; write run(compose([...]))."
+                f"'model=mlp', got {type(word).__name__} {word!r}",
+                "write run(compose([...]))",
             )
         if word.startswith("hydra."):
             raise UserError(
-                f"{word} is the command line's; from Python, the folder is run(…, folder=FOLDER)."
+                f"{word} is the command line's", "from Python, the folder is run(…, folder=FOLDER)"
             )
     return compose(what), list(what), []
 

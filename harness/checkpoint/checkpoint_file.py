@@ -117,11 +117,12 @@ def read_named(path: Path) -> Any:
         return read(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f"the checkpoint {path} cannot be read ({reason}); name another.") from error
+        raise UserError(f"the checkpoint {path} cannot be read ({reason})", "name another") from error
     except Torn as error:
         raise UserError(
             f"a checkpoint is a safetensors file that harness wrote, with its {SIDECAR} beside it, and "
-            f"{path} is refused: {error}; name another."
+            f"{path} is refused: {error}",
+            "name another",
         ) from error
 
 

@@ -35,8 +35,8 @@ def _whole(stored: str, given: str | None) -> str:
     if given is not None and store_address.masked(given) == stored:
         return given
     raise UserError(
-        f"whether a model is registered is asked at {stored}, and passwords are never stored; give the whole "
-        "address with --uri ADDRESS."
+        f"whether a model is registered is asked at {stored}, and passwords are never stored",
+        "give the whole address with --uri ADDRESS",
     )
 
 
@@ -50,9 +50,10 @@ def _ask(uri: str) -> set[str]:
 
         reason = error_line(error, uri).rstrip(".")
         raise UserError(
-            f"no run is removed before MLflow has said which models are registered, and "
+            "no run is removed before MLflow has said which models are registered, and "
             f"{store_address.masked(uri)} "
-            f"did not: {reason}; start that server, or clean without runs and trials."
+            f"did not: {reason}",
+            "start that server, or clean without runs and trials",
         ) from error
 
 

@@ -35,8 +35,8 @@ def remove(entry: Entry, outputs: Path) -> bool:
         return False
     except OSError as error:
         raise UserError(
-            f"{entry.path} could not be removed ({error.strerror}); see that you may write there, and "
-            f"clean again."
+            f"{entry.path} could not be removed ({error.strerror})",
+            "see that you may write there, and clean again",
         ) from error
     finally:
         with suppress(OSError):
@@ -49,5 +49,5 @@ def _require_within(path: Path, outputs: Path) -> None:
     real, root = path.resolve(), outputs.resolve()
     if path.is_symlink() or not real.is_relative_to(root) or real != root / path.relative_to(outputs):
         raise UserError(
-            f"{path} leads out of {outputs} by a link, and nothing outside is removed; take the link away."
+            f"{path} leads out of {outputs} by a link, and nothing outside is removed", "take the link away"
         )

@@ -45,18 +45,20 @@ class Choice:
         for word, known in [(w, WHAT) for w in self.what] + [(s, STATES) for s in self.states]:
             if word not in known:
                 option = "--what" if known is WHAT else "--status"
-                raise UserError(f"{option} takes {', '.join(known)}, got {word}; {near(word, known)}")
+                raise UserError(f"{option} takes {', '.join(known)}, got {word}", near(word, known))
         if self.keep is not None and self.keep < 0:
-            raise UserError(f"--keep must be 0 or more runs, got {self.keep}; give how many are to stay.")
+            raise UserError(f"--keep must be 0 or more runs, got {self.keep}", "give how many are to stay")
         if self.by is not None and self.keep is None:
-            raise UserError(f"--by {self.by} says by which score runs are kept; say how many with --keep N.")
+            raise UserError(f"--by {self.by} says by which score runs are kept", "say how many with --keep N")
         narrow = self.older is not None or self.keep is not None or self.states
         if "runs" in self.what and not narrow:
-            raise UserError("--what runs would remove every run; say which with --older, --keep or --status.")
+            raise UserError(
+                "--what runs would remove every run", "say which with --older, --keep or --status"
+            )
         if "mlflow" in self.what and not {"runs", "trials"} & set(self.what):
             raise UserError(
-                "--what mlflow removes the MLflow runs of what goes besides; add runs or trials: "
-                "--what runs,mlflow."
+                "--what mlflow removes the MLflow runs of what goes besides",
+                "add runs or trials: --what runs,mlflow",
             )
 
 
@@ -125,7 +127,7 @@ def _best(known: list[Entry], choice: Choice) -> set[Path]:
     else:
         names = known_scores(known)
         if by not in names:
-            raise UserError(f"no run has the score {by}, by which --keep is to choose; {near(by, names)}")
+            raise UserError(f"no run has the score {by}, by which --keep is to choose", near(by, names))
         having = [entry for entry in known if by in entry.scores]
         better = next((run.direction(by) for entry in having for run in entry.runs), direction(by))
         sign = 1 if better == "minimize" else -1

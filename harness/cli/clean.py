@@ -24,7 +24,7 @@ def main(words: list[str]) -> int | None:
     outputs = Path(options.outputs).absolute()
     if not outputs.is_dir():
         raise UserError(
-            f"--outputs names the folder of the runs, and there is none at {outputs}; name another."
+            f"--outputs names the folder of the runs, and there is none at {outputs}", "name another"
         )
 
     from harness.clean.protected_entries import spared
@@ -87,7 +87,7 @@ def _milliseconds(age: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhdw])", age)
     if match is None:
         raise UserError(
-            f"--older takes an age such as 45m, 12h, 30d or 8w, got {age}; give a number and a unit."
+            f"--older takes an age such as 45m, 12h, 30d or 8w, got {age}", "give a number and a unit"
         )
     return int(float(match[1]) * _LENGTHS[match[2]] * 1000)
 
@@ -97,7 +97,7 @@ def _agreed(yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UserError(
-            "clean asks before it removes, and nobody can answer here; add --yes, or --dry to look."
+            "clean asks before it removes, and nobody can answer here", "add --yes, or --dry to look"
         )
     return input("Remove all this for good? [y/N] ").strip().lower() in ("y", "yes")
 

@@ -19,7 +19,7 @@ def main(words: list[str]) -> int:
     options = _options(words)
     if options.rows is not None and not Path(options.rows).expanduser().exists():
         raise UserError(
-            f"--rows must be a file or a folder of images, and there is no {options.rows}; correct it."
+            f"--rows must be a file or a folder of images, and there is no {options.rows}", "correct it"
         )
 
     from harness.bundle.bundle import read
@@ -97,8 +97,8 @@ def _place(options: Any, folder: Path) -> Path:
         )
     if options.run.startswith(SCHEMES) or folder.name not in ("model", "refit", "ensemble"):
         raise UserError(
-            f"a model that is in no run's folder needs a place, and {options.run} has none; "
-            "give --out FOLDER."
+            f"a model that is in no run's folder needs a place, and {options.run} has none",
+            "give --out FOLDER",
         )
     return folder.parent / "export" / str(options.format)
 

@@ -34,7 +34,7 @@ def installed_from() -> str:
     except PackageNotFoundError:
         noted = None
     if noted is None:
-        raise UserError(f"nothing tells where this harness was installed from; {_REMEDY}")
+        raise UserError("nothing tells where this harness was installed from", _REMEDY)
     address = str(noted["url"])
     version = noted.get("vcs_info")
     if version is not None:
@@ -62,7 +62,7 @@ def requirement(source: str, editable: bool | None = None) -> str:
     if path.is_file():
         return _word(f"{_NAME}[{_EXTRA}] @ {path.as_uri()}")
     if not _is_source(path):
-        raise UserError(f"harness cannot be installed from {path}, where it does not lie; {_REMEDY}")
+        raise UserError(f"harness cannot be installed from {path}, where it does not lie", _REMEDY)
     limits = path / "constraints.txt"
     words = ["-c", _word(str(limits))] if limits.is_file() else []
     editably = (path / ".git").exists() if editable is None else editable

@@ -26,7 +26,7 @@ def main(words: list[str]) -> None:
         return
     name = group.strip("/").replace(".", "/")
     if name not in found:
-        raise UserError(f"there is no group {group!r}; {near(name, found)}")
+        raise UserError(f"there is no group {group!r}", near(name, found))
     width, files = max(map(len, found[name])), yamls(name)
     for choice in found[name]:
         print(f"{choice:<{width}}  {description(files[choice])}")

@@ -69,13 +69,14 @@ def check_name(name: str) -> None:
         sound = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_0123456789")
         remedy = f"try {sound}" if sound else "try my_project"
         raise UserError(
-            f"a project has the name of its package, of letters, digits and _ and with a letter first, got "
-            f"{name!r}; {remedy}."
+            "a project has the name of its package, of letters, digits and _ and with a letter first, got "
+            f"{name!r}",
+            remedy,
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise UserError(f"{name!r} is a word of Python's own, and no package can have it; try my_{name}.")
+        raise UserError(f"{name!r} is a word of Python's own, and no package can have it", f"try my_{name}")
     if name in _TAKEN:
-        raise UserError(f"{name!r} is a folder that every project has; try my_{name}.")
+        raise UserError(f"{name!r} is a folder that every project has", f"try my_{name}")
 
 
 def check_place(folder: Path, name: str) -> None:
@@ -85,15 +86,17 @@ def check_place(folder: Path, name: str) -> None:
         UserError: it cannot.
     """
     if not folder.is_dir():
-        raise UserError(f"--into={folder} is no folder; make it first, or name one that is there.")
+        raise UserError(f"--into={folder} is no folder", "make it first, or name one that is there")
     if (folder / name).exists() or (folder / name).is_symlink():
         raise UserError(
-            f"{folder / name} is there already; choose another name, or another folder by --into."
+            f"{folder / name} is there already", "choose another name, or another folder by --into"
         )
     # A folder of that name in the current one could be imported as well, and is none of ours.
     spec = None if Path(name).is_dir() else find_spec(name)
     if name in sys.stdlib_module_names or spec is not None:
-        raise UserError(f"there is a package {name!r} already, which would hide the new one; try my_{name}.")
+        raise UserError(
+            f"there is a package {name!r} already, which would hide the new one", f"try my_{name}"
+        )
 
 
 def make(folder: Path, requirement: str) -> None:

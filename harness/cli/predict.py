@@ -19,7 +19,7 @@ def main(words: list[str]) -> None:
     options = _options(words)
     given, path = Path(options.input).expanduser(), Path(options.output).expanduser()
     if options.batch < 1:
-        raise UserError(f"--batch must be 1 row or more, got {options.batch}; 1024 is usual.")
+        raise UserError(f"--batch must be 1 row or more, got {options.batch}", "1024 is usual")
 
     from harness.deploy import prediction_writer
 

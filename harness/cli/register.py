@@ -25,7 +25,7 @@ def main(words: list[str]) -> int:
 
     outputs = Path(options.outputs)
     if options.by is not None and options.better_than is None:
-        raise UserError("--by says by which score --better-than compares; give both, or neither.")
+        raise UserError("--by says by which score --better-than compares", "give both, or neither")
     wanted = Wanted(
         options.name,
         options.alias,

@@ -35,12 +35,12 @@ def main(words: list[str]) -> None:
     folder = logged.folder if logged.fold is None else logged.folder / f"fold-{logged.fold}"
     path = (folder / REPORT if options.out is None else options.out).absolute()
     if path.is_dir() or not path.parent.is_dir():
-        raise UserError(f"{path} is no place for a page; give --out a file in a folder that there is.")
+        raise UserError(f"{path} is no place for a page", "give --out a file in a folder that there is")
     table, absent = table_of(logged, outputs)
     try:
         write_run_page(path, RunMaterial(logged, table, absent, thorough=True))
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); give another with --out.") from error
+        raise UserError(f"{path} cannot be written ({error.strerror})", "give another with --out") from error
     if absent:
         print(f"! {absent}")
     print(path)

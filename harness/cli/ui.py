@@ -46,12 +46,12 @@ def main(words: list[str]) -> None:
         return
     if not uri.startswith("sqlite"):
         raise UserError(
-            f"the runs are in the database {uri}, for which MLflow needs its password; start the pages with "
-            "`mlflow ui --backend-store-uri ADDRESS`."
+            f"the runs are in the database {uri}, for which MLflow needs its password",
+            "start the pages with `mlflow ui --backend-store-uri ADDRESS`",
         )
     store = Path(uri.partition(":///")[2])
     if not store.exists():
-        raise UserError(f"there is no MLflow store at {store}; run an experiment first: python -m harness.")
+        raise UserError(f"there is no MLflow store at {store}", "run an experiment first: python -m harness")
     _serve(seen, store, options)
 
 
@@ -112,8 +112,7 @@ def _free(host: str, port: int) -> int:
             probe.bind((host, port))
         except OSError as error:
             raise UserError(
-                f"MLflow cannot listen on port {port} of {host} ({error.strerror}); give another with "
-                f"--port N, "
-                "or --port 0 for any that is free."
+                f"MLflow cannot listen on port {port} of {host} ({error.strerror})",
+                "give another with --port N, or --port 0 for any that is free",
             ) from error
         return int(probe.getsockname()[1])

@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(f"python -m harness {verb}", description=description)
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; `{self.prog} --help` says what can be given.")
+        raise UserError(message, f"`{self.prog} --help` says what can be given")
 
     def allow(self) -> None:
         """Adds `--allow`, for verbs that build what the configuration of a run names."""

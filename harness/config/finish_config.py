@@ -106,8 +106,8 @@ def _check_labels(cfg: DictConfig, trainer: Any, task: Task) -> None:
     if needs and not task.labelled:
         method = "trainer/method=simclr" if trainer.learns == "representation" else "trainer=contrastive"
         raise UserError(
-            f"trainer={chosen(cfg, 'trainer')} learns from labels here, and the data has no target; "
-            f"name its column with data.extract.target=COLUMN, or learn without labels by {method}."
+            f"trainer={chosen(cfg, 'trainer')} learns from labels here, and the data has no target",
+            f"name its column with data.extract.target=COLUMN, or learn without labels by {method}",
         )
 
 
@@ -118,8 +118,8 @@ def _check_evaluator(cfg: DictConfig, trainer: Any, task: Task) -> None:
     if name not in MONITORS or name == right:
         return
     raise UserError(
-        f"evaluate={name} does not fit trainer={chosen(cfg, 'trainer')} on a target of kind {task.kind}; "
-        f"use evaluate={right}."
+        f"evaluate={name} does not fit trainer={chosen(cfg, 'trainer')} on a target of kind {task.kind}",
+        f"use evaluate={right}",
     )
 
 
@@ -133,12 +133,15 @@ def check_monitor(monitor: str, names: tuple[str, ...]) -> None:
     if part != "valid":
         raise UserError(
             f"trainer.monitor must be a score of the validation part, valid/…, got {monitor!r}, so that no "
-            f"choice rests on test rows; {near('valid/' + name, [f'valid/{n}' for n in names])}"
+            "choice rests on test rows",
+            near("valid/" + name, [f"valid/{n}" for n in names]),
+            key="trainer.monitor",
         )
     if name not in names:
         raise UserError(
-            f"trainer.monitor={monitor} is no score of this evaluation; "
-            f"{near(monitor, [f'valid/{known}' for known in names])}"
+            f"trainer.monitor={monitor} is no score of this evaluation",
+            near(monitor, [f"valid/{known}" for known in names]),
+            key="trainer.monitor",
         )
 
 
@@ -155,8 +158,8 @@ def check_shape(cfg: DictConfig, shape: tuple[int, ...], table: Table) -> None:
     able = [name for name, part in _models() if form in getattr(part, "takes", ())]
     described = {"row": f"rows of {shape[0]} features"}.get(form, f"{form}s of shape {shape}")
     raise UserError(
-        f"model={chosen(cfg, 'model')} takes {' or '.join(takes)}s, and {table.name} gives "
-        f"{described}; use model={' or model='.join(able)}."
+        f"model={chosen(cfg, 'model')} takes {' or '.join(takes)}s, and {table.name} gives {described}",
+        f"use model={' or model='.join(able)}",
     )
 
 

@@ -14,7 +14,7 @@ FORMS = (
 
 def no_value(typed: str, key: str) -> UserError:
     """The error for a swept key without a value."""
-    return UserError(f"{typed} holds no value; give one or more: {key}=A,B,C.")
+    return UserError(f"{typed} holds no value", f"give one or more: {key}=A,B,C")
 
 
 def unreadable(typed: str, said: str) -> UserError:
@@ -24,24 +24,25 @@ def unreadable(typed: str, said: str) -> UserError:
         typed = typed.removeprefix("++")  # which nobody typed, see `harness.config.compose.as_typed`
         if "when" in typed:
             return UserError(
-                f"{typed} cannot be read; a condition needs quotes within the shell's: "
-                f"{key}={{values:[A,B],when:'OTHER=CHOICE'}}."
+                f"{typed} cannot be read",
+                f"a condition needs quotes within the shell's: {key}={{values:[A,B],when:'OTHER=CHOICE'}}",
             )
     if key == "sweep.constraints":
         return UserError(
-            f"{typed} cannot be read; comparisons need quotes within the shell's: "
-            "\"sweep.constraints=['model/parameters <= 100000']\"."
+            f"{typed} cannot be read",
+            "comparisons need quotes within the shell's: "
+            "\"sweep.constraints=['model/parameters <= 100000']\"",
         )
     found = re.search(r"while evaluating '.*?': (.*)", said)
     reason = found[1] if found else ""
     if reason.startswith("empty "):
         return no_value(typed, key)
     if "NoneType" in reason:
-        return UserError(f"{typed}: null stands in a plain list only; write {key}=A,null.")
+        return UserError(f"{typed}: null stands in a plain list only", f"write {key}=A,null")
     if reason.startswith("cannot convert float"):
         return UserError(f"{typed}: the ends of an interval must be finite numbers.")
     why = f" ({reason})" if reason and "mismatch" not in reason else ""
     tags = "log is the only tag; " if "tag(" in typed else ""
     return UserError(
-        f"{typed} cannot be read{why}; {tags}{FORMS}; other texts need quotes within the shell's."
+        f"{typed} cannot be read{why}; {tags}{FORMS}", "other texts need quotes within the shell's"
     )

@@ -69,12 +69,13 @@ class Classification:
         if kind == "multilabel":
             raise UserError(
                 "evaluate=classification needs one class for each row, and these targets are labels of "
-                "which a row may have several; use evaluate=multilabel."
+                "which a row may have several",
+                "use evaluate=multilabel",
             )
         if kind == "regression":
             raise UserError(
-                "evaluate=classification needs a class as target, and this target is a number; "
-                "use evaluate=regression, or data.extract.task=classification."
+                "evaluate=classification needs a class as target, and this target is a number",
+                "use evaluate=regression, or data.extract.task=classification",
             )
         outputs, targets = answers(predictor, loader, "classification")
         log_p = classification_metrics.log_probabilities(outputs)

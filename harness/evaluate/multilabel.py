@@ -74,8 +74,10 @@ class Multilabel:
         if task.labelled and task.kind != "multilabel":
             right = "classification" if task.classification else "regression"
             raise UserError(
-                "evaluate=multilabel needs several target columns of 0 and 1, and this target is "
-                f"{'a class' if task.classification else 'a number'}; use evaluate={right}."
+                "evaluate=multilabel needs several target columns of 0 and 1, and this target is a class"
+                if task.classification
+                else "a number",
+                f"use evaluate={right}",
             )
         outputs, targets = answers(predictor, loader, "multilabel")
         truth = exact(targets)

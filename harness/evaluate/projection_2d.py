@@ -92,8 +92,9 @@ def require_umap() -> None:
     """
     if find_spec("umap") is None:
         raise UserError(
-            "evaluate.projection=umap needs the package umap-learn, which is not installed; run "
-            "pip install 'harness[umap]', or use evaluate.projection=pca."
+            "evaluate.projection=umap needs the package umap-learn, which is not installed",
+            "run pip install 'harness[umap]', or use evaluate.projection=pca",
+            key="evaluate.projection",
         )
 
 

@@ -98,8 +98,8 @@ def _answers(predictor: Predictor, loader: Loader) -> tuple[Tensor, Tensor]:
         if task.several:
             found, choice = "these targets are labels", "multilabel"
         raise UserError(
-            f"evaluate=regression needs a number as target, and {found}; "
-            f"use evaluate={choice}, or data.extract.task=regression."
+            f"evaluate=regression needs a number as target, and {found}",
+            f"use evaluate={choice}, or data.extract.task=regression",
         )
     return answers(predictor, loader, "regression")
 

@@ -24,7 +24,7 @@ def loader_of(loaders: Loaders, part: str) -> Loader:
     loader: Loader | None = getattr(loaders, part)
     if loader is None:
         raise UserError(
-            f"scores of the {part} part need rows, and this split gives it none; raise split.{part}."
+            f"scores of the {part} part need rows, and this split gives it none", f"raise split.{part}"
         )
     return loader
 
@@ -49,14 +49,14 @@ def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, 
     """
     if loader.targets is None:
         raise UserError(
-            f"evaluate={choice} compares outputs with targets, and the data set has no target column; name "
-            "it with data.extract.target=COLUMN, or use evaluate=representation."
+            f"evaluate={choice} compares outputs with targets, and the data set has no target column",
+            "name it with data.extract.target=COLUMN, or use evaluate=representation",
         )
     outputs = predictor.gather(loader).outputs
     if outputs is None:
         raise UserError(
-            f"evaluate={choice} needs the outputs of a head, and this trainer learns a representation alone; "
-            "use evaluate=representation."
+            f"evaluate={choice} needs the outputs of a head, and this trainer learns a representation alone",
+            "use evaluate=representation",
         )
     rows = known(loader.targets)
     return outputs[rows], loader.targets[rows]

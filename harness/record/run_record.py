@@ -90,8 +90,8 @@ class Record:
             self.journal = self.start.journal or self._new_journal()
         except OSError as error:
             raise UserError(
-                f"the run's folder {self.folder} cannot be written ({error.strerror}); "
-                "choose another with outputs=FOLDER or hydra.run.dir=FOLDER."
+                f"the run's folder {self.folder} cannot be written ({error.strerror})",
+                "choose another with outputs=FOLDER or hydra.run.dir=FOLDER",
             ) from error
         self.log = open_log(self.folder / "run.log", self.secrets)
         self.screen = Screen() if self.trial is None else QuietScreen(self.log)
@@ -106,8 +106,8 @@ class Record:
 
     def _refuse_folder(self) -> NoReturn:
         raise UserError(
-            f"a run needs a folder of its own, and {self.folder} holds one already; "
-            "choose another with hydra.run.dir=FOLDER, or remove it."
+            f"a run needs a folder of its own, and {self.folder} holds one already",
+            "choose another with hydra.run.dir=FOLDER, or remove it",
         )
 
     def _new_journal(self) -> Journal:

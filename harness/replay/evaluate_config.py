@@ -92,7 +92,7 @@ def _require_open(key: str, word: str) -> None:
 
 def _refuse(word: str, why: str) -> NoReturn:
     raise UserError(
-        f"{word} cannot be part of an evaluation: {why}; for another training leave out `evaluate`."
+        f"{word} cannot be part of an evaluation: {why}", "for another training leave out `evaluate`"
     )
 
 
@@ -101,7 +101,7 @@ def _set(cfg: DictConfig, key: str, value: Any, add: bool) -> None:
     node = OmegaConf.select(cfg, parent) if parent else cfg
     known = list(node) if isinstance(node, DictConfig) else []
     if name not in known and not add and not parent.startswith("tags"):
-        raise UserError(f"the run has no setting {key}; {near(name, [str(entry) for entry in known])}")
+        raise UserError(f"the run has no setting {key}", near(name, [str(entry) for entry in known]))
     OmegaConf.update(cfg, key, value, merge=False, force_add=True)
 
 
@@ -142,6 +142,6 @@ def _require_known(cfg: DictConfig, places: list[str]) -> None:
         for key, value in leaves(plain):
             if isinstance(value, str) and MASK in value:
                 raise UserError(
-                    f"{place}.{key} held a secret, which is never stored ({value}); give it anew with "
-                    f"{place}.{key}=VALUE."
+                    f"{place}.{key} held a secret, which is never stored ({value})",
+                    f"give it anew with {place}.{key}=VALUE",
                 )

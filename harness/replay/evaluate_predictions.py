@@ -120,9 +120,8 @@ def _arrays(member: RowPredictor, table: Table) -> Arrays:
         arrays = member.transform(table)
     if arrays.shape != member.bundle.inputs:
         raise UserError(
-            f"the model takes samples of shape {member.bundle.inputs}, and {table.name} gives "
-            f"{arrays.shape}; "
-            "give rows as the source of the run gave them."
+            f"the model takes samples of shape {member.bundle.inputs}, and {table.name} gives {arrays.shape}",
+            "give rows as the source of the run gave them",
         )
     return arrays
 
@@ -146,7 +145,8 @@ def _require_trained_rows(member: RowPredictor, trained: Trained, evaluator: Eva
         why = trained.why or "which rows these are is not known any more"
         raise UserError(
             "evaluate=representation asks probes that learn from the rows that the model was trained on, and "
-            f"{why}; bring them back, or choose another evaluate."
+            f"{why}",
+            "bring them back, or choose another evaluate",
         )
 
 
@@ -167,7 +167,8 @@ def _answers(
         if outputs is None:
             raise UserError(
                 "an ensemble averages predictions, and these models learned representations, each with axes "
-                "of its own; name the model of one fold."
+                "of its own",
+                "name the model of one fold",
             )
         shares = _shares(outputs.double().cpu(), task)
         total = shares if total is None else total + shares

@@ -73,14 +73,15 @@ def require_targets(table: Table, bundle: Bundle) -> None:
         return
     if not table.target:
         raise UserError(
-            f"evaluate compares predictions with targets, and {table.name} has no target column; name "
-            f"it with "
-            "data.extract.target=COLUMN, or use predict."
+            f"evaluate compares predictions with targets, and {table.name} has no target column",
+            "name it with data.extract.target=COLUMN, or use predict",
         )
     if not table.labelled.any():
         raise UserError(
-            f"evaluate compares predictions with targets, and no row of {table.name} has a value in "
-            f"{', '.join(table.target)}; give rows that have, or use predict."
+            f"evaluate compares predictions with targets, and no row of {table.name} has a value in , ".join(
+                table.target
+            ),
+            "give rows that have, or use predict",
         )
 
 
@@ -131,14 +132,15 @@ def _as_trained(table: Table, bundle: Bundle) -> Table:
     if table.kind != bundle.kind:
         raise UserError(
             f"the model was trained on rows of kind {bundle.kind!r}, and {table.name} has rows of kind "
-            f"{table.kind!r}; set data.extract.kind={bundle.kind}, or choose other data."
+            f"{table.kind!r}",
+            f"set data.extract.kind={bundle.kind}, or choose other data",
         )
     if table.array is not None or ARRAY in bundle.columns:
         found = None if table.array is None else table.array.shape[1:]
         if found != bundle.array:
             raise UserError(
-                f"the model was trained on {_shaped(bundle.array)}, and {table.name} gives {_shaped(found)}; "
-                "give rows as the source of the run gave them."
+                f"the model was trained on {_shaped(bundle.array)}, and {table.name} gives {_shaped(found)}",
+                "give rows as the source of the run gave them",
             )
         return table
     missing = [name for name in bundle.columns if name not in table.frame.columns]
@@ -146,7 +148,8 @@ def _as_trained(table: Table, bundle: Bundle) -> Table:
         raise UserError(
             f"the model needs the {len(bundle.columns)} columns that it was trained on, and "
             f"{table.name} lacks "
-            f"{len(missing)} of them, {missing[0]!r} first; give rows as the source of the run gave them."
+            f"{len(missing)} of them, {missing[0]!r} first",
+            "give rows as the source of the run gave them",
         )
     frame = table.frame.copy(deep=False)
     for name, kind in bundle.columns.items():

@@ -100,7 +100,8 @@ def _models(logged: StoredRun, together: bool) -> tuple[list[Path], list[int] | 
     if together:
         raise UserError(
             f"--ensemble puts the models of several folds together, and {logged.label} has "
-            f"{len(logged.models)}; leave it out."
+            f"{len(logged.models)}",
+            "leave it out",
         )
     model = logged.model
     if model == logged.folder / REFIT:

@@ -32,8 +32,9 @@ def chosen_rows(
     if trained.parts is None and not everything:
         raise UserError(
             f"this is the data that {logged.label} was trained on, and which of its rows is not known "
-            f"any more "
-            "(its folds.npz is gone); give other rows with data/extract=…, or score all of them with --all."
+            "any more "
+            "(its folds.npz is gone)",
+            "give other rows with data/extract=…, or score all of them with --all",
         )
     kept = np.intersect1d(labelled, trained.untouched)
     if everything:
@@ -41,9 +42,10 @@ def chosen_rows(
     if not len(kept):
         raise UserError(
             f"this is the data that {logged.label} was trained on, and every row of it was learned by "
-            f"the model "
-            "(or one of its members); give other rows with data/extract=…, name one fold, such as "
-            f"{logged.label}/fold-0, or score them all the same with --all."
+            "the model "
+            "(or one of its members)",
+            "give other rows with data/extract=…, name one fold, such as "
+            f"{logged.label}/fold-0, or score them all the same with --all",
         )
     message = (
         f"this is the data of the run: its {len(kept):,} test rows are scored, of {len(labelled):,} "

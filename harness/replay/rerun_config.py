@@ -57,8 +57,9 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
     if EVALUATED in logged.tags:
         of = StoredRun(Path(logged.tags["evaluated.folder"])).label
         raise UserError(
-            f"{logged.label} is an evaluation of {of} and trained nothing; rerun that one, or repeat this "
-            f"one with its own command: {logged.tags.get('command', 'python -m harness evaluate')}."
+            f"{logged.label} is an evaluation of {of} and trained nothing",
+            "rerun that one, or repeat this "
+            f"one with its own command: {logged.tags.get('command', 'python -m harness evaluate')}",
         )
     stored = logged.config.copy()
     OmegaConf.set_struct(stored, False)
@@ -234,4 +235,4 @@ def _require_secrets(content: Any) -> None:
     if masked:
         keys = " ".join(f"{key}=VALUE" for key in masked)
         what = f"{masked[0]} was" if len(masked) == 1 else f"{', '.join(masked)} were"
-        raise UserError(f"{what} secret, and secrets are never stored; give {keys}, or '${{oc.env:NAME}}'.")
+        raise UserError(f"{what} secret, and secrets are never stored", f"give {keys}, or '${{oc.env:NAME}}'")

@@ -73,19 +73,19 @@ def read(words: Sequence[str]) -> Words:
             values.append(override)
         _check(override)
     if folder is not None and not folder.strip():
-        raise UserError(f"{_FOLDER} must not be empty; give {_FOLDER}=FOLDER, or leave it out.")
+        raise UserError(f"{_FOLDER} must not be empty", f"give {_FOLDER}=FOLDER, or leave it out")
     return Words(tuple(groups), tuple(values), folder)
 
 
 def _check(override: Override) -> None:
     word, key = override.input_line, override.key_or_group
     if override.is_sweep_override():
-        raise UserError(f"{word} gives several values, and a rerun is one run; give one of them.")
+        raise UserError(f"{word} gives several values, and a rerun is one run", "give one of them")
     first = key.replace("/", ".").partition(".")[0]
     if first in _ABOUT and key != _FOLDER:
-        raise UserError(f"{word} {_ABOUT[first]}; leave it out.")
+        raise UserError(f"{word} {_ABOUT[first]}", "leave it out")
     if _is_group(override) and override.is_delete():
-        raise UserError(f"{word} would leave the run without that part; choose another with {key}=CHOICE.")
+        raise UserError(f"{word} would leave the run without that part", f"choose another with {key}=CHOICE")
 
 
 def _is_group(override: Override) -> bool:
@@ -113,11 +113,11 @@ def set_values(cfg: DictConfig, overrides: Sequence[Override]) -> None:
         if not exists and not added:
             known = [name for name, _ in leaves(OmegaConf.to_container(cfg, resolve=False))]
             adds = "" if override.is_delete() else f" (A new setting has a plus: +{override.input_line}.)"
-            raise UserError(f"{key} is no setting of that run; {near(key, known)}{adds}")
+            raise UserError(f"{key} is no setting of that run", f"{near(key, known)}{adds}", key=key)
         if override.is_delete():
             _delete(cfg, key)
         elif exists and override.is_add() and not isinstance(override.value(), dict | list):
-            raise UserError(f"there is a setting {key!r} already; change it without a plus: {key}=VALUE.")
+            raise UserError(f"there is a setting {key!r} already", f"change it without a plus: {key}=VALUE")
         else:
             OmegaConf.update(cfg, key, override.value(), merge=True, force_add=True)
 

@@ -94,7 +94,7 @@ def _claimed(folder: Path) -> Start:
     def found() -> tuple[RunHistory, dict[int, Outcome]]:
         if own is None:
             why = "it is still running" if there else "there is no run in it"
-            raise UserError(f"{folder} cannot be tested: {why}; name the folder of a finished run.")
+            raise UserError(f"{folder} cannot be tested: {why}", "name the folder of a finished run")
         return own.past, Done(folder).read()
 
     try:
@@ -135,13 +135,13 @@ def _require_same(plan: Plan, start: Start) -> None:
     if changed:
         text = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
         raise UserError(
-            f"{start.folder} cannot be tested: it was trained with other settings ({text}); "
-            "take the changes back."
+            f"{start.folder} cannot be tested: it was trained with other settings ({text})",
+            "take the changes back",
         )
     difference = other_data(start.folder, start.past, plan)
     if difference:
         raise UserError(
-            f"{start.folder} cannot be tested: it was trained on other data ({difference}); bring it back."
+            f"{start.folder} cannot be tested: it was trained on other data ({difference})", "bring it back"
         )
 
 
@@ -159,19 +159,20 @@ def _require_trained(plan: Plan, start: Start) -> None:
     if left and start.past.ended("") in OVER:
         raise UserError(
             f"{start.folder} cannot be tested: what fold {left[0]} of {len(plan.folds)} came to is gone, "
-            "or the run was pruned; run its command again in a new folder."
+            "or the run was pruned",
+            "run its command again in a new folder",
         )
     if left:
         raise UserError(
-            f"{start.folder} cannot be tested: fold {left[0]} of {len(plan.folds)} is not trained; "
-            f"go on with the run first, by resume={start.folder}."
+            f"{start.folder} cannot be tested: fold {left[0]} of {len(plan.folds)} is not trained",
+            f"go on with the run first, by resume={start.folder}",
         )
     for fold in plan.folds:
         model = _model(start.folder, plan, fold)
         if not (model / FACTS).exists():
             raise UserError(
-                f"{start.folder} cannot be tested: its model {model} is gone; "
-                "run its command again in a new folder."
+                f"{start.folder} cannot be tested: its model {model} is gone",
+                "run its command again in a new folder",
             )
 
 

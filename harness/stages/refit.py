@@ -43,14 +43,17 @@ def check_refit(plan: Plan) -> None:
     if wanted.ensemble:
         if len(plan.folds) == 1:
             raise UserError(
-                "production.ensemble=true puts the models of several folds together, and the split gives "
-                "one; leave it out, or choose another split, such as split=kfold."
+                "production.ensemble=true puts the models of several folds together, and the split gives one",
+                "leave it out, or choose another split, such as split=kfold",
+                key="production.ensemble",
             )
         trainer: Any = target(plan.cfg.trainer, "trainer")
         if trainer.learns == "representation":
             raise UserError(
                 "production.ensemble=true averages predictions, and this trainer learns representations, "
-                "each with axes of its own; use production.refit=true, or the model of one fold."
+                "each with axes of its own",
+                "use production.refit=true, or the model of one fold",
+                key="production.ensemble",
             )
     if wanted.refit:
         try:

@@ -77,7 +77,7 @@ def _taken_up(plan: Plan, start: Start) -> Start:
         found = newest(folder, left.number, digests)
     except Torn as error:
         if start.named:
-            raise UserError(f"{error}; name another run, or start anew without resume.") from error
+            raise UserError(error, "name another run, or start anew without resume") from error
         return replace(start, notes=[*start.notes, f"{error}: {place} starts afresh."])
     if found is None:
         return replace(start, notes=[*start.notes, f"{place} has no checkpoint yet: it starts afresh."])
@@ -110,8 +110,8 @@ def check_step(experiment: Experiment, start: Start) -> None:
     except (RuntimeError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".:")
         raise UserError(
-            f"{start.found.entries[-1].path.name} does not fit what was changed by resume.allow ({reason}); "
-            "take the change back, or start a new run."
+            f"{start.found.entries[-1].path.name} does not fit what was changed by resume.allow ({reason})",
+            "take the change back, or start a new run",
         ) from error
     finally:
         training.close()

@@ -49,8 +49,9 @@ class Suite:
         project = find(config.rootpath)
         if project is None or project.conf is None:
             raise UserError(
-                f'{config.rootpath / "pyproject.toml"} names no folder of yaml files; write conf = "conf" '
-                "below [tool.harness], or give the suite's class a line conf = Path(FOLDER)."
+                f"{config.rootpath / 'pyproject.toml'} names no folder of yaml files",
+                'write conf = "conf" '
+                "below [tool.harness], or give the suite's class a line conf = Path(FOLDER)",
             )
         cls.conf = project.conf
 

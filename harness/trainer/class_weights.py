@@ -27,8 +27,9 @@ def check_weights(weights: list[float] | str | None, criterion: nn.Module, task:
         return
     if task.kind == "regression":
         raise UserError(
-            f"trainer.class_weights={_shown(weights)} weighs classes, and the target is a number; "
-            "set trainer.class_weights=null."
+            f"trainer.class_weights={_shown(weights)} weighs classes, and the target is a number",
+            "set trainer.class_weights=null",
+            key="trainer.class_weights",
         )
     if isinstance(weights, list) and len(weights) != len(task.classes):
         raise UserError(
@@ -39,8 +40,9 @@ def check_weights(weights: list[float] | str | None, criterion: nn.Module, task:
     if not hasattr(criterion, needed):
         raise UserError(
             f"trainer.class_weights={_shown(weights)} needs a loss with an attribute {needed}, and "
-            f"{type(criterion).__name__} has none; choose trainer/loss={' or '.join(_WEIGHING)}, or set "
-            "trainer.class_weights=null."
+            f"{type(criterion).__name__} has none",
+            f"choose trainer/loss={' or '.join(_WEIGHING)}, or set trainer.class_weights=null",
+            key="trainer.class_weights",
         )
 
 

@@ -52,13 +52,14 @@ class ContrastiveTrainer(UniversalTrainer):
         found = "several columns" if task.several else "a number" if task.labelled else "absent"
         if self.method.labels:
             raise UserError(
-                f"this trainer/method pulls rows of one class together, and the target is {found}; "
-                "use trainer/method=simclr."
+                f"this trainer/method pulls rows of one class together, and the target is {found}",
+                "use trainer/method=simclr",
             )
         if self._probing:
             raise UserError(
-                f"trainer.probe=true learns one class per row, and the target is {found}; "
-                "set trainer.probe=false."
+                f"trainer.probe=true learns one class per row, and the target is {found}",
+                "set trainer.probe=false",
+                key="trainer.probe",
             )
 
     def build_companion(self, model: nn.Module, head: nn.Module | None, task: Task) -> nn.Module:
@@ -84,8 +85,8 @@ class ContrastiveTrainer(UniversalTrainer):
         count = len(batch.rows) // parts
         if count < 2:
             raise UserError(
-                "contrastive learning compares the rows of a batch with each other, and a batch has "
-                f"{count}; set data.load.batch_size to 2 or more."
+                f"contrastive learning compares the rows of a batch with each other, and a batch has {count}",
+                "set data.load.batch_size to 2 or more",
             )
         targets = None if batch.targets is None else batch.targets[:count]
         if parts == 1:

@@ -167,8 +167,10 @@ def check_device(device: torch.device) -> None:
     number: int | None = device.index  # which torch declares to be one always
     if number is not None:
         raise UserError(
-            f"trainer.device must leave the number to torchrun, which gives each process a card of its own, "
-            f"got {device}; use trainer.device=cuda."
+            "trainer.device must leave the number to torchrun, which gives each process a card of its own, "
+            f"got {device}",
+            "use trainer.device=cuda",
+            key="trainer.device",
         )
     _check_cards(torch.cuda.device_count())
 
@@ -178,8 +180,8 @@ def _check_cards(cards: int) -> None:
 
     if get_node_local_rank(fallback_rank=0) >= cards:
         raise UserError(
-            f"torchrun must start at most one process per card, of which there {_are(cards)} here, got more; "
-            f"use --nproc-per-node {cards}, or trainer.device=cpu."
+            f"torchrun must start at most one process per card, of which there {_are(cards)} here, got more",
+            f"use --nproc-per-node {cards}, or trainer.device=cpu",
         )
 
 

@@ -54,7 +54,11 @@ def check_precision(device: torch.device, precision: Precision) -> None:
     if reason is not None:
         able = [name for name, dtype in _TYPES.items() if _objection(device, dtype) is None]
         remedy = " or ".join(f"trainer.precision={name}" for name in ("fp32", *able))
-        raise UserError(f"trainer.precision={precision} cannot be had on {device} ({reason}); use {remedy}.")
+        raise UserError(
+            f"trainer.precision={precision} cannot be had on {device} ({reason})",
+            f"use {remedy}",
+            key="trainer.precision",
+        )
 
 
 def _objection(device: torch.device, dtype: torch.dtype) -> str | None:

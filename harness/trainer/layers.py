@@ -107,7 +107,9 @@ class Layers:
         if not isinstance(self.freeze, str) and self.freeze > count:
             raise UserError(
                 f"trainer.layers.freeze={self.freeze} is more than the {count} layers of this "
-                f"{type(model).__name__}; give at most {count}, or trainer.layers.freeze=model for all of it."
+                f"{type(model).__name__}",
+                f"give at most {count}, or trainer.layers.freeze=model for all of it",
+                key="trainer.layers.freeze",
             )
 
     def groups(self, model: nn.Module, others: nn.Module) -> list[dict[str, Any]]:

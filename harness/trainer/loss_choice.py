@@ -35,6 +35,7 @@ def require_fit(criterion: nn.Module, task: Task) -> None:
         if isinstance(criterion, losses) and task.kind not in kinds:
             target, choices = _TARGETS[task.kind]
             raise UserError(
-                f"trainer.loss={type(criterion).__name__} compares {compared}, and the target is {target}; "
-                f"choose trainer/loss={choices}."
+                f"trainer.loss={type(criterion).__name__} compares {compared}, and the target is {target}",
+                f"choose trainer/loss={choices}",
+                key="trainer.loss",
             )

@@ -113,8 +113,9 @@ class CutMix(Mix):
     def check(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 3:
             raise UserError(
-                f"trainer/mix=cutmix puts a rectangle of one image into another, and samples are of shape "
-                f"{shape}; use trainer/mix=mixup, or trainer/mix=none."
+                "trainer/mix=cutmix puts a rectangle of one image into another, and samples are of shape "
+                f"{shape}",
+                "use trainer/mix=mixup, or trainer/mix=none",
             )
 
     def __call__(self, inputs: Tensor) -> Mixed:

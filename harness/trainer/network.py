@@ -16,15 +16,16 @@ def width_of(model: nn.Module) -> int:
     width = getattr(model, "width", None)
     if not isinstance(width, int):
         raise UserError(
-            f"a model says the width of its representation in an attribute `width`, and "
-            f"{type(model).__name__} has {width!r}; set self.width to D where forward returns (B, D)."
+            "a model says the width of its representation in an attribute `width`, and "
+            f"{type(model).__name__} has {width!r}",
+            "set self.width to D where forward returns (B, D)",
         )
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor):
             raise UserError(
                 f"the state of a model must be tensors, which a file of weights can hold, and {name} of this "
-                f"{type(model).__name__} is a {type(value).__name__}; let get_extra_state give a tensor, or "
-                "leave it out."
+                f"{type(model).__name__} is a {type(value).__name__}",
+                "let get_extra_state give a tensor, or leave it out",
             )
     return width
 

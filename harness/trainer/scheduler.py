@@ -174,7 +174,9 @@ def _require_shares(optimizer: torch.optim.Optimizer, shares: list[float]) -> No
     if not learn_alike and not all(math.isclose(rate, rates[0], rel_tol=1e-6) for rate in rates):
         raise UserError(
             "trainer.scheduler must keep the share of the rate that trainer.layers.decay gives each layer, "
-            "and this one sets rates of its own; choose another trainer/scheduler, or trainer.layers.decay=1."
+            "and this one sets rates of its own",
+            "choose another trainer/scheduler, or trainer.layers.decay=1",
+            key="trainer.scheduler",
         )
 
 

@@ -81,8 +81,9 @@ class SemiSupervisedTrainer(UniversalTrainer):
             kinds = {"none": "absent", "multilabel": "several labels of each row"}
             found = kinds.get(task.kind, "a number")
             raise UserError(
-                f"trainer=semi_supervised learns one class of each row, and the target is {found}; name a "
-                "column of classes with data.extract.target=COLUMN, or use trainer=supervised or contrastive."
+                f"trainer=semi_supervised learns one class of each row, and the target is {found}",
+                "name a "
+                "column of classes with data.extract.target=COLUMN, or use trainer=supervised or contrastive",
             )
         logits = nn.Linear(width, task.outputs)
         return nn.Sequential(logits, nn.Flatten(0)) if task.kind == "binary" else logits
@@ -100,14 +101,15 @@ class SemiSupervisedTrainer(UniversalTrainer):
     def batch_source(self, loaders: Loaders) -> BatchSource:
         if loaders.unlabelled is None:
             raise UserError(
-                "trainer=semi_supervised learns from unlabelled rows as well, and this split leaves none; "
+                "trainer=semi_supervised learns from unlabelled rows as well, and this split leaves none",
                 "hide labels with split.labelled=40 or another number, give rows without a target, or use "
-                "trainer=supervised."
+                "trainer=supervised",
             )
         if not len(loaders.train):
             raise UserError(
                 "trainer=semi_supervised learns from labelled rows as well, and this split leaves none to "
-                "train on; choose a split that does, or learn without labels by trainer=contrastive."
+                "train on",
+                "choose a split that does, or learn without labels by trainer=contrastive",
             )
         self._labelled_lead = len(loaders.train) > len(loaders.unlabelled)
         if self._labelled_lead:

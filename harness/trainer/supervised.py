@@ -151,8 +151,9 @@ class SupervisedTrainer(UniversalTrainer):
     def build_head(self, width: int, task: Task) -> nn.Module:
         if not task.labelled:
             raise UserError(
-                "trainer=supervised learns from labels, and the data has no target; name its column with "
-                "data.extract.target=COLUMN, or learn without labels by trainer=contrastive."
+                "trainer=supervised learns from labels, and the data has no target",
+                "name its column with "
+                "data.extract.target=COLUMN, or learn without labels by trainer=contrastive",
             )
         require_fit(self.criterion, task)
         check_weights(self.class_weights, self.criterion, task)

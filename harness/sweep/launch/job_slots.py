@@ -74,8 +74,8 @@ def share_gpus(found: Sequence[str], count: int, each: float | None) -> list[lis
     if needed > len(found):
         raise UserError(
             f"hydra.launcher.gpus={each:g} for {count} worker{'s' if count > 1 else ''} takes {needed} "
-            f"GPU{'s' if needed > 1 else ''}, and {len(found) or 'none'} can be seen; "
-            "lower hydra.launcher.gpus (0.5 puts two workers on one GPU) or sweep.workers."
+            f"GPU{'s' if needed > 1 else ''}, and {len(found) or 'none'} can be seen",
+            "lower hydra.launcher.gpus (0.5 puts two workers on one GPU) or sweep.workers",
         )
     if each == 0:
         return [[] for _ in range(count)]

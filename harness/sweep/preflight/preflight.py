@@ -244,8 +244,8 @@ def _require_an_aim(space: Space, cfg: DictConfig) -> None:
         next(space.grid())
     elif not space.dimensions:
         raise UserError(
-            "a sampler needs something to choose, and no key is swept; give one several values, KEY=A,B or "
-            "'KEY=interval(A,B)', on the command line or in sweep.space."
+            "a sampler needs something to choose, and no key is swept",
+            "give one several values, KEY=A,B or 'KEY=interval(A,B)', on the command line or in sweep.space",
         )
 
 

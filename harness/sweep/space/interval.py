@@ -34,8 +34,8 @@ class Interval(Dimension):
 
     def values(self) -> Sequence[Value]:
         raise UserError(
-            f"a grid needs listed values, and {self.key} got the interval {self.description}; list them: "
-            f"{self.key}=A,B,C, or let a sampler choose: sweep=tpe sweep.trials=N."
+            f"a grid needs listed values, and {self.key} got the interval {self.description}",
+            f"list them: {self.key}=A,B,C, or let a sampler choose: sweep=tpe sweep.trials=N",
         )
 
     def landmarks(self) -> Sequence[Value]:

@@ -52,4 +52,4 @@ class Choices(Dimension):
                 if choice == value and isinstance(choice, bool) == isinstance(value, bool):
                     return choice
         shown = word(value_of(given))
-        raise UserError(f"{place} has no choice {shown}; {near(shown, map(word, self.choices))}")
+        raise UserError(f"{place} has no choice {shown}", near(shown, map(word, self.choices)))

@@ -70,8 +70,9 @@ class Grammar:
             return [value_of(element) for element in elements]
         except TypeError as error:
             raise UserError(
-                f"{typed} lists what is no value; a value is null, true, false, a number, a text, a list or "
-                "a mapping, while an interval, a range and a pattern stand alone."
+                f"{typed} lists what is no value",
+                "a value is null, true, false, a number, a text, a list or "
+                "a mapping, while an interval, a range and a pattern stand alone",
             ) from error
 
     def dimension(self, override: Override) -> Dimension:
@@ -83,7 +84,7 @@ class Grammar:
         typed, key = str(override.input_line), name_of(override)
         plus = override.get_key_element().removesuffix(key)
         if plus == "~":
-            raise UserError(f"{typed} takes {key} away, which has no values; sweep over {key}=A,B.")
+            raise UserError(f"{typed} takes {key} away, which has no values", f"sweep over {key}=A,B")
         sweep: Any = override.value()
         if isinstance(sweep, IntervalSweep):
             return _interval(typed, key, plus, sweep)
@@ -95,7 +96,7 @@ class Grammar:
             return self.choices(typed, key, [sweep], plus)
         if "log" in sweep.tags:
             raise UserError(
-                f"{typed} asks for a logarithmic scale of listed values; write tag(log,interval(LOW,HIGH))."
+                f"{typed} asks for a logarithmic scale of listed values", "write tag(log,interval(LOW,HIGH))"
             )
         _check_tags(typed, sweep.tags)
         listed = list(sweep.list)
@@ -125,7 +126,7 @@ class Grammar:
         known = sorted(self._loader.get_group_options(group))
         found = pattern.filter(known)
         if not found:
-            raise UserError(f"{typed} matches no choice of {group}; {near('', known)}")
+            raise UserError(f"{typed} matches no choice of {group}", near("", known))
         return found
 
 
@@ -137,13 +138,13 @@ def _interval(typed: str, key: str, plus: str, sweep: IntervalSweep) -> Interval
     if low >= high:
         whole = "; int(…) cuts off what follows the point" if isinstance(low, int) else ""
         raise UserError(
-            f"{typed}: the first end of an interval must be below the second, got {low} and {high}{whole}; "
-            f"a single value is {key}={high}."
+            f"{typed}: the first end of an interval must be below the second, got {low} and {high}{whole}",
+            f"a single value is {key}={high}",
         )
     log = "log" in sweep.tags
     if log and low <= 0:
         raise UserError(
-            f"{typed}: a logarithmic interval must begin above 0, got {low}; raise it, or leave out log."
+            f"{typed}: a logarithmic interval must begin above 0, got {low}", "raise it, or leave out log"
         )
     return Interval(key=key, plus=plus, low=low, high=high, log=log)
 
@@ -151,14 +152,14 @@ def _interval(typed: str, key: str, plus: str, sweep: IntervalSweep) -> Interval
 def _steps(typed: str, key: str, plus: str, sweep: RangeSweep) -> Steps:
     if "log" in sweep.tags:
         raise UserError(
-            f"{typed}: a range has equal steps and no logarithmic scale; write tag(log,int(interval(…)))."
+            f"{typed}: a range has equal steps and no logarithmic scale", "write tag(log,int(interval(…)))"
         )
     _check_tags(typed, sweep.tags)
     start, stop, step = sweep.start or 0, sweep.stop or 0, sweep.step
     if not all(map(math.isfinite, (start, stop, step))):
         raise UserError(f"{typed}: start, stop and step of a range must be finite numbers.")
     if step == 0:
-        raise UserError(f"{typed}: the step of a range must not be 0; leave it out for 1.")
+        raise UserError(f"{typed}: the step of a range must not be 0", "leave it out for 1")
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
         count = len(range(start, stop, step))
     else:
@@ -174,7 +175,7 @@ def _steps(typed: str, key: str, plus: str, sweep: RangeSweep) -> Steps:
 def _check_tags(typed: str, tags: set[str]) -> None:
     others = sorted(tags - {"log"})
     if others:
-        raise UserError(f"{typed}: log is the only tag, got {', '.join(others)}; {FORMS}.")
+        raise UserError(f"{typed}: log is the only tag, got {', '.join(others)}", FORMS)
 
 
 def _check_different(typed: str, values: list[Value]) -> None:
@@ -184,5 +185,5 @@ def _check_different(typed: str, values: list[Value]) -> None:
         if value in seen:
             one, other = seen[value], word(value)
             said = f"{one} twice" if one == other else f"{one} and {other}, which count as one value"
-            raise UserError(f"{typed} lists {said}; name each value once.")
+            raise UserError(f"{typed} lists {said}", "name each value once")
         seen[value] = word(value)

@@ -103,7 +103,9 @@ def _entries(more: Mapping[str, Any]) -> list[_Entry]:
         key = written.lstrip("+")
         plus = written.removesuffix(key)
         if key in found:
-            raise UserError(f"sweep.space holds {key} twice, written in two ways; write one of them.")
+            raise UserError(
+                f"sweep.space holds {key} twice, written in two ways", "write one of them", key="sweep.space"
+            )
         check_sweepable(key)
         values, when = content, None
         if isinstance(content, Mapping):
@@ -134,8 +136,9 @@ def _check_entry(key: str, content: Mapping[str, Any]) -> None:
 
 def _unknown_part(key: str, part: Any) -> UserError:
     return UserError(
-        f"sweep.space.{key} takes values and when, got {part}; an entry is KEY: VALUES or "
-        "KEY: {values: VALUES, when: OTHER=CHOICE}."
+        f"sweep.space.{key} takes values and when, got {part}",
+        "an entry is KEY: VALUES or KEY: {values: VALUES, when: OTHER=CHOICE}",
+        key="sweep.space",
     )
 
 
@@ -148,7 +151,7 @@ def _texts(key: str, when: Any) -> tuple[str, ...]:
 
 def _dimension(entry: _Entry, grammar: Grammar) -> Dimension:
     if entry.values is None:
-        raise UserError(f"{entry.place} holds no value; give one or more: {entry.key}: [A, B, C].")
+        raise UserError(f"{entry.place} holds no value", f"give one or more: {entry.key}: [A, B, C]")
     if isinstance(entry.values, str):
         with _within("sweep.space"):
             return grammar.dimension(grammar.parse(f"{entry.plus}{entry.key}={entry.values}"))
@@ -170,21 +173,23 @@ def _condition(
     key = name_of(override)
     if key in fixed:
         raise UserError(
-            f"{place} is {text}, which never changes, because {fixed[key].input_line} holds for all trials; "
-            f"sweep over {key}, or leave out that condition."
+            f"{place} is {text}, which never changes, because {fixed[key].input_line} holds for all trials",
+            f"sweep over {key}, or leave out that condition",
         )
     others = [other for other in dimensions if other != entry.key]
     if key not in others:
-        raise UserError(f"{place} looks at {key}, which is not swept; {near(key, others)}")
+        raise UserError(f"{place} looks at {key}, which is not swept", near(key, others))
     parent = dimensions[key]
     if isinstance(parent, Interval):
-        raise UserError(f"{place} looks at {key}, an interval; a condition needs listed values: {key}=A,B,C.")
+        raise UserError(
+            f"{place} looks at {key}, an interval", f"a condition needs listed values: {key}=A,B,C"
+        )
     known = parent.values()
     for value in wanted:
         if value not in known:
             raise UserError(
-                f"{place} asks for {key}={word(value)}, which is not among the values of {key}; "
-                f"{near(word(value), map(word, known))}"
+                f"{place} asks for {key}={word(value)}, which is not among the values of {key}",
+                near(word(value), map(word, known)),
             )
     return Condition(key, tuple(wanted))
 
@@ -196,8 +201,8 @@ def _check_once(overrides: Sequence[Override]) -> None:
         other = first.setdefault(name_of(override), override)
         if other is not override and (other.is_sweep_override() or override.is_sweep_override()):
             raise UserError(
-                f"{name_of(override)} is given twice, as {other.input_line} and as {override.input_line}; "
-                "write one of them."
+                f"{name_of(override)} is given twice, as {other.input_line} and as {override.input_line}",
+                "write one of them",
             )
 
 
@@ -205,7 +210,9 @@ def _consistent(fixed: tuple[str, ...], dimensions: tuple[Dimension, ...]) -> Sp
     try:
         space = Space(fixed, dimensions)
     except ValueError as error:
-        raise UserError(f"the conditions of sweep.space go round in a circle: {error}; break it.") from error
+        raise UserError(
+            f"the conditions of sweep.space go round in a circle: {error}", "break it", key="sweep.space"
+        ) from error
     for dimension in dimensions:
         looked_at = [condition.key for condition in dimension.when]
         points = grid(with_ancestors(looked_at, dimensions))

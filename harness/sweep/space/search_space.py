@@ -86,15 +86,15 @@ class Space:
         for name, given in point.items():
             key = str(name).lstrip("+")
             if key not in self.by_key:
-                raise UserError(f"{place} names {key}, which is not swept; {near(key, self.by_key)}")
+                raise UserError(f"{place} names {key}, which is not swept", near(key, self.by_key))
             with refusing(f"{place}.{key}"):
                 found[key] = self.by_key[key].read(given, f"{place}.{key}")
         for key in found:
             for condition in self.by_key[key].when:
                 if not condition.holds(found):
                     raise UserError(
-                        f"{place} names {key}, which is there when {condition.description} only; "
-                        f"add that to the point, or leave {key} out."
+                        f"{place} names {key}, which is there when {condition.description} only",
+                        f"add that to the point, or leave {key} out",
                     )
         return self._sorted(found)
 

@@ -24,7 +24,9 @@ def check_sweepable(key: str) -> None:
     """
     if root(key) in OWN:
         raise UserError(
-            f"{key} is the same for all trials and cannot be swept; give it one value: {key}=VALUE."
+            f"{key} is the same for all trials and cannot be swept",
+            f"give it one value: {key}=VALUE",
+            key=key,
         )
 
 
@@ -39,6 +41,6 @@ def check_no_secret(key: str, value: Value) -> None:
     within = Secrets(None, [f"{key}={value}"]).text(value) != value  # as in {authorization: …}
     if within or mask(value, ()) != value or secret_name(key.rsplit(".", 1)[-1]):
         raise UserError(
-            f"the values of {key} hold a password, and a sweep writes down its values; put each into an "
-            "environment variable: '${oc.env:NAME}'."
+            f"the values of {key} hold a password, and a sweep writes down its values",
+            "put each into an environment variable: '${oc.env:NAME}'",
         )

@@ -57,7 +57,7 @@ def read_constraints(texts: Sequence[str]) -> list[Constraint]:
     for text in texts:
         constraint = _read(text)
         if constraint in constraints:
-            raise UserError(f"{_KEY} holds {constraint.text} twice; give it once.")
+            raise UserError(f"{_KEY} holds {constraint.text} twice", "give it once", key=_KEY)
         constraints.append(constraint)
     return constraints
 

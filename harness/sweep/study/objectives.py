@@ -45,12 +45,14 @@ def read_objectives(
     names = list(value)
     if not names:
         raise UserError(
-            "sweep.objectives must name a score or more, got none; leave it out, and it is trainer.monitor."
+            "sweep.objectives must name a score or more, got none",
+            "leave it out, and it is trainer.monitor",
+            key="sweep.objectives",
         )
     for position, name in enumerate(names):
         check_name(name, "sweep.objectives")
         if name in names[:position]:
-            raise UserError(f"sweep.objectives names {name} twice; name it once.")
+            raise UserError(f"sweep.objectives names {name} twice", "name it once", key="sweep.objectives")
     return tuple(Objective(name, _way(name, ways, declared)) for name in names)
 
 
@@ -70,14 +72,16 @@ def check_name(name: Any, key: str) -> None:
     part, slash, rest = str(name).partition("/")
     if part == "test" and slash:
         raise UserError(
-            f"{key} must leave the test part alone, so that no choice rests on test rows, got {name}; "
-            f"use valid/{rest}."
+            f"{key} must leave the test part alone, so that no choice rests on test rows, got {name}",
+            f"use valid/{rest}",
+            key=key,
         )
     if part not in PREFIXES or not rest:
         plain = str(name).rpartition("/")[2]
         raise UserError(
-            f"{key} must be a score valid/…, train/…, model/… or time/…, got {name}; "
-            f"did you mean valid/{plain}?"
+            f"{key} must be a score valid/…, train/…, model/… or time/…, got {name}",
+            f"did you mean valid/{plain}?",
+            key=key,
         )
 
 
@@ -102,7 +106,7 @@ def mean_score(name: str, results: Sequence[Result], key: str) -> float:
     for result in results:
         if name not in result.scores:
             known = [score for score in result.scores if not score.startswith("test/")]
-            raise UserError(f"{key}: the trial has no score {name}; {near(name, known)}")
+            raise UserError(f"{key}: the trial has no score {name}", near(name, known), key=key)
         mean = result.scores[name]["mean"]
         if mean is None or not math.isfinite(mean):  # a result read from its file has None for both
             shown = "undefined" if mean is None else mean

@@ -84,8 +84,9 @@ class PostgresLock:
         if not held:
             self._drop()
             raise UserError(
-                f"sweep.storage: {self._address.label} does not keep a session's locks; "
-                "name the server itself, not a pool of connections in transaction mode."
+                f"sweep.storage: {self._address.label} does not keep a session's locks",
+                "name the server itself, not a pool of connections in transaction mode",
+                key="sweep.storage",
             )
 
     def _ask(self, question: str) -> Any:

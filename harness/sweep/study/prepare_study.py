@@ -69,8 +69,8 @@ def require_same(space: Space, study: str, before: dict[str, object]) -> None:
     differing = space.differences(before)
     if differing:
         raise UserError(
-            f"a sweep goes on with its own space, and that of {study} differs: {'; '.join(differing)}; "
-            "take that back, or begin another with sweep.name=NAME."
+            f"a sweep goes on with its own space, and that of {study} differs: {'; '.join(differing)}",
+            "take that back, or begin another with sweep.name=NAME",
         )
 
 

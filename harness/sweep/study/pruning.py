@@ -62,8 +62,9 @@ def build_pruner(
             initialize_brackets(pruner)
     if not isinstance(pruner, BasePruner):
         raise UserError(
-            f"{_KEY} must be a pruner of Optuna's kind, got {plain['_target_']}; "
-            "choose one by sweep/pruner=, or derive yours from optuna.pruners.BasePruner."
+            f"{_KEY} must be a pruner of Optuna's kind, got {plain['_target_']}",
+            "choose one by sweep/pruner=, or derive yours from optuna.pruners.BasePruner",
+            key=_KEY,
         )
     return pruner
 
@@ -81,14 +82,17 @@ def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: 
         listed = ", ".join(objective.name for objective in objectives)
         raise UserError(
             "a pruner compares one number along a training, and sweep.objectives has "
-            f"{len(objectives)} ({listed}); use sweep/pruner=none, or one objective."
+            f"{len(objectives)} ({listed})",
+            "use sweep/pruner=none, or one objective",
+            key="sweep.objectives",
         )
     known = {*names, *_OF_EVERY_EPOCH}
     name = objectives[0].name
     if axis == "epochs" and name not in known:
         raise UserError(
-            f"sweep.objectives={name} is known only at the end of a fold, and the pruner's steps are epochs; "
-            f"use sweep/pruner=none, or a score of every epoch: {near(name, known)}"
+            f"sweep.objectives={name} is known only at the end of a fold, and the pruner's steps are epochs",
+            f"use sweep/pruner=none, or a score of every epoch: {near(name, known)}",
+            key="sweep.objectives",
         )
 
 
@@ -118,8 +122,9 @@ def _last(epochs: int | None, units: int, axis: StepAxis) -> int | None:
     if axis == "folds":
         if units < 2:
             raise UserError(
-                "sweep.axis=folds judges a trial from fold to fold, and there is one; choose a split of "
-                "several folds, sweep.repeat=5, or sweep.axis=epochs."
+                "sweep.axis=folds judges a trial from fold to fold, and there is one",
+                "choose a split of several folds, sweep.repeat=5, or sweep.axis=epochs",
+                key="sweep.axis",
             )
         return units - 1
     return None if epochs is None else epochs + units - 1
@@ -149,8 +154,9 @@ def _checked(node: dict[str, Any], steps: _Steps, key: str) -> dict[str, Any]:
             filled["max_resource"] = _whole(node, steps, key)
         if issubclass(made, PatientPruner) and steps.axis == "epochs":
             raise UserError(
-                f"{key}: Optuna's PatientPruner waits for worse scores, and a trial reports its best so far; "
-                "use sweep/pruner=patient."
+                f"{key}: Optuna's PatientPruner waits for worse scores, and a trial reports its best so far",
+                "use sweep/pruner=patient",
+                key=key,
             )
         if issubclass(made, WilcoxonPruner):
             _check_wilcoxon(node, steps, key)
@@ -202,14 +208,17 @@ def _check_wilcoxon(node: Mapping[str, Any], steps: _Steps, key: str) -> None:
     """Whether the test compares folds, and enough of them before the last."""
     if steps.axis != "folds" or steps.last is None:
         raise UserError(
-            f"{key}: Wilcoxon's test compares two trials fold by fold, and sweep.axis is {steps.axis}; "
-            "set sweep.axis=folds, as sweep=wilcoxon does."
+            f"{key}: Wilcoxon's test compares two trials fold by fold, and sweep.axis is {steps.axis}",
+            "set sweep.axis=folds, as sweep=wilcoxon does",
+            key=key,
         )
     threshold = node.get("p_threshold", 0.1)
     least = 2.0**-steps.last
     if least >= threshold:
         raise UserError(
             f"{key}.p_threshold must be above {least:g}, the least that {steps.last} folds can show (the "
-            f"last one stops nothing any more), got {threshold:g}; take more folds or a higher sweep.repeat."
+            f"last one stops nothing any more), got {threshold:g}",
+            "take more folds or a higher sweep.repeat",
+            key=key,
         )
     steps.check(f"{key}.n_startup_steps", node.get("n_startup_steps", 2) - 1, node.get("n_startup_steps", 2))

@@ -56,8 +56,9 @@ def build_sampler(node: Mapping[str, Any] | DictConfig | None, seed: int, number
         sampler = build(seeded, _KEY)
     if not isinstance(sampler, BaseSampler):
         raise UserError(
-            f"{_KEY} must be a sampler of Optuna's kind, got {plain['_target_']}; "
-            "choose one by sweep/sampler=, or derive yours from optuna.samplers.BaseSampler."
+            f"{_KEY} must be a sampler of Optuna's kind, got {plain['_target_']}",
+            "choose one by sweep/sampler=, or derive yours from optuna.samplers.BaseSampler",
+            key=_KEY,
         )
     return sampler
 
@@ -80,14 +81,16 @@ def check_sampling(node: Mapping[str, Any] | DictConfig | None, objectives: Sequ
         return
     if issubclass(made, (GridSampler, BruteForceSampler)):
         raise UserError(
-            f"{_KEY}: {made.__name__} ends its study by itself, which workers that share it cannot follow; "
-            "use sweep=grid."
+            f"{_KEY}: {made.__name__} ends its study by itself, which workers that share it cannot follow",
+            "use sweep=grid",
+            key=_KEY,
         )
     if issubclass(made, CmaEsSampler) and len(objectives) > 1:
         names = ", ".join(objective.name for objective in objectives)
         raise UserError(
-            f"CMA-ES improves one number, and sweep.objectives has {len(objectives)} ({names}); "
-            "use sweep=nsga2 or sweep=tpe, or one objective."
+            f"CMA-ES improves one number, and sweep.objectives has {len(objectives)} ({names})",
+            "use sweep=nsga2 or sweep=tpe, or one objective",
+            key="sweep.objectives",
         )
 
 
@@ -117,5 +120,7 @@ def _seeded(node: dict[str, Any], seed: int, number: int, key: str) -> dict[str,
 
 def _drawn(seed: int, number: int, key: str) -> int:
     if not 0 <= seed <= LARGEST_SEED:
-        raise UserError(f"{key}.seed must be between 0 and {LARGEST_SEED}, got {seed}; set sweep.seed.")
+        raise UserError(
+            f"{key}.seed must be between 0 and {LARGEST_SEED}, got {seed}", "set sweep.seed", key=key
+        )
     return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])

@@ -68,8 +68,9 @@ class Address:
             import psycopg
         except ImportError:
             raise UserError(
-                "sweep.storage needs a driver for PostgreSQL, which is not installed; "
-                "run pip install 'harness[postgres]'."
+                "sweep.storage needs a driver for PostgreSQL, which is not installed",
+                "run pip install 'harness[postgres]'",
+                key="sweep.storage",
             ) from None
         _, keywords = self.url.get_dialect()().create_connect_args(self.url)
         try:
@@ -84,8 +85,10 @@ class Address:
         cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
         reason = first_line(str(cause), passwords(self.text))
         return UserError(
-            f"sweep.storage: {self.label} cannot be used ({reason}); correct the address or what it leads "
-            "to, or leave sweep.storage out for a journal in the sweep's folder."
+            f"sweep.storage: {self.label} cannot be used ({reason})",
+            "correct the address or what it leads "
+            "to, or leave sweep.storage out for a journal in the sweep's folder",
+            key="sweep.storage",
         )
 
 
@@ -100,14 +103,17 @@ def read_address(storage: str) -> Address:
     except (ArgumentError, ValueError):  # whose words would hold the password
         raise UserError(
             "sweep.storage must be sqlite:///FILE or postgresql://user:password@host:port/database, with "
-            "special characters of the password as %40 and so on; got something else."
+            "special characters of the password as %40 and so on",
+            "got something else",
+            key="sweep.storage",
         ) from None
     if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return Address(url.set(drivername="postgresql+psycopg"), None)
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise UserError(
-            f"sweep.storage must be a database of sqlite or postgresql, got {url.drivername}; "
-            f"{near(url.drivername.partition('+')[0], _DIALECTS)}"
+            f"sweep.storage must be a database of sqlite or postgresql, got {url.drivername}",
+            near(url.drivername.partition("+")[0], _DIALECTS),
+            key="sweep.storage",
         )
     return _sqlite(url)
 
@@ -116,8 +122,9 @@ def _sqlite(url: URL) -> Address:
     name = url.database or ""
     if not name or name == ":memory:" or name.startswith("file:"):
         raise UserError(
-            f"sweep.storage must be a file that other processes can open too, got {url}; "
-            "write sqlite:///FILE."
+            f"sweep.storage must be a file that other processes can open too, got {url}",
+            "write sqlite:///FILE",
+            key="sweep.storage",
         )
     file = Path(name).absolute()
     return Address(url.set(database=str(file)), file)

@@ -45,6 +45,6 @@ def _file_lock(path: Path) -> FileLock:
         return FileLock(path)
     except OSError as error:
         raise UserError(
-            f"the sweep's lock {path} cannot be opened ({error.strerror}); make its folder one that can be "
-            "written, or keep the study in a database by sweep.storage=URL."
+            f"the sweep's lock {path} cannot be opened ({error.strerror})",
+            "make its folder one that can be written, or keep the study in a database by sweep.storage=URL",
         ) from None

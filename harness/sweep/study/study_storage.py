@@ -60,8 +60,8 @@ def load_or_create(storage: BaseStorage, name: str, objectives: Sequence[Objecti
     here = _aims(directions, [objective.name for objective in objectives])
     if there != here:
         raise UserError(
-            f"the sweep {name} is there and is to {there}, but this command would {here}; "
-            "begin another with sweep.name=NAME, or take its sweep.objectives."
+            f"the sweep {name} is there and is to {there}, but this command would {here}",
+            "begin another with sweep.name=NAME, or take its sweep.objectives",
         )
     return study
 
@@ -87,6 +87,6 @@ def _journal(folder: Path) -> BaseStorage:
         return JournalStorage(journal)
     except OSError as error:
         raise UserError(
-            f"the sweep's folder {folder} cannot hold its journal ({error.strerror or error}); "
-            "choose another by hydra.sweep.dir=FOLDER, or keep the study elsewhere by sweep.storage=URL."
+            f"the sweep's folder {folder} cannot hold its journal ({error.strerror or error})",
+            "choose another by hydra.sweep.dir=FOLDER, or keep the study elsewhere by sweep.storage=URL",
         ) from None

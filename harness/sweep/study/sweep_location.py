@@ -86,14 +86,18 @@ def _find(cfg: DictConfig, words: Sequence[str]) -> Path:
     if any(word.startswith("hydra.sweep.subdir=") for word in cfg.hydra.overrides.hydra):
         raise UserError(
             "hydra.sweep.subdir cannot be chosen: a trial's folder is its number within the sweep's, by "
-            "which a later command finds it; leave it out, or name the sweep with hydra.sweep.dir=FOLDER."
+            "which a later command finds it",
+            "leave it out, or name the sweep with hydra.sweep.dir=FOLDER",
+            key="sweep.subdir",
         )
     given, wanted = _given(cfg), cfg.resume.run
     if given is None:
         return _newest(cfg, words) if wanted in (None, AUTO) else _named(wanted, cfg)
     if wanted not in (None, AUTO):
         raise UserError(
-            f"resume={wanted} and hydra.sweep.dir={given} name a sweep each; leave out one of them."
+            f"resume={wanted} and hydra.sweep.dir={given} name a sweep each",
+            "leave out one of them",
+            key="sweep.dir",
         )
     return given
 
@@ -108,7 +112,11 @@ def _given(cfg: DictConfig) -> Path | None:
     if "${sweep_folder:" in str(raw["dir"]):
         return None
     if not str(cfg.hydra.sweep.dir).strip():
-        raise UserError("hydra.sweep.dir must not be empty; give hydra.sweep.dir=FOLDER, or leave it out.")
+        raise UserError(
+            "hydra.sweep.dir must not be empty",
+            "give hydra.sweep.dir=FOLDER, or leave it out",
+            key="sweep.dir",
+        )
     return Path(cfg.hydra.sweep.dir)
 
 
@@ -136,18 +144,18 @@ def _named(wanted: str, cfg: DictConfig) -> Path:
 def _no_sweep(wanted: str, folders: tuple[Path, ...], sweeps: Path, url: str | None) -> UserError:
     if url is not None:
         return UserError(
-            f"resume={wanted} cannot be done: {_label(url)} holds no sweep of that name; "
-            f"{near(wanted, _studies(url))}"
+            f"resume={wanted} cannot be done: {_label(url)} holds no sweep of that name",
+            near(wanted, _studies(url)),
         )
     if any(folder.is_dir() for folder in folders):
         return UserError(
-            f"resume={wanted} cannot be done: that folder holds no {STUDY}; name the folder of a sweep, and "
-            "with sweep.storage=URL the database where it has one."
+            f"resume={wanted} cannot be done: that folder holds no {STUDY}",
+            "name the folder of a sweep, and with sweep.storage=URL the database where it has one",
         )
     names = [file.parent.name for file in sweeps.glob(f"*/{STUDY}")]
     return UserError(
-        f"resume={wanted} cannot be done: there is no such folder, and no sweep of that name below {sweeps}; "
-        f"{near(wanted, names)}"
+        f"resume={wanted} cannot be done: there is no such folder, and no sweep of that name below {sweeps}",
+        near(wanted, names),
     )
 
 
@@ -188,7 +196,8 @@ def _absent(url: str) -> bool:
     file = read_address(url).file
     if file is not None and not file.parent.is_dir():
         raise UserError(
-            f"sweep.storage: the folder {file.parent} of the database does not exist; make it, or name "
-            "another by sweep.storage=sqlite:///FILE."
+            f"sweep.storage: the folder {file.parent} of the database does not exist",
+            "make it, or name another by sweep.storage=sqlite:///FILE",
+            key="sweep.storage",
         )
     return file is not None and not file.exists()

@@ -120,7 +120,9 @@ def _check_ranges(settings: SweepSettings) -> None:
     if not 0 <= settings.seed <= LARGEST_SEED:
         raise UserError(f"sweep.seed must be between 0 and {LARGEST_SEED}, got {settings.seed}.")
     if settings.storage is not None and not settings.storage.strip():
-        raise UserError("sweep.storage must not be empty; give sweep.storage=URL, or leave it out.")
+        raise UserError(
+            "sweep.storage must not be empty", "give sweep.storage=URL, or leave it out", key="sweep.storage"
+        )
 
 
 def _check_end(settings: SweepSettings, sampler: Any) -> None:
@@ -129,19 +131,22 @@ def _check_end(settings: SweepSettings, sampler: Any) -> None:
         if settings.trials is not None:
             raise UserError(
                 f"sweep=grid runs every point of its grid, and sweep.trials={settings.trials} asks for "
-                "another number; leave sweep.trials out, or have so many points drawn with sweep=random."
+                "another number",
+                "leave sweep.trials out, or have so many points drawn with sweep=random",
+                key="sweep.trials",
             )
         if settings.enqueue:
             raise UserError(
-                "sweep=grid runs its points in their order, and sweep.enqueue asks for some to be first; "
-                "leave it out, or choose a sampler such as sweep=tpe."
+                "sweep=grid runs its points in their order, and sweep.enqueue asks for some to be first",
+                "leave it out, or choose a sampler such as sweep=tpe",
+                key="sweep.enqueue",
             )
         return
     if settings.trials is None and settings.hours is None and settings.stagnation is None:
         name = str(sampler.get("_target_")).rsplit(".", 1)[-1] if isinstance(sampler, dict) else "a sampler"
         raise UserError(
-            f"a sweep needs an end, and {name} has none of its own; give it sweep.trials=N, sweep.hours=N or "
-            "sweep.stagnation=N."
+            f"a sweep needs an end, and {name} has none of its own",
+            "give it sweep.trials=N, sweep.hours=N or sweep.stagnation=N",
         )
 
 
@@ -150,12 +155,15 @@ def _check_processes(settings: SweepSettings) -> None:
         return
     if settings.workers > 1:
         raise UserError(
-            f"sweep.workers must be 1 under torchrun, whose processes train one trial together, got "
-            f"{settings.workers}; leave it out, or start the sweep without torchrun."
+            "sweep.workers must be 1 under torchrun, whose processes train one trial together, got "
+            f"{settings.workers}",
+            "leave it out, or start the sweep without torchrun",
+            key="sweep.workers",
         )
     for name in ("recycle", "isolate"):
         if getattr(settings, name):
             raise UserError(
                 f"sweep.{name} cannot be used under torchrun, whose processes stay the same from trial to "
-                "trial; leave it out, or start the sweep without torchrun."
+                "trial",
+                "leave it out, or start the sweep without torchrun",
             )

@@ -137,6 +137,8 @@ def _require_score(name: str, key: str, points: Sequence[str], trials: Sequence[
     trial = "no trial gives" if len(lacking) == len(trials) else f"a trial with {point} does not give"
     if name.startswith("valid/") and not any(score.startswith("valid/") for score in found.run_scores):
         raise UserError(
-            f"{key} names {name}, which {trial}: its split has no validation rows; use split.valid=0.15."
+            f"{key} names {name}, which {trial}: its split has no validation rows",
+            "use split.valid=0.15",
+            key=key,
         )
-    raise UserError(f"{key} names {name}, which {trial}; {near(name, found.run_scores)}")
+    raise UserError(f"{key} names {name}, which {trial}", near(name, found.run_scores), key=key)

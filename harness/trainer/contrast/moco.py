@@ -58,7 +58,9 @@ class Moco(MomentumMethod):
         if len(keys) >= self.size:
             raise UserError(
                 f"trainer.method.queue must hold more keys than a batch has rows, got {self.size} for "
-                f"{len(keys)}; raise it, or lower data.load.batch_size."
+                f"{len(keys)}",
+                "raise it, or lower data.load.batch_size",
+                key="trainer.method.queue",
             )
         # A copy of the queue, because the backward pass needs it as it was.
         loss = info_nce(queries, keys, self.queue.clone(), temperature=self.temperature)
