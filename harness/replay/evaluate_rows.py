@@ -78,9 +78,8 @@ def require_targets(table: Table, bundle: Bundle) -> None:
         )
     if not table.labelled.any():
         raise UserError(
-            f"evaluate compares predictions with targets, and no row of {table.name} has a value in , ".join(
-                table.target
-            ),
+            f"evaluate compares predictions with targets, and no row of {table.name} has a value in "
+            f"{', '.join(table.target)}",
             "give rows that have, or use predict",
         )
 

@@ -77,7 +77,7 @@ def _taken_up(plan: Plan, start: Start) -> Start:
         found = newest(folder, left.number, digests)
     except Torn as error:
         if start.named:
-            raise UserError(error, "name another run, or start anew without resume") from error
+            raise UserError(str(error), "name another run, or start anew without resume") from error
         return replace(start, notes=[*start.notes, f"{error}: {place} starts afresh."])
     if found is None:
         return replace(start, notes=[*start.notes, f"{place} has no checkpoint yet: it starts afresh."])

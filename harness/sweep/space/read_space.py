@@ -138,7 +138,7 @@ def _unknown_part(key: str, part: Any) -> UserError:
     return UserError(
         f"sweep.space.{key} takes values and when, got {part}",
         "an entry is KEY: VALUES or KEY: {values: VALUES, when: OTHER=CHOICE}",
-        key="sweep.space",
+        key=f"sweep.space.{key}",
     )
 
 

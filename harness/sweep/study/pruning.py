@@ -219,6 +219,6 @@ def _check_wilcoxon(node: Mapping[str, Any], steps: _Steps, key: str) -> None:
             f"{key}.p_threshold must be above {least:g}, the least that {steps.last} folds can show (the "
             f"last one stops nothing any more), got {threshold:g}",
             "take more folds or a higher sweep.repeat",
-            key=key,
+            key=f"{key}.p_threshold",
         )
     steps.check(f"{key}.n_startup_steps", node.get("n_startup_steps", 2) - 1, node.get("n_startup_steps", 2))

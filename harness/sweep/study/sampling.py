@@ -121,6 +121,8 @@ def _seeded(node: dict[str, Any], seed: int, number: int, key: str) -> dict[str,
 def _drawn(seed: int, number: int, key: str) -> int:
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(
-            f"{key}.seed must be between 0 and {LARGEST_SEED}, got {seed}", "set sweep.seed", key=key
+            f"{key}.seed must be between 0 and {LARGEST_SEED}, got {seed}",
+            "set sweep.seed",
+            key=f"{key}.seed",
         )
     return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])

@@ -103,8 +103,7 @@ def read_address(storage: str) -> Address:
     except (ArgumentError, ValueError):  # whose words would hold the password
         raise UserError(
             "sweep.storage must be sqlite:///FILE or postgresql://user:password@host:port/database, with "
-            "special characters of the password as %40 and so on",
-            "got something else",
+            "special characters of the password as %40 and so on; got something else",
             key="sweep.storage",
         ) from None
     if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):

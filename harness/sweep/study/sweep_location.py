@@ -88,7 +88,7 @@ def _find(cfg: DictConfig, words: Sequence[str]) -> Path:
             "hydra.sweep.subdir cannot be chosen: a trial's folder is its number within the sweep's, by "
             "which a later command finds it",
             "leave it out, or name the sweep with hydra.sweep.dir=FOLDER",
-            key="sweep.subdir",
+            key="hydra.sweep.subdir",
         )
     given, wanted = _given(cfg), cfg.resume.run
     if given is None:
@@ -97,7 +97,7 @@ def _find(cfg: DictConfig, words: Sequence[str]) -> Path:
         raise UserError(
             f"resume={wanted} and hydra.sweep.dir={given} name a sweep each",
             "leave out one of them",
-            key="sweep.dir",
+            key="hydra.sweep.dir",
         )
     return given
 
@@ -115,7 +115,7 @@ def _given(cfg: DictConfig) -> Path | None:
         raise UserError(
             "hydra.sweep.dir must not be empty",
             "give hydra.sweep.dir=FOLDER, or leave it out",
-            key="sweep.dir",
+            key="hydra.sweep.dir",
         )
     return Path(cfg.hydra.sweep.dir)
 
