@@ -40,7 +40,7 @@ class Store:
             if any((entry / name).stat().st_size != size for name, size in sizes.items()):
                 return None
             os.utime(entry)
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):  # the last: damaged to something else than sizes
             return None
         return entry
 
