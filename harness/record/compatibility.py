@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness.prepare.plan import Plan
 from harness.runs.fold_rows import ROWS, parts_of
 from harness.runs.run_history import RunHistory
 from harness.runs.setting_effects import below, fixed_on_resume
+from harness.runtime.redact import MASK
 from harness.runtime.secret_values import Secrets, leaves
 
 
@@ -27,9 +29,16 @@ def settings(config: dict[str, Any]) -> dict[str, str]:
 def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]:
     """Returns old and new value of every setting that differs and is not in `resume.allow`."""
     old, new = fixed_on_resume(past.settings), settings(Secrets(plan.cfg).config)
-    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    keys = [key for key in dict.fromkeys([*old, *new]) if not _equal(old.get(key), new.get(key))]
     allowed = list(plan.cfg.resume.allow)
     return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}
+
+
+def _equal(old: str | None, new: str | None) -> bool:
+    """Whether two settings agree; an earlier version may have stored what is masked now."""
+    if old is None or new is None or MASK not in new:
+        return old == new
+    return re.fullmatch(".*".join(map(re.escape, new.split(MASK))), old, re.DOTALL) is not None
 
 
 def check_allow(plan: Plan, changed: Mapping[str, object]) -> None:
