@@ -1,6 +1,6 @@
-"""The door: `python -m harness [overrides | VERB ...]`.
+"""The command line: `python -m harness [overrides | VERB ...]`.
 
-A first word of lower-case letters alone is a verb; everything else is Hydra's. Exit status: 0 done,
+A first word of only lower-case letters is a verb; everything else is passed to Hydra. Exit status: 0 done,
 1 a fault, 2 the user's configuration or data is wrong, 130 Ctrl-C, 143 SIGTERM.
 """
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def door(words: list[str]) -> int:
-    """Runs one command line and gives its exit status; every error ends here as one sentence."""
+    """Runs one command line and returns its exit status; every error is printed here, as one sentence."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and leaving with 1
     # Set before torch is imported: its idle threads then sleep instead of spinning. On a machine that does
     # anything else besides, spinning makes the small steps of small networks up to a hundred times slower.
@@ -64,7 +64,7 @@ def door(words: list[str]) -> int:
 
 
 def _several() -> bool:
-    """Whether torchrun has started this process beside others."""
+    """Whether torchrun has started this process together with others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
@@ -88,7 +88,7 @@ def _answer(words: list[str]) -> int:
 
 
 def _fate() -> AbstractContextManager[None]:
-    """Under torchrun, the error of one process is that of all."""
+    """Returns a context in which, under torchrun, the error of one process becomes that of all."""
     if not _several():
         return nullcontext()
     from harness.runtime.torchrun import shared_failure
@@ -148,7 +148,7 @@ def experiment(words: list[str], task: Task) -> None:
 
 
 def _token() -> str | None:
-    """The cache's word for this command, which all processes of torchrun share."""
+    """Returns the cache's identifier of this command, the same in all processes of torchrun."""
     if not _several():
         return None
     from harness.runtime.distributed import broadcast
@@ -157,7 +157,7 @@ def _token() -> str | None:
 
 
 class Task:
-    """What Hydra calls for every job: the run, with the job's folder and overrides.
+    """The function that Hydra calls for every job: runs it with the job's folder and overrides.
 
     typed  the overrides as typed, for the sweeper: those that Hydra hands it hold the choices of `auto` too
     begun  whether Hydra has made the folder and called this
@@ -206,13 +206,13 @@ class Task:
         return None if objective is None else objective["value"]
 
     def _mask(self, folder: Path, subdir: str | None) -> None:
-        """Takes the secrets out of the files that Hydra has written where somebody asked it to."""
+        """Masks the secrets in the files that Hydra has written."""
         for file in (folder / subdir).glob("*.yaml") if subdir is not None else ():
             file.write_text(self.secrets.text(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _follow(cfg: DictConfig) -> None:
-    """Of the processes of torchrun, rank 0 alone tells MLflow."""
+    """Of the processes of torchrun, only rank 0 uploads to MLflow."""
     from omegaconf import OmegaConf
 
     from harness.runtime.distributed import rank
@@ -222,9 +222,9 @@ def _follow(cfg: DictConfig) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Takes away the folders that Hydra made for a run that never began, or went on in another.
+    """Removes the folders that Hydra made for a run that never started, or resumed in another folder.
 
-    Only empty ones, the run's own and two above, and never the folder in which the command was typed.
+    Only empty ones, the run's own and two above, and never the current folder.
     """
     here = Path.cwd()
     for empty in (folder, *list(folder.parents)[:2]):

@@ -1,1 +1,1 @@
-"""Clean: what may go from an outputs folder, and its removal."""
+"""Selects what can be removed from an outputs folder, and removes it."""

@@ -1,4 +1,4 @@
-"""Registry: what MLflow says of runs that are to go, and their deletion there."""
+"""Checks in MLflow's registry whether runs can be removed, and deletes them in MLflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_registered(state: State | None, stores: dict[str, set[str]], uri: str | N
     """Whether one of the run's models is a version of a registered one.
 
     Args:
-        stores: what is registered in each store, which is asked once.
+        stores: the registered runs of each store, filled at the first query of a store.
         uri: the whole address of a store whose password is not stored.
 
     Raises:

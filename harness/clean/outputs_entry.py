@@ -1,4 +1,4 @@
-"""Entry: something in an outputs folder that may go, and what is known of it."""
+"""A folder in an outputs folder that may be removed, with its age, state, scores and size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = Literal["run", "sweep", "trial", "checkpoints", "cache", "empty", "rest"]
 class Entry:
     """A folder as a whole.
 
-    kind   "rest" is what an earlier clean was stopped in
+    kind   "rest" is a folder whose removal was interrupted
     path   absolute; never a link
     time   ms since 1970, when it was last written to
     state  of a run or sweep: finished, pruned, failed or interrupted; else ""
@@ -47,7 +47,7 @@ class Entry:
                 try:
                     total += os.lstat(os.path.join(folder, name)).st_size
                 except OSError:
-                    continue  # gone meanwhile
+                    continue  # removed meanwhile
         return total
 
 
@@ -70,7 +70,7 @@ def _evaluated(logged: StoredRun) -> Path | None:
 
 
 def sweep_entry(folder: Path) -> Entry:
-    """A sweep with all its trials; it is as old as the youngest of them."""
+    """Returns a sweep with all its trials; its age is that of the newest trial."""
     runs = tuple(StoredRun(path.parent) for path in sorted(_trials(folder)))
     content = _result(folder)
     best = content.get("best") or {}
@@ -98,7 +98,7 @@ def _last(logged: StoredRun) -> int:
 
 
 def _state(logged: StoredRun) -> str:
-    """As its result tells; of a run that was killed, interrupted."""
+    """Returns the status in its result; "interrupted" for a killed run."""
     return str(_result(logged.folder).get("status") or "interrupted")
 
 
@@ -118,5 +118,5 @@ def _result(folder: Path) -> dict[str, Any]:
 
 
 def known_scores(entries: Iterable[Entry]) -> list[str]:
-    """The names of all scores, in order of first sight."""
+    """Returns the names of all scores, in the order in which they first occur."""
     return list(dict.fromkeys(name for entry in entries for name in entry.scores))

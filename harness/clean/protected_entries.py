@@ -1,4 +1,4 @@
-"""Spared: what stays although it was chosen, and why."""
+"""Selected entries that must not be removed, with the reasons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.runs.outputs import Outputs
 
 
 def spared(entries: list[Entry], outputs: Path, uri: str | None) -> dict[Path, str]:
-    """Why an entry must not go, by its path.
+    """Returns path -> reason for the entries that must not be removed.
 
     Args:
         uri: the tracking server, where the stored address has a password.

@@ -1,4 +1,4 @@
-"""Report: what would go, as lines."""
+"""The lines that list what `clean` will remove."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def lines(entries: list[Entry], kept: Mapping[Path, str], outputs: Path) -> Iterator[str]:
-    """A line per entry with its age and size, then what stays and why, then the sum."""
+    """Yields a line per entry with its age and size, then what is kept and why, then the total."""
     rows = [
         (entry.kind, str(entry.path.relative_to(outputs)), entry.state, _age(entry.time), _bytes(entry.size))
         for entry in entries

@@ -1,4 +1,4 @@
-"""Remove: takes entries away so that a stop in between leaves each there or gone."""
+"""Removes entries atomically: after an interruption each entry is complete or gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.runs.stored_run import StoredRun
 
 
 def remove(entry: Entry, outputs: Path) -> bool:
-    """Renames the entry away, then deletes it; False where it has begun to run, or is gone, meanwhile.
+    """Renames the entry, then deletes it; returns False if it has started to run, or is gone, meanwhile.
 
     Raises:
         UserError: it leads out of the outputs folder, or cannot be removed.
@@ -45,7 +45,7 @@ def remove(entry: Entry, outputs: Path) -> bool:
 
 
 def _require_within(path: Path, outputs: Path) -> None:
-    """No link leads elsewhere, however it came there since the folder was looked through."""
+    """Checks that no link leads out of the folder, also one that was made after the folder was read."""
     real, root = path.resolve(), outputs.resolve()
     if path.is_symlink() or not real.is_relative_to(root) or real != root / path.relative_to(outputs):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Choice: which entries of an outputs folder may go, before anything is spared."""
+"""Selects the entries of an outputs folder that can be removed, before protected ones are excluded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.runs.sweep_folders import SWEEPS
 WHAT = ("runs", "checkpoints", "cache", "trials", "mlflow")
 STATES = ("finished", "pruned", "failed", "interrupted")
 REMOVED = ".removed"
-"""Below outputs: what is renamed there is as good as gone."""
+"""The folder below outputs into which entries are moved before they are deleted."""
 
 _STALE = 24 * 3600 * 1000
 """Milliseconds after which a killed process's unfinished cache entry may go, as in `cache_store`."""
@@ -26,12 +26,12 @@ _STALE = 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user asked for.
+    """The options of `clean`.
 
-    what    of `WHAT`; empty: what is certainly of no use
-    older   ms that it was last written to ago at least; None: whatever its age
-    keep    how many runs stay; None: all that the rest does not choose
-    by      the score by which these are the best; None: the newest stay
+    what    of `WHAT`; empty: only what is certainly useless
+    older   the least time in ms since an entry was last written to; None: any age
+    keep    how many runs are kept; None: no limit
+    by      the score that selects the runs to keep; None: the newest are kept
     states  of a run, of `STATES`; empty: any
     """
 
@@ -63,7 +63,7 @@ class Choice:
 
 
 def chosen(outputs: Path, choice: Choice) -> list[Entry]:
-    """Everything that the choice is about, old first within its kind.
+    """Returns the selected entries, oldest first within each kind.
 
     Raises:
         UserError: no run has the score by which they are to be kept.
@@ -137,7 +137,7 @@ def _best(known: list[Entry], choice: Choice) -> set[Path]:
 
 
 def _checkpoints(outputs: Path) -> list[Entry]:
-    """Of finished runs, from which nobody goes on."""
+    """Returns the checkpoints of finished runs, which are never resumed."""
     places = [*folders(outputs / "runs")]
     for sweep in folders(outputs / SWEEPS):
         for trial in folders(sweep):
@@ -151,7 +151,7 @@ def _checkpoints(outputs: Path) -> list[Entry]:
 
 
 def _stale(outputs: Path) -> list[Entry]:
-    """What processes that were killed have left half-written in the cache."""
+    """Returns incomplete cache entries of killed processes."""
     entries = [folder_entry("cache", path) for path in folders(outputs / "cache") if path.name[0] == "."]
     return [entry for entry in entries if entry.time < time.time_ns() // 1_000_000 - _STALE]
 

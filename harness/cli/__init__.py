@@ -1,1 +1,1 @@
-"""The verbs of the door: each module's `main(words)` does what it is named after."""
+"""The verbs of the command line: one module each, with a function `main(words)`."""

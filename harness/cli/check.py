@@ -1,4 +1,5 @@
-"""`python -m harness check [-m] [OVERRIDES]`: all up to the first training step, and nothing written."""
+"""`python -m harness check [-m] [OVERRIDES]`: does everything before the first training step; writes
+nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +7,12 @@ from harness.cli.verb_parser import Parser
 
 
 def main(words: list[str]) -> None:
-    """Composes, builds and fits every part on the real rows, and says what would run.
+    """Composes, builds and fits every part on the real rows, and prints what would run.
 
-    Of a multirun, `-m`, a sample that covers its search space.
+    With `-m`, checks a sample of configurations that covers the search space.
 
     Raises:
-        UserError: what a run would refuse.
+        UserError: a run would refuse the configuration.
     """
     parser = Parser("check", "Check a configuration on its data without training.")
     parser.add_argument("-m", "--multirun", action="store_true", help="check a sweep: a sample of its space")

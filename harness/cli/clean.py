@@ -1,4 +1,4 @@
-"""`python -m harness clean`: removes runs, checkpoints and cache that are of no more use; asks first."""
+"""`python -m harness clean`: removes runs, checkpoints and cache that are no longer needed; asks first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LENGTHS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def main(words: list[str]) -> int | None:
-    """Lists what would go, asks, and removes it; without options only what is certainly of no use.
+    """Lists what will be removed, asks, and removes it; without options only what is certainly useless.
 
     Raises:
         UserError: an option is wrong, nobody can be asked, or MLflow's registry does not answer.

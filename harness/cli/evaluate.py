@@ -6,7 +6,7 @@ from harness.cli.verb_parser import Parser
 
 
 def main(words: list[str]) -> None:
-    """Scores a run as it was trained, nothing is fitted again; what it comes to is a run of its own.
+    """Scores a trained run without fitting anything; the evaluation is stored as a run of its own.
 
     Raises:
         UserError: there is no such run, or its model and the rows do not fit each other.
@@ -38,7 +38,7 @@ def main(words: list[str]) -> None:
     logged = allowlist.adopted(
         Outputs(outputs).find(options.run, fetcher()), outputs, options.allow, touched(options.overrides)
     )
-    # What "last" and "best" stand for will be another run by then.
+    # "last" and "best" may name another run when the command is repeated.
     moving = options.run == LAST or options.run.endswith(f"/{BEST}")
     named = [logged.label if moving and word == options.run else word for word in words]
     evaluate(

@@ -1,4 +1,4 @@
-"""`python -m harness export RUN --format onnx`: a trained model for programs that know nothing of harness."""
+"""`python -m harness export RUN --format onnx`: writes a trained model for programs without harness."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from harness.core.errors import UserError
 
 
 def main(words: list[str]) -> int:
-    """Says where it is, how far it is from the model, and how it is run elsewhere; 1 if too far.
+    """Prints the path, the largest difference from the model, and how to use it; returns 1 if it differs
+    too much.
 
     Raises:
-        UserError: there is no such model, or the format has no words for it; nothing is written then.
+        UserError: there is no such model, or the format does not support it; nothing is written then.
     """
     options = _options(words)
     if options.rows is not None and not Path(options.rows).expanduser().exists():
@@ -121,7 +122,7 @@ def _compared(checked: Any) -> str:
 
 
 def _snippet(description: dict[str, Any]) -> list[str]:
-    """How the file is used elsewhere."""
+    """Returns example code that uses the file."""
     inputs = [fact["name"] for fact in description["inputs"]]
     first, file = description["outputs"][0]["name"], description["file"]
     if description["format"] == "onnx":

@@ -1,6 +1,6 @@
-"""Where this harness was installed from, as what pip is to be given to install it again.
+"""The source that harness was installed from, as arguments for pip.
 
-Never its bare name: whoever publishes something under that name in an index would be installed.
+Never the bare name: a package that somebody publishes under that name would be installed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _REMEDY = "name it with --source: a folder, a wheel, or an address such as git+h
 
 
 def installed_from() -> str:
-    """The words for a Makefile that install what runs now: its checkout, or what pip noted (PEP 610).
+    """Returns pip's arguments, for a Makefile, for this checkout or the source that pip recorded (PEP 610).
 
     Raises:
-        UserError: pip noted nothing, or what it noted is gone.
+        UserError: pip recorded no source, or it no longer exists.
     """
     if _is_source(_ROOT):
         return requirement(str(_ROOT))

@@ -1,4 +1,4 @@
-"""`python -m harness ls [GROUP]`: the rooms, and the choices of a room with what each is."""
+"""`python -m harness ls [GROUP]`: lists the groups, or the choices of a group with a description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main(words: list[str]) -> None:
     Raises:
         UserError: there is no such group.
     """
-    parser = Parser("ls", "List the rooms, or one room's choices.")
+    parser = Parser("ls", "List the groups, or the choices of one group.")
     parser.add_argument("group", nargs="?", help="a group, such as model or data/extract")
     group = parser.parse_args(words).group
     found = groups()
@@ -44,7 +44,7 @@ def groups() -> dict[str, list[str]]:
 
 
 def description(file: Path) -> str:
-    """The first line of a yaml, which says what it is; a `@package` line does not count."""
+    """Returns the first comment of a yaml file, its description; a `@package` line is skipped."""
     for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith("#") and "@package" not in line:
             return line.lstrip("# ")

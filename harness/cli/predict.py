@@ -11,10 +11,10 @@ from harness.core.errors import UserError
 
 
 def main(words: list[str]) -> None:
-    """Writes OUT and says how many rows it has; what is odd about the rows goes to standard error.
+    """Writes OUT and prints the number of rows; remarks about the rows go to standard error.
 
     Raises:
-        UserError: there is no such model, or the rows are none that it takes; nothing is written then.
+        UserError: there is no such model, or it does not accept the rows; nothing is written then.
     """
     options = _options(words)
     given, path = Path(options.input).expanduser(), Path(options.output).expanduser()

@@ -1,4 +1,4 @@
-"""`python -m harness register RUN --name NAME`: the model into MLflow's registry, if it passes the gate."""
+"""`python -m harness register RUN --name NAME`: registers the model in MLflow if it meets the conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.core.errors import UserError
 
 
 def main(words: list[str]) -> int:
-    """Prints a line per condition and step; 1 where the gate stays shut, and then nothing is registered.
+    """Prints a line per condition and step; returns 1, and registers nothing, if a condition is not met.
 
     Raises:
         UserError: there is no such run or score, or the registry does not answer.

@@ -1,4 +1,4 @@
-"""Again: the rows of a run that was made before, read from their source once more."""
+"""Reads the rows of a stored run from their source again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.runs.stored_run import StoredRun
 
 
 def table_of(logged: StoredRun, outputs: Path) -> tuple[Table | None, str]:
-    """The rows, or None and why there are none: the source is gone, or holds other rows by now.
+    """Returns the rows, or None and the reason: the source is gone, or its rows have changed.
 
     A run that was fetched from elsewhere names sources of its own, which are not read; nor is one from
     another folder, unless all that it names is known to be harmless.

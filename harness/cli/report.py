@@ -1,4 +1,4 @@
-"""`python -m harness report RUN`: one page about a run, which needs no network and can be sent."""
+"""`python -m harness report RUN`: writes an HTML page about a run, in one file that needs no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m harness rerun RUN [OVERRIDES]`: a logged run once more, from what it left behind."""
+"""`python -m harness rerun RUN [OVERRIDES]`: repeats a stored run from the files in its folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from harness.cli.verb_parser import Parser
 
 
 def main(words: list[str]) -> int:
-    """Trains the stored configuration of a run as a new run, and sets both scores side by side.
+    """Trains the stored configuration of a run as a new run, and prints both scores side by side.
 
     Returns:
         0; 1 where nothing was changed and the scores are not equal to the last bit.
@@ -36,7 +36,7 @@ def main(words: list[str]) -> int:
 
     outputs = Path(options.outputs)
     logged = Outputs(outputs).find(options.run, fetcher(options.uri))
-    # What "last" and "best" stand for will be another run by then.
+    # "last" and "best" may name another run when the command is repeated.
     moving = options.run == LAST or options.run.endswith(f"/{BEST}")
     place = ["--outputs", options.outputs] if options.outputs != "outputs" else []
     allowed = [word for package in options.allow for word in ("--allow", package)]

@@ -1,4 +1,4 @@
-"""`python -m harness serve RUN|models:/NAME@ALIAS`: a model that answers raw rows over HTTP."""
+"""`python -m harness serve RUN|models:/NAME@ALIAS`: serves predictions for raw rows over HTTP."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from harness.cli.verb_parser import Parser
 
 
 def main(words: list[str]) -> None:
-    """Prints where it listens and a line that asks it something, then becomes the server.
+    """Prints the address and an example request, then becomes the server.
 
     Raises:
-        UserError: there is no such model, or nobody can listen there.
+        UserError: there is no such model, or the address cannot be used.
     """
     parser = Parser("serve", "Answer raw rows over HTTP, as MLflow's scoring server does.")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""`python -m harness ui [RUN | SWEEP | EXPERIMENT]`: MLflow's own pages on the store of the runs."""
+"""`python -m harness ui [RUN | SWEEP | EXPERIMENT]`: opens MLflow's pages on the store of the runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LARGEST_PORT = 65535
 
 
 def main(words: list[str]) -> None:
-    """Prints the pages, then becomes MLflow's server; where the store is one, returns after the first.
+    """Prints the pages, then becomes MLflow's server; if the store is a server already, only prints them.
 
     Raises:
         UserError: no such run, nothing has been tracked, or the port is taken.
@@ -56,7 +56,7 @@ def main(words: list[str]) -> None:
 
 
 def _point_to(seen: Any, uri: str, browse: bool) -> None:
-    """The pages of a server that runs already."""
+    """Prints the pages of a server that is running already."""
     from harness.tracking.mlflow_urls import base_of
 
     pages = list(seen.links(str(base_of(uri))))
@@ -86,7 +86,7 @@ def _serve(seen: Any, store: Path, options: Any) -> None:
 
 
 def _views(seen: Any, base: str) -> list[tuple[str, str]]:
-    """A table per experiment with the columns that matter; none where the store takes no more words."""
+    """Returns a table per experiment with the important columns; none if the store refuses the view."""
     from harness.tracking.mlflow_view import share, view_page
 
     pages = []

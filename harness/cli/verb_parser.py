@@ -1,4 +1,4 @@
-"""The words after a verb."""
+"""The argument parser of the verbs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from harness.core.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that leaves the last word to the door.
+    """An argument parser that raises its errors as `UserError`.
 
     Raises:
-        UserError: the words are not those of the verb.
+        UserError: the arguments are not those of the verb.
     """
 
     def __init__(self, verb: str, description: str) -> None:
         super().__init__(f"python -m harness {verb}", description=description)
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message, f"`{self.prog} --help` says what can be given")
+        raise UserError(message, f"`{self.prog} --help` lists the arguments")
 
     def allow(self) -> None:
         """Adds `--allow`, for verbs that build what the configuration of a run names."""

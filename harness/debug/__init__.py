@@ -1,1 +1,1 @@
-"""Ways to look at an experiment before it is worth running: debug=fast, overfit, lr, profile, anomaly."""
+"""Debug modes, to check an experiment before a full run: debug=fast, overfit, lr, profile, anomaly."""

@@ -1,4 +1,4 @@
-"""Anomaly: where the first number that is not finite comes from, forwards and backwards."""
+"""debug=anomaly: finds the module or gradient with the first number that is not finite."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from harness.trainer.universal import UniversalTrainer
 
 @final
 class Anomaly:
-    """Looks at the output of every module and, by torch's anomaly mode, at every gradient.
+    """Checks the output of every module and, by torch's anomaly mode, every gradient.
 
-    Each look waits for the device, so that a run takes several times as long; its scores stay the same.
-    The mode ends with the fold, and so does its price.
+    Each check waits for the device, so that a run takes several times as long; its scores stay the same.
     """
 
     folds = None
-    says = "debug=anomaly: every module's output and every gradient is looked at, several times slower"
+    says = "debug=anomaly: every module's output and every gradient is checked, several times slower"
 
     @contextmanager
     def __call__(
@@ -55,13 +54,14 @@ class Anomaly:
 
 
 def _under_way(experiment: Experiment) -> UniversalTrainer:
-    """The trainer that has a network already: before the fold's own, that of its pre-training."""
+    """Returns the trainer that is running: during a pre-training that of the pre-training, else the
+    fold's."""
     trainer, before = experiment.trainer, experiment.before
     return trainer if before is None or hasattr(trainer, "network") else _under_way(before)
 
 
 def _step(experiment: Experiment) -> int:
-    """The step that is being taken, 1 for the first."""
+    """Returns the number of the current step, 1 for the first."""
     return getattr(_under_way(experiment), "step", 0) + 1
 
 

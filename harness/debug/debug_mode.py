@@ -1,4 +1,4 @@
-"""Mode: what `debug=…` does to a run. Without one, nothing."""
+"""The interface of the choices of `debug=`, and the default that changes nothing."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.record.fold_record import FoldRecord
 
 
 class Mode(Protocol):
-    """A choice of conf/debug, whose yaml sets what configuration can say, such as `trainer.epochs`.
+    """A choice of conf/debug. Its yaml sets ordinary settings, such as `trainer.epochs`.
 
-    The mode itself does the rest: it is entered when a fold is ready to train and left when the fold
-    is over, with the scores taken in between.
+    The mode does the rest: it is entered when a fold is ready to train and left when the fold has ended; the
+    fold is scored in between.
 
     folds  how many of the folds are run; None: all
     says   what it changes, in one sentence for the screen; "": nothing
@@ -34,7 +34,7 @@ class Mode(Protocol):
     def __call__(
         self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> AbstractContextManager[Experiment | None]:
-        """Within it, what the fold is run with; None: the mode has done all there was to do."""
+        """Yields the experiment to run; None: the mode has done everything itself."""
         ...
 
 
@@ -53,7 +53,7 @@ class Off:
 
 
 def mode(cfg: DictConfig) -> Mode:
-    """The mode that `debug` describes.
+    """Builds the mode that `debug` configures.
 
     Raises:
         UserError: it refuses a value.
@@ -64,5 +64,5 @@ def mode(cfg: DictConfig) -> Mode:
 
 
 def limited(plan: Plan, debug: Mode) -> Plan:
-    """The plan with as many of its folds as the mode runs; the leaks were looked for in all of them."""
+    """Returns the plan with only the folds that the mode runs; the leakage checks have covered all folds."""
     return replace(plan, folds=plan.folds[: debug.folds])

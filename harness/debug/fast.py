@@ -1,4 +1,4 @@
-"""Fast: a few batches of everything, so that any configuration is proved end to end in seconds."""
+"""debug=fast: a few batches of every part, to test a configuration from end to end in seconds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Fast:
 
 
 def few(experiment: Experiment, batches: int) -> Experiment:
-    """The experiment on the first batches of every part, and what it learns before or beside likewise."""
+    """Returns the experiment, its pre-training included, on the first batches of every part."""
     before, scratch, loaders = experiment.before, experiment.scratch, experiment.loaders
     unlabelled = None if loaders.unlabelled is None else Few(loaders.unlabelled, batches, whole=True)
     return replace(

@@ -1,4 +1,4 @@
-"""Few: the first batches of a part alone."""
+"""A loader of only the first batches of a part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.core.arrays import Batch, Loader, Loaders
 
 
 def each(loaders: Loaders, change: Callable[[Loader], Loader]) -> Loaders:
-    """The same parts, each as `change` makes it of the loader."""
+    """Returns the loaders with `change` applied to each part."""
 
     def changed(loader: Loader | None) -> Loader | None:
         return None if loader is None else change(loader)
@@ -33,8 +33,8 @@ class Few:
 
     Args:
         batches: how many; fewer where the part has fewer.
-        whole: whether `ordered`, `rows` and `targets` are those of the whole part, for one that is learned
-            from and never looked at: what remembers its rows is to know each that a pass may bring.
+        whole: whether `ordered`, `rows` and `targets` are those of the whole part. Needed for training parts:
+            methods that keep values per row must know every row that a pass may contain.
     """
 
     def __init__(self, loader: Loader, batches: int, *, whole: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Overfit: one batch, trained until its loss has fallen, because what cannot learn one learns nothing."""
+"""debug=overfit: trains on one batch; a model that cannot learn one batch cannot learn the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.record.fold_record import FoldRecord
 
 @final
 class Overfit:
-    """Trains one batch for `trainer.steps` at most, and says whether its loss has fallen far enough.
+    """Trains on one batch for at most `trainer.steps`, and reports whether its loss has fallen far enough.
 
     Args:
         falls_to: the share of its first value that the loss is to reach, in (0, 1); a loss that begins
@@ -49,7 +49,7 @@ class Overfit:
         yield None
 
     def _losses(self, experiment: Experiment, stop: Callable[[], bool]) -> Iterator[float]:
-        """The loss of each step, up to the first that is low enough."""
+        """Yields the loss of each step, up to the first that is low enough."""
         goal = None
         for loss in losses(experiment, stop, same=True):
             yield loss
@@ -58,14 +58,14 @@ class Overfit:
                 return
 
     def goal(self, first: float) -> float:
-        """What a loss that begins at `first` is to reach."""
+        """Returns the value that a loss which begins at `first` must reach."""
         return first - (1 - self._share) * abs(first)
 
     def _judge(self, seen: list[float]) -> str:
-        """What was reached, in words.
+        """Returns a sentence about the loss that was reached.
 
         Raises:
-            Unproved: too little.
+            Unproved: it has not fallen far enough.
         """
         first, goal = seen[0], self.goal(seen[0])
         if seen[-1] <= goal:

@@ -1,4 +1,4 @@
-"""Profile: where the time of a training step goes."""
+"""debug=profile: measures the time of each operator in a training step."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TABLE, TRACE = "profile.txt", "trace.json"
 
 @final
 class Profile:
-    """Runs `trainer.steps` steps under PyTorch's profiler and writes down all but the first.
+    """Runs `trainer.steps` steps under PyTorch's profiler and records those after the warm-up.
 
-    Leaves `profile.txt`, the operators by the time that they took themselves, on the GPU where there is
-    one, and `trace.json` for chrome://tracing or Perfetto.
+    Writes `profile.txt`, the operators sorted by their own time (on the GPU if there is one), and
+    `trace.json` for chrome://tracing or Perfetto.
 
     Args:
-        warmup: steps that are not looked at.
+        warmup: first steps, which are not recorded.
         steps: `trainer.steps`, more than the warm-up.
         rows: operators in the table.
 
@@ -59,7 +59,7 @@ class Profile:
         yield None
 
     def _profile(self, experiment: Experiment, folder: Path, stop: Callable[[], bool]) -> str:
-        """The table; the trace is in the folder then."""
+        """Writes the trace into the folder and returns the table."""
         trainer, active = experiment.trainer, self.steps - self.warmup
         tables: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Rates: the learning-rate finder. The loss is watched while the rate rises; nothing else is trained."""
+"""debug=lr: the learning-rate finder, which records the loss while the rate rises."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from harness.record.fold_record import FoldRecord
 from harness.trainer.ramp import rate
 
 _FEWEST = 10
-"""Losses of fewer steps make no curve."""
+"""The smallest number of losses for a curve."""
 
 _LEAST_FALL = 0.05
-"""A loss that falls by less than this share of its size anywhere has only been shaken by its batches."""
+"""A loss that falls by less than this share of its size is taken as noise of the batches."""
 
 _DECAY = 0.8
 """Per step, of the running mean that tells when the loss has blown up."""
@@ -118,7 +118,8 @@ class Rates:
 
 
 def suggest(rates: Sequence[float], smooth: np.ndarray) -> Found | None:
-    """What to choose from, by (n,) rising rates and the smoothed loss at each; None: it fell nowhere."""
+    """Returns the suggested rates, from (n,) rising rates and the smoothed loss at each; None: it never
+    fell."""
     lowest = int(smooth.argmin())
     highest_before = smooth[: lowest + 1].max()
     if highest_before - smooth[lowest] <= _LEAST_FALL * abs(highest_before):
@@ -129,10 +130,10 @@ def suggest(rates: Sequence[float], smooth: np.ndarray) -> Found | None:
 
 
 def smoothed(losses: Sequence[float], smoothing: float, blowup: float) -> np.ndarray:
-    """(n,) losses averaged with their neighbours on both sides, so that no fall is seen late.
+    """Returns (n,) losses averaged with their neighbours on both sides, so that a fall is not shifted.
 
-    A loss that blew up counts for no more than `blowup` times the lowest, or it would hide the valley
-    before it.
+    Losses are clipped at `blowup` times the lowest: a diverged loss would otherwise hide the minimum before
+    it.
     """
     values = np.array(losses, dtype=np.float64)
     values = np.minimum(values, max(values.min() + (blowup - 1) * abs(values.min()), values[0]))

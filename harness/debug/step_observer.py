@@ -1,4 +1,4 @@
-"""Steps: a training that is looked at step by step, with no change of the trainer."""
+"""Reads the loss of each step of a training without changing the trainer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.prepare.experiment import Experiment
 
 
 def losses(experiment: Experiment, stop: Callable[[], bool], *, same: bool = False) -> Iterator[float]:
-    """Trains the experiment and gives the loss of each optimizer step; nothing is evaluated.
+    """Trains the experiment and yields the loss of each optimizer step; nothing is evaluated.
 
     Args:
-        stop: asked after every step; true ends the training.
+        stop: called after every step; true ends the training.
         same: whether every step takes the first step's batches again.
 
     Raises:
@@ -36,7 +36,7 @@ def losses(experiment: Experiment, stop: Callable[[], bool], *, same: bool = Fal
 
 
 def unjudged(predictor: Predictor) -> dict[str, float]:
-    """No scores, for a training of which only the steps are looked at."""
+    """Returns no scores, for a training of which only the step losses are needed."""
     return {}
 
 
@@ -44,7 +44,7 @@ def unjudged(predictor: Predictor) -> dict[str, float]:
 class Steps:
     """A loader whose pass is one optimizer step: the next full batches of passes that follow one another.
 
-    A trainer tells the loss of an epoch, which is then that of a step.
+    A trainer reports the loss of an epoch, which is then the loss of one step.
 
     Args:
         batches: of a step; more than one where gradients are accumulated.

@@ -1,7 +1,7 @@
-"""Examine: the test of a run that left its test rows alone while it was compared with others.
+"""Scores the test rows of a finished run that did not use them while it was compared with other runs.
 
-What it comes to is what the run would have come to by itself, to the last bit: each fold's transform is
-fitted again on the same rows, and the weights are those of its best epoch, read from the folder.
+The scores are those that the run itself would have had, to the last bit: each fold's transform is fitted
+again on the same rows, and the weights of its best epoch are read from the folder.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @isolated()
 def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial | None) -> Result:
-    """Scores and predicts the test rows of a finished run, and writes down what the run left out.
+    """Scores and predicts the test rows of a finished run, and adds them to its record.
 
     Until all folds are scored nothing is written, so that a run whose examination was cut short is as it
     was. One that was examined before gives its result.
@@ -52,10 +52,10 @@ def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial 
         cfg: the run's own configuration.
         folder: the run's.
         command: what to type to repeat the run.
-        trial: what the run is to its sweep; None where it has become a run of its own.
+        trial: the place of the run in its sweep; None for a run without a sweep.
 
     Raises:
-        UserError: the run is not finished, is at work, is another one, or its models are gone.
+        UserError: the run is not finished, still runs, has other settings or data, or its models are missing.
         Interrupted: a signal came.
     """
     start = _claimed(folder)
@@ -71,7 +71,7 @@ def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial 
 
 
 def _agreed(ask: Callable[[], T]) -> T:
-    """What rank 0 finds or refuses, in every process: it alone has the run's folder."""
+    """Returns or raises in every process what rank 0 does: only rank 0 has the run's folder."""
     found: Any = None
     refusal: UserError | None = None
     if rank() == 0:
@@ -87,7 +87,7 @@ def _agreed(ask: Callable[[], T]) -> T:
 
 
 def _claimed(folder: Path) -> Start:
-    """The run with all that is done of it."""
+    """Locks the run; returns it with its finished folds."""
     there = (folder / JOURNAL).exists()
     own = claim(folder) if there else None
 
@@ -120,7 +120,7 @@ def _known(plan: Plan, start: Start) -> Result | None:
 
 
 def _plan(cfg: DictConfig, start: Start) -> Plan:
-    """The plan of the run, with what it found out for itself."""
+    """Returns the plan of the run, with the values that the run determined from its data."""
     cfg = cfg.copy()
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
     plan = make_plan(cfg)
@@ -136,7 +136,7 @@ def _require_same(plan: Plan, start: Start) -> None:
         text = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
         raise UserError(
             f"{start.folder} cannot be tested: it was trained with other settings ({text})",
-            "take the changes back",
+            "revert the changes",
         )
     difference = other_data(start.folder, start.past, plan)
     if difference:

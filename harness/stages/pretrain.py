@@ -1,4 +1,4 @@
-"""Train: the pre-training of one fold, whose weights the fold's own training starts from."""
+"""The pre-training of one fold, from whose weights the fold's own training starts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FOLDER = "pretrain"
 """Below the fold's own: the model that was learned, and checkpoints until the fold is over."""
 
 _LINES = 5
-"""A pre-training says so often how far it is."""
+"""How often a pre-training reports its progress."""
 
 Evaluate = Callable[[Experiment], Iterable[tuple[str, Scores]]]
 
 
 @contextmanager
 def pretrained(experiment: Experiment, table: Table, fold_record: FoldRecord, stop: Stop) -> Iterator[None]:
-    """Within it, the fold's model has what its pre-training learned, where there is one.
+    """Within this context, the fold's model has the weights of its pre-training, if there is one.
 
     The curves are scores `pretrain/…` of the fold's run. A run that goes on after a stop goes on with the
     pre-training too: its last checkpoint stays until the fold is over, so that what follows it starts from
@@ -44,7 +44,7 @@ def pretrained(experiment: Experiment, table: Table, fold_record: FoldRecord, st
         before.save(fold_record.folder / FOLDER / "model", table, Secrets(before.cfg).config)
     try:
         yield
-    except Pruned:  # nobody goes on with it
+    except Pruned:  # a pruned run is never resumed
         checkpoints.finish(False)
         raise
     checkpoints.finish(False)
@@ -73,7 +73,7 @@ def _state(progress: Progress) -> dict[str, Any]:
 
 
 def _tell(progress: Progress, fold_record: FoldRecord, monitor: str) -> None:
-    """An epoch's scores to the journal, and some to the screen."""
+    """Writes an epoch's scores to the journal, and some to the screen."""
     values = {f"{FOLDER}/{name}": value for name, value in progress.scores.items()}
     if fold_record.alone and not fold_record.past.has(fold_record.key, progress.epoch, values):
         fold_record.journal.metrics(fold_record.key, progress.epoch, values)

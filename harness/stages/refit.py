@@ -1,4 +1,4 @@
-"""Final: what stands for all folds in production, made once these are done: their ensemble, and a refit."""
+"""The models for production, made after all folds: the ensemble of their models, and a refit on all rows."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop
 
 _EARLY_ENDS = ("steps", "minutes", "patience")
-"""Arguments of a trainer that end it by something else than its epochs."""
+"""Arguments of a trainer that end it by something other than its epochs."""
 
 _LINES = 5
-"""A refit says so often how far it is."""
+"""How often a refit reports its progress."""
 
 
 def check_refit(plan: Plan) -> None:
-    """Tries what `production` asks for, before anything is trained.
+    """Checks the settings of `production` before anything is trained.
 
     Raises:
-        UserError: the folds have nothing to average, or the trainer cannot do without validation rows.
+        UserError: the folds have nothing to average, or the trainer needs validation rows.
     """
     wanted = plan.cfg.production
     if wanted.ensemble:
@@ -63,7 +63,7 @@ def check_refit(plan: Plan) -> None:
 
 
 def make(plan: Plan, record: Record, stop: Stop) -> None:
-    """Makes what `production` asks for, and hands it to MLflow.
+    """Makes the models that `production` selects, and logs them in MLflow.
 
     Raises:
         Diverged: the refit's loss became NaN; the folds' own models and scores are kept.
@@ -92,7 +92,7 @@ def _put_together(record: Record) -> None:
 
 
 def _refit(plan: Plan, record: Record, stop: Stop, epochs: int) -> None:
-    """One more training on all rows, for as many epochs as were best: none is left to choose by."""
+    """Trains once more on all rows, for the folds' best number of epochs: no rows are left to choose one."""
     experiment = _prepared(plan, epochs)
     record.screen.fact(REFIT, f"{len(experiment.fold.train):,} rows, {epochs} epochs")
     with stop.after_step(), enough_memory(record.secrets.config):
@@ -141,7 +141,8 @@ def _prepared(plan: Plan, epochs: int | None) -> Experiment:
 
 
 def _whole(folds: list[Fold]) -> Fold:
-    """All rows of all folds in one training part; those without a label stay unlabelled."""
+    """Returns one fold whose training part has all rows of all folds; rows without a label stay
+    unlabelled."""
     known = reduce(np.union1d, [rows for fold in folds for rows in (fold.train, fold.valid, fold.test)])
     hidden = reduce(np.union1d, [fold.unlabelled for fold in folds])
     none = np.empty(0, dtype=np.int64)

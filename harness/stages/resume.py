@@ -1,4 +1,4 @@
-"""Resume: which run a command goes on with, and what must be the same for that."""
+"""Finds the run that a command resumes, and checks that its settings and data are the same."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ AUTO = "auto"
 
 @contextmanager
 def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Start]]:
-    """Finds what `resume` asks for; within it, no other process can go on with that run.
+    """Finds the run that `resume` names; within this context, no other process can resume it.
 
     The plan comes back without the setting itself, so that a run looks the same however often it was
     stopped.
 
     Args:
-        folder: of a run that begins afresh.
-        chosen: whether the user chose it, so that `resume=auto` looks nowhere else.
+        folder: of a new run.
+        chosen: whether the user gave this folder, so that `resume=auto` looks in no other.
 
     Raises:
-        UserError: the run that was named cannot go on.
+        UserError: the named run cannot be resumed.
     """
     start = _find(plan, folder, chosen) if rank() == 0 else Start(folder)
     if start.folder != folder:
         with suppress(OSError):
-            folder.rmdir()  # made for a run that would begin; this process may be killed before it tidies
+            folder.rmdir()  # made for a new run; this process may be killed before it cleans up
     cfg = plan.cfg.copy()
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
     try:
@@ -62,11 +62,11 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
 
 
 def _taken_up(plan: Plan, start: Start) -> Start:
-    """The start with the finished folds, and the checkpoint of the first that is not."""
+    """Returns the start with the finished folds, and the checkpoint of the first unfinished one."""
     done = Done(start.folder).read()
     left = next((fold for fold in plan.folds if fold.number not in done), None)
     if left is None:
-        message = "all of its training is done: nothing is trained, and what is left is written."
+        message = "all folds are trained: only the remaining files are written."
         return replace(start, done=done, notes=[*start.notes, message])
     folder = start.folder / key_of(left, len(plan.folds)) / CHECKPOINTS
     config = Secrets(plan.cfg).config
@@ -88,10 +88,10 @@ def _taken_up(plan: Plan, start: Start) -> Start:
 
 
 def check_step(experiment: Experiment, start: Start) -> None:
-    """Goes one step on from the checkpoint with copies of all that learns; nothing is changed by it.
+    """Trains one step from the checkpoint on copies of model and optimizer; changes nothing.
 
     Raises:
-        UserError: the checkpoint does not fit a setting that was let pass.
+        UserError: the checkpoint does not fit a setting that `resume.allow` let change.
     """
     if start.found is None or not start.lenient:
         return
@@ -133,7 +133,7 @@ def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
 
 
 def _newest(plan: Plan, folder: Path) -> Start:
-    """The newest unfinished run with the same configuration, or a fresh start."""
+    """Returns the newest unfinished run with the same configuration, or a new start."""
     outputs = Path(plan.cfg.outputs)
     found = sorted(Outputs(outputs).journals(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     notes = []
@@ -157,7 +157,7 @@ def _newest(plan: Plan, folder: Path) -> Start:
 
 
 def _named(plan: Plan, folder: Path, asked: str) -> Start:
-    """The run in a folder, or the reason why it cannot go on."""
+    """Returns the run in a folder; raises UserError if it cannot be resumed."""
     if not (folder / JOURNAL).exists():
         _refuse(asked, f"{folder} holds no run", "name the folder of a run, or resume=auto")
     start = claim(folder)
@@ -198,7 +198,7 @@ def _refuse(asked: str, why: str, remedy: str) -> NoReturn:
 
 
 def claim(folder: Path) -> Start | None:
-    """The run with its journal claimed, read once nobody else can write to it; None where somebody does."""
+    """Locks the journal of a run, then reads the run; None if another process has the lock."""
     journal = Journal(folder)
     if not journal.claim():
         journal.close()
@@ -225,5 +225,5 @@ def _located(wanted: str, outputs: Path) -> Path:
         raise UserError(
             f"resume={wanted} names a checkpoint", "name the folder of its run", key="resume", value=wanted
         )
-    # As it is: a run that was killed at its start may hold too little to be found by name.
+    # A path is used as it is: a run that was killed at its start may have too few files to be found by name.
     return path if path.is_dir() else Outputs(outputs).find(wanted).folder

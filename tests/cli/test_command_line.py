@@ -319,7 +319,7 @@ OPTIONS = [
     (["check", "model=nope"], r"model has no choice 'nope'; .*"),
     (
         ["check", "--nope"],
-        r"unrecognized arguments: --nope; `python -m harness check --help` says what can be given\.",
+        r"unrecognized arguments: --nope; `python -m harness check --help` lists the arguments\.",
     ),
     (["ls", "modle"], r"there is no group 'modle'; did you mean model\?"),
     (["ui"], r"there is no MLflow store at \S+/outputs/mlflow\.db; run an experiment first: .*"),

@@ -274,7 +274,7 @@ def test_what_a_fold_came_to_is_gone(folder: Path) -> None:
 
 
 def test_its_settings_are_others(folder: Path) -> None:
-    assert "it was trained with other settings (seed 0 -> 1); take the changes back." in refusal(
+    assert "it was trained with other settings (seed 0 -> 1); revert the changes." in refusal(
         folder, "seed=1"
     )
 
