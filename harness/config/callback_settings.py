@@ -1,4 +1,4 @@
-"""What a configuration says of the user's callbacks: `callbacks.NAME`, each a `_target_` node.
+"""The settings of the user's callbacks: `callbacks.NAME`, each a `_target_` node.
 
 Beside the arguments of its class, a node may have `on_error`: warn (the default) or fail.
 """
@@ -13,10 +13,10 @@ from harness.core.errors import UserError
 
 
 def check_callback_settings(callbacks: Any) -> None:
-    """Whether each callback has a `_target_`, and an `on_error` that is warn or fail.
+    """Checks that each callback has a `_target_`, and an `on_error` that is warn or fail.
 
     Raises:
-        UserError: one has not.
+        UserError: the first callback that does not.
     """
     if not isinstance(callbacks, dict):
         raise UserError(
@@ -42,5 +42,5 @@ def check_callback_settings(callbacks: Any) -> None:
 
 
 def callback_node(node: Mapping[str, Any]) -> dict[str, Any]:
-    """The node without `on_error`, which is no argument."""
+    """Returns the node without `on_error`, which is not an argument of the class."""
     return {name: value for name, value in node.items() if name != "on_error"}

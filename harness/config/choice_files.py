@@ -1,4 +1,4 @@
-"""The yaml files of the groups: ours, and those of the user's project."""
+"""The yaml files of the groups: those of harness, and those of the user's project."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def folders() -> list[Path]:
 
 
 def choice(group: str, name: str) -> dict[str, Any]:
-    """The content of one choice as a plain container, such as `evaluate`, `regression`."""
+    """Returns the content of one choice, such as `evaluate`, `regression`, as a plain container."""
     return copy.deepcopy(_content(yamls(group)[name]))
 
 

@@ -1,4 +1,4 @@
-"""From the overrides of a command line to one configuration."""
+"""Composes a configuration from the overrides of a command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.runtime.user_project import enter
 
 
 def compose(overrides: Iterable[str] = ()) -> DictConfig:
-    """The configuration that `python -m harness OVERRIDES` would run, from Python.
+    """Returns the configuration that `python -m harness OVERRIDES` would run.
 
     Raises:
         UserError: a group is given no choice, or several.
@@ -50,7 +50,7 @@ def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> DictConf
 
 
 def _state() -> tuple[object, ...]:
-    """All that a configuration is made of besides the overrides: yaml files and environment variables."""
+    """Returns what a configuration depends on besides the overrides: yaml files and environment variables."""
     files = [path for folder in folders() for path in sorted(folder.rglob("*.yaml"))]
     read = [(path, state.st_mtime_ns, state.st_size) for path in files for state in [path.stat()]]
     return (*read, *sorted(os.environ.items()))

@@ -50,10 +50,10 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
 
 
 def as_user_error(error: BaseException, words: list[str]) -> UserError | None:
-    """The user's mistake behind an error, with its fields; None where there is none.
+    """Returns the error as a `UserError` with its fields; None if it is not the user's mistake.
 
     Args:
-        words: of the command line, for near misses.
+        words: the command line, for suggestions.
     """
     if isinstance(error, UserError):
         return error
@@ -61,7 +61,7 @@ def as_user_error(error: BaseException, words: list[str]) -> UserError | None:
 
 
 def translated(error: Exception, words: list[str]) -> UserError:
-    """An error of Hydra or OmegaConf as rule, value and remedy.
+    """Returns an error of Hydra or OmegaConf as rule, value and remedy.
 
     This is the only place that reads messages: those of Hydra and OmegaConf, which carry no fields.
     """
@@ -223,7 +223,7 @@ _ANSWERS: dict[str, Callable[[str, list[str]], UserError]] = {
     r"An item is already at '([^']+)'": _set_already,
     r"Multiple values for (\S+)\.": _chosen_already,
 }
-"""Messages of Hydra and OmegaConf, with the key or value in brackets, and what makes an error of it."""
+"""Patterns of Hydra's and OmegaConf's messages, with the key or value in brackets -> maker of the error."""
 
 
 def _innermost(error: BaseException) -> str:

@@ -18,9 +18,9 @@ from harness.core.task import Task
 
 
 def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
-    """The configuration with every remaining `auto` replaced, and what was chosen.
+    """Returns the configuration with every remaining `auto` replaced, and the choices that were made.
 
-    An explicit choice is never altered.
+    An explicit choice is never changed.
 
     Raises:
         UserError: the rows are of another kind than `auto` assumed, or the trainer needs labels.
@@ -72,9 +72,9 @@ def _name(cfg: DictConfig, table: Table) -> str:
 
 
 def chosen(cfg: DictConfig, group: str) -> str:
-    """The choice of a group by its name on the command line.
+    """Returns the name of a group's choice on the command line.
 
-    From Python, where nobody remembers it: our own choice of the same target that agrees in the most
+    A configuration made in Python does not have it: then the choice of the same target that agrees in most
     values, else the name of the class.
     """
     made = HydraConfig.get().runtime.choices.get(group) if HydraConfig.initialized() else None
@@ -112,7 +112,7 @@ def _check_labels(cfg: DictConfig, trainer: Any, task: Task) -> None:
 
 
 def _check_evaluator(cfg: DictConfig, trainer: Any, task: Task) -> None:
-    """An evaluation of ours that would have nothing to score."""
+    """Refuses an evaluation of harness that would have nothing to score."""
     name = chosen(cfg, "evaluate")
     right = _evaluation(trainer, task)
     if name not in MONITORS or name == right:
@@ -124,7 +124,7 @@ def _check_evaluator(cfg: DictConfig, trainer: Any, task: Task) -> None:
 
 
 def check_monitor(monitor: str, names: tuple[str, ...]) -> None:
-    """Whether `trainer.monitor` is a score that each epoch gives.
+    """Checks that `trainer.monitor` is a score that is computed every epoch.
 
     Raises:
         UserError: it is unknown, or of another part than the validation part.
@@ -146,10 +146,10 @@ def check_monitor(monitor: str, names: tuple[str, ...]) -> None:
 
 
 def check_shape(cfg: DictConfig, shape: tuple[int, ...], table: Table) -> None:
-    """Whether the model takes samples of this shape.
+    """Checks that the model takes samples of this shape.
 
     Raises:
-        UserError: it does not; names the models that do.
+        UserError: it does not; the message names models that do.
     """
     takes = getattr(target(cfg.model, "model"), "takes", None)
     form = {1: "row", 2: "sequence", 3: "image"}.get(len(shape), f"{len(shape)}-dimensional array")

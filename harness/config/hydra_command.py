@@ -1,4 +1,4 @@
-"""One call of Hydra's command line: its options, its overrides and the task that it runs."""
+"""Runs Hydra's command line with the choices of `auto` replaced."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ class HydraCommand:
 
 
 def read_command(words: list[str]) -> HydraCommand:
-    """Takes a command line apart and makes the choices that `auto` stands for.
+    """Parses a command line and replaces `auto` by choices.
 
-    In a multirun they are those of its first run, without which Hydra could not compose what all runs share;
-    each run makes its own.
+    In a multirun these are the choices of its first run, which Hydra needs to compose what all runs share;
+    each
+    run makes its own choices.
 
     Raises:
         UserError: an option is unknown, a group has several choices, or a run is given settings of a sweep.
@@ -77,10 +78,10 @@ def read_command(words: list[str]) -> HydraCommand:
 
 @contextmanager
 def _command_line(words: tuple[str, ...]) -> Iterator[None]:
-    """Within it, these are the words of the command.
+    """Within this context, `sys.argv` has this command line.
 
-    `hydra.main` takes them from `sys.argv` and offers no argument for them. This is the only place that sets
-    `sys.argv`, and it sets it back.
+    `hydra.main` reads it from `sys.argv` and has no argument for it. This is the only place that sets
+    `sys.argv`, and it restores it.
     """
     before = sys.argv
     sys.argv = [before[0], *words]

@@ -1,7 +1,7 @@
-"""yaml node -> object. The only caller of Hydra's `instantiate`, and the judge of every node before it.
+"""Builds objects from yaml nodes, and checks the nodes before. The only caller of Hydra's `instantiate`.
 
-`check` answers a wrong `_target_`, argument or type in one sentence before anything is built;
-`build` makes the object, from configuration alone.
+`check` refuses a wrong `_target_`, argument or type before anything is built; `build` makes the object from
+the configuration only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OWN_KEYS = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_ar
 
 
 def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
-    """The object that a node describes; a node with `_partial_: true` gives a callable.
+    """Returns the object that a node describes; for a node with `_partial_: true`, a callable.
 
     Args:
         node: has a `_target_`; nested nodes are built first, lists and mappings come out plain.
@@ -63,11 +63,11 @@ def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
 
 
 _known: dict[str, Callable[..., Any]] = {}
-"""What Hydra found before, and let pass: asking it takes a millisecond, and each trial asks sixty times."""
+"""Targets that Hydra has found before: a lookup takes a millisecond, and each trial needs sixty."""
 
 
 def _at(name: str) -> Any:
-    """What stands under a dotted name now; None where it is not an attribute of a module in memory."""
+    """Returns the current value of a dotted name; None if it is not an attribute of an imported module."""
     module, _, attribute = name.rpartition(".")
     return getattr(sys.modules.get(module), attribute, None)
 
@@ -78,7 +78,7 @@ def check(cfg: DictConfig) -> None:
     Targets exist and are allowed, arguments fit in name and type.
 
     Raises:
-        UserError: the first thing that does not fit, with the near misses.
+        UserError: the first thing that does not fit, with suggestions.
     """
     plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     check_settings(plain)
@@ -103,12 +103,12 @@ def check_part(cfg: DictConfig, name: str) -> None:
 
 
 def own(node: Mapping[str, Any], room: str) -> dict[str, Any]:
-    """A part's node without the settings beside its arguments that are the corridor's."""
+    """Returns a part's node without settings that are not arguments of the part."""
     return {name: value for name, value in node.items() if f"{room}.{name}" not in SETTINGS}
 
 
 def check_nodes(value: Any, key: str) -> None:
-    """Checks every node of a plain value that stands at `key`.
+    """Checks every node of a plain value at `key`.
 
     Raises:
         UserError: as `check`.
@@ -151,11 +151,11 @@ def _check_node(node: dict[str, Any], key: str) -> None:
             _check_value(value, parameters[name].annotation, f"{key}.{name}")
 
 
-@cache  # each trial of a sweep asks for the same thirty calls
+@cache  # each trial of a sweep needs the same thirty signatures
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
-    """The parameters of a call with their annotations evaluated; None where it tells nothing.
+    """Returns the parameters of a call with evaluated annotations; None if it has no readable signature.
 
-    A class whose constructor passes `**keywords` on to its parent's takes the parent's as well.
+    For a class whose constructor passes `**keywords` to its parent's, the parent's parameters are included.
     """
     makers = [function]
     if inspect.isclass(function):
@@ -188,7 +188,7 @@ def _listed(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def _hints(maker: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a call; one that does not evaluate, such as a third party's, checks nothing."""
+    """Returns the annotations of a call; without those that cannot be evaluated, such as a third party's."""
     try:
         return typing.get_type_hints(maker)
     except Exception:
@@ -196,7 +196,7 @@ def _hints(maker: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _one_by_one(maker: Callable[..., Any]) -> dict[str, Any]:
-    """Those that evaluate; of a library, some may name what only its type checker has imported."""
+    """Returns the annotations that can be evaluated; others may name imports made for type checkers only."""
     found: dict[str, Any] = {}
     for name, hint in getattr(maker, "__annotations__", {}).items():
         lone = types.FunctionType((lambda: None).__code__, maker.__globals__)
@@ -216,7 +216,7 @@ def _check_value(value: Any, hint: Any, key: str) -> None:
 
 
 def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
-    """A part of the wrong family, such as a method of another trainer."""
+    """Refuses a part of the wrong base class, such as a method of another trainer."""
     part = target(node, key)
     if node.get("_partial_") or not inspect.isclass(part) or not inspect.isclass(hint):
         return
@@ -226,7 +226,7 @@ def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
 
 
 def fitting(family: type, key: str) -> list[str]:
-    """The choices of the group at `key` whose target belongs to `family`."""
+    """Returns the choices of the group at `key` whose target is a subclass of `family`."""
     from harness.config.choice_files import yamls
 
     found = []
@@ -246,7 +246,7 @@ def _holds_nodes(value: Any) -> bool:
 
 
 def _refusal(error: InstantiationException, key: str) -> UserError | Exception:
-    """The sentence of what a constructor refused; a fault inside it stays a fault."""
+    """Returns a UserError for a value that a constructor refused, or the error itself if it is a bug."""
     cause = error.__cause__
     while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
         cause = cause.__cause__
@@ -261,7 +261,7 @@ def _refusal(error: InstantiationException, key: str) -> UserError | Exception:
 
 
 def _full_key(error: InstantiationException, key: str) -> str:
-    """The key of the nested node that failed, where Hydra tells it."""
+    """Returns the key of the nested node that failed, if Hydra's message has it."""
     for line in reversed(str(error).splitlines()):
         if line.startswith("full_key: "):
             inner = line.removeprefix("full_key: ")

@@ -1,4 +1,4 @@
-"""What a configuration says of the user's own metrics: `evaluate.metrics.NAME`, each a `_target_` node.
+"""The settings of the user's own metrics: `evaluate.metrics.NAME`, each a `_target_` node.
 
 A node names a function or a class, which is not called here: `harness.evaluate.user_metric` calls it with
 predictions and targets. Beside its arguments it may have `direction`: maximize or minimize.
@@ -19,7 +19,7 @@ KEY = "evaluate.metrics"
 
 
 def metric_nodes(cfg: DictConfig | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The plain node of each metric by its name; {} in a configuration of before there were any."""
+    """Returns the plain node of each metric by its name; {} for a stored configuration without the key."""
     evaluate = cfg.get("evaluate", {})
     # Not `get` or `in`: of an absent key both leave an error that keeps the frames of all callers, and so a
     # trainer with its network, until Python looks for cycles.
@@ -29,7 +29,7 @@ def metric_nodes(cfg: DictConfig | Mapping[str, Any]) -> dict[str, dict[str, Any
 
 
 def check_metric_settings(metrics: Any) -> None:
-    """Whether each metric has a fitting name, a `_target_`, and a direction that is one or none.
+    """Checks that each metric has a valid name, a `_target_`, and a valid direction or none.
 
     Args:
         metrics: the plain value of `evaluate.metrics`.

@@ -1,4 +1,4 @@
-"""Nodes: the parts that a plain configuration describes, each by its `_target_`."""
+"""Finds the nodes of a plain configuration: its mappings with a `_target_`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of every configuration beside the arguments of its parts, and their types."""
+"""The settings of a configuration that are not arguments of a part, and their types."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ SETTINGS: dict[str, Any] = {
     "checkpoint.minutes": int | float | None,
     "checkpoint.finished": Literal["best", "all", "none"],
 }
-"""The types of the settings that belong to no part."""
+"""Setting -> type, of the settings that do not belong to a part."""
 
 OPTIONAL = frozenset({"evaluate.metrics", "harness.walk"})
-"""Settings that a configuration may lack, such as one that an earlier harness stored."""
+"""Settings that may be missing, such as in a configuration stored by an earlier version of harness."""
 
 CACHE: dict[str, Any] = {
     "folder": str,
@@ -76,7 +76,7 @@ PARTS = (
     "evaluate",
     "tracking",
 )
-"""Where the parts of an experiment stand; beside them, there may be a part `debug`."""
+"""The keys of the parts of an experiment; there may also be a part `debug`."""
 
 SWEEPERS = ("sampler", "pruner")
 """The parts of a sweep, below `sweep`; null: a grid, and no pruning."""

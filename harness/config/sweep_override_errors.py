@@ -18,7 +18,7 @@ def no_value(typed: str, key: str) -> UserError:
 
 
 def unreadable(typed: str, said: str) -> UserError:
-    """The user's mistake in a word of which Hydra's parser said this."""
+    """Returns the error for an override, from the message of Hydra's parser."""
     key = typed.partition("=")[0].lstrip("+")
     if key == "sweep.space" or key.startswith("sweep.space."):
         typed = typed.removeprefix("++")  # which nobody typed, see `harness.config.compose.as_typed`

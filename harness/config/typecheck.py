@@ -1,4 +1,4 @@
-"""Annotations of a constructor: whether a value fits one, and what it asks for in words."""
+"""Checks whether a value fits an annotation, and describes annotations in messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PART = "a part with a _target_"
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a yaml value is what the annotation asks for; a list serves as a tuple, no bool as a number."""
+    """Whether a yaml value fits the annotation; a list counts as a tuple, a bool not as a number."""
     if isinstance(value, bool) and not _admits_bool(hint):
         return False
     return _is(value, hint) or (isinstance(value, list) and _is(tuple(value), hint))
@@ -65,12 +65,12 @@ def _described_list(item: Any) -> str:
 
 
 def _without_tensors(members: tuple[Any, ...]) -> list[Any]:
-    """torch takes a tensor for many a number, which a yaml cannot hold."""
+    """Removes tensor types: torch accepts tensors for many numbers, but yaml has none."""
     return [member for member in members if getattr(member, "__name__", "") != "Tensor"] or list(members)
 
 
 def shown(value: Any) -> str:
-    """A value as a yaml has it: `null`, `true`, `[1, 2]`; texts in quotes."""
+    """Returns a value as it is written in yaml: `null`, `true`, `[1, 2]`; strings in quotes."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""The evaluate room: a predictor and loaders in, `Scores` out; no weight ever changes here."""
+"""Evaluators: from a predictor and loaders to `Scores`; they never change a weight."""

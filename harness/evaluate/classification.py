@@ -1,4 +1,4 @@
-"""Classification: how well the classes are predicted, and how honest the probabilities are."""
+"""Scores of predicted classes and of the calibration of their probabilities."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Classification:
     def score(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
     ) -> Scores:
-        """The scores of `part`, the baseline of the majority class and the confusion matrix.
+        """Returns the scores of `part`, the majority baseline and the confusion matrix.
 
         Raises:
             UserError: as `validate`, or the part has no rows.
@@ -113,7 +113,7 @@ def _majority(train: Loader) -> int | None:
 
 
 def _notes(support: Tensor, classes: tuple[str, ...], part: str) -> tuple[str, ...]:
-    """What the reader must know where a class, or every class but one, is absent."""
+    """Returns remarks about classes that are missing in the part."""
     present = [name for name, count in zip(classes, support.tolist(), strict=True) if count]
     absent = [name for name in classes if name not in present]
     if not present:

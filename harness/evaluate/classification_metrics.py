@@ -1,6 +1,6 @@
-"""Measures of a classification, in torch, on the device where the outputs lie.
+"""Metrics of a classification, in torch, on the device of the outputs.
 
-All take `log_p`, (n, C) float64 log-probabilities, or what follows from it, and give a scalar
+All take `log_p`, (n, C) float64 log-probabilities, or values computed from it, and return a scalar
 float64; each is NaN on a part without rows.
 """
 

@@ -1,4 +1,4 @@
-"""Multilabel: how well several labels are predicted, of which a row may have any number."""
+"""Scores of predicted labels, of which a row may have any number."""
 
 from __future__ import annotations
 
@@ -93,23 +93,23 @@ def scores(log_p: Tensor, truth: Tensor) -> dict[str, Tensor]:
         truth: (n, C) float64, 0 and 1.
     """
     present = truth == 1
-    said = log_p.exp() > 0.5
-    right = said == present
+    predicted = log_p.exp() > 0.5
+    right = predicted == present
     absent_log_p = torch.log(-torch.expm1(log_p))  # exact also where the probability is close to 1
     values = {
         "accuracy": right.double().mean(),
         "exact_match": right.all(dim=1).double().mean(),
-        "f1": _macro_f1(said, present),
+        "f1": _macro_f1(predicted, present),
         "auroc": classification_metrics.roc_areas(log_p.T.contiguous(), present.T).nanmean(),
         "log_loss": -torch.where(present, log_p, absent_log_p).mean(),
     }
     return classification_metrics.unless_nan(values, log_p)
 
 
-def _macro_f1(said: Tensor, present: Tensor) -> Tensor:
+def _macro_f1(predicted: Tensor, present: Tensor) -> Tensor:
     """The mean of 2 TP / (2 TP + FP + FN) over the labels that a row of the part has."""
     support = present.sum(dim=0)
-    f1 = 2 * (said & present).sum(dim=0).double() / (support + said.sum(dim=0))
+    f1 = 2 * (predicted & present).sum(dim=0).double() / (support + predicted.sum(dim=0))
     return torch.where(support > 0, f1, torch.nan).nanmean()
 
 
@@ -122,13 +122,15 @@ def _majority(train: Loader) -> Tensor | None:
 
 
 def _notes(truth: Tensor, labels: tuple[str, ...], part: str) -> tuple[str, ...]:
-    """What the reader must know where a label is the same in every row."""
+    """Returns remarks about labels that are the same in every row."""
     if len(truth) == 0:
         return (f"no row of the {part} part carries labels: its scores are undefined",)
     shares = dict(zip(labels, truth.mean(dim=0).tolist(), strict=True))
     notes = []
-    for share, said, left in ((0, "no", "f1 and auroc leave"), (1, "every", "auroc leaves")):
+    for share, quantity, omitting in ((0, "no", "f1 and auroc leave"), (1, "every", "auroc leaves")):
         names = [name for name, found in shares.items() if found == share]
         if names:
-            notes.append(f"{said} row of the {part} part has the label {', '.join(names)}: {left} it out")
+            notes.append(
+                f"{quantity} row of the {part} part has the label {', '.join(names)}: {omitting} it out"
+            )
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Samples: what rows of a part look like to a probe, as float64 features beside their targets."""
+"""The inputs of a probe: float64 features and targets of the rows of a part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Sample(NamedTuple):
     targets: Tensor
 
     def labelled(self) -> Sample:
-        """The rows whose target is known; itself, uncopied, where all are."""
+        """Returns the rows with a known target; without a copy if all targets are known."""
         rows = known(self.targets)
         return self if bool(rows.all()) else Sample(self.features[rows], self.targets[rows])
 
@@ -52,7 +52,7 @@ def some_labelled(loader: Loader, most: int) -> Tensor:
 
 
 def _draw(places: Tensor, most: int) -> Tensor:
-    """By a generator of its own: the global ones stay as they are."""
+    """Draws with a generator of its own, so that the global ones do not change."""
     if len(places) <= most:
         return places
     order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0))
@@ -60,7 +60,7 @@ def _draw(places: Tensor, most: int) -> Tensor:
 
 
 def _gather(loader: Loader, places: Tensor | None, describe: Callable[[Tensor], Tensor]) -> Sample:
-    """Batch by batch into one tensor, which is never there twice."""
+    """Fills one tensor batch by batch, so that the features are never in memory twice."""
     wanted = torch.arange(len(loader.rows)) if places is None else places
     features = torch.empty(0)
     first = filled = 0

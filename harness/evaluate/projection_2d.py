@@ -1,7 +1,7 @@
-"""Projection: a representation on a sheet of paper.
+"""Projections of a representation to two dimensions.
 
-A projection is learned from the standardised features of training rows and shows those of another
-part, so that what it separates is not what it was fitted to.
+A projection is fitted on the standardised features of training rows and shows those of another part, so
+that visible clusters are not an effect of the fit.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Projection:
 
 
 def project(method: Method, name: str, bank: Tensor, queries: Tensor) -> Panel:
-    """Where a projection learned from `bank`, (n, D) float64, puts `queries`, (m, D); both standardised."""
+    """Projects `queries`, (m, D), by axes fitted on `bank`, (n, D) float64; both are standardised."""
     if method == "umap":
         return Panel(name, umap(bank, queries), None)
     points, shares = pca(bank, queries)
@@ -85,7 +85,7 @@ def pca(bank: Tensor, queries: Tensor) -> tuple[Tensor, tuple[float, float]]:
 
 
 def require_umap() -> None:
-    """Asked before anything is trained.
+    """Checks, before anything is trained, that UMAP can be used.
 
     Raises:
         UserError: umap-learn is not installed.

@@ -1,4 +1,4 @@
-"""Regression: how far the predicted numbers lie from the true ones."""
+"""Errors of predicted numbers."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def _notes(truth: Tensor, task: Task, part: str) -> tuple[str, ...]:
         return (f"no row of the {part} part carries a target: its scores are undefined",)
     constant = (truth == truth[0]).all(dim=0)
     if not task.several:
-        said = f"every target of the {part} part is {truth[0].item():g}: r2 is undefined"
-        return (said,) if constant else ()
+        note = f"every target of the {part} part is {truth[0].item():g}: r2 is undefined"
+        return (note,) if constant else ()
     names = [name for name, same in zip(task.columns, constant.tolist(), strict=True) if same]
     if not names:
         return ()

@@ -1,4 +1,4 @@
-"""Representation: what a frozen model has learned, asked by probes that learn little themselves."""
+"""Evaluates a frozen representation with kNN and linear probes."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Representation:
 
     Features are standardised by the training rows. `score` sets beside each probe the same probe on
     the representation of an untrained model (`_random`) and on the flattened inputs (`_raw`): what
-    training added is the difference. `project` shows the same three on a sheet of paper.
+    training added is the difference. `project` shows the same three in two dimensions.
 
     Args:
         neighbours: training rows that vote.
-        bank: most labelled training rows that `validate` asks.
+        bank: largest number of labelled training rows that `validate` uses.
         l2: weight penalty of both linear probes.
         iterations: most steps of the logistic regression.
-        projection: how `project` goes to two dimensions; "none": there is no picture.
+        projection: the method of `project`; "none": there is no projection.
         points: most rows that a projection is learned from, and most that it shows.
 
     Raises:
@@ -54,10 +54,10 @@ class Representation:
     """
 
     names: tuple[str, ...] = ("knn_accuracy", "knn_r2", "rankme")
-    """Of these, `validate` gives `rankme` and the one that fits the target, if there is a target."""
+    """The scores of `validate`: `rankme` and the one that fits the target, if there is a target."""
 
     further: tuple[str, ...] = ("linear_accuracy", "linear_r2")
-    """What `score` gives besides."""
+    """The additional scores of `score`."""
 
     def __init__(
         self,
@@ -88,8 +88,8 @@ class Representation:
     def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
         """`rankme` of the valid part and, with labels, the score of its nearest neighbours.
 
-        At most `bank` labelled training rows are asked, the same in every epoch. {} where the split
-        keeps no valid rows.
+        At most `bank` labelled training rows are used, the same in every epoch. {} if the split has no
+        valid rows.
         """
         if loaders.valid is None:
             return {}
@@ -118,7 +118,7 @@ class Representation:
                 labelled = len(queries.labelled().targets)
                 sides = _fair(encode(predictor, loaders.train), queries)
                 values |= self._probes(predictor.task, *sides, "", notes)
-                del queries, sides  # the baselines need the room
+                del queries, sides  # frees the memory for the baselines
                 values |= self._baselines(loaders, loader, untrained, notes)
                 if labelled == 0:
                     notes.append(f"no row of the {part} part carries a label: its probes are undefined")
@@ -127,10 +127,11 @@ class Representation:
     def project(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
     ) -> Projection | None:
-        """Rows of `part` by the trained and by an untrained model, and as they are, in two dimensions each.
+        """Projects rows of `part` to two dimensions: by the trained model, an untrained model, and as raw
+        input.
 
-        The projections are learned from training rows. None where none is wanted, or where nothing
-        finite is left to show; the raw input is left out where it is too large.
+        The projections are fitted on training rows. None if none is wanted, or if no features are finite. The
+        raw input is left out if it is too large.
 
         Raises:
             UserError: the part has no rows.
@@ -201,7 +202,7 @@ class Representation:
         if targets.ndim == 1:
             return probes.logistic(inputs, targets, asked, self.l2, self.iterations)
         fits = [probes.logistic(inputs, one, asked, self.l2, self.iterations) for one in targets.unbind(1)]
-        return torch.stack([said for said, _ in fits], dim=1), all(converged for _, converged in fits)
+        return torch.stack([codes for codes, _ in fits], dim=1), all(converged for _, converged in fits)
 
     def _neighbours(self, task: Task, bank: Sample, queries: Sample) -> dict[str, Tensor]:
         """`knn_accuracy` or `knn_r2` of what `_fair` made, NaN where one side has no rows."""
@@ -213,12 +214,12 @@ class Representation:
         if not _classes(task):
             return {name: r2(answers.mean(dim=1), queries.targets)}
         labels = answers.unbind(2) if task.several else [answers]
-        said = torch.stack([probes.vote(one) for one in labels], dim=1)
-        return {name: (said == queries.targets.reshape(said.shape)).double().mean()}
+        votes = torch.stack([probes.vote(one) for one in labels], dim=1)
+        return {name: (votes == queries.targets.reshape(votes.shape)).double().mean()}
 
 
 def _fair(bank: Sample, queries: Sample) -> tuple[Sample, Sample]:
-    """The labelled rows of both, their features standardised by the bank's."""
+    """Returns the labelled rows of both, with features standardised by those of the bank."""
     bank, queries = bank.labelled(), queries.labelled()
     if len(bank.features) == 0 or len(queries.features) == 0:
         return bank, queries
@@ -227,7 +228,7 @@ def _fair(bank: Sample, queries: Sample) -> tuple[Sample, Sample]:
 
 
 def _classes(task: Task) -> bool:
-    """Whether what is probed is right or wrong, not near or far."""
+    """Whether the targets are classes or labels, not numbers."""
     return task.classification or task.kind == "multilabel"
 
 

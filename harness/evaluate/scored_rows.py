@@ -1,4 +1,4 @@
-"""The rows that an evaluation looks at: one part, its labelled rows, in exact numbers."""
+"""Selects the rows that an evaluation uses: the labelled rows of one part, in float64."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from harness.core.predictor import Predictor
 
 
 def exact(values: Tensor) -> Tensor:
-    """`values` as float64, on their own device or, where that has no float64 (mps), on the CPU."""
+    """Returns `values` as float64, on their device, or on the CPU if the device has no float64 (mps)."""
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def loader_of(loaders: Loaders, part: str) -> Loader:
-    """The loader of the part "train", "valid" or "test".
+    """Returns the loader of the part "train", "valid" or "test".
 
     Raises:
-        UserError: the split left the part without rows.
+        UserError: the part has no rows.
     """
     loader: Loader | None = getattr(loaders, part)
     if loader is None:
@@ -30,7 +30,7 @@ def loader_of(loaders: Loaders, part: str) -> Loader:
 
 
 def known(targets: Tensor) -> Tensor:
-    """(n,) bool: the rows whose target, or all of several (n, T), is known.
+    """Returns (n,) bool: the rows whose target is known, or all of several targets (n, T).
 
     An unknown class is -1, an unknown number or label NaN.
     """
@@ -40,9 +40,9 @@ def known(targets: Tensor) -> Tensor:
 
 
 def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, Tensor]:
-    """The outputs, (n,) or (n, C), and the targets, (n,) or (n, T), of the labelled rows of a part.
+    """Returns the outputs, (n,) or (n, C), and targets, (n,) or (n, T), of the labelled rows of a part.
 
-    `choice` is the word of the evaluation, for the messages.
+    `choice` is the name of the evaluation, for the messages.
 
     Raises:
         UserError: the data set has no target, or the trainer learned no outputs.
@@ -64,14 +64,14 @@ def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, 
 
 @torch.inference_mode()
 def mean_loss(predictor: Predictor, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """`loss` as the trainer defines it, or nothing where it defines none or no row is labelled."""
+    """Returns `loss` as the trainer defines it; {} if it defines none or no row is labelled."""
     if predictor.loss is None or len(targets) == 0:
         return {}
     return {"loss": exact(predictor.loss(outputs, targets))}
 
 
 def to_floats(values: dict[str, Tensor]) -> dict[str, float]:
-    """Scalars on the device -> numbers, in a single transfer."""
+    """Converts scalars on the device to numbers, in one transfer."""
     if not values:
         return {}
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""A guard: whatever is scored must come out of it as it went in."""
+"""Checks that scoring does not change the model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.core.predictor import Predictor
 
 @contextmanager
 def unchanged(predictor: Predictor) -> Iterator[None]:
-    """Watches over a block that must leave every parameter and buffer as it is.
+    """Checks that the block changes no parameter and no buffer.
 
     Raises:
-        RuntimeError: one of them changed; names it.
+        RuntimeError: one changed; the message names it.
     """
     before = _checksums(predictor)
     yield

@@ -86,8 +86,8 @@ class UserMetric:
     @torch.no_grad()
     def _value(self, predictions: Tensor, targets: Tensor) -> float:
         if self._first_is_truth:
-            truth, said = targets.cpu().numpy(), self._as_sklearn_takes(predictions).cpu().numpy()
-            return _number(self._function(truth, said, **self._keywords))
+            truth, predicted = targets.cpu().numpy(), self._as_sklearn_takes(predictions).cpu().numpy()
+            return _number(self._function(truth, predicted, **self._keywords))
         if self._torchmetrics and self._takes_one_probability:
             predictions = predictions[:, 1]
         if not inspect.isclass(self._function):
@@ -149,7 +149,7 @@ def _refused(metric: UserMetric, reason: str) -> UserError:
 
 
 def _made_up(task: Task, targets: Tensor) -> Tensor:
-    """Predictions of the right shape and range; the global random generators are left as they were."""
+    """Returns random predictions of the right shape and range; does not change the global generators."""
     if task.kind == "regression":
         return exact(targets).roll(1, dims=0)
     noise = torch.rand(len(targets), len(task.classes), generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""Config: the configuration of an evaluation, which is that of the run but for where the rows come from."""
+"""The configuration of an evaluation: that of the run, except for the source of the rows."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ from harness.trainer.device import find_device
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of the scored rows: scores, predictions (None without a head), a picture where there is one."""
+    """The results for the scored rows: scores, predictions (None without a head), a projection if there is
+    one."""
 
     scores: Scores
     outputs: RowOutputs | None
@@ -49,9 +50,9 @@ def scored(
     trained: Trained,
     evaluator: Evaluator,
 ) -> Outcome:
-    """The scores of `rows`; baselines and probes are learned from the rows of the training, where known.
+    """Scores `rows`; baselines and probes are fitted on the training rows, if these are known.
 
-    The loss is left out: it is the training's, with weights that follow from its rows.
+    The loss is left out, because it has weights that follow from the training rows.
 
     Raises:
         UserError: the rows do not fit the model, or the evaluation cannot be made of this model.
@@ -85,14 +86,14 @@ def scored(
 
 
 class _Unknown:
-    """Training rows that nobody has any more: a loader with nothing to learn a baseline from."""
+    """A loader for unknown training rows, from which no baseline can be computed."""
 
     targets = None
     rows = torch.empty(0, dtype=torch.int64)
 
 
 def _loading(cfg: DictConfig) -> Load:
-    """The run's loader, without what bears on the training alone."""
+    """Returns the run's loader without the settings that only affect training."""
     node = copy.deepcopy(cfg.data.load)
     if "batch_size" in node and "eval_batch_size" in node:
         node.batch_size = node.eval_batch_size
@@ -103,7 +104,7 @@ def _loading(cfg: DictConfig) -> Load:
 
 
 def _part(load: Load, arrays: Arrays, rows: np.ndarray, device: torch.device) -> Loader:
-    """These rows in order, in batches as large as evaluation allows."""
+    """Returns a loader of these rows in order, in the batch size of evaluations."""
     none = np.empty(0, dtype=np.int64)
     loader = load(arrays, Fold(0, rows, none, rows), device).test
     assert loader is not None
@@ -111,10 +112,10 @@ def _part(load: Load, arrays: Arrays, rows: np.ndarray, device: torch.device) ->
 
 
 def _arrays(member: RowPredictor, table: Table) -> Arrays:
-    """The rows as the fitted transform of the model shapes them; nothing is fitted.
+    """Transforms the rows by the model's fitted transform; nothing is fitted.
 
     Raises:
-        UserError: they are of another shape, or hold what the transform cannot take.
+        UserError: they have another shape, or values that the transform does not accept.
     """
     with refusing("data.extract"):
         arrays = member.transform(table)
@@ -127,7 +128,7 @@ def _arrays(member: RowPredictor, table: Table) -> Arrays:
 
 
 def _of_trained(member: RowPredictor, trained: Trained, bare: bool = False) -> Arrays | None:
-    """Those that were learned from, of an ensemble the targets alone; None where they are not known."""
+    """Returns the training rows, of an ensemble only their targets; None if they are not known."""
     if trained.table is None or not len(trained.learned):
         return None
     arrays = _arrays(member, trained.table)
@@ -135,10 +136,10 @@ def _of_trained(member: RowPredictor, trained: Trained, bare: bool = False) -> A
 
 
 def _require_trained_rows(member: RowPredictor, trained: Trained, evaluator: Evaluator) -> None:
-    """Whether probes have rows to learn from.
+    """Checks that probes have rows to learn from.
 
     Raises:
-        UserError: they have none.
+        UserError: the training rows are not known.
     """
     probes = hasattr(evaluator, "project") and member.bundle.task.labelled
     if probes and (trained.table is None or not len(trained.learned)):
@@ -153,7 +154,7 @@ def _require_trained_rows(member: RowPredictor, trained: Trained, evaluator: Eva
 def _answers(
     members: Sequence[RowPredictor], table: Table, rows: np.ndarray, load: Load, device: torch.device
 ) -> Arrays:
-    """The mean answer of several models, as samples of a network that says what it is given.
+    """Returns the mean prediction of several models, as inputs of a network that returns its input.
 
     Of classes the mean probability (Lakshminarayanan et al. 2017, arXiv:1612.01474, section 2.4), of labels
     each by itself, of numbers their mean; in float64 until the last step.
@@ -180,21 +181,21 @@ def _answers(
 
 
 def _shares(outputs: Tensor, task: Task) -> Tensor:
-    """What is averaged: probabilities, or numbers."""
+    """Returns the values that are averaged: probabilities, or numbers."""
     if task.kind == "multiclass":
         return outputs.softmax(dim=1)
     return outputs if task.kind == "regression" else outputs.sigmoid()
 
 
 def _as_outputs(shares: Tensor, task: Task) -> Tensor:
-    """Back to what a head gives: the logits of these probabilities, or the numbers."""
+    """Returns the outputs of a head for these values: the logits of probabilities, or the numbers."""
     if task.kind == "multiclass":
         return shares.log()
     return shares if task.kind == "regression" else shares.logit(eps=1e-12)
 
 
 def _echo(task: Task) -> Predictor:
-    """Says what it is given, as (B, C), or (B,) where that is what a head of this task gives."""
+    """Returns a predictor that outputs its input, (B, C), or (B,) if a head of this task has that shape."""
     flat = task.kind == "binary" or (task.kind == "regression" and not task.columns)
     return Predictor(nn.Identity(), nn.Flatten(0) if flat else nn.Identity(), task)
 

@@ -1,4 +1,4 @@
-"""Rows: those of an evaluation, and those that the model was trained on, as the model takes them."""
+"""Reads the rows of an evaluation, and those that the model was trained on, with the columns of the model."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TRAIN, TEST = PART_CODES["train"], PART_CODES["test"]
 
 @dataclass(frozen=True)
 class Trained:
-    """The rows from which the models have their weights.
+    """The rows that the models were trained on.
 
-    table  as it was trained on; None where it cannot be read any more
+    table  the training table; None if it can no longer be read
     parts  (members, N) uint8 as `harness.runs.fold_rows.parts_of`: of each model that is asked; a refit has
            learned            all rows
-    why    there is no table, in words
+    why    the reason why there is no table
     """
 
     table: Table | None
@@ -37,7 +37,7 @@ class Trained:
 
     @property
     def learned(self) -> np.ndarray:
-        """(n,) int64: the labelled rows that some member was fitted on."""
+        """Returns (n,) int64: the labelled rows on which at least one member was fitted."""
         if self.table is None or self.parts is None:
             return np.empty(0, dtype=np.int64)
         rows: np.ndarray = np.flatnonzero((self.parts == TRAIN).any(axis=0))
@@ -45,7 +45,7 @@ class Trained:
 
     @property
     def untouched(self) -> np.ndarray:
-        """(n,) int64: the rows that were kept for the test of every member."""
+        """Returns (n,) int64: the rows that are test rows of every member."""
         if self.parts is None:
             return np.empty(0, dtype=np.int64)
         rows: np.ndarray = np.flatnonzero((self.parts == TEST).all(axis=0))
@@ -53,7 +53,7 @@ class Trained:
 
 
 def read_rows(parts: Parts, bundle: Bundle, cache: Cache) -> Table:
-    """The rows of `data.extract` with the columns, types and task of the bundle.
+    """Reads the rows of `data.extract`, with the columns, types and task of the bundle.
 
     Raises:
         UserError: the source cannot be read, or lacks what the model needs.
@@ -64,7 +64,7 @@ def read_rows(parts: Parts, bundle: Bundle, cache: Cache) -> Table:
 
 
 def require_targets(table: Table, bundle: Bundle) -> None:
-    """Whether there is something to compare predictions with.
+    """Checks that there are targets to compare predictions with.
 
     Raises:
         UserError: there is no target column, or no row has a target.
@@ -85,7 +85,7 @@ def require_targets(table: Table, bundle: Bundle) -> None:
 
 
 def trained_rows(logged: StoredRun, bundle: Bundle, members: list[int] | None, table: Table) -> Trained:
-    """What the models have learned from; `table` where it is the same data, else read once more.
+    """Returns the training rows of the models: `table` if it is the same data, else read again.
 
     Args:
         members: numbers of the folds whose models are asked; None: a refit.
@@ -99,7 +99,7 @@ def trained_rows(logged: StoredRun, bundle: Bundle, members: list[int] | None, t
         with_secrets = logged.config.copy()
         with_secrets.data.cache = "off"
         first = read_rows(Parts(with_secrets), bundle, Cache(None))
-    except Exception as error:  # a source that is gone fails in its own words, whatever they are
+    except Exception as error:  # a missing source can raise any error
         return Trained(None, parts, f"they cannot be read any more ({' '.join(str(error).split())})")
     if first.digest != digest:
         return Trained(
@@ -123,7 +123,7 @@ def _parts(logged: StoredRun, members: list[int] | None) -> np.ndarray | None:
 
 
 def _as_trained(table: Table, bundle: Bundle) -> Table:
-    """The table with the features of the bundle alone, in their order and types.
+    """Returns the table with only the features of the bundle, in their order and types.
 
     Raises:
         UserError: one is missing or is of another kind.

@@ -1,10 +1,10 @@
-"""Evaluate: a trained run scored on other rows; what it learned stays as it is, transform and weights.
+"""Scores a trained run on other rows; transform and weights stay as they are. The steps are:
 
 configured    the stored configuration with the words of the command line
 rows          the new table as the model takes it, and the rows that it was trained on
 exposure      which of them may be scored
-predicted     what model, fold or ensemble says of them
-record        a run of its own, with a tag that names the first
+predicted     the predictions of the model, fold or ensemble
+record        a run of its own, with a tag that names the trained run
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def evaluate(
     together: bool = False,
     everything: bool = False,
 ) -> Result:
-    """Scores a run on other rows and gives what the `result.json` of that evaluation holds.
+    """Scores a run on other rows and returns the content of the evaluation's `result.json`.
 
     Args:
         logged: the run, or one of its folds.
@@ -84,16 +84,16 @@ def evaluate(
 
 
 def _fresh(outputs: str) -> Path:
-    """A folder that no other run has: two may begin in one second."""
+    """Returns a folder that no other run has: two runs may start in the same second."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     return Path(outputs) / "runs" / f"{stamp}-{token_hex(2)}"
 
 
 def _models(logged: StoredRun, together: bool) -> tuple[list[Path], list[int] | None]:
-    """The bundles that are asked, and the folds that they were trained on; None: on all of them.
+    """Returns the bundles to use, and the folds that they were trained on; None: on all of them.
 
     Raises:
-        UserError: there is none, or nothing says which.
+        UserError: there is no model, or it is not clear which one is meant.
     """
     if together and len(logged.models) > 1:
         return list(logged.models.values()), list(logged.models)
@@ -127,7 +127,7 @@ def _without_baselines(logged: StoredRun, trained: Trained) -> list[Finding]:
 
 
 def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, message: dict[str, str]) -> Result:
-    """Opens the record of the evaluation, and closes it with what was found."""
+    """Writes the record of the evaluation with its results."""
     (fold,) = plan.folds
     with Record(plan, Start(_fresh(plan.cfg.outputs)), command) as record:
         record.evaluator = evaluator
@@ -148,6 +148,6 @@ def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, messa
 
 
 def _facts(plan: Plan, logged: StoredRun, models: int) -> dict[str, str]:
-    """What is scored, a line each for the screen."""
+    """Returns the lines for the screen about what is scored."""
     of = f"{logged.label} ({logged.name})"
     return {"evaluates": of if models == 1 else f"{of}, {models} models together", "data": data(plan)}

@@ -1,4 +1,4 @@
-"""Exposure: rows of an evaluation that the model has learned from, so that their scores tell nothing new."""
+"""Finds rows of an evaluation that the model was trained on, whose scores say nothing about new rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CHECK = "exposure"
 def chosen_rows(
     logged: StoredRun, table: Table, trained: Trained, everything: bool
 ) -> tuple[np.ndarray, list[Finding]]:
-    """(n,) int64, the rows to score, and what must be known about them.
+    """Returns (n,) int64, the rows to score, and findings about them.
 
-    Of the data of the run itself, those that it kept for its test, unless `everything` is to be scored.
+    If the data is that of the run, only its test rows are scored, unless `everything` is true.
 
     Raises:
-        UserError: the run kept none, so that every score would be one of training rows.
+        UserError: the run has no test rows, so that every score would be one of training rows.
     """
     labelled = np.flatnonzero(table.labelled) if table.target else np.arange(len(table))
     if trained.table is not table:
@@ -55,7 +55,7 @@ def chosen_rows(
 
 
 def _seen(logged: StoredRun, table: Table, rows: np.ndarray, trained: Trained) -> Finding:
-    """Rows with the same features, or the same id, as rows that the model has learned."""
+    """Finds rows with the same features, or the same id, as rows that the model was trained on."""
     if trained.table is None or trained.parts is None:
         message = f"whether {logged.label} has learned some of these rows is not known: {trained.why}."
         return Finding(CHECK, "warning", message)
@@ -91,7 +91,7 @@ def _warned(count: int, rows: int, how: str) -> Finding:
 
 
 def _contents(table: Table) -> np.ndarray:
-    """(N,) a number for each row that follows from its features alone."""
+    """Returns (N,) a hash of the features of each row."""
     if table.array is not None:
         return np.array([_digest(row.tobytes()) for row in table.array], dtype=np.uint64)
     if table.events is not None and table.spans is not None:

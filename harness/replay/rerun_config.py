@@ -1,4 +1,4 @@
-"""Revise: the stored configuration of a run -> that of its rerun."""
+"""Makes the configuration of a rerun from the stored configuration of a run."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _FOLLOW = ("model", "data/transform", "data/augment")
 
 @dataclass(frozen=True)
 class Revised:
-    """What a rerun runs.
+    """The configuration of a rerun.
 
-    cfg      the configuration; what is left to `auto` needs the rows
-    before   the same without the user's words
-    filled   what the stored one lacked, by key, as today's defaults have it
-    notes    what else is not as it was stored, in sentences
+    cfg      the configuration; settings that are still `auto` need the rows
+    before   the same without the user's overrides
+    filled   settings that the stored one lacked, by key, with today's defaults
+    notes    sentences about other differences from the stored one
     """
 
     cfg: DictConfig
@@ -46,13 +46,14 @@ class Revised:
 
 
 def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] = ()) -> Revised:
-    """The configuration of a run as it was stored, with what is changed of it.
+    """Returns the stored configuration of a run with the user's changes.
 
-    Results follow from it alone; the folder of the rerun, how it is resumed and the settings of a sweep are
-    those of today.
+    Settings that affect the results come from it; the folder of the rerun, resuming and the settings of
+    sweeps
+    come from the new command.
 
     Raises:
-        UserError: it names what it may not, a word does not fit it, or a secret is needed.
+        UserError: it names a class that is not allowed, an override does not fit it, or a secret is needed.
     """
     if EVALUATED in logged.tags:
         of = StoredRun(Path(logged.tags["evaluated.folder"])).label
@@ -79,7 +80,7 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
 
 
 def _settle(cfg: DictConfig, ours: DictConfig, outputs: Path, foreign: bool) -> list[str]:
-    """Puts what is of this command, and not of the run, into its place."""
+    """Replaces the settings that belong to the command and not to the run."""
     old = cfg.get("outputs")
     for key in {*groups_without("rerun"), *(allowlist.NOT_FOREIGN if foreign else ())}:
         OmegaConf.update(cfg, key, _plain(ours, key), merge=False, force_add=True)
@@ -95,13 +96,13 @@ def _settle(cfg: DictConfig, ours: DictConfig, outputs: Path, foreign: bool) -> 
 
 
 def _plain(cfg: DictConfig, key: str) -> Any:
-    """A node as a plain container, its references as they stand; "" is the whole."""
+    """Returns a node as a plain container with unresolved references; "" is the whole configuration."""
     node = OmegaConf.select(cfg, key) if key else cfg
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
 
 
 def _as_chosen(cfg: DictConfig, logged: StoredRun) -> Overrides:
-    """Overrides that compose something as near to a stored configuration as our own choices come."""
+    """Returns overrides whose composition is as close to the stored configuration as our choices allow."""
     names = {}
     inert = _inert(cfg)
     for part in PARTS:
@@ -117,7 +118,7 @@ def _as_chosen(cfg: DictConfig, logged: StoredRun) -> Overrides:
 
 
 def _inert(cfg: DictConfig) -> DictConfig:
-    """A copy that refers to nothing: a variable that is not set must not matter where a word replaces it."""
+    """Returns a copy without references: an unset variable must not matter if an override replaces it."""
 
     def still(node: Any) -> Any:
         if isinstance(node, dict):
@@ -130,14 +131,14 @@ def _inert(cfg: DictConfig) -> DictConfig:
 
 
 def _settings_of_today() -> DictConfig:
-    """What conf/config.yaml itself holds."""
+    """Returns the settings of conf/config.yaml itself."""
     content = OmegaConf.load(CONF / "config.yaml")
     assert isinstance(content, DictConfig)
     return OmegaConf.masked_copy(content, [str(k) for k in content if k not in ("defaults", "hydra")])
 
 
 def _fill(cfg: DictConfig, today: DictConfig, above: str) -> dict[str, Any]:
-    """Adds the settings that an earlier harness did not know."""
+    """Adds the settings that an earlier version of harness did not have."""
     filled: dict[str, Any] = {}
     content: Any = OmegaConf.to_container(today, resolve=False)
     for name, value in content.items():
@@ -151,7 +152,7 @@ def _fill(cfg: DictConfig, today: DictConfig, above: str) -> dict[str, Any]:
 
 
 def _fill_parts(cfg: DictConfig, today: DictConfig) -> dict[str, Any]:
-    """Adds the arguments that a part now needs; one that has a default was perhaps left out on purpose."""
+    """Adds the arguments that a part now needs, without those that have a default in the code."""
     filled: dict[str, Any] = {}
     for part in PARTS:
         old, new = OmegaConf.select(cfg, part), OmegaConf.select(today, part)
@@ -178,14 +179,14 @@ def _needed(node: DictConfig, key: str) -> Iterator[str]:
 
 
 def _choose(cfg: DictConfig, words: Words, reference: Overrides, logged: StoredRun) -> None:
-    """Puts the nodes of chosen groups in their places, and those that `auto` chooses by them."""
+    """Sets the nodes of the chosen groups, and those that `auto` chooses because of them."""
     groups = [override.key_or_group for override in words.groups]
     stored = {override.key_or_group: str(override.value()) for override in reference}
     taken = reference.without(*_FOLLOW)
     kept = taken.without(*groups, *(["data.extract.kind"] if "data/extract" in groups else []))
     before = choose_parts(taken, compose_exactly)
     now = choose_parts(Overrides((*kept, *words.groups)), compose_exactly)
-    # What `auto` had chosen follows what is chosen now; another choice was the user's, and stays.
+    # A choice that `auto` made is made again; any other choice was the user's and is kept.
     open_ = [group for group in now if group not in groups and stored.get(group) == before.get(group, "")]
     follow = {group: now[group] for group in open_}
     own = {g: stored[g] for g in _FOLLOW if g in stored and g not in (*groups, *follow)}
@@ -205,7 +206,7 @@ def _choose(cfg: DictConfig, words: Words, reference: Overrides, logged: StoredR
 
 
 def _release(cfg: DictConfig, fresh: DictConfig, logged: StoredRun) -> None:
-    """Leaves to `auto` once more what it had chosen from the rows, and the name that it made of them."""
+    """Resets to `auto` what it had chosen from the rows, and the name that was made from them."""
     if "auto.evaluate" in logged.tags:
         OmegaConf.update(cfg, "evaluate", _plain(fresh, "evaluate"), merge=False)
     for key in ("trainer.loss", "trainer.monitor"):
@@ -226,10 +227,10 @@ def _differences(cfg: DictConfig, base: DictConfig, fresh: DictConfig) -> None:
 
 
 def _require_secrets(content: Any) -> None:
-    """A masked value is nobody's password.
+    """Checks that no value is masked: a masked secret cannot be used.
 
     Raises:
-        UserError: there is one.
+        UserError: a value is masked.
     """
     masked = [key for key, value in leaves(content) if MASK in str(value)]
     if masked:

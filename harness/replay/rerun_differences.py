@@ -1,4 +1,4 @@
-"""Differences: what is not as it was when a run was made, and whether its scores came out the same."""
+"""Differences in code, machine, packages and data between a run and now, and of the scores of its rerun."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _FIRST = (
     "pytorch-metric-learning",
     "safetensors",
 )
-"""Packages on which scores hang the most; those that differ are named first."""
+"""Packages that affect scores most; if they differ, they are named first."""
 
 _MOST_NAMES = 6
 _CLOCK = "time/"
-"""Scores that a clock gives, which no two trainings share."""
+"""Scores that are measured times, which differ between any two trainings."""
 
 
 def surroundings(logged: StoredRun) -> Iterator[str]:
-    """A sentence for the code, the machine and the packages, where these differ."""
+    """Yields sentences about the code, the machine and the packages if these differ."""
     tags = logged.tags
     yield from _code(logged, provenance.code(), tags)
     machine = provenance.machine()
@@ -78,7 +78,7 @@ def _packages(found: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 
 def data(logged: StoredRun, digest: str) -> str | None:
-    """A sentence where the data is not what it was."""
+    """Returns a sentence if the data has changed."""
     then = logged.tags.get("data.digest")
     if then is None or then == digest:
         return None
@@ -86,7 +86,7 @@ def data(logged: StoredRun, digest: str) -> str | None:
 
 
 def side_by_side(old: Result, new: Result) -> list[Line]:
-    """A row per score of the test part, or of the valid one where there is no other: old, new, difference."""
+    """Returns a table of the test scores, or without these of the valid scores: old, new, difference."""
     shared = [name for name in new.scores if name in old.scores]
     part = "test/" if any(name.startswith("test/") for name in shared) else "valid/"
     rows = []
@@ -100,7 +100,7 @@ def side_by_side(old: Result, new: Result) -> list[Line]:
 
 
 def unequal(old: Result, new: Result) -> dict[str, tuple[Any, Any]]:
-    """The scores that both have and that differ in any bit, of any fold; those of the clock left out."""
+    """Returns the scores that both have and that differ in any bit of any fold, except measured times."""
     shared = [name for name in old.scores if name in new.scores and not name.startswith(_CLOCK)]
     then, now = ({name: result.scores[name] for name in shared} for result in (old, new))
     return changes(then, now)
@@ -120,7 +120,7 @@ def verdict(old: Result, new: Result) -> str:
 
 
 def as_stored(result: Result) -> Result:
-    """A result as its file gives it back: what is undefined is None."""
+    """Returns a result as it is read from its file: undefined numbers are None."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

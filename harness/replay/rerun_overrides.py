@@ -1,4 +1,4 @@
-"""Words: the stored configuration of a run, and what the command line changes of it."""
+"""The overrides of a rerun, and how they change the stored configuration of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.runtime.secret_values import leaves
 _FOLDER = "hydra.run.dir"
 _RESUME = ("resume.run", "resume.allow", "resume")
 _ABOUT = {
-    "sweep": "is about a sweep of many trials, and a rerun is one run",
+    "sweep": "is a setting of sweeps, and a rerun is one run",
     "experiment": "replaces settings all over the configuration, and a rerun keeps the stored one",
     "debug": "replaces settings all over the configuration, and a rerun keeps the stored one",
     "hydra": f"is Hydra's, of which a rerun takes {_FOLDER} alone",
@@ -32,7 +32,7 @@ class Words:
 
     groups  choices, such as `model=mlp`
     values  `KEY=VALUE`, `+KEY=VALUE`, `~KEY`
-    folder  what `hydra.run.dir` says; None: a fresh one
+    folder  the value of `hydra.run.dir`; None: a new folder
     """
 
     groups: tuple[Override, ...] = ()
@@ -40,7 +40,7 @@ class Words:
     folder: str | None = None
 
     def touched(self) -> Iterator[str]:
-        """The keys whose stored value is gone. A mapping is merged into what is there."""
+        """Yields the keys whose stored value is replaced. A mapping is merged into the stored one."""
         for override in self.groups:
             if override.package is None:
                 yield path_of(override)
@@ -53,10 +53,10 @@ class Words:
 
 
 def read(words: Sequence[str]) -> Words:
-    """The words, in Hydra's grammar.
+    """Parses overrides in Hydra's grammar.
 
     Raises:
-        UserError: one cannot be read, gives several values, or is about something else than this run.
+        UserError: one cannot be parsed, has several values, or is not a setting of this run.
     """
     try:
         parsed = Overrides.parse(words)
@@ -96,12 +96,12 @@ def _is_group(override: Override) -> bool:
 
 
 def path_of(override: Override) -> str:
-    """Where the choice of a group stands in the configuration."""
+    """Returns the key of a group's choice in the configuration."""
     return override.key_or_group.replace("/", ".")
 
 
 def set_values(cfg: DictConfig, overrides: Sequence[Override]) -> None:
-    """Applies values as Hydra does, but for the sentences.
+    """Applies values as Hydra does, with messages of our own.
 
     Raises:
         UserError: a key does not exist, or with a plus exists already.
@@ -129,7 +129,7 @@ def _delete(cfg: DictConfig, key: str) -> None:
 
 
 def has(cfg: DictConfig, key: str) -> bool:
-    """Whether a key exists, also where its value is null; what it refers to is not looked at."""
+    """Whether a key exists, also if its value is null; references are not resolved."""
     node: Any = OmegaConf.to_container(cfg, resolve=False)
     for name in key.split("."):
         if isinstance(node, Mapping) and name in node:

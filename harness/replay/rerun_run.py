@@ -1,4 +1,4 @@
-"""Again: one logged run is made once more, as a run of its own."""
+"""Repeats one stored run as a new run."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _ENDS = {"pruned": "pruned", "failed": "ended by a fault", "interrupted": "stopp
 
 @dataclass(frozen=True)
 class Again:
-    """What a rerun is asked for.
+    """The options of a rerun.
 
     words    overrides of the stored configuration
-    outputs  where runs lie, the rerun among them
+    outputs  the folder of runs, in which the rerun is stored as well
     allow    packages that a configuration from elsewhere may name
     dry      whether to stop before the training, with nothing written
-    command  what to type to repeat the rerun
+    command  the command that repeats the rerun
     """
 
     words: Sequence[str]
@@ -48,11 +48,11 @@ class Again:
 def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -> bool:
     """Runs the stored configuration of a run, with its data version and seed, and compares the scores.
 
-    On the same code, packages, data and machine, these are the same to the last bit; what differs of that is
-    said before the training.
+    With the same code, packages, data and machine they are equal to the last bit; differences of these are
+    printed before the training.
 
     Args:
-        say: takes each line about it.
+        say: prints a line.
 
     Returns:
         False if nothing was changed and yet a score differs from the logged one.
@@ -82,7 +82,7 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
 
 
 def _fresh(outputs: Path) -> Path:
-    """A folder of its own, named as that of any run."""
+    """Returns a new folder, named like that of any run."""
     setup_globals()
     register_resolvers()
     pattern: Any = OmegaConf.load(CONF / "config.yaml").hydra.run
@@ -92,7 +92,7 @@ def _fresh(outputs: Path) -> Path:
 
 
 def _changed(revised: Revised, cfg: DictConfig) -> dict[str, tuple[Any, Any]]:
-    """What the user's words came to, by key, as (old, new); of another part, what it is and not all of it."""
+    """Returns the user's changes, key -> (old, new); of a replaced part only its `_target_`."""
     old, new = (dict(leaves(Secrets(config).config)) for config in (revised.before, cfg))
     found = changes(old, new)
     parts = [key.removesuffix("_target_") for key in found if key.endswith("._target_")]
@@ -107,7 +107,7 @@ def _changed(revised: Revised, cfg: DictConfig) -> dict[str, tuple[Any, Any]]:
 def _opening(
     logged: StoredRun, revised: Revised, changed: Mapping[str, tuple[Any, Any]], digest: str
 ) -> Iterator[str]:
-    """What is run, and what must be known of it before: a line each."""
+    """Yields the lines that are printed before the rerun: what is run, and remarks."""
     seed = revised.cfg.seed
     yield f"Rerun of {logged.label} ({logged.name}) from its stored configuration, seed {seed}."
     if changed:
@@ -136,7 +136,7 @@ def _first(texts: Sequence[str]) -> str:
 
 
 def _compare(old: Result | None, new: Result, why_not: str, say: Callable[[str], None]) -> bool:
-    """Says both scores and, unless there is a reason not to ask, whether they are equal."""
+    """Prints both scores and, unless `why_not` is given, whether they are equal."""
     if old is None or not old.scores:
         say("There are no scores of that run to compare with.")
         return True

@@ -1,4 +1,4 @@
-"""Batch sources, and the epoch iterator, which goes on at any batch."""
+"""Batch sources, and the epoch iterator, which can resume at any batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BatchSource(NamedTuple):
 
 @final
 class EpochIterator:
-    """Iterates over a batch source, epoch by epoch; a checkpoint can interrupt it at any batch.
+    """Iterates over a batch source, epoch by epoch; a checkpoint can be taken at any batch.
 
     Iterating gives the rest of the epoch that has begun, or a new one. `state_dict` holds the state of
     torch's CPU generator before it drew the order of a pass, see `harness.core.arrays.Loaders`, and the
@@ -55,7 +55,7 @@ class EpochIterator:
         return self._leading.under_way
 
     def end(self) -> None:
-        """The epoch is over, whether all of it was passed or not."""
+        """Ends the epoch, also before its last batch."""
         self._leading.end()
 
     def together(self, accumulate: int) -> int:
@@ -73,7 +73,7 @@ class EpochIterator:
         return {"leading": self._leading.state_dict(), "beside": beside}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Draws the orders anew; the random generators are to be set afterwards."""
+        """Draws the batch orders again; restore the random generators after this call, not before."""
         self._leading.load_state_dict(state["leading"])
         if self._beside is not None:
             self._beside.load_state_dict(state["beside"])
@@ -125,7 +125,7 @@ class _Pass:
 
 
 def _after(loader: Loader, batches: int) -> Iterator[Batch]:
-    """A pass without its first batches; a loader that cannot leave them out makes them once more."""
+    """Returns a pass without its first batches; a loader that cannot skip them computes them again."""
     skipping: Callable[[int], Iterator[Batch]] | None = getattr(loader, "after", None)
     if skipping is not None:
         return skipping(batches)

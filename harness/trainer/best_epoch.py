@@ -39,7 +39,7 @@ class Best:
         self.epochs_since = 0
 
     def see(self, scores: dict[str, float]) -> bool:
-        """Takes an epoch's scores. Copies the weights and gives true if it is the best so far."""
+        """Compares an epoch's scores; if they are the best so far, copies the weights and returns true."""
         score = scores.get(self._monitor)
         if score is None:
             if self._always:

@@ -71,7 +71,7 @@ class ContrastiveTrainer(UniversalTrainer):
         return nn.ModuleDict({"method": self.method, "probe": self.probe})
 
     def prepare(self, loaders: Loaders) -> None:
-        """Reads nothing off the targets."""
+        """Does nothing: nothing depends on the targets."""
 
     def follow(self) -> None:
         if isinstance(self.method, MomentumMethod):

@@ -28,10 +28,10 @@ class Contrast(NamedTuple):
 class ContrastiveMethod(nn.Module, ABC):
     """A loss of the parts of a batch, and the heads that it needs on the representation.
 
-    A method is itself the module that learns beside the model and is thrown away afterwards: `build`
-    completes it by projection heads, momentum copies and queues. The trainer takes a batch through it
-    in two strides: `embed` under autocast, `compare` in float32, because similarities are divided by a
-    temperature of a tenth, which bfloat16 has not the digits for.
+    A method is itself the module that is trained beside the model and discarded afterwards: `build` adds
+    projection heads, momentum copies and queues. The trainer passes a batch through it in two steps: `embed`
+    under autocast, `compare` in float32, because similarities are divided by a temperature of about 0.1, for
+    which bfloat16 is not precise enough.
     """
 
     labels: bool = False
@@ -42,15 +42,15 @@ class ContrastiveMethod(nn.Module, ABC):
 
     @abstractmethod
     def build(self, model: nn.Module, width: int) -> None:
-        """Makes the heads anew for a model whose representation is (B, width)."""
+        """Makes new heads for a model whose representation is (B, width)."""
 
     def views(self, parts: Contrast) -> list[Tensor]:
-        """What goes through the model, data first."""
+        """Returns the inputs of the model, data first."""
         return [parts.data, parts.positives] + ([] if parts.negatives is None else [parts.negatives])
 
     @abstractmethod
     def embed(self, representation: Tensor, parts: Contrast) -> tuple[Tensor, ...]:
-        """The embeddings that the loss is about.
+        """Returns the embeddings that the loss compares.
 
         Args:
             representation: (V, width), of all `views` in one pass.
@@ -58,7 +58,7 @@ class ContrastiveMethod(nn.Module, ABC):
 
     @abstractmethod
     def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
-        """The scalar loss of what `embed` gave, in float32."""
+        """Returns the scalar loss of the outputs of `embed`, in float32."""
 
 
 class MomentumMethod(ContrastiveMethod):
@@ -66,7 +66,7 @@ class MomentumMethod(ContrastiveMethod):
 
     @abstractmethod
     def follow(self, model: nn.Module, share: float) -> None:
-        """Moves the copy, after each optimizer step.
+        """Updates the copy after each optimizer step.
 
         Args:
             share: of the training's steps that are done, in [0, 1).

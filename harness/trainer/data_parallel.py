@@ -52,18 +52,18 @@ class Replicas:
         self._network, self._loss = network, loss
 
     def loss(self) -> Loss:
-        """What a step calls; see `spread`."""
+        """The loss of a training step; see `spread`."""
         return spread(self._loss, self._network)
 
     def whole(self) -> AbstractContextManager[None]:
-        """Within it the network is a plain one with all its weights."""
+        """Within this context the network is an unwrapped module with all its weights."""
         return nullcontext()
 
     def release(self) -> None:
-        """The training is over: from now on the network is a plain one."""
+        """Ends the training: from now on the network is an unwrapped module."""
 
     def suited(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-        """The optimizer, with kernels that know the weights as they lie here."""
+        """Returns the optimizer, with kernels that support the memory layout of the weights."""
         return optimizer
 
     def load(self, part: Any, state: Any) -> None:
@@ -95,8 +95,9 @@ def with_own_kernels(state: Any, part: Any) -> Any:
 def as_they_lie(state: Any, part: Any) -> Any:
     """An optimizer's state, each tensor in the memory order of its parameter; of another part as it is.
 
-    A file keeps numbers, and not how they lay. Fused kernels walk through a parameter and its moments side
-    by side as they lie in memory, and would give the moments of a channels-last weight to other entries.
+    A file does not store the memory order. Fused kernels read a parameter and its moments in memory order,
+    and
+    would otherwise apply the moments of a channels-last weight to the wrong entries.
     """
     if not isinstance(part, torch.optim.Optimizer):
         return state
@@ -145,9 +146,9 @@ def weight_of(batch: Any) -> float:
 def diverge(seed: int, step: int) -> None:
     """Gives every process but the first random numbers of its own, for augmentation and dropout.
 
-    They follow from the training's seed, the step and the rank: what rank 0 keeps of its generators is
-    then enough to go on with. To be called before a step, when the weights, which are the same
-    everywhere, have been drawn.
+    They follow from the training's seed, the step and the rank, so that the generators of rank 0 are enough
+    to
+    resume. Call it before a step, after the weights have been drawn, which must be equal in all processes.
     """
     if rank() > 0:
         mixed = int(np.random.SeedSequence([seed % 2**63, step, rank()]).generate_state(1, np.uint64)[0])

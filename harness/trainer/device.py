@@ -62,7 +62,7 @@ def check_precision(device: torch.device, precision: Precision) -> None:
 
 
 def _objection(device: torch.device, dtype: torch.dtype) -> str | None:
-    """What speaks against automatic mixed precision in that type; None: nothing."""
+    """Returns why automatic mixed precision is not possible in that type; None: it is."""
     emulated = dtype == torch.bfloat16 and device.type == "cuda"
     if emulated and not torch.cuda.is_bf16_supported(including_emulation=False):
         return "it has no arithmetic of that type"

@@ -44,12 +44,12 @@ class FsdpShards:
         _empty(whole_network)
 
     def loss(self) -> Loss:
-        """What a step calls; which parameters learn is read off them at each call."""
+        """The loss of a training step; which parameters are trained is read from them at each call."""
         return self._step
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Within it the whole network has all weights, which are not to be changed."""
+        """Within this context the whole network has all weights, which must not be changed."""
         self.release()
         try:
             yield

@@ -123,18 +123,18 @@ class Layers:
         for layer in frozen:
             for parameter in layer.parameters:
                 parameter.requires_grad_(False)
-        # A model that does not learn at all is still as a whole, its dropout too.
+        # A model that is not trained at all is in evaluation mode as a whole, dropout included.
         whole = len(frozen) == len(layers) and bool(frozen)
         self._frozen = [model] if whole else [module for layer in frozen for module in layer.modules]
         self._learned = _learning(model.parameters())
         if self.decay == 1:
             return self._pair(self._learned + _learning(others.parameters()), 1.0)
         groups = self._pair(_learning(others.parameters()), 1.0)
-        seen: set[nn.Parameter] = set()
+        assigned: set[nn.Parameter] = set()
         for depth, layer in enumerate(reversed(layers), start=1):
-            own = [parameter for parameter in _learning(layer.parameters) if parameter not in seen]
+            own = [parameter for parameter in _learning(layer.parameters) if parameter not in assigned]
             groups += self._pair(own, self.decay**depth)
-            seen.update(own)  # a weight that two layers share learns with the upper one
+            assigned.update(own)  # a weight that two layers share learns with the upper one
         return groups
 
     def _pair(self, parameters: list[nn.Parameter], factor: float) -> list[dict[str, Any]]:

@@ -8,10 +8,10 @@ from harness.core.errors import UserError
 
 
 def width_of(model: nn.Module) -> int:
-    """D of the representation (B, D) that a model gives.
+    """Returns D of a model's representation (B, D).
 
     Raises:
-        UserError: the model does not say it, or keeps what no file of weights can hold.
+        UserError: the model has no `width`, or a state that a file of weights cannot store.
     """
     width = getattr(model, "width", None)
     if not isinstance(width, int):

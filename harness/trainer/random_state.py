@@ -25,9 +25,9 @@ def generators(device: torch.device) -> dict[str, Any]:
 
 
 def set_generators(state: dict[str, Any], device: torch.device) -> None:
-    """Puts every generator where `generators` found it.
+    """Restores the states that `generators` returned.
 
-    A training that moves to another kind of device goes on with that device's own generator.
+    A training that moves to another kind of device uses that device's own generator.
     """
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
@@ -46,7 +46,7 @@ def _which(device: torch.device) -> tuple[torch.device, ...]:
 def copied(value: Any) -> Any:
     """A copy of nested dicts, lists and tensors, on the CPU, that later steps do not write into.
 
-    A tensor of which each process has a share is put together; all of them then have to ask.
+    A tensor that is divided over the processes is gathered; all processes must then call this.
     """
     if isinstance(value, Tensor):
         if hasattr(value, "full_tensor"):

@@ -12,7 +12,7 @@ from harness.runtime.distributed import world
 
 @final
 class Speed:
-    """How the network lies in memory and how its steps are computed; the mathematics stays.
+    """The memory layout of the network and how its steps are computed; the mathematics does not change.
 
     Args:
         channels_last: images as (B, H, W, C) in memory, which tensor cores want; "auto": on CUDA.

@@ -34,7 +34,7 @@ class Budget:
         self.epochs, self.steps = epochs or 0, steps or 0
 
     def plan(self, batches: int, accumulate: int) -> None:
-        """How many epochs and optimizer steps there will be at most, of so many batches an epoch."""
+        """Computes the largest number of epochs and optimizer steps, from the number of batches per epoch."""
         per_epoch = math.ceil(batches / accumulate)
         epochs, steps = (math.inf if asked is None else asked for asked in self._asked)
         self.steps = int(min(epochs * per_epoch, steps))

@@ -31,7 +31,7 @@ class Clock:
         self._epoch, self._since = self.epoch, None
 
     def turn(self) -> None:
-        """The next epoch begins, when the clock runs again."""
+        """Starts the next epoch at the next `run`."""
         self._epochs, self._epoch, self._since = self.total, 0.0, None
 
     def state_dict(self) -> dict[str, float]:

@@ -343,7 +343,7 @@ class UniversalTrainer(TrainingMethod):
         }
 
     def _restore(self, state: dict[str, Any], best: Best) -> None:
-        """Takes up where `state` left off."""
+        """Restores the training from `state`."""
         for name, part in self._stateful(best).items():
             self._spread.load(part, copied(state[name]))  # a copy: it shall not train the caller's tensors
         set_generators(state["generators"], self.device)  # last: the epoch iterator draws random orders

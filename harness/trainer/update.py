@@ -94,7 +94,7 @@ class Update:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def step(self) -> None:
-        """Moves the weights by the gradients gathered so far, and forgets these."""
+        """Updates the weights by the gradients accumulated so far, and clears these."""
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         if self._scale is not None:
             self._unscale = self._scale.double().reciprocal().float()
@@ -157,7 +157,7 @@ class Update:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within it the network has its averaged weights, where `ema` asks for an average."""
+        """Within this context the network has its averaged weights, if `ema` is set."""
         self._exchange()
         try:
             yield

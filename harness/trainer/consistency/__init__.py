@@ -1,1 +1,1 @@
-"""The methods of trainer=semi_supervised: what is asked of rows whose label nobody knows."""
+"""The methods of trainer=semi_supervised: the losses of unlabelled rows."""

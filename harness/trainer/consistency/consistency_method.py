@@ -1,4 +1,4 @@
-"""ConsistencyMethod: what every method of trainer=semi_supervised promises."""
+"""The interface of the methods of trainer=semi_supervised."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.core.protocol import Augment
 
 
 class Term(NamedTuple):
-    """What the rows without labels add to the loss.
+    """The loss term of the unlabelled rows.
 
     loss  scalar, its weight included
     rate  scalar, the share of the rows that counted; None where every row does
@@ -23,7 +23,7 @@ class Term(NamedTuple):
 
 
 class ConsistencyMethod(nn.Module, ABC):
-    """What is asked of rows whose label nobody knows.
+    """The loss of unlabelled rows.
 
     A method makes views of such rows. The network sees them together with the labelled rows, in one
     pass, so that batch normalisation takes both for one population; from its logits follows the term
@@ -37,7 +37,7 @@ class ConsistencyMethod(nn.Module, ABC):
     decay: float | None = None
 
     def begin(self, classes: int, rows: Tensor) -> None:
-        """Asked once before a training: forget the last one.
+        """Resets the state; called once before a training.
 
         Args:
             classes: C.

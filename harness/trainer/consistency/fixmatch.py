@@ -1,4 +1,4 @@
-"""FixMatch: what a weak view is confidently taken for is the label of a strong view."""
+"""FixMatch: a confident prediction of a weakly augmented view is the label of a strongly augmented one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MeanTeacher: a row is predicted as the moving average of the network predicts another view of it."""
+"""Mean Teacher: predictions must match those of a moving average of the network on another view."""
 
 from __future__ import annotations
 

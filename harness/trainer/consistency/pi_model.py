@@ -1,4 +1,4 @@
-"""PiModel: two random views of a row are predicted alike."""
+"""Pi-model: the predictions of two random views of a row must be equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PseudoLabel: the class that a row is taken for is its label, the more so the longer the training lasts."""
+"""Pseudo-Label: the predicted class of a row is its label, with a weight that rises during the training."""
 
 from __future__ import annotations
 

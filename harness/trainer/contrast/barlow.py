@@ -1,4 +1,4 @@
-"""Barlow Twins: two views whose embeddings agree, dimension by dimension, and repeat nothing."""
+"""Barlow Twins: each dimension agrees between two views, and different dimensions do not correlate."""
 
 from __future__ import annotations
 

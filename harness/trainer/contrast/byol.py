@@ -1,4 +1,4 @@
-"""BYOL: predict what a slowly following copy makes of the other view."""
+"""BYOL: predicts a momentum copy's embedding of the other view."""
 
 from __future__ import annotations
 
