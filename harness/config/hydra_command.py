@@ -47,8 +47,7 @@ def read_command(words: list[str]) -> HydraCommand:
     """Parses a command line and replaces `auto` by choices.
 
     In a multirun these are the choices of its first run, which Hydra needs to compose what all runs share;
-    each
-    run makes its own choices.
+    each run makes its own choices.
 
     Raises:
         UserError: an option is unknown, a group has several choices, or a run is given settings of a sweep.

@@ -17,7 +17,7 @@ def no_value(typed: str, key: str) -> UserError:
     return UserError(f"{typed} holds no value", f"give one or more: {key}=A,B,C")
 
 
-def unreadable(typed: str, said: str) -> UserError:
+def unreadable(typed: str, message: str) -> UserError:
     """Returns the error for an override, from the message of Hydra's parser."""
     key = typed.partition("=")[0].lstrip("+")
     if key == "sweep.space" or key.startswith("sweep.space."):
@@ -33,7 +33,7 @@ def unreadable(typed: str, said: str) -> UserError:
             "comparisons need quotes within the shell's: "
             "\"sweep.constraints=['model/parameters <= 100000']\"",
         )
-    found = re.search(r"while evaluating '.*?': (.*)", said)
+    found = re.search(r"while evaluating '.*?': (.*)", message)
     reason = found[1] if found else ""
     if reason.startswith("empty "):
         return no_value(typed, key)

@@ -49,8 +49,7 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
     """Returns the stored configuration of a run with the user's changes.
 
     Settings that affect the results come from it; the folder of the rerun, resuming and the settings of
-    sweeps
-    come from the new command.
+    sweeps come from the new command.
 
     Raises:
         UserError: it names a class that is not allowed, an override does not fit it, or a secret is needed.

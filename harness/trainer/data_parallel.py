@@ -96,8 +96,7 @@ def as_they_lie(state: Any, part: Any) -> Any:
     """An optimizer's state, each tensor in the memory order of its parameter; of another part as it is.
 
     A file does not store the memory order. Fused kernels read a parameter and its moments in memory order,
-    and
-    would otherwise apply the moments of a channels-last weight to the wrong entries.
+    and would otherwise apply the moments of a channels-last weight to the wrong entries.
     """
     if not isinstance(part, torch.optim.Optimizer):
         return state
@@ -147,8 +146,7 @@ def diverge(seed: int, step: int) -> None:
     """Gives every process but the first random numbers of its own, for augmentation and dropout.
 
     They follow from the training's seed, the step and the rank, so that the generators of rank 0 are enough
-    to
-    resume. Call it before a step, after the weights have been drawn, which must be equal in all processes.
+    to resume. Call it before a step, after the weights have been drawn, which must be equal in all processes.
     """
     if rank() > 0:
         mixed = int(np.random.SeedSequence([seed % 2**63, step, rank()]).generate_state(1, np.uint64)[0])

@@ -33,7 +33,7 @@ def test_a_rerun_is_a_run_that_can_be_made_again(knock: Any, made: Path) -> None
 def test_what_is_wrong_is_told_in_a_sentence(knock: Any, made: Path) -> None:
     assert knock("rerun", "mode").err.startswith("error: mode is no run below outputs; did you mean made?")
     told = {
-        ("made", "sweep.trials=3"): "error: sweep.trials=3 is about a sweep of many trials",
+        ("made", "sweep.trials=3"): "error: sweep.trials=3 is a setting of sweeps",
         ("made", "--allow", "os", "--dry"): "",
         ("made", "--bad"): "error: unrecognized arguments: --bad; `python -m harness rerun --help`",
         (): "error: the following arguments are required: run, overrides; ",
