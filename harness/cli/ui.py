@@ -92,7 +92,7 @@ def _views(seen: Any, base: str) -> list[tuple[str, str]]:
     pages = []
     for id, name in seen.experiments.items():
         try:
-            share(seen.uri, id, seen.scores, sort=next(iter(seen.scores), None))
+            share(seen.uri, id, seen.scores, sort=next(iter(seen.scores), None), better=seen.direction)
         except Exception as error:
             print(f"! no table of our columns for {name}: {' '.join(str(error).split())[:200]}")
         else:

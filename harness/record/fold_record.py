@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -211,8 +212,12 @@ class FoldRecord:
         """Logs the model and the curves, once it is known that the run counts."""
         if self._kept:
             self.journal.model(self.key, self._relative("model"))
-        better = direction(monitor, directions(self.config))
-        plots.curves(self._history, self.folder / "curves.svg", monitor, better)
+        plots.curves(
+            self._history,
+            self.folder / "curves.svg",
+            monitor,
+            partial(direction, declared=directions(self.config)),
+        )
         self._file("curves.svg", "plots")
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:

@@ -7,32 +7,35 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.scores import Direction
+from harness.core.scores import direction
 from harness.evaluate.projection_2d import Projection
 from harness.report.html.page_parts import Figure
 from harness.report.html.render_page import render_drawings
 from harness.report.predicted_rows import PredictedRows
 from harness.report.projection_charts import projection_figures, projection_title
-from harness.report.training_charts import best_epoch, rates_figure, training_figures
+from harness.report.training_charts import DirectionOf, best_epoch, rates_figure, training_figures
 
 
 def curves(
-    history: Sequence[Mapping[str, float]], path: Path, monitor: str = "", better: Direction | None = None
+    history: Sequence[Mapping[str, float]],
+    path: Path,
+    monitor: str = "",
+    direction_of: DirectionOf = direction,
 ) -> None:
     """Loss and scores by epoch.
 
     Args:
         history: the `Progress.scores` of each epoch, from the first; "epoch" may hold its number.
         monitor: the score whose best epoch is marked.
-        better: the direction of that score; None: it follows from the name.
+        direction_of: the direction of a score by its full name.
     """
     epochs = {
         int(scores.get("epoch", place)): {name: value for name, value in scores.items() if name != "epoch"}
         for place, scores in enumerate(history, start=1)
     }
-    best = best_epoch(epochs, monitor, better)
+    best = best_epoch(epochs, monitor, direction_of)
     title = "" if best is None else f"best {monitor} {epochs[best][monitor]:.4g} in epoch {best}"
-    _write(path, title, training_figures({"": epochs}, monitor, better) if epochs else [])
+    _write(path, title, training_figures({"": epochs}, monitor, direction_of) if epochs else [])
 
 
 def projection(found: Projection, path: Path) -> None:

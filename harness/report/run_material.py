@@ -132,7 +132,7 @@ class RunMaterial:
 
     def best_epoch(self, key: str) -> int | None:
         """The epoch whose weights a fold kept."""
-        return best_epoch(self.histories[key], self.monitor, self.logged.direction(self.monitor))
+        return best_epoch(self.histories[key], self.monitor, self.logged.direction)
 
     @property
     def model(self) -> tuple[int, Path] | None:

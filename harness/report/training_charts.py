@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,42 +15,42 @@ from harness.report.html.page_parts import Figure
 History = Mapping[int, Mapping[str, float]]
 """Epoch -> its scores."""
 
+DirectionOf = Callable[[str], Direction]
+"""Returns whether a score, by its full name, is better high or low."""
+
 _MOST_POINTS = 300
 
 
 def training_figures(
-    histories: Mapping[str, History], monitor: str, better: Direction | None = None
+    histories: Mapping[str, History], monitor: str, direction_of: DirectionOf = direction
 ) -> list[Figure]:
     """A figure per quantity: loss, score, error and the like share an axis each; then the learning rate.
 
     Args:
         histories: by the name of a fold, "" for a run of one fold; each has an epoch.
         monitor: the score whose best epoch gets a ring.
-        better: the direction of that score; None: it follows from the name.
+        direction_of: the direction of a score by its full name.
     """
     panels: dict[str, list[str]] = {}
     scores = (values for history in histories.values() for values in history.values())
     for name in dict.fromkeys(name for values in scores for name in values):
         if name in ("train/loss", "lr") or name.startswith("valid/"):
-            panels.setdefault(_quantity(name), []).append(name)
+            panels.setdefault(_quantity(name, direction_of), []).append(name)
     order = sorted(panels, key=lambda quantity: (quantity != "loss", quantity == "learning rate"))
-    return [_panel(histories, quantity, panels[quantity], monitor, better) for quantity in order]
+    return [_panel(histories, quantity, panels[quantity], monitor, direction_of) for quantity in order]
 
 
-def best_epoch(history: History, monitor: str, better: Direction | None = None) -> int | None:
-    """The epoch whose weights a fold keeps: the last of equals; None where no epoch has the score.
-
-    `better` is the direction of the score; None: it follows from the name.
-    """
+def best_epoch(history: History, monitor: str, direction_of: DirectionOf = direction) -> int | None:
+    """The epoch whose weights a fold keeps: the last of equals; None where no epoch has the score."""
     scores = {epoch: values.get(monitor, math.nan) for epoch, values in history.items()}
     defined = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
     if not defined:
         return None
-    best = (min if (better or direction(monitor)) == "minimize" else max)(defined.values())
+    best = (min if direction_of(monitor) == "minimize" else max)(defined.values())
     return max(epoch for epoch, score in defined.items() if score == best)
 
 
-def _quantity(name: str) -> str:
+def _quantity(name: str, direction_of: DirectionOf) -> str:
     """What a score measures. Scores of different quantities need different axes."""
     plain = name.split("/", 1)[-1]
     if plain.endswith("loss"):
@@ -59,7 +59,7 @@ def _quantity(name: str) -> str:
         return "learning rate"
     if plain == "rankme":
         return "effective rank"
-    return "error" if direction(name) == "minimize" else "score"
+    return "error" if direction_of(name) == "minimize" else "score"
 
 
 def _panel(
@@ -67,10 +67,10 @@ def _panel(
     quantity: str,
     names: Sequence[str],
     monitor: str,
-    better: Direction | None,
+    direction_of: DirectionOf,
 ) -> Figure:
     series = [
-        (place, fold, name, _points(history, name, monitor, better))
+        (place, fold, name, _points(history, name, monitor, direction_of))
         for place, name in enumerate(names)
         for fold, history in histories.items()
     ]
@@ -89,7 +89,7 @@ def _panel(
         chart.line(points, style, f"{fold} {name}".strip())
         if len(points) == 1:  # a line of one epoch is invisible
             chart.dot(points[0], f"f{place % 10}")
-        best = best_epoch(histories[fold], monitor, better)
+        best = best_epoch(histories[fold], monitor, direction_of)
         at = dict(points).get(best, math.nan) if best is not None else math.nan
         if best is not None and math.isfinite(at) and name in (monitor, "valid/loss"):
             chart.dot((best, at), "ring", f"{fold} best epoch {best}: {name} {number(at)}".strip(), 5)
@@ -98,10 +98,12 @@ def _panel(
     return Figure([chart.drawing()], f"{label[:1].upper()}{label[1:]} by epoch")
 
 
-def _points(history: History, name: str, monitor: str, better: Direction | None) -> list[tuple[float, float]]:
+def _points(
+    history: History, name: str, monitor: str, direction_of: DirectionOf
+) -> list[tuple[float, float]]:
     """Of very many epochs evenly spaced ones, with the best and the last among them."""
     epochs = sorted(history)
-    step, best = math.ceil(len(epochs) / _MOST_POINTS), best_epoch(history, monitor, better)
+    step, best = math.ceil(len(epochs) / _MOST_POINTS), best_epoch(history, monitor, direction_of)
     chosen = [
         epoch
         for place, epoch in enumerate(epochs)

@@ -12,8 +12,7 @@ def training(material: RunMaterial) -> Section | None:
     """None where no epoch is known."""
     if not material.histories:
         return None
-    better = material.logged.direction(material.monitor)
-    figures = training_figures(material.histories, material.monitor, better)
+    figures = training_figures(material.histories, material.monitor, material.logged.direction)
     return Section("Training", _sentence(material), [Figures(figures)])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import UserError
+from harness.core.scores import Direction
 from harness.runs.journal import JOURNAL
 from harness.runs.outputs import Outputs
 from harness.runs.stored_run import StoredRun
@@ -24,12 +25,14 @@ class Shown:
     experiments  ids -> names
     runs         MLflow's ids; empty: the experiments as wholes
     scores       that describe these runs best; the optimised score first
+    direction    of the optimised score; None where no run has one
     """
 
     uri: str
     experiments: dict[str, str]
     runs: tuple[str, ...] = ()
     scores: tuple[str, ...] = ()
+    direction: Direction | None = None
 
     def links(self, base: str) -> Iterator[tuple[str, str]]:
         """Name and address of each page; the page to open comes first."""
@@ -88,7 +91,7 @@ def _tracked(outputs: Path) -> list[tuple[StoredRun, State]]:
 
 def _experiments(found: list[tuple[StoredRun, State]], uri: str) -> Shown:
     here = [(run, state) for run, state in found if state.uri == uri]
-    return Shown(uri, _ids(here), (), _scores(here))
+    return Shown(uri, _ids(here), (), _scores(here), _direction(here))
 
 
 def _runs(found: list[tuple[StoredRun, State]], word: str) -> Shown:
@@ -99,7 +102,7 @@ def _runs(found: list[tuple[StoredRun, State]], word: str) -> Shown:
             "send it with `python -m harness sync`, or look at its folder",
         )
     known = tuple(id for id in ids if id is not None)
-    return Shown(found[0][1].uri, _ids(found), known, _scores(found))
+    return Shown(found[0][1].uri, _ids(found), known, _scores(found), _direction(found))
 
 
 def _ids(found: list[tuple[StoredRun, State]]) -> dict[str, str]:
@@ -115,6 +118,12 @@ def _scores(found: list[tuple[StoredRun, State]]) -> tuple[str, ...]:
             name = str(result.objective["name"])
             names |= dict.fromkeys([name, f"test/{name.partition('/')[2]}"])
     return tuple(names)
+
+
+def _direction(found: list[tuple[StoredRun, State]]) -> Direction | None:
+    """The direction of the optimised score of the first run that has one."""
+    objectives = (run.result.objective for run, _ in found if run.result is not None)
+    return next((objective["direction"] for objective in objectives if objective is not None), None)
 
 
 def _sweep(word: str, outputs: Path) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from harness.core.scores import direction
+from harness.core.scores import Direction, direction
 from harness.tracking.mlflow_store import prepare
 from harness.tracking.mlflow_urls import experiment_page
 
@@ -28,13 +28,20 @@ def columns(scores: Iterable[str]) -> list[str]:
     return ["attributes.`Duration`", *measured, *(f"params.`{name}`" for name in PARAMETERS)]
 
 
-def share(uri: str, experiment_id: str, scores: Iterable[str], sort: str | None = None) -> None:
+def share(
+    uri: str,
+    experiment_id: str,
+    scores: Iterable[str],
+    sort: str | None = None,
+    better: Direction | None = None,
+) -> None:
     """Sets the view of an experiment and replaces an earlier one.
 
     Args:
         uri: of the store.
         scores: metrics to show, by name.
         sort: the metric to sort by, best first.
+        better: its direction; None: it follows from the name.
 
     Raises:
         Exception: the exception of MLflow if the store is unreachable.
@@ -44,7 +51,7 @@ def share(uri: str, experiment_id: str, scores: Iterable[str], sort: str | None 
 
     state: dict[str, object] = {"selectedColumns": columns(scores)}
     if sort is not None:
-        state |= {"orderByKey": f"metrics.`{sort}`", "orderByAsc": direction(sort) == "minimize"}
+        state |= {"orderByKey": f"metrics.`{sort}`", "orderByAsc": (better or direction(sort)) == "minimize"}
     client = MlflowClient(tracking_uri=uri)
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{NAME}", json.dumps(state))
 
