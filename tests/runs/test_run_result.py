@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from harness.core.errors import UserError
-from harness.runs.run_result import Result, summarise, write_json
+from harness.runs.run_result import Result, student_t, summarise, write_json
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 30, 31, 177, 1000])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_student_t_equals_scipy(freedom: int, confidence: float) -> None:
+    assert student_t(freedom, confidence) == pytest.approx(
+        stats.t.ppf((1 + confidence) / 2, freedom), rel=1e-10
+    )
 
 
 def test_three_folds_by_hand() -> None:
