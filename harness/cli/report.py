@@ -58,6 +58,7 @@ def _refuse_sweep(word: str, outputs: Path) -> None:
     except UserError:
         return
     raise UserError(
-        f"{word} is a sweep, and a sweep has its own report.html: open {folder / 'report.html'}, or name one "
-        f"of its runs: {word}/0, or {word}/best."
+        f"{word} is a sweep, and a sweep has its own report.html",
+        f"open {folder / 'report.html'}, or name one of its runs: {word}/0, or {word}/best",
+        value=word,
     )

@@ -33,7 +33,11 @@ def main(words: list[str]) -> None:
     )
     options = parser.parse_args(words)
     if not 0 <= options.port <= _LARGEST_PORT:
-        raise UserError(f"--port must be between 0 and {_LARGEST_PORT}, got {options.port}.")
+        raise UserError(
+            f"--port must be between 0 and {_LARGEST_PORT}, got {options.port}",
+            key="--port",
+            value=options.port,
+        )
 
     from harness.tracking.mlflow_pages import shown
 

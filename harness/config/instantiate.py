@@ -50,7 +50,11 @@ def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
     """
     name = node["_target_"]
     if not isinstance(name, str):
-        raise UserError(f"{key}._target_ must be the dotted name of a class or function, got {name!r}.")
+        raise UserError(
+            f"{key}._target_ must be the dotted name of a class or function, got {name!r}",
+            key=f"{key}._target_",
+            value=name,
+        )
     known = _known.get(name)
     if known is not None and known is _at(name):
         return known
@@ -134,8 +138,9 @@ def _check_node(node: dict[str, Any], key: str) -> None:
     for name in given:
         if name not in names and not open_ended:
             raise UserError(
-                f"{key}.{name} is no argument of {node['_target_']} (leave it out with '~{key}.{name}'); "
-                f"{near(name, names)}"
+                f"{key}.{name} is no argument of {node['_target_']} (leave it out with '~{key}.{name}')",
+                near(name, names),
+                key=f"{key}.{name}",
             )
     listed = _listed(function)
     needed = [
@@ -144,7 +149,9 @@ def _check_node(node: dict[str, Any], key: str) -> None:
     missing = [name for name in needed if name not in given]
     if missing and not node.get("_partial_") and not node.get("_args_"):
         raise UserError(
-            f"{node['_target_']} needs the argument {missing[0]!r}; give it with {key}.{missing[0]}=VALUE."
+            f"{node['_target_']} needs the argument {missing[0]!r}",
+            f"give it with {key}.{missing[0]}=VALUE",
+            key=f"{key}.{missing[0]}",
         )
     for name, value in given.items():
         if name in parameters and parameters[name].annotation is not inspect.Parameter.empty:
@@ -222,7 +229,12 @@ def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
         return
     if not issubclass(part, hint):
         choices = near(part.__name__, fitting(hint, key))
-        raise UserError(f"{key} must be a {hint.__name__}, got {node['_target_']}; {choices}")
+        raise UserError(
+            f"{key} must be a {hint.__name__}, got {node['_target_']}",
+            choices,
+            key=key,
+            value=node["_target_"],
+        )
 
 
 def fitting(family: type, key: str) -> list[str]:

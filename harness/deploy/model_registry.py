@@ -33,7 +33,9 @@ def check_name(name: str) -> None:
     """Raises UserError if MLflow does not accept the name of a registered model, or could not find it."""
     if not _NAME.fullmatch(name):
         raise UserError(
-            f"--name must be letters, digits, spaces and any of _ - . (at most 200), got {name!r}."
+            f"--name must be letters, digits, spaces and any of _ - . (at most 200), got {name!r}",
+            key="--name",
+            value=name,
         )
 
 

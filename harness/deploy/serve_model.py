@@ -47,9 +47,15 @@ def check(place: Place) -> None:
     if not 1 <= place.port <= 65535:
         raise UserError(f"--port must be from 1 to 65535, got {place.port}", "5001 is the default")
     if place.workers < 1:
-        raise UserError(f"--workers must be at least 1, got {place.workers}.")
+        raise UserError(
+            f"--workers must be at least 1, got {place.workers}", key="--workers", value=place.workers
+        )
     if not place.max_body > 0:
-        raise UserError(f"--max-body must be more than 0 MB, got {place.max_body:g}.")
+        raise UserError(
+            f"--max-body must be more than 0 MB, got {place.max_body:g}",
+            key="--max-body",
+            value=place.max_body,
+        )
     try:
         family, _, _, _, known = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:

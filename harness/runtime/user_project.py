@@ -80,7 +80,9 @@ def _read(file: Path, changed: int, size: int) -> dict[str, Any] | None:
         raise UserError(f"tool.harness of {file} must be a table, got {table!r}", "write [tool.harness]")
     for key in table:
         if key not in _KEYS:
-            raise UserError(f"[tool.harness] of {file} has no key {key!r}; {near(key, _KEYS)}")
+            raise UserError(
+                f"[tool.harness] of {file} has no key {key!r}", near(key, _KEYS), key=str(file), value=key
+            )
     return table
 
 

@@ -34,7 +34,9 @@ def check_weights(weights: list[float] | str | None, criterion: nn.Module, task:
     if isinstance(weights, list) and len(weights) != len(task.classes):
         raise UserError(
             f"trainer.class_weights must be balanced or a weight for each of the {len(task.classes)} classes "
-            f"{', '.join(task.classes)}, in this order, got {len(weights)}."
+            f"{', '.join(task.classes)}, in this order, got {len(weights)}",
+            key="trainer.class_weights",
+            value=len(weights),
         )
     needed = "weight" if task.kind == "multiclass" else "pos_weight"
     if not hasattr(criterion, needed):

@@ -31,12 +31,22 @@ def check(workers: int, gpus: float | None, threads: int | None) -> None:
         UserError: one does not.
     """
     if workers < 1:
-        raise UserError(f"hydra.launcher.workers must be at least 1, got {workers}.")
+        raise UserError(
+            f"hydra.launcher.workers must be at least 1, got {workers}",
+            key="hydra.launcher.workers",
+            value=workers,
+        )
     if threads is not None and threads < 1:
-        raise UserError(f"hydra.launcher.threads must be at least 1, or null, got {threads}.")
+        raise UserError(
+            f"hydra.launcher.threads must be at least 1, or null, got {threads}",
+            key="hydra.launcher.threads",
+            value=threads,
+        )
     if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
         raise UserError(
-            f"hydra.launcher.gpus must be a whole number, a fraction below 1, or null, got {gpus:g}."
+            f"hydra.launcher.gpus must be a whole number, a fraction below 1, or null, got {gpus:g}",
+            key="hydra.launcher.gpus",
+            value=gpus,
         )
 
 

@@ -71,4 +71,6 @@ class Interval(Dimension):
                 return float(given)
             if float(given).is_integer():
                 return int(given)
-        raise UserError(f"{place} must be a number from {self.description}, got {given!r}.")
+        raise UserError(
+            f"{place} must be a number from {self.description}, got {given!r}", key=place, value=given
+        )

@@ -145,7 +145,11 @@ def _unknown_part(key: str, part: Any) -> UserError:
 def _texts(key: str, when: Any) -> tuple[str, ...]:
     texts = [] if when is None else [when] if isinstance(when, str) else when
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
-        raise UserError(f"sweep.space.{key}.when must be OTHER=CHOICE, or a list of such, got {when!r}.")
+        raise UserError(
+            f"sweep.space.{key}.when must be OTHER=CHOICE, or a list of such, got {when!r}",
+            key=f"sweep.space.{key}.when",
+            value=when,
+        )
     return tuple(texts)
 
 

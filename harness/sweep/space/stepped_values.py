@@ -68,7 +68,7 @@ class Steps(Dimension):
             value = self._nearest(given)
             if math.isclose(value, given, rel_tol=1e-12, abs_tol=abs(self.step) * 1e-9):
                 return value
-        raise UserError(f"{place} must be one of {self.description}, got {given!r}.")
+        raise UserError(f"{place} must be one of {self.description}, got {given!r}", key=place, value=given)
 
     def override(self, value: Value) -> str:
         # A study holds 0.30000000000000004, where start and step were added up in binary.

@@ -68,7 +68,9 @@ def _read(text: str) -> Constraint:
     if match is None or not math.isfinite(bound):
         raise UserError(
             f"{_KEY} must hold comparisons such as 'model/parameters <= 100000' (with <=, <, >= or >), "
-            f"got {text!r}."
+            f"got {text!r}",
+            key=_KEY,
+            value=text,
         )
     check_name(match["name"], _KEY)
     return Constraint(match["name"], cast("Relation", match["relation"]), bound)

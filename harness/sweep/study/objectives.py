@@ -59,7 +59,11 @@ def read_objectives(
 def _way(name: str, ways: Mapping[str, str], declared: Mapping[str, Direction]) -> Direction:
     way = ways.get(name, direction(name, declared))
     if way not in _DIRECTIONS:
-        raise UserError(f"sweep.objectives.{name} must be minimize or maximize, got {way}.")
+        raise UserError(
+            f"sweep.objectives.{name} must be minimize or maximize, got {way}",
+            key=f"sweep.objectives.{name}",
+            value=way,
+        )
     return cast("Direction", way)
 
 

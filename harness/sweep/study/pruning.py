@@ -175,7 +175,11 @@ def _whole(node: Mapping[str, Any], steps: _Steps, key: str) -> int | str:
     if given in (None, "auto"):
         return "auto" if steps.last is None else max(steps.last, least)
     if isinstance(given, int) and given < least:
-        raise UserError(f"{key}.max_resource must be at least min_resource, which is {least}, got {given}.")
+        raise UserError(
+            f"{key}.max_resource must be at least min_resource, which is {least}, got {given}",
+            key=f"{key}.max_resource",
+            value=given,
+        )
     if isinstance(given, int) and steps.last is not None and given > steps.last:
         raise UserError(
             f"{key}.max_resource must be at most {steps.last}, "
@@ -192,11 +196,17 @@ def _check_rungs(node: Mapping[str, Any], steps: _Steps, key: str) -> None:
     """Whether the first rung comes before the end."""
     first, factor = node.get("min_resource", 1), node.get("reduction_factor", 2)
     if factor < 2:
-        raise UserError(f"{key}.reduction_factor must be at least 2, got {factor}.")
+        raise UserError(
+            f"{key}.reduction_factor must be at least 2, got {factor}",
+            key=f"{key}.reduction_factor",
+            value=factor,
+        )
     if not isinstance(first, int):
         return  # auto: a hundredth of the longest trial
     if first < 1:
-        raise UserError(f"{key}.min_resource must be at least 1, got {first}.")
+        raise UserError(
+            f"{key}.min_resource must be at least 1, got {first}", key=f"{key}.min_resource", value=first
+        )
     rate = node.get("min_early_stopping_rate", 0)
     name = (
         "min_early_stopping_rate" if rate and (steps.last is None or first < steps.last) else "min_resource"

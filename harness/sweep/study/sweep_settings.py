@@ -104,7 +104,9 @@ def check_name(name: str | None) -> None:
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(
             f"sweep.name must be letters, digits, '.', '_' and '-', with which a folder can be named, "
-            f"got {name!r}."
+            f"got {name!r}",
+            key="sweep.name",
+            value=name,
         )
 
 
@@ -112,13 +114,21 @@ def _check_ranges(settings: SweepSettings) -> None:
     for name, least in _LEAST.items():
         value = getattr(settings, name)
         if value is not None and not (value >= least and math.isfinite(value)):
-            raise UserError(f"sweep.{name} must be at least {least}, got {value}.")
+            raise UserError(
+                f"sweep.{name} must be at least {least}, got {value}", key=f"sweep.{name}", value=value
+            )
     for name in ("hours", "timeout"):
         value = getattr(settings, name)
         if value is not None and not (value > 0 and math.isfinite(value)):
-            raise UserError(f"sweep.{name} must be above 0 or null, got {value}.")
+            raise UserError(
+                f"sweep.{name} must be above 0 or null, got {value}", key=f"sweep.{name}", value=value
+            )
     if not 0 <= settings.seed <= LARGEST_SEED:
-        raise UserError(f"sweep.seed must be between 0 and {LARGEST_SEED}, got {settings.seed}.")
+        raise UserError(
+            f"sweep.seed must be between 0 and {LARGEST_SEED}, got {settings.seed}",
+            key="sweep.seed",
+            value=settings.seed,
+        )
     if settings.storage is not None and not settings.storage.strip():
         raise UserError(
             "sweep.storage must not be empty", "give sweep.storage=URL, or leave it out", key="sweep.storage"
