@@ -69,12 +69,17 @@ def fits(way: str, data: str) -> bool:
     return family_of(METHODS[way]) == "contrast" and not method_of(METHODS[way]).get("labels", False)
 
 
+# Left out: each method meets that model with other data, and that data with other models.
+LEFT_OUT = {("mlp", "image"), ("transformer", "number")}
+
 CASES = [
     pytest.param(model, way, data, id=f"{model}-{way}-{data}")
     for model in MODELS
     for way in WAYS
     for data in DATA
-    if fits(way, data) and ("row" if data == "number" else data) in takes(model)
+    if fits(way, data)
+    and ("row" if data == "number" else data) in takes(model)
+    and (model, data) not in LEFT_OUT
 ]
 
 

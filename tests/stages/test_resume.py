@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -198,10 +199,20 @@ def test_the_mlflow_run_goes_on_and_has_no_point_twice(typed: list[str], here: P
 FAST = ("data/extract=iris", "model.widths=[8]", "trainer.epochs=2", "trainer.device=cpu", "tracking=none")
 
 
+@pytest.fixture(scope="module")
+def outputs_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the outputs of the one run that `finished` copies are kept."""
+    return tmp_path_factory.mktemp("finished") / "outputs"
+
+
 @pytest.fixture
-def finished(knock: Any, only_run: Callable[[], Path]) -> Path:
-    """The folder of a run that is over."""
-    assert knock(*FAST).status == 0
+def finished(knock: Any, here: Path, outputs_once: Path, only_run: Callable[[], Path]) -> Path:
+    """The folder of a finished run, which is trained once for all tests of this file."""
+    if outputs_once.exists():
+        shutil.copytree(outputs_once, here / "outputs")
+    else:
+        assert knock(*FAST).status == 0
+        shutil.copytree(here / "outputs", outputs_once)
     return only_run()
 
 
