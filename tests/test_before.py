@@ -170,7 +170,7 @@ def test_a_run_that_was_stopped_within_an_epoch_goes_on_as_if_it_had_not_been(
     wanted = EXPECTED["stopped"]["stopped"]
     answer = knock(*wanted["words"], "resume=outputs/runs/stopped")
     assert answer.status == 0, answer.err
-    assert "the training goes on within epoch 3, step 17." in answer.err + answer.out
+    assert "the training resumes within epoch 3, step 17." in answer.err + answer.out
     assert same(scores(before / "outputs/runs/stopped"), wanted["scores"])
 
 
@@ -179,8 +179,8 @@ def test_folds_that_were_killed_go_on_as_if_they_had_not_been(knock: Knock, befo
     answer = knock(*wanted["words"], "resume=auto")
     assert answer.status == 0, answer.err
     said = answer.err + answer.out
-    assert f"resume=auto: going on with {Path('outputs/runs/killed')}" in said
-    assert "fold 1 goes on after epoch 2, step 8." in said
+    assert f"resume=auto: resuming {Path('outputs/runs/killed')}" in said
+    assert "fold 1 resumes after epoch 2, step 8." in said
     assert same(scores(before / "outputs/runs/killed"), wanted["scores"])
 
 

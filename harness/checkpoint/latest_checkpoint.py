@@ -52,7 +52,7 @@ def newest(folder: Path, fold: int, digests: Collection[str]) -> Found | None:
             torn.append(f"{entry.path.name} is torn ({error})")
             entries.pop()
             continue
-        note = f"{torn[-1]}: going on from {entry.path.name}." if torn else None
+        note = f"{torn[-1]}: resuming from {entry.path.name}." if torn else None
         return Found(state, entries, best, note)
     if torn:
         raise Torn(f"no checkpoint in {folder} is intact: {torn[-1]}")

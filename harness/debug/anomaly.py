@@ -35,7 +35,7 @@ class Anomaly:
             if not finite(made):
                 network = _under_way(experiment).network
                 names = {part: name for name, part in network.named_modules()}
-                raise Diverged(_told(module, names.get(module, ""), given, _step(experiment)))
+                raise Diverged(_message(module, names.get(module, ""), given, _step(experiment)))
 
         hook = register_module_forward_hook(look)
         try:
@@ -74,7 +74,7 @@ def finite(value: Any) -> bool:
     return not isinstance(value, tuple | list) or all(finite(item) for item in value)
 
 
-def _told(module: nn.Module, name: str, given: Any, step: int) -> str:
+def _message(module: nn.Module, name: str, given: Any, step: int) -> str:
     kind = type(module).__name__
     place = f"{name} ({kind})" if name else kind
     if not finite(given):

@@ -43,9 +43,9 @@ class Overfit:
     ) -> Iterator[Experiment | None]:
         if self.falls_to == "auto" and experiment.trainer.learns == "representation":
             self._share = 0.9
-        seen = list(self._losses(experiment, stop))
-        if seen and not stop():
-            fold_record.screen.note(self._judge(seen))
+        losses = list(self._losses(experiment, stop))
+        if losses and not stop():
+            fold_record.screen.note(self._conclusion(losses))
         yield None
 
     def _losses(self, experiment: Experiment, stop: Callable[[], bool]) -> Iterator[float]:
@@ -61,18 +61,18 @@ class Overfit:
         """Returns the value that a loss which begins at `first` must reach."""
         return first - (1 - self._share) * abs(first)
 
-    def _judge(self, seen: list[float]) -> str:
+    def _conclusion(self, losses: list[float]) -> str:
         """Returns a sentence about the loss that was reached.
 
         Raises:
             Unproved: it has not fallen far enough.
         """
-        first, goal = seen[0], self.goal(seen[0])
-        if seen[-1] <= goal:
-            return f"the loss of one batch fell from {first:.4g} to {seen[-1]:.4g} in {len(seen)} steps"
+        first, goal = losses[0], self.goal(losses[0])
+        if losses[-1] <= goal:
+            return f"the loss of one batch fell from {first:.4g} to {losses[-1]:.4g} in {len(losses)} steps"
         raise Unproved(
-            f"the loss of one batch was to fall from {first:.4g} to {goal:.4g} and reached {min(seen):.4g} "
-            f"in {len(seen)} steps; try another trainer.optimizer.lr (debug=lr finds one), more "
+            f"the loss of one batch was to fall from {first:.4g} to {goal:.4g} and reached {min(losses):.4g} "
+            f"in {len(losses)} steps; try another trainer.optimizer.lr (debug=lr finds one), more "
             "trainer.steps or less regularisation, set debug.falls_to higher where the loss has a floor "
             "(label smoothing, most contrastive methods), and look whether the targets belong to their rows."
         )

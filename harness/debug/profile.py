@@ -80,7 +80,7 @@ class Profile:
             for _ in trainer.fit(
                 experiment.model, experiment.loaders, experiment.augment, unjudged, after_step
             ):
-                pass  # the profiler has seen it
+                pass  # the profiler has recorded it
         return "".join(tables)
 
     def _table(self, profiler: Any, device: torch.device, steps: int) -> str:

@@ -69,11 +69,11 @@ class Rates:
     def __call__(
         self, experiment: Experiment, fold_record: FoldRecord, stop: Callable[[], bool]
     ) -> Iterator[Experiment | None]:
-        seen = list(self._losses(experiment, stop))
+        losses = list(self._losses(experiment, stop))
         if not stop():
             total = experiment.trainer.budget.steps
-            rates = [rate(step, total, self.lowest, self.highest) for step in range(len(seen))]
-            self._tell(rates, seen, fold_record)
+            rates = [rate(step, total, self.lowest, self.highest) for step in range(len(losses))]
+            self._report(rates, losses, fold_record)
         yield None
 
     def _losses(self, experiment: Experiment, stop: Callable[[], bool]) -> Iterator[float]:
@@ -90,21 +90,21 @@ class Rates:
         except Diverged:
             return
 
-    def _tell(self, rates: Sequence[float], seen: Sequence[float], fold_record: FoldRecord) -> None:
+    def _report(self, rates: Sequence[float], losses: Sequence[float], fold_record: FoldRecord) -> None:
         """Draws the curve and says what it suggests.
 
         Raises:
             Unproved: it suggests nothing.
         """
-        if len(seen) < _FEWEST:
+        if len(losses) < _FEWEST:
             raise Unproved(
-                f"the loss blew up within {len(seen)} steps of the search for a learning rate; lower "
+                f"the loss blew up within {len(losses)} steps of the search for a learning rate; lower "
                 f"debug.lowest={self.lowest:g}, or look for extreme values in the data."
             )
-        smooth = smoothed(seen, self.smoothing, self.blowup)
+        smooth = smoothed(losses, self.smoothing, self.blowup)
         found = suggest(rates, smooth)
         marks = {} if found is None else {"steepest": found.steepest, "lowest / 10": found.tenth}
-        plots.rates(np.array(rates), np.array(seen), smooth, marks, fold_record.folder / "lr.svg")
+        plots.rates(np.array(rates), np.array(losses), smooth, marks, fold_record.folder / "lr.svg")
         fold_record.journal.artifact(fold_record.key, Path(fold_record.key) / "lr.svg", "plots")
         if found is None:
             raise Unproved(
@@ -113,7 +113,7 @@ class Rates:
             )
         fold_record.screen.note(
             f"trainer.optimizer.lr={found.steepest:.2g} falls fastest (a tenth of the rate of the lowest "
-            f"loss is {found.tenth:.2g}); {len(seen)} rates tried, the curve is in lr.svg"
+            f"loss is {found.tenth:.2g}); {len(losses)} rates tried, the curve is in lr.svg"
         )
 
 

@@ -74,7 +74,7 @@ def scored(
     loaders = Loaders(train, None, test, None, arrays.shape, first.bundle.task)
     untrained = _untrained(first, device)
     scores = evaluator.score(predictor, loaders, "test", untrained)
-    if known is None:  # what a baseline came to without a row to learn from
+    if known is None:  # baselines without a training row mean nothing
         scores = replace(scores, values={k: v for k, v in scores.values.items() if not np.isnan(v)})
     look = getattr(evaluator, "project", None)
     picture = None if look is None else look(predictor, loaders, "test", untrained)

@@ -158,14 +158,14 @@ def _require_trained(plan: Plan, start: Start) -> None:
     left = [fold.number for fold in plan.folds if fold.number not in start.done]
     if left and start.past.ended("") in OVER:
         raise UserError(
-            f"{start.folder} cannot be tested: what fold {left[0]} of {len(plan.folds)} came to is gone, "
-            "or the run was pruned",
+            f"{start.folder} cannot be tested: the stored scores of fold {left[0]} of {len(plan.folds)} are "
+            "gone, or the run was pruned",
             "run its command again in a new folder",
         )
     if left:
         raise UserError(
             f"{start.folder} cannot be tested: fold {left[0]} of {len(plan.folds)} is not trained",
-            f"go on with the run first, by resume={start.folder}",
+            f"resume the run first: resume={start.folder}",
         )
     for fold in plan.folds:
         model = _model(start.folder, plan, fold)
@@ -181,7 +181,7 @@ def _model(folder: Path, plan: Plan, fold: Fold) -> Path:
 
 
 def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Result:
-    """Scores all folds, then opens the record once more and closes it with what they came to."""
+    """Scores all folds, then opens the record once more and closes it with their scores."""
     folder, events = broadcast((start.folder, read(start.folder)[0] if rank() == 0 else []))
     found: list[FoldScores] = []
     with Stop() as stop, shared_failure():

@@ -30,7 +30,7 @@ Evaluate = Callable[[Experiment], Iterable[tuple[str, Scores]]]
 def pretrained(experiment: Experiment, table: Table, fold_record: FoldRecord, stop: Stop) -> Iterator[None]:
     """Within this context, the fold's model has the weights of its pre-training, if there is one.
 
-    The curves are scores `pretrain/…` of the fold's run. A run that goes on after a stop goes on with the
+    The curves are scores `pretrain/…` of the fold's run. A resumed run continues the
     pre-training too: its last checkpoint stays until the fold is over, so that what follows it starts from
     the same weights and the same random numbers.
     """
@@ -87,7 +87,7 @@ def _tell(progress: Progress, fold_record: FoldRecord, monitor: str) -> None:
 
 
 def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator[tuple[str, Scores]]:
-    """What the same training comes to without the pre-training, as scores `…_scratch`, where asked for.
+    """Returns the scores of the same training without the pre-training, as `…_scratch`, where asked for.
 
     The rows, the seed and so the random weights are those that the run without `pretrain.words` has.
     """

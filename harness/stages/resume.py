@@ -78,11 +78,13 @@ def _taken_up(plan: Plan, start: Start) -> Start:
     except Torn as error:
         if start.named:
             raise UserError(str(error), "name another run, or start anew without resume") from error
-        return replace(start, notes=[*start.notes, f"{error}: {place} starts afresh."])
+        return replace(start, notes=[*start.notes, f"{error}: {place} starts from the beginning."])
     if found is None:
-        return replace(start, notes=[*start.notes, f"{place} has no checkpoint yet: it starts afresh."])
+        return replace(
+            start, notes=[*start.notes, f"{place} has no checkpoint yet: it starts from the beginning."]
+        )
     where = "after epoch" if found.entries[-1].whole else "within epoch"
-    message = f"{place} goes on {where} {found.entries[-1].epoch}, step {found.entries[-1].step}."
+    message = f"{place} resumes {where} {found.entries[-1].epoch}, step {found.entries[-1].step}."
     torn = [] if found.torn is None else [found.torn]
     return replace(start, found=found, notes=[*start.notes, *torn, message])
 
@@ -128,8 +130,10 @@ def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
         return _newest(plan, folder)
     if (folder / JOURNAL).exists():
         start = _named(plan, folder, f"resume=auto with hydra.run.dir={folder}")
-        return replace(start, named=False)  # "auto": a training whose only checkpoint is torn starts afresh
-    return Start(folder, notes=[f"resume=auto: {folder} holds no run yet; this one starts afresh."])
+        return replace(
+            start, named=False
+        )  # "auto": a training whose only checkpoint is torn starts from the beginning
+    return Start(folder, notes=[f"resume=auto: {folder} holds no run yet; a new run starts."])
 
 
 def _newest(plan: Plan, folder: Path) -> Start:
@@ -151,8 +155,8 @@ def _newest(plan: Plan, folder: Path) -> Start:
             claimed.journal.close()  # another process finished it meanwhile
         elif claimed is not None:
             lenient = bool(plan.cfg.resume.allow)
-            return replace(claimed, lenient=lenient, notes=[*notes, f"resume=auto: going on with {earlier}."])
-    none = f"resume=auto: no unfinished run with this configuration below {outputs}; this one starts afresh."
+            return replace(claimed, lenient=lenient, notes=[*notes, f"resume=auto: resuming {earlier}."])
+    none = f"resume=auto: no unfinished run with this configuration below {outputs}; a new run starts."
     return Start(folder, notes=[*notes, none])
 
 
@@ -169,7 +173,7 @@ def _named(plan: Plan, folder: Path, asked: str) -> Start:
         if start.journal is not None:
             start.journal.close()
         raise
-    message = [] if str(folder) in asked else [f"{asked}: going on with {folder}."]
+    message = [] if str(folder) in asked else [f"{asked}: resuming {folder}."]
     return replace(start, named=True, lenient=bool(plan.cfg.resume.allow), notes=message)
 
 

@@ -394,7 +394,7 @@ def test_the_newest_intact_checkpoint_is_used_and_the_torn_one_told_of(tmp_path:
     assert [entry.epoch for entry in found.entries] == [1, 3]
     assert found.torn == (
         "step-00000035.safetensors is torn (its .sha256 is missing, which is written last): "
-        "going on from epoch-0003.safetensors."
+        "resuming from epoch-0003.safetensors."
     )
     see(manager(tmp_path, found=found), progress(4), progress(5))
     assert files(tmp_path) == ["epoch-0001", "epoch-0004", "epoch-0005", "step-00000035"]

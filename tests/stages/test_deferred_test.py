@@ -261,14 +261,14 @@ def test_a_fold_is_not_trained(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(compose(IRIS), tmp_path / "run", [stop], trial=TRIAL)
     told = refusal(tmp_path / "run")
-    assert f"fold 0 of 1 is not trained; go on with the run first, by resume={tmp_path}/run." in told
+    assert f"fold 0 of 1 is not trained; resume the run first: resume={tmp_path}/run." in told
 
 
 def test_what_a_fold_came_to_is_gone(folder: Path) -> None:
     shutil.rmtree(folder / "done")
     told = refusal(folder)
     assert told == (
-        f"{folder} cannot be tested: what fold 0 of 1 came to is gone, or the run was pruned; "
+        f"{folder} cannot be tested: the stored scores of fold 0 of 1 are gone, or the run was pruned; "
         "run its command again in a new folder."
     )
 

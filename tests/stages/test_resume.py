@@ -126,7 +126,7 @@ def test_a_run_killed_within_an_epoch_ends_as_the_uninterrupted_one(
     assert not (here / "cut" / "result.json").exists()
     answer = knock(*words, "hydra.run.dir=cut", "resume=auto")
     assert answer.status == 0, answer.err
-    assert re.search(r"! the training goes on after epoch 2, step 1[0-9]\.", answer.out)
+    assert re.search(r"! the training resumes after epoch 2, step 1[0-9]\.", answer.out)
     assert_same(here / "cut", here / "whole")
 
 
@@ -144,7 +144,7 @@ def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
     killed(7, *words, "resume=auto")  # the second epoch of the second fold
     answer = knock(*words, f"resume={cut.name}")
     assert answer.status == 0, answer.err
-    assert "fold 1 goes on after epoch 1, step 5." in answer.out
+    assert "fold 1 resumes after epoch 1, step 5." in answer.out
     assert [path.name for path in (here / "outputs" / "runs").iterdir()] == [cut.name]
     assert_same(cut, here / "whole")
     starts = [event["run"] for event in read(cut)[0] if event["event"] == "start"]
@@ -168,7 +168,7 @@ def test_sigterm_within_an_epoch_writes_a_checkpoint_and_says_how_to_go_on(
     assert last == f"go on    python -m harness {' '.join(words)} resume={cut}"
     answer = knock(*last.split()[5:])
     assert answer.status == 0, answer.err
-    assert "the training goes on within epoch 2, step 10." in answer.out
+    assert "the training resumes within epoch 2, step 10." in answer.out
     assert_same(cut, here / "whole")
     first, second = (event["time"] for event in read(cut)[0] if event["event"] == "start")
     assert second > first
@@ -354,12 +354,12 @@ def test_where_nothing_is_unfinished_the_run_starts_afresh_and_says_so(
     answer = knock(*FAST, "resume=auto")
     assert answer.status == 0
     assert (
-        "! resume=auto: no unfinished run with this configuration below outputs; this one starts afresh."
+        "! resume=auto: no unfinished run with this configuration below outputs; a new run starts."
         in answer.out.splitlines()
     )
     assert len(list((here / "outputs" / "runs").iterdir())) == 2
     answer = knock(*FAST, "resume=auto", "hydra.run.dir=mine")
-    assert f"! resume=auto: {here}/mine holds no run yet; this one starts afresh." in answer.out.splitlines()
+    assert f"! resume=auto: {here}/mine holds no run yet; a new run starts." in answer.out.splitlines()
     told = refused(knock, here, "resume=auto", "hydra.run.dir=mine")
     assert told.endswith("cannot be done: that run is finished; leave resume out to run it anew.")
 
@@ -380,7 +380,7 @@ def test_torn_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh
     )
     answer = knock(*FAST, "resume=auto")
     assert answer.status == 0
-    assert "no safetensors file at all): the training starts afresh." in answer.out
+    assert "no safetensors file at all): the training starts from the beginning." in answer.out
 
 
 def test_auto_starts_afresh_in_a_chosen_folder_whose_only_checkpoint_is_torn(
@@ -391,7 +391,7 @@ def test_auto_starts_afresh_in_a_chosen_folder_whose_only_checkpoint_is_torn(
     (finished / "checkpoints" / "epoch-0001.safetensors").write_bytes(b"no longer what it was")
     answer = knock(*FAST, "resume=auto", f"hydra.run.dir={finished}")
     assert answer.status == 0
-    assert "no safetensors file at all): the training starts afresh." in answer.out
+    assert "no safetensors file at all): the training starts from the beginning." in answer.out
     assert json.loads((finished / "result.json").read_text())["status"] == "finished"
 
 
@@ -403,7 +403,7 @@ def test_a_run_that_was_killed_before_it_told_anything_starts_afresh_in_its_fold
     (here / "run" / "journal.jsonl").write_text(told)
     answer = knock(*FAST, "hydra.run.dir=run", "resume=auto")
     assert answer.status == 0, answer.err
-    assert "! the training has no checkpoint yet: it starts afresh." in answer.out
+    assert "! the training has no checkpoint yet: it starts from the beginning." in answer.out
     assert [step for _, step, values in points(here / "run") if "lr" in values] == [1, 2]
 
 

@@ -49,7 +49,7 @@ class Settings:
 class Entry(Generic[T]):
     """How one thing is kept: what the screen calls it, its key, and how it is read and written.
 
-    `always` keeps it however quickly it was made, `small` if that took a tenth of what is worth it.
+    `always` stores it however quickly it was made, `small` if that took a tenth of the usual limit.
     """
 
     what: str

@@ -31,7 +31,7 @@ def close_sweep(
     Of several commands that work on the sweep one writes after the other; the last one finds all results.
 
     Args:
-        signum: the signal that stopped this command; None: it came to its end.
+        signum: the signal that stopped this command; None: it finished.
     """
     with FileLock(spec.folder / "closing.lock"):
         now = watcher.snapshot()

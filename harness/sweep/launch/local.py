@@ -84,7 +84,7 @@ class Local:
         self._stopped = False
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        """Runs a job for each list of words; what each came to, in their order.
+        """Runs a job for each list of overrides; returns their results in the same order.
 
         Raises:
             Interrupted: SIGTERM came while the main thread was here; the processes have ended.

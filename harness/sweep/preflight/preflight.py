@@ -161,7 +161,7 @@ class _Tried:
         return cfg
 
     def prepare(self, point: Point) -> PreparedTrial:
-        """What the point's first fold comes to just before its training.
+        """Prepares the point's first fold up to the start of its training.
 
         Raises:
             UserError: parts do not fit each other, or the data.

@@ -1,4 +1,4 @@
-"""Outcome: what a sweep came to, in files that scripts and tables read.
+"""The result of a sweep, in files that scripts and tables read.
 
     result.json   status, best trial, counts
     trials.csv    a line per trial
@@ -34,7 +34,7 @@ _OF_THE_SWEEP = ("sweep", "resume", "hydra/sweeper", "hydra/launcher", "hydra/sw
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """What a sweep came to: exactly the keys of its `result.json`.
+    """The result of a sweep: exactly the keys of its `result.json`.
 
     objective   {"name", "direction", "value"}, the value being the best trial's; None with several
     objectives  each like `objective`, its value the best that any trial on the front reached; None with one

@@ -12,7 +12,7 @@ from harness.sweep.space.swept_key import OWN, root
 from harness.sweep.space.swept_value import word
 
 _HOW = (*OWN, "harness")
-"""What says how a sweep goes on, and may be different when it is continued."""
+"""Settings that control how a sweep runs; they may differ when it is resumed."""
 
 
 def stored(fixed: Sequence[str], dimensions: Sequence[Dimension]) -> dict[str, Any]:

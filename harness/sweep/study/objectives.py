@@ -90,7 +90,7 @@ def check_name(name: Any, key: str) -> None:
 
 
 def values(objectives: Iterable[Objective], results: Sequence[Result]) -> tuple[float, ...]:
-    """What the runs of a trial came to: of each objective its mean over folds, then over the runs.
+    """Returns the value of each objective: its mean over folds, then over the runs of the trial.
 
     Raises:
         UserError: a run has no such score.

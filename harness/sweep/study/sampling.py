@@ -1,7 +1,7 @@
 """Builds the sampler that draws one trial's point.
 
 A sampler is built anew for each trial, with a seed drawn from the sweep's seed and the trial's number. So a
-random sweep's points do not depend on which worker draws which, and a sweep that goes on does not draw the
+random sweep's points do not depend on which worker draws which, and a resumed sweep does not draw the
 same points again. What a sampler knows of earlier trials stands in the study, also for CMA-ES and NSGA-II.
 """
 

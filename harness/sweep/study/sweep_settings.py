@@ -17,7 +17,7 @@ from harness.core.errors import MissingSetting, UserError
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSettings:
-    """How long a sweep goes on, by how many workers, and what it does about faults.
+    """How many trials a sweep runs, with how many workers, and how it treats faults.
 
     trials      trials that end, however they do; None: as many as a grid has points, or no limit
     hours       after which no trial is begun
