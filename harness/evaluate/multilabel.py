@@ -72,11 +72,11 @@ class Multilabel:
         """The scores of a part by name, and its labels (n, C)."""
         task = predictor.task
         if task.labelled and task.kind != "multilabel":
-            right = "classification" if task.classification else "regression"
+            found, right = (
+                ("a class", "classification") if task.classification else ("a number", "regression")
+            )
             raise UserError(
-                "evaluate=multilabel needs several target columns of 0 and 1, and this target is a class"
-                if task.classification
-                else "a number",
+                f"evaluate=multilabel needs several target columns of 0 and 1, and this target is {found}",
                 f"use evaluate={right}",
             )
         outputs, targets = answers(predictor, loader, "multilabel")

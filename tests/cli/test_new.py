@@ -75,7 +75,7 @@ def test_everything_that_git_knows_of_the_example_is_copied() -> None:
         ),
         (
             [],
-            "the following arguments are required: name; `python -m harness new --help` says what can be ",
+            "the following arguments are required: name; `python -m harness new --help` lists the ",
         ),
     ],
 )

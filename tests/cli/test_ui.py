@@ -74,7 +74,13 @@ def test_the_pages_of_a_run_come_with_the_columns_that_matter(
         f"digits, charts: {base}/#/experiments/7/runs?compareRunsMode=CHART",
         f"digits, table: {base}/#/experiments/7/runs?viewStateShareKey=harness",
     ]
-    assert called[0] == ((uri, "7", ("valid/accuracy", "test/accuracy")), {"sort": "valid/accuracy"})
+    assert called[0] == (
+        (uri, "7", ("valid/accuracy", "test/accuracy")),
+        {
+            "sort": "valid/accuracy",
+            "better": "maximize",
+        },
+    )
     assert called[1][1][-1] == base.rpartition(":")[2]
 
 
