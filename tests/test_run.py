@@ -21,6 +21,8 @@ from harness.run import run
 from harness.runs.journal import read
 from harness.runs.run_result import Result
 
+pytestmark = pytest.mark.slow
+
 FAST = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=3", "trainer.device=cpu", "tracking=none"]
 FOLDS = ["split=stratified_kfold", "split.folds=3"]
 

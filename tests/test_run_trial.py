@@ -17,6 +17,8 @@ from harness.runs.journal import Event, read
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 
+pytestmark = pytest.mark.slow
+
 FAST = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=3", "trainer.device=cpu", "tracking=none"]
 FOLDS = ["split=stratified_kfold", "split.folds=3"]
 TRIAL = Trial(4, tags={"sweep": "a-1", "trial": 4})

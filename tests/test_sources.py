@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FAST = ["tracking=none", "trainer.epochs=2", "trainer.device=cpu", "model=mlp", "model.widths=[8]"]
 ROLES = [
     "data.extract.target=readmitted",

@@ -13,6 +13,8 @@ from omegaconf import OmegaConf
 from harness.runs.journal import read
 from tests.conftest import Knock
 
+pytestmark = pytest.mark.slow
+
 MCC = "+evaluate.metrics.mcc._target_=torchmetrics.classification.MulticlassMatthewsCorrCoef"
 QUICK = ("data/extract=iris", "trainer.epochs=2", "trainer.device=cpu", "tracking=none", "report=false")
 KAPPA = "+evaluate.metrics.kappa._target_=sklearn.metrics.cohen_kappa_score"

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 FAST = ["tracking=none", "trainer.epochs=1", "trainer.device=cpu"]
 CSV = ["data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y", "model.widths=[8]"]
 GROUPED = ["split=group_kfold", "data.extract.group=g"]

@@ -14,6 +14,8 @@ from harness.bundle.ensemble import open_predictor, write
 from harness.bundle.row_predictor import RowPredictor
 from harness.deploy import predict_file, row_reader
 
+pytestmark = pytest.mark.slow
+
 CANCER = ("data/extract=breast_cancer",)
 FOLDS = (*CANCER, "split=kfold", "split.folds=3")
 

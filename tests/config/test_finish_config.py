@@ -13,6 +13,8 @@ from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.table import Table
 
+pytestmark = pytest.mark.slow
+
 TABLES = {
     "multiclass": Table(pd.DataFrame({"a": range(6), "y": list("uvwuvw")}), ("a",), ("y",)),
     "binary": Table(pd.DataFrame({"a": range(6), "y": list("uvuvuv")}), ("a",), ("y",)),

@@ -26,6 +26,8 @@ from harness.run import run
 from harness.runs.journal import read
 from harness.trainer.batch_source import EpochIterator
 
+pytestmark = pytest.mark.slow
+
 IRIS = [
     *("data/extract=iris", "model.widths=[8]", "trainer.device=cpu", "trainer.epochs=2"),
     *("data.cache=off", "tracking=none", "report=false"),

@@ -24,6 +24,8 @@ from harness.data.cache.table_files import read_arrays
 from harness.prepare import data_pipeline
 from harness.prepare.plan import Plan, make_plan
 
+pytestmark = pytest.mark.slow
+
 BARE = ["tracking=none", "trainer.device=cpu", "model=mlp", "data/transform=tabular"]
 KEEP = ["data.cache.worth=0"]
 

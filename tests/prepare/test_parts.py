@@ -19,6 +19,8 @@ from harness.prepare.parts import Parts
 from harness.prepare.plan import make_plan
 from harness.run import run
 
+pytestmark = pytest.mark.slow
+
 IRIS = ["data/extract=iris", "model.widths=[8]", "trainer.device=cpu", "trainer.epochs=1", "tracking=none"]
 DIGITS = ["data/extract=digits", "model=convnet", "model.widths=[2]", *IRIS[2:]]
 """Images, whose transform arranges rows before the split."""

@@ -21,6 +21,8 @@ from harness.run import run
 from harness.runs.fold_rows import write_rows
 from harness.runs.journal import read
 
+pytestmark = pytest.mark.slow
+
 NONE = np.empty(0, dtype=np.int64)
 
 

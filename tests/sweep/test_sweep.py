@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("data/extract=breast_cancer", "model=mlp", "trainer.epochs=2", "tracking=none")
 RATE = "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))"
 

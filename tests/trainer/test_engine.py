@@ -26,6 +26,8 @@ from harness.trainer.speed import Speed
 from harness.trainer.universal import UniversalTrainer
 from harness.trainer.update import Update
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Any]
 SGD = partial(torch.optim.SGD, lr=0.1)
 ADAMW = partial(torch.optim.AdamW, lr=0.01, fused=True)

@@ -14,6 +14,8 @@ from harness.config.choice_files import CONF
 from harness.core.progress import Progress
 from harness.prepare.experiment import Experiment
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Experiment]
 
 METHODS = {

@@ -17,6 +17,8 @@ from harness.config.choice_files import CONF
 from harness.prepare.experiment import Experiment
 from harness.testing.trainer_suite import TWO_STEPS
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Experiment]
 
 YAMLS = sorted((CONF / "trainer").rglob("*.yaml"))
