@@ -56,13 +56,13 @@ def from_files(folder: Path, kind: str, rounds: int, rows: int) -> list[Comparis
     }
     if kind == "csv":  # the guard sees the same rows from either
         contenders["harness, with its guard"] = partial(through_harness, folder, kind, 1, ["data.cache=off"])
-    told = take_turns(contenders, rounds)
+    measured = take_turns(contenders, rounds)
     work = f"{rows} x {FEATURES} numbers from {kind}"
     counted = ["Imports are not counted; the harness composes its configuration meanwhile."]
     memory = ["Of the whole process, with what it has imported."]
     return [
-        Comparison(f"{work}: time", "s", bare, 1.2, costs(told, "seconds"), counted),
-        Comparison(f"{work}: largest memory", "MB", bare, 1.3, costs(told, "megabytes"), memory),
+        Comparison(f"{work}: time", "s", bare, 1.2, costs(measured, "seconds"), counted),
+        Comparison(f"{work}: largest memory", "MB", bare, 1.3, costs(measured, "megabytes"), memory),
     ]
 
 
@@ -83,21 +83,21 @@ def again(folder: Path, rounds: int, rows: int) -> Comparison:
         "second command, split.guard=off": partial(second, "split.guard=off"),
         "first command": first,
     }
-    told = take_turns(contenders, rounds)
+    measured = take_turns(contenders, rounds)
     notes = ["Each composes its configuration and divides the rows; what the guard saw is kept as well."]
     work = f"{rows} x {FEATURES} numbers from csv, again"
-    return Comparison(work, "s", "first command", 0.1, costs(told, "seconds"), notes)
+    return Comparison(work, "s", "first command", 0.1, costs(measured, "seconds"), notes)
 
 
 def folds(folder: Path, rows: int) -> Comparison:
     """The memory of many folds, one after the other, against that of one; taken once, as it varies little."""
     words = [*_ALONE, "split=kfold", f"split.folds={FOLDS}"]
-    told = {
+    measured = {
         name: [through_harness(folder, "parquet", count, words)]
         for name, count in ((f"{FOLDS} folds", FOLDS), ("one fold", 1))
     }
     work = f"{FOLDS} folds of {rows} x {FEATURES} numbers: largest memory"
-    return Comparison(work, "MB", "one fold", 1.1, costs(told, "megabytes"))
+    return Comparison(work, "MB", "one fold", 1.1, costs(measured, "megabytes"))
 
 
 def through_harness(folder: Path, kind: str, folds: int, words: list[str]) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def through_harness(folder: Path, kind: str, folds: int, words: list[str]) -> di
     return answer(command)
 
 
-def costs(told: Answers, name: str) -> dict[str, list[float]]:
+def costs(measured: Answers, name: str) -> dict[str, list[float]]:
     """One number of each answer."""
-    return {contender: [cost[name] for cost in answers] for contender, answers in told.items()}
+    return {contender: [cost[name] for cost in answers] for contender, answers in measured.items()}
 
 
 def write(folder: Path, rows: int) -> None:

@@ -82,7 +82,7 @@ def cost(train: Callable[[Callable[[float], None]], None], scale: Scale) -> floa
 
 
 def train_with_harness(name: str, scale: Scale, data: Synthetic, at_end: Callable[[float], None]) -> None:
-    """`fit` as the corridor calls it; nobody judges the epochs."""
+    """`fit` as a run calls it, without a validation of the epochs."""
     trainer, augment, model = parts(scale, WORK[name])
     for progress in trainer.fit(model, data.loaders(), augment, lambda predictor: {}, lambda: False):
         at_end(progress.scores["train/loss"])
@@ -128,7 +128,7 @@ def what_is_left(name: str, scale: Scale, data: Synthetic) -> list[str]:
         next(epochs)
         seconds = perf_counter() - began
     epochs.close()
-    return told(kernels(profiler, scale.device), seconds)
+    return described(kernels(profiler, scale.device), seconds)
 
 
 def kernels(profiler: Any, device: str) -> dict[str, float]:
@@ -142,7 +142,7 @@ def kernels(profiler: Any, device: str) -> dict[str, float]:
     return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
 
-def told(kernels: dict[str, float], seconds: float) -> list[str]:
+def described(kernels: dict[str, float], seconds: float) -> list[str]:
     """The kernels of `seconds` in two sentences."""
     busy = sum(kernels.values())
     longest = ", ".join(f"`{name[:60]}` {spent / busy:.0%}" for name, spent in list(kernels.items())[:_TOP])

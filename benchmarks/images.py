@@ -47,23 +47,23 @@ def main(rounds: int = ROUNDS, images: int = IMAGES) -> list[Comparison]:
         ours = [sys.executable, "-m", "benchmarks.passes", *words]
         theirs = [sys.executable, str(SCRIPT), str(folder), str(BATCH), str(WORKERS), str(PASSES)]
         contenders = {"harness": partial(answer, ours), "plain DataLoader": partial(answer, theirs)}
-        told = take_turns(contenders, rounds)
-    seen = {cost["images"] for costs in told.values() for cost in costs}
+        answers = take_turns(contenders, rounds)
+    seen = {cost["images"] for costs in answers.values() for cost in costs}
     if seen != {images}:
         raise RuntimeError(f"a pass is over {images} images, and the contenders made passes over {seen}")
-    return compared(told, images)
+    return compared(answers, images)
 
 
-def compared(told: dict[str, list[dict[str, Any]]], images: int) -> list[Comparison]:
+def compared(answers: dict[str, list[dict[str, Any]]], images: int) -> list[Comparison]:
     """The contenders' answers as one comparison of time, and one of memory."""
     how = f"{images} JPEGs of 64 x 64, batches of {BATCH}, {WORKERS} workers; {PASSES} passes"
-    seconds = {name: [sum(cost["seconds"]) for cost in costs] for name, costs in told.items()}
+    seconds = {name: [sum(cost["seconds"]) for cost in costs] for name, costs in answers.items()}
     memory = {
         f"{name}, after pass {number + 1}": [cost["megabytes"][number] for cost in costs]
-        for name, costs in told.items()
+        for name, costs in answers.items()
         for number in reversed(range(PASSES))
     }
-    first = f"{next(iter(told))}, after pass 1"
+    first = f"{next(iter(answers))}, after pass 1"
     notes = ["The training process and its workers together; what they share counts once."]
     return [
         Comparison("passes over a folder of images", "s", "plain DataLoader", 1.0, seconds, [f"{how}."]),

@@ -102,8 +102,8 @@ def store(
 ) -> None:
     """Writes `<name>.md`, and `<name>.json` with the cost of every round."""
     (folder / f"{name}.md").write_text(page(comparisons, facts, absent), encoding="utf-8")
-    told = [asdict(comparison) for comparison in comparisons]
-    everything = {**facts, "absent": dict(absent or {}), "comparisons": told}
+    measured = [asdict(comparison) for comparison in comparisons]
+    everything = {**facts, "absent": dict(absent or {}), "comparisons": measured}
     text = json.dumps(everything, indent=1, ensure_ascii=False)
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 

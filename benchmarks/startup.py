@@ -39,8 +39,8 @@ def main(rounds: int = ROUNDS) -> list[Comparison]:
 
 def seconds_to_the_first_step(program: str, folder: Path, words: list[str] | None = None) -> float:
     """program: "harness", or the path of a script."""
-    told = folder / "first_step"
-    command = [sys.executable, "-P", str(HERE / "watch.py"), str(told), program, *(words or [])]
+    stamp = folder / "first_step"
+    command = [sys.executable, "-P", str(HERE / "watch.py"), str(stamp), program, *(words or [])]
     began = time.time()
     seconds_on_a_terminal(command, folder, {})
-    return float(told.read_text()) - began
+    return float(stamp.read_text()) - began

@@ -148,7 +148,7 @@ def groups_of(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def train_with_harness(experiment: Experiment) -> list[float]:
-    """`fit` as the corridor calls it; nobody judges the epochs."""
+    """`fit` as a run calls it, without a validation of the epochs."""
     fit = experiment.trainer.fit
     model, loaders, augment = experiment.new_model(), experiment.loaders, experiment.augment
     return [perf_counter() for _ in fit(model, loaders, augment, lambda predictor: {}, Stop())]

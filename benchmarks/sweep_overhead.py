@@ -29,7 +29,7 @@ import numpy as np
 from benchmarks.measure import Comparison, Unable
 from benchmarks.step import assemble, tensors
 from benchmarks.sweeping.environment import python_of
-from benchmarks.sweeping.trials import pace, run, spans, sweep, told
+from benchmarks.sweeping.trials import pace, read_spans, run, spans, sweep
 
 BARE = Path(__file__).parent / "bare"
 ROOT = Path(__file__).parents[1]
@@ -163,23 +163,23 @@ def with_optuna(size: Size, folder: Path, storage: str, scores: str) -> float:
     """Storage: "memory" or "journal"; scores: "all" or "accuracy"."""
     place = _new(folder)
     kept = "memory" if storage == "memory" else str(place / "study.journal")
-    words = [folder / "rows.npz", place / "told", size.trials, size.epochs, kept, scores]
+    words = [folder / "rows.npz", place / "spans.txt", size.trials, size.epochs, kept, scores]
     return _by(sys.executable, "optimize.py", words, place)
 
 
 def around_our_trainer(size: Size, folder: Path) -> float:
     """See `sweeping/inner.py`."""
     place = _new(folder)
-    words = [str(place / "told"), str(size.trials), *_WORDS, f"trainer.epochs={size.epochs}"]
+    words = [str(place / "spans.txt"), str(size.trials), *_WORDS, f"trainer.epochs={size.epochs}"]
     command = [sys.executable, "-m", "benchmarks.sweeping.inner", *words]
     run(command, place, environment={"PYTHONPATH": str(ROOT)})
-    return pace(told(place / "told"))
+    return pace(read_spans(place / "spans.txt"))
 
 
 def with_ray(size: Size, folder: Path, python: Path) -> float:
     """As it comes, but for one processor."""
     place = _new(folder)
-    words = [folder / "rows.npz", place / "told", size.elsewhere, size.epochs, place / "results"]
+    words = [folder / "rows.npz", place / "spans.txt", size.elsewhere, size.epochs, place / "results"]
     return _by(str(python), "ray_tune.py", words, place, {"RAY_AIR_NEW_OUTPUT": "0"})
 
 
@@ -194,7 +194,7 @@ def with_official(size: Size, folder: Path, python: Path) -> float:
         f"hydra.sweeper.n_trials={size.elsewhere}",
         "hydra.sweeper.n_jobs=1",
         f"+data={folder / 'rows.npz'}",
-        f"+told={place / 'told'}",
+        f"+spans={place / 'spans.txt'}",
         f"+epochs={size.epochs}",
         f"+lr={_RATES}",
     ]
@@ -210,4 +210,4 @@ def _by(
 ) -> float:
     command = [python, "-W", "ignore", str(BARE / script), *map(str, words)]
     run(command, place, environment=environment)
-    return pace(told(place / "told"))
+    return pace(read_spans(place / "spans.txt"))

@@ -2,7 +2,7 @@
 
 python job.py STORE EXPERIMENT CONFIG FOLDER
 
-Trains as many epochs on a division of the same kind, judges the validation rows after every epoch,
+Trains as many epochs on a division of the same kind, scores the validation rows after every epoch,
 keeps the best epoch, scores validation and test rows, draws three pictures, writes predictions and
 weights into FOLDER, and logs everything to the MLflow store with the fluent API as it goes. CONFIG is
 a JSON file with the parameters of a run of the harness.
@@ -179,9 +179,9 @@ def leave(folder, model, history, best, test, digits, chances, final, config):
     draw_curves(history, best, folder / "curves.png")
     draw_confusion(digits[test], chances.argmax(axis=1), folder / "confusion.png")
     draw_calibration(chances, digits[test], folder / "calibration.png")
-    told = pd.DataFrame({"row": test, "target": digits[test], "prediction": chances.argmax(axis=1)})
-    told = told.join(pd.DataFrame(chances).add_prefix("p_")).sort_values("row")
-    told.to_csv(folder / "predictions.csv", index=False)
+    predictions = pd.DataFrame({"row": test, "target": digits[test], "prediction": chances.argmax(axis=1)})
+    predictions = predictions.join(pd.DataFrame(chances).add_prefix("p_")).sort_values("row")
+    predictions.to_csv(folder / "predictions.csv", index=False)
     (folder / "result.json").write_text(json.dumps(final, indent=2))
     (folder / "config.yaml").write_text(Path(config).read_text())
     packages = sorted(f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions())

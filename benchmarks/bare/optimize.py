@@ -1,6 +1,6 @@
 """A sweep as Optuna's tutorial has it: `study.optimize` around a loop.
 
-python optimize.py DATA TOLD TRIALS EPOCHS STORAGE SCORES
+python optimize.py DATA SPANS TRIALS EPOCHS STORAGE SCORES
 
 STORAGE is memory, or the path of a journal; SCORES is all, or accuracy, the least that a sweep needs.
 """
@@ -18,15 +18,15 @@ def storage_of(word):
     return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(word))
 
 
-def main(data, told, trials, epochs, storage, scores):
+def main(data, spans, trials, epochs, storage, scores):
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    arrays, judge = read(data), {"all": scores_of, "accuracy": accuracy_of}[scores]
+    arrays, score = read(data), {"all": scores_of, "accuracy": accuracy_of}[scores]
 
     def objective(trial):
-        with Watch(told):
+        with Watch(spans):
             lr = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
-            return train(arrays, lr, int(epochs), judge, lambda epoch, best: trial.report(best, epoch))
+            return train(arrays, lr, int(epochs), score, lambda epoch, best: trial.report(best, epoch))
 
     study = optuna.create_study(
         storage=storage_of(storage), sampler=optuna.samplers.RandomSampler(seed=0), direction="maximize"

@@ -1,6 +1,6 @@
 """A sweep as Ray Tune's documentation has it, one trial at a time.
 
-python ray_tune.py DATA TOLD TRIALS EPOCHS FOLDER
+python ray_tune.py DATA SPANS TRIALS EPOCHS FOLDER
 
 It runs in an environment of its own. Ray gives each trial a process.
 """
@@ -15,18 +15,18 @@ from ray import tune
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def objective(config, data, told, epochs):
+def objective(config, data, spans, epochs):
     sys.path.insert(0, HERE)
     from trial import Watch, read, train
 
     torch.set_num_threads(1)
-    with Watch(told):
+    with Watch(spans):
         train(read(data), config["lr"], epochs, report=lambda epoch, best: tune.report({"accuracy": best}))
 
 
-def main(data, told, trials, epochs, folder):
+def main(data, spans, trials, epochs, folder):
     ray.init(num_cpus=1, include_dashboard=False, logging_level="error")
-    given = {"data": data, "told": told, "epochs": int(epochs)}
+    given = {"data": data, "spans": spans, "epochs": int(epochs)}
     tuner = tune.Tuner(
         tune.with_parameters(objective, **given),
         param_space={"lr": tune.loguniform(1e-4, 1e-1)},

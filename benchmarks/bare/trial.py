@@ -1,7 +1,7 @@
 """One trial of a sweep, as one writes it by hand: a small network on rows in memory.
 
 `train` gives the best validation accuracy of a training with AdamW, warm-up and cosine; every epoch is
-judged by the scores that the harness judges it by, and the weights of the best are kept. It needs nothing
+scored with the scores that the harness uses, and the weights of the best are kept. It needs nothing
 but torch and NumPy, so that every sweeper can call it in an environment of its own.
 """
 
@@ -28,12 +28,12 @@ def scores_of(logits, targets):
     chances = 1 / (1 + np.exp(-logits.astype(float)))
     right = np.where(targets == 1, chances, 1 - chances)
     loss = -np.log(np.maximum(right, 1e-12)).mean()
-    told = logits > 0
-    agree = told == (targets == 1)
+    predicted = logits > 0
+    agree = predicted == (targets == 1)
     f1 = 0.0
     for name in (0, 1):
         hits = (agree & (targets == name)).sum()
-        f1 += hits / max(1, (told == name).sum() + (targets == name).sum())
+        f1 += hits / max(1, (predicted == name).sum() + (targets == name).sum())
     ranks = np.empty(len(logits))
     ranks[np.argsort(logits)] = np.arange(1, len(logits) + 1)
     ones = int((targets == 1).sum())
@@ -66,7 +66,7 @@ def mover(parameters, lr, steps):
 
 
 def train(data, lr, epochs, scores=scores_of, report=None):
-    """The best accuracy; `report` is told (epoch, best so far)."""
+    """The best accuracy; `report` is called with (epoch, best so far)."""
     inputs, targets, others, answers = data
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(inputs.shape[1], WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1), nn.Flatten(0))

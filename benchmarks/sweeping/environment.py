@@ -27,7 +27,7 @@ def python_of(name: str, requirements: Sequence[str], folder: Path = FOLDER) -> 
     the same loop takes the same time, without a second installation of a gigabyte.
 
     Raises:
-        Unable: it cannot be made here; with what pip said last.
+        Unable: it cannot be made here; with the last line that pip printed.
     """
     place = folder / name
     python, made = place / "bin" / "python", place / "made.txt"
@@ -67,5 +67,5 @@ def _share_torch(place: Path) -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise Unable(f"{' '.join(command[1:4])} failed: {said[-1] if said else 'without a word'}")
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise Unable(f"{' '.join(command[1:4])} failed: {lines[-1] if lines else 'without a word'}")

@@ -20,8 +20,8 @@ from harness.prepare.plan import make_plan
 from harness.runtime.stop_signals import Stop
 
 
-def main(told: str, trials: str, *words: str) -> None:
-    """Appends a line to the file `told` for each trial: when it began and ended."""
+def main(spans: str, trials: str, *words: str) -> None:
+    """Appends a line to the file `spans` for each trial: when it began and ended."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = make_plan(compose(list(words)))
@@ -37,7 +37,7 @@ def main(told: str, trials: str, *words: str) -> None:
         ):
             best = max(best, progress.scores["valid/accuracy"])
             trial.report(best, progress.epoch)
-        with open(told, "a") as file:
+        with open(spans, "a") as file:
             file.write(f"{began} {time()}\n")
         return best
 

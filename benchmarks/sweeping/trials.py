@@ -95,8 +95,8 @@ def spans(trials: Sequence[FrozenTrial]) -> list[Span]:
     return sorted(found, key=lambda span: span.ended)
 
 
-def told(file: Path) -> list[Span]:
-    """The same of trials that `bare/trial.py` watched."""
+def read_spans(file: Path) -> list[Span]:
+    """Returns the spans of trials that `bare/trial.py` recorded in a file."""
     lines = [line.split() for line in file.read_text().splitlines()]
     return sorted((Span(float(begun), float(ended)) for begun, ended in lines), key=lambda span: span.ended)
 

@@ -53,9 +53,8 @@ def main(words: list[str]) -> None:
 def _refuse_sweep(word: str, outputs: Path) -> None:
     from harness.runs.outputs import Outputs
 
-    try:
-        folder = Outputs(outputs).find_sweep(word)
-    except UserError:
+    folder = Outputs(outputs).sweep_folder(word)
+    if folder is None:
         return
     raise UserError(
         f"{word} is a sweep, and a sweep has its own report.html",

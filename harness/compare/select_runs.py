@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from harness.core.errors import UnknownName, UserError, near
+from harness.core.errors import UserError, near
 from harness.runs.journal import JOURNAL
 from harness.runs.outputs import Outputs
 from harness.runs.stored_run import EVALUATED, StoredRun
@@ -56,10 +56,9 @@ class _Known:
             refusal = error
         if repeats := _repeats(word, self._outputs):
             return repeats
-        try:
-            return _trials(Outputs(self._outputs).find_sweep(word))
-        except UnknownName:
-            pass  # the word may be the name of a run or of an experiment
+        sweep = Outputs(self._outputs).sweep_folder(word)
+        if sweep is not None:
+            return _trials(sweep)
         named = [logged for logged in self._begun if word in _names(logged)]
         if not named and "/" in word:  # for example a trial that its sweep does not have
             raise refusal

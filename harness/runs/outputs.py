@@ -95,11 +95,11 @@ class Outputs:
         sweep, _, trial = word.rpartition("/")
         if sweep and trial == BEST:
             return _best(self.find_sweep(sweep))
-        if sweep and trial.isdecimal() and (folder := self._sweep(sweep)) is not None:
+        if sweep and trial.isdecimal() and (folder := self.sweep_folder(sweep)) is not None:
             return _trial(folder, trial)
         if sweep and re.fullmatch(r"fold-\d+", trial):
             return _fold(self._named(sweep, fetch), trial)
-        if self._sweep(word) is not None:
+        if self.sweep_folder(word) is not None:
             raise UserError(
                 f"{word} is a sweep of many runs", f"name one of them: {word}/0, or {word}/{BEST}", value=word
             )
@@ -111,7 +111,7 @@ class Outputs:
         Raises:
             UserError: there is no such sweep.
         """
-        folder = self._sweep(word)
+        folder = self.sweep_folder(word)
         if folder is None:
             names = [path.name for path in self.sweeps.glob("*") if path.is_dir()]
             raise UnknownName(f"{word} is no sweep below {self.sweeps}", word, names)
@@ -126,7 +126,8 @@ class Outputs:
         ]
         return sorted(found, key=lambda run: run.start["time"])
 
-    def _sweep(self, word: str) -> Path | None:
+    def sweep_folder(self, word: str) -> Path | None:
+        """Returns the folder of a sweep, named as in `find_sweep`; None if there is no such sweep."""
         for place in (Path(word).expanduser(), self.sweeps / word):
             if place.is_dir() and not _at(place.absolute()) and _holds_trials(place):
                 return place.absolute()

@@ -11,7 +11,6 @@ from harness.core.scores import Direction
 from harness.runs.journal import JOURNAL
 from harness.runs.outputs import Outputs
 from harness.runs.stored_run import StoredRun
-from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
 from harness.tracking import mlflow_urls
 from harness.tracking.fetch_run import fetcher
@@ -62,7 +61,7 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
     named = [run for run in tracked if run[1].experiment == word]
     if named:
         return _experiments(named, named[-1][1].uri)
-    sweep = _sweep(word, outputs)
+    sweep = Outputs(outputs).sweep_folder(word)
     if sweep is not None:
         inside = [run for run in tracked if run[0].folder.is_relative_to(sweep)]
         return _runs(inside, word)
@@ -124,13 +123,3 @@ def _direction(found: list[tuple[StoredRun, State]]) -> Direction | None:
     """The direction of the optimised score of the first run that has one."""
     objectives = (run.result.objective for run, _ in found if run.result is not None)
     return next((objective["direction"] for objective in objectives if objective is not None), None)
-
-
-def _sweep(word: str, outputs: Path) -> Path | None:
-    place = Path(word)
-    if not (outputs / SWEEPS).is_dir() and not place.is_dir():
-        return None
-    try:
-        return Outputs(outputs).find_sweep(word)
-    except UserError:
-        return None

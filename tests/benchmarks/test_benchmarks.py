@@ -86,11 +86,11 @@ def test_a_command_that_fails_gives_no_answer() -> None:
 
 
 def test_the_peak_counts_what_was_freed() -> None:
-    told = []
+    answers = []
     for size in (0, 200_000_000):
         words = f"from benchmarks.memory import peak; bytes(b'x' * {size}); print(peak())"
-        told.append(answer([sys.executable, "-c", words]))
-    assert told[1] - told[0] > 190
+        answers.append(answer([sys.executable, "-c", words]))
+    assert answers[1] - answers[0] > 190
 
 
 def test_what_is_held_counts_the_processes_that_were_started() -> None:
@@ -112,20 +112,20 @@ def test_the_script_and_the_harness_read_the_same_rows(tmp_path: Path) -> None:
     assert 0 < csv.isna().to_numpy().sum() < 400
     assert csv["target"].nunique() == 2
     assert not csv["target"].isna().any()
-    told = data.through_harness(tmp_path, "csv", 1, ["data.cache=off"])
-    assert told["seconds"] > 0
-    assert told["megabytes"] > 50
-    assert set(answer([sys.executable, str(data.SCRIPT), str(tmp_path / "rows.csv")])) == set(told)
+    answers = data.through_harness(tmp_path, "csv", 1, ["data.cache=off"])
+    assert answers["seconds"] > 0
+    assert answers["megabytes"] > 50
+    assert set(answer([sys.executable, str(data.SCRIPT), str(tmp_path / "rows.csv")])) == set(answers)
 
 
 def test_passes_are_compared_as_a_whole_and_memory_with_the_first(tmp_path: Path) -> None:
     images.draw(tmp_path, 20)
     assert len(list(tmp_path.glob("class-*/*.jpg"))) == 20
-    told = {
+    answers = {
         "ours": [{"images": 20, "seconds": [1.0, 2.0, 3.0], "megabytes": [10.0, 11.0, 12.0]}],
         "theirs": [{"images": 20, "seconds": [2.0, 2.0, 2.0], "megabytes": [20.0, 20.0, 20.0]}],
     }
-    time, memory = images.compared(told, 20)
+    time, memory = images.compared(answers, 20)
     assert time.costs == {"ours": [6.0], "theirs": [6.0]}
     assert (memory.ours, memory.reference) == ("ours, after pass 3", "ours, after pass 1")
     assert memory.ratio(memory.ours).median == 1.2
@@ -188,6 +188,6 @@ def test_what_cannot_run_here_is_no_failure_and_one_script_is_not_stored(
 def test_every_script_is_there_and_says_how_often_it_measures() -> None:
     names = [f"benchmarks.{name}" for name in door.SCRIPTS]
     words = f"from importlib import import_module; print([import_module(name).ROUNDS for name in {names}])"
-    told = answer([sys.executable, "-c", words])
-    assert len(told) == len(names)
-    assert min(told) >= 1
+    answers = answer([sys.executable, "-c", words])
+    assert len(answers) == len(names)
+    assert min(answers) >= 1

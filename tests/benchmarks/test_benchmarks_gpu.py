@@ -71,7 +71,7 @@ def test_a_cost_is_of_the_epochs_after_the_first() -> None:
 
 
 def test_kernels_are_told_by_their_share() -> None:
-    (line,) = gpu.told({"convolution": 3.0, "norm": 1.0}, 5.0)
+    (line,) = gpu.described({"convolution": 3.0, "norm": 1.0}, 5.0)
     assert line == (
         "Profiled, an epoch took 5 s, of which kernels 80%. Of their time: `convolution` 75%, `norm` 25%."
     )

@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score, log_loss, roc_auc_score
 from benchmarks import sweep_overhead, sweep_pruning, sweep_thousand, sweep_utilisation
 from benchmarks.measure import Unable
 from benchmarks.sweeping import environment
-from benchmarks.sweeping.trials import Span, pace, run, spans, sweep, told
+from benchmarks.sweeping.trials import Span, pace, read_spans, run, spans, sweep
 
 BEGUN = datetime(2026, 11, 23)
 
@@ -57,9 +57,9 @@ def test_a_trial_that_did_not_end_has_no_span() -> None:
 
 def test_watched_trials_are_read_back_in_the_order_of_their_ends(tmp_path: Path) -> None:
     for _ in range(2):
-        with by_hand.Watch(tmp_path / "told"):
+        with by_hand.Watch(tmp_path / "spans.txt"):
             pass
-    found = told(tmp_path / "told")
+    found = read_spans(tmp_path / "spans.txt")
     assert len(found) == 2
     assert found[0].begun <= found[0].ended <= found[1].begun
 
@@ -98,7 +98,7 @@ def test_everybody_runs_as_many_trials_as_asked(tmp_path: Path) -> None:
     assert sweep_overhead.with_harness(size, tmp_path, ["tracking=none"]) > 0
     assert sweep_overhead.with_optuna(size, tmp_path, "journal", "accuracy") > 0
     assert sweep_overhead.around_our_trainer(size, tmp_path) > 0
-    counts = [len(told(file)) for file in tmp_path.glob("*/told")]
+    counts = [len(read_spans(file)) for file in tmp_path.glob("*/spans.txt")]
     assert counts == [3, 3]
 
 

@@ -140,9 +140,9 @@ class ScoringApp:
         if headers.get("content-encoding", "identity") != "identity":
             raise Refused("the body must not be compressed.", 415)
         names, rows = _PARSERS[kind](self, body)
-        doubled = [name for position, name in enumerate(names) if name in names[:position]]
-        if doubled:
-            raise Refused(f"the rows have two columns named {doubled[0]!r}; {self._expected()}.")
+        doubled = _doubled(names)
+        if doubled is not None:
+            raise Refused(f"the rows have two columns named {doubled!r}; {self._expected()}.")
         if len(rows) and not set(names) & set(self._columns) and self._columns:
             raise Refused(
                 f"the rows have no column of the model ({_listed(names) or 'none'}); {self._expected()}."
@@ -256,11 +256,20 @@ _PARSERS: dict[str, Callable[[ScoringApp, bytes], tuple[list[str], pd.DataFrame]
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
+    doubled = _doubled([name for name, _ in pairs]) if len(found) < len(pairs) else None
+    if doubled is not None:
         raise Refused(f"an object of the JSON has two entries named {doubled!r}; leave one out.")
     return found
+
+
+def _doubled(names: Sequence[str]) -> str | None:
+    """The first name that was there before; in linear time, because a request may have a million names."""
+    known: set[str] = set()
+    for name in names:
+        if name in known:
+            return name
+        known.add(name)
+    return None
 
 
 def _whole(text: str) -> int:
