@@ -47,10 +47,10 @@ def main() -> None:
         # so do sweeps and their workers from here on, and Ctrl-C of the script ends them with a checkpoint.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     tolerate_closed_pipes()
-    sys.exit(door(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))
 
 
-def door(words: list[str]) -> int:
+def execute(words: list[str]) -> int:
     """Runs one command line and returns its exit status; every error is printed here, as one sentence."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and leaving with 1
     # Set before torch is imported: its idle threads then sleep instead of spinning. On a machine that does

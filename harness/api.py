@@ -1,4 +1,4 @@
-"""The door for Python: `from harness import compose, run`, in a notebook or a program.
+"""Python access: `from harness import compose, run`, in a notebook or a program.
 
     run("model=mlp", "trainer.epochs=2")          what `python -m harness model=mlp trainer.epochs=2` does
     run(compose(["model=mlp"]), "outputs/mine")   the same in two steps, in a folder of one's own

@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     err: str
 
 
-Knock = Callable[..., Answer]
+RunCli = Callable[..., Answer]
 
 
 def _service(name: str) -> Any:
@@ -86,6 +86,14 @@ def hydra_as_before() -> Iterator[None]:
     HydraConfig.instance().cfg = before
 
 
+@pytest.fixture(autouse=True)
+def import_path_as_before() -> Iterator[None]:
+    """Restores sys.path: a model that MLflow loads puts its own copy of the code first, for all processes."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, in which the command is typed."""
@@ -94,19 +102,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def knock(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Knock:
-    """`knock("model=mlp", "seed=1")` is `python -m harness model=mlp seed=1`."""
+def run_cli(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunCli:
+    """`run_cli("model=mlp", "seed=1")` is `python -m harness model=mlp seed=1`."""
     monkeypatch.setattr(sys, "argv", ["harness"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the door sets it
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # `execute` sets it
 
-    def door(*words: str) -> Answer:
-        from harness.__main__ import door
+    def run(*words: str) -> Answer:
+        from harness.__main__ import execute
 
         capsys.readouterr()
-        status = door(list(words))
+        status = execute(list(words))
         return Answer(status, *capsys.readouterr())
 
-    return door
+    return run
 
 
 @pytest.fixture

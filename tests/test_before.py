@@ -39,7 +39,7 @@ SAME_MACHINE = {
 }
 """Whether the same bits may be asked for: another processor, torch or number of threads rounds otherwise."""
 
-Knock = Callable[..., Any]
+RunCli = Callable[..., Any]
 
 
 @pytest.fixture
@@ -95,11 +95,11 @@ def new(before: Path, *known: str) -> Path:
 
 
 @pytest.fixture
-def predicts(knock: Knock, before: Path) -> Callable[..., None]:
+def predicts(run_cli: RunCli, before: Path) -> Callable[..., None]:
     """`predicts(run, rows, wanted)` asks whether a run predicts what it did."""
 
     def check(run: str, rows: str, wanted: str, *more: str) -> None:
-        answer = knock("predict", run, rows, "out.csv", *more)
+        answer = run_cli("predict", run, rows, "out.csv", *more)
         assert answer.status == 0, answer.err
         assert same(lines(before / "out.csv"), lines(BEFORE / "predicted" / wanted))
 
@@ -130,17 +130,17 @@ def test_a_run_from_elsewhere_names_nothing_that_is_not_known(
 
 
 @pytest.mark.parametrize("what", EXPECTED["evaluated"])
-def test_an_evaluation_comes_to_the_same_scores(knock: Knock, before: Path, what: str) -> None:
+def test_an_evaluation_comes_to_the_same_scores(run_cli: RunCli, before: Path, what: str) -> None:
     run, _, rows = what.partition(", ")
     words = ["data/extract=csv", f"data.extract.path={rows}"] if rows else []
-    answer = knock("evaluate", run, "tracking=none", *words)
+    answer = run_cli("evaluate", run, "tracking=none", *words)
     assert answer.status == 0, answer.err
     assert same(scores(new(before)), EXPECTED["evaluated"][what])
 
 
 @pytest.mark.parametrize("run", [*RUNS, "rates-0/best"])
-def test_a_rerun_comes_to_the_same_scores(knock: Knock, before: Path, run: str) -> None:
-    answer = knock("rerun", run)
+def test_a_rerun_comes_to_the_same_scores(run_cli: RunCli, before: Path, run: str) -> None:
+    answer = run_cli("rerun", run)
     if SAME_MACHINE:
         assert answer.status == 0, answer.out + answer.err
         assert "scores are equal to the last bit." in answer.out
@@ -149,34 +149,34 @@ def test_a_rerun_comes_to_the_same_scores(knock: Knock, before: Path, run: str) 
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_a_run_from_elsewhere_can_be_made_again(knock: Knock, before: Path, run: str) -> None:
+def test_a_run_from_elsewhere_can_be_made_again(run_cli: RunCli, before: Path, run: str) -> None:
     (before / "outputs" / "runs").rename(before / "theirs")
-    answer = knock("rerun", f"theirs/{run}", "--dry")
+    answer = run_cli("rerun", f"theirs/{run}", "--dry")
     assert answer.status == 0, answer.err
     assert "! its configuration was not made here: it is tracked and cached as a run of ours" in answer.out
     assert "the data has changed" not in answer.out
 
 
-def test_of_another_trainer_the_parts_follow_that_auto_had_chosen(knock: Knock, before: Path) -> None:
+def test_of_another_trainer_the_parts_follow_that_auto_had_chosen(run_cli: RunCli, before: Path) -> None:
     own = [word for word in EXPECTED["runs"]["contrastive"]["words"] if word.startswith("trainer")]
-    answer = knock("rerun", "plain", *own)
+    answer = run_cli("rerun", "plain", *own)
     assert answer.status == 0, answer.err
     assert same(scores(new(before)), EXPECTED["runs"]["contrastive"]["scores"])
 
 
 def test_a_run_that_was_stopped_within_an_epoch_goes_on_as_if_it_had_not_been(
-    knock: Knock, before: Path
+    run_cli: RunCli, before: Path
 ) -> None:
     wanted = EXPECTED["stopped"]["stopped"]
-    answer = knock(*wanted["words"], "resume=outputs/runs/stopped")
+    answer = run_cli(*wanted["words"], "resume=outputs/runs/stopped")
     assert answer.status == 0, answer.err
     assert "the training resumes within epoch 3, step 17." in answer.err + answer.out
     assert same(scores(before / "outputs/runs/stopped"), wanted["scores"])
 
 
-def test_folds_that_were_killed_go_on_as_if_they_had_not_been(knock: Knock, before: Path) -> None:
+def test_folds_that_were_killed_go_on_as_if_they_had_not_been(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["killed"]
-    answer = knock(*wanted["words"], "resume=auto")
+    answer = run_cli(*wanted["words"], "resume=auto")
     assert answer.status == 0, answer.err
     said = answer.err + answer.out
     assert f"resume=auto: resuming {Path('outputs/runs/killed')}" in said
@@ -184,16 +184,16 @@ def test_folds_that_were_killed_go_on_as_if_they_had_not_been(knock: Knock, befo
     assert same(scores(before / "outputs/runs/killed"), wanted["scores"])
 
 
-def test_a_sweep_that_was_stopped_goes_on_with_the_same_trials(knock: Knock, before: Path) -> None:
+def test_a_sweep_that_was_stopped_goes_on_with_the_same_trials(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["halved"]
-    answer = knock(*wanted["words"])
+    answer = run_cli(*wanted["words"])
     assert answer.status == 0, answer.err
     assert same(points(before / "outputs/sweeps/halved-0"), wanted["points"])
 
 
-def test_a_finished_sweep_takes_another_trial(knock: Knock, before: Path) -> None:
+def test_a_finished_sweep_takes_another_trial(run_cli: RunCli, before: Path) -> None:
     words = EXPECTED["sweep"]["words"]
-    answer = knock(*words, "sweep.trials=4", "resume=rates-0")
+    answer = run_cli(*words, "sweep.trials=4", "resume=rates-0")
     assert answer.status == 0, answer.err
     found = points(before / "outputs/sweeps/rates-0")
     assert same(found[:3], EXPECTED["sweep"]["points"])
@@ -201,9 +201,9 @@ def test_a_finished_sweep_takes_another_trial(knock: Knock, before: Path) -> Non
 
 
 @pytest.mark.parametrize("what", EXPECTED["compared"])
-def test_a_comparison_ranks_as_it_did(knock: Knock, before: Path, what: str) -> None:
+def test_a_comparison_ranks_as_it_did(run_cli: RunCli, before: Path, what: str) -> None:
     wanted = EXPECTED["compared"][what]
-    answer = knock("compare", *wanted["words"], "--csv", "board.csv", "--html", "board.html")
+    answer = run_cli("compare", *wanted["words"], "--csv", "board.csv", "--html", "board.html")
     assert answer.status == 0, answer.err
     found = lines(before / "board.csv")
     assert all(
@@ -213,23 +213,23 @@ def test_a_comparison_ranks_as_it_did(knock: Knock, before: Path, what: str) -> 
     assert (before / "board.html").stat().st_size
 
 
-def test_an_earlier_run_and_one_of_today_differ_in_nothing(knock: Knock, before: Path) -> None:
-    assert knock(*EXPECTED["runs"]["plain"]["words"], "hydra.run.dir=outputs/runs/today").status == 0
-    answer = knock("compare", "plain", "today")
+def test_an_earlier_run_and_one_of_today_differ_in_nothing(run_cli: RunCli, before: Path) -> None:
+    assert run_cli(*EXPECTED["runs"]["plain"]["words"], "hydra.run.dir=outputs/runs/today").status == 0
+    answer = run_cli("compare", "plain", "today")
     assert answer.status == 0, answer.err
     assert "\nthe same: configuration, data" in answer.out  # code and packages are not
 
 
 @pytest.mark.parametrize("run", [*RUNS, "folds/fold-1", "rates-0/best", "stopped"])
-def test_a_page_about_a_run_is_written(knock: Knock, before: Path, run: str) -> None:
-    answer = knock("report", run, "--out", "page.html")
+def test_a_page_about_a_run_is_written(run_cli: RunCli, before: Path, run: str) -> None:
+    answer = run_cli("report", run, "--out", "page.html")
     assert answer.status == 0, answer.err
     assert "!" not in answer.out
     assert (before / "page.html").stat().st_size
 
 
-def test_a_sweep_is_told_from_a_run(knock: Knock, before: Path) -> None:
-    answer = knock("report", "rates-0")
+def test_a_sweep_is_told_from_a_run(run_cli: RunCli, before: Path) -> None:
+    answer = run_cli("report", "rates-0")
     assert answer.status == 2
     assert "rates-0 is a sweep, and a sweep has its own report.html" in answer.err
 
@@ -238,14 +238,14 @@ def test_a_sweep_is_told_from_a_run(knock: Knock, before: Path) -> None:
     ("run", "format"),
     [("plain", "safetensors"), ("plain", "pt2"), ("diabetes", "pt2"), ("contrastive", "safetensors")],
 )
-def test_a_model_is_exported(knock: Knock, before: Path, run: str, format: str) -> None:
-    answer = knock("export", run, "--format", format, "--out", "export")
+def test_a_model_is_exported(run_cli: RunCli, before: Path, run: str, format: str) -> None:
+    answer = run_cli("export", run, "--format", format, "--out", "export")
     assert answer.status == 0, answer.err
     assert (before / "export" / "preprocessing.json").exists()
 
 
-def test_a_training_begins_with_the_weights_of_a_run(knock: Knock, before: Path) -> None:
-    answer = knock(*EXPECTED["tuned"]["words"], "hydra.run.dir=outputs/runs/tuned")
+def test_a_training_begins_with_the_weights_of_a_run(run_cli: RunCli, before: Path) -> None:
+    answer = run_cli(*EXPECTED["tuned"]["words"], "hydra.run.dir=outputs/runs/tuned")
     assert answer.status == 0, answer.err
     assert same(scores(before / "outputs/runs/tuned"), EXPECTED["tuned"]["scores"])
 

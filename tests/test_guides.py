@@ -45,7 +45,7 @@ def words(command: str) -> list[str]:
 
 @pytest.mark.parametrize("command", commands("sweeps.md"))
 def test_every_sweep_of_the_guide_would_begin(
-    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(
         "harness.sweep.preflight.preflight._COMPOSED", 8
@@ -56,19 +56,19 @@ def test_every_sweep_of_the_guide_would_begin(
     rest = [word for word in words(command) if word not in ("check", "-m") and word[:7] != "resume="]
     # A server is started elsewhere (tests/sweep/control/test_join.py); here its place is taken by a file.
     rest = [re.sub(r"postgresql://.*@host/studies", "sqlite:///studies.db", word) for word in rest]
-    answer = knock("check", "-m", *rest, "tracking=none")
+    answer = run_cli("check", "-m", *rest, "tracking=none")
     assert answer.status == 0, answer.err
     assert answer.out.endswith("It fits.\n")
     assert list(here.glob("outputs/sweeps/*")) == []
 
 
 def test_the_guides_first_sweep_and_the_one_that_is_extended_come_to_their_end(
-    knock: Any, here: Path
+    run_cli: Any, here: Path
 ) -> None:
     found = commands("sweeps.md")
     grid, *first = found[0], *(command for command in found if "sweep.name=first" in command)
     for command in (grid, *first):
-        answer = knock(*words(command), *QUICK)
+        answer = run_cli(*words(command), *QUICK)
         assert answer.status == 0, answer.err
     results = {
         folder.name: json.loads((folder / "result.json").read_text())["trials"]["complete"]
@@ -78,13 +78,13 @@ def test_the_guides_first_sweep_and_the_one_that_is_extended_come_to_their_end(
     assert list(results.values()) == [4]
 
 
-def test_the_guides_space_in_yaml_is_one(knock: Any, here: Path) -> None:
+def test_the_guides_space_in_yaml_is_one(run_cli: Any, here: Path) -> None:
     (experiment,) = blocks("sweeps.md", "yaml")
     (here / "conf" / "experiment").mkdir(parents=True)
     (here / "conf" / "experiment" / "lr_and_width.yaml").write_text(experiment)
     told = re.search(r"python -m harness .*", experiment)
     assert told is not None
-    answer = knock("--config-dir", "conf", *words(told[0]), *QUICK, "sweep.trials=1")
+    answer = run_cli("--config-dir", "conf", *words(told[0]), *QUICK, "sweep.trials=1")
     assert answer.status == 0, answer.err
     (told_space,) = re.findall(r"^  model\.depth +(\S.*)$", answer.out, re.MULTILINE)
     assert told_space.startswith("1")
@@ -96,7 +96,7 @@ SERVERS = ("serve", "ui")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what MLflow uses of SQLAlchemy
-def test_every_command_about_a_run_does_its_work(knock: Any, here: Path) -> None:
+def test_every_command_about_a_run_does_its_work(run_cli: Any, here: Path) -> None:
     source = "data/extract=breast_cancer"
     table = build(compose([source]).data.extract)()
     table.frame.to_csv(here / "rows.csv", index=False)
@@ -108,7 +108,7 @@ def test_every_command_about_a_run_does_its_work(knock: Any, here: Path) -> None
     assert first == []
     folds = next(rest for rest in rests if "production.refit=true" in rest)
     for rest in ((*folds, *quick, "name=folds"), quick):
-        answer = knock(*rest)
+        answer = run_cli(*rest)
         assert answer.status == 0, answer.err
     asked = [rest for rest in rests if rest is not folds and rest[0] not in SERVERS]
     assert {"compare", "report", "rerun", "evaluate", "predict", "export", "register", "clean"} == {
@@ -116,7 +116,7 @@ def test_every_command_about_a_run_does_its_work(knock: Any, here: Path) -> None
     }
     for rest in asked:
         named = [re.sub(r"^RUN\b", "folds", word) for word in rest]
-        answer = knock(*named)
+        answer = run_cli(*named)
         assert answer.status == 0, (named, answer.err)
 
 
@@ -140,7 +140,7 @@ def project(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_files_of_the_project_guide_pass_the_contract_suites_and_its_commands_run(
-    knock: Any, project: Path
+    run_cli: Any, project: Path
 ) -> None:
     made = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/test_parts.py", "-k", "not mine"],  # tests/cli/test_new.py
@@ -154,7 +154,7 @@ def test_the_files_of_the_project_guide_pass_the_contract_suites_and_its_command
     listed = [*commands("project.md"), *(line.removeprefix("# ") for line in shown)]
     for command in dict.fromkeys(line for line in listed if line.startswith("python -m harness")):
         if "harness new" not in command:
-            answer = knock(*words(command), *QUICK)
+            answer = run_cli(*words(command), *QUICK)
             assert answer.status == 0, (command, answer.err)
             assert "raised" not in answer.out, command
     tables = [json.loads(path.read_text())["scores"] for path in project.glob("outputs/runs/*/result.json")]

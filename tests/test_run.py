@@ -196,8 +196,10 @@ def test_a_consumer_sees_every_epoch_of_every_fold(tmp_path: Path) -> None:
     assert seen == [(0, 1), (0, 2), (1, 1), (1, 2)]
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(knock: Any, only_run: Callable[[], Path]) -> None:
-    answer = knock(
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(
+    run_cli: Any, only_run: Callable[[], Path]
+) -> None:
+    answer = run_cli(
         "data/extract=diabetes", "trainer/optimizer=sgd", "trainer.optimizer.lr=1e30", "tracking=none"
     )
     assert answer.status == 1

@@ -50,10 +50,10 @@ def visits(here: Path) -> pd.DataFrame:
     return frame
 
 
-def came_to(knock: Any, here: Path, *words: str) -> dict[str, Any]:
+def came_to(run_cli: Any, here: Path, *words: str) -> dict[str, Any]:
     """What a run left, in plain values."""
     folder = here / "runs" / str(len(list(here.glob("runs/*"))))
-    answer = knock(*words, *ROLES, *SPLIT, *FAST, f"hydra.run.dir={folder}")
+    answer = run_cli(*words, *ROLES, *SPLIT, *FAST, f"hydra.run.dir={folder}")
     assert (answer.status, answer.err) == (0, "")
     scores = json.loads((folder / "result.json").read_text())["scores"]
     return {
@@ -79,7 +79,7 @@ def insert(visits: pd.DataFrame) -> list[str]:
 
 
 def test_the_same_rows_give_the_same_folds_and_scores_wherever_they_come_from(
-    knock: Any, here: Path, visits: pd.DataFrame, postgres: Any, graphql_server: Any
+    run_cli: Any, here: Path, visits: pd.DataFrame, postgres: Any, graphql_server: Any
 ) -> None:
     visits.to_csv(here / "visits.csv", index=False)
     visits.to_parquet(here / "visits.parquet")
@@ -98,7 +98,7 @@ def test_the_same_rows_give_the_same_folds_and_scores_wherever_they_come_from(
         "graphql": [f"data.extract.url={graphql_server.url}", f"data.extract.query='{GRAPHQL}'"],
     }
     found = {
-        name: came_to(knock, here, f"data/extract={name.replace('postgres', 'sql')}", *words)
+        name: came_to(run_cli, here, f"data/extract={name.replace('postgres', 'sql')}", *words)
         for name, words in sources.items()
     }
     assert len(found["csv"]["parts"]) == 3
@@ -108,7 +108,7 @@ def test_the_same_rows_give_the_same_folds_and_scores_wherever_they_come_from(
 
 
 def test_what_a_source_is_told_in_secret_is_written_nowhere(
-    knock: Any,
+    run_cli: Any,
     here: Path,
     visits: pd.DataFrame,
     postgres: Any,
@@ -122,8 +122,10 @@ def test_what_a_source_is_told_in_secret_is_written_nowhere(
     word = "data.extract.authorization=${oc.env:HARNESS_TEST_TOKEN}"
     header = "+data.extract.headers.X-Api-Key=key-5c2e-abc"
     words = [f"data.extract.url={graphql_server.url}", f"data.extract.query={GRAPHQL}", word, header]
-    came_to(knock, here, "data/extract=graphql", *words)
-    came_to(knock, here, "data/extract=sql", f"data.extract.url={postgres.url}", "data.extract.table=visits")
+    came_to(run_cli, here, "data/extract=graphql", *words)
+    came_to(
+        run_cli, here, "data/extract=sql", f"data.extract.url={postgres.url}", "data.extract.table=visits"
+    )
     assert graphql_server.requests[-1][0]["X-Api-Key"] == "key-5c2e-abc"
     password = postgres.url.split(":")[2].split("@")[0]
     for file in here.rglob("*"):
@@ -134,7 +136,7 @@ def test_what_a_source_is_told_in_secret_is_written_nowhere(
 
 
 def test_a_database_that_refuses_the_password_is_told_without_it(
-    knock: Any, here: Path, postgres: Any
+    run_cli: Any, here: Path, postgres: Any
 ) -> None:
     url = postgres.url_of(password="wrong-8d1f")
     words = [
@@ -143,7 +145,7 @@ def test_a_database_that_refuses_the_password_is_told_without_it(
         "data.extract.table=visits",
         "data.extract.target=y",
     ]
-    answer = knock(*words, *FAST)
+    answer = run_cli(*words, *FAST)
     assert answer.status == 2
     (sentence,) = answer.err.splitlines()
     assert sentence.startswith("error: data.extract.url: postgresql://")
@@ -153,13 +155,13 @@ def test_a_database_that_refuses_the_password_is_told_without_it(
 
 
 def test_a_sweep_asks_a_server_once(
-    knock: Any, here: Path, visits: pd.DataFrame, graphql_server: Any
+    run_cli: Any, here: Path, visits: pd.DataFrame, graphql_server: Any
 ) -> None:
     graphql_server.rows = json.loads(visits.to_json(orient="records"))
     words = [f"data.extract.url={graphql_server.url}", f"data.extract.query={GRAPHQL}"]
-    answer = knock("-m", "data/extract=graphql", *words, *ROLES, *FAST, "seed=1,2,3")
+    answer = run_cli("-m", "data/extract=graphql", *words, *ROLES, *FAST, "seed=1,2,3")
     assert answer.status == 0
     assert len(graphql_server.requests) == 4  # the pages of one reading
-    knock("data/extract=graphql", *words, *ROLES, *FAST)
+    run_cli("data/extract=graphql", *words, *ROLES, *FAST)
     assert len(graphql_server.requests) == 8
     assert not list(here.glob("outputs/cache/*"))

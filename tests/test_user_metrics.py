@@ -11,7 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.runs.journal import read
-from tests.conftest import Knock
+from tests.conftest import RunCli
 
 pytestmark = pytest.mark.slow
 
@@ -26,9 +26,9 @@ def result(folder: Path) -> dict[str, Any]:
 
 
 def test_a_metric_is_in_the_epoch_table_the_result_and_the_journal(
-    knock: Knock, only_run: Callable[[], Path]
+    run_cli: RunCli, only_run: Callable[[], Path]
 ) -> None:
-    answer = knock(*QUICK, MCC, "trainer.monitor=valid/mcc")
+    answer = run_cli(*QUICK, MCC, "trainer.monitor=valid/mcc")
     assert answer.status == 0, answer.err
     assert "valid/mcc" in answer.out
     folder = only_run()
@@ -39,25 +39,25 @@ def test_a_metric_is_in_the_epoch_table_the_result_and_the_journal(
     epochs = [event["values"] for event in read(folder)[0] if event["event"] == "metrics"]
     assert [values["valid/mcc"] for values in epochs if "train/loss" in values and "lr" in values]
     assert OmegaConf.load(folder / "config.yaml").evaluate.metrics.mcc.direction == "maximize"
-    compared = knock("compare", str(folder), "--by", "mcc")
+    compared = run_cli("compare", str(folder), "--by", "mcc")
     assert compared.status == 0
     assert "ranked by test/mcc, higher is better" in compared.out
 
 
 def test_of_several_folds_a_metric_is_given_per_fold_and_pooled(
-    knock: Knock, only_run: Callable[[], Path]
+    run_cli: RunCli, only_run: Callable[[], Path]
 ) -> None:
-    assert knock(*QUICK, "split=kfold", "split.folds=3", KAPPA).status == 0
+    assert run_cli(*QUICK, "split=kfold", "split.folds=3", KAPPA).status == 0
     kappa = result(only_run())["scores"]["test/kappa"]
     assert len(kappa["folds"]) == 3
     assert kappa["pooled"] is not None
 
 
 def test_a_metric_may_be_the_objective_of_a_sweep_and_is_minimised_where_it_says_so(
-    knock: Knock, here: Path
+    run_cli: RunCli, here: Path
 ) -> None:
     hinge = "+evaluate.metrics.hinge._target_=torchmetrics.classification.MulticlassHingeLoss"
-    answer = knock(
+    answer = run_cli(
         "-m", *QUICK, MCC, hinge, "seed=1,2", "sweep.name=own", "sweep.objectives=[valid/mcc,valid/hinge]"
     )
     assert answer.status == 0, answer.err
@@ -78,9 +78,9 @@ def test_a_metric_may_be_the_objective_of_a_sweep_and_is_minimised_where_it_says
     ],
 )  # fmt: skip
 def test_every_evaluation_takes_metrics(
-    knock: Knock, only_run: Callable[[], Path], words: tuple[str, ...]
+    run_cli: RunCli, only_run: Callable[[], Path], words: tuple[str, ...]
 ) -> None:
-    answer = knock(*QUICK, *words)
+    answer = run_cli(*QUICK, *words)
     assert answer.status == 0, answer.err
     assert {"valid/own", "test/own"} <= set(result(only_run())["scores"])
 
@@ -105,17 +105,19 @@ TARGET = f"+{OWN}._target_=sklearn.metrics"
     ],
 )  # fmt: skip
 def test_a_metric_that_cannot_work_is_refused_before_training(
-    knock: Knock, here: Path, words: tuple[str, ...], key: str
+    run_cli: RunCli, here: Path, words: tuple[str, ...], key: str
 ) -> None:
-    answer = knock(*words, *QUICK)
+    answer = run_cli(*words, *QUICK)
     assert answer.status == 2
     assert key in answer.err
     assert not list(here.glob("outputs/runs/*/journal.jsonl"))
 
 
-def test_a_direction_that_is_given_decides_the_best_epoch(knock: Knock, only_run: Callable[[], Path]) -> None:
+def test_a_direction_that_is_given_decides_the_best_epoch(
+    run_cli: RunCli, only_run: Callable[[], Path]
+) -> None:
     own = "+evaluate.metrics.own._target_=sklearn.metrics.matthews_corrcoef"
-    answer = knock(*QUICK, own, "+evaluate.metrics.own.direction=minimize", "trainer.monitor=valid/own")
+    answer = run_cli(*QUICK, own, "+evaluate.metrics.own.direction=minimize", "trainer.monitor=valid/own")
     assert answer.status == 0, answer.err
     folder = only_run()
     found = result(folder)

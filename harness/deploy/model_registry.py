@@ -62,7 +62,7 @@ class Registry:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         with self._answering():
-            _knock(uri)
+            _reach(uri)
             prepare()
             from mlflow.tracking import MlflowClient
 
@@ -219,7 +219,7 @@ def place(uri: str | None, stored: str | None, outputs: Path) -> str:
     return stored or store_address.absolute(None, outputs)
 
 
-def _knock(uri: str) -> None:
+def _reach(uri: str) -> None:
     """Raises OSError if no server listens; MLflow itself would retry for minutes."""
     parts = urlsplit(uri)
     port = _PORTS.get(parts.scheme.partition("+")[0])

@@ -12,7 +12,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from benchmarks import __main__ as door
+from benchmarks import __main__ as bench
 from benchmarks import data, images
 from benchmarks.measure import Comparison, Unable, answer, seconds_on_a_terminal, spread, take_turns
 from benchmarks.memory import held
@@ -137,7 +137,7 @@ def scripts(patch: pytest.MonkeyPatch, **mains: Callable[[int], list[Comparison]
         module = ModuleType(name)
         vars(module).update(main=main, ROUNDS=3)
         patch.setitem(sys.modules, f"benchmarks.{name}", module)
-    patch.setattr(door, "SCRIPTS", tuple(mains))
+    patch.setattr(bench, "SCRIPTS", tuple(mains))
 
 
 def test_a_script_that_fails_costs_the_others_nothing(
@@ -156,7 +156,7 @@ def test_a_script_that_fails_costs_the_others_nothing(
         return [COMPARISON]
 
     scripts(monkeypatch, broken=broken, unable=unable, fine=fine)
-    assert door.main([], tmp_path) == 1
+    assert bench.main([], tmp_path) == 1
     text = (tmp_path / "results.md").read_text()
     assert "### a step" in text
     assert "`broken` failed: RuntimeError: no such file\n" in text
@@ -180,13 +180,13 @@ def test_what_cannot_run_here_is_no_failure_and_one_script_is_not_stored(
         raise KeyError
 
     scripts(monkeypatch, unable=unable, broken=broken)
-    assert door.main(["unable"], tmp_path) == 0
-    assert door.main(["broken", "--rounds", "2"], tmp_path) == 1
+    assert bench.main(["unable"], tmp_path) == 0
+    assert bench.main(["broken", "--rounds", "2"], tmp_path) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_script_is_there_and_says_how_often_it_measures() -> None:
-    names = [f"benchmarks.{name}" for name in door.SCRIPTS]
+    names = [f"benchmarks.{name}" for name in bench.SCRIPTS]
     words = f"from importlib import import_module; print([import_module(name).ROUNDS for name in {names}])"
     answers = answer([sys.executable, "-c", words])
     assert len(answers) == len(names)

@@ -342,7 +342,7 @@ def test_code_that_a_model_from_elsewhere_would_bring_along_is_asked_about(
     ],
 )
 def test_no_verb_builds_what_a_run_from_elsewhere_names(
-    words: str, finished: Callable[..., Path], here: Path, knock: Any
+    words: str, finished: Callable[..., Path], here: Path, run_cli: Any
 ) -> None:
     shutil.copytree(finished("data/extract=breast_cancer"), here / "theirs")
     facts = here / "theirs" / "model" / "bundle.json"
@@ -350,6 +350,6 @@ def test_no_verb_builds_what_a_run_from_elsewhere_names(
     told["config"]["data"]["transform"]["_target_"] = "os.system"
     facts.write_text(json.dumps(told))
     (here / "in.csv").write_text("a\n1\n")
-    answer = knock(*words.split())
+    answer = run_cli(*words.split())
     assert answer.status == 2
     assert "data.transform._target_=os.system is no part that is known to be harmless" in answer.err

@@ -10,7 +10,7 @@ import pytest
 
 from harness.callbacks.run_output import RunLog
 from harness.runs.journal import read
-from tests.conftest import Knock
+from tests.conftest import RunCli
 
 CODE = """
 class Own:
@@ -41,9 +41,9 @@ def own_callback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_callback_is_called_at_each_station_and_adds_numbers_and_files(
-    knock: Knock, only_run: Callable[[], Path]
+    run_cli: RunCli, only_run: Callable[[], Path]
 ) -> None:
-    answer = knock(*QUICK, OWN)
+    answer = run_cli(*QUICK, OWN)
     assert answer.status == 0, answer.err
     folder = only_run()
     calls = (folder / "callbacks/calls.txt").read_text().splitlines()
@@ -56,9 +56,9 @@ def test_a_callback_is_called_at_each_station_and_adds_numbers_and_files(
 
 @pytest.mark.parametrize(("on_error", "status", "end"), [("warn", 0, "finished"), ("fail", 1, "failed")])
 def test_a_callback_that_raises_is_one_warning_or_a_failed_run(
-    knock: Knock, only_run: Callable[[], Path], on_error: str, status: int, end: str
+    run_cli: RunCli, only_run: Callable[[], Path], on_error: str, status: int, end: str
 ) -> None:
-    answer = knock(*QUICK, OWN, "+callbacks.own.broken=true", f"+callbacks.own.on_error={on_error}")
+    answer = run_cli(*QUICK, OWN, "+callbacks.own.broken=true", f"+callbacks.own.on_error={on_error}")
     assert answer.status == status
     assert (answer.out + answer.err).count("callbacks.own raised OSError: no mail server") >= 1
     assert json.loads((only_run() / "result.json").read_text())["status"] == end
@@ -73,8 +73,8 @@ def test_a_callback_that_raises_is_one_warning_or_a_failed_run(
         ("+callbacks.own={_target_: own_callback.Own, colour: red}", "callbacks.own.colour"),
     ],
 )
-def test_a_callback_that_cannot_be_built_is_refused(knock: Knock, here: Path, word: str, key: str) -> None:
-    answer = knock(*QUICK, word)
+def test_a_callback_that_cannot_be_built_is_refused(run_cli: RunCli, here: Path, word: str, key: str) -> None:
+    answer = run_cli(*QUICK, word)
     assert answer.status == 2
     assert key in answer.err
     assert not list(here.glob("outputs/runs/*/journal.jsonl"))

@@ -240,34 +240,34 @@ def test_a_registered_model_is_known_and_a_run_deleted(tmp_path: Path) -> None:
 
 
 def test_the_door_asks_lists_and_removes(
-    outputs: Path, knock: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    outputs: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ("clean", "--outputs", str(outputs), "--older", "15d")
-    refused = knock(*asked)
+    refused = run_cli(*asked)
     assert refused.status == 2
     assert refused.err == (
         "error: clean asks before it removes, and nobody can answer here; add --yes, or --dry to look.\n"
     )
-    dry = knock(*asked, "--dry")
+    dry = run_cli(*asked, "--dry")
     assert dry.status == 0
     assert dry.out.splitlines()[-1] == "nothing was removed (--dry)."
     assert (outputs / "runs" / "c").exists()
-    done = knock(*asked, "--yes")
+    done = run_cli(*asked, "--yes")
     assert done.out.splitlines()[-1] == "2 folders removed."
     assert sorted(path.name for path in (outputs / "runs").iterdir()) == ["a", "b"]
     assert not (outputs / "sweeps" / "s-0").exists()
-    assert knock(*asked, "--yes").out == "nothing to remove.\n"
+    assert run_cli(*asked, "--yes").out == "nothing to remove.\n"
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda prompt: "n")
-    assert knock("clean", "--outputs", str(outputs)).out.splitlines()[-1] == "nothing was removed."
+    assert run_cli("clean", "--outputs", str(outputs)).out.splitlines()[-1] == "nothing was removed."
     assert (outputs / "runs" / "a" / "checkpoints").exists()
 
 
 def test_the_door_refuses_an_age_it_cannot_read_and_a_folder_that_is_not_there(
-    knock: Any, here: Path
+    run_cli: Any, here: Path
 ) -> None:
-    assert "--older takes an age such as 45m, 12h, 30d or 8w, got 3y" in knock("clean", "--older", "3y").err
-    answer = knock("clean", "--outputs", "nowhere")
+    assert "--older takes an age such as 45m, 12h, 30d or 8w, got 3y" in run_cli("clean", "--older", "3y").err
+    answer = run_cli("clean", "--outputs", "nowhere")
     assert answer.status == 2
     assert f"there is none at {here / 'nowhere'}" in answer.err
 

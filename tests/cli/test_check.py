@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 
-def test_a_configuration_that_fits_is_described_and_nothing_is_written(knock: Any, here: Path) -> None:
-    answer = knock(
+def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: Any, here: Path) -> None:
+    answer = run_cli(
         "check", "data/extract=iris", "model.widths=[8]", "split=stratified_kfold", "trainer.epochs=7"
     )
     assert (answer.status, answer.err) == (0, "")
@@ -25,17 +25,17 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(knock: An
     assert list(here.iterdir()) == []
 
 
-def test_what_a_run_would_refuse_is_refused(knock: Any, here: Path) -> None:
-    answer = knock("check", "data/extract=iris", "model=resnet18")
+def test_what_a_run_would_refuse_is_refused(run_cli: Any, here: Path) -> None:
+    answer = run_cli("check", "data/extract=iris", "model=resnet18")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("error: model=resnet18 takes images, and iris gives rows of 4 features; ")
 
 
-def test_a_multirun_that_fits_is_described_and_nothing_is_written(knock: Any, here: Path) -> None:
+def test_a_multirun_that_fits_is_described_and_nothing_is_written(run_cli: Any, here: Path) -> None:
     words = ("sweep=asha", "sweep.trials=9", "sweep.workers=2", "sweep.hours=1.5", "sweep.name=mine")
     space = ("model=mlp,transformer", "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))")
     more = "+sweep.space={model.dropout: {values: 'interval(0,0.5)', when: 'model=mlp'}}"
-    answer = knock("check", "-m", "data/extract=iris", "trainer.epochs=4", *words, *space, more)
+    answer = run_cli("check", "-m", "data/extract=iris", "trainer.epochs=4", *words, *space, more)
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.splitlines() == [
         "sweep     asha",
@@ -57,9 +57,9 @@ def test_a_multirun_that_fits_is_described_and_nothing_is_written(knock: Any, he
     assert list(here.iterdir()) == []
 
 
-def test_a_grid_is_described_by_its_points(knock: Any, here: Path) -> None:
+def test_a_grid_is_described_by_its_points(run_cli: Any, here: Path) -> None:
     long = ",".join(str(seed) for seed in range(20000001, 20000009))
-    answer = knock("check", "data/extract=iris", "-m", f"split.seed={long}", "trainer.epochs=1")
+    answer = run_cli("check", "data/extract=iris", "-m", f"split.seed={long}", "trainer.epochs=1")
     assert (answer.status, answer.err) == (0, "")
     lines = answer.out.splitlines()
     assert lines[1:3] == [
@@ -71,8 +71,8 @@ def test_a_grid_is_described_by_its_points(knock: Any, here: Path) -> None:
     assert "budget    8 trials" in lines
 
 
-def test_what_a_multirun_would_refuse_is_refused(knock: Any, here: Path) -> None:
-    answer = knock("check", "-m", "data/extract=iris", "sweep=tpe", "seed=1,2")
+def test_what_a_multirun_would_refuse_is_refused(run_cli: Any, here: Path) -> None:
+    answer = run_cli("check", "-m", "data/extract=iris", "sweep=tpe", "seed=1,2")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("error: a sweep needs an end, and TPESampler has none of its own; ")
     assert list(here.iterdir()) == []

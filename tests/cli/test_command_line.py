@@ -370,72 +370,72 @@ def assert_refused(answer: Any, words: str, here: Path, before: set[Path]) -> No
 
 @pytest.mark.parametrize(("words", "sentence"), CHOICES + KEYS + TYPES + RANGES + PARTS + FOLDERS, ids=names)
 def test_bad_input_is_answered_in_one_sentence(
-    knock: Any, here: Path, words: list[str], sentence: str
+    run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
     (here / "file").touch()
     given = [word for word in FAST if word.partition("=")[0] not in {w.partition("=")[0] for w in words}]
-    assert_refused(knock(*words, *given), sentence, here, {here / "file"})
+    assert_refused(run_cli(*words, *given), sentence, here, {here / "file"})
 
 
 @pytest.mark.parametrize(("words", "content", "sentence"), DATA, ids=names)
 def test_bad_data_is_answered_in_one_sentence(
-    knock: Any, here: Path, words: list[str], content: str, sentence: str
+    run_cli: Any, here: Path, words: list[str], content: str, sentence: str
 ) -> None:
     (here / "rows.csv").write_text(content)
-    assert_refused(knock(*CSV, *words, *FAST), sentence, here, {here / "rows.csv"})
+    assert_refused(run_cli(*CSV, *words, *FAST), sentence, here, {here / "rows.csv"})
 
 
 @pytest.mark.parametrize(("words", "sentence"), OPTIONS + TRACKING, ids=names)
 def test_a_wrong_option_verb_or_store_is_answered_in_one_sentence(
-    knock: Any, here: Path, words: list[str], sentence: str
+    run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
-    assert_refused(knock(*words), sentence, here, set())
+    assert_refused(run_cli(*words), sentence, here, set())
 
 
 @pytest.mark.parametrize(("words", "sentence"), MULTIRUN, ids=names)
 def test_one_bad_point_keeps_a_multirun_from_starting(
-    knock: Any, here: Path, words: list[str], sentence: str
+    run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
-    assert_refused(knock("-m", *words, "tracking=none"), sentence, here, set())
+    assert_refused(run_cli("-m", *words, "tracking=none"), sentence, here, set())
 
 
-def test_the_stack_of_calls_is_shown_on_request(knock: Any, here: Path) -> None:
-    answer = knock("trainer.epochs=0", "harness.traceback=true", *FAST[1:])
+def test_the_stack_of_calls_is_shown_on_request(run_cli: Any, here: Path) -> None:
+    answer = run_cli("trainer.epochs=0", "harness.traceback=true", *FAST[1:])
     assert answer.status == 2
     assert answer.err.startswith("Traceback (most recent call last):")
     assert answer.err.endswith("error: trainer.epochs must be at least 1 or null, got 0.\n")
 
 
-def test_a_refusal_never_takes_away_the_folder_it_was_typed_in(knock: Any, here: Path) -> None:
-    assert knock("hydra.run.dir=.", "trainer.epochs=0").status == 2
+def test_a_refusal_never_takes_away_the_folder_it_was_typed_in(run_cli: Any, here: Path) -> None:
+    assert run_cli("hydra.run.dir=.", "trainer.epochs=0").status == 2
     assert here.is_dir()
 
 
 def test_a_fault_shows_its_stack_and_has_another_status(
-    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of our own")
 
     monkeypatch.setattr(sys.modules["harness.run"], "prepare", broken)
-    answer = knock(*FAST)
+    answer = run_cli(*FAST)
     assert answer.status == 1
     assert answer.err.startswith("Traceback (most recent call last):")
     assert answer.err.endswith("error: ZeroDivisionError: of our own.\n")
 
 
-def test_help_names_every_verb_and_ends_well(knock: Any) -> None:
+def test_help_names_every_verb_and_ends_well(run_cli: Any) -> None:
     from harness.__main__ import VERBS
 
-    answer = knock("--help")
+    answer = run_cli("--help")
     assert answer.status == 0
     assert "VERB" in answer.out
     for verb in VERBS:
         assert verb in answer.out
 
 
-def test_cfg_prints_the_configuration_with_every_choice_made(knock: Any) -> None:
-    answer = knock("--cfg", "job", "data/extract=iris")
+def test_cfg_prints_the_configuration_with_every_choice_made(run_cli: Any) -> None:
+    answer = run_cli("--cfg", "job", "data/extract=iris")
     assert answer.status == 0
     assert "_target_: harness.model.mlp.MLP" in answer.out
     assert "_auto_: true" in answer.out  # the evaluation follows from the rows
@@ -443,10 +443,10 @@ def test_cfg_prints_the_configuration_with_every_choice_made(knock: Any) -> None
 
 CHEAP = """
 import sys
-from harness.__main__ import door
+from harness.__main__ import execute
 for words in sys.argv[1:]:
     sys.argv = ["harness"]
-    status = door(words.split())
+    status = execute(words.split())
     print("#", words, status, sorted({"torch", "mlflow", "sklearn"} & set(sys.modules)), flush=True)
 """
 

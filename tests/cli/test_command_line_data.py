@@ -21,10 +21,10 @@ CSV = ["data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y"
 GROUPED = ["split=group_kfold", "data.extract.group=g"]
 
 
-def refused(knock: Any, here: Path, *words: str) -> str:
+def refused(run_cli: Any, here: Path, *words: str) -> str:
     """The sentence, after everything else about a refusal was checked."""
     before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
-    answer = knock(*words, *FAST)
+    answer = run_cli(*words, *FAST)
     assert answer.status == 2, answer.err
     assert answer.out == ""
     (sentence,) = answer.err.splitlines()
@@ -92,10 +92,10 @@ TABLES = [
     ("words", "content", "sentence"), TABLES, ids=lambda row: " ".join(row)[:40] if row else ""
 )
 def test_a_table_that_cannot_be_used_is_refused(
-    knock: Any, here: Path, words: list[str], content: str, sentence: str
+    run_cli: Any, here: Path, words: list[str], content: str, sentence: str
 ) -> None:
     (here / "rows.csv").write_text(content)
-    said = refused(knock, here, *CSV, *words)
+    said = refused(run_cli, here, *CSV, *words)
     assert re.fullmatch(sentence, said), said
 
 
@@ -142,10 +142,10 @@ def database(here: Path) -> None:
     ids=lambda row: " ".join(row)[:60] if isinstance(row, list) else "",
 )
 def test_a_database_that_cannot_be_used_is_refused(
-    knock: Any, here: Path, words: list[str], sentence: str
+    run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
     database(here)
-    said = refused(knock, here, *SQL, *words)
+    said = refused(run_cli, here, *SQL, *words)
     assert re.fullmatch(sentence, said), said
 
 
@@ -158,17 +158,17 @@ def closed_port() -> int:
 QUICK = ["data.extract.retries=1", "data.extract.backoff=0.01"]
 
 
-def test_a_database_that_is_away_is_told_after_the_stated_tries(knock: Any, here: Path) -> None:
+def test_a_database_that_is_away_is_told_after_the_stated_tries(run_cli: Any, here: Path) -> None:
     url = f"postgresql://me:s3cr3t@127.0.0.1:{closed_port()}/clinic"
-    said = refused(knock, here, *SQL, f"data.extract.url={url}", "data.extract.table=visits", *QUICK)
+    said = refused(run_cli, here, *SQL, f"data.extract.url={url}", "data.extract.table=visits", *QUICK)
     assert "2 tries" in said
     assert "s3cr3t" not in said
 
 
-def test_an_endpoint_that_is_away_is_told_after_the_stated_tries(knock: Any, here: Path) -> None:
+def test_an_endpoint_that_is_away_is_told_after_the_stated_tries(run_cli: Any, here: Path) -> None:
     url = f"http://127.0.0.1:{closed_port()}/graphql"
     words = ["data/extract=graphql", f"data.extract.url={url}", "data.extract.query={ all { a y } }", *QUICK]
-    said = refused(knock, here, *words, "data.extract.target=y")
+    said = refused(run_cli, here, *words, "data.extract.target=y")
     assert "2 tries" in said
 
 
@@ -197,12 +197,12 @@ PAGED = "query($after: String) { rows(after: $after) { nodes { a y } pageInfo { 
     ids=["errors within 200", "looping cursor", "unauthorised", "no rows", "a web page"],
 )
 def test_an_endpoint_that_misbehaves_is_told(
-    knock: Any, here: Path, graphql_server: Any, prepare: Any, sentence: str
+    run_cli: Any, here: Path, graphql_server: Any, prepare: Any, sentence: str
 ) -> None:
     graphql_server.rows = [{"a": n / 7, "y": n % 2} for n in range(20)]
     prepare(graphql_server)
     words = ["data/extract=graphql", f"data.extract.url={graphql_server.url}", f"data.extract.query={PAGED}"]
-    said = refused(knock, here, *words, "data.extract.target=y", *QUICK)
+    said = refused(run_cli, here, *words, "data.extract.target=y", *QUICK)
     assert re.fullmatch(sentence, said), said
 
 
@@ -220,24 +220,24 @@ def pictures(here: Path) -> None:
 FOLDER = ["data/extract=image_folder", "data.extract.path=pictures", "model.widths=[4]"]
 
 
-def test_a_truncated_image_is_named_before_training(knock: Any, here: Path) -> None:
+def test_a_truncated_image_is_named_before_training(run_cli: Any, here: Path) -> None:
     pictures(here)
-    said = refused(knock, here, *FOLDER)
+    said = refused(run_cli, here, *FOLDER)
     assert "pictures/dog/05.jpg" in said
     assert "data.extract.unreadable=skip" in said
 
 
 def test_a_truncated_image_may_be_skipped_with_a_word(
-    knock: Any, here: Path, caplog: pytest.LogCaptureFixture
+    run_cli: Any, here: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pictures(here)
-    answer = knock(*FOLDER, "data.extract.unreadable=skip", *FAST)
+    answer = run_cli(*FOLDER, "data.extract.unreadable=skip", *FAST)
     assert answer.status == 0, answer.err
     assert "23 rows" in answer.out
     assert any("05.jpg" in record.getMessage() for record in caplog.records)
 
 
-def test_a_class_that_training_never_saw_is_told_and_counts_as_wrong(knock: Any, here: Path) -> None:
+def test_a_class_that_training_never_saw_is_told_and_counts_as_wrong(run_cli: Any, here: Path) -> None:
     lines = ["a,part,y"]
     random = np.random.default_rng(0)
     for number in range(60):
@@ -251,7 +251,7 @@ def test_a_class_that_training_never_saw_is_told_and_counts_as_wrong(knock: Any,
         "data.extract.keep=[part]",
         f"hydra.run.dir={here / 'run'}",
     ]
-    answer = knock(*CSV, *words, *FAST)
+    answer = run_cli(*CSV, *words, *FAST)
     assert answer.status == 0, answer.err
     assert re.search(r"! no training row has the class 'rare' of 8 test rows", answer.out)
     import pandas as pd

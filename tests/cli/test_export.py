@@ -18,9 +18,9 @@ def outputs(finished: Callable[..., Path], here: Path) -> Path:
 
 
 def test_it_says_where_the_export_is_how_near_and_how_it_is_run(
-    knock: Callable[..., Any], outputs: Path
+    run_cli: Callable[..., Any], outputs: Path
 ) -> None:
-    answer = knock("export", "made", "--format", "pt2")
+    answer = run_cli("export", "made", "--format", "pt2")
     assert answer.status == 0, answer.err
     folder = outputs / "runs" / "made" / "export" / "pt2"
     assert {path.name for path in folder.iterdir()} == {"model.pt2", "preprocessing.json"}
@@ -30,10 +30,10 @@ def test_it_says_where_the_export_is_how_near_and_how_it_is_run(
 
 
 def test_what_differs_too_much_is_refused_with_the_difference(
-    knock: Callable[..., Any], outputs: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: Callable[..., Any], outputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check_export, "TOLERANCE", -1.0)
-    answer = knock("export", "made", "--format", "safetensors", "--out", "new")
+    answer = run_cli("export", "made", "--format", "safetensors", "--out", "new")
     assert (answer.status, answer.out) == (1, "")
     assert "the largest difference from the model is 0.0e+00" in answer.err
     assert "nothing was exported" in answer.err
@@ -66,12 +66,12 @@ def test_what_differs_too_much_is_refused_with_the_difference(
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
-    knock: Callable[..., Any], outputs: Path, words: tuple[str, ...], sentence: str
+    run_cli: Callable[..., Any], outputs: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     Path("odd.csv").write_text("age,sex\n1,2\n")
     Path("empty.csv").write_text("age,sex,bmi,bp,s1,s2,s3,s4,s5,s6\n")
     shutil.copytree(outputs / "runs" / "made" / "model", "copied")
-    answer = knock("export", *words)
+    answer = run_cli("export", *words)
     assert answer.status == 2
     assert answer.err.startswith("error: ")
     assert answer.err.count("\n") == 1

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_the_project_passes_its_own_tests_and_runs_at_once(knock: Any, here: Path) -> None:
-    answer = knock("new", "demo")
+def test_the_project_passes_its_own_tests_and_runs_at_once(run_cli: Any, here: Path) -> None:
+    answer = run_cli("new", "demo")
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.endswith("cd demo && make test\n")
     made = subprocess.run(
@@ -34,9 +34,9 @@ def test_the_project_passes_its_own_tests_and_runs_at_once(knock: Any, here: Pat
     assert not (here / "demo" / ".venv").exists()
 
 
-def test_the_name_takes_the_place_of_the_examples_everywhere(knock: Any, here: Path) -> None:
+def test_the_name_takes_the_place_of_the_examples_everywhere(run_cli: Any, here: Path) -> None:
     (here / "deep").mkdir()
-    assert knock("new", "cell_counts", "--into", "deep").status == 0
+    assert run_cli("new", "cell_counts", "--into", "deep").status == 0
     folder = here / "deep" / "cell_counts"
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     assert set(files) == {name.replace("own_project", "cell_counts") for name in new.FILES}
@@ -80,11 +80,11 @@ def test_everything_that_git_knows_of_the_example_is_copied() -> None:
     ],
 )
 def test_what_cannot_be_made_is_refused_and_nothing_is_written(
-    knock: Any, here: Path, words: list[str], sentence: str
+    run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
     (here / "taken").mkdir()
     (here / "empty").mkdir()
-    answer = knock("new", *words)
+    answer = run_cli("new", *words)
     assert answer.status == 2
     assert sentence in answer.err
     assert sorted(path.name for path in here.iterdir()) == ["empty", "taken"]

@@ -45,16 +45,16 @@ def at(run: Path) -> tuple[str, str, str]:
     return run.name, "--outputs", str(run.parents[1])
 
 
-def predicted(knock: Any, run: Path, given: str, out: str, *more: str) -> Any:
+def predicted(run_cli: Any, run: Path, given: str, out: str, *more: str) -> Any:
     name, *outputs = at(run)
-    return knock("predict", name, given, out, *outputs, *more)
+    return run_cli("predict", name, given, out, *outputs, *more)
 
 
 def test_the_same_rows_come_out_with_predictions_and_probabilities_behind_them(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     run = finished(*CANCER)
-    answer = predicted(knock, run, "cancer.csv", "out.csv")
+    answer = predicted(run_cli, run, "cancer.csv", "out.csv")
     assert (answer.status, answer.err) == (0, "! the model does not look at 'patient'.\n")
     assert re.fullmatch(r"out.csv: 300 rows \([\d.]+ s, [\d,]+ rows/s\)\n", answer.out)
     given, written = (Path(name).read_text().splitlines() for name in ("cancer.csv", "out.csv"))
@@ -68,7 +68,7 @@ def test_the_same_rows_come_out_with_predictions_and_probabilities_behind_them(
 
 
 def test_pieces_of_any_size_give_what_the_whole_gives_to_the_last_bit(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = finished(*CANCER)
     many = pd.concat([cancer] * 8, ignore_index=True)
@@ -84,7 +84,7 @@ def test_pieces_of_any_size_give_what_the_whole_gives_to_the_last_bit(
     monkeypatch.setattr(RowPredictor, "__call__", watched)
     monkeypatch.setattr(row_reader, "_CELLS", 1)
     for out in ("out.csv", "out.parquet"):
-        assert predicted(knock, run, "many.csv", out).status == 0
+        assert predicted(run_cli, run, "many.csv", out).status == 0
         assert sizes == [1024, 1024, 352]  # never the whole
         sizes.clear()
         found = pd.read_csv(here / out) if out.endswith("csv") else pd.read_parquet(out)
@@ -118,7 +118,7 @@ def test_only_one_piece_is_held_at_a_time(finished: Finished, cancer: pd.DataFra
 
 @pytest.mark.filterwarnings("ignore")  # MLflow warns of its own code, at import
 def test_it_says_what_the_saved_mlflow_model_says(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     from harness.tracking import mlflow_model
     from harness.tracking.mlflow_store import prepare
@@ -129,15 +129,15 @@ def test_it_says_what_the_saved_mlflow_model_says(
     run = finished(*CANCER)
     mlflow_model.save(here / "saved", run / "model")
     expected = mlflow.pyfunc.load_model(str(here / "saved")).predict(pd.read_csv("cancer.csv"))
-    assert knock("predict", "saved", "cancer.csv", "out.csv").status == 0
+    assert run_cli("predict", "saved", "cancer.csv", "out.csv").status == 0
     pd.testing.assert_frame_equal(pd.read_csv(here / "out.csv")[list(expected)], expected, check_exact=True)
 
 
-def test_digits_are_read_as_pixel_columns(knock: Any, finished: Finished, here: Path) -> None:
+def test_digits_are_read_as_pixel_columns(run_cli: Any, finished: Finished, here: Path) -> None:
     run = finished()
     rows = raw(())
     rows.to_csv("digits.csv", index=False)
-    assert predicted(knock, run, "digits.csv", "out.csv").status == 0
+    assert predicted(run_cli, run, "digits.csv", "out.csv").status == 0
     found, expected = pd.read_csv(here / "out.csv"), RowPredictor(run / "model")(rows)
     numbers = [f"probability_{digit}" for digit in range(10)]
     np.testing.assert_array_equal(found[numbers], expected[numbers])
@@ -145,37 +145,37 @@ def test_digits_are_read_as_pixel_columns(knock: Any, finished: Finished, here: 
 
 
 def test_a_regression_answers_in_parquet_with_the_types_that_were_given(
-    knock: Any, finished: Finished, here: Path
+    run_cli: Any, finished: Finished, here: Path
 ) -> None:
     run = finished("data/extract=diabetes")
     rows = raw(("data/extract=diabetes",)).assign(
         key=pd.array([7, None, 9] * 100, dtype="Int64"), who=["007"] * 300
     )
     rows.to_parquet("rows.parquet", row_group_size=70)
-    assert predicted(knock, run, "rows.parquet", "out.parquet").status == 0
+    assert predicted(run_cli, run, "rows.parquet", "out.parquet").status == 0
     found = pd.read_parquet("out.parquet")
     pd.testing.assert_frame_equal(found[list(rows)], rows, check_exact=True)
     pd.testing.assert_frame_equal(found[["prediction"]], RowPredictor(run / "model")(rows), check_exact=True)
-    assert predicted(knock, run, "rows.parquet", "out.csv").status == 0
+    assert predicted(run_cli, run, "rows.parquet", "out.csv").status == 0
     assert pd.read_csv("out.csv", dtype=str, keep_default_na=False)["key"][:3].tolist() == ["7", "", "9"]
 
 
 def test_a_packed_file_is_read_and_written(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     run = finished(*CANCER)
     Path("cancer.csv.gz").write_bytes(gzip.compress(Path("cancer.csv").read_bytes()))
-    predicted(knock, run, "cancer.csv", "plain.csv")
-    assert predicted(knock, run, "cancer.csv.gz", "out.csv.gz").status == 0
+    predicted(run_cli, run, "cancer.csv", "plain.csv")
+    assert predicted(run_cli, run, "cancer.csv.gz", "out.csv.gz").status == 0
     assert gzip.decompress(Path("out.csv.gz").read_bytes()) == Path("plain.csv").read_bytes()
 
 
 def test_embed_gives_the_representation_of_any_model(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     run = finished(*CANCER)
     predictor = RowPredictor(run / "model")
-    assert predicted(knock, run, "cancer.csv", "out.csv", "--embed").status == 0
+    assert predicted(run_cli, run, "cancer.csv", "out.csv", "--embed").status == 0
     found = pd.read_csv(here / "out.csv").iloc[:, cancer.shape[1] :]
     assert list(found) == [f"representation_{i}" for i in range(predictor.bundle.width)]
     inputs = predictor.transform(predictor.table(pd.read_csv("cancer.csv"))).inputs
@@ -184,34 +184,34 @@ def test_embed_gives_the_representation_of_any_model(
 
 
 def test_a_run_without_a_head_gives_representations_with_or_without_embed(
-    knock: Any, finished: Finished, here: Path
+    run_cli: Any, finished: Finished, here: Path
 ) -> None:
     run = finished("trainer=contrastive")
     raw((), 20).to_csv("digits.csv", index=False)
     for more in ((), ("--embed",)):
-        assert predicted(knock, run, "digits.csv", "out.csv", *more).status == 0
+        assert predicted(run_cli, run, "digits.csv", "out.csv", *more).status == 0
         found = pd.read_csv(here / "out.csv")
         expected = RowPredictor(run / "model")(raw((), 20))
         pd.testing.assert_frame_equal(found[list(expected)], expected, check_exact=True)
 
 
 def test_of_several_folds_one_is_named_or_all_are_averaged(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     run = finished(*FOLDS)
-    answer = predicted(knock, run, "cancer.csv", "out.csv")
+    answer = predicted(run_cli, run, "cancer.csv", "out.csv")
     assert (answer.status, (here / "out.csv").exists()) == (2, False)
     assert "made has 3 models, one per fold; name one of them, such as made/fold-0" in answer.err
     rows = pd.read_csv("cancer.csv")
     folds = [RowPredictor(run / f"fold-{i}" / "model")(rows)["probability_benign"] for i in range(3)]
     outputs = ("--outputs", str(run.parents[1]))
-    assert knock("predict", "made/fold-2", "cancer.csv", "out.csv", *outputs).status == 0
+    assert run_cli("predict", "made/fold-2", "cancer.csv", "out.csv", *outputs).status == 0
     np.testing.assert_array_equal(pd.read_csv(here / "out.csv")["probability_benign"], folds[2])
-    assert predicted(knock, run, "cancer.csv", "out.csv", "--ensemble").status == 0
+    assert predicted(run_cli, run, "cancer.csv", "out.csv", "--ensemble").status == 0
     np.testing.assert_allclose(
         pd.read_csv(here / "out.csv")["probability_benign"], sum(folds) / 3, rtol=1e-12
     )
-    answer = predicted(knock, run, "cancer.csv", "none.csv", "--ensemble", "--embed")
+    answer = predicted(run_cli, run, "cancer.csv", "none.csv", "--ensemble", "--embed")
     assert (answer.status, (here / "none.csv").exists()) == (2, False)
     assert "--embed needs one model, and this is an ensemble" in answer.err
     write(here / "all", [run / f"fold-{i}" / "model" for i in range(3)])
@@ -220,24 +220,24 @@ def test_of_several_folds_one_is_named_or_all_are_averaged(
 
 
 def test_an_ensemble_needs_several_models(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     run = finished(*CANCER)
-    answer = predicted(knock, run, "cancer.csv", "out.csv", "--ensemble")
+    answer = predicted(run_cli, run, "cancer.csv", "out.csv", "--ensemble")
     assert answer.status == 2
     assert "--ensemble puts the models of several folds together, and made has 1; leave it out" in answer.err
-    answer = knock("predict", str(run / "model"), "cancer.csv", "out.csv", "--ensemble")
+    answer = run_cli("predict", str(run / "model"), "cancer.csv", "out.csv", "--ensemble")
     assert (answer.status, (here / "out.csv").exists()) == (2, False)
     assert f"--ensemble puts the folds of a run together, and {run / 'model'} is no run;" in answer.err
 
 
 def test_gaps_are_filled_and_told_of(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     run = finished(*CANCER)
     cancer.loc[[3, 5], "mean radius"] = np.nan
     cancer.to_csv("gaps.csv", index=False)
-    answer = predicted(knock, run, "gaps.csv", "out.csv")
+    answer = predicted(run_cli, run, "gaps.csv", "out.csv")
     assert (
         "! values are missing in 'mean radius' (2); data.transform fills them as in training.\n" in answer.err
     )
@@ -272,24 +272,24 @@ def test_gaps_are_filled_and_told_of(
     ],
 )
 def test_rows_that_the_model_cannot_take_are_named_and_nothing_is_written(
-    change: Any, said: str, knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    change: Any, said: str, run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     change(cancer).to_csv("odd.csv", index=False)
-    answer = predicted(knock, finished(*CANCER), "odd.csv", "out.csv")
+    answer = predicted(run_cli, finished(*CANCER), "odd.csv", "out.csv")
     assert answer.status == 2
     assert said in answer.err
     assert sorted(path.name for path in here.iterdir()) == ["cancer.csv", "odd.csv"]
 
 
 def test_a_fault_far_down_leaves_the_older_file_as_it_was(
-    knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_reader, "_CELLS", 1)
     many = pd.concat([cancer] * 4, ignore_index=True).astype({"mean area": object})
     many.loc[1100, "mean area"] = "much"
     many.to_csv("many.csv", index=False)
     Path("out.csv").write_text("older")
-    answer = predicted(knock, finished(*CANCER), "many.csv", "out.csv")
+    answer = predicted(run_cli, finished(*CANCER), "many.csv", "out.csv")
     assert answer.status == 2
     assert "and row 1100 holds 'much'" in answer.err
     assert Path("out.csv").read_text() == "older"
@@ -333,7 +333,7 @@ def test_a_fault_far_down_leaves_the_older_file_as_it_was(
     ],
 )
 def test_what_cannot_be_read_or_written_is_said_in_one_sentence(
-    words: tuple[str, ...], said: str, knock: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    words: tuple[str, ...], said: str, run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     lines = Path("cancer.csv").read_text().splitlines()
     lines = [line.partition(",")[2] for line in lines]
@@ -347,14 +347,14 @@ def test_what_cannot_be_read_or_written_is_said_in_one_sentence(
     Path("sub.csv").mkdir()
     np.save("rows.npy", np.zeros((3, 4)))
     before = sorted(here.iterdir())
-    answer = predicted(knock, finished(*CANCER), *words)
+    answer = predicted(run_cli, finished(*CANCER), *words)
     assert answer.status == 2
     assert said in answer.err
     assert len(answer.err.splitlines()) == 1
     assert sorted(here.iterdir()) == before
 
 
-def test_a_run_that_does_not_exist_is_named(knock: Any, finished: Finished, cancer: pd.DataFrame) -> None:
+def test_a_run_that_does_not_exist_is_named(run_cli: Any, finished: Finished, cancer: pd.DataFrame) -> None:
     run = finished(*CANCER)
-    answer = knock("predict", "mad", "cancer.csv", "out.csv", "--outputs", str(run.parents[1]))
+    answer = run_cli("predict", "mad", "cancer.csv", "out.csv", "--outputs", str(run.parents[1]))
     assert (answer.status, "did you mean made?" in answer.err) == (2, True)

@@ -40,12 +40,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(knock: Any, run: Path, given: str, *more: str) -> Any:
-    return knock("predict", run.name, given, "out.csv", "--outputs", str(run.parents[1]), *more)
+def asked(run_cli: Any, run: Path, given: str, *more: str) -> Any:
+    return run_cli("predict", run.name, given, "out.csv", "--outputs", str(run.parents[1]), *more)
 
 
 def test_a_folder_of_images_is_answered_by_path_and_a_broken_one_is_named(
-    knock: Any, finished: Finished, place: Path, here: Path
+    run_cli: Any, finished: Finished, place: Path, here: Path
 ) -> None:
     run = finished("data/extract=image_folder", f"data.extract.path={place / 'photos'}")
     folder = here / "new" / "däcember"
@@ -54,7 +54,7 @@ def test_a_folder_of_images_is_answered_by_path_and_a_broken_one_is_named(
         (folder / name).write_bytes((place / "photos" / old).read_bytes())
     (here / "new" / ".hidden.png").write_bytes(b"no")
     (here / "new" / "notes.txt").touch()
-    assert asked(knock, run, "new").status == 0
+    assert asked(run_cli, run, "new").status == 0
     found = pd.read_csv("out.csv")
     assert list(found["path"]) == ["däcember/a.png", "däcember/b.PNG"]
     rows = pd.DataFrame({"path": [str(folder / "a.png"), str(folder / "b.PNG")]})
@@ -63,21 +63,21 @@ def test_a_folder_of_images_is_answered_by_path_and_a_broken_one_is_named(
 
     Path("out.csv").unlink()
     (here / "new" / "c.png").write_bytes((folder / "a.png").read_bytes()[:60])
-    answer = asked(knock, run, "new")
+    answer = asked(run_cli, run, "new")
     assert (answer.status, Path("out.csv").exists()) == (2, False)
     assert "image new/c.png cannot be decoded: " in answer.err
     (here / "none").mkdir()
-    assert "IN=none holds no file that ends in .jpg or .jpeg" in asked(knock, run, "none").err
+    assert "IN=none holds no file that ends in .jpg or .jpeg" in asked(run_cli, run, "none").err
 
 
-def test_an_array_is_answered_by_row(knock: Any, finished: Finished, place: Path, here: Path) -> None:
+def test_an_array_is_answered_by_row(run_cli: Any, finished: Finished, place: Path, here: Path) -> None:
     words = [
         f"data.extract.{name}={place / file}" for name, file in (("path", "x.npy"), ("targets", "y.npy"))
     ]
     run = finished("data/extract=numpy", *words, "data.extract.kind=image")
     whole = np.load(place / "x.npy")
     np.save("new.npy", whole[:7])
-    assert asked(knock, run, "new.npy").status == 0
+    assert asked(run_cli, run, "new.npy").status == 0
     found = pd.read_csv("out.csv", dtype={"prediction": str})
     expected = RowPredictor(run / "model")(pd.DataFrame({"array": list(whole[:7])}))
     assert list(found["row"]) == list(range(7))
@@ -93,19 +93,19 @@ def test_an_array_is_answered_by_row(knock: Any, finished: Finished, place: Path
         ("cut.npy", "IN=cut.npy is no whole .npy file of numbers; save it anew."),
         ("rows.csv", "is text, and this model reads arrays of shape (1, 8, 8); give a .npy file"),
     ):
-        answer = asked(knock, run, file)
+        answer = asked(run_cli, run, file)
         assert (answer.status, said in answer.err) == (2, True), answer.err
 
 
 def test_events_are_answered_once_per_sequence_wherever_its_rows_lie(
-    knock: Any, finished: Finished, place: Path, here: Path
+    run_cli: Any, finished: Finished, place: Path, here: Path
 ) -> None:
     told = [f"path={place / 'events.csv'}", "kind=sequence", "id=patient", "time=day", "target=end"]
     words = [f"data.extract.{word}" for word in told]
     run = finished("data/extract=csv", *words, "data/transform=sequence", "model=transformer")
     rows = pd.read_csv(place / "events.csv").drop(columns="end").head(20)
     rows.sample(frac=1, random_state=0).to_csv("new.csv", index=False)
-    answer = asked(knock, run, "new.csv")
+    answer = asked(run_cli, run, "new.csv")
     assert answer.out.startswith("out.csv: 20 events, 5 rows (")
     found = pd.read_csv("out.csv")
     assert list(found["patient"]) == [f"p{i:02d}" for i in range(5)]
@@ -114,13 +114,13 @@ def test_events_are_answered_once_per_sequence_wherever_its_rows_lie(
 
 
 def test_categories_that_no_training_row_had_are_named_and_answered(
-    knock: Any, finished: Finished, place: Path, here: Path
+    run_cli: Any, finished: Finished, place: Path, here: Path
 ) -> None:
     words = [f"data.extract.{word}" for word in (f"path={place / 'table.csv'}", "target=kind")]
     run = finished("data/extract=csv", *words)
     rows = pd.DataFrame({"colour": ["red", "lilac", "\x1b[31mpink", "green, light", None], "size": 0.5})
     rows.to_csv("new.csv", index=False, lineterminator="\r\n")
-    answer = asked(knock, run, "new.csv")
+    answer = asked(run_cli, run, "new.csv")
     assert answer.status == 0
     assert "! column 'colour' holds '\\x1b[31mpink', 'lilac', which no training row had;" in answer.err
     assert "! values are missing in 'colour' (1);" in answer.err

@@ -18,8 +18,8 @@ def made(finished: Callable[..., Path], here: Path) -> Path:
     return here / "outputs/runs/made"
 
 
-def test_a_rerun_is_a_run_that_can_be_made_again(knock: Any, made: Path) -> None:
-    answer = knock("rerun", "last", "seed=1")
+def test_a_rerun_is_a_run_that_can_be_made_again(run_cli: Any, made: Path) -> None:
+    answer = run_cli("rerun", "last", "seed=1")
     assert (answer.status, answer.err) == (0, "")
     assert "Changed: seed 0 -> 1." in answer.out
     assert "test/accuracy" in answer.out
@@ -30,8 +30,8 @@ def test_a_rerun_is_a_run_that_can_be_made_again(knock: Any, made: Path) -> None
     assert new.config.seed == 1
 
 
-def test_what_is_wrong_is_told_in_a_sentence(knock: Any, made: Path) -> None:
-    assert knock("rerun", "mode").err.startswith("error: mode is no run below outputs; did you mean made?")
+def test_what_is_wrong_is_told_in_a_sentence(run_cli: Any, made: Path) -> None:
+    assert run_cli("rerun", "mode").err.startswith("error: mode is no run below outputs; did you mean made?")
     told = {
         ("made", "sweep.trials=3"): "error: sweep.trials=3 is a setting of sweeps",
         ("made", "--allow", "os", "--dry"): "",
@@ -39,15 +39,15 @@ def test_what_is_wrong_is_told_in_a_sentence(knock: Any, made: Path) -> None:
         (): "error: the following arguments are required: run, overrides; ",
     }
     for words, sentence in told.items():
-        answer = knock("rerun", *words)
+        answer = run_cli("rerun", *words)
         assert answer.err.startswith(sentence[:40])
         assert answer.status == (2 if sentence else 0)
 
 
-def test_a_variable_that_is_not_set_is_named(knock: Any, made: Path) -> None:
+def test_a_variable_that_is_not_set_is_named(run_cli: Any, made: Path) -> None:
     config = made / "config.yaml"
     config.write_text(config.read_text().replace("tags: {}", "tags: {who: '${oc.env:NOBODY_SET}'}"))
-    answer = knock("rerun", "made", "--dry")
+    answer = run_cli("rerun", "made", "--dry")
     assert answer.status == 2
     assert "NOBODY_SET, which is not set" in answer.err
-    assert knock("rerun", "made", "--dry", "tags.who=me").status == 0
+    assert run_cli("rerun", "made", "--dry", "tags.who=me").status == 0

@@ -22,13 +22,13 @@ def free_port() -> int:
 
 
 def test_the_server_takes_over_and_a_line_to_ask_it_is_printed(
-    knock: Any, here: Path, finished: Any, monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, finished: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(finished("data/extract=breast_cancer").parents[1], here / "outputs")
     called: list[tuple[str, list[str], dict[str, str]]] = []
     monkeypatch.setattr(os, "execve", lambda *words: called.append(words))
     port = free_port()
-    answer = knock("serve", "made", "--port", str(port), "--workers", "2")
+    answer = run_cli("serve", "made", "--port", str(port), "--workers", "2")
     assert (answer.status, answer.err) == (0, "")
     address, curl = answer.out.splitlines()
     assert address == f"http://127.0.0.1:{port}  (Ctrl-C ends it)"
@@ -44,7 +44,7 @@ def test_the_server_takes_over_and_a_line_to_ask_it_is_printed(
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
     (kept,) = (here / "outputs" / "cache" / "serve").iterdir()
     assert (kept / "MLmodel").exists()
-    assert knock("serve", "made", "--port", str(port)).status == 0
+    assert run_cli("serve", "made", "--port", str(port)).status == 0
     assert list((here / "outputs" / "cache" / "serve").iterdir()) == [kept], "it is written once"
 
 
@@ -59,18 +59,18 @@ def test_the_server_takes_over_and_a_line_to_ask_it_is_printed(
     ],
 )
 def test_where_nobody_can_listen_is_said_first(
-    knock: Any, here: Path, words: list[str], sentence: str
+    run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
-    answer = knock("serve", "made", *words)
+    answer = run_cli("serve", "made", *words)
     assert answer.status == 2
     assert sentence in answer.err
     assert not (here / "outputs").exists()
 
 
-def test_a_port_that_is_taken_is_said_first(knock: Any) -> None:
+def test_a_port_that_is_taken_is_said_first(run_cli: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        answer = knock("serve", "made", "--port", str(port))
+        answer = run_cli("serve", "made", "--port", str(port))
     assert answer.status == 2
     assert (
         f"no server can listen on 127.0.0.1 port {port} (address already in use); choose another"
@@ -78,8 +78,8 @@ def test_a_port_that_is_taken_is_said_first(knock: Any) -> None:
     )
 
 
-def test_a_run_that_is_not_there_is_refused(knock: Any, here: Path) -> None:
-    answer = knock("serve", "nothing", "--port", str(free_port()))
+def test_a_run_that_is_not_there_is_refused(run_cli: Any, here: Path) -> None:
+    answer = run_cli("serve", "nothing", "--port", str(free_port()))
     assert answer.status == 2
     assert "nothing is no run below outputs" in answer.err
     assert not (here / "outputs").exists()

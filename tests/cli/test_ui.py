@@ -44,13 +44,13 @@ def tracked(folder: Path, uri: str, id: str, experiment: str = "digits") -> None
 
 
 def test_mlflow_takes_over_with_the_store_of_the_output_folder(
-    knock: Any, here: Path, called: list[Any], monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, called: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "elsewhere").mkdir()
     (here / "elsewhere" / "mlflow.db").touch()
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     port = str(free())
-    answer = knock("ui", "--outputs", "elsewhere", "--port", port)
+    answer = run_cli("ui", "--outputs", "elsewhere", "--port", port)
     assert answer == (0, f"http://127.0.0.1:{port}  (Ctrl-C ends it)\n", "")
     ((program, words),) = called
     assert program == sys.executable
@@ -61,12 +61,12 @@ def test_mlflow_takes_over_with_the_store_of_the_output_folder(
 
 
 def test_the_pages_of_a_run_come_with_the_columns_that_matter(
-    knock: Any, here: Path, called: list[Any]
+    run_cli: Any, here: Path, called: list[Any]
 ) -> None:
     uri = f"sqlite:///{here}/outputs/mlflow.db"
     tracked(here / "outputs" / "runs" / "one", uri, "abc")
     (here / "outputs" / "mlflow.db").touch()
-    answer = knock("ui", "one", "--port", "0")
+    answer = run_cli("ui", "one", "--port", "0")
     base = answer.out.split()[0]
     assert not base.endswith(":0")
     assert answer.out.splitlines()[1:] == [
@@ -85,43 +85,43 @@ def test_the_pages_of_a_run_come_with_the_columns_that_matter(
 
 
 def test_of_a_server_the_pages_are_printed_and_none_is_started(
-    knock: Any, here: Path, called: list[Any], monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, called: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = "http://me:***@host:5000"
     tracked(here / "outputs" / "runs" / "one", uri, "abc")
     for number in "01":
         tracked(here / "outputs" / "sweeps" / "s-0" / number, uri, f"t{number}")
     charts = "digits, charts: http://host:5000/#/experiments/7/runs?compareRunsMode=CHART\n"
-    assert knock("ui", "digits") == (0, charts, "")
+    assert run_cli("ui", "digits") == (0, charts, "")
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     compared = "http://host:5000/#/compare-runs?runs=%5B%22t0%22,%22t1%22%5D&experiments=%5B%227%22%5D"
-    assert knock("ui", "s-0", "--open") == (0, f"compared: {compared}\n{charts}", "")
+    assert run_cli("ui", "s-0", "--open") == (0, f"compared: {compared}\n{charts}", "")
     assert opened == [compared]
     assert called == []
 
 
-def test_what_cannot_be_shown_is_told_in_a_sentence(knock: Any, here: Path, called: list[Any]) -> None:
-    assert "run an experiment first: python -m harness" in knock("ui").err
+def test_what_cannot_be_shown_is_told_in_a_sentence(run_cli: Any, here: Path, called: list[Any]) -> None:
+    assert "run an experiment first: python -m harness" in run_cli("ui").err
     tracked(here / "outputs" / "runs" / "one", "postgresql://me:***@host/db", "abc")
-    unknown = knock("ui", "oen")
+    unknown = run_cli("ui", "oen")
     assert unknown.status == 2
     assert "oen is no run below outputs; did you mean one?" in unknown.err
     assert "Experiments: digits." in unknown.err
-    assert "for which MLflow needs its password; start the pages with `mlflow ui" in knock("ui", "one").err
-    assert "--port must be between 0 and 65535, got 70000" in knock("ui", "--port", "70000").err
+    assert "for which MLflow needs its password; start the pages with `mlflow ui" in run_cli("ui", "one").err
+    assert "--port must be between 0 and 65535, got 70000" in run_cli("ui", "--port", "70000").err
     State("sqlite:///x", "e").save(here / "outputs" / "runs" / "one")
-    assert "MLflow does not have one (yet); send it with" in knock("ui", "one").err
+    assert "MLflow does not have one (yet); send it with" in run_cli("ui", "one").err
 
 
-def test_a_port_that_is_taken_is_told_with_a_remedy(knock: Any, here: Path, called: list[Any]) -> None:
+def test_a_port_that_is_taken_is_told_with_a_remedy(run_cli: Any, here: Path, called: list[Any]) -> None:
     (here / "outputs").mkdir()
     (here / "outputs" / "mlflow.db").touch()
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        answer = knock("ui", "--port", str(port))
+        answer = run_cli("ui", "--port", str(port))
     assert answer.status == 2
     assert f"MLflow cannot listen on port {port} of 127.0.0.1" in answer.err
     assert "--port 0 for any that is free" in answer.err

@@ -225,12 +225,12 @@ def test_what_cannot_be_compared_is_refused(
 
 
 def test_a_table_of_trained_runs_is_compared_at_the_door(
-    knock: Any, here: Path, finished: Callable[..., Path]
+    run_cli: Any, here: Path, finished: Callable[..., Path]
 ) -> None:
     made = finished("data/extract=breast_cancer", "split=kfold", "split.folds=3")
     shutil.copytree(made, here / "outputs" / "runs" / "first")
     shutil.copytree(made, here / "outputs" / "runs" / "second")
-    answer = knock("compare", "--csv", "all.csv", "--html", "all.html")
+    answer = run_cli("compare", "--csv", "all.csv", "--html", "all.html")
     assert answer.status == 0, answer.err
     result = StoredRun(made).result
     assert result is not None
@@ -256,11 +256,11 @@ def test_a_table_of_trained_runs_is_compared_at_the_door(
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_any_work(
-    knock: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], open_folder: bool, words: str
+    run_cli: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], open_folder: bool, words: str
 ) -> None:
     if not open_folder:
         monkeypatch.setattr("os.access", lambda *_: False)
-    answer = knock("compare", *arguments)
+    answer = run_cli("compare", *arguments)
     assert answer.status == 2
     assert words in answer.err
 

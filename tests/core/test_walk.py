@@ -16,9 +16,9 @@ def documented() -> list[str]:
     return names[1:]  # without the overrides, of which the configuration is made
 
 
-def test_the_stations_that_a_run_passes_are_those_of_the_documented_flow(knock: Any, here: Path) -> None:
+def test_the_stations_that_a_run_passes_are_those_of_the_documented_flow(run_cli: Any, here: Path) -> None:
     words = ["tracking=none", "report=false", "trainer.epochs=1", "data.load.batch_size=512"]
-    answer = knock(*words, "harness.walk=true")
+    answer = run_cli(*words, "harness.walk=true")
     assert (answer.status, answer.err) == (0, "")
     printed = re.findall(r"^walk: (.*)$", answer.out, re.MULTILINE)
     assert printed == documented()

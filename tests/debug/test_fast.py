@@ -58,8 +58,8 @@ def test_a_run_takes_two_steps_per_fold_of_two_folds(
     )
 
 
-def test_its_folder_stands_apart_from_those_of_runs(knock: Callable[..., Any], here: Path) -> None:
-    answer = knock(*IRIS)
+def test_its_folder_stands_apart_from_those_of_runs(run_cli: Callable[..., Any], here: Path) -> None:
+    answer = run_cli(*IRIS)
     assert answer.status == 0, answer.err
     (folder,) = (here / "outputs" / "debug").iterdir()
     assert json.loads((folder / "result.json").read_text())["status"] == "finished"
@@ -72,8 +72,8 @@ def test_a_count_below_one_is_refused(name: str) -> None:
         Fast(**({"batches": 2, "folds": 2} | {name: 0}))
 
 
-def test_a_word_that_is_no_mode_is_refused(knock: Callable[..., Any]) -> None:
-    answer = knock("debug=quick")
+def test_a_word_that_is_no_mode_is_refused(run_cli: Callable[..., Any]) -> None:
+    answer = run_cli("debug=quick")
     assert answer.status == 2
     assert "debug has no choice 'quick'" in answer.err
 

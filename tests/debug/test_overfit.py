@@ -62,9 +62,9 @@ def test_a_share_out_of_range_is_refused(share: float) -> None:
         Overfit(falls_to=share)
 
 
-def test_a_failure_is_one_sentence_and_exit_status_one(knock: Callable[..., Any], here: Path) -> None:
+def test_a_failure_is_one_sentence_and_exit_status_one(run_cli: Callable[..., Any], here: Path) -> None:
     small = ("data/extract=iris", "trainer.device=cpu", "trainer.optimizer.lr=0", "trainer.steps=3")
-    answer = knock("debug=overfit", *small)
+    answer = run_cli("debug=overfit", *small)
     assert answer.status == 1
     assert answer.err.startswith("error: the loss of one batch was to fall from ")
     assert answer.err.count("\n") == 1

@@ -30,9 +30,9 @@ def test_the_table_and_the_trace_are_of_the_steps_after_the_warm_up(study: Calla
 
 
 def test_a_warm_up_that_leaves_no_step_is_refused_before_anything_is_written(
-    knock: Callable[..., Any], here: Path
+    run_cli: Callable[..., Any], here: Path
 ) -> None:
-    answer = knock("debug=profile", "debug.warmup=5", "trainer.steps=5", "data/extract=iris")
+    answer = run_cli("debug=profile", "debug.warmup=5", "trainer.steps=5", "data/extract=iris")
     assert answer.status == 2
     assert answer.err == "error: debug.warmup must be below trainer.steps, got 5 of 5.\n"
     assert not (here / "outputs").exists()

@@ -107,21 +107,21 @@ def test_a_value_out_of_range_is_refused(change: dict[str, float], words: str) -
         Rates(**({"lowest": 1e-7, "highest": 10.0, "smoothing": 2.0, "blowup": 4.0} | change))
 
 
-def test_another_scheduler_than_the_ramp_is_refused(knock: Callable[..., Any]) -> None:
-    answer = knock("debug=lr", "trainer/scheduler=step", "data/extract=iris", "trainer.device=cpu")
+def test_another_scheduler_than_the_ramp_is_refused(run_cli: Callable[..., Any]) -> None:
+    answer = run_cli("debug=lr", "trainer/scheduler=step", "data/extract=iris", "trainer.device=cpu")
     assert answer.status == 2
     said = "error: trainer.scheduler.lowest is no argument of torch.optim.lr_scheduler.StepLR"
     assert answer.err.startswith(said)
 
 
-def test_a_value_of_the_wrong_type_is_refused_by_its_key(knock: Callable[..., Any]) -> None:
-    answer = knock("debug=lr", "debug.smoothing=much", "data/extract=iris", "trainer.device=cpu")
+def test_a_value_of_the_wrong_type_is_refused_by_its_key(run_cli: Callable[..., Any]) -> None:
+    answer = run_cli("debug=lr", "debug.smoothing=much", "data/extract=iris", "trainer.device=cpu")
     assert answer.status == 2
     assert answer.err == "error: debug.smoothing must be a number, got 'much'.\n"
 
 
-def test_a_value_out_of_range_is_refused_by_its_key(knock: Callable[..., Any], here: Path) -> None:
-    answer = knock("debug=lr", "debug.blowup=1", "data/extract=iris", "trainer.device=cpu")
+def test_a_value_out_of_range_is_refused_by_its_key(run_cli: Callable[..., Any], here: Path) -> None:
+    answer = run_cli("debug=lr", "debug.blowup=1", "data/extract=iris", "trainer.device=cpu")
     assert answer.status == 2
     assert answer.err == "error: debug.blowup must be above 1, got 1.\n"
     assert not (here / "outputs").exists()

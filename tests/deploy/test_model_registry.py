@@ -63,9 +63,9 @@ def name() -> str:
 
 
 @pytest.fixture
-def register(knock: Any, outputs: Path) -> Callable[..., Any]:
+def register(run_cli: Any, outputs: Path) -> Callable[..., Any]:
     def typed(*words: str) -> Any:
-        return knock("register", *words, "--outputs", str(outputs))
+        return run_cli("register", *words, "--outputs", str(outputs))
 
     return typed
 
@@ -127,10 +127,10 @@ def test_a_refusal_tells_the_numbers_and_registers_nothing(
     assert name not in names(client)
 
 
-def test_a_refusal_makes_no_store(knock: Any, finished: Any, tmp_path: Path) -> None:
+def test_a_refusal_makes_no_store(run_cli: Any, finished: Any, tmp_path: Path) -> None:
     shutil.copytree(finished("data/extract=breast_cancer").parents[1], tmp_path / "outputs")
     words = ("--if", "test/accuracy>=2", "--better-than", "champion")
-    assert knock("register", "made", "--name", "ward", *words).status == 1
+    assert run_cli("register", "made", "--name", "ward", *words).status == 1
     assert not (tmp_path / "outputs" / "mlflow.db").exists()
     assert not (tmp_path / "outputs" / "runs" / "made" / "tracking.json").exists()
 
@@ -284,14 +284,14 @@ def test_the_address_is_the_one_given_else_the_runs_else_that_of_the_outputs(tmp
 
 
 def test_several_folds_are_registered_together_or_one_by_one(
-    knock: Any, finished: Any, tmp_path: Path
+    run_cli: Any, finished: Any, tmp_path: Path
 ) -> None:
     made = finished("data/extract=breast_cancer", "split=kfold", "split.folds=3")
     shutil.copytree(made.parents[1], tmp_path / "outputs")
-    alone = knock("register", "made", "--name", "ward")
+    alone = run_cli("register", "made", "--name", "ward")
     assert alone.status == 2
     assert "made has 3 models, one per fold; name one of them, such as made/fold-0" in alone.err
-    together = knock("register", "made", "--name", "ward", "--ensemble", "--if", "test/accuracy>=0.1")
+    together = run_cli("register", "made", "--name", "ward", "--ensemble", "--if", "test/accuracy>=0.1")
     mean = accuracy(tmp_path / "outputs", "made")
     assert together.out.splitlines() == [
         "the scores are means over the models of 3 folds; the ensemble has none of its own",
@@ -299,7 +299,7 @@ def test_several_folds_are_registered_together_or_one_by_one(
         "made is version 1 of ward",
         "models:/ward/1",
     ]
-    one = knock("register", "made/fold-1", "--name", "ward", "--if", "test/accuracy>=0.1")
+    one = run_cli("register", "made/fold-1", "--name", "ward", "--if", "test/accuracy>=0.1")
     folds = Result.read(tmp_path / "outputs/runs/made/result.json").scores["test/accuracy"]["folds"]
     assert one.out.splitlines()[:2] == [
         f"test/accuracy is {folds[1]:.4g}, and must be >= 0.1",

@@ -22,12 +22,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 
 @pytest.fixture
 def store(
-    knock: Any, here: Path, finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[str, Path]:
     """The address of a store with the model `ward@champion`, and the model's files in it."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     shutil.copytree(finished("data/extract=breast_cancer").parents[1], here / "theirs")
-    answer = knock("register", "made", "--name", "ward", "--alias", "champion", "--outputs", "theirs")
+    answer = run_cli("register", "made", "--name", "ward", "--alias", "champion", "--outputs", "theirs")
     assert answer.status == 0, answer.err
     (bundle,) = (here / "theirs" / "mlartifacts").glob("**/artifacts/*/bundle.json")
     load_breast_cancer(as_frame=True).data.head(5).to_csv("rows.csv", index=False)
@@ -43,23 +43,23 @@ def change(model: Path, target: str) -> None:
 
 
 def test_a_model_of_another_store_answers_as_the_run_that_made_it(
-    knock: Any, here: Path, store: tuple[str, Path]
+    run_cli: Any, here: Path, store: tuple[str, Path]
 ) -> None:
     uri, _ = store
-    assert knock("predict", "made", "rows.csv", "run.csv", "--outputs", "theirs").status == 0
+    assert run_cli("predict", "made", "rows.csv", "run.csv", "--outputs", "theirs").status == 0
     before = list(sys.path)
-    answer = knock("predict", "models:/ward@champion", "rows.csv", "out.csv", "--uri", uri)
+    answer = run_cli("predict", "models:/ward@champion", "rows.csv", "out.csv", "--uri", uri)
     assert (answer.status, answer.err) == (0, "")
     assert Path("out.csv").read_text() == Path("run.csv").read_text()
     assert sys.path == before
 
 
 def test_a_model_of_another_store_may_not_name_what_it_likes(
-    knock: Any, here: Path, store: tuple[str, Path]
+    run_cli: Any, here: Path, store: tuple[str, Path]
 ) -> None:
     uri, model = store
     change(model, "os.system")
-    answer = knock("predict", "models:/ward@champion", "rows.csv", "out.csv", "--uri", uri)
+    answer = run_cli("predict", "models:/ward@champion", "rows.csv", "out.csv", "--uri", uri)
     assert answer.status == 2
     assert "model._target_=os.system is no part that is known to be harmless" in answer.err
     assert not Path("out.csv").exists()
@@ -84,18 +84,18 @@ def test_of_its_code_only_what_was_allowed_can_be_imported(
 
 
 def test_the_code_of_another_store_is_served_only_when_it_was_allowed(
-    knock: Any, here: Path, store: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, store: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri, _ = store
     called: list[Any] = []
     monkeypatch.setattr(os, "execve", lambda *words: called.append(words))
     words = ("serve", "models:/ward@champion", "--port", "5961")
-    answer = knock(*words, "--uri", uri)
+    answer = run_cli(*words, "--uri", uri)
     assert (answer.status, called) == (2, [])
     assert "runs the code that it brings along (harness), and it does not come from the store" in answer.err
     assert "then allow it with --allow harness." in answer.err
-    assert knock(*words, "--uri", uri, "--allow", "harness").status == 0
-    assert knock(*words, "--outputs", "theirs").status == 0
+    assert run_cli(*words, "--uri", uri, "--allow", "harness").status == 0
+    assert run_cli(*words, "--outputs", "theirs").status == 0
     assert len(called) == 2
 
 
@@ -111,10 +111,10 @@ def test_the_code_of_another_store_is_served_only_when_it_was_allowed(
 )
 @pytest.mark.parametrize("verb", ["predict", "serve"])
 def test_what_is_not_in_the_store_is_one_sentence(
-    knock: Any, here: Path, store: tuple[str, Path], word: str, said: str, verb: str
+    run_cli: Any, here: Path, store: tuple[str, Path], word: str, said: str, verb: str
 ) -> None:
     rest = ("rows.csv", "out.csv") if verb == "predict" else ("--port", "5962")
-    answer = knock(verb, word, *rest, "--outputs", "theirs")
+    answer = run_cli(verb, word, *rest, "--outputs", "theirs")
     assert answer.status == 2
     assert said in answer.err
     assert answer.err.count("\n") == 1

@@ -41,20 +41,20 @@ def test_the_generator_writes_the_same_rows_every_time(database: Path, here: Pat
     assert sum('INSERT INTO "visit"' in line for line in first) == 1080
 
 
-def accuracy(knock: Any, here: Path, *words: str) -> tuple[float, str]:
+def accuracy(run_cli: Any, here: Path, *words: str) -> tuple[float, str]:
     folder = here / f"run-{len(list(here.iterdir()))}"
-    answer = knock(*WORDS, *words, f"hydra.run.dir={folder}")
+    answer = run_cli(*WORDS, *words, f"hydra.run.dir={folder}")
     assert answer.status == 0, answer.err
     scores = json.loads((folder / "result.json").read_text())["scores"]
     return scores["test/accuracy"]["pooled"], answer.out
 
 
 def test_the_same_model_is_worse_on_new_patients_and_worse_still_in_a_new_hospital(
-    knock: Any, here: Path, database: Path
+    run_cli: Any, here: Path, database: Path
 ) -> None:
-    by_visit, said = accuracy(knock, here, "split=stratified_kfold")
-    by_patient, quiet = accuracy(knock, here, "split=group_kfold")
-    by_hospital, _ = accuracy(knock, here, "data.extract.group=hospital", "split=leave_one_group_out")
+    by_visit, said = accuracy(run_cli, here, "split=stratified_kfold")
+    by_patient, quiet = accuracy(run_cli, here, "split=group_kfold")
+    by_hospital, _ = accuracy(run_cli, here, "data.extract.group=hospital", "split=leave_one_group_out")
     assert "share 'patient_id' with training rows" in said
     assert "share 'patient_id'" not in quiet
     assert by_visit > by_patient + 0.08

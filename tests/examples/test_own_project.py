@@ -33,9 +33,9 @@ def at_home(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_its_parts_are_words_like_any_other(knock: Any, at_home: Path, only_run: Any) -> None:
+def test_its_parts_are_words_like_any_other(run_cli: Any, at_home: Path, only_run: Any) -> None:
     words = ["model=mine", "trainer=mine", "data/extract=mine", "model.width=8", "tracking=none"]
-    answer = knock(*words, *QUICK)
+    answer = run_cli(*words, *QUICK)
     assert answer.status == 0, answer.err
     assert "moons, 600 rows, 2 features, binary target moon, 2 classes" in answer.out
     # 2 * 8 + 8 to enter, and in each of the two blocks 16 for the norm and twice 8 * 8 + 8.
@@ -45,13 +45,13 @@ def test_its_parts_are_words_like_any_other(knock: Any, at_home: Path, only_run:
     assert result["command"].startswith("python -m harness model=mine trainer=mine data/extract=mine")
 
 
-def test_its_choices_are_listed_and_told_as_near_misses(knock: Any, at_home: Path) -> None:
-    assert "mine" in knock("ls", "trainer").out
-    assert knock("trainer=mien").err == "error: trainer has no choice 'mien'; did you mean mine?\n"
-    assert knock("data/extract=mine", "trainer.noise=1").err == (
+def test_its_choices_are_listed_and_told_as_near_misses(run_cli: Any, at_home: Path) -> None:
+    assert "mine" in run_cli("ls", "trainer").out
+    assert run_cli("trainer=mien").err == "error: trainer has no choice 'mien'; did you mean mine?\n"
+    assert run_cli("data/extract=mine", "trainer.noise=1").err == (
         "error: there is no setting 'trainer.noise' with the choice made; trainer=mine has it.\n"
     )
-    assert knock("trainer=mine", "model=mine", "data/extract=diabetes", "tracking=none").err == (
+    assert run_cli("trainer=mine", "model=mine", "data/extract=diabetes", "tracking=none").err == (
         "error: NoisyTrainer learns classes, and the target is regression; choose trainer=supervised.\n"
     )
 

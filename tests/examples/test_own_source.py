@@ -19,20 +19,20 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLE))
 
 
-def test_it_is_one_word_like_any_other(knock: Any, here: Path) -> None:
+def test_it_is_one_word_like_any_other(run_cli: Any, here: Path) -> None:
     path = f"data.extract.path={EXAMPLE / 'readings.jsonl'}"
     words = [*WORDS, path, "split=group_kfold", "split.folds=3", "data.cache.worth=0", *FAST]
-    answer = knock(*words)
+    answer = run_cli(*words)
     assert answer.status == 0, answer.err
     assert (
         "thermometers, 72 rows, 8 features, binary target state, 2 classes, 12 groups by device" in answer.out
     )
-    assert "cache    rows in " in knock(*words).out
+    assert "cache    rows in " in run_cli(*words).out
 
 
-def test_its_errors_are_told_like_ours(knock: Any, here: Path) -> None:
+def test_its_errors_are_told_like_ours(run_cli: Any, here: Path) -> None:
     (here / "torn.jsonl").write_text('{"device": "a", "hours": [1.0], "state": "ok"}\n{"device": "a"}\n')
-    answer = knock(*WORDS, "data.extract.path=torn.jsonl", *FAST)
+    answer = run_cli(*WORDS, "data.extract.path=torn.jsonl", *FAST)
     assert (answer.status, answer.out) == (2, "")
     assert (
         answer.err == "error: line 2 of data.extract.path=torn.jsonl is no reading ('hours'); correct it.\n"

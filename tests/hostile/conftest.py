@@ -45,11 +45,11 @@ def refused() -> Refused:
 
 
 @pytest.fixture
-def refused_by(knock: Callable[..., Any]) -> Callable[..., str]:
+def refused_by(run_cli: Callable[..., Any]) -> Callable[..., str]:
     """Types a command, which must end with status 2 and one line; returns that line."""
 
     def call(*words: str) -> str:
-        answer = knock(*words)
+        answer = run_cli(*words)
         assert answer.status == 2, answer
         assert "Traceback" not in answer.err
         line = str(answer.err.strip().splitlines()[-1])

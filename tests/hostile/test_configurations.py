@@ -204,10 +204,10 @@ def test_no_verb_opens_an_address_or_reads_a_file(
     assert not (here / "outputs" / "runs").exists()
 
 
-def test_a_report_reads_no_row(theirs: Path, listening: Server, knock: Any) -> None:
+def test_a_report_reads_no_row(theirs: Path, listening: Server, run_cli: Any) -> None:
     address, heard = listening
     _set(theirs, {"data.extract": {"_target_": GRAPHQL, "url": f"http://{address}/graphql"}})
-    answer = knock("report", "theirs")
+    answer = run_cli("report", "theirs")
     assert answer.status == 0
     assert "Its rows could not be read again" in answer.out
     assert heard == []

@@ -76,12 +76,12 @@ def test_the_address_of_a_folder_is_used_only_where_the_user_gives_it(
 
 
 def test_a_model_is_not_registered_at_the_address_of_its_folder(
-    theirs: Path, here: Path, knock: Any, monkeypatch: pytest.MonkeyPatch
+    theirs: Path, here: Path, run_cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     State(ADDRESS, "digits").save(theirs)
     found: list[str] = []
     monkeypatch.setattr("harness.deploy.register_run.promote", lambda *words: found.append(words[2]) or [])
-    assert knock("register", "theirs", "--name", "m").status == 0
+    assert run_cli("register", "theirs", "--name", "m").status == 0
     assert found == [f"sqlite:///{here / 'outputs' / 'mlflow.db'}"]
 
 
@@ -188,7 +188,7 @@ def test_a_source_unpickles_nothing(words: str, here: Path, marker: Path, refuse
     refused_by("check", *words.split())
 
 
-def test_a_parquet_file_rebuilds_no_type_of_pythons(here: Path, marker: Path, knock: Any) -> None:
+def test_a_parquet_file_rebuilds_no_type_of_pythons(here: Path, marker: Path, run_cli: Any) -> None:
     pickled = {
         b"ARROW:extension:name": b"arrow.py_extension_type",
         b"ARROW:extension:metadata": pickle.dumps(Attack()),
@@ -197,7 +197,7 @@ def test_a_parquet_file_rebuilds_no_type_of_pythons(here: Path, marker: Path, kn
     table = pa.table({"x": list(range(40)), "y": ["a", "b"] * 20}, schema=schema)
     pyarrow.parquet.write_table(table, here / "evil.parquet")
     words = ["data/extract=parquet", "data.extract.path=evil.parquet", "data.extract.target=y"]
-    assert knock("check", *words).status in (0, 2)
+    assert run_cli("check", *words).status in (0, 2)
 
 
 @pytest.mark.parametrize("name", ["evil.pt", "evil.safetensors", "evil.ckpt"])
@@ -227,7 +227,7 @@ def test_an_ensemble_has_no_member_elsewhere(member: str, theirs: Path, refused:
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "{{ 7 * 191 }}{% raw %}", "${oc.env:HOME}"])
-def test_a_page_shows_texts_as_they_are(text: str, theirs: Path, knock: Any) -> None:
+def test_a_page_shows_texts_as_they_are(text: str, theirs: Path, run_cli: Any) -> None:
     journal = theirs / "journal.jsonl"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     for line in lines:
@@ -235,7 +235,7 @@ def test_a_page_shows_texts_as_they_are(text: str, theirs: Path, knock: Any) -> 
             line["name"] = text
             line["tags"]["note"] = text
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert knock("report", "theirs").status == 0
+    assert run_cli("report", "theirs").status == 0
     page = (theirs / "report.html").read_text()
     assert "<script>alert" not in page
     assert "1337" not in re.sub(r"[\d.]{6,}", "", page)

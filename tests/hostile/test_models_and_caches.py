@@ -48,11 +48,11 @@ def test_a_model_brings_no_code_along(target: str, model: Path, here: Path, refu
     assert not (here / "export").exists()
 
 
-def test_the_description_of_a_model_is_not_looked_at(model: Path, here: Path, knock: Any) -> None:
+def test_the_description_of_a_model_is_not_looked_at(model: Path, here: Path, run_cli: Any) -> None:
     """The bundle says all, so nothing else of the model is read."""
     columns = json.loads((model / "artifacts" / "bundle" / "bundle.json").read_text())["columns"]
     (here / "rows.csv").write_text(",".join(columns) + "\n" + ",".join(["1"] * len(columns)) + "\n")
-    answer = knock("predict", str(model), "rows.csv", "out.csv")
+    answer = run_cli("predict", str(model), "rows.csv", "out.csv")
     assert answer.status == 0, answer.err
 
 

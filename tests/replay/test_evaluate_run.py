@@ -170,9 +170,9 @@ def test_without_the_original_rows_the_baselines_are_left_out(
     ids=lambda value: value[-1] if isinstance(value, list) else None,
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(
-    words: list[str], told: str, finished: Callable[..., Path], other: pd.DataFrame, here: Path, knock: Any
+    words: list[str], told: str, finished: Callable[..., Path], other: pd.DataFrame, here: Path, run_cli: Any
 ) -> None:
-    answer = knock("evaluate", str(finished(TABLE)), *words)
+    answer = run_cli("evaluate", str(finished(TABLE)), *words)
     assert answer.status == 2
     assert told in answer.err
     assert answer.err.count("\n") == 1

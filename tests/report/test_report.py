@@ -25,7 +25,7 @@ from harness.report.run_page import run_page
 from harness.report.worst_section import worst_rows
 from harness.runs.journal import read
 from harness.runs.stored_run import StoredRun
-from tests.conftest import Knock
+from tests.conftest import RunCli
 
 Finished = Callable[..., Path]
 
@@ -232,9 +232,9 @@ def test_no_text_of_data_or_configuration_becomes_markup(finished: Finished, tmp
     assert evil in parsed.text
 
 
-def test_a_failed_run_has_a_page_with_its_error(knock: Knock, only_run: Callable[[], Path]) -> None:
+def test_a_failed_run_has_a_page_with_its_error(run_cli: RunCli, only_run: Callable[[], Path]) -> None:
     words = ("trainer.epochs=2", "trainer.optimizer.lr=1e30", "tracking=none", "trainer.device=cpu", TABLE)
-    assert knock(*words).status != 0
+    assert run_cli(*words).status != 0
     folder = only_run()
     error = json.loads((folder / "result.json").read_text())["error"]
     html = (folder / "report.html").read_text()
@@ -251,13 +251,13 @@ def test_a_run_leaves_its_page_and_sends_it_to_mlflow(finished: Finished) -> Non
 
 
 def test_an_error_in_the_page_costs_the_run_one_line(
-    knock: Knock, only_run: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+    run_cli: RunCli, only_run: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
         raise ZeroDivisionError("no such number")
 
     monkeypatch.setattr("harness.record.run_record.write_run_page", fails)
-    answer = knock("trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE)
+    answer = run_cli("trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE)
     assert answer.status == 0
     printed = " ".join((answer.out + answer.err).split())
     assert "report.html could not be written: ZeroDivisionError: no such number" in printed
@@ -265,24 +265,28 @@ def test_an_error_in_the_page_costs_the_run_one_line(
     assert not (only_run() / "report.html").exists()
 
 
-def test_without_report_there_is_none(knock: Knock, only_run: Callable[[], Path]) -> None:
-    assert knock("report=false", "trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE).status == 0
+def test_without_report_there_is_none(run_cli: RunCli, only_run: Callable[[], Path]) -> None:
+    assert (
+        run_cli("report=false", "trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE).status == 0
+    )
     assert not (only_run() / "report.html").exists()
     assert not [event for event in read(only_run())[0] if event.get("path") == "report.html"]
 
 
-def test_the_verb_writes_the_page_to_the_named_file(finished: Finished, knock: Knock, here: Path) -> None:
+def test_the_verb_writes_the_page_to_the_named_file(finished: Finished, run_cli: RunCli, here: Path) -> None:
     outputs = str(finished().parents[1])
-    answer = knock("report", "made", "--out", "page.html", "--outputs", outputs)
+    answer = run_cli("report", "made", "--out", "page.html", "--outputs", outputs)
     assert answer.out.splitlines() == [str(here / "page.html")]
     assert "Worst errors" in (here / "page.html").read_text()
 
 
-def test_other_rows_than_the_run_had_are_not_shown(finished: Finished, tmp_path: Path, knock: Knock) -> None:
+def test_other_rows_than_the_run_had_are_not_shown(
+    finished: Finished, tmp_path: Path, run_cli: RunCli
+) -> None:
     folder = copied(finished(), tmp_path)
     journal = (folder / "journal.jsonl").read_text()
     (folder / "journal.jsonl").write_text(re.sub(r'"data.digest":"\w+"', '"data.digest":"0123"', journal))
-    answer = knock("report", str(folder))
+    answer = run_cli("report", str(folder))
     assert answer.out.startswith("! Its source holds other rows by now than the run was made with.\n")
     html = (folder / "report.html").read_text()
     assert "data:image/png" not in html
@@ -304,16 +308,16 @@ def test_the_configuration_of_a_fetched_run_is_not_executed(finished: Finished) 
     assert absent == "The run was fetched from elsewhere, and its rows are not read for a report."
 
 
-def test_a_sweep_is_refused(knock: Knock, here: Path) -> None:
+def test_a_sweep_is_refused(run_cli: RunCli, here: Path) -> None:
     (here / "outputs" / "sweeps" / "wide-0" / "0").mkdir(parents=True)
-    answer = knock("report", "wide-0")
+    answer = run_cli("report", "wide-0")
     assert answer.status == 2
     assert "wide-0 is a sweep, and a sweep has its own report.html" in answer.err
     assert "wide-0/best" in answer.err
 
 
-def test_a_place_without_a_folder_is_refused(finished: Finished, knock: Knock) -> None:
-    answer = knock("report", "made", "--outputs", str(finished().parents[1]), "--out", "no/such/page.html")
+def test_a_place_without_a_folder_is_refused(finished: Finished, run_cli: RunCli) -> None:
+    answer = run_cli("report", "made", "--outputs", str(finished().parents[1]), "--out", "no/such/page.html")
     assert answer.status == 2
     assert "is no place for a page; give --out a file in a folder that there is" in answer.err
 

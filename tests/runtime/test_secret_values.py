@@ -216,11 +216,11 @@ def assert_nowhere(folder: Path, *texts: str) -> None:
 
 @pytest.mark.slow
 def test_no_secret_is_in_anything_that_a_tracked_run_leaves(
-    knock: Any, here: Path, only_run: Callable[[], Path]
+    run_cli: Any, here: Path, only_run: Callable[[], Path]
 ) -> None:
     from harness.tracking.mlflow import dismiss
 
-    answer = knock(*FAST, *WORDS, "tracking.patience=60")
+    answer = run_cli(*FAST, *WORDS, "tracking.patience=60")
     dismiss(20)
     assert (answer.status, answer.err) == (0, "")
     config = OmegaConf.load(only_run() / "config.yaml")
@@ -243,7 +243,7 @@ def test_no_secret_is_in_anything_that_a_tracked_run_leaves(
 
 
 def test_no_secret_is_in_anything_that_a_multirun_leaves(
-    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from harness.run import run_fold
 
@@ -252,7 +252,7 @@ def test_no_secret_is_in_anything_that_a_multirun_leaves(
         raise RuntimeError(f"{KEY} and {ENVIRONMENT}")
 
     monkeypatch.setattr(sys.modules["harness.run"], "run_fold", broken)
-    answer = knock("-m", *FAST, *WORDS, "seed=1,2", "tracking=none")
+    answer = run_cli("-m", *FAST, *WORDS, "seed=1,2", "tracking=none")
     assert answer.status == 1
     assert "no trial is complete: 2 of 2 failed; the first of them, " in answer.out
     assert f"says: RuntimeError: {MASK} and ${{oc.env:HARNESS_TEST_SECRET}}." in answer.err
@@ -273,13 +273,15 @@ def _logging_restored() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_logging_restored")
 def test_no_secret_is_in_the_files_that_hydra_was_asked_to_write(
-    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: Any) -> NoReturn:
         raise RuntimeError(f"{KEY} and {ENVIRONMENT}")
 
     monkeypatch.setattr(sys.modules["harness.run"], "run_fold", broken)
-    answer = knock(*FAST, *WORDS, "tracking=none", "hydra.output_subdir=.hydra", "hydra/job_logging=default")
+    answer = run_cli(
+        *FAST, *WORDS, "tracking=none", "hydra.output_subdir=.hydra", "hydra/job_logging=default"
+    )
     assert answer.status == 1
     assert len(list(here.rglob(".hydra/*.yaml"))) == 3
     assert "RuntimeError: *** and " in next(here.rglob("harness.log")).read_text()
@@ -297,8 +299,8 @@ def test_no_secret_is_in_the_files_that_hydra_was_asked_to_write(
         [f"name=https://me:{PASSWORD}@host"],
     ],
 )
-def test_no_secret_is_in_a_refusal(knock: Any, words: list[str]) -> None:
-    answer = knock(*words, "trainer.loss=nope")
+def test_no_secret_is_in_a_refusal(run_cli: Any, words: list[str]) -> None:
+    answer = run_cli(*words, "trainer.loss=nope")
     assert answer.status == 2
     assert "error: " in answer.err
     for secret in EVERY:

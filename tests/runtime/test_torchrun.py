@@ -54,12 +54,12 @@ def torchrun(here, processes, monkeypatch):
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     torch.set_num_threads(1)
 
-    def door(*words):
-        from harness.__main__ import door
+    def run(*words):
+        from harness.__main__ import execute
 
-        return door(sorted([*QUIET, *words], key=lambda word: word != "-m"))  # options stand first
+        return execute(sorted([*QUIET, *words], key=lambda word: word != "-m"))  # options stand first
 
-    return lambda *words, **how: processes(door, *words, **how)
+    return lambda *words, **how: processes(run, *words, **how)
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:
@@ -90,10 +90,10 @@ def runs_of(sweep: Path) -> list[Path]:
     return sorted(folder.parent for folder in sweep.glob("*/result.json"))
 
 
-def assert_equal_sweeps(knock, torchrun, *words) -> list[Path]:
+def assert_equal_sweeps(run_cli, torchrun, *words) -> list[Path]:
     """Every run of a sweep by two processes is that of one; its runs."""
     words = (*words, LITTLE, "data.load.batch_size=63", "sweep.test=all")
-    assert knock(*QUIET, *words, "hydra.sweep.dir=one", "-m").status == 0
+    assert run_cli(*QUIET, *words, "hydra.sweep.dir=one", "-m").status == 0
     assert [ended.value for ended in torchrun(*words, "hydra.sweep.dir=two", "-m")] == [0, 0]
     one, two = runs_of(Path("one")), runs_of(Path("two"))
     for alone, together in zip(one, two, strict=True):
@@ -101,10 +101,10 @@ def assert_equal_sweeps(knock, torchrun, *words) -> list[Path]:
     return two
 
 
-def test_a_supervised_training_is_that_of_a_single_process(knock, torchrun):
+def test_a_supervised_training_is_that_of_a_single_process(run_cli, torchrun):
     """With uneven shares, accumulated, the head first, batches normed, classes weighed, weights divided."""
     found = assert_equal_sweeps(
-        knock,
+        run_cli,
         torchrun,
         *("trainer.speed.parallel=ddp,fsdp", "trainer.update.accumulate=3", "trainer.epochs=2"),
         *("model=convnet", "model.widths=[8,8]", "data/augment=none"),
@@ -116,17 +116,17 @@ def test_a_supervised_training_is_that_of_a_single_process(knock, torchrun):
         pd.testing.assert_frame_equal(one, two, check_exact=False, atol=1e-5)
 
 
-def test_a_contrastive_loss_sees_the_whole_batch(knock, torchrun):
+def test_a_contrastive_loss_sees_the_whole_batch(run_cli, torchrun):
     methods = "trainer/method=supcon,vicreg,moco"
     words = (*SMALL, "trainer=contrastive", methods, "trainer.epochs=1", "trainer/optimizer=sgd")
-    assert len(assert_equal_sweeps(knock, torchrun, *words)) == 3
+    assert len(assert_equal_sweeps(run_cli, torchrun, *words)) == 3
 
 
-def test_a_semi_supervised_loss_sees_the_whole_batch(knock, torchrun):
+def test_a_semi_supervised_loss_sees_the_whole_batch(run_cli, torchrun):
     """Both terms with uneven shares, and what the methods remember of the rows."""
     methods = "trainer/method=flexmatch,freematch"
     words = (*SMALL, "trainer=semi_supervised", methods, "split.labelled=41", "trainer.epochs=1")
-    assert len(assert_equal_sweeps(knock, torchrun, *words)) == 2
+    assert len(assert_equal_sweeps(run_cli, torchrun, *words)) == 2
 
 
 def test_processes_that_read_different_rows_train_nothing(torchrun, here):
@@ -220,7 +220,7 @@ def until(condition) -> None:
 
 
 @pytest.mark.parametrize(("heard", "parallel"), [(0, "ddp"), (1, "fsdp")])
-def test_a_signal_to_one_stops_all_kindly_and_the_run_goes_on(knock, torchrun, here, heard, parallel):
+def test_a_signal_to_one_stops_all_kindly_and_the_run_goes_on(run_cli, torchrun, here, heard, parallel):
     words = (*SMALL, "trainer.epochs=60", "data.load.batch_size=255", f"trainer.speed.parallel={parallel}")
     running = torchrun(*words, "hydra.run.dir=two", waiting=False)
     journal = here / "two" / "journal.jsonl"
@@ -230,7 +230,7 @@ def test_a_signal_to_one_stops_all_kindly_and_the_run_goes_on(knock, torchrun, h
     assert result(here / "two")["status"] == "interrupted"
 
     assert [ended.value for ended in torchrun(*words, "resume=two")] == [0, 0]
-    assert knock(*QUIET, *words, "hydra.run.dir=one").status == 0
+    assert run_cli(*QUIET, *words, "hydra.run.dir=one").status == 0
     expected, found = weights(here / "one"), weights(here / "two")
     for name, weight in expected.items():
         np.testing.assert_allclose(found[name], weight, rtol=0, atol=1e-3, err_msg=name)
@@ -238,12 +238,12 @@ def test_a_signal_to_one_stops_all_kindly_and_the_run_goes_on(knock, torchrun, h
 
 
 def test_a_verb_is_no_training(processes):
-    def door():
-        from harness.__main__ import door
+    def run():
+        from harness.__main__ import execute
 
-        return door(["ls"])
+        return execute(["ls"])
 
-    first, second = processes(door)
+    first, second = processes(run)
     assert (first.value, second.value) == (2, 2)
     assert first.err == "error: torchrun starts trainings, and ls is none; type it without torchrun.\n"
     assert second.err == ""

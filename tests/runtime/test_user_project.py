@@ -55,21 +55,21 @@ def test_a_table_that_is_wrong_is_refused(tmp_path: Path, table: str, words: str
         find(tmp_path)
 
 
-def test_its_choices_stand_among_ours_and_near_misses_know_them(knock: Any, here: Path) -> None:
+def test_its_choices_stand_among_ours_and_near_misses_know_them(run_cli: Any, here: Path) -> None:
     project(here)
     assert choices("model") == sorted([*(path.stem for path in (CONF / "model").glob("*.yaml")), "mine"])
     assert yamls("model")["mine"] == here / "conf" / "model" / "mine.yaml"
     assert compose(["model=mine"]).model.widths == [3]
-    assert "mine         mine\n" in knock("ls", "model").out
-    assert knock("check", "model=minne").err == "error: model has no choice 'minne'; did you mean mine?\n"
+    assert "mine         mine\n" in run_cli("ls", "model").out
+    assert run_cli("check", "model=minne").err == "error: model has no choice 'minne'; did you mean mine?\n"
     near = "error: there is no setting 'model.wdths'; did you mean model.widths"
-    assert knock("check", "model=mine", "model.wdths=[3]").err.startswith(near)
+    assert run_cli("check", "model=mine", "model.wdths=[3]").err.startswith(near)
 
 
-def test_a_file_with_the_name_of_one_of_ours_is_refused(knock: Any, here: Path) -> None:
+def test_a_file_with_the_name_of_one_of_ours_is_refused(run_cli: Any, here: Path) -> None:
     project(here)
     (here / "conf" / "model" / "mlp.yaml").write_text(MODEL)
-    answer = knock("model=mlp")
+    answer = run_cli("model=mlp")
     assert answer.status == 2
     assert answer.err == (
         f"error: {here / 'conf' / 'model' / 'mlp.yaml'} has the name of a file of harness's own, and would "

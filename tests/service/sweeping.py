@@ -113,19 +113,19 @@ class Terminal:
         made = set(self.sweeps()) - before
         return Sweep(made.pop() if made else max(before, key=lambda path: path.stat().st_mtime))
 
-    def alone(self, knock: Callable[..., Any], *words: str, status: int = 0) -> Sweep:
+    def alone(self, run_cli: Callable[..., Any], *words: str, status: int = 0) -> Sweep:
         """The same by a single worker in the test's own process, whose imports are done."""
         before = set(self.sweeps())
-        ended = knock("-m", *QUICK, *words, "sweep.name=alone")
+        ended = run_cli("-m", *QUICK, *words, "sweep.name=alone")
         assert ended.status == status, ended
         (made,) = set(self.sweeps()) - before
         return Sweep(made)
 
-    def door(self, *words: str) -> int:
+    def in_this_process(self, *words: str) -> int:
         """The same in the process that calls it; the status."""
-        from harness.__main__ import door
+        from harness.__main__ import execute
 
-        return door(["-m", *QUICK, *words])
+        return execute(["-m", *QUICK, *words])
 
     def sweeps(self) -> list[Path]:
         return list(self.folder.glob("outputs/sweeps/*"))

@@ -27,7 +27,7 @@ IRIS = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=2", "trainer.de
 FIRST = "pretrain.words=trainer=contrastive trainer/method=simclr trainer.epochs=3"
 FEW = ["split.labelled=12", "pretrain.scratch=true"]
 
-Knock = Callable[..., Any]
+RunCli = Callable[..., Any]
 
 
 def points(folder: Path, key: str = "") -> dict[str, list[float]]:
@@ -144,8 +144,8 @@ def test_consumers_see_the_training_itself_alone(tmp_path: Path) -> None:
     assert seen == [1, 2]
 
 
-def test_through_the_door(knock: Knock, only_run: Callable[[], Path]) -> None:
-    answer = knock(*IRIS, FIRST, "evaluate=classification")
+def test_through_the_door(run_cli: RunCli, only_run: Callable[[], Path]) -> None:
+    answer = run_cli(*IRIS, FIRST, "evaluate=classification")
     assert answer.status == 0, answer.err
     assert "pretrain  ContrastiveTrainer, 3 epochs on 102 rows" in answer.out
     assert "pretrain  epoch 3 of 3, train/loss " in answer.out

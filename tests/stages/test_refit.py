@@ -99,9 +99,9 @@ def test_the_epochs_of_a_refit_are_in_the_journal(folder: Path) -> None:
     ],
 )
 def test_what_cannot_stand_for_all_folds_is_refused_before_training(
-    knock: Any, here: Path, words: tuple[str, ...], told: str
+    run_cli: Any, here: Path, words: tuple[str, ...], told: str
 ) -> None:
-    answer = knock("data/extract=breast_cancer", "tracking=none", "trainer.device=cpu", *words)
+    answer = run_cli("data/extract=breast_cancer", "tracking=none", "trainer.device=cpu", *words)
     assert answer.status == 2
     assert told in answer.err
     assert list(here.glob("outputs/runs/*")) == []

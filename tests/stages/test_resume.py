@@ -118,31 +118,31 @@ def assert_same(resumed: Path, whole: Path) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_killed_within_an_epoch_ends_as_the_uninterrupted_one(
-    way: str, typed: list[str], knock: Any, here: Path
+    way: str, typed: list[str], run_cli: Any, here: Path
 ) -> None:
     words = [*typed, *WAYS[way], "tracking=none"]
-    assert knock(*words, "hydra.run.dir=whole").status == 0
+    assert run_cli(*words, "hydra.run.dir=whole").status == 0
     killed(2 * STEPS + 3, *words, "hydra.run.dir=cut")
     assert not (here / "cut" / "result.json").exists()
-    answer = knock(*words, "hydra.run.dir=cut", "resume=auto")
+    answer = run_cli(*words, "hydra.run.dir=cut", "resume=auto")
     assert answer.status == 0, answer.err
     assert re.search(r"! the training resumes after epoch 2, step 1[0-9]\.", answer.out)
     assert_same(here / "cut", here / "whole")
 
 
 def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
-    typed: list[str], knock: Any, here: Path
+    typed: list[str], run_cli: Any, here: Path
 ) -> None:
     folds = ["split=stratified_kfold", "split.folds=3", "split.valid=0.1", "trainer.epochs=2"]
     words = [*typed, *folds, "tracking=none", "data.load.batch_size=256"]
-    assert knock(*words, "hydra.run.dir=whole").status == 0
+    assert run_cli(*words, "hydra.run.dir=whole").status == 0
     per_fold = 2 * 5  # 1,078 training rows
     killed(1, *words)  # before the first checkpoint
     (cut,) = (here / "outputs" / "runs").iterdir()
     killed(per_fold + 1, *words, "resume=auto")  # the first step of the second fold
     assert [path.name for path in (cut / "done").glob("*.safetensors")] == ["fold-0000.safetensors"]
     killed(7, *words, "resume=auto")  # the second epoch of the second fold
-    answer = knock(*words, f"resume={cut.name}")
+    answer = run_cli(*words, f"resume={cut.name}")
     assert answer.status == 0, answer.err
     assert "fold 1 resumes after epoch 1, step 5." in answer.out
     assert [path.name for path in (here / "outputs" / "runs").iterdir()] == [cut.name]
@@ -153,10 +153,10 @@ def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
 
 
 def test_sigterm_within_an_epoch_writes_a_checkpoint_and_says_how_to_go_on(
-    typed: list[str], knock: Any, here: Path
+    typed: list[str], run_cli: Any, here: Path
 ) -> None:
     words = [*typed, *WAYS["supervised"], "tracking=none", "checkpoint.share=0"]
-    assert knock(*words, "hydra.run.dir=whole").status == 0
+    assert run_cli(*words, "hydra.run.dir=whole").status == 0
     done = dies(signal.SIGTERM, STEPS + 2, *words)
     assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
     (cut,) = (here / "outputs" / "runs").iterdir()
@@ -166,7 +166,7 @@ def test_sigterm_within_an_epoch_writes_a_checkpoint_and_says_how_to_go_on(
     ]
     last = done.stdout.splitlines()[-1]
     assert last == f"go on    python -m harness {' '.join(words)} resume={cut}"
-    answer = knock(*last.split()[5:])
+    answer = run_cli(*last.split()[5:])
     assert answer.status == 0, answer.err
     assert "the training resumes within epoch 2, step 10." in answer.out
     assert_same(cut, here / "whole")
@@ -206,12 +206,12 @@ def outputs_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def finished(knock: Any, here: Path, outputs_once: Path, only_run: Callable[[], Path]) -> Path:
+def finished(run_cli: Any, here: Path, outputs_once: Path, only_run: Callable[[], Path]) -> Path:
     """The folder of a finished run, which is trained once for all tests of this file."""
     if outputs_once.exists():
         shutil.copytree(outputs_once, here / "outputs")
     else:
-        assert knock(*FAST).status == 0
+        assert run_cli(*FAST).status == 0
         shutil.copytree(here / "outputs", outputs_once)
     return only_run()
 
@@ -226,39 +226,43 @@ def interrupt(folder: Path, status: str = "interrupted", error: str | None = Non
     )
 
 
-def refused(knock: Any, here: Path, *words: str) -> str:
+def refused(run_cli: Any, here: Path, *words: str) -> str:
     """What the command says while it leaves nothing behind."""
     before = sorted(path for path in here.rglob("*"))
-    answer = knock(*FAST, *words)
+    answer = run_cli(*FAST, *words)
     assert answer.status == 2
     assert sorted(path for path in here.rglob("*")) == before
     (sentence,) = answer.err.splitlines()
     return str(sentence.removeprefix("error: "))
 
 
-def test_a_finished_run_is_not_gone_on_with(finished: Path, knock: Any, here: Path) -> None:
-    told = refused(knock, here, f"resume={finished.name}")
+def test_a_finished_run_is_not_gone_on_with(finished: Path, run_cli: Any, here: Path) -> None:
+    told = refused(run_cli, here, f"resume={finished.name}")
     assert told == (
         f"resume={finished.name} cannot be done: that run is finished; leave resume out to run it anew."
     )
 
 
-def test_a_run_that_there_is_not_is_refused_with_near_misses(finished: Path, knock: Any, here: Path) -> None:
+def test_a_run_that_there_is_not_is_refused_with_near_misses(
+    finished: Path, run_cli: Any, here: Path
+) -> None:
     wrong = finished.name[:-1]
-    assert refused(knock, here, f"resume={wrong}") == (
+    assert refused(run_cli, here, f"resume={wrong}") == (
         f"{wrong} is no run below outputs; did you mean {finished.name}?"
     )
     (here / "empty").mkdir()
-    assert refused(knock, here, "resume=empty") == (
+    assert refused(run_cli, here, "resume=empty") == (
         "resume=empty cannot be done: empty holds no run; name the folder of a run, or resume=auto."
     )
     told = "resume must not be empty; give resume=VALUE, or leave it out."
-    assert refused(knock, here, "resume=") == told
+    assert refused(run_cli, here, "resume=") == told
 
 
-def test_a_changed_configuration_is_refused_with_what_changed(finished: Path, knock: Any, here: Path) -> None:
+def test_a_changed_configuration_is_refused_with_what_changed(
+    finished: Path, run_cli: Any, here: Path
+) -> None:
     interrupt(finished)
-    told = refused(knock, here, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
+    told = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
     assert told == (
         f"resume={finished} cannot be done: a run goes on with its own configuration, and these differ: "
         "model.widths [8] -> [9], trainer.epochs 2 -> 5; take them back, or let them pass with "
@@ -267,33 +271,33 @@ def test_a_changed_configuration_is_refused_with_what_changed(finished: Path, kn
 
 
 def test_a_change_that_was_let_pass_and_does_not_fit_is_refused(
-    finished: Path, knock: Any, here: Path
+    finished: Path, run_cli: Any, here: Path
 ) -> None:
     interrupt(finished)
     (finished / "done" / "fold-0000.safetensors").unlink(missing_ok=True)
     allow = "resume.allow=[model.widths]"
-    told = refused(knock, here, f"resume={finished}", "model.widths=[9]", allow)
+    told = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", allow)
     assert told.startswith(
         "epoch-0001.safetensors does not fit what was changed by resume.allow (Error(s) in"
     )
     assert told.endswith("); take the change back, or start a new run.")
-    told = refused(knock, here, f"resume={finished}", "resume.allow=[model.width]")
+    told = refused(run_cli, here, f"resume={finished}", "resume.allow=[model.width]")
     assert told.startswith(
         "resume.allow names 'model.width', and there is no such setting; did you mean model.widths or "
     )
 
 
-def test_a_change_that_was_let_pass_and_fits_goes_on(finished: Path, knock: Any, here: Path) -> None:
+def test_a_change_that_was_let_pass_and_fits_goes_on(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished)
     words = [*FAST, "trainer.epochs=5", f"resume={finished}", "resume.allow=[trainer.epochs]"]
-    answer = knock(*words)
+    answer = run_cli(*words)
     assert answer.status == 0, answer.err
     steps = [step for _, step, values in points(finished) if "lr" in values]
     assert steps == [1, 2, 3, 4, 5]
     assert "epochs: 5" in (finished / "config.yaml").read_text()
 
 
-def test_other_data_is_refused(knock: Any, here: Path) -> None:
+def test_other_data_is_refused(run_cli: Any, here: Path) -> None:
     frame = pd.DataFrame({"a": range(60), "b": [float(i % 7) for i in range(60)], "y": ["p", "q"] * 30})
     frame.to_csv(here / "rows.csv", index=False)
     words = [
@@ -304,30 +308,30 @@ def test_other_data_is_refused(knock: Any, here: Path) -> None:
         "hydra.run.dir=run",
         "split.guard=off",
     ]
-    assert knock(*FAST, *words).status == 0
+    assert run_cli(*FAST, *words).status == 0
     interrupt(here / "run")
     frame.assign(a=frame.a + 1).to_csv(here / "rows.csv", index=False)
-    told = refused(knock, here, *words, "resume=run")
+    told = refused(run_cli, here, *words, "resume=run")
     assert told.startswith("resume=run cannot be done: that run had other data (data.digest ")
     assert told.endswith("); bring it back, or start a new run.")
     (here / "outputs" / "runs").mkdir(parents=True)
     (here / "run").rename(here / "outputs" / "runs" / "run")
-    answer = knock(*FAST, *words[:4], *words[5:], "resume=auto")
+    answer = run_cli(*FAST, *words[:4], *words[5:], "resume=auto")
     assert answer.status == 0
     assert (
         "! resume=auto: outputs/runs/run has this configuration, and other data (data.digest " in answer.out
     )
 
 
-def test_a_run_that_diverged_is_refused(finished: Path, knock: Any, here: Path) -> None:
+def test_a_run_that_diverged_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished, "failed", "Diverged: the training loss became nan")
-    assert refused(knock, here, f"resume={finished}") == (
+    assert refused(run_cli, here, f"resume={finished}") == (
         f"resume={finished} cannot be done: the training of that run diverged, and would again; change what "
         "its error advises."
     )
 
 
-def test_a_run_that_another_process_goes_on_with_is_refused(finished: Path, knock: Any, here: Path) -> None:
+def test_a_run_that_another_process_goes_on_with_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished)
     holder = (
         "import sys; from pathlib import Path; from harness.runs.journal import Journal; "
@@ -341,55 +345,55 @@ def test_a_run_that_another_process_goes_on_with_is_refused(finished: Path, knoc
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "True\n"
-        assert refused(knock, here, f"resume={finished}") == (
+        assert refused(run_cli, here, f"resume={finished}") == (
             f"resume={finished} cannot be done: that run is still running; wait for it, or stop it first."
         )
         process.kill()  # and its claim goes with it
-    assert knock(*FAST, f"resume={finished}").status == 0
+    assert run_cli(*FAST, f"resume={finished}").status == 0
 
 
 def test_where_nothing_is_unfinished_the_run_starts_afresh_and_says_so(
-    finished: Path, knock: Any, here: Path
+    finished: Path, run_cli: Any, here: Path
 ) -> None:
-    answer = knock(*FAST, "resume=auto")
+    answer = run_cli(*FAST, "resume=auto")
     assert answer.status == 0
     assert (
         "! resume=auto: no unfinished run with this configuration below outputs; a new run starts."
         in answer.out.splitlines()
     )
     assert len(list((here / "outputs" / "runs").iterdir())) == 2
-    answer = knock(*FAST, "resume=auto", "hydra.run.dir=mine")
+    answer = run_cli(*FAST, "resume=auto", "hydra.run.dir=mine")
     assert f"! resume=auto: {here}/mine holds no run yet; a new run starts." in answer.out.splitlines()
-    told = refused(knock, here, "resume=auto", "hydra.run.dir=mine")
+    told = refused(run_cli, here, "resume=auto", "hydra.run.dir=mine")
     assert told.endswith("cannot be done: that run is finished; leave resume out to run it anew.")
 
 
 def test_torn_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh(
-    finished: Path, knock: Any, here: Path
+    finished: Path, run_cli: Any, here: Path
 ) -> None:
     interrupt(finished)
     (finished / "checkpoints" / "epoch-0001.safetensors").write_bytes(b"no longer what it was")
-    told = refused(knock, here, f"resume={finished}")
+    told = refused(run_cli, here, f"resume={finished}")
     assert told == (
         f"no checkpoint in {finished}/checkpoints is intact: epoch-0001.safetensors is torn (it is cut off, "
         "or no safetensors file at all); name another run, or start anew without resume."
     )
-    named = refused(knock, here, f"resume={finished}/checkpoints/epoch-0001.safetensors")
+    named = refused(run_cli, here, f"resume={finished}/checkpoints/epoch-0001.safetensors")
     assert named.startswith(
         "a checkpoint is a safetensors file that harness wrote, with its .sha256 beside it"
     )
-    answer = knock(*FAST, "resume=auto")
+    answer = run_cli(*FAST, "resume=auto")
     assert answer.status == 0
     assert "no safetensors file at all): the training starts from the beginning." in answer.out
 
 
 def test_auto_starts_afresh_in_a_chosen_folder_whose_only_checkpoint_is_torn(
-    finished: Path, knock: Any
+    finished: Path, run_cli: Any
 ) -> None:
     """As a trial of a sweep does, whose worker was killed while it wrote the first one."""
     interrupt(finished)
     (finished / "checkpoints" / "epoch-0001.safetensors").write_bytes(b"no longer what it was")
-    answer = knock(*FAST, "resume=auto", f"hydra.run.dir={finished}")
+    answer = run_cli(*FAST, "resume=auto", f"hydra.run.dir={finished}")
     assert answer.status == 0
     assert "no safetensors file at all): the training starts from the beginning." in answer.out
     assert json.loads((finished / "result.json").read_text())["status"] == "finished"
@@ -397,18 +401,18 @@ def test_auto_starts_afresh_in_a_chosen_folder_whose_only_checkpoint_is_torn(
 
 @pytest.mark.parametrize("told", ["", '{"event":"start","ti'], ids=["nothing", "half a line"])
 def test_a_run_that_was_killed_before_it_told_anything_starts_afresh_in_its_folder(
-    knock: Any, here: Path, told: str
+    run_cli: Any, here: Path, told: str
 ) -> None:
     (here / "run").mkdir()
     (here / "run" / "journal.jsonl").write_text(told)
-    answer = knock(*FAST, "hydra.run.dir=run", "resume=auto")
+    answer = run_cli(*FAST, "hydra.run.dir=run", "resume=auto")
     assert answer.status == 0, answer.err
     assert "! the training has no checkpoint yet: it starts from the beginning." in answer.out
     assert [step for _, step, values in points(here / "run") if "lr" in values] == [1, 2]
 
 
 def test_a_run_that_another_process_finished_meanwhile_is_not_gone_on_with(
-    finished: Path, knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end = (finished / "journal.jsonl").read_text()
     interrupt(finished)
@@ -419,31 +423,31 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_gone_on_with(
         return claim(self)
 
     monkeypatch.setattr(Journal, "claim", late)
-    answer = knock(*FAST, "resume=auto")
+    answer = run_cli(*FAST, "resume=auto")
     assert "resume=auto: no unfinished run with this configuration" in answer.out
     assert (finished / "journal.jsonl").read_text() == end
 
 
 def test_of_two_commands_that_begin_in_one_folder_at_once_the_second_is_refused(
-    knock: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Journal, "claim", lambda self: False)
-    answer = knock(*FAST, "hydra.run.dir=run")
+    answer = run_cli(*FAST, "hydra.run.dir=run")
     assert answer.status == 2
     assert answer.err.startswith(
         f"error: a run needs a folder of its own, and {here / 'run'} holds one already; "
     )
 
 
-def test_a_checkpoint_is_no_run(finished: Path, knock: Any, here: Path) -> None:
+def test_a_checkpoint_is_no_run(finished: Path, run_cli: Any, here: Path) -> None:
     file = finished / "checkpoints" / "epoch-0001.safetensors"
-    assert refused(knock, here, f"resume={file}") == (
+    assert refused(run_cli, here, f"resume={file}") == (
         f"resume={file} names a checkpoint; name the folder of its run."
     )
 
 
 def test_out_of_memory_names_the_batch_size_to_try(
-    knock: Any, only_run: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+    run_cli: Any, only_run: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from harness.trainer.supervised import SupervisedTrainer
 
@@ -455,7 +459,7 @@ def test_out_of_memory_names_the_batch_size_to_try(
         return loss(self, parts)
 
     monkeypatch.setattr(SupervisedTrainer, "loss", hungry)
-    answer = knock(*FAST, "data.load.batch_size=64")
+    answer = run_cli(*FAST, "data.load.batch_size=64")
     assert answer.status == 1
     assert answer.err == (
         "error: the training ran out of memory with data.load.batch_size=64; try data.load.batch_size=32, "

@@ -26,12 +26,12 @@ _EXPECTED: dict[tuple[str, ...], list[float]] = {}
 
 
 @pytest.fixture
-def expected(terminal: Any, knock: Any) -> Any:
+def expected(terminal: Any, run_cli: Any) -> Any:
     """`expected(*overrides)`: the values of that sweep in one worker of this process, computed once."""
 
     def values(*overrides: str) -> list[float]:
         if overrides not in _EXPECTED:
-            _EXPECTED[overrides] = terminal.alone(knock, *overrides).values
+            _EXPECTED[overrides] = terminal.alone(run_cli, *overrides).values
         return _EXPECTED[overrides]
 
     return values

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 QUICK = ("data/extract=breast_cancer", "model=mlp", "trainer.epochs=2", "tracking=none")
 RATE = "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))"
 
-Knock = Callable[..., Any]
+RunCli = Callable[..., Any]
 
 
 class Sweep(NamedTuple):
@@ -43,12 +43,12 @@ class Sweep(NamedTuple):
 
 
 @pytest.fixture
-def sweep(knock: Knock, here: Path) -> Callable[..., Sweep]:
+def sweep(run_cli: RunCli, here: Path) -> Callable[..., Sweep]:
     """`sweep("seed=1,2")` is `python -m harness -m seed=1,2` with a quick experiment; it must end with 0."""
 
     def run(*words: str, status: int = 0) -> Sweep:
         before = set((here / "outputs/sweeps").glob("*"))
-        answer = knock("-m", *QUICK, *words)
+        answer = run_cli("-m", *QUICK, *words)
         assert answer.status == status, answer
         made = set((here / "outputs/sweeps").glob("*")) - before
         return Sweep(made.pop() if made else max(before, key=lambda path: path.stat().st_mtime))
@@ -193,32 +193,32 @@ def test_the_best_keeps_the_constraints(sweep: Callable[..., Sweep]) -> None:
 
 
 def test_the_command_in_best_yaml_repeats_the_best_trial(
-    sweep: Callable[..., Sweep], knock: Knock, only_run: Callable[[], Path]
+    sweep: Callable[..., Sweep], run_cli: RunCli, only_run: Callable[[], Path]
 ) -> None:
     found = sweep("sweep=random", "sweep.trials=2", RATE)
     best = yaml.safe_load((found.folder / "best.yaml").read_text())
     words = best["command"].removeprefix("python -m harness ").split()
-    assert knock(*words).status == 0
+    assert run_cli(*words).status == 0
     again = json.loads((only_run() / "result.json").read_text())
     assert again["scores"]["valid/accuracy"]["mean"] == found.result["best"]["value"]
     assert again["scores"]["test/accuracy"] == found.result["scores"]["test/accuracy"]
 
 
 def test_a_sweep_of_another_space_under_the_same_name_is_refused(
-    sweep: Callable[..., Sweep], knock: Knock
+    sweep: Callable[..., Sweep], run_cli: RunCli
 ) -> None:
     words = ("sweep=random", "sweep.name=mine")
     found = sweep(*words, "sweep.trials=1", RATE)
     (found.folder / "result.json").unlink()  # as if it had been killed
-    answer = knock("-m", *QUICK, *words, "sweep.trials=1", RATE.replace("1e-1", "1e-2"))
+    answer = run_cli("-m", *QUICK, *words, "sweep.trials=1", RATE.replace("1e-1", "1e-2"))
     assert answer.status == 2
     assert "trainer.optimizer.lr" in answer.err
     assert "sweep.name=NAME" in answer.err
 
 
-def test_what_auto_stands_for_is_chosen_for_each_trial(knock: Knock, here: Path) -> None:
+def test_what_auto_stands_for_is_chosen_for_each_trial(run_cli: RunCli, here: Path) -> None:
     words = ("data/extract=digits,iris", "split.test=0.9", "trainer.epochs=1", "tracking=none")
-    assert knock("-m", *words).status == 0
+    assert run_cli("-m", *words).status == 0
     (folder,) = (here / "outputs/sweeps").iterdir()
     found = [Sweep(folder).config(number) for number in ("0", "1")]
     assert [config["model"]["_target_"] for config in found] == [
@@ -245,9 +245,9 @@ def test_what_auto_stands_for_is_chosen_for_each_trial(knock: Knock, here: Path)
     ],
 )
 def test_a_mistake_is_told_before_anything_is_begun(
-    knock: Knock, here: Path, words: tuple[str, ...], sentence: str
+    run_cli: RunCli, here: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    answer = knock("-m", *QUICK, *words)
+    answer = run_cli("-m", *QUICK, *words)
     assert answer.status == 2
     assert sentence in answer.err
     assert answer.err.count("\n") == 1

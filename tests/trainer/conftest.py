@@ -154,7 +154,7 @@ def train() -> Callable[..., list[Progress]]:
 
 @pytest.fixture
 def make_experiment() -> Callable[..., Experiment]:
-    """What `python -m harness WORDS` would train, up to the door of the training."""
+    """What `python -m harness WORDS` would train, up to the start of the training."""
 
     def make(*words: str) -> Experiment:
         cfg = compose(["trainer.device=cpu", "tracking=none", "split.guard=off", *words])

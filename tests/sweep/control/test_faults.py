@@ -62,11 +62,11 @@ def faults(terminal: Any) -> Any:
 
 
 def test_a_process_that_dies_takes_its_own_trial_alone_with_it_and_the_trial_goes_on(
-    faults: Any, knock: Any, monkeypatch: pytest.MonkeyPatch
+    faults: Any, run_cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(faults.folder)
     overrides = ("model._target_=faults.Faulty", "+model.fate=dies_once,raises_once")
-    sweep = faults.alone(knock, *overrides, "sweep.isolate=true", "sweep.retries=1")
+    sweep = faults.alone(run_cli, *overrides, "sweep.isolate=true", "sweep.retries=1")
     assert sweep.states == ["COMPLETE"] * 2
     assert [len(sweep.events(number, "start")) for number in range(2)] == [2, 2]
     assert len({sweep.writer(number) for number in range(2)} | {os.getpid()}) == 3
@@ -81,20 +81,20 @@ def test_a_process_that_dies_takes_its_own_trial_alone_with_it_and_the_trial_goe
     ],
 )
 def test_a_failed_trial_is_tried_again_where_that_may_help(
-    faults: Any, knock: Any, monkeypatch: pytest.MonkeyPatch, fate: str, told: str, attempts: int
+    faults: Any, run_cli: Any, monkeypatch: pytest.MonkeyPatch, fate: str, told: str, attempts: int
 ) -> None:
     monkeypatch.syspath_prepend(faults.folder)
     limit = ("sweep.timeout=0.05",) if fate == "hangs" else ()
     words = ("model._target_=faults.Faulty", f"+model.fate={fate}", "sweep.retries=1", *limit)
     words = (*words, "sweep.objectives=valid/loss")
-    sweep = faults.alone(knock, *words, status=1)
+    sweep = faults.alone(run_cli, *words, status=1)
     assert sweep.states == ["FAIL"]
     assert told in sweep.trials[0].user_attrs["error"]
     assert len(sweep.events(0, "start")) == attempts
 
 
-def test_a_worker_process_is_replaced_after_so_many_trials(terminal: Any, knock: Any) -> None:
-    sweep = terminal.alone(knock, "sweep.recycle=2", "seed=1,2,3", "trainer.epochs=1")
+def test_a_worker_process_is_replaced_after_so_many_trials(terminal: Any, run_cli: Any) -> None:
+    sweep = terminal.alone(run_cli, "sweep.recycle=2", "seed=1,2,3", "trainer.epochs=1")
     pids = [sweep.writer(number) for number in range(3)]
     assert pids[0] == pids[1] != pids[2]
     assert sweep.states == ["COMPLETE"] * 3

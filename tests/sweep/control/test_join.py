@@ -76,7 +76,7 @@ def test_a_command_that_finds_all_trials_begun_waits_for_them(terminal: Any) -> 
 def test_what_torchruns_processes_cannot_do_is_refused(
     terminal: Any, processes: Any, words: tuple[str, ...], told: str
 ) -> None:
-    first, second = processes(terminal.door, "seed=1,2", *words)
+    first, second = processes(terminal.in_this_process, "seed=1,2", *words)
     assert (first.value, second.value) == (2, 2)
     assert told in first.err
     assert "start the sweep without torchrun." in first.err
@@ -84,7 +84,7 @@ def test_what_torchruns_processes_cannot_do_is_refused(
     assert terminal.sweeps() == []
 
 
-def test_torchrun_sweeps_as_a_single_process_does(terminal: Any, knock: Any) -> None:
+def test_torchrun_sweeps_as_a_single_process_does(terminal: Any, run_cli: Any) -> None:
     words = (
         *("sweep=asha", "sweep.trials=6", "sweep.pruner.min_resource=1", "sweep.objectives=valid/loss", RATE),
         *("trainer.epochs=4", "model.dropout=0", "data/augment=none"),
@@ -95,7 +95,7 @@ def test_torchrun_sweeps_as_a_single_process_does(terminal: Any, knock: Any) -> 
     )
     ended = command.wait()
     assert ended.status == 0, ended
-    together, alone = terminal.the_sweep(), terminal.alone(knock, *words)
+    together, alone = terminal.the_sweep(), terminal.alone(run_cli, *words)
     assert together.states == alone.states
     assert set(together.states) == {"COMPLETE", "PRUNED"}
     for one, two in zip(alone.trials, together.trials, strict=True):

@@ -1,4 +1,4 @@
-"""What the door says of a search space that cannot be read."""
+"""How a search space that cannot be read is refused."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from harness.config.overrides import Overrides
     ],
 )
 def test_a_word_of_a_multirun_that_hydra_cannot_read_is_one_sentence(
-    knock: Any, here: Path, word: str, sentence: str
+    run_cli: Any, here: Path, word: str, sentence: str
 ) -> None:
     for option in ("-m", "--multirun"):
-        answer = knock(option, word)
+        answer = run_cli(option, word)
         assert answer.status == 2
         assert answer.err.startswith(f"error: {sentence}")
         assert len(answer.err.splitlines()) == 1
