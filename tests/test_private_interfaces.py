@@ -126,6 +126,13 @@ USES = (
         "submitit calls sacct again and again, also where there is none, and has no setting for it",
     ),
     Private(
+        "harness/runtime/eager_optimizers.py",
+        "torch.optim.optimizer",
+        "torch",
+        "torch.optim.optimizer:_use_grad_for_differentiable",
+        "only its code shows which steps import torch._dynamo, a second of each process for nothing",
+    ),
+    Private(
         "harness/trainer/fsdp_shards.py",
         "_step_supports_amp_scaling",
         "torch",

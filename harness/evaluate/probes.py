@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.runtime.eager_optimizers import skip_dynamo
+
 _DISTANCES_AT_ONCE = 2**25  # 256 MiB as float64
 _ROUNDING = 1e-6  # a feature that varies less than this, relative to its mean, is a float32 constant
 _GRADIENT = 1e-6  # the largest entry of the gradient at which the logistic regression has converged
@@ -60,6 +62,7 @@ def logistic(
     penalty = torch.full_like(weights, l2 / len(bank))
     penalty[-1] = 0
     weights.requires_grad_()
+    skip_dynamo()
     optimizer = torch.optim.LBFGS(
         [weights],
         max_iter=iterations,

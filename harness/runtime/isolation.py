@@ -45,7 +45,8 @@ def _deterministic() -> tuple[bool, bool]:
 
 
 def _set_deterministic(value: tuple[bool, bool]) -> None:
-    torch.use_deterministic_algorithms(value[0], warn_only=value[1])
+    if _deterministic() != value:  # the call imports torch's compiler, which takes a second
+        torch.use_deterministic_algorithms(value[0], warn_only=value[1])
 
 
 def _set_threads(count: int) -> None:

@@ -62,7 +62,8 @@ def _git(folder: Path, *words: str) -> str:
 @cache  # later installations do not change what this process has imported
 def packages() -> Mapping[str, str]:
     """Returns every installed distribution and its version, sorted by name."""
-    versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    read = (distribution.metadata for distribution in metadata.distributions())
+    versions = {found["Name"]: found["Version"] for found in read if found["Name"]}
     return dict(sorted(versions.items(), key=lambda item: item[0].lower()))
 
 

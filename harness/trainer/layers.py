@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from harness.core.errors import UserError
+from harness.runtime.eager_optimizers import skip_dynamo
 
 _LISTS = (nn.Sequential, nn.ModuleList)
 
@@ -170,6 +171,7 @@ def new_optimizer(
     new: Callable[..., torch.optim.Optimizer], groups: list[dict[str, Any]]
 ) -> torch.optim.Optimizer:
     """The optimizer of these groups, each at its own share of the learning rate."""
+    skip_dynamo()
     optimizer = new(merged(groups, new))
     for group in optimizer.param_groups:
         group["lr"] *= group.get("factor", 1.0)

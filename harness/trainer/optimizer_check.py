@@ -12,6 +12,7 @@ from torch import nn
 from harness.checkpoint.state_tree import flatten
 from harness.core.arrays import Loaders
 from harness.core.errors import UserError
+from harness.runtime.eager_optimizers import skip_dynamo
 from harness.trainer.random_state import copied
 from harness.trainer.scheduler import Schedule
 
@@ -28,6 +29,7 @@ def check_optimizer(
     Raises:
         UserError: one of them refuses a value.
     """
+    skip_dynamo()
     parameter = nn.Parameter(torch.zeros(1, device=device))
     parameter.grad = torch.zeros_like(parameter)
     with _refusing("trainer.optimizer"):
