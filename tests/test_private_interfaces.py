@@ -70,11 +70,25 @@ USES = (
         _LOADER,
     ),
     Private(
-        "harness/sweep/worker/trial_config.py",
+        "harness/config/compose.py",
+        "hydra._internal.config_loader_impl",
+        "hydra-core",
+        "hydra._internal.config_loader_impl:get_overrides_dirname",
+        "`hydra.job.override_dirname` names the values that are set after composing as well",
+    ),
+    Private(
+        "harness/config/compose.py",
         "_apply_overrides_to_config",
         "hydra-core",
         "hydra._internal.config_loader_impl:ConfigLoaderImpl._apply_overrides_to_config",
-        "values are set on a configuration that is composed once, instead of composing for each trial",
+        "values are set on a configuration that is composed once, instead of composing for each of them",
+    ),
+    Private(
+        "harness/config/hydra_command.py",
+        "hydra._internal.callbacks",
+        "hydra-core",
+        "hydra._internal.callbacks:Callbacks",
+        "`hydra.main` composes twice, a tenth of a second each; without it, callbacks are built here",
     ),
     Private(
         "harness/sweep/control/worker_pool.py",

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra.core.override_parser.types import Override
+
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF
-from harness.config.compose import compose_exactly, register_resolvers
-from harness.config.overrides import Overrides, as_texts, normalised
+from harness.config.compose import compose_exactly, compose_with_hydra, register_resolvers
+from harness.config.overrides import Overrides, as_texts, name_of, normalised
 from harness.core.errors import UserError
+
+_MULTIRUN = {"-m", "--multirun"}
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,13 @@ class HydraCommand:
     words      as Hydra takes them: options and overrides as typed, `auto` replaced by choices
     typed      the overrides as typed; none where Hydra only prints its help
     multirun   whether it has -m
+    plain      whether it has no option but -m, and so its overrides alone say what to do
     """
 
     words: tuple[str, ...]
     typed: Overrides
     multirun: bool
+    plain: bool = False
 
     def run(self, task: Callable[[Any], Any]) -> None:
         """Lets Hydra run the task, or whatever its options ask for.
@@ -39,8 +45,12 @@ class HydraCommand:
         """
         import hydra
 
-        with _command_line(self.words):
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        overrides = [word for word in self.words if word not in _MULTIRUN]
+        if self.plain and self.multirun:
+            _run_many(overrides, task)
+        elif not (self.plain and _run_once(overrides, task)):
+            with _command_line(self.words):
+                hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
 
 
 def read_command(words: list[str]) -> HydraCommand:
@@ -72,7 +82,46 @@ def read_command(words: list[str]) -> HydraCommand:
     # Behind the last override and before an option that follows it: argparse takes them in one piece.
     places = [place for place, word in enumerate(words, start=1) if word in options.overrides]
     end = max(places, default=len(words))
-    return HydraCommand((*words[:end], *as_texts(made), *words[end:]), typed, bool(options.multirun))
+    alone = set(words) - set(options.overrides) <= _MULTIRUN and "hydra.mode" not in map(name_of, typed)
+    plain = alone and (options.multirun or not any(map(Override.is_sweep_override, typed)))
+    return HydraCommand((*words[:end], *as_texts(made), *words[end:]), typed, bool(options.multirun), plain)
+
+
+def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
+    """Runs the task as `hydra.main` does, which would compose twice: once to find out `hydra.mode`.
+
+    Returns:
+        False: a yaml file says that this is a multirun, so nothing was done.
+    """
+    import hydra
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.utils import configure_log, run_job
+    from hydra.types import HydraContext, RunMode
+
+    cfg = compose_with_hydra(overrides)
+    if cfg.hydra.mode == RunMode.MULTIRUN:
+        return False
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+        configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
+        cfg.hydra.mode = RunMode.RUN
+        callbacks = Callbacks(cfg)
+        context = HydraContext(GlobalHydra.instance().config_loader(), callbacks)
+        callbacks.on_run_start(config=cfg, config_name="config")
+        ended = run_job(task, cfg, "hydra.run.dir", None, context)
+        callbacks.on_run_end(config=cfg, config_name="config", job_return=ended)
+        _ = ended.return_value  # raises what the task raised
+    return True
+
+
+def _run_many(overrides: list[str], task: Callable[[Any], Any]) -> None:
+    """Starts the multirun as `hydra.main` does, which would compose twice as well."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+        main: Any = GlobalHydra.instance().hydra
+        main.multirun("config", task, [*overrides, "hydra.mode=MULTIRUN"])
 
 
 @contextmanager

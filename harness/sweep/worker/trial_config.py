@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +18,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import choose_parts
-from harness.config.compose import register_resolvers
+from harness.config.compose import register_resolvers, set_values, sets_value
 from harness.config.overrides import Overrides, as_texts
-
-_VALUE = re.compile(r"(seed|name|\w+(\.\w+)+)=")
-"""A word that sets a value of the composed configuration, and so chooses nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +39,11 @@ class TrialComposer:
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """Composes exactly these words, Hydra's own node included; `auto` stays `auto`."""
-        values = [word for word in words if _sets_a_value(word)]
+        values = [word for word in words if sets_value(word)]
         # Read back, it is a copy that nobody else has, in half the time of `copy.deepcopy`.
-        whole = _composed(self.places, tuple(word for word in words if not _sets_a_value(word)))
+        whole = _composed(self.places, tuple(word for word in words if not sets_value(word)))
         cfg: DictConfig = pickle.loads(whole)
-        OmegaConf.set_struct(cfg, True)
-        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), cfg)
+        set_values(cfg, OverridesParser.create().parse_overrides(values))
         return cfg
 
     def whole(self, words: Sequence[str]) -> list[str]:
@@ -64,13 +59,9 @@ class TrialComposer:
         return cfg
 
 
-def _sets_a_value(word: str) -> bool:
-    return bool(_VALUE.match(word)) and not word.startswith("hydra.")
-
-
 def _chooses(word: str) -> bool:
     """Whether the choice of a group may follow from the word."""
-    return not _sets_a_value(word) or word.startswith("data.extract.kind=")
+    return not sets_value(word) or word.startswith("data.extract.kind=")
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,96 @@
+"""Runs and multiruns of the command line keep what Hydra offers, though `hydra.main` is not used."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hydra.experimental.callback import Callback
+
+from harness.config import compose
+
+QUICK = ("data/extract=iris", "model=mlp", "trainer.epochs=1", "tracking=none", "split.guard=off")
+
+
+class Heard(Callback):
+    """Hydra's callback that keeps the names of its calls."""
+
+    calls: ClassVar[list[str]] = []
+
+    def on_run_start(self, config: Any, **kwargs: Any) -> None:
+        self.calls.append(f"run starts {config.hydra.mode.name}")
+
+    def on_job_start(self, config: Any, **kwargs: Any) -> None:
+        self.calls.append(f"job starts {config.seed}")
+
+    def on_job_end(self, config: Any, job_return: Any, **kwargs: Any) -> None:
+        self.calls.append(f"job ends {job_return.status.name}")
+
+    def on_run_end(self, config: Any, **kwargs: Any) -> None:
+        self.calls.append("run ends")
+
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        self.calls.append(f"multirun starts {config.hydra.mode.name}")
+
+    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
+        self.calls.append("multirun ends")
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(Heard, "calls", [])
+    return Heard.calls
+
+
+CALLBACK = f"+hydra.callbacks.mine._target_={__name__}.Heard"
+
+
+def test_hydras_callbacks_are_called_at_a_run(run_cli: Any, heard: list[str]) -> None:
+    assert run_cli(*QUICK, CALLBACK, "seed=7").status == 0
+    assert heard == ["run starts RUN", "job starts 7", "job ends COMPLETED", "run ends"]
+
+
+def test_hydras_callbacks_are_called_at_a_multirun(run_cli: Any, heard: list[str]) -> None:
+    assert run_cli("-m", *QUICK, CALLBACK, "seed=7").status == 0
+    assert heard[0] == "multirun starts MULTIRUN"
+    assert heard[-1] == "multirun ends"
+
+
+def test_the_folder_may_be_named_by_the_overrides(run_cli: Any, here: Path) -> None:
+    folder = "hydra.run.dir='out/${hydra.job.override_dirname}'"
+    assert run_cli("data/extract=iris", "trainer.epochs=1", "tracking=none", "seed=3", folder).status == 0
+    (made,) = (here / "out").rglob("config.yaml")
+    chosen = "data/augment=none,data/extract=iris,data/transform=tabular,model=mlp"
+    typed = "seed=3,tracking=none,trainer.epochs=1"
+    assert made.parent.relative_to(here / "out").as_posix() == f"{chosen},{typed}"
+
+
+def test_a_yaml_file_may_ask_for_a_multirun(run_cli: Any, here: Path) -> None:
+    (here / "conf" / "experiment").mkdir(parents=True)
+    (here / "conf" / "experiment" / "many.yaml").write_text(
+        "# @package _global_\nseed: 5\nhydra: {mode: MULTIRUN}\n"
+    )
+    (here / "pyproject.toml").write_text('[tool.harness]\nconf = "conf"\n')
+    answer = run_cli(*QUICK, "experiment=many")
+    assert answer.status == 0, answer
+    assert "workers    1, hydra/launcher=local" in answer.out
+
+
+def test_a_second_run_with_other_values_composes_nothing(
+    run_cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed: list[tuple[str, ...]] = []
+    plain = compose._composed.__wrapped__
+
+    def counted(overrides: tuple[str, ...], state: tuple[object, ...]) -> bytes:
+        composed.append(overrides)
+        return plain(overrides, state)
+
+    counted.__wrapped__ = plain  # type: ignore[attr-defined]
+    monkeypatch.setattr(compose, "_composed", lru_cache(counted))
+    for seed in (1, 2):
+        assert run_cli(*QUICK, f"seed={seed}").status == 0
+    choices = ("data/extract=iris", "model=mlp", "tracking=none")
+    assert composed == [choices, (*choices, "data/transform=tabular", "data/augment=none")]
