@@ -1,13 +1,11 @@
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection
 
 from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
-from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.split.group_kfold import GroupKFold
 
@@ -72,30 +70,6 @@ def test_an_unlabelled_row_of_a_group_that_tests_or_validates_is_left_out():
 def test_a_row_that_no_fold_splits_may_be_the_only_one_of_its_group():
     folds = grouped(folds=2, valid=0.0)(table(["a", "b", "c"], [True, True, False]))
     assert [fold.unlabelled.tolist() for fold in folds] == [[2], [2]]
-
-
-def test_a_table_without_groups_is_refused():
-    bare = Table(pd.DataFrame({"x": range(30)}), ("x",))
-    with pytest.raises(UserError, match=r"has no group column; name it with data.extract.group=COLUMN"):
-        grouped()(bare)
-
-
-def test_fewer_groups_than_folds_are_refused():
-    words = "split.folds=5 needs as many groups, and column 'who' of visits has 3; lower split.folds."
-    with pytest.raises(UserError, match=words):
-        grouped()(table([0, 1, 2] * 5))
-
-
-def test_too_few_groups_to_cut_a_valid_part_are_refused():
-    words = r"split.valid=0.15 of the 1 groups .* all; set split.valid=0, or give more groups."
-    with pytest.raises(UserError, match=words):
-        grouped(folds=2)(table([0, 1] * 5))
-
-
-def test_a_row_without_a_group_is_refused():
-    words = r"needs a group in every row, and column 'who' of visits is empty in 2 of them"
-    with pytest.raises(UserError, match=words):
-        grouped(folds=2)(table(["a", None, "b", "c", np.nan, "d"]))
 
 
 def test_one_fold_alone_is_the_same_as_among_all():

@@ -90,32 +90,24 @@ def test_of_equal_classes_fewer_labels_are_some_of_the_more():
     assert set(few) < set(many)
 
 
-@pytest.mark.parametrize("labelled", [0, -3, 0.0, 1.5, float("nan"), float("inf"), True])
-def test_what_is_no_number_of_rows_is_refused(labelled):
-    words = f"must be a number of rows, 1 or more, or a fraction between 0 and 1, got {labelled}."
-    with pytest.raises(UserError, match=words):
-        hide(visits(["a", "b"] * 12), whole(24), labelled, 0)
+@pytest.mark.parametrize(
+    ("labelled", "sentence"),
+    [
+        *[
+            (labelled, f"must be a number of rows, 1 or more, or a fraction between 0 and 1, got {labelled}.")
+            for labelled in (0, -3, 0.0, 1.5, float("nan"), float("inf"), True)
+        ],
+        (21, "is more than the 20 labelled rows that fold 2 trains on; lower it, or leave it out"),
+        (0.05, "of 20 training rows keeps 1, and each of the 2 classes .* give split.labelled=2 or more."),
+    ],
+)
+def test_a_number_of_labels_that_cannot_be_kept_is_refused(labelled, sentence):
+    with pytest.raises(UserError, match=sentence):
+        hide(visits(["a", "b"] * 12), whole(24, number=2), labelled, 0)
 
 
 def test_a_whole_float_is_a_number_of_rows():
     assert len(hide(visits(["a", "b"] * 12), whole(24), 4.0, 0).train) == 4
-
-
-def test_more_labels_than_training_rows_are_refused():
-    words = (
-        "split.labelled=21 is more than the 20 labelled rows that fold 2 trains on; lower it, or leave it out"
-    )
-    with pytest.raises(UserError, match=words):
-        hide(visits(["a", "b"] * 12), whole(24, number=2), 21, 0)
-
-
-def test_fewer_labels_than_classes_are_refused():
-    words = (
-        "split.labelled=0.05 of 20 training rows keeps 1, and each of the 2 classes needs one; "
-        "give split.labelled=2 or more."
-    )
-    with pytest.raises(UserError, match=words):
-        hide(visits(["a", "b"] * 12), whole(24), 0.05, 0)
 
 
 def test_a_table_without_target_has_no_labels_to_hide():

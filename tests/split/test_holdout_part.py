@@ -49,16 +49,30 @@ def test_every_row_is_as_likely_to_be_chosen_as_another():
     assert np.abs(np.mean(chosen, axis=0) - 0.2).max() < 0.04
 
 
-def test_taking_every_row_is_refused():
-    words = r"split.test=0.9 of 3 rows leaves none to train on; give more rows, or lower split.test."
-    with pytest.raises(UserError, match=words):
-        cut_rows(np.zeros(3, dtype=np.int64), 0.9, "test", None)
-
-
-def test_a_cut_that_finds_only_classes_of_one_row_is_refused():
-    words = r"split.valid=0.3 finds no class with a row to spare, .*; give more rows, or set split.valid=0."
-    with pytest.raises(UserError, match=words):
-        cut_rows(np.arange(4), 0.3, "valid", None)
+@pytest.mark.parametrize(
+    ("cut", "arguments", "sentence"),
+    [
+        (
+            cut_rows,
+            (np.zeros(3, int), 0.9, "test", None),
+            "test=0.9 of 3 rows leaves none .* lower split.test.",
+        ),
+        (
+            cut_rows,
+            (np.arange(4), 0.3, "valid", None),
+            "finds no class with a row to spare, .*split.valid=0.",
+        ),
+        (cut_groups, (np.array(["a", "a"]), 0.2, "valid", np.random), "0.2 of the 1 groups .* take them all"),
+        (
+            cut_groups_in_proportion,
+            (np.array([3, 3, 4]), np.array([0, 0, 1]), 0.2, "test", None),
+            "no group to spare",
+        ),
+    ],
+)
+def test_a_cut_that_leaves_nothing_to_train_on_is_refused(cut, arguments, sentence):
+    with pytest.raises(UserError, match=sentence):
+        cut(*arguments)
 
 
 @given(
@@ -70,12 +84,6 @@ def test_groups_are_chosen_whole(groups, seed):
     chosen = cut_groups(groups, 0.3, "valid", np.random.RandomState(seed))
     assert len(set(groups[chosen])) == max(1, round(0.3 * len(set(groups))))
     assert not set(groups[chosen]) & set(groups[~chosen])
-
-
-def test_taking_every_group_is_refused():
-    words = r"split.valid=0.2 of the 1 groups .* would take them all; set split.valid=0, or give more groups."
-    with pytest.raises(UserError, match=words):
-        cut_groups(np.array(["a", "a"]), 0.2, "valid", np.random.RandomState(0))
 
 
 def test_no_group_is_taken_for_a_fraction_of_0():
@@ -124,12 +132,6 @@ def test_without_a_generator_groups_are_tried_from_the_last():
     groups, strata = np.repeat(np.arange(10), 2), np.tile([0, 1], 10)
     chosen = cut_groups_in_proportion(groups, strata, 0.2, "test", None)
     assert set(groups[chosen]) == {8, 9}
-
-
-def test_groups_that_are_each_the_only_one_of_a_class_cannot_be_spared():
-    words = r"split.test=0.2 finds no group to spare, .* set split.test=0, or give more groups."
-    with pytest.raises(UserError, match=words):
-        cut_groups_in_proportion(np.array([3, 3, 4]), np.array([0, 0, 1]), 0.2, "test", None)
 
 
 def test_no_group_is_taken_in_proportion_for_a_fraction_of_0():

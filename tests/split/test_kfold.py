@@ -1,9 +1,7 @@
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn import model_selection
 
-from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.split.kfold import KFold
 
@@ -44,13 +42,3 @@ def test_six_rows_are_enough_for_five_folds():
     folds = kfold()(table(6))
     assert [len(fold.valid) for fold in folds] == [1] * 5
     assert sorted(len(fold.test) for fold in folds) == [1, 1, 1, 1, 2]
-
-
-def test_more_folds_than_rows_are_refused():
-    with pytest.raises(UserError, match=r"split.folds=5 needs as many rows to split, and there are 4"):
-        kfold()(table(4))
-
-
-def test_a_fold_whose_only_training_row_would_validate_is_refused():
-    with pytest.raises(UserError, match=r"split.valid=0.15 of 1 rows leaves none to train on"):
-        kfold(folds=2)(table(2))

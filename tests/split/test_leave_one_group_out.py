@@ -1,13 +1,10 @@
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn import model_selection
 
 from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
-from harness.core.errors import UserError
 from harness.core.table import Table
-from harness.split import fold_rounds
 from harness.split.leave_one_group_out import LeaveOneGroupOut
 
 DEFAULT = {"fold": None, "valid": 0.15, "seed": 0}
@@ -46,28 +43,3 @@ def test_a_group_without_a_label_tests_in_no_fold_and_is_unlabelled_in_all():
 def test_an_unlabelled_row_of_the_group_that_tests_is_left_out():
     folds = leave_one_group_out(valid=0.0)(visits(["a", "b", "a", "b"], [1.5, 2.5, None, None]))
     assert [fold.unlabelled.tolist() for fold in folds] == [[3], [2]]
-
-
-def test_one_group_cannot_be_left_out():
-    words = r"needs two or more groups, and column 'who' of visits has 1; .* data.extract.group=COLUMN"
-    with pytest.raises(UserError, match=words):
-        leave_one_group_out()(visits(["a"] * 9))
-
-
-def test_two_groups_leave_none_to_validate():
-    words = r"split.valid=0.15 of the 1 groups .* set split.valid=0, or give more groups."
-    with pytest.raises(UserError, match=words):
-        leave_one_group_out()(visits(["a", "b"] * 9))
-
-
-def test_a_table_without_groups_is_refused():
-    with pytest.raises(UserError, match=r"has no group column; name it with data.extract.group=COLUMN"):
-        leave_one_group_out()(Table(pd.DataFrame({"x": range(30)}), ("x",)))
-
-
-def test_more_groups_than_can_be_listed_are_refused(monkeypatch):
-    monkeypatch.setattr(fold_rounds, "MOST_FOLDS", 5)
-    with pytest.raises(
-        UserError, match="5 folds at most, and this split makes 6; use split=group_kfold, or one"
-    ):
-        leave_one_group_out()(visits(list("abcdef") * 2))

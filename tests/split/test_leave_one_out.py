@@ -1,13 +1,10 @@
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn import model_selection
 
 from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
-from harness.core.errors import UserError
 from harness.core.table import Table
-from harness.split import fold_rounds
 from harness.split.leave_one_out import LeaveOneOut
 
 DEFAULT = {"fold": None, "valid": 0.15, "stratify": True, "seed": 0}
@@ -52,20 +49,3 @@ def test_without_stratify_the_classes_do_not_matter():
     target = ["a", "b"] * 10
     one, other = leave_one_out(stratify=False)(visits(target)), leave_one_out()(visits(np.arange(20) + 0.5))
     assert [fold.valid.tolist() for fold in one] == [fold.valid.tolist() for fold in other]
-
-
-def test_one_row_cannot_be_split():
-    with pytest.raises(UserError, match="needs two or more rows to split, and visits has 1; give more rows"):
-        leave_one_out()(Table(pd.DataFrame({"x": [1]}), ("x",), name="visits"))
-
-
-def test_more_rows_than_can_be_listed_are_refused_with_two_ways_out(monkeypatch):
-    monkeypatch.setattr(fold_rounds, "MOST_FOLDS", 30)
-    words = (
-        "there can be 30 folds at most, and this split makes 31; use split=kfold, or one fold alone with "
-        "split.fold=NUMBER."
-    )
-    with pytest.raises(UserError, match=words):
-        leave_one_out()(visits(np.arange(31) + 0.5))
-    (alone,) = leave_one_out(fold=17)(visits(np.arange(31) + 0.5))
-    assert alone.test.tolist() == [17]

@@ -7,7 +7,6 @@ import pytest
 
 from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
-from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.split.ratio import Ratio
 
@@ -82,28 +81,15 @@ def test_the_test_rows_do_not_depend_on_the_valid_fraction():
     assert np.array_equal(one.test, other.test)
 
 
-def test_a_class_of_one_row_cannot_be_stratified():
-    words = r"two or more rows of each class, and class 'rare' of visits has one; set split.stratify=false"
-    with pytest.raises(UserError, match=words):
-        ratio()(table(["a"] * 9 + ["rare"]))
+def test_a_class_of_one_row_can_be_split_without_stratification():
     (fold,) = ratio(stratify=False)(table(["a"] * 9 + ["rare"]))
     assert len(fold.test) == 2
-
-
-def test_a_class_that_is_a_number_is_named_without_a_decimal_point():
-    with pytest.raises(UserError, match="class '7' of visits"):
-        ratio()(table([1, 1, 1, 7, None]))
 
 
 @pytest.mark.parametrize("test", [-0.2, 1.0, 1.5])
 def test_a_test_fraction_outside_0_to_1_is_refused(test):
     with pytest.raises(ValueError, match=f"test must be 0 or more and less than 1, got {test}"):
         ratio(test=test)
-
-
-def test_fractions_that_leave_no_row_to_train_on_are_refused():
-    with pytest.raises(UserError, match=r"split.valid=0.9 of 3 rows leaves none to train on"):
-        ratio(test=0.5, valid=0.9)(table(["a", "b"] * 3))
 
 
 def grouped_table(target, who) -> Table:
@@ -138,11 +124,6 @@ def test_without_shuffle_the_groups_that_appear_last_test():
         grouped_table(["a", "b"] * 10, who)
     )
     assert set(who[fold.test]) == {"a", "b"}
-
-
-def test_a_grouped_split_needs_a_group_column():
-    with pytest.raises(UserError, match=r"has no group column; name it with data.extract.group=COLUMN"):
-        ratio(grouped=True)(table(["a", "b"] * 9))
 
 
 def test_several_targets_are_split_by_row():

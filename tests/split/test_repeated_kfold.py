@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.split.repeated_kfold import RepeatedKFold
 
@@ -55,14 +54,3 @@ def test_the_folds_of_all_repeats_can_be_chosen_from():
 def test_no_repeat_at_all_is_refused():
     with pytest.raises(ValueError, match="repeats must be 1 or more, got 0"):
         repeated(repeats=0)
-
-
-def test_a_class_with_fewer_rows_than_folds_is_refused():
-    words = "class 'rare' of visits has 3; lower split.folds, or use split.stratify=false."
-    with pytest.raises(UserError, match=words):
-        repeated()(visits(["a"] * 20 + ["rare"] * 3))
-
-
-def test_more_folds_than_rows_are_refused():
-    with pytest.raises(UserError, match=r"split.folds=5 needs as many rows to split, and there are 4"):
-        repeated()(visits(np.arange(4) + 0.5))

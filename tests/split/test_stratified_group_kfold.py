@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from sklearn import model_selection
 
-from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.split.stratified_group_kfold import StratifiedGroupKFold
 
@@ -42,27 +41,3 @@ def test_an_unlabelled_row_of_a_group_that_tests_or_validates_is_left_out():
     who = np.repeat(np.arange(16), 3)
     for fold in stratified()(visits(["a", "b", None] * 16, who)):
         assert set(who[fold.unlabelled]) == set(who[fold.train])
-
-
-def test_fewer_groups_than_folds_are_refused():
-    words = "split.folds=4 needs as many groups, and column 'who' of visits has 3; lower split.folds."
-    with pytest.raises(UserError, match=words):
-        stratified()(visits(["a", "b"] * 9, [0, 1, 2] * 6))
-
-
-def test_a_class_with_fewer_rows_than_folds_is_refused():
-    words = "class 'rare' of visits has 3; lower split.folds, or use split=group_kfold."
-    with pytest.raises(UserError, match=words):
-        stratified()(visits(["a"] * 20 + ["rare"] * 3, range(23)))
-
-
-def test_a_number_as_target_is_refused():
-    with pytest.raises(UserError, match=r"the target 'y' of visits is a number; use split=group_kfold."):
-        stratified()(visits(np.arange(20) + 0.5, range(20)))
-
-
-def test_groups_that_are_each_the_only_one_of_a_class_leave_none_to_validate():
-    target, who = np.repeat(list("abcdefgh"), 4), np.repeat(np.arange(8), 4)
-    words = r"split.valid=0.15 finds no group to spare, as each .* the only one of a class; set split.valid=0"
-    with pytest.raises(UserError, match=words):
-        stratified()(visits(target, who))

@@ -1,11 +1,9 @@
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection
 
-from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.split.stratified_kfold import StratifiedKFold
 
@@ -50,39 +48,6 @@ def test_without_shuffle_the_rows_of_each_class_are_dealt_in_order():
     first, _ = stratified(folds=2, shuffle=False, valid=0.5)(table(["a"] * 4 + ["b"] * 4))
     assert first.test.tolist() == [0, 1, 4, 5]
     assert (first.train.tolist(), first.valid.tolist()) == ([2, 6], [3, 7])
-
-
-def test_a_number_as_target_is_refused():
-    with pytest.raises(
-        UserError,
-        match="needs one class for each row, and the target 'y' of visits is a number; use split=kfold",
-    ):
-        stratified()(table(np.linspace(0, 1, 30)))
-
-
-def test_several_targets_are_refused():
-    frame = pd.DataFrame({"x": range(30), "sick": [0, 1] * 15, "old": [0, 1, 1] * 10})
-    words = "needs one class for each row, and the targets of visits are several, sick, old"
-    with pytest.raises(UserError, match=words):
-        stratified()(Table(frame, ("x",), target=("sick", "old"), name="visits"))
-
-
-def test_a_table_without_target_is_refused():
-    with pytest.raises(UserError, match=r"has no target column, .* data.extract.target=COLUMN"):
-        stratified()(Table(pd.DataFrame({"x": range(30)}), ("x",)))
-
-
-def test_a_class_with_fewer_rows_than_folds_is_refused():
-    words = (
-        "split.folds=5 needs as many rows of each class, and class 'rare' of visits has 3; lower split.folds"
-    )
-    with pytest.raises(UserError, match=words):
-        stratified()(table(["a"] * 20 + ["rare"] * 3))
-
-
-def test_the_labelled_rows_alone_count_for_a_class():
-    with pytest.raises(UserError, match="class '1' of visits has 4"):
-        stratified()(table([0] * 10 + [1] * 4 + [None] * 5))
 
 
 def test_one_fold_alone_is_the_same_as_among_all():

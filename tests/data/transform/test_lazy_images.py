@@ -218,16 +218,29 @@ def test_the_first_image_of_another_size_is_named():
         image().arrange(files(images), lambda size: True)
 
 
-def test_grey_among_colour_is_named():
-    with pytest.raises(
-        UserError, match=r"image in row 1 is 6 x 5 in grey, and the first .* data.transform.channels=3"
-    ):
-        raw(encoded(PIXELS[0]), encoded(PIXELS[0][..., 0]))
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"there is no image .*none.png; check the paths, which are relative"):
-        raw(str(tmp_path / "none.png"))
+@pytest.mark.parametrize(
+    ("source", "changes", "rule", "remedy"),
+    [
+        ([PIXELS[0], PIXELS[0][..., 0]], {}, "image in row 1 is 6 x 5 in grey", "data.transform.channels=3"),
+        (["none.png"], {}, "there is no image none.png", "check the paths, which are relative"),
+        ([np.float32([[0.5]])], {}, "image in row 0 holds floating-point pixels", "whose range is not known"),
+        ([PIXELS[0], None], {}, "column 'image' must hold a path or an encoded image", "None in row 1"),
+        (np.zeros((3, 4), int), {}, "an array (N, C, H, W) of numbers", "photos gives (3, 4) of int64"),
+        (np.zeros((2, 4, 3, 3)), {"channels": 3}, "channels=3 cannot be made of images with 4 channels", ""),
+    ],
+    ids=["grey", "path", "float", "empty", "array", "channels"],
+)
+def test_what_cannot_become_an_image_is_refused(source, changes, rule, remedy):
+    if isinstance(source, list):
+        source = files(
+            [encoded(image, format="TIFF") if isinstance(image, np.ndarray) else image for image in source]
+        )
+    else:
+        source = stack(source)
+    with pytest.raises(UserError) as caught:
+        transformed(source, **changes)
+    assert rule in str(caught.value)
+    assert remedy in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -247,26 +260,6 @@ def test_a_file_that_cannot_be_decoded_is_named(content, words, tmp_path):
         raw(str(tmp_path / "a.jpg"))
 
 
-def test_floating_point_pixels_are_refused():
-    with pytest.raises(
-        UserError, match="image in row 0 holds floating-point pixels, whose range is not known"
-    ):
-        raw(encoded(np.zeros((2, 2), dtype=np.float32), format="TIFF"))
-
-
-def test_a_row_without_an_image_is_named():
-    words = r"column 'image' must hold a path or an encoded image in every row, and holds None in row 1"
-    with pytest.raises(UserError, match=words):
-        raw(encoded(PIXELS[0]), None)
-
-
-def test_an_array_that_holds_no_images_is_refused():
-    with pytest.raises(
-        UserError, match=r"takes an array \(N, C, H, W\) of numbers, and photos gives \(3, 4\) of int64"
-    ):
-        transformed(stack(np.zeros((3, 4), dtype=np.int64)))
-
-
 def test_images_of_another_shape_than_those_of_the_training_are_refused():
     fitted, other = image(), stack(np.zeros((2, 1, 3, 3)))
     fitted.fit(stack(np.zeros((2, 1, 4, 4))), np.arange(2), other.task)
@@ -274,13 +267,6 @@ def test_images_of_another_shape_than_those_of_the_training_are_refused():
         UserError, match=r"trained on images of shape \(1, 4, 4\), and photos gives \(1, 3, 3\)"
     ):
         fitted(other)
-
-
-def test_channels_that_cannot_be_made_are_refused():
-    with pytest.raises(
-        UserError, match=r"data.transform.channels=3 cannot be made of images with 4 channels"
-    ):
-        transformed(stack(np.zeros((2, 4, 3, 3))), channels=3)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ EVENTS = pd.DataFrame(
         "ward": ["n", "s", "n", "n", "s", "n", "s", "n"],
     }
 )
+GAPS = EVENTS.astype({"who": object}).assign(
+    who=EVENTS.who.mask(EVENTS.index == 3, None), when=EVENTS.when.mask(EVENTS.index == 3)
+)
 
 
 def sequence(**changes) -> Sequence:
@@ -123,37 +126,33 @@ def test_a_target_known_at_one_event_of_an_id_is_the_samples():
     assert arranged(table(frame)).frame["y"].fillna("?").tolist() == ["well", "ill", "?"]
 
 
-def test_a_target_that_differs_within_an_id_is_refused():
-    words = (
-        r"target 'late' must be one within each 'who', and 'a' has 0 and 1; set data.transform.target=last"
-    )
-    with pytest.raises(UserError, match=words):
-        arranged(table(target=("late",)))
-
-
-def test_a_group_that_differs_within_an_id_is_refused():
-    words = (
-        r"the group 'late' must be one within each 'who', and 'a' has 0 and 1; choose another with .*group"
-    )
-    with pytest.raises(UserError, match=words):
-        arranged(table(group="late"))
-
-
-def test_events_without_an_id_role_are_refused():
-    words = r"joins the events of an id, and visits names none; name its column with data.extract.id=COLUMN"
-    with pytest.raises(UserError, match=words):
-        arranged(table(id=None))
-
-
-@pytest.mark.parametrize(("column", "role"), [("who", "id"), ("when", "time")])
-def test_an_event_without_id_or_time_is_named(column, role):
-    frame = EVENTS.copy()
-    frame[column] = frame[column].astype(object)
-    frame.loc[3, column] = None
-    with pytest.raises(
-        UserError, match=f"every event needs its {role}, and column '{column}' of visits .* row 3"
-    ):
-        arranged(table(frame))
+@pytest.mark.parametrize(
+    ("frame", "roles", "rule", "remedy"),
+    [
+        (
+            EVENTS,
+            {"target": ("late",)},
+            "target 'late' must be one within each 'who', and 'a' has 0 and 1",
+            "target=last",
+        ),
+        (
+            EVENTS,
+            {"group": "late"},
+            "group 'late' must be one within each 'who', and 'a' has 0 and 1",
+            "choose another",
+        ),
+        (EVENTS, {"id": None}, "joins the events of an id, and visits names none", "data.extract.id=COLUMN"),
+        (GAPS, {}, "every event needs its id, and column 'who' of visits", ""),
+        (GAPS.assign(who="a"), {}, "every event needs its time, and column 'when' of visits", ""),
+    ],
+    ids=["target", "group", "no id", "id of an event", "time of an event"],
+)
+def test_events_that_cannot_be_joined_are_refused(frame, roles, rule, remedy):
+    with pytest.raises(UserError) as caught:
+        arranged(table(frame, **roles))
+    assert rule in caught.value.rule
+    assert remedy in caught.value.remedy
+    assert "row 3" in caught.value.rule or frame is EVENTS
 
 
 def test_a_table_that_was_not_arranged_is_refused():
