@@ -169,11 +169,13 @@ def test_ctrl_c_ends_a_background_command_of_a_script_before_it_trains(tmp_path:
     program = (
         "import os, signal\n"
         "from harness import __main__ as harness\n"
-        "harness.door = lambda overrides: os.kill(os.getpid(), signal.SIGINT)\n"
+        "harness.execute = lambda words: os.kill(os.getpid(), signal.SIGINT)\n"
         "harness.main()\n"
     )
     command = [sys.executable, "-c", program]
-    ended = subprocess.run(command, capture_output=True, text=True, preexec_fn=in_the_background, check=False)
+    ended = subprocess.run(
+        command, capture_output=True, text=True, preexec_fn=in_the_background, check=False, cwd=tmp_path
+    )
     assert ended.returncode == -signal.SIGINT, ended.stderr  # as Python ends at a KeyboardInterrupt
 
 
