@@ -72,6 +72,11 @@ def _answer(words: list[str]) -> int:
     task = Task(words)
     try:
         enter()
+        if words == ["--version"]:
+            from importlib.metadata import version
+
+            print(f"harness {version('harness')}, Hydra {version('hydra-core')}")
+            return 0
         if words and re.fullmatch("[a-z]+", words[0]):
             if _several():
                 raise UserError(

@@ -5,12 +5,19 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 class ProjectSearchPath(SearchPathPlugin):
-    """The user's own `conf` stands behind ours; another program's search path is left alone."""
+    """The user's own `conf` stands behind ours, the folder of `--config-dir` before it.
+
+    Another program's search path is left alone.
+    """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        from harness.config.choice_files import CONF, folders
+        from harness.config.choice_files import CONF, config_dirs, folders
 
         places = {entry.path for entry in search_path.get_path()}  # type: ignore[attr-defined]
         if f"file://{CONF}" in places or str(CONF) in places:
+            given = config_dirs()
             for folder in folders()[1:]:
-                search_path.append("project", f"file://{folder}")
+                if folder not in given:
+                    search_path.append("project", f"file://{folder}")
+            for folder in given:
+                search_path.prepend("--config-dir", f"file://{folder}")

@@ -4,6 +4,7 @@ nothing."""
 from __future__ import annotations
 
 from harness.cli.verb_parser import Parser
+from harness.config.choice_files import config_dir
 
 
 def main(words: list[str]) -> None:
@@ -16,12 +17,11 @@ def main(words: list[str]) -> None:
     """
     parser = Parser("check", "Check a configuration on its data without training.")
     parser.add_argument("-m", "--multirun", action="store_true", help="check a sweep: a sample of its space")
+    parser.add_argument("--config-dir", metavar="FOLDER", help="one more folder of yaml files, as for a run")
     parser.add_argument("overrides", nargs="*", help="as for a run: GROUP=CHOICE or KEY=VALUE")
     options = parser.parse_intermixed_args(words)
-    if options.multirun:
-        _check_sweep(options.overrides)
-    else:
-        _check_run(options.overrides)
+    with config_dir(options.config_dir):
+        (_check_sweep if options.multirun else _check_run)(options.overrides)
     print("It fits.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.cli.verb_parser import Parser
-from harness.config.choice_files import folders, yamls
+from harness.config.choice_files import all_groups, config_dir, yamls
 from harness.core.errors import UserError, near
 
 
@@ -17,7 +17,13 @@ def main(words: list[str]) -> None:
     """
     parser = Parser("ls", "List the groups, or the choices of one group.")
     parser.add_argument("group", nargs="?", help="a group, such as model or data/extract")
-    group = parser.parse_args(words).group
+    parser.add_argument("--config-dir", metavar="FOLDER", help="one more folder of yaml files, as for a run")
+    options = parser.parse_args(words)
+    with config_dir(options.config_dir):
+        _list(options.group)
+
+
+def _list(group: str | None) -> None:
     found = groups()
     if group is None:
         width = max(map(len, found))
@@ -34,13 +40,7 @@ def main(words: list[str]) -> None:
 
 def groups() -> dict[str, list[str]]:
     """Every group by name, with the names of its choices."""
-    names = {
-        str(file.parent.relative_to(folder))
-        for folder in folders()
-        for file in folder.rglob("*.yaml")
-        if file.parent != folder
-    }
-    return {name: list(yamls(name)) for name in sorted(names)}
+    return {name: list(yamls(name)) for name in all_groups()}
 
 
 def description(file: Path) -> str:

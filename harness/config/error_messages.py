@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config.choice_files import choices, is_group, yamls
+from harness.config.choice_files import all_groups, choices, is_group, yamls
 from harness.config.compose import compose
 from harness.config.sweep_override_errors import unreadable
 from harness.core.errors import (
@@ -31,6 +31,22 @@ from harness.core.override_text import OverrideText
 
 _EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers that come with a package of their own, and the extra that brings it."""
+
+
+_NAMES_ELSEWHERE = {
+    "gpus": "hydra.launcher.gpus",
+    "learning_rate": "trainer.optimizer.lr",
+    "max_epochs": "trainer.epochs",
+    "max_steps": "trainer.steps",
+    "n_epochs": "trainer.epochs",
+    "n_jobs": "sweep.workers",
+    "n_trials": "sweep.trials",
+    "num_epochs": "trainer.epochs",
+    "num_workers": "data.load.workers",
+    "random_seed": "seed",
+    "random_state": "seed",
+}
+"""What scikit-learn, Lightning, Optuna and others call a setting -> our key."""
 
 
 def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
@@ -123,6 +139,9 @@ def _set_already(key: str, words: list[str]) -> UserError:
 def _unknown_key(key: str, words: list[str]) -> UserError:
     if "/" in key and is_group(key):
         return _foreign_group(key)
+    if group := _meant_group(key, words):
+        rule = f"{key} is a part of a group's name" if is_group(key) else f"there is no setting {key!r}"
+        return UserError(rule, f"did you mean {group}?", key=key)
     settings = _settings(words, key)
     if settings.get(key) == "mapping":
         rule = f"{key} takes further settings one by one, with a plus before each: +{key}.NAME=VALUE"
@@ -141,6 +160,19 @@ def _unknown_key(key: str, words: list[str]) -> UserError:
     return UserError(f"there is no setting {key!r}", _near_setting(key, settings), key=key)
 
 
+def _meant_group(key: str, words: list[str]) -> str:
+    """Groups with the choice that a key without a slash was given: `data/extract=iris` for `data=iris`."""
+    typed = (OverrideText.split(word) for word in words)
+    values = [text.value for text in typed if text.key == key and text.value]
+    near_it = [name for name in all_groups() if key in (name.partition("/")[0], name.rpartition("/")[2])]
+    return " or ".join(
+        f"{name}={value}"
+        for name in near_it
+        for value in values
+        if name != key and set(value.split(",")) <= {*choices(name)}
+    )
+
+
 def _near_setting(key: str, settings: dict[str, str]) -> str:
     """The remedy: a setting with the same last name, one with a similar name, or those beside it."""
     group, _, leaf = key.rpartition(".")
@@ -154,6 +186,8 @@ def _near_setting(key: str, settings: dict[str, str]) -> str:
     if same_leaf:
         return f"did you mean {' or '.join(same_leaf[:3])}?"
     tops = {name.partition(".")[0] for name in settings} - {key}
+    if ours := _NAMES_ELSEWHERE.get(leaf):
+        return f"did you mean {ours}?"
     close = nearest(key, {*known, *tops})
     if close:
         return f"did you mean {' or '.join(close)}?"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.override_parser.types import Override
 
 from harness.config.auto_choices import choose_parts
-from harness.config.choice_files import CONF
+from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import compose_exactly, compose_with_hydra, register_resolvers
 from harness.config.overrides import Overrides, as_texts, name_of, normalised
 from harness.core.errors import UserError
+from harness.core.override_text import OverrideText
 
 _MULTIRUN = {"-m", "--multirun"}
 
@@ -30,12 +30,14 @@ class HydraCommand:
     typed      the overrides as typed; none where Hydra only prints its help
     multirun   whether it has -m
     plain      whether it has no option but -m, and so its overrides alone say what to do
+    folder     of `--config-dir`
     """
 
     words: tuple[str, ...]
     typed: Overrides
     multirun: bool
     plain: bool = False
+    folder: str | None = None
 
     def run(self, task: Callable[[Any], Any]) -> None:
         """Lets Hydra run the task, or whatever its options ask for.
@@ -46,11 +48,12 @@ class HydraCommand:
         import hydra
 
         overrides = [word for word in self.words if word not in _MULTIRUN]
-        if self.plain and self.multirun:
-            _run_many(overrides, task)
-        elif not (self.plain and _run_once(overrides, task)):
-            with _command_line(self.words):
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        with config_dir(self.folder):
+            if self.plain and self.multirun:
+                _run_many(overrides, task)
+            elif not (self.plain and _run_once(overrides, task)):
+                with _command_line(self.words):
+                    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
 
 
 def read_command(words: list[str]) -> HydraCommand:
@@ -63,28 +66,51 @@ def read_command(words: list[str]) -> HydraCommand:
         UserError: an option is unknown, a group has several choices, or a run is given settings of a sweep.
         hydra.errors.HydraException: a choice or key does not exist, or an override is not in the grammar.
     """
-    from hydra._internal.utils import get_args_parser
-
     register_resolvers()
-    words = [normalised(word) for word in words]
-    parser: Any = get_args_parser()
-    parser.error = _refuse_option
-    options = parser.parse_args(words)
+    folder, words = _take_config_dir([normalised(word) for word in words])
+    options, given = _parse_options(words)
     if options.help or options.hydra_help or options.shell_completion:
-        return HydraCommand(tuple(words), Overrides(), False)
+        return HydraCommand(tuple(words), Overrides(), False, folder=folder)
     _check_modes(options)
     typed = Overrides.parse(options.overrides)
     if not (options.multirun or options.cfg):
         _refuse_sweep(typed)
-    typed.check_choices()
-    first = typed.first_values() if options.multirun else typed
-    made = choose_parts(Overrides((*first, *_config_dir(options))), compose_exactly)
-    # Behind the last override and before an option that follows it: argparse takes them in one piece.
-    places = [place for place, word in enumerate(words, start=1) if word in options.overrides]
-    end = max(places, default=len(words))
-    alone = set(words) - set(options.overrides) <= _MULTIRUN and "hydra.mode" not in map(name_of, typed)
+    with config_dir(folder):
+        typed.check_choices()
+        chosen = choose_parts(typed.first_values() if options.multirun else typed, compose_exactly)
+    alone = set(given) <= _MULTIRUN and "hydra.mode" not in map(name_of, typed)
     plain = alone and (options.multirun or not any(map(Override.is_sweep_override, typed)))
-    return HydraCommand((*words[:end], *as_texts(made), *words[end:]), typed, bool(options.multirun), plain)
+    # Overrides first: `--info` would take the next word for its value.
+    words = [*options.overrides, *as_texts(chosen), *given]
+    return HydraCommand(tuple(words), typed, bool(options.multirun), plain, folder)
+
+
+def _take_config_dir(words: list[str]) -> tuple[str | None, list[str]]:
+    """The folder of `--config-dir`, and the other words."""
+    parser: Any = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.error = _refuse_option
+    parser.add_argument("--config-dir", "-cd")
+    options, others = parser.parse_known_args(words)
+    return options.config_dir, others
+
+
+def _parse_options(words: list[str]) -> tuple[Namespace, list[str]]:
+    """Hydra's options, which may stand anywhere between the overrides, and the words that give them.
+
+    Raises:
+        UserError: there is no such option.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    parser: Any = get_args_parser()
+    parser.error = _refuse_option
+    options, unknown = parser.parse_known_intermixed_args(words)
+    if unknown:
+        _refuse_unknown(unknown[0])
+    given = [*words]
+    for override in reversed(options.overrides):
+        del given[len(given) - 1 - given[::-1].index(override)]
+    return options, given
 
 
 def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
@@ -143,6 +169,13 @@ def _refuse_option(message: str) -> NoReturn:
     raise UserError(message, "`python -m harness --hydra-help` lists the options")
 
 
+def _refuse_unknown(word: str) -> NoReturn:
+    key = OverrideText.split(word.lstrip("-")).key
+    if "=" in word:
+        raise UserError(f"{word} is no option", f"a setting has no dashes: {word.lstrip('-')}", key=key)
+    _refuse_option(f"{word} is no option")
+
+
 def _check_modes(options: Namespace) -> None:
     """Refuses two options of which each says what to do, such as -m and --cfg."""
     names = [name for name in ("run", "multirun", "cfg", "info") if getattr(options, name)]
@@ -160,14 +193,3 @@ def _refuse_sweep(typed: Overrides) -> None:
                 "type -m before it",
                 key=override.key_or_group,
             )
-
-
-def _config_dir(options: Namespace) -> Overrides:
-    """The folder of `--config-dir` as an override, so that its choices are known when `auto` is replaced."""
-    if options.config_dir is None:
-        return Overrides()
-    folder = Path(options.config_dir).absolute()
-    if not folder.is_dir():
-        rule = f"--config-dir={options.config_dir} is no folder"
-        raise UserError(rule, "name one that holds yaml files", key="--config-dir", value=options.config_dir)
-    return Overrides.parse([f"hydra.searchpath=[file://{folder}]"])

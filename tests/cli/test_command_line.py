@@ -46,6 +46,16 @@ KEYS = [
     (["trainer.epoch=3"], r"there is no setting 'trainer\.epoch'; did you mean trainer\.epochs .*"),
     (["epochs=3"], r"there is no setting 'epochs'; did you mean trainer\.epochs\?"),
     (["modle=mlp"], r"there is no setting 'modle'; did you mean model\?"),
+    (["data=iris"], r"data is a part of a group's name; did you mean data/extract=iris\?"),
+    (["optimizer=sgd"], r"there is no setting 'optimizer'; did you mean trainer/optimizer=sgd\?"),
+    (["-m", "optimizer=sgd,adam"], r"there is no setting .* did you mean trainer/optimizer=sgd,adam\?"),
+    (["n_jobs=2"], r"there is no setting 'n_jobs'; did you mean sweep\.workers\?"),
+    (["trainer.max_epochs=2"], r"there is no setting .* did you mean trainer\.epochs\?"),
+    (
+        ["--trainer.epochs=3"],
+        r"--trainer\.epochs=3 is no option; a setting has no dashes: trainer\.epochs=3\.",
+    ),
+    (["--frob"], r"--frob is no option; `python -m harness --hydra-help` lists the options\."),
     (
         ["split.fold=2"],
         r".*'split\.fold' with the choice made; split=group_kfold, split=kfold, split=leave_one_group_out "
@@ -308,7 +318,7 @@ FOLDERS = [
 ]
 
 OPTIONS = [
-    (["--nope"], r"unrecognized arguments: --nope; `python -m harness --hydra-help` lists the options\."),
+    (["--nope"], r"--nope is no option; `python -m harness --hydra-help` lists the options\."),
     (["--cfg", "nope"], r"argument --cfg/-c: invalid choice: 'nope' .*"),
     (
         ["--cfg", "job", "-m"],

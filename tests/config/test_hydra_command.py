@@ -94,3 +94,47 @@ def test_a_second_run_with_other_values_composes_nothing(
         assert run_cli(*QUICK, f"seed={seed}").status == 0
     choices = ("data/extract=iris", "model=mlp", "tracking=none")
     assert composed == [choices, (*choices, "data/transform=tabular", "data/augment=none")]
+
+
+@pytest.fixture
+def own_folder(here: Path) -> str:
+    """A folder for `--config-dir` with a model of its own."""
+    folder = here / "more" / "model"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(
+        "# A small one\ndefaults: [mlp, _self_]\nwidths: [3]\n", encoding="utf-8"
+    )
+    return "more"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--config-dir", "more", "model=mine", *QUICK[2:], "data/extract=iris"),
+        ("model=mine", "--config-dir", "more", "data/extract=iris", *QUICK[2:]),
+        ("model=mine", "data/extract=iris", *QUICK[2:], "--config-dir=more"),
+        ("check", "model=mine", "--config-dir", "more", "data/extract=iris"),
+        ("check", "-m", "model=mine", "--config-dir", "more", "data/extract=iris", "seed=1,2"),
+        ("seed=1", "-m", "model=mine", "--config-dir=more", *QUICK[2:], "data/extract=iris"),
+    ],
+)
+def test_an_option_may_stand_anywhere(run_cli: Any, own_folder: str, words: tuple[str, ...]) -> None:
+    answer = run_cli(*words)
+    assert answer.status == 0, answer
+
+
+def test_ls_lists_the_choices_of_another_folder(run_cli: Any, own_folder: str) -> None:
+    answer = run_cli("ls", "model", "--config-dir", own_folder)
+    assert "mine         A small one\n" in answer.out
+    assert "mine" not in run_cli("ls", "model").out
+
+
+def test_info_after_it_is_no_value_of_an_option(run_cli: Any) -> None:
+    assert run_cli("seed=3", "--info").status == 0
+    assert "\nseed: 3\n" in run_cli("--info", "config", "seed=3").out
+
+
+def test_the_version_is_ours(run_cli: Any) -> None:
+    from importlib.metadata import version
+
+    assert run_cli("--version").out == f"harness {version('harness')}, Hydra {version('hydra-core')}\n"
