@@ -1,3 +1,6 @@
+import itertools
+import re
+
 import pytest
 import torch
 from scipy import ndimage
@@ -126,34 +129,23 @@ def test_the_images_of_a_batch_change_differently():
     assert len(views.unique(dim=0)) == 8
 
 
-@pytest.mark.parametrize("name", ["flip", "erase", "translate", "contrast"])
-@pytest.mark.parametrize("value", [-0.1, 1.1])
-def test_what_lies_between_0_and_1_is_held_to_it(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be between 0 and 1, got {value}"):
-        augment(**{name: value})
+AREA = "erase_area must be [low, high] with 0 <= low <= high <= 1"
 
 
-@pytest.mark.parametrize("name", ["rotation", "brightness", "noise"])
-def test_a_negative_strength_is_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be 0 or more, got -1.0"):
-        augment(**{name: -1.0})
-
-
-def test_a_shear_of_a_right_angle_is_refused():
-    with pytest.raises(ValueError, match="shear must be 0 or more and less than 90 degrees, got 90"):
-        augment(shear=90)
-
-
-@pytest.mark.parametrize("scale", [[0.0, 1.0], [1.2, 0.8], [1.0]])
-def test_a_scale_that_is_no_range_is_refused(scale):
-    with pytest.raises(ValueError, match=r"scale must be \[low, high\] with 0 < low <= high, got"):
-        augment(scale=scale)
-
-
-@pytest.mark.parametrize("area", [[-0.1, 0.2], [0.3, 0.2], [0.5, 1.5], [0.1]])
-def test_an_erased_area_that_is_no_range_is_refused(area):
-    with pytest.raises(ValueError, match=r"erase_area must be \[low, high\] with 0 <= low <= high <= 1, got"):
-        augment(erase_area=area)
+@pytest.mark.parametrize(
+    ("names", "values", "rule"),
+    [
+        (("flip", "erase", "translate", "contrast"), (-0.1, 1.1), "{name} must be between 0 and 1"),
+        (("rotation", "brightness", "noise"), (-1.0,), "{name} must be 0 or more"),
+        (("shear",), (90,), "shear must be 0 or more and less than 90 degrees"),
+        (("scale",), ([0.0, 1.0], [1.2, 0.8], [1.0]), "scale must be [low, high] with 0 < low <= high"),
+        (("erase_area",), ([-0.1, 0.2], [0.3, 0.2], [0.5, 1.5], [0.1]), AREA),
+    ],
+)
+def test_values_out_of_range_are_refused(names, values, rule):
+    for name, value in itertools.product(names, values):
+        with pytest.raises(ValueError, match=re.escape(f"{rule.format(name=name)}, got {value}")):
+            augment(**{name: value})
 
 
 def test_rows_of_features_are_refused():

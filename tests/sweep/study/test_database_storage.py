@@ -43,20 +43,29 @@ def test_sqlite_writes_ahead_so_that_readers_need_not_wait(tmp_path: Path) -> No
         assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
 
 
-def test_a_database_in_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as refusal:
-        open_database(f"sqlite:///{tmp_path}/nowhere/studies.db")
-    assert str(refusal.value) == (
-        f"sweep.storage: sqlite:///{tmp_path}/nowhere/studies.db cannot be used (No such file or directory); "
-        "correct the address or what it leads to, or leave sweep.storage out for a journal in the sweep's "
-        "folder."
-    )
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (
+            "sqlite:///{folder}/nowhere/studies.db",
+            r"No such file or directory\); correct the address or what",
+        ),
+        ("sqlite:///{folder}/notes.txt", r"file is not a database\); correct the address"),
+        ("postgresql://me@127.0.0.1:{port}/x", "onnection refused"),
+        ("postgresql://me@127.0.0.1/x?colour=red", r'invalid .*"colour"'),
+    ],
+)
+def test_an_address_that_leads_to_no_database_is_refused(tmp_path: Path, url: str, reason: str) -> None:
     (tmp_path / "notes.txt").write_text("not a database" * 100)
-    with pytest.raises(UserError, match=r"cannot be used \(file is not a database\); correct the address"):
-        open_database(f"sqlite:///{tmp_path}/notes.txt")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))  # a port at which nobody listens
+        with pytest.raises(UserError, match=rf"cannot be used \(.*{reason}"):
+            open_database(url.format(folder=tmp_path, port=probe.getsockname()[1]))
+
+
+def test_a_database_that_is_not_there_is_refused(postgres: Any) -> None:
+    with pytest.raises(UserError, match=r'cannot be used .*database "nowhere" does not exist'):
+        open_database(postgres.url_of(database="nowhere"))
 
 
 def test_a_database_of_another_optuna_is_refused(tmp_path: Path) -> None:
@@ -78,18 +87,6 @@ def test_a_wrong_password_is_refused_and_not_shown(postgres: Any) -> None:
     assert refusal.value.__suppress_context__
 
 
-def test_a_database_that_is_not_there_is_refused(postgres: Any) -> None:
-    with pytest.raises(UserError, match=r'cannot be used .*database "nowhere" does not exist'):
-        open_database(postgres.url_of(database="nowhere"))
-
-
-def test_a_server_that_is_not_there_is_refused() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))  # a port at which nobody listens
-        with pytest.raises(UserError, match=r"cannot be used .*onnection refused"):
-            open_database(f"postgresql://me@127.0.0.1:{probe.getsockname()[1]}/x")
-
-
 def test_a_server_that_does_not_answer_is_given_up() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -99,11 +96,6 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
         with pytest.raises(UserError, match=r"cannot be used .*timeout"):
             open_database(url)
         assert time.monotonic() - began < DEADLINE
-
-
-def test_an_unknown_option_of_the_address_is_refused() -> None:
-    with pytest.raises(UserError, match=r'cannot be used \(invalid .*"colour"'):
-        open_database("postgresql://me@127.0.0.1/x?colour=red")
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

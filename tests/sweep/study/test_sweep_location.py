@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -75,58 +76,48 @@ def test_a_sweep_that_is_named_goes_on_even_if_it_is_finished(here: Path) -> Non
         assert (place.folder.absolute(), place.study) == (folder.absolute(), "mine-0")
 
 
-def test_a_sweep_that_is_not_there_comes_with_those_that_are(here: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"resume": "mine-1"}, r"^resume=mine-1 cannot be done: there is no such .*; did you mean mine-0\?$"),
+        ({"resume": "outputs/runs/x"}, r": that folder holds no study.journal; name the folder of a sweep"),
+        (
+            {"folder": "a/b", "resume": "mine-0"},
+            r"^resume=mine-0 and hydra.sweep.dir=a/b name a sweep each; ",
+        ),
+        (
+            {"folder": " "},
+            r"^hydra.sweep.dir must not be empty; give hydra.sweep.dir=FOLDER, or leave it out",
+        ),
+        (
+            {"words": ("hydra.sweep.subdir=x",)},
+            r"^hydra.sweep.subdir cannot be chosen: a trial's folder is .*;",
+        ),
+        (
+            {"storage": "sqlite:///nowhere/a.db"},
+            r"^sweep.storage: the folder \S+/nowhere of .*; make it, or ",
+        ),
+        *[
+            ({"name": name}, r"^sweep\.name must be letters, digits, '\.', '_' and '-', with ")
+            for name in ("", " ", "a/b", "../x", ".hidden", "a b", "-x")
+        ],
+    ],
+)
+def test_what_names_no_sweep_is_refused_before_anything_is_written(
+    here: Path, settings: dict[str, Any], sentence: str
+) -> None:
     begin("mine-0")
-    with pytest.raises(UserError) as caught:
-        find_location(cfg(resume="mine-1"), WORDS)
-    assert str(caught.value) == (
-        "resume=mine-1 cannot be done: there is no such folder, and no sweep of that name below "
-        "outputs/sweeps; did you mean mine-0?"
-    )
-
-
-def test_the_folder_of_a_run_is_no_sweep(here: Path) -> None:
     (here / "outputs/runs/x").mkdir(parents=True)
-    with pytest.raises(UserError) as caught:
-        find_location(cfg(resume="outputs/runs/x"), WORDS)
-    assert str(caught.value) == (
-        "resume=outputs/runs/x cannot be done: that folder holds no study.journal; name the folder of a "
-        "sweep, and with sweep.storage=URL the database where it has one."
-    )
+    before = sorted(here.rglob("*"))
+    with pytest.raises(UserError, match=sentence):
+        find_location(cfg(**settings), WORDS)
+    assert sorted(here.rglob("*")) == before
 
 
 def test_a_folder_of_ones_own_is_the_sweeps(here: Path) -> None:
     place = find_location(cfg(folder="my/sweep", resume="auto"), WORDS)
     assert place == SweepLocation(Path("my/sweep"), "sweep", None)
     assert find_location(cfg(folder="."), WORDS).study == here.name
-
-
-def test_a_folder_and_a_name_contradict_each_other(here: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        find_location(cfg(folder="my/sweep", resume="mine-0"), WORDS)
-    assert str(caught.value) == (
-        "resume=mine-0 and hydra.sweep.dir=my/sweep name a sweep each; leave out one of them."
-    )
-
-
-def test_an_empty_folder_and_a_folder_for_trials_are_refused(here: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        find_location(cfg(folder=" "), WORDS)
-    assert str(caught.value) == (
-        "hydra.sweep.dir must not be empty; give hydra.sweep.dir=FOLDER, or leave it out."
-    )
-    with pytest.raises(UserError) as caught:
-        find_location(cfg(words=("hydra.sweep.subdir=x",)), WORDS)
-    assert str(caught.value) == (
-        "hydra.sweep.subdir cannot be chosen: a trial's folder is its number within the sweep's, by which a "
-        "later command finds it; leave it out, or name the sweep with hydra.sweep.dir=FOLDER."
-    )
-
-
-@pytest.mark.parametrize("name", ["", " ", "a/b", "../x", ".hidden", "a b", "-x"])
-def test_a_name_that_makes_no_folder_is_refused(here: Path, name: str) -> None:
-    with pytest.raises(UserError, match=r"^sweep\.name must be letters, digits, '\.', '_' and '-', with "):
-        find_location(cfg(name=name), WORDS)
 
 
 @pytest.mark.parametrize("name", [None, "a", "lr_2.5-b", "größe"])
@@ -170,16 +161,6 @@ def test_a_sweep_that_the_database_does_not_hold_is_refused(here: Path) -> None:
 def test_looking_for_a_sweep_makes_no_database(here: Path) -> None:
     place = find_location(cfg(name="mine", storage="sqlite:///studies.db"), WORDS)
     assert sweep_state(place, 60) == "begin"
-    assert list(here.iterdir()) == []
-
-
-def test_a_database_whose_folder_is_not_there_is_refused_before_anything_is_done(here: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        find_location(cfg(storage="sqlite:///nowhere/studies.db"), WORDS)
-    assert str(caught.value) == (
-        f"sweep.storage: the folder {here}/nowhere of the database does not exist; make it, or name another "
-        "by sweep.storage=sqlite:///FILE."
-    )
     assert list(here.iterdir()) == []
 
 
