@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from omegaconf import DictConfig
 from torch import nn
 
 from harness.config.compose import compose
@@ -34,13 +32,8 @@ IRIS = [
 ]
 
 
-@cache
-def composed() -> DictConfig:
-    return compose(IRIS)
-
-
 def plan(size: int | str = "auto") -> Plan:
-    cfg = composed().copy()
+    cfg = compose(IRIS)
     cfg.data.load.batch_size = size
     return make_plan(cfg)
 
@@ -149,7 +142,7 @@ def test_a_run_with_auto_is_the_run_with_that_size(
 ) -> None:
     has_free(monkeypatch, 1e15)
     for size in ("auto", 64):
-        cfg = composed().copy()
+        cfg = compose(IRIS)
         cfg.data.load.batch_size = size
         run(cfg, tmp_path / str(size))
         if size == "auto":

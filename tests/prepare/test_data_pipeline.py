@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,10 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from harness.config.compose import compose
-from harness.config.overrides import Overrides
 from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.data.cache.command_scope import command
@@ -42,17 +39,8 @@ def write(path: Path, seed: int = 0) -> None:
     frame.to_csv(path, index=False)
 
 
-@cache
-def composed(*overrides: str) -> DictConfig:
-    return compose([*BARE, *overrides])
-
-
 def planned(*overrides: str, **nodes: dict[str, Any]) -> Plan:
-    """Composes once for each choice of parts; other settings are put into a copy, which is much faster."""
-    settings = [text for text in overrides if re.match(r"(data|split)\.[a-z.]+=|seed=", text)]
-    cfg = composed(*(text for text in overrides if text not in settings)).copy()
-    for override in Overrides.parse(settings):
-        OmegaConf.update(cfg, override.key_or_group, override.value())
+    cfg = compose([*BARE, *overrides])
     for key, node in nodes.items():
         OmegaConf.update(cfg, key, node, merge=False)
     return make_plan(cfg)
@@ -138,7 +126,7 @@ def remote(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def remotely(version: int | None = None) -> Plan:
-    cfg = composed(*KEEP).copy()
+    cfg = compose([*BARE, *KEEP])
     OmegaConf.update(cfg, "data.cache.version", version)
     OmegaConf.update(cfg, "data.extract", {"_target_": "far_away.Remote"}, merge=False)
     return make_plan(cfg)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from harness.config.compose import compose
@@ -51,13 +50,8 @@ def torn(inputs: Tensor) -> Tensor:
     raise ValueError(f"cannot take {tuple(inputs.shape)}")
 
 
-@cache
-def composed(*overrides: str) -> DictConfig:
-    return compose([*IRIS, *overrides])
-
-
 def prepared(*overrides: str, **parts: dict[str, Any]) -> Experiment:
-    cfg = composed(*overrides).copy()
+    cfg = compose([*IRIS, *overrides])
     for key, node in parts.items():
         OmegaConf.update(cfg, key.replace("__", "."), node, merge=False)
     plan = make_plan(cfg)
