@@ -203,9 +203,9 @@ def _check_words(words: str, allowed: Sequence[str]) -> None:
             (nested[above] if above else nested)[name] = content
         check_targets(nested, allowed)
     except UserError as error:
-        found = error.with_rule(f"pretrain.words={words}: {error.rule}")
-        found.key = pretrain_words.KEY
-        raise found from error
+        placed = error.with_rule(f"pretrain.words={words}: {error.rule}")
+        placed.key = pretrain_words.KEY
+        raise placed from error
 
 
 def _allowed(allow: Sequence[str]) -> list[str]:

@@ -128,29 +128,29 @@ def _is_stored(part: Any, home: str) -> bool:
 
 
 def _class(name: str) -> type:
-    found: Any = target({"_target_": name}, "")
-    return found if inspect.isclass(found) else type(None)
+    cls: Any = target({"_target_": name}, "")
+    return cls if inspect.isclass(cls) else type(None)
 
 
 def _is_itself(part: Any, home: str) -> bool:
     """Whether the class is found under its name in the module that it claims to be defined in."""
-    found: Any = sys.modules.get(home)
+    attribute: Any = sys.modules.get(home)
     for name in str(getattr(part, "__qualname__", "")).split("."):
-        found = getattr(found, name, None)
-    return found is part
+        attribute = getattr(attribute, name, None)
+    return attribute is part
 
 
 @cache
 def _named_by_us() -> frozenset[tuple[str, str]]:
     """Place and name of every target of our own yaml files except Hydra's: launchers start processes."""
-    found = set()
+    ours = set()
     for path in CONF.rglob("*.yaml"):
         group = path.relative_to(CONF).parts[:-1]
         if group[:1] != ("hydra",):
             content: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
             root = "" if "@package _global_" in path.read_text(encoding="utf-8") else ".".join(group)
-            found |= {(place_of(key), name) for key, name in _targets(content, root)}
-    return frozenset(found)
+            ours |= {(place_of(key), name) for key, name in _targets(content, root)}
+    return frozenset(ours)
 
 
 def _refuse(key: str, name: str, package: str | None) -> NoReturn:

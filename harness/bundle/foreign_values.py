@@ -95,15 +95,15 @@ def check_references(key: str, text: str, allowed: Sequence[str]) -> None:
     Raises:
         NotAllowed: one is not, or the text refers to something else.
     """
-    found = list(_VARIABLE.finditer(text))
-    if text.count("${") != len(found):
+    references = list(_VARIABLE.finditer(text))
+    if text.count("${") != len(references):
         raise NotAllowed(
             key,
             f" holds a reference ({text}), which may read what it should not",
             f"give a value with {key}=VALUE",
             value=text,
         )
-    for match in found:
+    for match in references:
         _check_variable(key, match["name"], text, allowed)
 
 
@@ -119,14 +119,14 @@ def texts(node: Any, key: str) -> Iterator[tuple[str, str]]:
 
 def items(node: Any, key: str) -> Iterator[tuple[str, Any]]:
     """The entries of a mapping or list with their full keys."""
-    found = (
+    children = (
         node.items()
         if isinstance(node, Mapping)
         else enumerate(node)
         if isinstance(node, list | tuple)
         else ()
     )
-    for name, value in found:
+    for name, value in children:
         yield f"{key}.{name}" if key else str(name), value
 
 
@@ -182,8 +182,8 @@ def _check_place(key: str, text: str, allowed: Sequence[str]) -> None:
 
 def _hosts(netloc: str) -> list[str]:
     """The names in `user:password@host:port`, of which PostgreSQL takes several."""
-    found = netloc.rpartition("@")[2].split(",")
-    names = [re.sub(r":\d*$", "", entry).strip("[]").lower() for entry in found]
+    hosts = netloc.rpartition("@")[2].split(",")
+    names = [re.sub(r":\d*$", "", entry).strip("[]").lower() for entry in hosts]
     return [name for name in names if name]
 
 

@@ -56,10 +56,10 @@ def stacked(cells: pd.Series, shape: tuple[int, ...]) -> np.ndarray:
     arrays = [_numbers(cell) for cell in cells]
     for row, array in zip(cells.index, arrays, strict=True):
         if array is None or array.shape != shape:
-            found = "no array of numbers" if array is None else f"one of shape {array.shape}"
+            actual = "no array of numbers" if array is None else f"one of shape {array.shape}"
             raise UserError(
                 f"column {ARRAY!r} must hold an array of numbers of shape {shape} in each row, as in "
-                f"training, and row {row} holds {found}",
+                f"training, and row {row} holds {actual}",
                 "give rows as the data source gives them",
             )
     return np.stack([array for array in arrays if array is not None])

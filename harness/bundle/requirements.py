@@ -39,8 +39,8 @@ def pins(config: dict[str, Any]) -> list[str]:
 def code(config: dict[str, Any]) -> list[str]:
     """The files or folders of the user's own modules, which are on no package index and are therefore
     copied."""
-    found = (_path(top) for top in sorted(_tops(config)) if not _installed(top))
-    return [str(path) for path in found if path is not None]
+    sources = (_path(top) for top in sorted(_tops(config)) if not _installed(top))
+    return [str(path) for path in sources if path is not None]
 
 
 def _tops(config: dict[str, Any]) -> set[str]:
@@ -49,16 +49,16 @@ def _tops(config: dict[str, Any]) -> set[str]:
     Only modules that this process has imported are included: it trained the model, so no others are needed.
     """
     parts = [config.get("model"), config.get("data", {}).get("transform"), config.get("trainer")]
-    found: set[str] = set()
+    tops: set[str] = set()
     left = packages(parts) - _BROUGHT
     while left:
         top = left.pop()
-        found.add(top)
+        tops.add(top)
         path = _path(top)
         if path is not None and not _installed(top):
             known = {name for name in _imported(path) if name in sys.modules}
-            left |= known - found - _BROUGHT - sys.stdlib_module_names
-    return found
+            left |= known - tops - _BROUGHT - sys.stdlib_module_names
+    return tops
 
 
 def _imported(path: Path) -> Iterator[str]:

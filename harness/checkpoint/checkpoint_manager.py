@@ -103,14 +103,14 @@ class CheckpointManager:
         """
         folder = self.folder.parent / name / FOLDER
         try:
-            found = newest(folder, self._facts["fold"], self._digests)
+            checkpoint = newest(folder, self._facts["fold"], self._digests)
         except Torn as error:
             self._note(f"{error}: its training starts from the beginning.")
-            found = None
+            checkpoint = None
         manager = CheckpointManager(
-            folder, self._settings, self.pace, self._facts, self._note, found, self._digests
+            folder, self._settings, self.pace, self._facts, self._note, checkpoint, self._digests
         )
-        return manager, None if found is None else found.state
+        return manager, None if checkpoint is None else checkpoint.state
 
     def see(self, progress: Progress, state: Callable[[], Any], stopping: bool) -> None:
         """Writes a checkpoint if one is due; if that fails, the user is warned and the training continues.

@@ -43,13 +43,13 @@ class Done:
 
     def read(self) -> dict[int, Outcome]:
         """Every outcome that is intact."""
-        found = {}
+        outcomes = {}
         for path in sorted(self._folder.glob(f"fold-*{ENDING}")):
             try:
-                found[int(path.stem.removeprefix("fold-"))] = Outcome(*read(path))
+                outcomes[int(path.stem.removeprefix("fold-"))] = Outcome(*read(path))
             except (Torn, OSError, ValueError, TypeError):
                 continue  # a process died while it wrote: that fold is not done
-        return found
+        return outcomes
 
     def clear(self) -> None:
         """Removes the outcomes, once the run is finished."""

@@ -68,23 +68,23 @@ def chosen(outputs: Path, choice: Choice) -> list[Entry]:
     Raises:
         UserError: no run has the score by which they are to be kept.
     """
-    found: list[Entry] = []
+    entries: list[Entry] = []
     if not choice.what:
-        found = [*_checkpoints(outputs), *_stale(outputs), *_empty(outputs)]
+        entries = [*_checkpoints(outputs), *_stale(outputs), *_empty(outputs)]
     if "runs" in choice.what:
-        found += _runs(outputs, choice)
+        entries += _runs(outputs, choice)
     if "trials" in choice.what:
-        found += _but_the_best(outputs)
+        entries += _but_the_best(outputs)
     if "checkpoints" in choice.what:
-        found += _checkpoints(outputs)
+        entries += _checkpoints(outputs)
     if "cache" in choice.what:
-        found += [folder_entry("cache", path) for path in folders(outputs / "cache")]
-    found += [folder_entry("rest", path) for path in folders(outputs / REMOVED)]
+        entries += [folder_entry("cache", path) for path in folders(outputs / "cache")]
+    entries += [folder_entry("rest", path) for path in folders(outputs / REMOVED)]
     latest = time.time_ns() // 1_000_000 - (choice.older or 0)
-    gone = {entry.path for entry in found}
+    gone = {entry.path for entry in entries}
     return [
         entry
-        for entry in found
+        for entry in entries
         if (entry.time <= latest or entry.kind == "rest") and not gone.intersection(entry.path.parents)
     ]
 
@@ -142,12 +142,12 @@ def _checkpoints(outputs: Path) -> list[Entry]:
     for sweep in folders(outputs / SWEEPS):
         for trial in folders(sweep):
             places += [trial, *folders(trial)]
-    found = []
+    entries = []
     for place in places:
         if (place / JOURNAL).exists() and run_entry(StoredRun(place)).state == "finished":
             paths = [path for folder in (place, *folders(place)) for path in folders(folder)]
-            found += [folder_entry("checkpoints", path) for path in paths if path.name == "checkpoints"]
-    return found
+            entries += [folder_entry("checkpoints", path) for path in paths if path.name == "checkpoints"]
+    return entries
 
 
 def _stale(outputs: Path) -> list[Entry]:

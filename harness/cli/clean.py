@@ -34,9 +34,9 @@ def main(words: list[str]) -> int | None:
     narrowed = older is not None or options.keep is not None or options.status
     what = _list(options.what) or (("runs",) if narrowed else ())
     choice = Choice(what, older, options.keep, options.by, _list(options.status))
-    found = chosen(outputs, choice)
-    kept = spared(found, outputs, options.uri)
-    entries = [entry for entry in found if entry.path not in kept]
+    removable = chosen(outputs, choice)
+    kept = spared(removable, outputs, options.uri)
+    entries = [entry for entry in removable if entry.path not in kept]
     for line in lines(entries, kept, outputs):
         print(line)
     if not entries:

@@ -39,11 +39,13 @@ def main(words: list[str]) -> None:
     for file in (options.csv, options.html):
         if file is not None:
             check_file(file)
-    found = compare(options.runs, options.outputs, by=options.by, each=options.each)
+    comparison = compare(options.runs, options.outputs, by=options.by, each=options.each)
     written = [
-        write(found, file) for write, file in ((write_csv, options.csv), (write_html, options.html)) if file
+        write(comparison, file)
+        for write, file in ((write_csv, options.csv), (write_html, options.html))
+        if file
     ]
-    for line in found.lines(_width()):
+    for line in comparison.lines(_width()):
         put(line, sys.stdout)
     for file in written:
         put([(f"file    {file}", "")], sys.stdout)

@@ -24,17 +24,17 @@ def main(words: list[str]) -> None:
 
 
 def _list(group: str | None) -> None:
-    found = groups()
+    names = groups()
     if group is None:
-        width = max(map(len, found))
-        for name, choices in found.items():
+        width = max(map(len, names))
+        for name, choices in names.items():
             print(f"{name:<{width}}  {', '.join(choices)}")
         return
     name = group.strip("/").replace(".", "/")
-    if name not in found:
-        raise UserError(f"there is no group {group!r}", near(name, found))
-    width, files = max(map(len, found[name])), yamls(name)
-    for choice in found[name]:
+    if name not in names:
+        raise UserError(f"there is no group {group!r}", near(name, names))
+    width, files = max(map(len, names[name])), yamls(name)
+    for choice in names[name]:
         print(f"{choice:<{width}}  {description(files[choice])}")
 
 

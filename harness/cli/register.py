@@ -36,11 +36,11 @@ def main(words: list[str]) -> int:
     )
     logged = Outputs(outputs).find(options.run, fetcher())
     allowlist.check_models(logged, outputs, options.allow)
-    found = candidate(logged, wanted.together)
+    chosen = candidate(logged, wanted.together)
     own = logged.state is not None and not allowlist.foreign(logged, outputs)
     uri = place(options.uri, logged.state.uri if own and logged.state is not None else None, outputs)
     passed = True
-    for verdict in promote(found, wanted, uri, outputs):
+    for verdict in promote(chosen, wanted, uri, outputs):
         print(verdict.line, flush=True)
         passed = passed and verdict.passed
     if not passed:

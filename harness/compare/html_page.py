@@ -18,9 +18,9 @@ from harness.report.html.page_parts import Block, Cell, Changes, Heading, Link, 
 from harness.report.html.render_page import render
 
 
-def comparison_page(found: Comparison) -> str:
+def comparison_page(comparison: Comparison) -> str:
     """The whole file."""
-    board = found.board
+    board = comparison.board
     title = f"{len(board.rows)} lines by {board.score}"
     sections = [Section("Leaderboard", "", [_leaderboard(board), *map(Text, _below(board))])]
     remarks = [Text(note) for note in notes(board)]
@@ -28,13 +28,13 @@ def comparison_page(found: Comparison) -> str:
         sections.append(Section("PairedTest tests against the best", "", [_tests(board), *remarks]))
     else:
         sections.append(Section("Notes", "", remarks))
-    if found.pair is not None:
+    if comparison.pair is not None:
         blocks: list[Block] = []
-        for name, changes in found.changes.items():
+        for name, changes in comparison.changes.items():
             blocks += [Heading(name), Changes(changes) if changes else Text("the same")]
-        sections.append(Section(" → ".join(found.pair), "", blocks))
-    if found.links:
-        links = [Link(address, "the runs side by side", remark) for address, remark in found.links]
+        sections.append(Section(" → ".join(comparison.pair), "", blocks))
+    if comparison.links:
+        links = [Link(address, "the runs side by side", remark) for address, remark in comparison.links]
         sections.append(Section("MLflow", "", links))
     return render(Page(title, "compare", sections))
 

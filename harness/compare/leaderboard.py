@@ -201,9 +201,11 @@ def _tested(rows: Sequence[LeaderboardRow], score: str) -> list[LeaderboardRow]:
     if math.isnan(best.score.mean):
         return list(rows)
     against = TestsAgainstBest(best.runs, score)
-    found = ["its score is undefined" if math.isnan(row.score.mean) else against(row.runs) for row in others]
-    corrected = holm([tested.p if isinstance(tested, PairedTest) else math.nan for tested in found])
-    lines = zip(others, found, corrected, strict=True)
+    differences = [
+        "its score is undefined" if math.isnan(row.score.mean) else against(row.runs) for row in others
+    ]
+    corrected = holm([tested.p if isinstance(tested, PairedTest) else math.nan for tested in differences])
+    lines = zip(others, differences, corrected, strict=True)
     return [best, *(LeaderboardRow(row.runs, row.score, row.others, tested, p) for row, tested, p in lines)]
 
 
@@ -211,8 +213,8 @@ def _baselines(runs: Sequence[StoredRun], score: str) -> dict[str, dict[str, Int
     sets: dict[str, list[StoredRun]] = {}
     for run in runs:
         sets.setdefault(data(run), []).append(run)
-    found = {name: baselines(own, score) for name, own in sets.items()}
-    return {name: own for name, own in found.items() if own}
+    by_set = {name: baselines(own, score) for name, own in sets.items()}
+    return {name: own for name, own in by_set.items() if own}
 
 
 def data(run: StoredRun) -> str:

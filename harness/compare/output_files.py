@@ -32,22 +32,22 @@ def check_file(path: Path) -> None:
         )
 
 
-def write_csv(found: Comparison, path: Path) -> Path:
+def write_csv(comparison: Comparison, path: Path) -> Path:
     """Writes the leaderboard with all its values.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
-    return _write(path, found.board.frame().to_csv(index=False))
+    return _write(path, comparison.board.frame().to_csv(index=False))
 
 
-def write_html(found: Comparison, path: Path) -> Path:
+def write_html(comparison: Comparison, path: Path) -> Path:
     """Writes the page.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
-    return _write(path, comparison_page(found))
+    return _write(path, comparison_page(comparison))
 
 
 def _write(path: Path, text: str) -> Path:

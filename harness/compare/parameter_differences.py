@@ -25,13 +25,15 @@ def differing_parameters(settings: Sequence[Texts]) -> dict[str, list[str]]:
     keys = [key for key in dict.fromkeys(key for texts in own for key in texts) if not key.endswith(_PARTIAL)]
     parts = [key for key in keys if key.endswith(_TARGET) and _differs(own, key, absent=True)]
     places = [key.removesuffix(_TARGET) for key in parts]
-    found = {}
+    differing = {}
     for key in keys:
         replaced = key not in parts and below(key, places)
         if key != "seed" and _differs(own, key, absent=not replaced):
             values = [texts.get(key, ABSENT) for texts in own]
-            found[key.removesuffix(_TARGET)] = [_last(text) for text in values] if key in parts else values
-    return found
+            differing[key.removesuffix(_TARGET)] = (
+                [_last(text) for text in values] if key in parts else values
+            )
+    return differing
 
 
 def _differs(settings: Sequence[Texts], key: str, absent: bool) -> bool:

@@ -135,16 +135,16 @@ def _scores(run: StoredRun) -> dict[str, object]:
 
 def other_scores(runs: Sequence[StoredRun], score: str) -> list[str]:
     """The other scores of the same part without baselines; of the test part where the score has no part."""
-    found = dict.fromkeys(name for run in runs for name in _scores(run))
+    names = dict.fromkeys(name for run in runs for name in _scores(run))
     part = score.partition("/")[0]
-    own = [name for name in found if part not in ("test", "valid") or name.startswith(f"{part}/")]
+    own = [name for name in names if part not in ("test", "valid") or name.startswith(f"{part}/")]
     return [name for name in headline(dict.fromkeys(own)) if name != score]
 
 
 def baselines(runs: Sequence[StoredRun], name: str) -> dict[str, Interval]:
     """The baselines of a score: ending (`majority`) -> the lowest and the highest value over the runs."""
     part = name.partition("/")[0]
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for run in runs:
         own = {full: score for full, score in _scores(run).items() if full.startswith(f"{part}/")}
         trained = headline(own)
@@ -152,5 +152,5 @@ def baselines(runs: Sequence[StoredRun], name: str) -> dict[str, Interval]:
             owner, _, ending = full.rpartition("_")
             mean = _mean(_folds(run, full))
             if owner == name and full not in trained and not math.isnan(mean):
-                found.setdefault(ending, []).append(mean)
-    return {ending: (min(means), max(means)) for ending, means in found.items()}
+                values.setdefault(ending, []).append(mean)
+    return {ending: (min(means), max(means)) for ending, means in values.items()}

@@ -25,11 +25,11 @@ def select_runs(words: Sequence[str], outputs: Path) -> list[StoredRun]:
         UserError: nothing has this name, it is one fold of a run, or there is no run.
     """
     known = _Known(outputs)
-    found = [logged for word in words for logged in known.meant(word)] if words else known.single
-    if not found:
+    selected = [logged for word in words for logged in known.meant(word)] if words else known.single
+    if not selected:
         what = " ".join(words) or outputs / "runs"
         raise UserError(f"there is no run in {what} to compare", "make one with: python -m harness")
-    return list({logged.folder: logged for logged in found}.values())
+    return list({logged.folder: logged for logged in selected}.values())
 
 
 class _Known:

@@ -60,36 +60,36 @@ def leaderboard_lines(board: Leaderboard, width: int | None = None) -> Iterator[
 def _columns(board: Leaderboard) -> list[Column]:
     """All columns, in their order."""
     rows = board.rows
-    found = [
+    columns = [
         Column("#", [str(place + 1) for place in range(len(rows))]),
         Column("run", [row.label for row in rows], left=True),
         Column("name", [_brief(row.runs[0].name) for row in rows], 8, left=True),
     ]
     if any(len(row.runs) > 1 for row in rows):
-        found.append(Column("seeds", [str(len(row.runs)) for row in rows], 5))
-    found.append(Column(board.score, [number(row.score.mean) for row in rows]))
+        columns.append(Column("seeds", [str(len(row.runs)) for row in rows], 5))
+    columns.append(Column(board.score, [number(row.score.mean) for row in rows]))
     for title, intervals in (
         ("95 % over folds", [row.score.over_folds for row in rows]),
         ("95 % over seeds", [row.score.over_seeds for row in rows]),
     ):
         if any(intervals):
-            found.append(Column(title, list(map(_interval, intervals)), 2))
+            columns.append(Column(title, list(map(_interval, intervals)), 2))
     for place, (key, values) in enumerate(board.parameters.items()):
-        found.append(
+        columns.append(
             Column(board.names[key], list(map(_brief, values)), 3 if place < _MOST_PARAMETERS else 9)
         )
     if len(rows) > 1:
         gaps = [signed(row.score.mean - rows[0].score.mean) for row in rows[1:]]
-        found.append(Column("difference", ["", *gaps], 6))
-        found.append(Column("effect", ["", *map(effect, rows[1:])], 7))
-        found.append(Column("p", ["", *map(p_value, rows[1:])], 1))
-    found.append(Column("seconds", [duration(row.seconds) for row in rows], 4))
-    found.append(Column("parameters", [whole(row.parameters) for row in rows], 5))
+        columns.append(Column("difference", ["", *gaps], 6))
+        columns.append(Column("effect", ["", *map(effect, rows[1:])], 7))
+        columns.append(Column("p", ["", *map(p_value, rows[1:])], 1))
+    columns.append(Column("seconds", [duration(row.seconds) for row in rows], 4))
+    columns.append(Column("parameters", [whole(row.parameters) for row in rows], 5))
     others = dict.fromkeys(name for row in rows for name in row.others)
     for name in others:
         means = [number(row.others[name].mean if name in row.others else None) for row in rows]
-        found.append(Column(name.partition("/")[2], means, 10))
-    return found
+        columns.append(Column(name.partition("/")[2], means, 10))
+    return columns
 
 
 def _fitting(columns: Sequence[Column], width: int | None) -> tuple[list[Column], list[str]]:
@@ -155,12 +155,12 @@ def _range(low: float, high: float) -> str:
 def change_lines(old: str, new: str, sections: dict[str, Changes]) -> Iterator[Line]:
     """The differences of two runs, a block per kind and a line per difference."""
     yield [(f"{old} -> {new}", "bold")]
-    same = [name for name, found in sections.items() if not found]
-    for name, found in sections.items():
-        if found:
+    same = [name for name, changed in sections.items() if not changed]
+    for name, changed in sections.items():
+        if changed:
             yield [(name, "bold")]
-            width = max(map(len, found))
-            for key, (before, after) in found.items():
+            width = max(map(len, changed))
+            for key, (before, after) in changed.items():
                 yield [(f"{_GAP}{key:<{width}}  {before} -> {after}", "")]
     if same:
         yield [(f"the same: {', '.join(same)}", "")]

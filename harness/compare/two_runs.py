@@ -43,8 +43,8 @@ def _data(run: StoredRun) -> dict[str, Any]:
     return source | {f"{part['context']} rows": part.get("rows") for part in inputs}
 
 
-def _texts(found: Mapping[str, tuple[Any, Any]]) -> Changes:
-    return {key: (str(old), str(new)) for key, (old, new) in found.items()}
+def _texts(pairs: Mapping[str, tuple[Any, Any]]) -> Changes:
+    return {key: (str(old), str(new)) for key, (old, new) in pairs.items()}
 
 
 def _division(old: StoredRun, new: StoredRun) -> Changes:

@@ -95,9 +95,9 @@ def translated(error: Exception, words: list[str]) -> UserError:
             return unreadable(error.override, text)
         return Unreadable(error.override)
     for pattern, answer in _ANSWERS.items():
-        found = re.search(pattern, text)
-        if found:
-            return answer(found[1], words)
+        match = re.search(pattern, text)
+        if match:
+            return answer(match[1], words)
     return UserError(sentence(_first_lines(text)))
 
 

@@ -168,7 +168,7 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
     if inspect.isclass(function):
         lineage = [cls for cls in function.__mro__ if cls is not object]
         makers = [vars(cls)["__init__"] for cls in lineage if "__init__" in vars(cls)]
-    found: dict[str, inspect.Parameter] = {}
+    parameters: dict[str, inspect.Parameter] = {}
     for maker in makers:
         try:
             own = dict(inspect.signature(maker).parameters)
@@ -177,12 +177,14 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
         own.pop("self", None)
         hints = _hints(maker)
         for name, parameter in own.items():
-            found.setdefault(name, parameter.replace(annotation=hints.get(name, inspect.Parameter.empty)))
+            parameters.setdefault(
+                name, parameter.replace(annotation=hints.get(name, inspect.Parameter.empty))
+            )
         passed_on = [name for name, p in own.items() if p.kind is p.VAR_KEYWORD]
         if not passed_on or maker is makers[-1]:
             break
-        del found[passed_on[0]]
-    return found
+        del parameters[passed_on[0]]
+    return parameters
 
 
 @cache
@@ -204,15 +206,15 @@ def _hints(maker: Callable[..., Any]) -> dict[str, Any]:
 
 def _one_by_one(maker: Callable[..., Any]) -> dict[str, Any]:
     """Returns the annotations that can be evaluated; others may name imports made for type checkers only."""
-    found: dict[str, Any] = {}
+    hints: dict[str, Any] = {}
     for name, hint in getattr(maker, "__annotations__", {}).items():
         lone = types.FunctionType((lambda: None).__code__, maker.__globals__)
         lone.__annotations__ = {name: hint}
         try:
-            found |= typing.get_type_hints(lone)
+            hints |= typing.get_type_hints(lone)
         except Exception:
             continue
-    return found
+    return hints
 
 
 def _check_value(value: Any, hint: Any, key: str) -> None:
@@ -241,14 +243,14 @@ def fitting(family: type, key: str) -> list[str]:
     """Returns the choices of the group at `key` whose target is a subclass of `family`."""
     from harness.config.choice_files import yamls
 
-    found = []
+    choices_that_fit = []
     for name, path in yamls(key.replace(".", "/")).items():
         node = OmegaConf.load(path)
         if isinstance(node, DictConfig) and "_target_" in node:
             part = target({"_target_": node["_target_"]}, key)
             if inspect.isclass(part) and issubclass(part, family):
-                found.append(name)
-    return found
+                choices_that_fit.append(name)
+    return choices_that_fit
 
 
 def _holds_nodes(value: Any) -> bool:

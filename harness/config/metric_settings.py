@@ -23,8 +23,8 @@ def metric_nodes(cfg: DictConfig | Mapping[str, Any]) -> dict[str, dict[str, Any
     evaluate = cfg.get("evaluate", {})
     # Not `get` or `in`: of an absent key both leave an error that keeps the frames of all callers, and so a
     # trainer with its network, until Python looks for cycles.
-    found: Any = (evaluate["metrics"] or {}) if "metrics" in list(evaluate) else {}
-    plain: Any = OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+    nodes: Any = (evaluate["metrics"] or {}) if "metrics" in list(evaluate) else {}
+    plain: Any = OmegaConf.to_container(nodes, resolve=True) if OmegaConf.is_config(nodes) else nodes
     return plain if isinstance(plain, dict) else {}
 
 
@@ -86,8 +86,8 @@ def metric_directions(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Directio
     evaluate = cfg.get("evaluate", {})
     # Not `get` or `in`: of an absent key both leave an error that keeps the frames of all callers, and so a
     # trainer with its network, until Python looks for cycles.
-    found: Any = (evaluate["metrics"] or {}) if "metrics" in list(evaluate) else {}
-    return {str(name): node.get("direction") for name, node in found.items()}
+    nodes: Any = (evaluate["metrics"] or {}) if "metrics" in list(evaluate) else {}
+    return {str(name): node.get("direction") for name, node in nodes.items()}
 
 
 def directions(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Direction]:

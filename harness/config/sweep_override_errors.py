@@ -33,8 +33,8 @@ def unreadable(typed: str, message: str) -> UserError:
             "comparisons need quotes within the shell's: "
             "\"sweep.constraints=['model/parameters <= 100000']\"",
         )
-    found = re.search(r"while evaluating '.*?': (.*)", message)
-    reason = found[1] if found else ""
+    match = re.search(r"while evaluating '.*?': (.*)", message)
+    reason = match[1] if match else ""
     if reason.startswith("empty "):
         return no_value(typed, key)
     if "NoneType" in reason:

@@ -157,8 +157,10 @@ class Screen:
         colour = {"finished": "bold green", "failed": "bold red"}.get(result.status, "bold yellow")
         ended: Line = [(result.status, colour), (f" in {duration(result.seconds)}", "")]
         if result.objective and result.objective["value"] is not None:
-            found = result.objective
-            ended.append((f", {found['name']} {number(found['value'])} ({found['direction']}d)", ""))
+            objective = result.objective
+            ended.append(
+                (f", {objective['name']} {number(objective['value'])} ({objective['direction']}d)", "")
+            )
         self._say(ended)
         if result.error:
             self._say([(result.error, "red")])

@@ -239,16 +239,16 @@ class Table:
         return Task("binary" if len(values) == 2 else "multiclass", names)
 
     def _several(self) -> Task:
-        found = {column: self._values(column) for column in self.target}
-        flags = [column for column, (values, _, _) in found.items() if set(values) == {0, 1}]
-        if len(flags) == len(found) and self.aim != "regression":
+        by_column = {column: self._values(column) for column in self.target}
+        flags = [column for column, (values, _, _) in by_column.items() if set(values) == {0, 1}]
+        if len(flags) == len(by_column) and self.aim != "regression":
             return Task("multilabel", classes=self.target)
-        odd = [column for column, (_, numeric, _) in found.items() if not numeric]
+        odd = [column for column, (_, numeric, _) in by_column.items() if not numeric]
         if self.aim == "classification" or odd:
             column = odd[0] if odd else next(column for column in self.target if column not in flags)
             raise UserError(
                 "several targets must each hold 0 and 1, or all be numbers to predict, and column "
-                f"{column!r} of {self.name} holds {found[column][0][0]!r}",
+                f"{column!r} of {self.name} holds {by_column[column][0][0]!r}",
                 "correct it, or leave it out of data.extract.target",
                 key="data.extract.target",
             )
@@ -260,10 +260,10 @@ class Table:
         values = sorted(known.unique(), key=lambda value: (isinstance(value, str), value))
         numeric = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known)
         if len(values) < 2:
-            found = f"only the value {str(values[0])!r}" if values else "no value at all"
+            actual = f"only the value {str(values[0])!r}" if values else "no value at all"
             raise UserError(
                 f"a target needs two or more distinct values, and column {column!r} of {self.name} "
-                f"has {found}",
+                f"has {actual}",
                 "choose another with data.extract.target=COLUMN",
                 key="data.extract.target",
             )

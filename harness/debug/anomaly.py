@@ -42,11 +42,11 @@ class Anomaly:
             with torch.autograd.set_detect_anomaly(True):
                 yield experiment
         except RuntimeError as error:
-            found = re.match(r"Function '(\w+)' returned nan values", str(error))
-            if found is None:
+            match = re.match(r"Function '(\w+)' returned nan values", str(error))
+            if match is None:
                 raise
             raise Diverged(
-                f"the backward pass of {found[1]} gave NaN in step {_step(experiment)}, though all that came "
+                f"the backward pass of {match[1]} gave NaN in step {_step(experiment)}, though all that came "
                 "before it was finite; the stack of calls above shows where its forward pass stands."
             ) from error
         finally:

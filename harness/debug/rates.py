@@ -102,18 +102,18 @@ class Rates:
                 f"debug.lowest={self.lowest:g}, or look for extreme values in the data."
             )
         smooth = smoothed(losses, self.smoothing, self.blowup)
-        found = suggest(rates, smooth)
-        marks = {} if found is None else {"steepest": found.steepest, "lowest / 10": found.tenth}
+        advice = suggest(rates, smooth)
+        marks = {} if advice is None else {"steepest": advice.steepest, "lowest / 10": advice.tenth}
         plots.rates(np.array(rates), np.array(losses), smooth, marks, fold_record.folder / "lr.svg")
         fold_record.journal.artifact(fold_record.key, Path(fold_record.key) / "lr.svg", "plots")
-        if found is None:
+        if advice is None:
             raise Unproved(
                 f"the loss fell at no rate between {rates[0]:.2g} and {rates[-1]:.2g} (see lr.svg); give it "
                 "more trainer.steps or a larger data.load.batch_size, and try debug=overfit."
             )
         fold_record.screen.note(
-            f"trainer.optimizer.lr={found.steepest:.2g} falls fastest (a tenth of the rate of the lowest "
-            f"loss is {found.tenth:.2g}); {len(losses)} rates tried, the curve is in lr.svg"
+            f"trainer.optimizer.lr={advice.steepest:.2g} falls fastest (a tenth of the rate of the lowest "
+            f"loss is {advice.tenth:.2g}); {len(losses)} rates tried, the curve is in lr.svg"
         )
 
 

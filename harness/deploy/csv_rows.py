@@ -67,10 +67,10 @@ class Separated:
 
     def _blocks(self, size: int | None, skip: int = 0) -> Iterator[tuple[list[int], list[list[str]]]]:
         """The line numbers and the cells of the records, `size` records at a time."""
-        found = islice(records(self._path, self._dialect), skip, None)
+        remaining = islice(records(self._path, self._dialect), skip, None)
         while True:
             try:
-                block = list(islice(found, size))
+                block = list(islice(remaining, size))
             except _FAULTS as fault:
                 reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
                 raise UserError(

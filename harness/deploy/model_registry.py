@@ -87,8 +87,8 @@ class Registry:
         if self._model(name) is None:
             return None
         with self._answering():
-            found = self.client.search_model_versions(f"name = '{name}'")
-        own = [version for version in found if version.tags.get(MODEL) == model_id]
+            versions = self.client.search_model_versions(f"name = '{name}'")
+        own = [version for version in versions if version.tags.get(MODEL) == model_id]
         return max(own, key=lambda version: int(version.version)) if own else None
 
     def add(self, name: str, model_id: str, tags: Mapping[str, str]) -> Any:

@@ -53,17 +53,17 @@ class Account:
 
     def lines(self) -> list[str]:
         """One line of text for each fact."""
-        found = []
+        lines = []
         for column, values in self.unseen.items():
             texts = [repr(value) for value in sorted(values)]  # repr escapes control characters
-            found.append(
+            lines.append(
                 f"column {column!r} holds {_some(texts)}, which no training row had; "
                 "data.transform answers as it does for the unknown."
             )
         if self.gaps:
             texts = [f"{column!r} ({count:,})" for column, count in self.gaps.items()]
-            found.append(f"values are missing in {_some(texts)}; data.transform fills them as in training.")
-        return found
+            lines.append(f"values are missing in {_some(texts)}; data.transform fills them as in training.")
+        return lines
 
 
 @contextmanager
@@ -93,9 +93,9 @@ def located(
             if word.startswith(SCHEMES):
                 yield fetch(word, uri, outputs, Path(scratch), allow)
             else:
-                found = _bundle(folder)
-                allowlist.check_bundle(found, outputs, allow)
-                yield found
+                model = _bundle(folder)
+                allowlist.check_bundle(model, outputs, allow)
+                yield model
             return
         logged = Outputs(outputs).find(word, fetcher(uri))
         allowlist.check_models(logged, outputs, allow)
@@ -215,10 +215,10 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
 def _unseen(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> dict[str, set[str]]:
     """The categories that no model has seen in training."""
     members = predictor.members if isinstance(predictor, Ensemble) else [predictor]
-    found = [{column: set(values) for column, values in one.unseen(rows).items()} for one in members]
+    unseen = [{column: set(values) for column, values in one.unseen(rows).items()} for one in members]
     shared = {
-        column: values.intersection(*(one.get(column, set()) for one in found))
-        for column, values in found[0].items()
+        column: values.intersection(*(one.get(column, set()) for one in unseen))
+        for column, values in unseen[0].items()
     }
     return {column: values for column, values in shared.items() if values}
 
@@ -231,10 +231,10 @@ def _bundle(folder: Path) -> Path:
     """
     if (folder / FACTS).exists():
         return folder
-    found = sorted(folder.glob(f"artifacts/*/{FACTS}"))
-    if not found:
+    bundles = sorted(folder.glob(f"artifacts/*/{FACTS}"))
+    if not bundles:
         raise UserError(f"{folder} is no model that a run of harness has made", "name one that is")
-    return found[0].parent
+    return bundles[0].parent
 
 
 class _Screen:

@@ -125,29 +125,29 @@ def _has_head(model: Path) -> bool:
     return bool(json.loads((model / FACTS).read_text())["head"])
 
 
-def promote(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> Iterator[Verdict]:
+def promote(candidate: Candidate, wanted: Wanted, uri: str, outputs: Path) -> Iterator[Verdict]:
     """Yields a verdict per step; after a failed verdict nothing more is done.
 
     Raises:
         UserError: a score is unknown, the other version cannot be compared, or the registry refused.
     """
-    verdicts = [condition.judge(found.scores) for condition in wanted.conditions]
+    verdicts = [condition.judge(candidate.scores) for condition in wanted.conditions]
     if wanted.by is not None and wanted.better_than is not None:
-        registration_gate.look_up(found.scores, wanted.by)
+        registration_gate.look_up(candidate.scores, wanted.by)
     registry = Registry(uri) if _exists(uri) else None
     if wanted.better_than is not None:
-        verdicts.append(_duel(found, wanted, registry))
-    folds = found.result.folds
-    if verdicts and folds > 1 and found.logged.fold is None:
-        kind = found.model.name if found.model.name in (ENSEMBLE, REFIT) else "model"
+        verdicts.append(_duel(candidate, wanted, registry))
+    folds = candidate.result.folds
+    if verdicts and folds > 1 and candidate.logged.fold is None:
+        kind = candidate.model.name if candidate.model.name in (ENSEMBLE, REFIT) else "model"
         yield Verdict(
             True, f"the scores are means over the models of {folds} folds; the {kind} has none of its own"
         )
     yield from verdicts
     if not all(verdict.passed for verdict in verdicts):
         return
-    model_id = _logged_model(found, wanted, uri, outputs)
-    yield from _publish(found, wanted, registry or Registry(uri), model_id)
+    model_id = _logged_model(candidate, wanted, uri, outputs)
+    yield from _publish(candidate, wanted, registry or Registry(uri), model_id)
 
 
 def _exists(uri: str) -> bool:
@@ -156,19 +156,25 @@ def _exists(uri: str) -> bool:
     return path is None or path.exists()
 
 
-def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdict:
+def _duel(candidate: Candidate, wanted: Wanted, registry: Registry | None) -> Verdict:
     """Compares with the version that has the alias, by a score of both on the same rows."""
-    score = registration_gate.counterpart(found.scores, (found.result.objective or {}).get("name"), wanted.by)
+    score = registration_gate.counterpart(
+        candidate.scores, (candidate.result.objective or {}).get("name"), wanted.by
+    )
     part = score.partition("/")[0]
     if part not in _PARTS:
-        raise UserError(f"--by must be a score of test or valid rows, got {score}", _near(found, score))
+        raise UserError(f"--by must be a score of test or valid rows, got {score}", _near(candidate, score))
     version = None if registry is None else _rival(registry, wanted.name, str(wanted.better_than))
     if version is None:
         line = f"nothing is registered as {wanted.name} yet: there is no {wanted.better_than} to beat"
         return Verdict(True, line)
     rival = f"version {version.version} ({wanted.better_than})"
-    state = found.logged.state
-    if state is not None and MODEL in version.tags and state.models.get(_key(found)) == version.tags[MODEL]:
+    state = candidate.logged.state
+    if (
+        state is not None
+        and MODEL in version.tags
+        and state.models.get(_key(candidate)) == version.tags[MODEL]
+    ):
         return Verdict(True, f"{rival} is this very model")
     stored = version.tags.get(f"{_SCORE}{score}")
     if stored is None:
@@ -176,8 +182,8 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
             f"{rival} of {wanted.name} has no {score}, by which to compare",
             "choose another score with --by, or register that model's own run anew",
         )
-    ours, theirs = found.scores[score], float(stored)
-    if found.rows(part) is None or found.rows(part) != version.tags.get(f"{_ROWS}{part}"):
+    ours, theirs = candidate.scores[score], float(stored)
+    if candidate.rows(part) is None or candidate.rows(part) != version.tags.get(f"{_ROWS}{part}"):
         own, other = registration_gate.apart(ours, theirs)
         raise UserError(
             f"{rival} of {wanted.name} was scored on other {part} rows, so that its {score} of {other} "
@@ -185,7 +191,7 @@ def _duel(found: Candidate, wanted: Wanted, registry: Registry | None) -> Verdic
             "train both with the same data and split, or set a bound with --if",
         )
     return registration_gate.better(
-        score, ours, theirs, found.logged.direction(score), f"{rival}, on the same {part} rows"
+        score, ours, theirs, candidate.logged.direction(score), f"{rival}, on the same {part} rows"
     )
 
 
@@ -198,29 +204,31 @@ def _rival(registry: Registry, name: str, alias: str) -> Any | None:
         raise error.with_end(f"{error.remedy[-1]}{hint}") from error
 
 
-def _near(found: Candidate, score: str) -> str:
-    return near(score, [name for name in found.scores if name.partition("/")[0] in _PARTS])
+def _near(candidate: Candidate, score: str) -> str:
+    return near(score, [name for name in candidate.scores if name.partition("/")[0] in _PARTS])
 
 
-def _key(found: Candidate) -> str:
+def _key(candidate: Candidate) -> str:
     """The key of the model in `tracking.json`: the journal's key of its run, and its path."""
-    path = found.model.relative_to(found.logged.folder).as_posix()
-    state = found.logged.state
+    path = candidate.model.relative_to(candidate.logged.folder).as_posix()
+    state = candidate.logged.state
     run, _, rest = path.rpartition("/")
     known = {} if state is None else state.runs
     return f"{run if rest and run in known else ''}:{path}"
 
 
-def _logged_model(found: Candidate, wanted: Wanted, uri: str, outputs: Path) -> str:
+def _logged_model(candidate: Candidate, wanted: Wanted, uri: str, outputs: Path) -> str:
     """MLflow's id of the run's model, which is uploaded first if necessary."""
-    folder = found.logged.folder
-    if wanted.together and not (found.model / FACTS).exists():
-        ensemble.write(found.model, list(found.logged.models.values()))
-    state = _sent(found.logged, uri, outputs)
+    folder = candidate.logged.folder
+    if wanted.together and not (candidate.model / FACTS).exists():
+        ensemble.write(candidate.model, list(candidate.logged.models.values()))
+    state = _sent(candidate.logged, uri, outputs)
     registry = Registry(uri)
     with answering(uri), lock(folder).acquire(timeout=30):
         state = State.load(folder) or state
-        key = _key(replace(found, logged=StoredRun(folder, found.logged.fold)))  # the state is read again
+        key = _key(
+            replace(candidate, logged=StoredRun(folder, candidate.logged.fold))
+        )  # the state is read again
         if key in state.models and registry.ready(state.models[key]):
             return state.models[key]
         state.models.pop(key, None)
@@ -243,12 +251,12 @@ def _sent(logged: StoredRun, uri: str, outputs: Path) -> State:
     return state
 
 
-def _publish(found: Candidate, wanted: Wanted, registry: Registry, model_id: str) -> Iterator[Verdict]:
+def _publish(candidate: Candidate, wanted: Wanted, registry: Registry, model_id: str) -> Iterator[Verdict]:
     version = registry.find(wanted.name, model_id)
     word = "is already"
     if version is None:
-        version, word = registry.add(wanted.name, model_id, _tags(found)), "is"
-    yield Verdict(True, f"{found.logged.label} {word} version {version.version} of {wanted.name}")
+        version, word = registry.add(wanted.name, model_id, _tags(candidate)), "is"
+    yield Verdict(True, f"{candidate.logged.label} {word} version {version.version} of {wanted.name}")
     place = f"models:/{wanted.name}/{version.version}"
     if wanted.alias is not None:
         before = registry.move(wanted.name, wanted.alias, version)
@@ -258,14 +266,16 @@ def _publish(found: Candidate, wanted: Wanted, registry: Registry, model_id: str
     yield Verdict(True, place)
 
 
-def _tags(found: Candidate) -> dict[str, str]:
+def _tags(candidate: Candidate) -> dict[str, str]:
     """The tags of a version: its run, its scores, and a digest of the rows."""
-    ours = found.logged.tags
+    ours = candidate.logged.tags
     tags: dict[str, Any] = {
-        "harness.run": found.logged.label,
-        "harness.model": found.model.relative_to(found.logged.folder).as_posix(),
+        "harness.run": candidate.logged.label,
+        "harness.model": candidate.model.relative_to(candidate.logged.folder).as_posix(),
         **{key: ours.get(key) for key in ("data.digest", "git.commit", "git.dirty")},
-        **{f"{_ROWS}{part}": found.rows(part) for part in ("test", "valid")},
-        **{f"{_SCORE}{name}": repr(value) for name, value in found.scores.items() if math.isfinite(value)},
+        **{f"{_ROWS}{part}": candidate.rows(part) for part in ("test", "valid")},
+        **{
+            f"{_SCORE}{name}": repr(value) for name, value in candidate.scores.items() if math.isfinite(value)
+        },
     }
     return {key: str(value) for key, value in tags.items() if value is not None}

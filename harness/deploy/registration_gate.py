@@ -45,9 +45,9 @@ class Condition:
         """
         value = look_up(scores, self.score)
         kept = bool(_SIGNS[self.sign](value, self.bound))
-        found, _ = apart(value, self.bound)
+        shown, _ = apart(value, self.bound)
         word = "and" if kept else "but"
-        return Verdict(kept, f"{self.score} is {found}, {word} must be {self.sign} {self.bound:.15g}")
+        return Verdict(kept, f"{self.score} is {shown}, {word} must be {self.sign} {self.bound:.15g}")
 
 
 def parse(word: str) -> Condition:
@@ -72,12 +72,12 @@ def scores_of(result: Result, fold: int | None = None) -> dict[str, float]:
         fold: its position among the folds, from 0.
     """
     if fold is None:
-        found = {name: summary["mean"] for name, summary in result.scores.items()}
+        scores = {name: summary["mean"] for name, summary in result.scores.items()}
     else:
-        found = {
+        scores = {
             name: (summary["folds"] + [None] * (fold + 1))[fold] for name, summary in result.scores.items()
         }
-    return {name: math.nan if value is None else float(value) for name, value in found.items()}
+    return {name: math.nan if value is None else float(value) for name, value in scores.items()}
 
 
 def counterpart(scores: Mapping[str, float], monitored: str | None, by: str | None) -> str:

@@ -81,8 +81,8 @@ def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
     Raises:
         UserError: there is no such model, or the store does not answer.
     """
-    found = {form: match for form, pattern in _FORMS.items() if (match := pattern.fullmatch(word))}
-    if not found:
+    matches = {form: match for form, pattern in _FORMS.items() if (match := pattern.fullmatch(word))}
+    if not matches:
         raise UserError(
             "a model in MLflow is named models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID/model, got "
             f"{word}",
@@ -95,7 +95,7 @@ def locate(word: str, uri: str | None, outputs: Path) -> tuple[str, str]:
             f"there is no MLflow store at {path}, and so no {word}", "give another with --outputs or --uri"
         )
     registry = Registry(uri)
-    ((form, match),) = found.items()
+    ((form, match),) = matches.items()
     return uri, _location(registry, uri, form, *match.groups())
 
 
@@ -126,8 +126,8 @@ def bundle_in(model: Path, word: str) -> Path:
 
 def packages(model: Path) -> dict[str, Path]:
     """The packages and modules in an MLflow model, by import name."""
-    found = sorted((model / "code").iterdir()) if (model / "code").is_dir() else []
-    return {path.stem: path for path in found if path.is_dir() or path.suffix == ".py"}
+    folders = sorted((model / "code").iterdir()) if (model / "code").is_dir() else []
+    return {path.stem: path for path in folders if path.is_dir() or path.suffix == ".py"}
 
 
 def allowed(allow: Sequence[str]) -> set[str]:

@@ -139,12 +139,12 @@ class Arrays:
 
 
 def _below(folder: Path, endings: tuple[str, ...]) -> list[str]:
-    found = []
+    paths = []
     for place, inner, names in os.walk(folder, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith(".")]
         taken = [name for name in names if name.lower().endswith(endings) and name[0] != "."]
-        found += [os.path.relpath(Path(place, name), folder) for name in taken]
-    return sorted(found)
+        paths += [os.path.relpath(Path(place, name), folder) for name in taken]
+    return sorted(paths)
 
 
 def _words(bundle: Bundle) -> str:

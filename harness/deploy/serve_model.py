@@ -98,9 +98,9 @@ def of_registry(word: str, uri: str | None, outputs: Path, allow: Sequence[str] 
     def fetch(draft: Path) -> None:
         with TemporaryDirectory() as scratch:
             # A local store returns its own folder; it is copied because `clean` may remove it.
-            found = download(location, store, Path(scratch))
-            bundle_in(found, word)
-            shutil.copytree(found, draft, dirs_exist_ok=True)
+            path = download(location, store, Path(scratch))
+            bundle_in(path, word)
+            shutil.copytree(path, draft, dirs_exist_ok=True)
 
     model = _kept(outputs, f"{name}-{key}", fetch)
     if ours(uri, outputs):

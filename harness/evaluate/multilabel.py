@@ -128,7 +128,7 @@ def _notes(truth: Tensor, labels: tuple[str, ...], part: str) -> tuple[str, ...]
     shares = dict(zip(labels, truth.mean(dim=0).tolist(), strict=True))
     notes = []
     for share, quantity, omitting in ((0, "no", "f1 and auroc leave"), (1, "every", "auroc leaves")):
-        names = [name for name, found in shares.items() if found == share]
+        names = [name for name, value in shares.items() if value == share]
         if names:
             notes.append(
                 f"{quantity} row of the {part} part has the label {', '.join(names)}: {omitting} it out"

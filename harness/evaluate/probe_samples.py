@@ -70,10 +70,10 @@ def _gather(loader: Loader, places: Tensor | None, describe: Callable[[Tensor], 
         if len(own) == 0:
             continue
         whole = len(own) == len(batch.rows)
-        found = exact(describe(batch.inputs if whole else batch.inputs[own.to(batch.inputs.device)]))
+        described = exact(describe(batch.inputs if whole else batch.inputs[own.to(batch.inputs.device)]))
         if filled == 0:
-            features = found.new_empty(len(wanted), found.shape[1])
-        features[filled : filled + len(own)] = found
+            features = described.new_empty(len(wanted), described.shape[1])
+        features[filled : filled + len(own)] = described
         filled += len(own)
     return Sample(features, _targets(loader.targets, wanted, features))
 

@@ -94,11 +94,11 @@ def r2(predicted: Tensor, truth: Tensor) -> Tensor:
 def _answers(predictor: Predictor, loader: Loader) -> tuple[Tensor, Tensor]:
     task = predictor.task
     if task.classification or task.kind == "multilabel":
-        found, choice = "this target is a class", "classification"
+        actual, choice = "this target is a class", "classification"
         if task.several:
-            found, choice = "these targets are labels", "multilabel"
+            actual, choice = "these targets are labels", "multilabel"
         raise UserError(
-            f"evaluate=regression needs a number as target, and {found}",
+            f"evaluate=regression needs a number as target, and {actual}",
             f"use evaluate={choice}, or data.extract.task=regression",
         )
     return answers(predictor, loader, "regression")

@@ -160,17 +160,17 @@ def _made_up(task: Task, targets: Tensor) -> Tensor:
 def _filled(function: Callable[..., Any], given: Mapping[str, Any], task: Task) -> dict[str, Any]:
     """The arguments that follow from the data, where the signature has them."""
     wanted = [name for name in _parameters(function) if name not in given]
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     kind = _TASK_NAMES.get(task.kind)
     if kind is not None and "task" in wanted:
-        found["task"] = kind
+        arguments["task"] = kind
     kind = given.get("task", kind)
     chosen_by_task = "task" in _parameters(function)
     if task.classification and "num_classes" in wanted and (kind == "multiclass" or not chosen_by_task):
-        found["num_classes"] = len(task.classes)
+        arguments["num_classes"] = len(task.classes)
     if task.kind == "multilabel" and "num_labels" in wanted:
-        found["num_labels"] = len(task.classes)
-    return found
+        arguments["num_labels"] = len(task.classes)
+    return arguments
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
@@ -186,10 +186,10 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
     names: dict[str, None] = {}
     for maker in makers:
         try:
-            found = inspect.signature(maker).parameters
+            parameters = inspect.signature(maker).parameters
         except (TypeError, ValueError):  # written in C
             continue
-        names |= dict.fromkeys(name for name in found if name not in ("self", "cls"))
+        names |= dict.fromkeys(name for name in parameters if name not in ("self", "cls"))
     return list(names)
 
 

@@ -18,20 +18,20 @@ def find_duplicates(table: Table, folds: Sequence[Fold]) -> Finding:
     first = copies(table)
     repeated = np.bincount(first, minlength=len(table))[first] > 1
     tested = sum(len(fold.test) for fold in folds)
-    found, hit, pairs = 0, 0, list[tuple[int, int]]()
+    count, hit, pairs = 0, 0, list[tuple[int, int]]()
     for fold in folds if repeated.any() else ():
         train, test = _repeated(repeated, fold.train, fold.valid), _repeated(repeated, fold.test)
         here = test[np.isin(first[test], first[train])]
-        found, hit = found + len(here), hit + bool(len(here))
+        count, hit = count + len(here), hit + bool(len(here))
         pairs += [(int(copy), int(train[first[train] == first[copy]][0])) for copy in here[:MOST_NAMED]]
-    if not found:
+    if not count:
         return Finding("duplicates", "fine", f"None of {tested} test rows is a copy of a training row.")
     alike = [f"{row(table, copy)} as {row(table, original)}" for copy, original in pairs[:MOST_NAMED]]
-    some = f"{listed(alike)}{', …' if found > MOST_NAMED else ''}"
+    some = f"{listed(alike)}{', …' if count > MOST_NAMED else ''}"
     return Finding(
         "duplicates",
         "warning",
-        f"{found} of {tested} test rows{among(hit, len(folds))} {verb(found, 'have')} the same features as "
+        f"{count} of {tested} test rows{among(hit, len(folds))} {verb(count, 'have')} the same features as "
         f"training rows ({some}), so a model that memorises rows gets a better score; remove the copies, "
         f"or name "
         "a column that copies share with data.extract.group=COLUMN and use split=group_kfold, or set "

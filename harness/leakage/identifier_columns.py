@@ -25,18 +25,18 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 def find_identifiers(table: Table) -> Finding:
     """Features that differ in every row, are named like an id, or determine the group."""
     groups = None if table.group is None else Groups.of(table.group, table.groups)
-    found = {name: why for name in table.features if (why := _why(table, name, groups))}
-    if not found:
+    reasons = {name: why for name in table.features if (why := _why(table, name, groups))}
+    if not reasons:
         return Finding(
             "identifiers", "fine", f"None of {len(table.features)} features identifies rows or groups."
         )
-    named = listed(f"{name!r} ({why})" for name, why in found.items())
+    named = listed(f"{name!r} ({why})" for name, why in reasons.items())
     return Finding(
         "identifiers",
         "warning",
-        f"{'features' if len(found) > 1 else 'feature'} {named} may be memorised by the model, which does "
+        f"{'features' if len(reasons) > 1 else 'feature'} {named} may be memorised by the model, which does "
         f"not "
-        f"generalise to new rows; {_remedy(table, list(found))}.",
+        f"generalise to new rows; {_remedy(table, list(reasons))}.",
     )
 
 

@@ -26,16 +26,16 @@ def find_target_proxy(table: Table, folds: Sequence[Fold]) -> Finding:
     A class is predicted by the nearest value. A number is predicted by interpolation between ranks, so that a
     change of unit or a logarithm of the target hides nothing.
     """
-    found: dict[str, str] = {}
+    features: dict[str, str] = {}
     tested = 0
     for target in table.target:
         parts = halves(folds, table.frame[target].notna().to_numpy(), len(table.features))
         if parts.enough:
             tested = max(tested, len(parts.rows))
-            found |= _proxies(table, target, parts)
-    if found:
-        names = list(found)
-        proxies = listed(found[name] for name in names)
+            features |= _proxies(table, target, parts)
+    if features:
+        names = list(features)
+        proxies = listed(features[name] for name in names)
         return Finding(
             "determines",
             "warning",
@@ -56,14 +56,14 @@ def _proxies(table: Table, target: str, parts: Halves) -> dict[str, str]:
     labels = table.frame[target].iloc[parts.rows]
     classes = table.task.kind != "regression"
     truth = codes(labels)[0] if classes else labels.rank(pct=True).to_numpy(dtype=np.float64)
-    found = {}
+    proxies = {}
     for name in table.features:
         values, amounts = comparable(table.frame[name].iloc[parts.rows])
         cut = len(parts.one)
         accuracy = _class(values, truth, cut, amounts) if classes else _number(values, truth, cut, amounts)
         if accuracy:
-            found[name] = f"feature {name!r} alone predicts {target!r} of {accuracy}"
-    return found
+            proxies[name] = f"feature {name!r} alone predicts {target!r} of {accuracy}"
+    return proxies
 
 
 def _class(values: np.ndarray, truth: np.ndarray, cut: int, amounts: bool) -> str:

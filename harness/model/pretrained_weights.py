@@ -32,16 +32,16 @@ def load(model: nn.Module, path: str) -> None:
         UserError: the file is missing or unreadable, or its names or shapes are not the model's.
     """
     wanted = model.state_dict()
-    found = _unwrap(_read(Path(path).expanduser()), wanted.keys())
-    found = {
+    stored = _unwrap(_read(Path(path).expanduser()), wanted.keys())
+    stored = {
         name: tensor
-        for name, tensor in found.items()
+        for name, tensor in stored.items()
         if name in wanted or name.split(".")[0] not in _CLASSIFIERS
     }
-    _check_names(path, set(found), set(wanted))
-    _check_shapes(path, found, wanted)
+    _check_names(path, set(stored), set(wanted))
+    _check_shapes(path, stored, wanted)
     # Not strict: a file older than PyTorch 0.4.1 lacks the counters that `_check_names` lets pass.
-    model.load_state_dict(found, strict=False)
+    model.load_state_dict(stored, strict=False)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -83,46 +83,46 @@ def _unreadable(path: Path) -> UserError:
     )
 
 
-def _unwrap(found: dict[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
+def _unwrap(stored: dict[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
     """Takes off prefixes of wrappers for as long as more names become the model's.
 
     What a wrapper holds beside the network, such as a loss with weights, is left out.
     """
     names = set(wanted)
-    most = found
-    while prefix := next((prefix for prefix in _WRAPPERS if any(n.startswith(prefix) for n in found)), None):
-        found = {n.removeprefix(prefix): tensor for n, tensor in found.items() if n.startswith(prefix)}
+    most = stored
+    while prefix := next((prefix for prefix in _WRAPPERS if any(n.startswith(prefix) for n in stored)), None):
+        stored = {n.removeprefix(prefix): tensor for n, tensor in stored.items() if n.startswith(prefix)}
         # A name may be the model's by chance: a head of ours and a part of the model may be called alike.
-        if not names & most.keys() or len(names & found.keys()) > len(names & most.keys()):
-            most = found
+        if not names & most.keys() or len(names & stored.keys()) > len(names & most.keys()):
+            most = stored
     return most
 
 
-def _check_names(path: str, found: set[str], wanted: set[str]) -> None:
-    if not found & wanted:
+def _check_names(path: str, stored: set[str], wanted: set[str]) -> None:
+    if not stored & wanted:
         raise UserError(
             f"model.weights must hold tensors of this model, such as {_some(wanted)}, and {path} has none of "
-            f"them but {_some(found)}",
+            f"them but {_some(stored)}",
             "choose the model that the file was saved from",
             key="model.weights",
         )
-    missing = {name for name in wanted - found if not name.endswith("num_batches_tracked")}
+    missing = {name for name in wanted - stored if not name.endswith("num_batches_tracked")}
     if missing:
         raise UserError(
             f"model.weights must hold every tensor of this model, and {path} lacks {_some(missing)}",
             "choose the model and options that the file was saved from",
             key="model.weights",
         )
-    if found - wanted:
+    if stored - wanted:
         raise UserError(
-            f"model.weights must hold tensors of this model only, and {path} has {_some(found - wanted)}",
+            f"model.weights must hold tensors of this model only, and {path} has {_some(stored - wanted)}",
             "choose the model and options that the file was saved from",
             key="model.weights",
         )
 
 
-def _check_shapes(path: str, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    for name, tensor in found.items():
+def _check_shapes(path: str, stored: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    for name, tensor in stored.items():
         there, here = tuple(tensor.shape), tuple(wanted[name].shape)
         if there != here:
             raise UserError(

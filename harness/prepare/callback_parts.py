@@ -20,7 +20,7 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
         UserError: one cannot be built, or is not callable.
     """
     nodes: Any = OmegaConf.to_container(cfg.get("callbacks") or OmegaConf.create({}), resolve=True)
-    found = []
+    callbacks = []
     for name, node in nodes.items() if rank() == 0 else ():
         part = build(callback_node(node), f"callbacks.{name}")
         if not callable(part):
@@ -29,5 +29,5 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
                 "give it a method __call__; a function needs _partial_: true",
                 key=f"callbacks.{name}",
             )
-        found.append(Callback(name, part, node.get("on_error", "warn")))
-    return found
+        callbacks.append(Callback(name, part, node.get("on_error", "warn")))
+    return callbacks

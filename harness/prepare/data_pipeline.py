@@ -109,15 +109,15 @@ def find_leaks(parts: Parts, table: Table, folds: Sequence[Fold], cache: Cache) 
     promises: dict[str, Any] = {name: bool(getattr(split, name, False)) for name in ("grouped", "timed")}
     promises["split"] = chosen(parts.cfg, "split")
     if strict == "off":
-        found = check_unconditional(table, folds, **promises)
+        findings = check_unconditional(table, folds, **promises)
     else:
-        found = cache.findings(table, folds, promises, lambda: check_leakage(table, folds, **promises))
-    refused = [finding for finding in found if finding.severity == "error"]
+        findings = cache.findings(table, folds, promises, lambda: check_leakage(table, folds, **promises))
+    refused = [finding for finding in findings if finding.severity == "error"]
     if strict == "error":
-        refused += [finding for finding in found if finding.severity == "warning"]
+        refused += [finding for finding in findings if finding.severity == "warning"]
     if refused:
         raise UserError(refused[0].sentence)
-    return found
+    return findings
 
 
 def fit_transform(

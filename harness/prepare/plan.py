@@ -90,10 +90,10 @@ def _require_same(table: Table) -> None:
 
 def _before(plan: Plan) -> Plan | None:
     """The plan of the pre-training; weights that were given are where it starts."""
-    found = pretraining(plan.cfg, plan.table)
-    if found is None:
+    before = pretraining(plan.cfg, plan.table)
+    if before is None:
         return None
-    cfg, chosen = found
+    cfg, chosen = before
     return plan.with_config(
         cfg, chosen=chosen, initial_weights=find_initial_weights(cfg, plan.table, plan.folds)
     )

@@ -118,8 +118,8 @@ def _parts(file: Path, run: Path) -> np.ndarray | None:
     except (OSError, KeyError, ValueError):
         return None
     places = np.flatnonzero(numbers == int(word)) if word.isdecimal() else np.array([0])
-    found: np.ndarray | None = parts[places[0]] if len(places) else None
-    return found
+    codes: np.ndarray | None = parts[places[0]] if len(places) else None
+    return codes
 
 
 def _learned_from(file: Path, run: Path) -> tuple[bool, bool]:

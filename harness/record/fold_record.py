@@ -155,10 +155,10 @@ class FoldRecord:
         self._outputs = outputs
         self.predictions = fold_predictions(table, self.fold, outputs, outputs.outputs)
 
-    def project(self, found: Projection | None) -> None:
+    def project(self, projection: Projection | None) -> None:
         """Draws the projection of the representation."""
-        if found is not None and self.alone:
-            plots.projection(found, self.folder / "representation.svg")
+        if projection is not None and self.alone:
+            plots.projection(projection, self.folder / "representation.svg")
             self._file("representation.svg", "plots")
 
     def keep(self, experiment: Experiment, table: Table) -> None:

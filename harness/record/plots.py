@@ -38,9 +38,9 @@ def curves(
     _write(path, title, training_figures({"": epochs}, monitor, direction_of) if epochs else [])
 
 
-def projection(found: Projection, path: Path) -> None:
+def projection(points: Projection, path: Path) -> None:
     """The representations of a part's rows side by side."""
-    _write(path, projection_title(found), projection_figures(found))
+    _write(path, projection_title(points), projection_figures(points))
 
 
 def rates(

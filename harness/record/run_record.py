@@ -129,8 +129,8 @@ class Record:
             self.journal.artifact("", "code.diff")
 
     def _write_checks(self) -> None:
-        found = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
-        text = json.dumps(found, indent=1, ensure_ascii=False)
+        checks = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
+        text = json.dumps(checks, indent=1, ensure_ascii=False)
         (self.folder / "checks.json").write_text(text + "\n", encoding="utf-8")
         self.journal.artifact("", "checks.json")
 

@@ -118,8 +118,8 @@ def _parts(logged: StoredRun, members: list[int] | None) -> np.ndarray | None:
         return None
     if members is None:
         return np.where(parts.any(axis=0), TRAIN, 0).astype(np.uint8)[None]
-    found: np.ndarray = parts if len(numbers) == 1 else parts[np.isin(numbers, members)]
-    return found
+    codes: np.ndarray = parts if len(numbers) == 1 else parts[np.isin(numbers, members)]
+    return codes
 
 
 def _as_trained(table: Table, bundle: Bundle) -> Table:
@@ -135,10 +135,10 @@ def _as_trained(table: Table, bundle: Bundle) -> Table:
             f"set data.extract.kind={bundle.kind}, or choose other data",
         )
     if table.array is not None or ARRAY in bundle.columns:
-        found = None if table.array is None else table.array.shape[1:]
-        if found != bundle.array:
+        shape = None if table.array is None else table.array.shape[1:]
+        if shape != bundle.array:
             raise UserError(
-                f"the model was trained on {_shaped(bundle.array)}, and {table.name} gives {_shaped(found)}",
+                f"the model was trained on {_shaped(bundle.array)}, and {table.name} gives {_shaped(shape)}",
                 "give rows as the source of the run gave them",
             )
         return table

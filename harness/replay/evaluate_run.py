@@ -74,13 +74,13 @@ def evaluate(
     rows, findings = chosen_rows(logged, table, trained, everything)
     evaluator = with_user_metrics(parts.evaluate, cfg, table.task)
     with Stop() as stop:
-        found = scored(cfg, models, table, rows, trained, evaluator)
+        outcome = scored(cfg, models, table, rows, trained, evaluator)
         stop.raise_if_asked()
     none = np.empty(0, dtype=np.int64)
     fold = Fold(0, none, none, rows)
     plan = Plan(parts, {}, table, [fold], [*findings, *_without_baselines(logged, trained)], cache)
     message = _facts(plan, logged, len(models))
-    return _write(plan, command, found, evaluator, message)
+    return _write(plan, command, outcome, evaluator, message)
 
 
 def _fresh(outputs: str) -> Path:
@@ -126,7 +126,9 @@ def _without_baselines(logged: StoredRun, trained: Trained) -> list[Finding]:
     return [Finding("baselines", "warning", message)]
 
 
-def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, message: dict[str, str]) -> Result:
+def _write(
+    plan: Plan, command: str, outcome: Outcome, evaluator: Evaluator, message: dict[str, str]
+) -> Result:
     """Writes the record of the evaluation with its results."""
     (fold,) = plan.folds
     with Record(plan, Start(_fresh(plan.cfg.outputs)), command) as record:
@@ -139,8 +141,8 @@ def _write(plan: Plan, command: str, found: Outcome, evaluator: Evaluator, messa
                 record.screen.fact("rows", record.secrets.text(finding.sentence))
         page = record.fold_record(fold)
         page.begin()
-        FoldScores([("test", found.scores)], found.outputs, found.picture).write(page, plan.table)
-        page.scores["model/parameters"] = float(found.parameters)
+        FoldScores([("test", outcome.scores)], outcome.outputs, outcome.picture).write(page, plan.table)
+        page.scores["model/parameters"] = float(outcome.parameters)
         record.journal.metrics("", 0, page.scores)
         page.end("finished", None)
         record.screen.fold_scores(fold.number, page.scores)

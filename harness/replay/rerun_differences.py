@@ -69,10 +69,14 @@ def _stored_diff(folder: Path) -> str | None:
         return None
 
 
-def _packages(found: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    if found:
-        names = sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-        listed = ", ".join(f"{name} {found[name][0]} -> {found[name][1]}" for name in names[:_MOST_NAMES])
+def _packages(versions: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    if versions:
+        names = sorted(
+            versions, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)
+        )
+        listed = ", ".join(
+            f"{name} {versions[name][0]} -> {versions[name][1]}" for name in names[:_MOST_NAMES]
+        )
         more = len(names) - _MOST_NAMES
         yield f"packages differ: {listed}{f', and {more} more' if more > 0 else ''}"
 

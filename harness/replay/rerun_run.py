@@ -94,11 +94,11 @@ def _fresh(outputs: Path) -> Path:
 def _changed(revised: Revised, cfg: DictConfig) -> dict[str, tuple[Any, Any]]:
     """Returns the user's changes, key -> (old, new); of a replaced part only its `_target_`."""
     old, new = (dict(leaves(Secrets(config).config)) for config in (revised.before, cfg))
-    found = changes(old, new)
-    parts = [key.removesuffix("_target_") for key in found if key.endswith("._target_")]
+    differences = changes(old, new)
+    parts = [key.removesuffix("_target_") for key in differences if key.endswith("._target_")]
     return {
         key: pair
-        for key, pair in found.items()
+        for key, pair in differences.items()
         if not below(key, ("resume",))
         and not any(key.startswith(part) and key != f"{part}_target_" for part in parts)
     }

@@ -100,26 +100,26 @@ def reliability_figure(bins: Bins, across: str, up: str) -> Figure:
     return Figure([chart.drawing(), below.drawing()], caption)
 
 
-def roc_figure(found: Ranking) -> Figure:
+def roc_figure(ranking: Ranking) -> Figure:
     """Sensitivity against 1 - specificity."""
     chart = Chart((0, 1), (0, 1.02), ("1 − specificity", "sensitivity"), "ROC curve", (400, 320))
-    across, up = found.alarms / found.alarms[-1], found.hits / found.hits[-1]
+    across, up = ranking.alarms / ranking.alarms[-1], ranking.hits / ranking.hits[-1]
     chart.line([(0, 0), (1, 1)], "s6 dashed", "chance")
-    chart.line([(0.0, 0.0), *_corners(across, up)], "s0", f"AUROC {number(found.auroc)}")
+    chart.line([(0.0, 0.0), *_corners(across, up)], "s0", f"AUROC {number(ranking.auroc)}")
     chart.key("s0", "model")
     chart.key("s6 dashed", "chance")
-    return Figure([chart.drawing()], f"ROC curve, area {number(found.auroc)}")
+    return Figure([chart.drawing()], f"ROC curve, area {number(ranking.auroc)}")
 
 
-def precision_figure(found: Ranking, share: float) -> Figure:
+def precision_figure(ranking: Ranking, share: float) -> Figure:
     """Precision against recall; `share` of all rows is positive, which is the precision of chance."""
     chart = Chart((0, 1), (0, 1.02), ("recall", "precision"), "precision-recall curve", (400, 320))
-    across, up = found.hits / found.hits[-1], found.hits / (found.hits + found.alarms)
+    across, up = ranking.hits / ranking.hits[-1], ranking.hits / (ranking.hits + ranking.alarms)
     chart.level(share, "s6 dashed", "chance")
-    chart.line(_corners(across, up), "s0", f"average precision {number(found.average_precision)}")
+    chart.line(_corners(across, up), "s0", f"average precision {number(ranking.average_precision)}")
     chart.key("s0", "model")
     chart.key("s6 dashed", f"chance {number(share)}")
-    caption = f"Precision and recall, average precision {number(found.average_precision)}"
+    caption = f"Precision and recall, average precision {number(ranking.average_precision)}"
     return Figure([chart.drawing()], caption)
 
 

@@ -17,12 +17,12 @@ _MOST_CONFUSIONS = 20
 
 def classes(material: RunMaterial) -> Section | None:
     """None unless this is a classification with labelled test rows."""
-    found = material.predictions
-    if found is None or found.kind != "classes" or found.labelled.empty:
+    predictions = material.predictions
+    if predictions is None or predictions.kind != "classes" or predictions.labelled.empty:
         return None
-    counts, names = found.counts, found.classes
+    counts, names = predictions.counts, predictions.classes
     right, rows = int(np.trace(counts)), int(counts.sum())
-    figures = [figure for drawn in found.figures.values() for figure in drawn]
+    figures = [figure for drawn in predictions.figures.values() for figure in drawn]
     blocks: list[Block] = [Figures(figures), Heading("By class"), _by_class(counts, names)]
     if len(names) > MOST_WRITTEN:
         blocks += [Heading("Most frequent confusions"), _confusions(counts, names)]

@@ -78,9 +78,9 @@ def _findings(material: RunMaterial) -> list[Block]:
     heading = Heading("Checks")
     if not material.checks:
         return [heading, Text("The leakage checks were off, or their findings are missing.")]
-    found = [check for check in material.checks if check["severity"] != "fine"]
+    warnings = [check for check in material.checks if check["severity"] != "fine"]
     passed = [check for check in material.checks if check["severity"] == "fine"]
-    blocks: list[Block] = [heading, Checks(found) if found else Text("No leak was found.")]
+    blocks: list[Block] = [heading, Checks(warnings) if warnings else Text("No leak was found.")]
     if passed:
         blocks.append(Details(f"{len(passed)} checks that found nothing", [Checks(passed)]))
     return blocks

@@ -50,16 +50,16 @@ def embedding(material: RunMaterial) -> Section | None:
     if material.table is None or material.model is None:
         return None
     number, folder = material.model
-    found = embedded(material.table, material.parts.get(number), folder, material.thorough)
-    if found is None:
+    plotted = embedded(material.table, material.parts.get(number), folder, material.thorough)
+    if plotted is None:
         return None
     of = f" of fold {number}" if len(material.parts) > 1 else ""
-    first, second = found.shares
+    first, second = plotted.shares
     sentence = (
-        f"The representation of {len(found.rows):,} test rows by the model{of}, on the first two principal "
-        f"components of {found.learned:,} training rows, with {first:.0%} and {second:.0%} of the variance."
+        f"The representation of {len(plotted.rows):,} test rows by the model{of}, on the first two principal "
+        f"components of {plotted.learned:,} training rows, with {first:.0%} and {second:.0%} of the variance."
     )
-    return Section("Representation", sentence, [Figures([_figure(material.table, found)])])
+    return Section("Representation", sentence, [Figures([_figure(material.table, plotted)])])
 
 
 def embedded(table: Table, parts: np.ndarray | None, folder: Path, thorough: bool) -> Embedded | None:
@@ -121,18 +121,18 @@ def _represent(model: torch.nn.Module, bundle: Bundle, folder: Path, table: Tabl
     return torch.cat(parts).double()
 
 
-def _figure(table: Table, found: Embedded) -> Figure:
-    across, up = square_ranges(found.points)
+def _figure(table: Table, rows: Embedded) -> Figure:
+    across, up = square_ranges(rows.points)
     names = ("component 1", "component 2")
     chart = Chart(across, up, names, "test rows by their representation", (560, 440))
     task = table.task
     if not task.classification:
-        return _by_number(chart, found, table.labels.iloc[found.rows] if task.kind == "regression" else None)
-    labels = _names(table, task.classes)[found.rows]
+        return _by_number(chart, rows, table.labels.iloc[rows.rows] if task.kind == "regression" else None)
+    labels = _names(table, task.classes)[rows.rows]
     named = len(task.classes) <= MOST_NAMED
     # Classes as short as a digit are written in place of a symbol.
     written = named and all(len(name) <= 2 for name in task.classes)
-    for point, label, row in zip(found.points.tolist(), labels, found.rows.tolist(), strict=True):
+    for point, label, row in zip(rows.points.tolist(), labels, rows.rows.tolist(), strict=True):
         code = task.classes.index(label) if label in task.classes else 6
         title = f"row {row}: class {label}"
         if written and label in task.classes:
@@ -154,12 +154,12 @@ def _names(table: Table, classes: tuple[str, ...]) -> np.ndarray:
     return np.asarray(text.where(table.labelled, "unlabelled"), dtype=object)
 
 
-def _by_number(chart: Chart, found: Embedded, values: pd.Series | None) -> Figure:
+def _by_number(chart: Chart, rows: Embedded, values: pd.Series | None) -> Figure:
     """Dots that grow with the target; all alike without one."""
     known = None if values is None else values.to_numpy(dtype=np.float64)
     ranks = None if values is None else values.rank(pct=True).fillna(0).to_numpy()
-    for place, (x, y) in enumerate(found.points.tolist()):
-        title = f"row {found.rows[place]}" + ("" if known is None else f": {known[place]:g}")
+    for place, (x, y) in enumerate(rows.points.tolist()):
+        title = f"row {rows.rows[place]}" + ("" if known is None else f": {known[place]:g}")
         chart.dot((x, y), "f0", title, 3.5 if ranks is None else 1.5 + 5 * float(ranks[place]))
     caption = "" if values is None else "; the greater its target, the larger the dot"
     return Figure([chart.drawing()], f"Test rows by their representation{caption}")

@@ -79,17 +79,17 @@ def main_score(material: RunMaterial) -> str | None:
 
 def interval(material: RunMaterial, name: str) -> tuple[tuple[float, float], str] | None:
     """The 95 % interval of a score and the method; None where it cannot be computed."""
-    score, found = material.scores[name], material.predictions
+    score, predictions = material.scores[name], material.predictions
     if score["ci95"] is not None and None not in score["ci95"]:
         low, high = score["ci95"]
         return (low, high), f"Student's t over {len(score['folds'])} folds"
-    if found is None or not name.startswith("test/") or len(score["folds"]) != 1:
+    if predictions is None or not name.startswith("test/") or len(score["folds"]) != 1:
         return None
-    if name == "test/accuracy" and found.kind == "classes" and len(found.labelled):
-        rows, right = len(found.labelled), int(np.trace(found.counts))
+    if name == "test/accuracy" and predictions.kind == "classes" and len(predictions.labelled):
+        rows, right = len(predictions.labelled), int(np.trace(predictions.counts))
         return wilson(right, rows), f"Wilson, assuming {rows:,} independent rows"
-    if name in ("test/rmse", "test/mae") and found.kind == "number":
-        target, predicted = found.pair("")
+    if name in ("test/rmse", "test/mae") and predictions.kind == "number":
+        target, predicted = predictions.pair("")
         if 1 < len(target) <= _MOST_RESAMPLED:
             score_of = _root_mean_square if name == "test/rmse" else _mean_size
             ends = bootstrap_interval(predicted - target, score_of)
@@ -118,9 +118,9 @@ def _score(material: RunMaterial) -> list[Block]:
     better = "lower is better" if material.logged.direction(name) == "minimize" else "higher is better"
     mean = "mean of the folds, " if len(score["folds"]) > 1 else ""
     tiles = [Tile(number(score["mean"]), name, f"{mean}{better}", "main")]
-    found = interval(material, name)
-    if found is not None:
-        (low, high), method = found
+    bounds = interval(material, name)
+    if bounds is not None:
+        (low, high), method = bounds
         tiles.append(Tile(f"{number(low)} – {number(high)}", "95 % interval", method))
     for ending, full in baselines(material.scores, name).items():
         tiles.append(Tile(number(material.scores[full]["mean"]), f"baseline: {ending}", BASELINES[ending]))

@@ -13,18 +13,18 @@ from harness.report.run_material import RunMaterial
 
 def numbers(material: RunMaterial) -> Section | None:
     """None unless this is a regression on one column or several, with known targets."""
-    found = material.predictions
-    if found is None or found.kind not in ("number", "numbers"):
+    predictions = material.predictions
+    if predictions is None or predictions.kind not in ("number", "numbers"):
         return None
     rows = []
-    for ending in found.endings:
-        target, predicted = found.pair(ending)
+    for ending in predictions.endings:
+        target, predicted = predictions.pair(ending)
         if len(target):
             rows.append([ending.removeprefix("_") or "target", *_measures(target, predicted)])
     if not rows:
         return None
     table = Table(["target", "rows", "RMSE", "MAE", "R2", "mean error", "90 % of errors below"], rows)
-    figures = Figures(found.figures.get("residuals", []))
+    figures = Figures(predictions.figures.get("residuals", []))
     return Section("Predicted and true", "An error is predicted minus true.", [figures, table])
 
 

@@ -89,9 +89,9 @@ class PredictedRows:
     def calibration(self) -> Bins | None:
         """The confidence of classes, or the probability of labels; None without rows."""
         if self.kind == "labels":
-            found = [self.label(name) for name in self.classes]
-            confidence = np.concatenate([probability for _, _, probability in found])
-            right = np.concatenate([present for present, _, _ in found])
+            curves = [self.label(name) for name in self.classes]
+            confidence = np.concatenate([probability for _, _, probability in curves])
+            right = np.concatenate([present for present, _, _ in curves])
         else:
             confidence = self.probabilities.max(axis=1, initial=0)
             right = self.probabilities.argmax(axis=1) == self.codes[0]
@@ -101,12 +101,12 @@ class PredictedRows:
     def figures(self) -> dict[str, list[Figure]]:
         """The pictures by the name of their file: confusion and calibration, or residuals."""
         if self.kind in ("number", "numbers"):
-            found: list[Figure] = []
+            figures: list[Figure] = []
             for ending in self.endings[:_MOST_TARGETS]:
                 target, predicted = self.pair(ending)
                 if len(target):
-                    found += number_figures(target, predicted, ending.removeprefix("_"))
-            return {"residuals": found} if found else {}
+                    figures += number_figures(target, predicted, ending.removeprefix("_"))
+            return {"residuals": figures} if figures else {}
         bins = self.calibration
         if bins is None:
             return {}

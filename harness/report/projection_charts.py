@@ -20,49 +20,49 @@ _DARK_TO_LIGHT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (25
 _GREY = "#bbbbbb"
 
 
-def projection_title(found: Projection) -> str:
+def projection_title(projection: Projection) -> str:
     """`PCA of 500 test rows, 20 of them unlabelled (grey); axes learned from training rows`."""
-    count = len(found.panels[0].points)
-    grey = 0 if found.targets is None else int(np.sum(~_known(found)))
+    count = len(projection.panels[0].points)
+    grey = 0 if projection.targets is None else int(np.sum(~_known(projection)))
     unlabelled = f", {grey:,} of them unlabelled (grey)" if grey else ""
-    method = found.method.upper()
-    return f"{method} of {count:,} {found.part} rows{unlabelled}; axes learned from training rows"
+    method = projection.method.upper()
+    return f"{method} of {count:,} {projection.part} rows{unlabelled}; axes learned from training rows"
 
 
-def projection_figures(found: Projection) -> list[Figure]:
+def projection_figures(projection: Projection) -> list[Figure]:
     """A figure per panel, its rows coloured by their target; up to twenty classes are named."""
-    return [_panel(found, panel) for panel in found.panels]
+    return [_panel(projection, panel) for panel in projection.panels]
 
 
-def _known(found: Projection) -> np.ndarray:
+def _known(projection: Projection) -> np.ndarray:
     """(n,) bool: which rows have a target. A class of -1 is unknown."""
-    if found.targets is None:
-        return np.zeros(len(found.panels[0].points), dtype=bool)
-    targets = found.targets.astype(np.float64)
-    return ~np.isnan(targets) & ((targets >= 0) | (not found.classes))
+    if projection.targets is None:
+        return np.zeros(len(projection.panels[0].points), dtype=bool)
+    targets = projection.targets.astype(np.float64)
+    return ~np.isnan(targets) & ((targets >= 0) | (not projection.classes))
 
 
-def _panel(found: Projection, panel: Panel) -> Figure:
+def _panel(projection: Projection, panel: Panel) -> Figure:
     count = len(panel.points)
     across, up = square_ranges(panel.points)
     shares = [""] * 2 if panel.shares is None else [f": {share:.0%} of variance" for share in panel.shares]
-    name = "component" if found.method == "pca" else "dimension"
+    name = "component" if projection.method == "pca" else "dimension"
     names = (f"{name} 1{shares[0]}", f"{name} 2{shares[1]}")
-    chart = Chart(across, up, names, f"{panel.name}: {found.method}", (400, 400), [], [])
-    known, targets = _known(found), found.targets
-    colours = _colours(found)
+    chart = Chart(across, up, names, f"{panel.name}: {projection.method}", (400, 400), [], [])
+    known, targets = _known(projection), projection.targets
+    colours = _colours(projection)
     radius = max(1.2, min(3.0, (8000 / max(1, count)) ** 0.5 / 1.4))
     # In random order, because what is drawn last hides what lies below it.
     for row in np.random.default_rng(0).permutation(count).tolist():
         fill = colours[row] if known[row] else ("" if targets is None else _GREY)
         chart.dot(tuple(panel.points[row]), "soft f0" if not fill else "soft", "", radius, fill)
-    if targets is not None and len(found.classes) <= MOST_NAMED:
-        for code, label in enumerate(found.classes):
+    if targets is not None and len(projection.classes) <= MOST_NAMED:
+        for code, label in enumerate(projection.classes):
             own = panel.points[targets == code]
             if len(own):
                 chart.text(tuple(middle_point(own)), label, f"halo f{code % COLOURS}")
     caption = panel.name
-    if known.any() and not found.classes and targets is not None:
+    if known.any() and not projection.classes and targets is not None:
         low, high = float(targets[known].min()), float(targets[known].max())
         caption += f"; dark is a target of {low:.4g}, light of {high:.4g}"
     return Figure([chart.drawing()], caption)
@@ -79,15 +79,15 @@ def square_ranges(points: np.ndarray) -> tuple[Range, Range]:
     return padded_range(points[:, 0].tolist()), padded_range(points[:, 1].tolist())
 
 
-def _colours(found: Projection) -> list[str]:
+def _colours(projection: Projection) -> list[str]:
     """(n,) a colour for each row: of its class, or by its number."""
-    if found.targets is None:
+    if projection.targets is None:
         return []
-    known = _known(found)
-    if found.classes:
-        palette = class_colours(len(found.classes))
-        return [palette[int(code)] if ok else "" for code, ok in zip(found.targets, known, strict=True)]
-    values = found.targets.astype(np.float64)
+    known = _known(projection)
+    if projection.classes:
+        palette = class_colours(len(projection.classes))
+        return [palette[int(code)] if ok else "" for code, ok in zip(projection.targets, known, strict=True)]
+    values = projection.targets.astype(np.float64)
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
     scaled = np.nan_to_num((values - low) / ((high - low) or 1.0))
     return [_between(_DARK_TO_LIGHT, float(value)) for value in scaled]

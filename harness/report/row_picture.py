@@ -23,12 +23,15 @@ def pictures(table: Table, rows: Sequence[int]) -> dict[int, str]:
     """
     if table.kind != "image" or not rows:
         return {}
-    found = _stored(table, rows) if table.array is not None or table.shape else {}
-    if found:
-        values = np.stack(list(found.values()))
+    pictures_by_row = _stored(table, rows) if table.array is not None or table.shape else {}
+    if pictures_by_row:
+        values = np.stack(list(pictures_by_row.values()))
         low, high = min(0.0, float(np.nanmin(values))), float(np.nanmax(values))
         scaled = np.nan_to_num((values - low) / ((high - low) or 1.0)) * 255
-        return {row: _png(image.round().astype(np.uint8)) for row, image in zip(found, scaled, strict=True)}
+        return {
+            row: _png(image.round().astype(np.uint8))
+            for row, image in zip(pictures_by_row, scaled, strict=True)
+        }
     return _files(table, rows)
 
 
@@ -45,16 +48,16 @@ def _files(table: Table, rows: Sequence[int]) -> dict[int, str]:
     """Of rows that name a file or contain one; rows whose file is gone are left out."""
     from PIL import Image
 
-    found = {}
+    files = {}
     for row in rows:
         held = table.frame[table.features[0]].iloc[row]
         try:
             with Image.open(io.BytesIO(held) if isinstance(held, bytes) else Path(held)) as image:
                 image.thumbnail((_SIDE, _SIDE))
-                found[row] = _encoded(image.convert("RGB"))
+                files[row] = _encoded(image.convert("RGB"))
         except (OSError, ValueError, TypeError, Image.DecompressionBombError):
             continue
-    return found
+    return files
 
 
 def _png(image: np.ndarray) -> str:

@@ -111,15 +111,15 @@ class RunMaterial:
         """Fold -> (rows,) uint8: 0 no part, 1 train, 2 valid, 3 test, 4 unlabelled."""
         try:
             with np.load(self.logged.folder / ROWS) as stored:
-                found = {int(n): parts for n, parts in zip(stored["number"], stored["parts"], strict=True)}
+                by_fold = {int(n): parts for n, parts in zip(stored["number"], stored["parts"], strict=True)}
         except (OSError, KeyError, ValueError):
             return {}
-        return {n: parts for n, parts in found.items() if self.fold in (None, n)}
+        return {n: parts for n, parts in by_fold.items() if self.fold in (None, n)}
 
     @cached_property
     def histories(self) -> dict[str, History]:
         """The epochs of each fold in the journal; a run of one fold is called ""."""
-        found: dict[str, dict[int, dict[str, float]]] = {}
+        histories: dict[str, dict[int, dict[str, float]]] = {}
         own = None if self.fold is None else f"fold-{self.fold}"
         for event in self.logged.events:
             if event["event"] != "metrics" or own not in (None, event["run"]):
@@ -127,8 +127,8 @@ class RunMaterial:
             values = {name: float(value) for name, value in event["values"].items()}
             # The last line of a fold holds its final scores and is no epoch.
             if "train/loss" in values and "model/parameters" not in values:
-                found.setdefault(event["run"], {}).setdefault(event["step"], {}).update(values)
-        return dict(found)
+                histories.setdefault(event["run"], {}).setdefault(event["step"], {}).update(values)
+        return dict(histories)
 
     def best_epoch(self, key: str) -> int | None:
         """The epoch whose weights a fold kept."""

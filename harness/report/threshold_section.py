@@ -15,16 +15,16 @@ _THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 def thresholds(material: RunMaterial) -> Section | None:
     """None unless there are two classes, and test rows of both."""
-    found = material.predictions
-    if found is None or found.kind != "classes" or len(found.classes) != 2:
+    rows = material.predictions
+    if rows is None or rows.kind != "classes" or len(rows.classes) != 2:
         return None
-    score, positive = found.probabilities[:, 1], found.codes[0] == 1
+    score, positive = rows.probabilities[:, 1], rows.codes[0] == 1
     curve = ranking(score, positive)
     if curve is None:
         return None
     figures = Figures([roc_figure(curve), precision_figure(curve, float(positive.mean()))])
     sentence = (
-        f"Positive is the class {found.classes[1]}. The table shows the effect of each threshold on the test "
+        f"Positive is the class {rows.classes[1]}. The table shows the effect of each threshold on the test "
         "rows. A threshold that is chosen from it must be tested on other rows."
     )
     return Section("Two classes", sentence, [figures, Heading("Thresholds"), _table(score, positive)])

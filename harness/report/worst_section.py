@@ -25,10 +25,10 @@ _OWN = ("row", "fold", "target", "prediction", "wrong")
 def worst(material: RunMaterial) -> Section | None:
     """None where nothing was predicted."""
     predictions = material.predictions
-    found = None if predictions is None else worst_rows(predictions)
-    if predictions is None or found is None:
+    selected = None if predictions is None else worst_rows(predictions)
+    if predictions is None or selected is None:
         return None
-    if found.empty:
+    if selected.empty:
         return Section("Worst errors", "All test rows whose class is known were predicted correctly.")
     classes = predictions.kind == "classes"
     sentence = (
@@ -38,9 +38,9 @@ def worst(material: RunMaterial) -> Section | None:
     )
     if material.absent:
         sentence += f" Without their {'features' if classes else 'rows'}: {material.absent}"
-    rows = found["row"].astype(int).tolist()
+    rows = selected["row"].astype(int).tolist()
     images = {} if material.table is None else pictures(material.table, rows)
-    block = _cards(predictions, found, images) if images else _listed(material, predictions, found)
+    block = _cards(predictions, selected, images) if images else _listed(material, predictions, selected)
     return Section("Worst errors", sentence, [block])
 
 
@@ -68,25 +68,25 @@ def worst_rows(predictions: PredictedRows) -> pd.DataFrame | None:
     return frame.sort_values("wrong", ascending=False, kind="stable").head(MOST)
 
 
-def _cards(predictions: PredictedRows, found: pd.DataFrame, images: dict[int, str]) -> Cards:
+def _cards(predictions: PredictedRows, selected: pd.DataFrame, images: dict[int, str]) -> Cards:
     cards = []
-    for line in found.to_dict("records"):
+    for line in selected.to_dict("records"):
         row = int(line["row"])
         target, predicted, wrong = _in_words(predictions, line)
-        named = [f"{name} {line[name]}" for name in _names(predictions, found)]
+        named = [f"{name} {line[name]}" for name in _names(predictions, selected)]
         remarks = [wrong, ", ".join([f"row {row}", *named])]
         cards.append(Card(row, images.get(row), predicted, target, remarks))
     return Cards(cards)
 
 
-def _listed(material: RunMaterial, predictions: PredictedRows, found: pd.DataFrame) -> Table:
-    names, features = _names(predictions, found), []
+def _listed(material: RunMaterial, predictions: PredictedRows, selected: pd.DataFrame) -> Table:
+    names, features = _names(predictions, selected), []
     if material.table is not None and material.table.array is None and material.table.events is None:
         features = list(material.table.features)
     if len(features) > _MOST_FEATURES:
         features = []
     rows = []
-    for line in found.to_dict("records"):
+    for line in selected.to_dict("records"):
         raw = []
         if material.table is not None:
             raw = [_brief(material.table.frame[name].iloc[int(line["row"])]) for name in features]
@@ -110,10 +110,10 @@ def _in_words(predictions: PredictedRows, line: dict[Hashable, Any]) -> tuple[st
     return target, predicted, f"{number(line['wrong'])} standard deviations"
 
 
-def _names(predictions: PredictedRows, found: pd.DataFrame) -> list[str]:
+def _names(predictions: PredictedRows, selected: pd.DataFrame) -> list[str]:
     """The columns that identify a row: id and group, and the fold where there are several."""
     beginnings = ("target_", "prediction_", "probability_")
-    names = [str(name) for name in found if name not in _OWN and not str(name).startswith(beginnings)]
+    names = [str(name) for name in selected if name not in _OWN and not str(name).startswith(beginnings)]
     return [*names, "fold"] if predictions.frame["fold"].nunique() > 1 else names
 
 

@@ -83,15 +83,15 @@ class Outputs:
             UserError: several runs have that name, it is a sweep, or the MLflow store does not answer.
             OutsideFolder: a folder from elsewhere contains a link that leaves it.
         """
-        found = self._named(word, fetch)
-        if not self.made(found.folder):
-            check_tree(found.folder)
-        return found
+        run = self._named(word, fetch)
+        if not self.made(run.folder):
+            check_tree(run.folder)
+        return run
 
     def _named(self, word: str, fetch: Fetch | None) -> StoredRun:
         for place in (Path(word).expanduser(), self.runs / word, self.sweeps / word):
-            if place.is_dir() and (found := _at(place.absolute())):
-                return found
+            if place.is_dir() and (run := _at(place.absolute())):
+                return run
         sweep, _, trial = word.rpartition("/")
         if sweep and trial == BEST:
             return _best(self.find_sweep(sweep))
@@ -119,12 +119,12 @@ class Outputs:
 
     def single(self) -> list[StoredRun]:
         """Returns the runs that are neither trials nor evaluations, oldest first."""
-        found = [
+        runs = [
             run
             for run in self.stored_runs()
             if run.begun and run.folder.parent.name == "runs" and EVALUATED not in run.tags
         ]
-        return sorted(found, key=lambda run: run.start["time"])
+        return sorted(runs, key=lambda run: run.start["time"])
 
     def sweep_folder(self, word: str) -> Path | None:
         """Returns the folder of a sweep, named as in `find_sweep`; None if there is no such sweep."""

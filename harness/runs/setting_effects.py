@@ -99,8 +99,8 @@ def fixed_on_resume(texts: Mapping[str, str]) -> dict[str, str]:
 
 def groups_without(effect: Literal["rerun", "foreign"]) -> list[str]:
     """Returns the settings, or whole groups of them, that do not have an effect."""
-    found = [key for key, effects in EFFECTS.items() if not getattr(effects, effect)]
-    return [key for key in found if not below(key, [other for other in found if other != key])]
+    groups = [key for key, effects in EFFECTS.items() if not getattr(effects, effect)]
+    return [key for key in groups if not below(key, [other for other in groups if other != key])]
 
 
 def below(key: str, groups: Iterable[str]) -> bool:

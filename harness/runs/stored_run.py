@@ -152,14 +152,14 @@ class StoredRun:
     def models(self) -> dict[int, Path]:
         """Fold number -> folder of its stored model; only the named fold, if there is one."""
         alone = self.folder / "model"
-        found = {0: alone} if (alone / FACTS).exists() else {}
+        models = {0: alone} if (alone / FACTS).exists() else {}
         for path in self.folder.glob(f"fold-*/model/{FACTS}"):
             number = path.parent.parent.name.removeprefix("fold-")
             if number.isdecimal():
-                found[int(number)] = path.parent
+                models[int(number)] = path.parent
         if self.fold is not None:
-            found = {number: path for number, path in found.items() if number == self.fold}
-        return dict(sorted(found.items()))
+            models = {number: path for number, path in models.items() if number == self.fold}
+        return dict(sorted(models.items()))
 
     @property
     def model(self) -> Path:

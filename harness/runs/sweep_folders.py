@@ -45,12 +45,12 @@ def below(sweeps: Path, stem: str, stored: bool = True) -> dict[int, bool | None
     Args:
         stored: whether the study that is looked for is a file in the sweep's folder.
     """
-    found: dict[int, bool | None] = {}
+    states: dict[int, bool | None] = {}
     for folder in sweeps.glob(f"{glob.escape(stem)}-*"):
         number = number_of(folder.name, stem)
         if number is not None and folder.is_dir():
-            found[number] = finished(folder) if _may_hold(folder, stored) else None
-    return found
+            states[number] = finished(folder) if _may_hold(folder, stored) else None
+    return states
 
 
 def _may_hold(folder: Path, stored: bool) -> bool:

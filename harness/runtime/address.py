@@ -32,10 +32,10 @@ def encoded(address: str, key: str) -> str:
     Raises:
         UserError: it is not clear where the password ends.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
         return address
-    scheme, rest = found["scheme"], found["rest"]
+    scheme, rest = match["scheme"], match["rest"]
     end = _end_of_user(scheme, rest)
     if end < 0:
         return address

@@ -107,18 +107,18 @@ def secret_parameter(name: str) -> bool:
 
 def passwords(text: str) -> set[str]:
     """The passwords of the URLs in a text, `scheme://user:password@host` and `?password=…`, also decoded."""
-    found = [match["password"] for match in _URL_TOKEN.finditer(text)]
+    secrets = [match["password"] for match in _URL_TOKEN.finditer(text)]
     for match in _URL_PASSWORD.finditer(text):
         parts = match["password"].split("@")
-        found += ["@".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        secrets += ["@".join(parts[:end]) for end in range(1, len(parts) + 1)]
     for match in _PARAMETER.finditer(text):
         if secret_name(match["name"]):
-            found.append(match["password"])
+            secrets.append(match["password"])
     for url in _URL.finditer(text):
         for match in _PARAMETER.finditer(url[0]):
             if secret_parameter(match["name"]) and len(match["password"]) >= _LONG:
-                found.append(match["password"])
-    return {form for password in found for form in (password, unquote(password)) if "${" not in form}
+                secrets.append(match["password"])
+    return {form for password in secrets for form in (password, unquote(password)) if "${" not in form}
 
 
 def mask_urls(text: str) -> str:

@@ -95,8 +95,8 @@ class Predefined:
                 remedy,
                 key="split.column",
             )
-        codes, found = pd.factorize(table.frame[self.column])
-        values = np.array([*map(_text, found), ""])[codes]  # the code of a missing value is -1
+        codes, distinct = pd.factorize(table.frame[self.column])
+        values = np.array([*map(_text, distinct), ""])[codes]  # the code of a missing value is -1
         empty = int((values[rows] == "").sum())
         if empty:
             raise UserError(
@@ -109,8 +109,8 @@ class Predefined:
 
     def _numbered(self, values: np.ndarray, rows: np.ndarray, table: Table) -> int | None:
         """How many folds the values of the labelled rows number; None where they are words for parts."""
-        found = sorted(set(values[values != ""]))
-        if not set(found) & self.parts.keys() and all(_is_whole(value) for value in found):
+        distinct = sorted(set(values[values != ""]))
+        if not set(distinct) & self.parts.keys() and all(_is_whole(value) for value in distinct):
             numbers = sorted(map(int, set(values[rows])))
             if numbers != list(range(len(numbers))) or len(numbers) < 2:
                 raise UserError(
@@ -120,7 +120,7 @@ class Predefined:
                     key="split.column",
                 )
             return len(numbers)
-        for value in found:
+        for value in distinct:
             if value not in self.parts:
                 raise UnknownName(
                     f"split.column={self.column} of {table.name} holds {str(value)!r}, which names no part",

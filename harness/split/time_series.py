@@ -123,9 +123,9 @@ def _length(gap: int | str) -> np.timedelta64 | None:
         if gap < 0:
             raise ValueError(f"gap must be 0 or more, got {gap}")
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(w|d|h|min|s)", gap.strip())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(w|d|h|min|s)", gap.strip())
     try:
-        length = timedelta(**{_UNITS[found[2]]: float(found[1])}) if found else None
+        length = timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else None
     except OverflowError:  # more than three million years
         length = None
     if length is None:

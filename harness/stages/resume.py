@@ -139,9 +139,9 @@ def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
 def _newest(plan: Plan, folder: Path) -> Start:
     """Returns the newest unfinished run with the same configuration, or a new start."""
     outputs = Path(plan.cfg.outputs)
-    found = sorted(Outputs(outputs).journals(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    journals = sorted(Outputs(outputs).journals(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     notes = []
-    for journal in found:
+    for journal in journals:
         earlier = journal.parent
         past = RunHistory(read(earlier)[0])
         if _over(past) or past.running or changed_settings(past, plan):

@@ -76,10 +76,10 @@ def projection(experiment: Experiment) -> Projection | None:
     parts = _present(experiment)
     if look is None or not parts:
         return None
-    found: Projection | None = look(
+    points: Projection | None = look(
         experiment.trainer.predictor(), experiment.loaders, parts[-1], experiment.untrained
     )
-    return found
+    return points
 
 
 def _present(experiment: Experiment) -> list[str]:

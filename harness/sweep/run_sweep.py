@@ -121,8 +121,8 @@ def _spec(
 def _plain(node: Any) -> dict[str, Any] | None:
     if node is None:
         return None
-    found: Any = OmegaConf.to_container(node, resolve=True)
-    return dict(found)
+    plain: Any = OmegaConf.to_container(node, resolve=True)
+    return dict(plain)
 
 
 def _launcher(config: DictConfig, context: HydraContext, spec: SweepSpec) -> Launcher:

@@ -30,11 +30,11 @@ class TestEvaluators(Suite):
         list(trainer.fit(experiment.model, loaders, experiment.augment, experiment.validate, lambda: False))
         predictor = trainer.predictor()
         before = {name: value.clone() for name, value in experiment.model.state_dict().items()}
-        found = part.validate(predictor, loaders)
-        assert set(found) == set(part.names), "`validate` must return exactly the scores that `names` lists"
+        valid = part.validate(predictor, loaders)
+        assert set(valid) == set(part.names), "`validate` must return exactly the scores that `names` lists"
         scores = part.score(predictor, loaders, "test", lambda: predictor)
         assert isinstance(scores, Scores), "`score` must return a harness.core.scores.Scores"
-        for name, value in {**found, **scores.values}.items():
+        for name, value in {**valid, **scores.values}.items():
             assert isinstance(value, float), f"score {name} must be a float, not a {type(value).__name__}"
             assert np.isfinite(value), f"score {name} is {value}"
         after = experiment.model.state_dict()

@@ -44,11 +44,11 @@ class TestModels(Suite):
         name = "shape" if "shape" in metafunc.fixturenames else "exported"
         shapes = {choice: self.shapes(choice) for choice in self.cases() if choice not in self.unbuilt}
         if name == "exported":
-            shapes = dict(self.export or {choice: found[1:2] for choice, found in shapes.items()})
+            shapes = dict(self.export or {choice: sizes[1:2] for choice, sizes in shapes.items()})
         cases = [
             pytest.param(choice, shape, id=f"{choice}-{'x'.join(map(str, shape))}")
-            for choice, found in shapes.items()
-            for shape in found
+            for choice, sizes in shapes.items()
+            for shape in sizes
         ]
         metafunc.parametrize(("choice", name), cases)
 

@@ -35,8 +35,8 @@ class TestTrainers(Suite):
         """By group and name: `trainer/method/simclr`."""
         assert cls.conf is not None
         files = sorted((cls.conf / cls.group).rglob("*.yaml"))
-        found = {path.relative_to(cls.conf).with_suffix("").as_posix(): path for path in files}
-        return {name: path for name, path in found.items() if path.stem not in cls.left_out}
+        choices = {path.relative_to(cls.conf).with_suffix("").as_posix(): path for path in files}
+        return {name: path for name, path in choices.items() if path.stem not in cls.left_out}
 
     def chosen_by(self, choice: str) -> list[str]:
         """The overrides that choose it, with the trainer that it belongs to."""

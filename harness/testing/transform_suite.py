@@ -65,9 +65,9 @@ class TestTransforms(Suite):
         assert torch.equal(samples(fresh, table), samples(transform, table)), (
             "a transform restored from `state()` gives other arrays"
         )
-        expected, found = transform(arranged(transform, table)), fresh(arranged(fresh, table))
-        assert torch.equal(found.targets, expected.targets)
-        assert found.task == expected.task == table.task
+        expected, restored = transform(arranged(transform, table)), fresh(arranged(fresh, table))
+        assert torch.equal(restored.targets, expected.targets)
+        assert restored.task == expected.task == table.task
 
     def test_new_rows_may_lack_the_target_and_have_their_columns_in_another_order(self, choice: str) -> None:
         table = self.table(choice)

@@ -76,7 +76,7 @@ def fetch(id: str, outputs: Path, uri: str | None = None) -> tuple[Path, int | N
     trouble: UserError | None = None
     for place in _places(outputs, uri):
         try:
-            found = _fetch(id, outputs, place)
+            folder = _fetch(id, outputs, place)
         except UserError:
             raise
         except Exception as error:
@@ -86,8 +86,8 @@ def fetch(id: str, outputs: Path, uri: str | None = None) -> tuple[Path, int | N
                 "start that server, or give another address with --uri ADDRESS",
             )
             continue
-        if found is not None:
-            return found
+        if folder is not None:
+            return folder
     if trouble is not None:
         raise trouble
     return None
@@ -136,13 +136,13 @@ def _fetch(id: str, outputs: Path, uri: str) -> tuple[Path, int | None] | None:
 
     client: Any = MlflowClient(tracking_uri=uri)
     with _impatient():
-        found = _run(client, id)
-    if found is None:
+        stored = _run(client, id)
+    if stored is None:
         return None
-    number = found.data.tags.get("fold")
-    parent = found.data.tags.get(_PARENT)
+    number = stored.data.tags.get("fold")
+    parent = stored.data.tags.get(_PARENT)
     of_fold = number is not None and number.isdecimal() and parent is not None
-    run = client.get_run(parent) if of_fold else found
+    run = client.get_run(parent) if of_fold else stored
     folder = outputs / FOLDER / _sound(run.info.run_id)
     with replace_folder(folder) as draft:
         _bring(_Copy(client, uri, draft, {"": run, **_folds(client, run)}))
@@ -186,16 +186,16 @@ def _run(client: Any, id: str) -> Any:
 def _folds(client: Any, run: Any) -> dict[str, Any]:
     """The child runs that are folds; the children of a sweep are separate runs."""
     query = f"tags.`{_PARENT}` = '{run.info.run_id}'"
-    found: dict[str, Any] = {}
+    folds: dict[str, Any] = {}
     token = None
     while True:
         page = client.search_runs([run.info.experiment_id], query, page_token=token)
         for child in page:
             if str(child.data.tags.get("fold")).isdecimal():
-                found[f"fold-{child.data.tags['fold']}"] = child
+                folds[f"fold-{child.data.tags['fold']}"] = child
         token = page.token
         if not token:
-            return dict(sorted(found.items(), key=lambda item: int(item[0].removeprefix("fold-"))))
+            return dict(sorted(folds.items(), key=lambda item: int(item[0].removeprefix("fold-"))))
 
 
 def _bring(copy: _Copy) -> None:

@@ -83,35 +83,37 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
 
 def _tracked(outputs: Path) -> list[tuple[StoredRun, State]]:
     """The runs that are in MLflow, oldest first."""
-    found = [(run, run.state) for run in Outputs(outputs).stored_runs()]
-    known = [(run, state) for run, state in found if state is not None and state.runs and state.experiment_id]
+    tracked = [(run, run.state) for run in Outputs(outputs).stored_runs()]
+    known = [
+        (run, state) for run, state in tracked if state is not None and state.runs and state.experiment_id
+    ]
     return sorted(known, key=lambda entry: (entry[0].folder / JOURNAL).stat().st_mtime_ns)
 
 
-def _experiments(found: list[tuple[StoredRun, State]], uri: str) -> Shown:
-    here = [(run, state) for run, state in found if state.uri == uri]
+def _experiments(tracked: list[tuple[StoredRun, State]], uri: str) -> Shown:
+    here = [(run, state) for run, state in tracked if state.uri == uri]
     return Shown(uri, _ids(here), (), _scores(here), _direction(here))
 
 
-def _runs(found: list[tuple[StoredRun, State]], word: str) -> Shown:
-    ids = [run.mlflow_id for run, _ in found]
-    if not found or None in ids:
+def _runs(tracked: list[tuple[StoredRun, State]], word: str) -> Shown:
+    ids = [run.mlflow_id for run, _ in tracked]
+    if not tracked or None in ids:
         raise UserError(
             f"MLflow does not have {word} (yet)",
             "send it with `python -m harness sync`, or look at its folder",
         )
     known = tuple(id for id in ids if id is not None)
-    return Shown(found[0][1].uri, _ids(found), known, _scores(found), _direction(found))
+    return Shown(tracked[0][1].uri, _ids(tracked), known, _scores(tracked), _direction(tracked))
 
 
-def _ids(found: list[tuple[StoredRun, State]]) -> dict[str, str]:
-    return {str(state.experiment_id): state.experiment for _, state in found}
+def _ids(tracked: list[tuple[StoredRun, State]]) -> dict[str, str]:
+    return {str(state.experiment_id): state.experiment for _, state in tracked}
 
 
-def _scores(found: list[tuple[StoredRun, State]]) -> tuple[str, ...]:
+def _scores(tracked: list[tuple[StoredRun, State]]) -> tuple[str, ...]:
     """The optimised score and the same score on test rows."""
     names: dict[str, None] = {}
-    for run, _ in found:
+    for run, _ in tracked:
         result = run.result
         if result is not None and result.objective is not None:
             name = str(result.objective["name"])
@@ -119,7 +121,7 @@ def _scores(found: list[tuple[StoredRun, State]]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _direction(found: list[tuple[StoredRun, State]]) -> Direction | None:
+def _direction(tracked: list[tuple[StoredRun, State]]) -> Direction | None:
     """The direction of the optimised score of the first run that has one."""
-    objectives = (run.result.objective for run, _ in found if run.result is not None)
+    objectives = (run.result.objective for run, _ in tracked if run.result is not None)
     return next((objective["direction"] for objective in objectives if objective is not None), None)

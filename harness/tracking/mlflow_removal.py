@@ -23,16 +23,16 @@ def registered(uri: str) -> set[str]:
     file = store_address.file(uri)
     if file is not None and not file.exists():
         return set()
-    client, found, token = _client(uri), set[str](), None
+    client, ids, token = _client(uri), set[str](), None
     while True:
         page = client.search_model_versions(max_results=_AT_ONCE, page_token=token)
         for version in page:
-            found |= {id for id in (version.run_id, getattr(version, "model_id", None)) if id}
+            ids |= {id for id in (version.run_id, getattr(version, "model_id", None)) if id}
             if version.source and version.source.startswith("models:/"):
-                found.add(version.source.removeprefix("models:/"))
+                ids.add(version.source.removeprefix("models:/"))
         token = page.token
         if not token:
-            return found
+            return ids
 
 
 def delete(uri: str, ids: Iterable[str]) -> int:

@@ -115,14 +115,14 @@ class Sender:
 
     def _create(self, event: Event, parent: str | None) -> None:
         run, token = event["run"], f"{self._state.token}/{event['run']}"
-        found = None
+        runs = None
         if self._state.creating == run:
-            found = self._client.search_runs([self._experiment], f"tags.`{TOKEN}` = '{token}'", max_results=1)
+            runs = self._client.search_runs([self._experiment], f"tags.`{TOKEN}` = '{token}'", max_results=1)
         self._state.creating = run
         self._state.experiment_id = self._experiment
         self._state.save(self._folder)
-        if found:
-            created = found[0]
+        if runs:
+            created = runs[0]
         else:
             tags = {
                 TOKEN: token,

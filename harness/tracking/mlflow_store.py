@@ -65,21 +65,21 @@ class Store:
     def _find_or_create(self, name: str, artifacts: str | None) -> str:
         from mlflow.exceptions import MlflowException
 
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
             try:
                 return str(self.client.create_experiment(name, artifact_location=artifacts))
             except MlflowException:
                 # Another run may have created it in the meantime.
-                found = self.client.get_experiment_by_name(name)
-                if found is None:
+                experiment = self.client.get_experiment_by_name(name)
+                if experiment is None:
                     raise
-        if found.lifecycle_stage != "active":
+        if experiment.lifecycle_stage != "active":
             raise RuntimeError(
                 f"experiment {name!r} is deleted there; restore it, or choose another with "
                 "tracking.experiment=NAME"
             )
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
 
 def create(path: Path, artifacts: str) -> None:

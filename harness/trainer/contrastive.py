@@ -49,15 +49,15 @@ class ContrastiveTrainer(UniversalTrainer):
     def build_head(self, width: int, task: Task) -> None:
         if task.classification:
             return
-        found = "several columns" if task.several else "a number" if task.labelled else "absent"
+        actual = "several columns" if task.several else "a number" if task.labelled else "absent"
         if self.method.labels:
             raise UserError(
-                f"this trainer/method pulls rows of one class together, and the target is {found}",
+                f"this trainer/method pulls rows of one class together, and the target is {actual}",
                 "use trainer/method=simclr",
             )
         if self._probing:
             raise UserError(
-                f"trainer.probe=true learns one class per row, and the target is {found}",
+                f"trainer.probe=true learns one class per row, and the target is {actual}",
                 "set trainer.probe=false",
                 key="trainer.probe",
             )

@@ -34,16 +34,16 @@ def layers_of(model: nn.Module) -> list[Layer]:
     the model's own, such as the token of a class, with the lowest.
     """
     alone: list[nn.Parameter] = []
-    found: list[Layer] = []
+    layers: list[Layer] = []
     for module in _opened(model, alone):
-        if found and all(parameter.ndim <= 1 for parameter in module.parameters()):
-            found[-1].modules.append(module)
+        if layers and all(parameter.ndim <= 1 for parameter in module.parameters()):
+            layers[-1].modules.append(module)
         else:
-            found.append(Layer([module], []))
+            layers.append(Layer([module], []))
     if alone:
-        found = found or [Layer([], [])]
-        found[0].alone.extend(alone)
-    return found
+        layers = layers or [Layer([], [])]
+        layers[0].alone.extend(alone)
+    return layers
 
 
 def _opened(model: nn.Module, alone: list[nn.Parameter]) -> Iterator[nn.Module]:
@@ -182,7 +182,7 @@ def merged(groups: list[dict[str, Any]], optimizer: Callable[..., Any]) -> list[
     """The groups, those that differ in weight decay alone as one where the optimizer has none."""
     if getattr(optimizer, "keywords", {}).get("weight_decay") != 0:
         return groups
-    found: dict[float, list[nn.Parameter]] = {}
+    by_rate: dict[float, list[nn.Parameter]] = {}
     for group in groups:
-        found.setdefault(group["factor"], []).extend(group["params"])
-    return [{"params": parameters, "factor": factor} for factor, parameters in found.items()]
+        by_rate.setdefault(group["factor"], []).extend(group["params"])
+    return [{"params": parameters, "factor": factor} for factor, parameters in by_rate.items()]

@@ -79,11 +79,11 @@ class SemiSupervisedTrainer(UniversalTrainer):
         """One logit per class, or of two classes one logit of the second, as in supervised learning."""
         if not task.classification:
             kinds = {"none": "absent", "multilabel": "several labels of each row"}
-            found = kinds.get(task.kind, "a number")
+            actual = kinds.get(task.kind, "a number")
             raise UserError(
-                f"trainer=semi_supervised learns one class of each row, and the target is {found}",
-                "name a "
-                "column of classes with data.extract.target=COLUMN, or use trainer=supervised or contrastive",
+                f"trainer=semi_supervised learns one class of each row, and the target is {actual}",
+                "name a column of classes with data.extract.target=COLUMN, or use trainer=supervised or "
+                "contrastive",
             )
         logits = nn.Linear(width, task.outputs)
         return nn.Sequential(logits, nn.Flatten(0)) if task.kind == "binary" else logits

@@ -90,9 +90,9 @@ class Cache:
             node: its plain configuration.
             extractor: perhaps with `fingerprint()`, see `harness.core.protocol.Extractor`.
         """
-        found = getattr(extractor, "fingerprint", lambda: None)()
-        if found is not None or self._version is not None:
-            name, store = key("extract", node, found, self._version), self._store
+        fingerprint = getattr(extractor, "fingerprint", lambda: None)()
+        if fingerprint is not None or self._version is not None:
+            name, store = key("extract", node, fingerprint, self._version), self._store
         else:
             # Remote: for this command alone, and in files only where other processes may look for it.
             name = f"{self._command.token}-{key('extract', node)}"
@@ -100,7 +100,7 @@ class Cache:
             if store is not None:
                 self._command.folders.add(store.folder)
         entry = Entry(
-            "rows", name, read_table, write_table, always=found is None and self._version is not None
+            "rows", name, read_table, write_table, always=fingerprint is None and self._version is not None
         )
         return self._table(entry, extractor, store)
 
@@ -176,8 +176,8 @@ class Cache:
             for part, rows in fold.parts():
                 digest.update(f"{fold.number} {part} {len(rows)} ".encode() + rows.tobytes())
 
-        def write(found: list[Finding], folder: Path) -> None:
-            (folder / "findings.json").write_text(json.dumps([asdict(finding) for finding in found]))
+        def write(findings: list[Finding], folder: Path) -> None:
+            (folder / "findings.json").write_text(json.dumps([asdict(finding) for finding in findings]))
 
         def read(folder: Path) -> list[Finding]:
             return [Finding(**fields) for fields in json.loads((folder / "findings.json").read_text())]

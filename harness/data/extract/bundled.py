@@ -72,9 +72,9 @@ def _digits() -> pd.DataFrame:
     """
     spec = find_spec("sklearn")
     roots = (spec.submodule_search_locations if spec else None) or []
-    found = [path for root in roots if (path := Path(root, "datasets", "data", "digits.csv.gz")).is_file()]
-    if found:
-        values = pd.read_csv(found[0], header=None, dtype=np.float64).to_numpy()
+    files = [path for root in roots if (path := Path(root, "datasets", "data", "digits.csv.gz")).is_file()]
+    if files:
+        values = pd.read_csv(files[0], header=None, dtype=np.float64).to_numpy()
     else:
         from sklearn.datasets import load_digits
 
@@ -90,10 +90,10 @@ def _other(name: str) -> pd.DataFrame:
 
     if name == "diabetes":
         # Unscaled: scikit-learn's scaled columns contain the mean and spread of the test rows.
-        found = datasets.load_diabetes(as_frame=True, scaled=False)
-        target = found.target
+        loaded = datasets.load_diabetes(as_frame=True, scaled=False)
+        target = loaded.target
     else:
-        found = getattr(datasets, f"load_{name}")(as_frame=True)
-        target = found.target.map(dict(enumerate(map(str, found.target_names))))
-    frame: pd.DataFrame = found.data.assign(**{TARGETS[name]: target})
+        loaded = getattr(datasets, f"load_{name}")(as_frame=True)
+        target = loaded.target.map(dict(enumerate(map(str, loaded.target_names))))
+    frame: pd.DataFrame = loaded.data.assign(**{TARGETS[name]: target})
     return frame

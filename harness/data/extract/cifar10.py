@@ -80,10 +80,10 @@ class Cifar10(Source):
 
 def _require_checksum(path: Path, expected: str) -> None:
     with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "md5").hexdigest()
-    if found != expected:
+        digest = hashlib.file_digest(stream, "md5").hexdigest()
+    if digest != expected:
         raise UserError(
-            f"{_KEY}={path} has the MD5 {found} and not {expected}, so that it is damaged or another file",
+            f"{_KEY}={path} has the MD5 {digest} and not {expected}, so that it is damaged or another file",
             "download it again, or set data.extract.checksum=null",
             key=_KEY,
         )
@@ -105,10 +105,10 @@ def _unpickled(archive: tarfile.TarFile, member: str) -> dict[bytes, Any]:
     stream = archive.extractfile(f"{_FOLDER}/{member}")
     if stream is None:
         raise ValueError(f"{member} is no file")
-    found = _ArrayUnpickler(io.BytesIO(stream.read()), encoding="bytes").load()
-    if not isinstance(found, dict):
+    content = _ArrayUnpickler(io.BytesIO(stream.read()), encoding="bytes").load()
+    if not isinstance(content, dict):
         raise ValueError(f"{member} holds no mapping")
-    return found
+    return content
 
 
 def _dtype(name: Any, align: Any = False, copy: Any = False) -> np.dtype[Any]:

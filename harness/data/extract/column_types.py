@@ -63,18 +63,18 @@ def _numbers(column: pd.Series, decimal: str) -> pd.Series:
 
 def _booleans(column: pd.Series) -> pd.Series:
     words = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
-    found = column.str.strip().str.lower().astype(object).map(words)
-    return found.astype(object) if found.hasnans else found.astype(bool)
+    booleans = column.str.strip().str.lower().astype(object).map(words)
+    return booleans.astype(object) if booleans.hasnans else booleans.astype(bool)
 
 
 def dates(column: pd.Series, date_format: str | None) -> pd.Series:
     """(N,) datetime64, in UTC if the texts have an offset; NaT for a text that is not a date."""
     form = date_format or "ISO8601"
     try:
-        found = pd.to_datetime(column, format=form, errors="coerce")
+        parsed = pd.to_datetime(column, format=form, errors="coerce")
     except ValueError:  # several offsets
         return pd.to_datetime(column, format=form, errors="coerce", utc=True)
-    return found if getattr(found.dtype, "tz", None) is None else found.dt.tz_convert("UTC")
+    return parsed if getattr(parsed.dtype, "tz", None) is None else parsed.dt.tz_convert("UTC")
 
 
 def number_or_text(column: pd.Series) -> pd.Series:

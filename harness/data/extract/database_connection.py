@@ -197,11 +197,11 @@ def _parsed(text: str) -> URL:
 
 def _secrets(url: URL) -> list[str]:
     """The secrets in the URL."""
-    found = [str(url.password)] if url.password else []
+    secrets = [str(url.password)] if url.password else []
     for key, value in url.query.items():
         if secret_parameter(key):
-            found += [value] if isinstance(value, str) else value
-    return found
+            secrets += [value] if isinstance(value, str) else value
+    return secrets
 
 
 def _sqlite_file(url: URL) -> Path:

@@ -42,9 +42,9 @@ class HuggingFace(Source):
     def __call__(self) -> Table:
         """Raises UserError: the extra is missing, no such data set or split, or roles that do not fit."""
         path = self._path()
-        found = self._one(self._load(path, _library()), path)
+        dataset = self._one(self._load(path, _library()), path)
         name = self.name or Path(path).stem
-        return self.roles.assign(_framed(found), name, path)
+        return self.roles.assign(_framed(dataset), name, path)
 
     def fingerprint(self) -> str | None:
         """Of local files, or the commit on the hub; None: the hub may have a newer one."""
@@ -91,9 +91,9 @@ class HuggingFace(Source):
                 key="data.extract.path",
             ) from fault
 
-    def _one(self, found: Any, path: str) -> Any:
+    def _one(self, loaded: Any, path: str) -> Any:
         """The requested split."""
-        if not isinstance(found, dict):
+        if not isinstance(loaded, dict):
             if self.split is not None:
                 raise UserError(
                     f"data.extract.split={self.split} chooses among splits, and {path} has one without a "
@@ -101,18 +101,18 @@ class HuggingFace(Source):
                     "leave it out with data.extract.split=null",
                     key="data.extract.split",
                 )
-            return found
-        if self.split is None and len(found) == 1:
-            return next(iter(found.values()))
-        if self.split not in found:
+            return loaded
+        if self.split is None and len(loaded) == 1:
+            return next(iter(loaded.values()))
+        if self.split not in loaded:
             got = "null" if self.split is None else self.split
             raise UnknownName(
                 f"data.extract.split must name a split of {path}, got {got}",
                 got,
-                map(str, found),
+                map(str, loaded),
                 key="data.extract.split",
             )
-        return found[self.split]
+        return loaded[self.split]
 
 
 def _library() -> ModuleType:

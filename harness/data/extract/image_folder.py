@@ -105,12 +105,12 @@ class ImageFolder(Source):
 
     def _names(self, root: Path) -> list[str]:
         """The files below the root, relative to it, sorted; hidden ones are left out."""
-        found = []
+        paths = []
         for folder, inner, names in os.walk(root, followlinks=True):
             inner[:] = [name for name in inner if not name.startswith(".")]
             taken = [name for name in names if name.lower().endswith(self.suffixes) and name[0] != "."]
-            found += [os.path.relpath(Path(folder, name), root) for name in taken]
-        return sorted(found)
+            paths += [os.path.relpath(Path(folder, name), root) for name in taken]
+        return sorted(paths)
 
     def _found(self, root: Path) -> pd.DataFrame:
         names = self._names(root)
@@ -200,14 +200,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _groups(names: list[str], pattern: re.Pattern[str]) -> list[str | None]:
-    found = [match[1] if (match := pattern.search(name)) else None for name in names]
-    if None in found:
+    groups = [match[1] if (match := pattern.search(name)) else None for name in names]
+    if None in groups:
         raise UserError(
-            f"data.extract.group_pattern={pattern.pattern} is not in {names[found.index(None)]!r}",
+            f"data.extract.group_pattern={pattern.pattern} is not in {names[groups.index(None)]!r}",
             "write one that is in every path",
             key="data.extract.group_pattern",
         )
-    return found
+    return groups
 
 
 def _looked_at(path: str) -> tuple[bytes, str | None]:

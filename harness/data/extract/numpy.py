@@ -58,11 +58,13 @@ class Numpy(Source):
     def __call__(self) -> Table:
         """Raises UserError: no such file or name, or arrays that fit neither each other nor the roles."""
         paths = self._paths()
-        found = self._archive(paths["path"]) if "path" in paths else {}
-        found |= {part: _load(path, f"data.extract.{part}") for part, path in paths.items() if part != "path"}
-        inputs = self._features(found.pop("inputs"))
+        arrays = self._archive(paths["path"]) if "path" in paths else {}
+        arrays |= {
+            part: _load(path, f"data.extract.{part}") for part, path in paths.items() if part != "path"
+        }
+        inputs = self._features(arrays.pop("inputs"))
         frame = pd.DataFrame(index=pd.RangeIndex(len(inputs)))
-        for part, values in found.items():
+        for part, values in arrays.items():
             _require_labels(values, len(inputs), part)
             frame = frame.join(_columns(values, _COLUMNS[part]))
         first = paths.get("path") or paths["inputs"]
@@ -103,12 +105,12 @@ class Numpy(Source):
                 "name it with the ending .npy",
                 key="data.extract.path",
             )
-        found = {}
+        arrays = {}
         with archive:
             for part, name in self.names.items():
                 wanted = name or part
                 if wanted in archive.files:
-                    found[part] = _guarded(
+                    arrays[part] = _guarded(
                         lambda wanted=wanted: archive[wanted], path, f"data.extract.{part}"
                     )
                 elif name is not None or part == "inputs":
@@ -118,22 +120,22 @@ class Numpy(Source):
                         archive.files,
                         key="data.extract",
                     )
-        return found
+        return arrays
 
     def _features(self, inputs: np.ndarray) -> np.ndarray:
         """The inputs in the shape that `kind` requires."""
         dimensions, words = _DIMENSIONS[self.roles.kind]
-        found = inputs.shape
+        actual = inputs.shape
         if self.roles.kind == "image" and inputs.ndim == 3:
             inputs = inputs[:, None]
         elif self.roles.kind == "image" and inputs.ndim == 4:
-            _doubt_layout(found, self.layout)
+            _doubt_layout(actual, self.layout)
             inputs = inputs.transpose(0, 3, 1, 2) if self.layout == "channels_last" else inputs
         if inputs.ndim != dimensions:
-            fitting = [kind for kind, (number, _) in _DIMENSIONS.items() if number == len(found)]
+            fitting = [kind for kind, (number, _) in _DIMENSIONS.items() if number == len(actual)]
             remedy = f"set data.extract.kind={fitting[0]}" if fitting else "give them that shape"
             raise UserError(
-                f"data.extract.kind={self.roles.kind} needs features of shape {words}, got {found}",
+                f"data.extract.kind={self.roles.kind} needs features of shape {words}, got {actual}",
                 remedy,
                 key="data.extract.kind",
             )

@@ -56,9 +56,9 @@ def _require_groups(groups: pd.Series, name: str) -> None:
     first = groups.iloc[0]
     if (groups == first).all() or groups.nunique() < 2:
         known = groups.dropna()
-        found = f"only {plain(known.iloc[0])!r}" if len(known) else "no value at all"
+        actual = f"only {plain(known.iloc[0])!r}" if len(known) else "no value at all"
         raise UserError(
-            f"a group role needs two groups or more, and column {groups.name!r} of {name} holds {found}",
+            f"a group role needs two groups or more, and column {groups.name!r} of {name} holds {actual}",
             "name another with data.extract.group=COLUMN, or remove it with data.extract.group=null",
         )
 
@@ -74,17 +74,17 @@ def finite(frame: pd.DataFrame, columns: Sequence[str], name: str, infinite: Inf
     for column in columns:
         if not pd.api.types.is_float_dtype(frame[column].dtype):
             continue
-        found = np.isinf(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
-        if not found.any():
+        is_infinite = np.isinf(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
+        if not is_infinite.any():
             continue
         if infinite == "error":
-            row = int(found.argmax())
+            row = int(is_infinite.argmax())
             raise UserError(
                 f"values must be finite, and column {column!r} of {name} holds {frame[column].iloc[row]} in "
                 f"row {row}",
                 "correct it, or count it as missing with data.extract.infinite=missing",
             )
-        frame = frame.assign(**{column: frame[column].mask(found)})
+        frame = frame.assign(**{column: frame[column].mask(is_infinite)})
     return frame
 
 
@@ -98,11 +98,11 @@ def finite_array(array: np.ndarray, name: str, infinite: Infinite) -> np.ndarray
         return array
     copied = False
     for first in range(0, len(array), _ROWS_AT_ONCE):
-        found = np.isinf(array[first : first + _ROWS_AT_ONCE])
-        if not found.any():
+        is_infinite = np.isinf(array[first : first + _ROWS_AT_ONCE])
+        if not is_infinite.any():
             continue
         if infinite == "error":
-            row, *place = (int(index) for index in np.argwhere(found)[0])
+            row, *place = (int(index) for index in np.argwhere(is_infinite)[0])
             raise UserError(
                 f"values must be finite, and the features of {name} hold "
                 f"{array[(first + row, *place)]} in row {first + row} at {place}",
@@ -110,7 +110,7 @@ def finite_array(array: np.ndarray, name: str, infinite: Infinite) -> np.ndarray
             )
         if not copied:
             array, copied = np.array(array), True
-        array[first : first + _ROWS_AT_ONCE][found] = np.nan
+        array[first : first + _ROWS_AT_ONCE][is_infinite] = np.nan
     return array
 
 

@@ -118,8 +118,8 @@ class Columns:
         return number_or_text(column) if name in self._keys else column
 
     def _parsed(self, column: pd.Series, name: str) -> pd.Series:
-        found = dates(column, None)
-        wrong = (found.isna() & column.notna()).to_numpy()
+        parsed = dates(column, None)
+        wrong = (parsed.isna() & column.notna()).to_numpy()
         if wrong.any():
             raise UserError(
                 f"data.extract.dates names the column {name!r}, which holds "
@@ -128,7 +128,7 @@ class Columns:
                 "take it out of data.extract.dates",
                 key="data.extract.dates",
             )
-        return found
+        return parsed
 
     def _piece(self, name: str, values: Sequence[Any]) -> pd.Series | int:
         types = set(map(type, values)) - {type(None)}

@@ -75,12 +75,12 @@ class Sklearn(Source):
             ) from None
 
 
-def _framed(found: Any) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+def _framed(dataset: Any) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
     """The arrays `data` and `target` of scikit-learn as columns with its column names, if it has some."""
-    data, target = np.asarray(found["data"]), np.asarray(found["target"])
+    data, target = np.asarray(dataset["data"]), np.asarray(dataset["target"])
     target = target.reshape(len(data), -1)
-    names = found.get("feature_names") or [f"x{i}" for i in range(data.shape[1])]
-    labels = found.get("target_names") or ["target"]
+    names = dataset.get("feature_names") or [f"x{i}" for i in range(data.shape[1])]
+    labels = dataset.get("target_names") or ["target"]
     if len(labels) != target.shape[1]:
         labels = ["target"]
     frame = pd.DataFrame(data, columns=list(names))

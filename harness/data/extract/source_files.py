@@ -21,23 +21,23 @@ def matching(names: str | list[str], key: str, within: str | None = None) -> lis
     Raises:
         UserError: nothing is named, a file does not exist, or a pattern matches none.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for name in [names] if isinstance(names, str) else names:
         path = Path(name).expanduser()
         if path.is_dir() and within is not None:
-            found += _matches(path / within, key)
+            files += _matches(path / within, key)
         elif glob.has_magic(name) and not path.exists():
-            found += _matches(path, key)
+            files += _matches(path, key)
         else:
-            found.append(file(name, key))
-    if not found:
+            files.append(file(name, key))
+    if not files:
         raise UserError(f"{key} is an empty list", "name a file or more", key=key)
-    return sorted(set(found))
+    return sorted(set(files))
 
 
 def _matches(pattern: Path, key: str) -> list[Path]:
-    found = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
-    files = [path for path in found if path.is_file() and not path.name.startswith("_")]
+    paths = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
+    files = [path for path in paths if path.is_file() and not path.name.startswith("_")]
     if not files:
         raise UserError(
             f"{key}={pattern} matches no file", f"relative patterns start at {Path.cwd()}", key=key

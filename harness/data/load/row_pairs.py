@@ -61,8 +61,8 @@ def _positions(table: Table, role: str, column: str) -> np.ndarray:
     _require_column(table, key, column)
     values = table.frame[column]
     known = np.flatnonzero(values.notna())
-    found = ids.get_indexer(pd.Index(values.iloc[known]))
-    missing = np.flatnonzero(found < 0)
+    matched = ids.get_indexer(pd.Index(values.iloc[known]))
+    missing = np.flatnonzero(matched < 0)
     if len(missing):
         first = values.iloc[known[missing[0]]]
         raise UserError(
@@ -72,7 +72,7 @@ def _positions(table: Table, role: str, column: str) -> np.ndarray:
             key=key,
         )
     positions = np.full(len(table), -1)
-    positions[known] = np.flatnonzero(table.frame[table.id].notna())[found]
+    positions[known] = np.flatnonzero(table.frame[table.id].notna())[matched]
     return positions
 
 

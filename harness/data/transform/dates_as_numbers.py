@@ -40,18 +40,18 @@ def numbers_of(column: pd.Series, parts: Sequence[DatePart], cyclic: bool, origi
         UserError: the column holds something else than dates.
     """
     clock = _clock(column)
-    found: list[np.ndarray] = []
+    columns: list[np.ndarray] = []
     for part in parts:
         if part == "elapsed":
-            found.append(days(column) - origin)
+            columns.append(days(column) - origin)
             continue
         values = getattr(clock.dt, part).to_numpy(dtype=np.float64, na_value=np.nan)
         if cyclic and part in _PERIODS:
             angle = values * (2 * np.pi / _PERIODS[part])
-            found += [np.sin(angle), np.cos(angle)]
+            columns += [np.sin(angle), np.cos(angle)]
         else:
-            found.append(values)
-    return found
+            columns.append(values)
+    return columns
 
 
 def _clock(column: pd.Series) -> pd.Series:

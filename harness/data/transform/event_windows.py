@@ -128,13 +128,13 @@ def _one(events: pd.DataFrame, codes: np.ndarray, column: str, table: Table, las
     if differing.any():
         place = int(differing.to_numpy().argmax())
         event = int(np.searchsorted(codes, place))
-        found = values[codes == place].dropna().unique().tolist()
+        distinct = values[codes == place].dropna().unique().tolist()
         role, remedy = "group", "choose another with data.extract.group=COLUMN"
         if column in table.target:
             role, remedy = "target", "set data.transform.target=last, or choose another"
         raise UserError(
             f"the {role} {column!r} must be one within each {table.id!r}, and "
-            f"{events[table.id].tolist()[event]!r} has {found[0]!r} and {found[1]!r}",
+            f"{events[table.id].tolist()[event]!r} has {distinct[0]!r} and {distinct[1]!r}",
             remedy,
         )
     known: pd.Series = values.groupby(codes).first()

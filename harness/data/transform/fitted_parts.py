@@ -130,9 +130,9 @@ class Parts:
             case np.dtype():
                 return {"dtype": value.str}
             case type():
-                found = [name for name, known in _TYPES.items() if known is value]
-                if found:
-                    return {"type": found[0]}
+                names = [name for name, known in _TYPES.items() if known is value]
+                if names:
+                    return {"type": names[0]}
         return self._packed_object(value, arrays)
 
     def _packed_array(self, array: np.ndarray, arrays: dict[str, np.ndarray]) -> Any:
@@ -310,8 +310,8 @@ def _scalar(value: Any) -> list[Any]:
 
 
 def _type(name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = _TYPES[name]
-    return found
+    cls: Callable[..., Any] = _TYPES[name]
+    return cls
 
 
 def _sparse(name: str, shape: Sequence[int], data: Any, indices: Any, indptr: Any) -> Any:

@@ -48,9 +48,9 @@ class Shaping:
         if self.size is None or tuple(images.shape[-2:]) == self.size:
             return images
         before, after = [], []
-        for wanted, found in zip(self.size, images.shape[-2:], strict=True):
-            before.append((wanted - found) // 2)
-            after.append(wanted - found - before[-1])
+        for wanted, actual in zip(self.size, images.shape[-2:], strict=True):
+            before.append((wanted - actual) // 2)
+            after.append(wanted - actual - before[-1])
         # A negative padding cuts off.
         return F.pad(images, (before[1], after[1], before[0], after[0]))
 
@@ -67,15 +67,15 @@ class Shaping:
         return self.framed(images)
 
     def _channelled(self, images: Tensor) -> Tensor:
-        found = images.shape[1]
-        if self.channels in (None, found):
+        channels = images.shape[1]
+        if self.channels in (None, channels):
             return images
-        if (found, self.channels) == (1, 3):
+        if (channels, self.channels) == (1, 3):
             return images.repeat(1, 3, 1, 1)
-        if (found, self.channels) == (3, 1):
+        if (channels, self.channels) == (3, 1):
             return (images * torch.tensor(_LUMINANCE)[:, None, None]).sum(dim=1, keepdim=True)
         raise UserError(
-            f"data.transform.channels={self.channels} cannot be made of images with {found} channels",
+            f"data.transform.channels={self.channels} cannot be made of images with {channels} channels",
             "set data.transform.channels=null",
             key="data.transform.channels",
         )

@@ -245,12 +245,12 @@ class Chains:
 
     def _strange(self, block: np.ndarray) -> dict[str, list[str]]:
         known = self._known_categories()
-        found = {}
+        unseen = {}
         for position, column in enumerate(self.columns["categorical"]):
             if column in known:
                 values = pd.unique(block[:, position])
-                found[column] = sorted(str(v) for v in values if not pd.isna(v) and v not in known[column])
-        return {column: values for column, values in found.items() if values}
+                unseen[column] = sorted(str(v) for v in values if not pd.isna(v) and v not in known[column])
+        return {column: values for column, values in unseen.items() if values}
 
     def _known_categories(self) -> dict[str, set[str]]:
         """By column, what the first part that keeps categories was fitted on."""

@@ -93,10 +93,10 @@ class _Reader:
         return array.dtype
 
     def _type(self, node: _Node) -> Any:
-        found = _TYPES.get(_name(node))
-        if found is None:
+        cls = _TYPES.get(_name(node))
+        if cls is None:
             raise UntrustedState(_name(node), "is no type of numbers or texts")
-        return found
+        return cls
 
     def _part(self, node: _Node) -> Any:
         values = self.value(node["content"])

@@ -61,10 +61,10 @@ def stored_class(name: str) -> type:
     if package in PACKAGES:
         from sklearn.base import BaseEstimator
 
-        found: Any = getattr(import_module(package), own, None)
-        public = inspect.isclass(found) and not own.startswith("_") and issubclass(found, BaseEstimator)
-        if public and _is_itself(found, package):
-            cls: type = found
+        named: Any = getattr(import_module(package), own, None)
+        public = inspect.isclass(named) and not own.startswith("_") and issubclass(named, BaseEstimator)
+        if public and _is_itself(named, package):
+            cls: type = named
             return cls
     raise UntrustedState(name, "is no estimator of scikit-learn that computes with arrays alone")
 

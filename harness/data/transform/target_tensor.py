@@ -58,7 +58,7 @@ def _several(table: Table, columns: Sequence[str]) -> list[pd.Series]:
 
 def _codes(labels: pd.Series, classes: Sequence[str]) -> Tensor:
     positions = {name: code for code, name in enumerate(classes)}
-    found, values = pd.factorize(labels)
+    raw_codes, values = pd.factorize(labels)
     names = [_name(value, positions) for value in values]
     for name in names:
         if name not in positions:
@@ -69,7 +69,7 @@ def _codes(labels: pd.Series, classes: Sequence[str]) -> Tensor:
             )
     # A missing value has the code -1 in `found`, which picks the -1 at the end.
     codes = np.array([*(positions[name] for name in names), -1], dtype=np.int64)
-    return torch.from_numpy(codes[found])
+    return torch.from_numpy(codes[raw_codes])
 
 
 def _name(value: object, known: dict[str, int]) -> str:

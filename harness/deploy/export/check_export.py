@@ -78,10 +78,10 @@ def check(
         part = repeated(feed, size)
         with torch.no_grad():
             direct = [out.numpy() for out in graph(*(torch.from_numpy(values) for values in part.values()))]
-        found = run(part)
-        apiece = [largest(ours, theirs) for ours, theirs in zip(found, direct, strict=True)]
+        outputs = run(part)
+        apiece = [largest(ours, theirs) for ours, theirs in zip(outputs, direct, strict=True)]
         difference = _worst(difference, *apiece)
-        apart = _worst(apart, largest(found[0], wanted[np.arange(size) % rows]))
+        apart = _worst(apart, largest(outputs[0], wanted[np.arange(size) % rows]))
     return Checked(rows, sizes, difference, apart, TOLERANCE if bundle.autocast is None else HALF)
 
 
@@ -93,12 +93,12 @@ def numbers(answers: pd.DataFrame, bundle: Bundle) -> np.ndarray:
     return values[:, 0] if bundle.head and not bundle.task.columns else values
 
 
-def largest(found: np.ndarray, wanted: np.ndarray) -> float:
+def largest(outputs: np.ndarray, wanted: np.ndarray) -> float:
     """The largest difference, relative to the largest expected value above 1; NaN if the shapes differ."""
-    if found.shape != wanted.shape:
+    if outputs.shape != wanted.shape:
         return float("nan")
     scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
-    return float(np.abs(found.astype(np.float64) - wanted).max(initial=0.0) / scale)
+    return float(np.abs(outputs.astype(np.float64) - wanted).max(initial=0.0) / scale)
 
 
 def _worst(*values: float) -> float:

@@ -73,8 +73,8 @@ def run(path: Path, feed: Feed) -> list[np.ndarray]:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        found: list[np.ndarray] = session.run(None, feed)
-    return found
+        outputs: list[np.ndarray] = session.run(None, feed)
+    return outputs
 
 
 @contextmanager

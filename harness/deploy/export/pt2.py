@@ -35,5 +35,5 @@ def run(path: Path, feed: Feed) -> list[np.ndarray]:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         module = torch.export.load(path).module()
-        found = module(*(torch.from_numpy(values) for values in feed.values()))
-    return [values.numpy() for values in found]
+        outputs = module(*(torch.from_numpy(values) for values in feed.values()))
+    return [values.numpy() for values in outputs]

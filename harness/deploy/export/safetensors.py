@@ -53,5 +53,5 @@ def run(path: Path, bundle: Bundle, inputs: Inputs, feed: Feed) -> list[np.ndarr
     load_model(network(model, head), path)
     fresh = Graph(inputs, Predictor(model, head, bundle.task))
     with torch.no_grad():
-        found = fresh(*(torch.from_numpy(values) for values in feed.values()))
-    return [values.numpy() for values in found]
+        outputs = fresh(*(torch.from_numpy(values) for values in feed.values()))
+    return [values.numpy() for values in outputs]

@@ -94,11 +94,11 @@ def read(chains: Chains, dates: Sequence[str], cyclic: bool) -> Columns:
 
 
 def _of_date(column: str, parts: Sequence[str], cyclic: bool, origin: float) -> list[Number]:
-    found = []
+    numbers = []
     for part in parts:
         waves = ("sin", "cos") if cyclic and part in _CYCLES else (None,)
-        found += [Number(column, part, wave, origin if part == "elapsed" else None) for wave in waves]
-    return found
+        numbers += [Number(column, part, wave, origin if part == "elapsed" else None) for wave in waves]
+    return numbers
 
 
 def _parts(chain: Any) -> list[Any]:

@@ -59,14 +59,14 @@ class Rows(Inputs):
         Raises:
             UserError: a category that the encoder refuses.
         """
-        found: Feed = {}
+        feed: Feed = {}
         if self.columns.numbers:
-            found["numbers"] = np.column_stack([_values(source, number) for number in self.columns.numbers])
+            feed["numbers"] = np.column_stack([_values(source, number) for number in self.columns.numbers])
         if self.columns.categories:
             assert isinstance(source, pd.DataFrame)
             codes = [_codes(texts(source[category.column]), category) for category in self.columns.categories]
-            found["categories"] = np.column_stack(codes)
-        return found
+            feed["categories"] = np.column_stack(codes)
+        return feed
 
     def forward(self, *inputs: Tensor) -> Tensor:
         rest = list(inputs)
@@ -144,8 +144,8 @@ def _values(source: pd.DataFrame | np.ndarray, number: Number) -> np.ndarray:
     if number.part is None:
         return numbers(source[[number.column]])[:, 0]
     parts: Any = [number.part]
-    found = numbers_of(source[number.column], parts, number.wave is not None, number.origin or 0.0)
-    return found[1 if number.wave == "cos" else 0]
+    columns = numbers_of(source[number.column], parts, number.wave is not None, number.origin or 0.0)
+    return columns[1 if number.wave == "cos" else 0]
 
 
 def _codes(values: np.ndarray, category: Category) -> np.ndarray:

@@ -255,11 +255,11 @@ _PARSERS: dict[str, Callable[[ScoringApp, bytes], tuple[list[str], pd.DataFrame]
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    doubled = _doubled([name for name, _ in pairs]) if len(found) < len(pairs) else None
+    distinct = dict(pairs)
+    doubled = _doubled([name for name, _ in pairs]) if len(distinct) < len(pairs) else None
     if doubled is not None:
         raise Refused(f"an object of the JSON has two entries named {doubled!r}; leave one out.")
-    return found
+    return distinct
 
 
 def _doubled(names: Sequence[str]) -> str | None:

@@ -68,12 +68,12 @@ def _sort_key(cell: Cell) -> str | None:
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    found = Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"cell": _cell, "sort_key": _sort_key}
-    return found
+    environment.filters |= {"cell": _cell, "sort_key": _sort_key}
+    return environment

@@ -168,8 +168,8 @@ def best_line(snapshot: Snapshot) -> str:
         )
     reached = []
     for place, objective in enumerate(snapshot.objectives):
-        found = min((row.values[place] for row in best if row.values), key=objective.cost)
-        reached.append(f"{objective.name} {score(found)}")
+        value = min((row.values[place] for row in best if row.values), key=objective.cost)
+        reached.append(f"{objective.name} {score(value)}")
     count = f"{len(best)} trial{'' if len(best) == 1 else 's'}"
     return f"Pareto front of {count}, best of each  {'  '.join(reached)}"
 

@@ -132,10 +132,10 @@ class Child(Generic[T]):
     def _read_answer(self) -> Outcome[T]:
         done, text, content = pickle.loads(self._answer[_SIZE:])
         try:
-            found = pickle.loads(content)
+            answer = pickle.loads(content)
         except Exception as error:  # whatever a class does in being read, or its module in being imported
             return Outcome(error=Failed(text or f"what the worker process gave cannot be read: {error}"))
-        return Outcome(value=found) if done else Outcome(error=found)
+        return Outcome(value=answer) if done else Outcome(error=answer)
 
     def _death(self) -> Outcome[T]:
         status = self._process.returncode

@@ -54,7 +54,7 @@ def threads_each(count: int) -> int:
     return max(1, allowed // count)
 
 
-def share_gpus(found: Sequence[str], count: int, each: float | None) -> list[list[str]] | None:
+def share_gpus(gpus: Sequence[str], count: int, each: float | None) -> list[list[str]] | None:
     """Which GPUs each of `count` slots sees; None: each sees whatever there is.
 
     Args:
@@ -65,21 +65,21 @@ def share_gpus(found: Sequence[str], count: int, each: float | None) -> list[lis
         UserError: there are fewer than asked for.
     """
     if each is None:
-        if not found:
+        if not gpus:
             return None
-        return [list(found[slot::count]) or [found[slot % len(found)]] for slot in range(count)]
+        return [list(gpus[slot::count]) or [gpus[slot % len(gpus)]] for slot in range(count)]
     per_gpu = int(1 / each) if 0 < each < 1 else 1
     whole = int(each) if each >= 1 else 1
     needed = 0 if each == 0 else -(-count // per_gpu) * whole
-    if needed > len(found):
+    if needed > len(gpus):
         raise UserError(
             f"hydra.launcher.gpus={each:g} for {count} worker{'s' if count > 1 else ''} takes {needed} "
-            f"GPU{'s' if needed > 1 else ''}, and {len(found) or 'none'} can be seen",
+            f"GPU{'s' if needed > 1 else ''}, and {len(gpus) or 'none'} can be seen",
             "lower hydra.launcher.gpus (0.5 puts two workers on one GPU) or sweep.workers",
         )
     if each == 0:
         return [[] for _ in range(count)]
-    return [list(found[slot // per_gpu * whole :][:whole]) for slot in range(count)]
+    return [list(gpus[slot // per_gpu * whole :][:whole]) for slot in range(count)]
 
 
 def gpus() -> list[str]:
@@ -104,9 +104,9 @@ def gpus() -> list[str]:
 
 def listed_gpus(text: str) -> list[str]:
     """The names in what `nvidia-smi -L` prints; of a GPU that is divided (MIG), those of its parts."""
-    found: list[str] = []
+    gpus: list[str] = []
     for kind, name in re.findall(r"UUID: ((?:GPU|MIG)-)([^)\s]+)", text):
-        if kind == "MIG-" and found and found[-1].startswith("GPU-"):
-            found.pop()
-        found.append(f"{kind}{name}")
-    return found
+        if kind == "MIG-" and gpus and gpus[-1].startswith("GPU-"):
+            gpus.pop()
+        gpus.append(f"{kind}{name}")
+    return gpus

@@ -61,12 +61,12 @@ def work_apart(context: HydraContext, job: Job, task: TaskFunction, singletons: 
 
 def failed(words: list[str], error: BaseException, config: DictConfig | None = None) -> JobReturn:
     """What comes back of a job whose process was lost."""
-    found = JobReturn(overrides=words, status=JobStatus.FAILED)
-    found.return_value = error
+    result = JobReturn(overrides=words, status=JobStatus.FAILED)
+    result.return_value = error
     if config is not None:
-        found.cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        found.hydra_cfg = OmegaConf.masked_copy(config, "hydra")
-    return found
+        result.cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        result.hydra_cfg = OmegaConf.masked_copy(config, "hydra")
+    return result
 
 
 def not_begun() -> Died:

@@ -123,8 +123,8 @@ class Ray:
         import ray
 
         try:
-            found: JobReturn = ray.get(ref)
-            return found
+            result: JobReturn = ray.get(ref)
+            return result
         except ray.exceptions.TaskCancelledError:
             return failed(job.words, Died("the job was stopped."), job.config)
         except ray.exceptions.RayTaskError as error:

@@ -103,20 +103,20 @@ def covering(space: Space, points: Sequence[Point], most: int = _PREPARED) -> li
     """
     left = {place: _shown(space, point) for place, point in enumerate(points)}
     seen: set[_Fact] = set()
-    found: list[Point] = []
+    sample: list[Point] = []
 
     def tells(place: int) -> tuple[bool, int]:
         """A new combination of parts tells more than any number of new values."""
         new = left[place] - seen
         return any(fact.of_parts for fact in new), len(new)
 
-    while left and len(found) < most:
+    while left and len(sample) < most:
         place = max(left, key=tells)
         if left[place] <= seen:
             break
         seen |= left.pop(place)
-        found.append(points[place])
-    return found
+        sample.append(points[place])
+    return sample
 
 
 @dataclass(frozen=True)
@@ -185,13 +185,13 @@ class _Tried:
         Raises:
             UserError: the first that cannot take it.
         """
-        found = []
+        errors = []
         for point in points:
             try:
-                found.append(step(point))
+                errors.append(step(point))
             except Exception as error:
                 self._refuse(error, point, points, step)
-        return found
+        return errors
 
     def _refuse(
         self, error: Exception, point: Point, points: Sequence[Point], step: Callable[[Point], object]

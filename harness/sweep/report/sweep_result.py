@@ -115,10 +115,10 @@ def scores_of(folder: Path, row: Row) -> dict[str, Summary]:
     """
     home = folder / row.folder
     paths = [home / RESULT] if (home / RESULT).exists() else sorted(home.glob(f"seed-*/{RESULT}"))
-    found = [Result.read(path).scores for path in paths]
-    if len(found) < 2:
-        return found[0] if found else {}
-    return {name: _over([scores[name]["mean"] for scores in found if name in scores]) for name in found[0]}
+    by_run = [Result.read(path).scores for path in paths]
+    if len(by_run) < 2:
+        return by_run[0] if by_run else {}
+    return {name: _over([scores[name]["mean"] for scores in by_run if name in scores]) for name in by_run[0]}
 
 
 def _over(means: Sequence[float | None]) -> Summary:

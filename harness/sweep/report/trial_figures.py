@@ -98,8 +98,8 @@ def curves(snapshot: Snapshot) -> PlotlyFigure:
     )
     data = []
     for name, kinds, colour, width, opacity in states:
-        found = [row for row in rows if row.state in kinds]
-        data += [_lines(name, found, {"color": colour, "width": width}, opacity)] if found else []
+        drawn = [row for row in rows if row.state in kinds]
+        data += [_lines(name, drawn, {"color": colour, "width": width}, opacity)] if drawn else []
     if best is not None and best.reports:
         data.append(_lines("best", [best], {"color": GREEN, "width": 3}, 1.0))
     x = plotly.axis("step", rangemode="tozero")
@@ -118,15 +118,15 @@ def timeline(snapshot: Snapshot) -> PlotlyFigure:
     border = {"width": 0.5, "color": "rgba(128,128,128,0.6)"}
     data = []
     for state, colour in STATES.items():
-        found = [row for row in rows if row.state == state]
-        spans = [(row.begun, row.ended or last) for row in found]
+        drawn = [row for row in rows if row.state == state]
+        spans = [(row.begun, row.ended or last) for row in drawn]
         seconds = [(end - begun).total_seconds() for begun, end in spans if begun and end]
         about = [
             f"trial {row.number}, {duration(length)}<br>{escaped(snapshot.describe(row))}"
-            for row, length in zip(found, seconds, strict=True)
+            for row, length in zip(drawn, seconds, strict=True)
         ]
         bars = plotly.bars(
-            [row.worker or "" for row in found],
+            [row.worker or "" for row in drawn],
             [1000 * length for length in seconds],
             name=state,
             base=[begun.isoformat(timespec="milliseconds") for begun, _ in spans if begun],
@@ -134,7 +134,7 @@ def timeline(snapshot: Snapshot) -> PlotlyFigure:
             hoverinfo="text",
             marker={"color": colour, "line": border},
         )
-        data += [bars] if found else []
+        data += [bars] if drawn else []
     workers = sorted({row.worker or "" for row in rows}, reverse=True)
     layout = {"barmode": "overlay", "bargap": 0.25, "height": max(240, 130 + 28 * len(workers))}
     return plotly.figure(data, {"type": "date"}, plotly.categories(workers), **layout)

@@ -151,10 +151,10 @@ def _parallel(material: SweepMaterial) -> Section:
     snapshot, title = material.snapshot, "Parallel coordinates"
     if not figures.complete(snapshot) or not snapshot.keys:
         return _words(title, _NONE if snapshot.keys else "The space has no dimension.")
-    found = scales(snapshot, material.distributions)
-    drawn = [figures.parallel(snapshot, found, place) for place in range(len(snapshot.objectives))]
+    axes = scales(snapshot, material.distributions)
+    drawn = [figures.parallel(snapshot, axes, place) for place in range(len(snapshot.objectives))]
     text = "A line is a complete trial; orange is good, blue is bad. Drag along an axis to choose lines."
-    return Section(title, text, [Interactive(drawn, least=120 * (len(found) + 1))], wide=True)
+    return Section(title, text, [Interactive(drawn, least=120 * (len(axes) + 1))], wide=True)
 
 
 def _slices(material: SweepMaterial) -> Section:

@@ -33,11 +33,11 @@ def ordered(dimensions: Sequence[Dimension]) -> list[Dimension]:
 def with_ancestors(keys: Iterable[str], dimensions: Sequence[Dimension]) -> list[Dimension]:
     """The dimensions of these keys and all that their conditions rest on, in the order of `dimensions`."""
     by_key = {dimension.key: dimension for dimension in dimensions}
-    found: set[str] = set()
+    ancestors: set[str] = set()
     waiting = list(keys)
     while waiting:
         key = waiting.pop()
-        if key not in found:
-            found.add(key)
+        if key not in ancestors:
+            ancestors.add(key)
             waiting += [condition.key for condition in by_key[key].when]
-    return [dimension for dimension in dimensions if dimension.key in found]
+    return [dimension for dimension in dimensions if dimension.key in ancestors]

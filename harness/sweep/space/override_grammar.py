@@ -110,13 +110,13 @@ class Grammar:
         Raises:
             UserError: nothing is listed, something twice, a password, or no value.
         """
-        found = self.values(typed, elements)
-        if not found:
+        values = self.values(typed, elements)
+        if not values:
             raise no_value(typed, key)
-        _check_different(typed, found)
-        for value in found:
+        _check_different(typed, values)
+        for value in values:
             check_no_secret(key, value)
-        return Choices(key=key, plus=plus, group=self._is_group(key), choices=tuple(found))
+        return Choices(key=key, plus=plus, group=self._is_group(key), choices=tuple(values))
 
     def _is_group(self, key: str) -> bool:
         group = key.partition("@")[0]
@@ -124,10 +124,10 @@ class Grammar:
 
     def _globbed(self, typed: str, group: str, pattern: Glob) -> list[str]:
         known = sorted(self._loader.get_group_options(group))
-        found = pattern.filter(known)
-        if not found:
+        matching = pattern.filter(known)
+        if not matching:
             raise UserError(f"{typed} matches no choice of {group}", near("", known))
-        return found
+        return matching
 
 
 def _interval(typed: str, key: str, plus: str, sweep: IntervalSweep) -> Interval:

@@ -98,11 +98,11 @@ class _Entry:
 
 
 def _entries(more: Mapping[str, Any]) -> list[_Entry]:
-    found: dict[str, _Entry] = {}
+    entries: dict[str, _Entry] = {}
     for written, content in _flat(more):
         key = written.lstrip("+")
         plus = written.removesuffix(key)
-        if key in found:
+        if key in entries:
             raise UserError(
                 f"sweep.space holds {key} twice, written in two ways", "write one of them", key="sweep.space"
             )
@@ -111,8 +111,8 @@ def _entries(more: Mapping[str, Any]) -> list[_Entry]:
         if isinstance(content, Mapping):
             _check_entry(key, content)
             values, when = content.get("values"), content.get("when")
-        found[key] = _Entry(key, plus, values, _texts(key, when))
-    return list(found.values())
+        entries[key] = _Entry(key, plus, values, _texts(key, when))
+    return list(entries.values())
 
 
 def _flat(more: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

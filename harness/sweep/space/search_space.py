@@ -82,21 +82,21 @@ class Space:
         Raises:
             UserError: a name or a value is not in the space, or a condition keeps it out.
         """
-        found: Point = {}
+        completed: Point = {}
         for name, given in point.items():
             key = str(name).lstrip("+")
             if key not in self.by_key:
                 raise UserError(f"{place} names {key}, which is not swept", near(key, self.by_key))
             with refusing(f"{place}.{key}"):
-                found[key] = self.by_key[key].read(given, f"{place}.{key}")
-        for key in found:
+                completed[key] = self.by_key[key].read(given, f"{place}.{key}")
+        for key in completed:
             for condition in self.by_key[key].when:
-                if not condition.holds(found):
+                if not condition.holds(completed):
                     raise UserError(
                         f"{place} names {key}, which is there when {condition.description} only",
                         f"add that to the point, or leave {key} out",
                     )
-        return self._sorted(found)
+        return self._sorted(completed)
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's distribution of each dimension, those of conditional ones included."""

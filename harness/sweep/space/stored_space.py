@@ -27,18 +27,18 @@ def stored(fixed: Sequence[str], dimensions: Sequence[Dimension]) -> dict[str, A
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """See `Space.differences`; both as `stored` gives them."""
-    found: list[str] = []
+    changes: list[str] = []
     old, new = before["dimensions"], now["dimensions"]
     for key in new:
-        found += _changes(key, old[key], new[key]) if key in old else [f"{key} is swept now"]
-    found += [f"{key} is no longer swept" for key in old if key not in new]
+        changes += _changes(key, old[key], new[key]) if key in old else [f"{key} is swept now"]
+    changes += [f"{key} is no longer swept" for key in old if key not in new]
     was, is_ = _by_key(before["fixed"]), _by_key(now["fixed"])
     for key, typed in is_.items():
         if key not in was:
-            found.append(f"{typed} is new")
+            changes.append(f"{typed} is new")
         elif was[key] != typed:
-            found.append(f"{was[key]} became {typed}")
-    return found + [f"{typed} is gone" for key, typed in was.items() if key not in is_]
+            changes.append(f"{was[key]} became {typed}")
+    return changes + [f"{typed} is gone" for key, typed in was.items() if key not in is_]
 
 
 def _plain(dimension: Dimension) -> dict[str, Any]:

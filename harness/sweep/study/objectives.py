@@ -106,7 +106,7 @@ def mean_score(name: str, results: Sequence[Result], key: str) -> float:
         UserError: a run has no such score.
         Undefined: it is NaN or infinite.
     """
-    found = []
+    means = []
     for result in results:
         if name not in result.scores:
             known = [score for score in result.scores if not score.startswith("test/")]
@@ -115,5 +115,5 @@ def mean_score(name: str, results: Sequence[Result], key: str) -> float:
         if mean is None or not math.isfinite(mean):  # a result read from its file has None for both
             shown = "undefined" if mean is None else mean
             raise UndefinedScore(f"{name} is {shown}, and {key} needs a number.")
-        found.append(float(mean))
-    return math.fsum(found) / len(found)
+        means.append(float(mean))
+    return math.fsum(means) / len(means)

@@ -33,8 +33,8 @@ def snapshot(study: optuna.Study, trials: int | None = None, epochs: int | None 
     names = study.metric_names or []
     directions = [direction.name.lower() for direction in storage.get_study_directions(key)]
     objectives = tuple(Objective(name, way) for name, way in zip(names, directions, strict=False))  # type: ignore[arg-type]
-    found = storage.get_all_trials(key, deepcopy=False)
-    return Snapshot(objectives, tuple(_row(trial, epochs) for trial in found), trials)
+    frozen = storage.get_all_trials(key, deepcopy=False)
+    return Snapshot(objectives, tuple(_row(trial, epochs) for trial in frozen), trials)
 
 
 def _row(trial: FrozenTrial, epochs: int | None) -> Row:

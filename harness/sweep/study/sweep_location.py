@@ -171,12 +171,12 @@ def _studies(url: str | None) -> dict[str, bool]:
     from harness.sweep.study.study_storage import open_storage, studies
 
     storage = open_storage(url, Path())
-    found = {}
+    finished = {}
     for name in studies(storage):
         attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
-        found[name] = bool(attributes.get(FINISHED))
+        finished[name] = bool(attributes.get(FINISHED))
     storage.remove_session()
-    return found
+    return finished
 
 
 def _label(url: str) -> str:

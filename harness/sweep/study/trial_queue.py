@@ -219,8 +219,8 @@ class TrialQueue:
 
     def stop_reason(self, launch: str = "") -> str | None:
         """Why no further trial starts, or why the workers of a launch must stop; None where they go on."""
-        found = self._attributes().get(f"{STOP}:{launch}" if launch else STOP)
-        return None if found is None else str(found)
+        reason = self._attributes().get(f"{STOP}:{launch}" if launch else STOP)
+        return None if reason is None else str(reason)
 
     def send_heartbeat(
         self, state: Literal["working", "left"], attributes: Mapping[str, Any] | None = None
@@ -231,12 +231,12 @@ class TrialQueue:
 
     def workers(self) -> dict[str, dict[str, Any]]:
         """The last heartbeat of every worker by its `presence`, with `dead` added."""
-        found = {
+        workers = {
             key.removeprefix(WORKER): heartbeat
             for key, heartbeat in self._attributes().items()
             if key.startswith(WORKER)
         }
-        return {key: {**heartbeat, "dead": self._is_dead(heartbeat)} for key, heartbeat in found.items()}
+        return {key: {**heartbeat, "dead": self._is_dead(heartbeat)} for key, heartbeat in workers.items()}
 
     def _take(self, trial_id: int, number: int, resumed: bool) -> Claim:
         self._storage.set_trial_system_attr(trial_id, OWNER, self._identity())

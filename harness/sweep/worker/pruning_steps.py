@@ -145,8 +145,8 @@ class PruningSteps:
 
     def _mean(self) -> float:
         """The mean over all units so far in which the score is defined."""
-        found = [value for run in self._done for value in run if not math.isnan(value)]
-        return math.fsum(found) / len(found) if found else math.nan
+        values = [value for run in self._done for value in run if not math.isnan(value)]
+        return math.fsum(values) / len(values) if values else math.nan
 
     def _stops(self, step: int, value: float) -> bool:
         """Reports a step that the study does not have yet; returns whether the pruner ends the trial."""

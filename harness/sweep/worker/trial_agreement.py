@@ -79,7 +79,7 @@ def shared_traits(
     """
     if settings.objectives is None:
         _require_one_monitor(points, trials)
-    metrics = {name: known for found in trials for name, known in found.metrics.items()}
+    metrics = {name: known for trial in trials for name, known in trial.metrics.items()}
     if not isinstance(settings.objectives, Mapping):
         for name in (
             [settings.objectives] if isinstance(settings.objectives, str) else settings.objectives or ()
@@ -91,23 +91,23 @@ def shared_traits(
         _require_score(objective.name, "sweep.objectives", points, trials)
     for constraint in read_constraints(settings.constraints):
         _require_score(constraint.name, "sweep.constraints", points, trials)
-    epochs = [found.epochs for found in trials if found.epochs is not None]
+    epochs = [trial.epochs for trial in trials if trial.epochs is not None]
     return SharedTraits(
         objectives=objectives,
         epochs=max(epochs) if len(epochs) == len(trials) else None,
-        folds=max(found.folds for found in trials),
+        folds=max(trial.folds for trial in trials),
         names=tuple(
-            name for name in trials[0].epoch_scores if all(name in found.epoch_scores for found in trials)
+            name for name in trials[0].epoch_scores if all(name in trial.epoch_scores for trial in trials)
         ),
     )
 
 
 def _require_one_monitor(points: Sequence[str], trials: Sequence[PreparedTrial]) -> None:
-    for point, found in zip(points, trials, strict=True):
-        if found.monitor != trials[0].monitor:
+    for point, prepared in zip(points, trials, strict=True):
+        if prepared.monitor != trials[0].monitor:
             raise UserError(
                 "trials are compared by one score, and trainer.monitor is "
-                f"{trials[0].monitor} with {points[0]}, but {found.monitor} with {point}",
+                f"{trials[0].monitor} with {points[0]}, but {prepared.monitor} with {point}",
                 _shared(trials),
                 key="sweep.objectives",
             )
@@ -128,17 +128,19 @@ def _shared(trials: Sequence[PreparedTrial]) -> str:
 def _require_score(name: str, key: str, points: Sequence[str], trials: Sequence[PreparedTrial]) -> None:
     """Raises unless every trial has the score."""
     lacking = [
-        (point, found) for point, found in zip(points, trials, strict=True) if name not in found.run_scores
+        (point, prepared)
+        for point, prepared in zip(points, trials, strict=True)
+        if name not in prepared.run_scores
     ]
     if not lacking:
         return
-    point, found = lacking[0]
+    point, prepared = lacking[0]
     # Where no trial has it, naming one point would be misleading.
     trial = "no trial gives" if len(lacking) == len(trials) else f"a trial with {point} does not give"
-    if name.startswith("valid/") and not any(score.startswith("valid/") for score in found.run_scores):
+    if name.startswith("valid/") and not any(score.startswith("valid/") for score in prepared.run_scores):
         raise UserError(
             f"{key} names {name}, which {trial}: its split has no validation rows",
             "use split.valid=0.15",
             key=key,
         )
-    raise UserError(f"{key} names {name}, which {trial}", near(name, found.run_scores), key=key)
+    raise UserError(f"{key} names {name}, which {trial}", near(name, prepared.run_scores), key=key)

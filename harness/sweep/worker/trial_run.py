@@ -134,11 +134,11 @@ def _run(
 
 def _earlier_result(folder: Path) -> Result | None:
     """The result of a run that has ended in that folder; None where there is none."""
-    found = None
+    result = None
     if rank() == 0:
         with suppress(FileNotFoundError, UserError):
-            found = Result.read(folder / RESULT)
-    return broadcast(found)
+            result = Result.read(folder / RESULT)
+    return broadcast(result)
 
 
 class _Deadline:

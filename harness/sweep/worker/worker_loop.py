@@ -229,11 +229,11 @@ class _ClaimLoop:
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
 
         results = run_trial(self.spec, assignment, report, on_epoch)
-        found = values(self.spec.objectives, results)
+        reached = values(self.spec.objectives, results)
         scores = _means(results)
         violated = violations(self.constraints, results)
         attributes = {"scores": scores, "seconds": sum(result.seconds for result in results)}
-        retry_database(lambda: self.queue.complete(claim, found, attributes, violated))
+        retry_database(lambda: self.queue.complete(claim, reached, attributes, violated))
 
     def _assignment(self, claim: Claim) -> TrialAssignment:
         """The trial's point, drawn by the sampler unless it is known, as overrides."""
@@ -275,7 +275,7 @@ def _means(results: list[Result]) -> dict[str, float]:
     """Every score's mean over the repeats."""
     names = [name for name in results[0].scores if all(name in result.scores for result in results)]
     means = {name: [result.scores[name]["mean"] for result in results] for name in names}
-    return {name: sum(found) / len(found) for name, found in means.items() if None not in found}
+    return {name: sum(values) / len(values) for name, values in means.items() if None not in values}
 
 
 def _described(error: Exception) -> str:

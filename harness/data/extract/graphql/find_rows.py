@@ -35,20 +35,20 @@ def locate(data: Mapping[str, Any], path: str | None) -> Listing:
     if path is None:
         path = _only(data)
     holder: Mapping[str, Any] = {}
-    found: Any = data
+    current: Any = data
     for name in path.split("."):
-        if not isinstance(found, Mapping) or name not in found:
+        if not isinstance(current, Mapping) or name not in current:
             raise _refusal(data, path)
-        holder, found = found, found[name]
+        holder, current = current, current[name]
     page = holder.get("pageInfo")
-    if connection(found):
-        holder, page = found, found.get("pageInfo")
-        found = found["edges"] if found.get("nodes") is None else found["nodes"]
-    if found is None:
-        found = []
-    if not isinstance(found, list):
+    if connection(current):
+        holder, page = current, current.get("pageInfo")
+        current = current["edges"] if current.get("nodes") is None else current["nodes"]
+    if current is None:
+        current = []
+    if not isinstance(current, list):
         raise _refusal(data, path)
-    rows = [node(element) for element in found]
+    rows = [node(element) for element in current]
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise UserError(
@@ -84,13 +84,13 @@ def _lists(value: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def _only(data: Mapping[str, Any]) -> str:
-    found = list(_lists(data))
-    if len(found) == 1:
-        return found[0]
-    if found:
+    lists = list(_lists(data))
+    if len(lists) == 1:
+        return lists[0]
+    if lists:
         raise UserError(
-            f"the answer holds several lists, {' and '.join(found)}",
-            f"name the one that holds the rows with data.extract.rows={found[0]}",
+            f"the answer holds several lists, {' and '.join(lists)}",
+            f"name the one that holds the rows with data.extract.rows={lists[0]}",
         )
     nothing = [name for name, value in data.items() if value is None]
     if nothing:

@@ -75,15 +75,15 @@ def _elements(nested: Mapping[str, Any], path: str) -> list[Any]:
     for name in path.split("."):
         if value is None:
             return []  # such as the visits of a patient that is missing
-        found = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
-        if found is _ABSENT:
+        elements = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+        if elements is _ABSENT:
             known = (key for key, inner in nested.items() if isinstance(inner, list) or connection(inner))
             raise UserError(
                 f"data.extract.explode={path} is nowhere in the rows",
                 f"among their lists, {near(path, known)}",
                 key="data.extract.explode",
             )
-        value = found
+        value = elements
     if connection(value):
         if (value.get("pageInfo") or {}).get("hasNextPage"):
             raise UserError(

@@ -184,9 +184,9 @@ def _answer(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is not an object with `data` or `errors`; gql reports the same.
     """
-    found = json.loads(text)
-    if isinstance(found, dict) and (isinstance(found.get("data"), dict) or _errors(found)):
-        return found
+    answer = json.loads(text)
+    if isinstance(answer, dict) and (isinstance(answer.get("data"), dict) or _errors(answer)):
+        return answer
     raise ValueError("neither data nor errors")
 
 
@@ -213,10 +213,10 @@ def _label(url: str) -> str:
 
 
 def _secrets(url: str, headers: Mapping[str, str], authorization: str | None) -> list[str]:
-    found = [value for key, value in headers.items() if secret_header(key)]
-    found += [value for key, value in parse_qsl(urlsplit(url).query) if secret_parameter(key)]
-    found += [value for value in (urlsplit(url).password, authorization) if value]
-    return [*found, *(value.split()[-1] for value in found if value.strip())]
+    secrets = [value for key, value in headers.items() if secret_header(key)]
+    secrets += [value for key, value in parse_qsl(urlsplit(url).query) if secret_parameter(key)]
+    secrets += [value for value in (urlsplit(url).password, authorization) if value]
+    return [*secrets, *(value.split()[-1] for value in secrets if value.strip())]
 
 
 def _holds_errors(response: requests.Response) -> bool:
