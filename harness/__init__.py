@@ -1,6 +1,6 @@
 """harness: one data set, many ideas, one word on the command line for each.
 
-Start reading at `harness/run.py`: it walks through every station of a run. From Python,
+Start reading at `harness/run.py`: it calls every step of a run in order. From Python,
 `from harness.api import compose, run` does what the command line does; `from harness import compose, run`
 is the same, and imports torch and Hydra only when one of the two is used.
 """

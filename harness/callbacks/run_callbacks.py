@@ -1,4 +1,4 @@
-"""The user's callbacks of a run: called at its stations, and what happens when one raises.
+"""The user's callbacks of a run: called at fixed points of a run, and what happens when one raises.
 
 A callback is any callable `(fold, progress)`, called at the end of each epoch. It may also have the methods
 `run_started(log)`, `fold_started(fold)`, `fold_done(fold, scores)` and `run_done(scores)`.
