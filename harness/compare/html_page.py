@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from harness.compare.compare_runs import Comparison
 from harness.compare.leaderboard import Leaderboard, LeaderboardRow, counted
@@ -15,6 +15,7 @@ from harness.compare.terminal_table import baseline_lines, effect, p_value, sign
 from harness.console.text_format import duration, number
 from harness.report.html.chart import interval_bar
 from harness.report.html.page_parts import Block, Cell, Changes, Heading, Link, Page, Section, Table, Text
+from harness.report.html.page_text import escape
 from harness.report.html.render_page import render
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple, final
 
 import numpy as np
@@ -104,8 +104,8 @@ class Rates:
         smooth = smoothed(losses, self.smoothing, self.blowup)
         advice = suggest(rates, smooth)
         marks = {} if advice is None else {"steepest": advice.steepest, "lowest / 10": advice.tenth}
-        plots.rates(np.array(rates), np.array(losses), smooth, marks, fold_record.folder / "lr.svg")
-        fold_record.journal.artifact(fold_record.key, Path(fold_record.key) / "lr.svg", "plots")
+        curve = partial(plots.rates, np.array(rates), np.array(losses), smooth, marks)
+        fold_record.draw("lr.svg", curve)
         if advice is None:
             raise Unproved(
                 f"the loss fell at no rate between {rates[0]:.2g} and {rates[-1]:.2g} (see lr.svg); give it "

@@ -158,8 +158,13 @@ class FoldRecord:
     def project(self, projection: Projection | None) -> None:
         """Draws the projection of the representation."""
         if projection is not None and self.alone:
-            plots.projection(projection, self.folder / "representation.svg")
-            self._file("representation.svg", "plots")
+            self.draw("representation.svg", partial(plots.projection, projection))
+
+    def draw(self, name: str, draw: Callable[[Path], None]) -> None:
+        """Has a picture drawn into the fold's folder, and logs it; one that fails is a note."""
+        with plots.optional(name, self.screen.note):
+            draw(self.folder / name)
+            self._file(name, "plots")
 
     def keep(self, experiment: Experiment, table: Table) -> None:
         """Saves the trained model and the last scores, and ends the fold."""
@@ -212,13 +217,10 @@ class FoldRecord:
         """Logs the model and the curves, once it is known that the run counts."""
         if self._kept:
             self.journal.model(self.key, self._relative("model"))
-        plots.curves(
-            self._history,
-            self.folder / "curves.svg",
-            monitor,
-            partial(direction, declared=directions(self.config)),
+        direction_of = partial(direction, declared=directions(self.config))
+        self.draw(
+            "curves.svg", partial(plots.curves, self._history, monitor=monitor, direction_of=direction_of)
         )
-        self._file("curves.svg", "plots")
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:
         points = {f"fold/{name}": value for name, value in self.scores.items() if name.startswith("test/")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from harness.report.html.render_page import render_drawings
 from harness.report.predicted_rows import PredictedRows
 from harness.report.projection_charts import projection_figures, projection_title
 from harness.report.training_charts import DirectionOf, best_epoch, rates_figure, training_figures
+from harness.runtime.redact import first_line
 
 
 def curves(
@@ -55,6 +57,15 @@ def predicted(rows: PredictedRows, folder: Path) -> list[str]:
     for name, figures in rows.figures.items():
         _write(folder / f"{name}.svg", f"{len(rows.frame):,} test rows", figures)
     return [f"{name}.svg" for name in rows.figures]
+
+
+@contextmanager
+def optional(what: str, note: Callable[[str], None]) -> Iterator[None]:
+    """A picture that cannot be drawn is a note: the run, its scores and its status do not depend on it."""
+    try:
+        yield
+    except Exception as error:
+        note(f"{what} could not be drawn: {first_line(f'{type(error).__name__}: {error}', [])}")
 
 
 def _write(path: Path, title: str, figures: Sequence[Figure]) -> None:

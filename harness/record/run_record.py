@@ -294,8 +294,9 @@ class Record:
             self.journal.artifact("", "predictions.csv")
             bins = int((self.secrets.config.get("evaluate") or {}).get("bins", 15))
             self._predictions = PredictedRows(together.reset_index(drop=True), bins)
-            for picture in plots.predicted(self._predictions, self.folder):
-                self.journal.artifact("", picture, "plots")
+            with plots.optional("the pictures of the predictions", self.screen.note):
+                for picture in plots.predicted(self._predictions, self.folder):
+                    self.journal.artifact("", picture, "plots")
 
     def _count(self) -> None:
         """Summarises the scores of the finished folds."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import escape
 
 from harness.console.text_format import number
 from harness.evaluate.prediction_statistics import Bins, Ranking
 from harness.report.html.chart import Chart, Drawing, text
 from harness.report.html.page_parts import Figure
+from harness.report.html.page_text import escape
 
 MOST_WRITTEN = 20
 """A confusion matrix of more classes shows colours alone."""

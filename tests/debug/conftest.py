@@ -42,6 +42,10 @@ class Notebook:
     def say(self, text: str) -> None:
         self.text.append(text)
 
+    def draw(self, name: str, draw: Callable[[Path], None]) -> None:
+        draw(self.folder / name)
+        self.artifact(self.key, Path(name), "plots")
+
     def artifact(self, key: str, name: Path, under: str = "") -> None:
         self.artifacts.append((str(name), under))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.evaluate.prediction_statistics import calibration
@@ -16,7 +18,9 @@ from harness.record import plots
 from harness.report.class_charts import confusion_figure, reliability_figure
 from harness.report.html.page_parts import Figure
 from harness.report.number_charts import number_figures
+from harness.report.predicted_rows import PredictedRows
 from harness.report.training_charts import best_epoch, training_figures
+from tests.conftest import RunCli
 
 NAMES = ("train/loss", "valid/loss", "valid/rmse", "valid/r2", "valid/rankme", "lr")
 VALUES = ((2.0, 2.5, 40.0, 0.1, 9.0, 0.1), (1.0, 1.5, 20.0, 0.7, 12.0, 0.1), (0.5, 1.8, 30.0, 0.5, 11.0, 0.1))
@@ -130,3 +134,40 @@ def test_rates_show_the_valley_and_the_suggestions(tmp_path: Path) -> None:
     assert "lowest / 10: 0.001" in seen
     # The axis ends at 2.4: a loss that diverged does not flatten the valley.
     assert "| 2 | 0.0001 | 0.001 | 0.01 | 0.1 | 1 |" in seen
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("$a_1^2$", "$a_1^2$"),
+        ("\\frac{$", "\\frac{$"),
+        ("<b>&amp;", "<b>&amp;"),
+        ("a\x00\x1b[1m", "a\\x00\\x1b[1m"),
+        ("\ufffe", "\\ufffe"),
+    ],
+)
+def test_any_name_of_a_class_is_drawn_as_a_text(name: str, drawn: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "target": [name, "b"],
+            "prediction": ["b", "b"],
+            f"probability_{name}": [0.4, 0.1],
+            "probability_b": [0.6, 0.9],
+        }
+    )
+    assert plots.predicted(PredictedRows(frame), tmp_path) == ["confusion.svg", "calibration.svg"]
+    assert f"true {drawn}, predicted b: 1 rows" in texts(tmp_path / "confusion.svg")
+    texts(tmp_path / "calibration.svg")
+
+
+def test_a_picture_that_fails_changes_no_status(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> str:
+        raise ValueError("expected 1 value, got 2")
+
+    monkeypatch.setattr(plots, "render_drawings", fail)
+    done = run_cli("data/extract=iris", "trainer.epochs=1", "tracking=none", "hydra.run.dir=run")
+    assert done.status == 0
+    assert json.loads(Path("run/result.json").read_text())["status"] == "finished"
+    assert "! curves.svg could not be drawn: ValueError: expected 1 value, got 2" in done.out
+    assert not list(Path("run").glob("*.svg"))
+    assert Path("run/report.html").exists()

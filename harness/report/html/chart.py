@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from harness.report.html.page_text import escape
 
 COLOURS = 10
 """The style sheet has classes s0 to s9 for lines and f0 to f9 for areas and dots."""

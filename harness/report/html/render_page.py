@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.report.html import plotly_figure
 from harness.report.html.page_parts import Block, Cell, Details, Figure, Interactive, Page
+from harness.report.html.page_text import printable
 
 _TOP = 48.0
 """Where the first drawing of an SVG file begins, below its title and caption, in pixels."""
@@ -71,6 +72,7 @@ def _environment() -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
