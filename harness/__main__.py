@@ -182,6 +182,7 @@ class Task:
         from hydra.types import RunMode
 
         from harness.run import run
+        from harness.runs.new_folder import check_run_folder
         from harness.runtime.provenance import command
 
         hydra_cfg = HydraConfig.get()
@@ -194,6 +195,9 @@ class Task:
                 raise UserError("hydra.run.dir must not be empty", remedy, key="hydra.run.dir")
             if _several():
                 _follow(cfg)
+            if not many and os.environ.get("RANK", "0") == "0":
+                hydra_files = (str(hydra_cfg.output_subdir), f"{hydra_cfg.job.name}.log")
+                check_run_folder(folder, resumes=cfg.resume.run is not None, besides=hydra_files)
             self.secrets = Secrets(cfg, self._words)
             self._mask(folder, hydra_cfg.output_subdir)
             typed = command([self.secrets.text(word) for word in words])

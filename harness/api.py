@@ -22,6 +22,7 @@ from harness.config.choice_files import CONF
 from harness.config.compose import compose as compose_run
 from harness.config.compose import register_resolvers
 from harness.core.errors import UserError
+from harness.runs.new_folder import check_run_folder
 from harness.runs.run_result import Result
 
 
@@ -58,6 +59,7 @@ def run(*what: Any, folder: Path | str | None = None, **more: Any) -> Result:
         folder, *rest = rest
     with _one_sentence(words):
         place = Path(folder) if folder is not None else _new_folder(cfg)
+        check_run_folder(place, resumes=cfg.resume.run is not None)
         return _run(
             cfg, place, *rest, **({"chosen": folder is not None, "command": _command(cfg, words)} | more)
         )

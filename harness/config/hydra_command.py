@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.override_parser.types import Override
@@ -18,6 +20,7 @@ from harness.config.compose import compose_exactly, compose_with_hydra, register
 from harness.config.overrides import Overrides, as_texts, name_of, normalised
 from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
+from harness.runs.new_folder import check_run_folder
 
 _MULTIRUN = {"-m", "--multirun"}
 
@@ -118,6 +121,9 @@ def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
 
     Returns:
         False: a yaml file says that this is a multirun, so nothing was done.
+
+    Raises:
+        FolderTaken: `hydra.run.dir` contains files of something else; Hydra would write among them.
     """
     import hydra
     from hydra._internal.callbacks import Callbacks
@@ -128,6 +134,8 @@ def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
     cfg = compose_with_hydra(overrides)
     if cfg.hydra.mode == RunMode.MULTIRUN:
         return False
+    if cfg.hydra.run.dir.strip() and os.environ.get("RANK", "0") == "0":
+        check_run_folder(Path(cfg.hydra.run.dir), resumes=cfg.resume.run is not None)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
         configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
         cfg.hydra.mode = RunMode.RUN

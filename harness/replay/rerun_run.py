@@ -18,6 +18,7 @@ from harness.replay import rerun_differences
 from harness.replay.rerun_config import Revised, revise
 from harness.replay.rerun_overrides import read
 from harness.run import run
+from harness.runs.new_folder import check_run_folder
 from harness.runs.run_result import Result
 from harness.runs.setting_effects import below, effects_of
 from harness.runs.stored_run import StoredRun, changes
@@ -64,6 +65,7 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
     old = logged.result
     revised = revise(logged, words, asked.outputs, asked.allow)
     folder = _fresh(asked.outputs) if words.folder is None else Path(words.folder)
+    check_run_folder(folder, resumes=revised.cfg.resume.run is not None)
     with one_command(many=True):  # the rows are looked at first, and read once
         plan = make_plan(revised.cfg)
         digest = plan.table.digest

@@ -313,7 +313,7 @@ FOLDERS = [
         ["outputs=file"],
         r"the folder file/runs/\S+ cannot be written \(Not a directory\); choose .*outputs=FOLDER .*",
     ),
-    (["hydra.run.dir=file"], r"the folder file cannot be written \(File exists\); choose another with .*"),
+    (["hydra.run.dir=file"], r"a run needs a folder of its own, and file is a file; choose another with .*"),
     (["outputs=/proc/nope"], r"the folder /proc/\S+ cannot be written \(No such file or directory\); .*"),
 ]
 

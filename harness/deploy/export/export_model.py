@@ -11,12 +11,12 @@ import pandas as pd
 
 from harness.bundle.ensemble import Ensemble, open_predictor
 from harness.bundle.row_predictor import RowPredictor
-from harness.core.errors import UserError
 from harness.deploy.export import onnx, pt2, safetensors
 from harness.deploy.export.check_export import Checked, check, repeated
 from harness.deploy.export.graph_inputs import Feed
 from harness.deploy.export.model_graph import Graph, Mean, graph
 from harness.deploy.export.preprocessing_json import FILE, describe
+from harness.runs.new_folder import check_empty
 from harness.runtime.atomic_file import draft_folder, put_folder, write_text
 
 Format = Literal["onnx", "pt2", "safetensors"]
@@ -43,15 +43,14 @@ def require(format: Format, out: Path) -> None:
     """Checks before any work that the export is possible.
 
     Raises:
-        UserError: a package is missing, or the folder contains something other than an export.
+        UserError: a package is missing.
+        FolderTaken: the folder contains something other than an export.
     """
     if format == "onnx":
         onnx.require()
-    ours = {FILE, *_FILES.values()}  # other files in it would be deleted with the earlier export
-    if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= ours):
-        raise UserError(
-            f"--out must be a new folder or that of an earlier export, and {out} is not", "name another"
-        )
+    # Everything in it would be deleted with the earlier export. The description is the last file of an export.
+    earlier = {FILE, *_FILES.values()} if (out / FILE).is_file() else set()
+    check_empty(out, "an export", "name another folder", "--out", besides=earlier)
 
 
 def write(folder: Path, format: Format, out: Path, rows: pd.DataFrame) -> Export:

@@ -11,8 +11,10 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError, near
+from harness.runs.new_folder import check_empty
 from harness.runs.sweep_folders import STUDY, SWEEPS, below, newest, number_of, stem
 from harness.stages.resume import AUTO
+from harness.sweep.study.study_lock import LOCK
 from harness.sweep.study.sweep_settings import check_name
 
 FINISHED = "harness:finished"
@@ -47,6 +49,9 @@ def find_location(cfg: DictConfig, words: Sequence[str]) -> SweepLocation:
         UserError: there is no such sweep, two are named, or the database cannot be reached.
     """
     folder = _find(cfg, words)
+    if not _exists(folder, cfg.sweep.storage):
+        remedy = "choose another with hydra.sweep.dir=FOLDER or sweep.name=NAME"
+        check_empty(folder, "a sweep", remedy, "hydra.sweep.dir", besides=(STUDY, LOCK))
     return SweepLocation(folder, folder.resolve().name, _absolute(cfg.sweep.storage))
 
 
