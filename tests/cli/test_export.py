@@ -57,7 +57,7 @@ def test_what_differs_too_much_is_refused_with_the_difference(
         (("made", "--format", "pt2", "--rows", "empty.csv"), "--rows must hold a row or more, and empty.csv"),
         (
             ("made", "--format", "pt2", "--out", "outputs"),
-            "--out must be a new folder or that of an earlier expo",
+            "an export needs a folder of its own, and outputs contains",
         ),
         (
             ("copied", "--format", "pt2"),
