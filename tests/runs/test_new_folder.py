@@ -88,9 +88,7 @@ def test_what_may_be_there_already(here: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["/", "home", "home/..", "link", "file"])
-def test_never_the_root_nor_the_home_folder(
-    place: str, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_never_the_root_nor_the_home_folder(place: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = here / "home"
     home.mkdir()
     (here / "link").symlink_to("home")
