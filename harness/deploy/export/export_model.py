@@ -48,7 +48,7 @@ def require(format: Format, out: Path) -> None:
     """
     if format == "onnx":
         onnx.require()
-    # Everything in it would be deleted with the earlier export. The description is the last file of an export.
+    # Everything in it would be deleted with the earlier export, whose last file is the description.
     earlier = {FILE, *_FILES.values()} if (out / FILE).is_file() else set()
     check_empty(out, "an export", "name another folder", "--out", besides=earlier)
 
