@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from harness.bundle import bundle
 from harness.config.finish_config import check_monitor, check_shape
 from harness.config.metric_settings import directions, metric_directions, require_direction
-from harness.core.arrays import Arrays, Loaders
+from harness.core.arrays import Arrays, Batch, Loaders
 from harness.core.errors import UserError, refusing
 from harness.core.fold import Fold
 from harness.core.predictor import Predictor
@@ -31,7 +31,7 @@ from harness.prepare import data_pipeline
 from harness.prepare.evaluation import with_user_metrics
 from harness.prepare.plan import Plan
 from harness.runtime.random_seed import seed_everything
-from harness.trainer.batch_source import EpochIterator
+from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.random_state import generators, set_generators
 from harness.trainer.universal import UniversalTrainer
 
@@ -161,7 +161,31 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
     with refusing(place), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch warns of here, it raises a line later
         trial.loss(trial.unpack(batches, augment))
+    parts = (batches,) if isinstance(batches, Batch) else batches
+    if min(len(part.rows) for part in parts) == 1:
+        _try_single_row(copy.deepcopy((trainer, model)), loaders, augment, batches)
     set_generators(kept, trainer.device)
+
+
+def _try_single_row(
+    copied: tuple[UniversalTrainer, nn.Module], loaders: Loaders, augment: Augment, batches: StepBatch
+) -> None:
+    """Takes batches of one row through copies of trainer and model: batch normalisation refuses one value.
+
+    Where a batch has one row, all of its part have: `batch_sizes` leaves no single row at the end.
+    """
+    trainer, model = copied
+    trainer.attach(model, loaders)
+    trainer.network.train()
+    try:
+        trainer.loss(trainer.unpack(batches, augment))
+    except ValueError as error:
+        raise UserError(
+            f"{type(model).__name__} cannot learn from a batch of one row ({str(error).rstrip('.')})",
+            "set data.load.batch_size (and data.load.unlabelled_batch_size) to 2 or more, give 2 or more "
+            "training rows, or choose a model without batch normalisation",
+            key="data.load.batch_size",
+        ) from error
 
 
 def _require_representation(model: nn.Module, inputs: Tensor) -> None:

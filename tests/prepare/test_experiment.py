@@ -179,3 +179,26 @@ def test_the_runs_of_one_command_share_their_rows_and_another_command_reads_anew
 def test_planning_writes_nothing(here: Path) -> None:
     make_plan(compose([*IRIS, "data.cache=off"]))
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fits"),
+    [
+        (("data.load.batch_size=1",), True),
+        (("data.load.batch_size=1", "model.norm=batch"), False),
+        (("data.load.batch_size=101", "model.norm=batch"), True),  # 102 rows: the last one joins the others
+        (("trainer=semi_supervised", "trainer/method=mean_teacher", "split.labelled=10", "model.norm=batch",
+          "data.load.unlabelled_batch_size=1"), False),
+        (("trainer=semi_supervised", "trainer/method=mean_teacher", "split.labelled=10", "model.norm=batch",
+          "data.load.batch_size=1", "data.load.unlabelled_batch_size=2"), True),
+    ],
+)  # fmt: skip
+def test_a_batch_of_one_row_is_refused_where_the_model_needs_two(
+    overrides: tuple[str, ...], fits: bool
+) -> None:
+    if fits:
+        assert len(prepared("model=mlp", *overrides).loaders.train) >= 1
+        return
+    with pytest.raises(UserError, match="MLP cannot learn from a batch of one row") as refused:
+        prepared("model=mlp", *overrides)
+    assert refused.value.key == "data.load.batch_size"
