@@ -2,7 +2,7 @@
 
 A checkpoint is a safetensors file (https://huggingface.co/docs/safetensors, format 1): its tensors by name,
 everything else as JSON in the metadata. `<name>.sha256` beside it, in the format of `sha256sum`, is written
-last; a checkpoint without it, or with another content, is torn.
+last; a checkpoint without it, or with another content, is damaged.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ _NAMES: dict[torch.dtype, str] = {
 _DTYPES = {name: dtype for dtype, name in _NAMES.items()}
 
 
-class Torn(Exception):
+class DamagedCheckpoint(Exception):
     """A file is incomplete, was changed, or is not a checkpoint of harness; the message says which."""
 
 
 def write(path: Path, state: Any, facts: dict[str, Any], *, lasting: bool = True) -> None:
-    """Writes the state; a reader meanwhile sees the old file, or a torn one.
+    """Writes the state; a reader meanwhile sees the old file, or a damaged one.
 
     Args:
         path: `….safetensors`; its folder exists.
@@ -83,7 +83,7 @@ def read(path: Path) -> Any:
     """Returns the state that `write` stored; nothing in the file is unpickled or executed.
 
     Raises:
-        Torn: the file is incomplete or was changed.
+        DamagedCheckpoint: the file is incomplete or was changed.
         OSError: it cannot be read, or does not exist.
     """
     metadata = _metadata(path)
@@ -91,34 +91,34 @@ def read(path: Path) -> Any:
     try:
         return unflatten(_tensors(path), metadata["state"])
     except (ValueError, KeyError, TypeError) as error:
-        raise Torn("it is of another version of harness") from error
+        raise DamagedCheckpoint("it is of another version of harness") from error
 
 
 def facts_of(path: Path) -> dict[str, Any]:
     """Returns the facts that were written with the state; reads only the header of the file.
 
     Raises:
-        Torn: the file has no readable header.
+        DamagedCheckpoint: the file has no readable header.
         OSError: it cannot be read, or does not exist.
     """
     try:
         return dict(json.loads(_metadata(path)["facts"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise Torn("its beginning is damaged") from error
+        raise DamagedCheckpoint("its beginning is damaged") from error
 
 
 def read_named(path: Path) -> Any:
     """Reads a file that the user named, as `read`.
 
     Raises:
-        UserError: it does not exist, is torn, or is not a checkpoint.
+        UserError: it does not exist, is damaged, or is not a checkpoint.
     """
     try:
         return read(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"the checkpoint {path} cannot be read ({reason})", "name another") from error
-    except Torn as error:
+    except DamagedCheckpoint as error:
         raise UserError(
             f"a checkpoint is a safetensors file that harness wrote, with its {SIDECAR} beside it, and "
             f"{path} is refused: {error}",
@@ -162,7 +162,7 @@ def _metadata(path: Path) -> dict[str, str]:
     entries, _ = _entries(path)
     metadata = entries.get("__metadata__")
     if not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
-        raise Torn("harness wrote no such file")
+        raise DamagedCheckpoint("harness wrote no such file")
     return metadata
 
 
@@ -171,13 +171,13 @@ def _entries(path: Path) -> tuple[dict[str, Any], int]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > min(_LONGEST_HEADER, os.fstat(file.fileno()).st_size - 8):
-            raise Torn("it is cut off, or no safetensors file at all")
+            raise DamagedCheckpoint("it is cut off, or no safetensors file at all")
         try:
             entries = json.loads(file.read(size))
         except ValueError as error:
-            raise Torn("it is damaged, or no safetensors file at all") from error
+            raise DamagedCheckpoint("it is damaged, or no safetensors file at all") from error
     if not isinstance(entries, dict):
-        raise Torn("it is no safetensors file")
+        raise DamagedCheckpoint("it is no safetensors file")
     return entries, 8 + size
 
 
@@ -185,11 +185,11 @@ def _check_digest(path: Path) -> None:
     try:
         words = path.with_name(path.name + SIDECAR).read_bytes().split()
     except FileNotFoundError as error:
-        raise Torn(f"its {SIDECAR} is missing, which is written last") from error
+        raise DamagedCheckpoint(f"its {SIDECAR} is missing, which is written last") from error
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not words or words[0] != digest.encode():
-        raise Torn(f"its content is not that of its {SIDECAR}")
+        raise DamagedCheckpoint(f"its content is not that of its {SIDECAR}")
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

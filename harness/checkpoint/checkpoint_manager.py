@@ -9,8 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, final
 
-from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, Torn, remove, write
-from harness.checkpoint.latest_checkpoint import Entry, Found, left_in, newest
+from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, DamagedCheckpoint, remove, write
+from harness.checkpoint.latest_checkpoint import Entry, LatestCheckpoint, left_in, newest
 from harness.core.progress import Progress
 from harness.runtime.distributed import broadcast
 
@@ -71,7 +71,7 @@ class CheckpointManager:
         folder: created for the first checkpoint.
         facts: plain values stored in every checkpoint, see `harness.checkpoint.latest_checkpoint`.
         note: shows a warning to the user.
-        found: the checkpoint that the training resumes from; None for a new training.
+        checkpoint: the checkpoint that the training resumes from; None for a new training.
         earlier: the digests that checkpoints of earlier processes of the run may have.
     """
 
@@ -82,7 +82,7 @@ class CheckpointManager:
         pace: Pace,
         facts: Mapping[str, Any],
         note: Callable[[str], None],
-        found: Found | None,
+        checkpoint: LatestCheckpoint | None,
         earlier: Collection[str] = (),
     ) -> None:
         self.folder = folder
@@ -91,8 +91,8 @@ class CheckpointManager:
         self._facts = dict(facts)
         self._note = note
         self._digests = {*earlier, facts["digest"]}
-        self._kept: list[Entry] = [] if found is None else list(found.entries)
-        self._best = None if found is None else found.best
+        self._kept: list[Entry] = [] if checkpoint is None else list(checkpoint.entries)
+        self._best = None if checkpoint is None else checkpoint.best
         self._full = False
 
     def below(self, name: str) -> tuple[CheckpointManager, Any]:
@@ -104,7 +104,7 @@ class CheckpointManager:
         folder = self.folder.parent / name / FOLDER
         try:
             checkpoint = newest(folder, self._facts["fold"], self._digests)
-        except Torn as error:
+        except DamagedCheckpoint as error:
             self._note(f"{error}: its training starts from the beginning.")
             checkpoint = None
         manager = CheckpointManager(

@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 
 from torch import Tensor
 
-from harness.checkpoint.checkpoint_file import ENDING, Torn, read, write
+from harness.checkpoint.checkpoint_file import ENDING, DamagedCheckpoint, read, write
 
 FOLDER = "done"
 
@@ -47,7 +47,7 @@ class Done:
         for path in sorted(self._folder.glob(f"fold-*{ENDING}")):
             try:
                 outcomes[int(path.stem.removeprefix("fold-"))] = Outcome(*read(path))
-            except (Torn, OSError, ValueError, TypeError):
+            except (DamagedCheckpoint, OSError, ValueError, TypeError):
                 continue  # a process died while it wrote: that fold is not done
         return outcomes
 

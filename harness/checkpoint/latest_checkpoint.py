@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.checkpoint.checkpoint_file import ENDING, Torn, facts_of, read
+from harness.checkpoint.checkpoint_file import ENDING, DamagedCheckpoint, facts_of, read
 
 
 class Entry(NamedTuple):
@@ -18,22 +18,22 @@ class Entry(NamedTuple):
     path: Path
 
 
-class Found(NamedTuple):
+class LatestCheckpoint(NamedTuple):
     """The newest intact checkpoint of a fold.
 
     state    as it was written
     entries  this checkpoint and the older ones, in order
     best     the best epoch so far, None before there is one
-    torn     a sentence about skipped torn checkpoints; None if there are none
+    damaged  a sentence about skipped checkpoints; None if there are none
     """
 
     state: Any
     entries: list[Entry]
     best: int | None
-    torn: str | None
+    damaged: str | None
 
 
-def newest(folder: Path, fold: int, digests: Collection[str]) -> Found | None:
+def newest(folder: Path, fold: int, digests: Collection[str]) -> LatestCheckpoint | None:
     """Returns the newest intact checkpoint of a folder; None if the folder has no checkpoints.
 
     Args:
@@ -41,21 +41,21 @@ def newest(folder: Path, fold: int, digests: Collection[str]) -> Found | None:
         digests: of configurations and data; the checkpoint must have one of them.
 
     Raises:
-        Torn: there are checkpoints, but none is intact.
+        DamagedCheckpoint: there are checkpoints, but none is intact.
     """
-    entries, torn = _readable(folder, fold, digests)
+    entries, problems = _readable(folder, fold, digests)
     while entries:
         entry = entries[-1]
         try:
             state, best = read(entry.path), facts_of(entry.path)["best"]
-        except (Torn, OSError) as error:
-            torn.append(f"{entry.path.name} is torn ({error})")
+        except (DamagedCheckpoint, OSError) as error:
+            problems.append(f"{entry.path.name} is unusable ({error})")
             entries.pop()
             continue
-        note = f"{torn[-1]}: resuming from {entry.path.name}." if torn else None
-        return Found(state, entries, best, note)
-    if torn:
-        raise Torn(f"no checkpoint in {folder} is intact: {torn[-1]}")
+        note = f"{problems[-1]}: resuming from {entry.path.name}." if problems else None
+        return LatestCheckpoint(state, entries, best, note)
+    if problems:
+        raise DamagedCheckpoint(f"no checkpoint in {folder} is intact: {problems[-1]}")
     return None
 
 
@@ -68,15 +68,15 @@ def left_in(folder: Path, fold: int, digests: Collection[str]) -> tuple[list[Ent
 def _readable(folder: Path, fold: int, digests: Collection[str]) -> tuple[list[Entry], list[str]]:
     """Returns the checkpoints with a readable header, newest last, and what is wrong with the others."""
     entries: list[Entry] = []
-    torn: list[str] = []
+    problems: list[str] = []
     for path in sorted(folder.glob(f"*{ENDING}")):
         try:
             facts = facts_of(path)
-        except (Torn, OSError) as error:
-            torn.append(f"{path.name} is torn ({error})")
+        except (DamagedCheckpoint, OSError) as error:
+            problems.append(f"{path.name} is unusable ({error})")
             continue
         if facts.get("fold") == fold and facts.get("digest") in digests:
             entries.append(Entry(facts["step"], facts["whole"], facts["epoch"], path))
         else:
-            torn.append(f"{path.name} is another training's")
-    return sorted(entries), torn
+            problems.append(f"{path.name} belongs to another training")
+    return sorted(entries), problems

@@ -26,7 +26,7 @@ _DECAY = 0.8
 """Per step, of the running mean that tells when the loss has blown up."""
 
 
-class Found(NamedTuple):
+class Suggestion(NamedTuple):
     """steepest  the rate at which the smoothed loss falls fastest in log(rate)
     tenth     a tenth of the rate at which it is lowest
     """
@@ -117,7 +117,7 @@ class Rates:
         )
 
 
-def suggest(rates: Sequence[float], smooth: np.ndarray) -> Found | None:
+def suggest(rates: Sequence[float], smooth: np.ndarray) -> Suggestion | None:
     """Returns the suggested rates, from (n,) rising rates and the smoothed loss at each; None: it never
     fell."""
     lowest = int(smooth.argmin())
@@ -126,7 +126,7 @@ def suggest(rates: Sequence[float], smooth: np.ndarray) -> Found | None:
         return None
     slopes = np.gradient(smooth, np.log10(np.array(rates)))
     steepest = int(slopes[: lowest + 1].argmin())
-    return Found(float(rates[steepest]), float(rates[lowest]) / 10)
+    return Suggestion(float(rates[steepest]), float(rates[lowest]) / 10)
 
 
 def smoothed(losses: Sequence[float], smoothing: float, blowup: float) -> np.ndarray:

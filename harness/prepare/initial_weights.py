@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, Torn, facts_of, read_named
+from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, DamagedCheckpoint, facts_of, read_named
 from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
@@ -115,7 +115,7 @@ def _require_intact(file: Path) -> None:
         return
     try:
         facts_of(file)
-    except (Torn, KeyError):
+    except (DamagedCheckpoint, KeyError):
         if not file.with_name(file.name + SIDECAR).exists():
             return
     read_named(file)

@@ -163,8 +163,8 @@ class Record:
             clock=lambda: self.seconds,
             deferred=self.deferred,
         )
-        if self.start.found is not None and fold.number == self.start.fold:
-            fold_record.resume(self.start.found.state)
+        if self.start.checkpoint is not None and fold.number == self.start.fold:
+            fold_record.resume(self.start.checkpoint.state)
         self.fold_records.append(fold_record)
         return fold_record
 
@@ -184,7 +184,7 @@ class Record:
             self._pace,
             {"fold": fold.number, "digest": self._digest},
             self.screen.note,
-            self.start.found if fold.number == self.start.fold else None,
+            self.start.checkpoint if fold.number == self.start.fold else None,
             earlier_digests(self.start.past, self.table),
         )
 

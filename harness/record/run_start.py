@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.checkpoint.finished_folds import Outcome
-from harness.checkpoint.latest_checkpoint import Found
+from harness.checkpoint.latest_checkpoint import LatestCheckpoint
 from harness.core.fold import Fold
 from harness.runs.journal import Journal
 from harness.runs.run_history import RunHistory
@@ -18,15 +18,15 @@ from harness.runs.run_history import RunHistory
 class Start:
     """Where a run begins: in a new folder, or where an earlier process stopped.
 
-    folder   of the run
-    journal  of an earlier process, claimed for this one; None for a fresh run
-    past     the content of that journal
-    named    whether the user named the run
-    lenient  whether differing settings were allowed
-    notes    warnings to print
-    done     scores and outputs of the finished folds, by number
-    fold     the number of the first unfinished fold; None where all are finished
-    found    the checkpoint from which that fold resumes, or None
+    folder     of the run
+    journal    of an earlier process, claimed for this one; None for a fresh run
+    past       the content of that journal
+    named      whether the user named the run
+    lenient    whether differing settings were allowed
+    notes      warnings to print
+    done       scores and outputs of the finished folds, by number
+    fold       the number of the first unfinished fold; None where all are finished
+    checkpoint the checkpoint from which that fold resumes, or None
     """
 
     folder: Path
@@ -37,12 +37,12 @@ class Start:
     notes: list[str] = field(default_factory=list)
     done: dict[int, Outcome] = field(default_factory=dict)
     fold: int | None = None
-    found: Found | None = None
+    checkpoint: LatestCheckpoint | None = None
 
     @property
     def seconds(self) -> float:
         """How long the earlier processes ran."""
-        return max(self.past.seconds, self.found.state["seconds"] if self.found else 0.0)
+        return max(self.past.seconds, self.checkpoint.state["seconds"] if self.checkpoint else 0.0)
 
     def untested(self, folds: Sequence[Fold]) -> bool:
         """Whether an earlier process finished a fold without scoring its test rows."""

@@ -45,8 +45,8 @@ T = TypeVar("T")
 def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial | None) -> Result:
     """Scores and predicts the test rows of a finished run, and adds them to its record.
 
-    Until all folds are scored nothing is written, so that a run whose examination was cut short is as it
-    was. One that was examined before gives its result.
+    Nothing is written until all folds are scored, so an interrupted test leaves the run unchanged. A run
+    that was tested before returns its result.
 
     Args:
         cfg: the run's own configuration.
@@ -58,62 +58,62 @@ def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial 
         UserError: the run is not finished, still runs, has other settings or data, or its models are missing.
         Interrupted: a signal came.
     """
-    start = _claimed(folder)
+    start = _lock(folder)
     try:
         plan = _plan(cfg, start)
-        known = _agreed(lambda: _known(plan, start))
-        if known is not None:
-            return known
+        earlier = _from_rank_0(lambda: _earlier_result(plan, start))
+        if earlier is not None:
+            return earlier
         return _write(plan, start, command, None if trial is None else replace(trial, tests=True))
     finally:
         if start.journal is not None:
             start.journal.close()
 
 
-def _agreed(ask: Callable[[], T]) -> T:
-    """Returns or raises in every process what rank 0 does: only rank 0 has the run's folder."""
-    found: Any = None
+def _from_rank_0(read: Callable[[], T]) -> T:
+    """Returns or raises in every process what `read` does in rank 0: only rank 0 has the run's folder."""
+    content: Any = None
     refusal: UserError | None = None
     if rank() == 0:
         try:
-            found = ask()
+            content = read()
         except UserError as error:
             refusal = error
-    found, refusal = broadcast((found, refusal))
+    content, refusal = broadcast((content, refusal))
     if refusal is not None:
         raise refusal
-    text: T = found
-    return text
+    result: T = content
+    return result
 
 
-def _claimed(folder: Path) -> Start:
+def _lock(folder: Path) -> Start:
     """Locks the run; returns it with its finished folds."""
-    there = (folder / JOURNAL).exists()
-    own = claim(folder) if there else None
+    has_run = (folder / JOURNAL).exists()
+    start = claim(folder) if has_run else None
 
-    def found() -> tuple[RunHistory, dict[int, Outcome]]:
-        if own is None:
-            why = "it is still running" if there else "there is no run in it"
-            raise UserError(f"{folder} cannot be tested: {why}", "name the folder of a finished run")
-        return own.past, Done(folder).read()
+    def history() -> tuple[RunHistory, dict[int, Outcome]]:
+        if start is None:
+            reason = "it is still running" if has_run else "there is no run in it"
+            raise UserError(f"{folder} cannot be tested: {reason}", "name the folder of a finished run")
+        return start.past, Done(folder).read()
 
     try:
-        past, done = _agreed(found)
+        past, done = _from_rank_0(history)
     except BaseException:
-        if own is not None and own.journal is not None:
-            own.journal.close()
+        if start is not None and start.journal is not None:
+            start.journal.close()
         raise
-    return replace(own or Start(folder.absolute()), past=past, done=done)
+    return replace(start or Start(folder.absolute()), past=past, done=done)
 
 
-def _known(plan: Plan, start: Start) -> Result | None:
-    """The result of a run that was examined before; None of one that can be examined.
+def _earlier_result(plan: Plan, start: Start) -> Result | None:
+    """The result of a run that was tested before; None for a run that can be tested.
 
     Raises:
-        UserError: it cannot.
+        UserError: it cannot be tested.
     """
     _require_same(plan, start)
-    if _examined(plan, start):
+    if _is_tested(plan, start):
         return Result.read(start.folder / RESULT)
     _require_trained(plan, start)
     return None
@@ -141,12 +141,13 @@ def _require_same(plan: Plan, start: Start) -> None:
     difference = other_data(start.folder, start.past, plan)
     if difference:
         raise UserError(
-            f"{start.folder} cannot be tested: it was trained on other data ({difference})", "bring it back"
+            f"{start.folder} cannot be tested: it was trained on other data ({difference})",
+            "restore that data",
         )
 
 
-def _examined(plan: Plan, start: Start) -> bool:
-    """Whether nothing is left to do: a process may have ended after that, before it could say so."""
+def _is_tested(plan: Plan, start: Start) -> bool:
+    """Whether all is done already: an earlier process may have ended before it reported that."""
     path = start.folder / RESULT
     if start.done or not path.exists():
         return False
@@ -155,23 +156,23 @@ def _examined(plan: Plan, start: Start) -> bool:
 
 
 def _require_trained(plan: Plan, start: Start) -> None:
-    left = [fold.number for fold in plan.folds if fold.number not in start.done]
-    if left and start.past.ended("") in OVER:
+    missing = [fold.number for fold in plan.folds if fold.number not in start.done]
+    if missing and start.past.ended("") in OVER:
         raise UserError(
-            f"{start.folder} cannot be tested: the stored scores of fold {left[0]} of {len(plan.folds)} are "
-            "gone, or the run was pruned",
+            f"{start.folder} cannot be tested: the stored scores of fold {missing[0]} of {len(plan.folds)} "
+            "are missing, or the run was pruned",
             "run its command again in a new folder",
         )
-    if left:
+    if missing:
         raise UserError(
-            f"{start.folder} cannot be tested: fold {left[0]} of {len(plan.folds)} is not trained",
+            f"{start.folder} cannot be tested: fold {missing[0]} of {len(plan.folds)} is not trained",
             f"resume the run first: resume={start.folder}",
         )
     for fold in plan.folds:
         model = _model(start.folder, plan, fold)
         if not (model / FACTS).exists():
             raise UserError(
-                f"{start.folder} cannot be tested: its model {model} is gone",
+                f"{start.folder} cannot be tested: its model {model} is missing",
                 "run its command again in a new folder",
             )
 
@@ -183,19 +184,19 @@ def _model(folder: Path, plan: Plan, fold: Fold) -> Path:
 def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Result:
     """Scores all folds, then opens the record once more and closes it with their scores."""
     folder, events = broadcast((start.folder, read(start.folder)[0] if rank() == 0 else []))
-    found: list[FoldScores] = []
+    scores: list[FoldScores] = []
     with Stop() as stop, shared_failure():
         for fold in plan.folds:
             experiment = _trained(plan, fold, _model(folder, plan, fold))
-            found.append(score_fold(experiment, stop, ("test",)))
+            scores.append(score_fold(experiment, stop, ("test",)))
             evaluator, monitor = experiment.evaluator, experiment.trainer.monitor
             del experiment  # before the next fold's data goes onto the device
         with Record(plan, replace(start, done={}), command, trial) as record:
             record.evaluator = evaluator
             fold_records = [record.fold_record(fold) for fold in plan.folds]
-            for fold_record, assessment in zip(fold_records, found, strict=True):
+            for fold_record, fold_scores in zip(fold_records, scores, strict=True):
                 fold_record.begin()
-                assessment.write(fold_record, plan.table)
+                fold_scores.write(fold_record, plan.table)
                 fold_record.complete(
                     start.done[fold_record.fold.number], _history(events, fold_record.key), monitor
                 )
@@ -206,7 +207,7 @@ def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Resul
 
 def _trained(plan: Plan, fold: Fold, model: Path) -> Experiment:
     """The fold's experiment as after its training."""
-    alone = replace(plan, before=None)  # what was learned first is in the weights
+    alone = replace(plan, before=None)  # the weights contain what pre-training learned
     experiment = prepare(alone, fold)
     experiment.trainer.attach(experiment.model, experiment.loaders)
     bundle.load(model, experiment.trainer.predictor())
@@ -216,7 +217,7 @@ def _trained(plan: Plan, fold: Fold, model: Path) -> Experiment:
 
 
 def _history(events: list[Event], run: str) -> list[dict[str, float]]:
-    """The scores of each epoch, as the journal tells them."""
+    """The scores of each epoch, from the journal."""
     return [
         {"epoch": event["step"], **{name: float(value) for name, value in event["values"].items()}}
         for event in events

@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 
 from omegaconf import OmegaConf
 
-from harness.checkpoint.checkpoint_file import Torn, read_named
+from harness.checkpoint.checkpoint_file import DamagedCheckpoint, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
 from harness.checkpoint.latest_checkpoint import newest
-from harness.core.errors import UserError, sentence
+from harness.core.errors import UserError
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.record.compatibility import changed_settings, check_allow, digest, earlier_digests, other_data
@@ -53,40 +53,40 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
     try:
         if start.journal is not None:
-            start = _taken_up(plan, start)
-        done, fold, found = broadcast((start.done, start.fold, start.found))
-        yield plan.with_config(cfg), replace(start, done=done, fold=fold, found=found)
+            start = _with_checkpoint(plan, start)
+        done, fold, checkpoint = broadcast((start.done, start.fold, start.checkpoint))
+        yield plan.with_config(cfg), replace(start, done=done, fold=fold, checkpoint=checkpoint)
     finally:
         if start.journal is not None:
             start.journal.close()
 
 
-def _taken_up(plan: Plan, start: Start) -> Start:
+def _with_checkpoint(plan: Plan, start: Start) -> Start:
     """Returns the start with the finished folds, and the checkpoint of the first unfinished one."""
     done = Done(start.folder).read()
-    left = next((fold for fold in plan.folds if fold.number not in done), None)
-    if left is None:
+    unfinished = next((fold for fold in plan.folds if fold.number not in done), None)
+    if unfinished is None:
         message = "all folds are trained: only the remaining files are written."
         return replace(start, done=done, notes=[*start.notes, message])
-    folder = start.folder / key_of(left, len(plan.folds)) / CHECKPOINTS
+    folder = start.folder / key_of(unfinished, len(plan.folds)) / CHECKPOINTS
     config = Secrets(plan.cfg).config
     digests = {digest(plan.table, config), *earlier_digests(start.past, plan.table)}
-    start = replace(start, done=done, fold=left.number)
-    place = f"fold {left.number}" if len(plan.folds) > 1 else "the training"
+    start = replace(start, done=done, fold=unfinished.number)
+    place = f"fold {unfinished.number}" if len(plan.folds) > 1 else "the training"
     try:
-        found = newest(folder, left.number, digests)
-    except Torn as error:
+        checkpoint = newest(folder, unfinished.number, digests)
+    except DamagedCheckpoint as error:
         if start.named:
             raise UserError(str(error), "name another run, or start anew without resume") from error
         return replace(start, notes=[*start.notes, f"{error}: {place} starts from the beginning."])
-    if found is None:
+    if checkpoint is None:
         return replace(
             start, notes=[*start.notes, f"{place} has no checkpoint yet: it starts from the beginning."]
         )
-    where = "after epoch" if found.entries[-1].whole else "within epoch"
-    message = f"{place} resumes {where} {found.entries[-1].epoch}, step {found.entries[-1].step}."
-    torn = [] if found.torn is None else [found.torn]
-    return replace(start, found=found, notes=[*start.notes, *torn, message])
+    where = "after epoch" if checkpoint.entries[-1].whole else "within epoch"
+    message = f"{place} resumes {where} {checkpoint.entries[-1].epoch}, step {checkpoint.entries[-1].step}."
+    skipped = [] if checkpoint.damaged is None else [checkpoint.damaged]
+    return replace(start, checkpoint=checkpoint, notes=[*start.notes, *skipped, message])
 
 
 def check_step(experiment: Experiment, start: Start) -> None:
@@ -95,7 +95,7 @@ def check_step(experiment: Experiment, start: Start) -> None:
     Raises:
         UserError: the checkpoint does not fit a setting that `resume.allow` let change.
     """
-    if start.found is None or not start.lenient:
+    if start.checkpoint is None or not start.lenient:
         return
     kept = generators(experiment.trainer.device)
     trainer, model = copy.deepcopy((experiment.trainer, experiment.model))
@@ -105,15 +105,15 @@ def check_step(experiment: Experiment, start: Start) -> None:
         experiment.augment,
         validate=lambda predictor: {},
         stop=lambda: True,
-        state=start.found.state["trainer"],
+        state=start.checkpoint.state["trainer"],
     )
     try:
         next(training, None)
     except (RuntimeError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".:")
         raise UserError(
-            f"{start.found.entries[-1].path.name} does not fit what was changed by resume.allow ({reason})",
-            "take the change back, or start a new run",
+            f"{start.checkpoint.entries[-1].path.name} does not fit the changes of resume.allow ({reason})",
+            "revert the change, or start a new run",
         ) from error
     finally:
         training.close()
@@ -121,18 +121,17 @@ def check_step(experiment: Experiment, start: Start) -> None:
 
 
 def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
-    wanted = plan.cfg.resume.run
-    if wanted is None:
+    run = plan.cfg.resume.run
+    if run is None:
         return Start(folder)
-    if wanted != AUTO:
-        return _named(plan, _located(wanted, Path(plan.cfg.outputs)), f"resume={wanted}")
+    if run != AUTO:
+        return _named(plan, _located(run, Path(plan.cfg.outputs)), f"resume={run}")
     if not chosen:
         return _newest(plan, folder)
     if (folder / JOURNAL).exists():
         start = _named(plan, folder, f"resume=auto with hydra.run.dir={folder}")
-        return replace(
-            start, named=False
-        )  # "auto": a training whose only checkpoint is torn starts from the beginning
+        # "auto": a training whose only checkpoint is damaged starts from the beginning.
+        return replace(start, named=False)
     return Start(folder, notes=[f"resume=auto: {folder} holds no run yet; a new run starts."])
 
 
@@ -160,45 +159,46 @@ def _newest(plan: Plan, folder: Path) -> Start:
     return Start(folder, notes=[*notes, none])
 
 
-def _named(plan: Plan, folder: Path, asked: str) -> Start:
+def _named(plan: Plan, folder: Path, command: str) -> Start:
     """Returns the run in a folder; raises UserError if it cannot be resumed."""
     if not (folder / JOURNAL).exists():
-        _refuse(asked, f"{folder} holds no run", "name the folder of a run, or resume=auto")
+        _refuse(command, f"{folder} holds no run", "name the folder of a run, or resume=auto")
     start = claim(folder)
     if start is None or start.past.running:
-        _refuse(asked, "that run is still running", "wait for it, or stop it first")
+        _refuse(command, "that run is still running", "wait for it, or stop it first")
     try:
-        _check(plan, start, asked)
+        _check(plan, start, command)
     except UserError:
         if start.journal is not None:
             start.journal.close()
         raise
-    message = [] if str(folder) in asked else [f"{asked}: resuming {folder}."]
+    message = [] if str(folder) in command else [f"{command}: resuming {folder}."]
     return replace(start, named=True, lenient=bool(plan.cfg.resume.allow), notes=message)
 
 
-def _check(plan: Plan, start: Start, asked: str) -> None:
+def _check(plan: Plan, start: Start, command: str) -> None:
     past = start.past
     if past.start is None:
         return  # its process ended before it wrote its start: there is nothing to compare with
     if past.ended("") in OVER:
         ended = "was pruned" if past.ended("") == "pruned" else "is finished"
-        _refuse(asked, f"that run {ended}", "leave resume out to run it anew")
+        _refuse(command, f"that run {ended}", "leave resume out to run it anew")
     if past.diverged:
-        _refuse(asked, "the training of that run diverged, and would again", "change what its error advises")
+        remedy = "start a new run with the changes that its error suggests"
+        _refuse(command, "the training of that run diverged, and resuming would repeat it", remedy)
     changed = changed_settings(past, plan)
     check_allow(plan, changed)
     if changed:
         message = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
-        remedy = f"take them back, or let them pass with 'resume.allow=[{','.join(changed)}]'"
-        _refuse(asked, f"a run goes on with its own configuration, and these differ: {message}", remedy)
+        remedy = f"revert them, or accept them with 'resume.allow=[{','.join(changed)}]'"
+        _refuse(command, f"a run continues with its own configuration, and these differ: {message}", remedy)
     difference = other_data(start.folder, past, plan)
     if difference:
-        _refuse(asked, f"that run had other data ({difference})", "bring it back, or start a new run")
+        _refuse(command, f"that run had other data ({difference})", "restore them, or start a new run")
 
 
-def _refuse(asked: str, why: str, remedy: str) -> NoReturn:
-    raise UserError(sentence(f"{asked} cannot be done: {why}; {remedy}"))
+def _refuse(command: str, reason: str, remedy: str) -> NoReturn:
+    raise UserError(f"{command} cannot be done: {reason}", remedy, key="resume")
 
 
 def claim(folder: Path) -> Start | None:
@@ -217,17 +217,17 @@ def _over(past: RunHistory) -> bool:
     return past.start is None or past.ended("") in OVER or past.diverged
 
 
-def _located(wanted: str, outputs: Path) -> Path:
+def _located(run: str, outputs: Path) -> Path:
     """The folder of the run that is named, in any way that `Outputs.find` knows.
 
     Raises:
         UserError: there is none.
     """
-    path = Path(wanted).expanduser()
+    path = Path(run).expanduser()
     if path.is_file():
         read_named(path)
         raise UserError(
-            f"resume={wanted} names a checkpoint", "name the folder of its run", key="resume", value=wanted
+            f"resume={run} names a checkpoint", "name the folder of its run", key="resume", value=run
         )
     # A path is used as it is: a run that was killed at its start may have too few files to be found by name.
-    return path if path.is_dir() else Outputs(outputs).find(wanted).folder
+    return path if path.is_dir() else Outputs(outputs).find(run).folder

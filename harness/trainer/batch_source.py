@@ -11,14 +11,14 @@ from torch import Tensor
 from harness.core.arrays import Batch, Loader
 
 StepBatch = Batch | tuple[Batch, Batch]
-"""What one step takes: a batch, or one of each loader."""
+"""The input of one step: a batch, or one batch of each loader."""
 
 
 class BatchSource(NamedTuple):
-    """One pass over `leading` is an epoch; each of its batches comes with one of `beside`.
+    """One pass over `leading` is an epoch; each of its batches is paired with one of `beside`.
 
-    Passes over `beside` follow one another, whatever the epoch: none of its rows is left out because
-    an epoch of the leading loader ended.
+    Passes over `beside` continue across epochs, so that no row of it is left out when an epoch of the
+    leading loader ends.
     """
 
     leading: Loader
@@ -29,9 +29,9 @@ class BatchSource(NamedTuple):
 class EpochIterator:
     """Iterates over a batch source, epoch by epoch; a checkpoint can be taken at any batch.
 
-    Iterating gives the rest of the epoch that has begun, or a new one. `state_dict` holds the state of
+    Iterating yields the rest of a begun epoch, or else a new one. `state_dict` holds the state of
     torch's CPU generator before it drew the order of a pass, see `harness.core.arrays.Loaders`, and the
-    number of batches given since. A later process draws the same order and skips these batches.
+    number of batches yielded since. A later process draws the same order and skips these batches.
     """
 
     def __init__(self, source: BatchSource) -> None:
@@ -47,7 +47,7 @@ class EpochIterator:
         leading.begin()
         for batch in leading.batches:
             leading.given += 1
-            yield batch if beside is None else (batch, beside.next_for_ever())
+            yield batch if beside is None else (batch, beside.next_endless())
 
     @property
     def under_way(self) -> bool:
@@ -58,13 +58,13 @@ class EpochIterator:
         """Ends the epoch, also before its last batch."""
         self._leading.end()
 
-    def together(self, accumulate: int) -> int:
-        """How many batches share the optimizer step of the one just given: fewer at an epoch's end."""
+    def step_size(self, accumulate: int) -> int:
+        """How many batches share the optimizer step of the latest batch: fewer at an epoch's end."""
         first = (self._leading.given - 1) // accumulate * accumulate
         return min(accumulate, len(self) - first)
 
-    def amid(self, accumulate: int) -> bool:
-        """Whether the optimizer step of the batch just given waits for another."""
+    def awaits_more(self, accumulate: int) -> bool:
+        """Whether the optimizer step of the latest batch waits for another batch."""
         given = self._leading.given
         return given % accumulate != 0 and given != len(self)
 
@@ -80,7 +80,7 @@ class EpochIterator:
 
 
 class _Pass:
-    """A loader with the pass over it that has begun."""
+    """A loader and the current pass over it."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -102,8 +102,8 @@ class _Pass:
     def end(self) -> None:
         self._generator = None
 
-    def next_for_ever(self) -> Batch:
-        """The next batch, of the next pass where this one is over."""
+    def next_endless(self) -> Batch:
+        """The next batch; after the last one, the first of a new pass."""
         self.begin()
         batch = next(self.batches, None)
         if batch is None:

@@ -18,7 +18,7 @@ _MEANS_BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss, Focal)
 
 
 def check_weights(weights: list[float] | str | None, criterion: nn.Module, task: Task) -> None:
-    """Whether the classes of this task can be weighed so in this loss.
+    """Checks that these class weights fit the task and the loss.
 
     Raises:
         UserError: the target has no classes, the weights are not one for each, or the loss takes none.
@@ -49,10 +49,10 @@ def check_weights(weights: list[float] | str | None, criterion: nn.Module, task:
 
 
 def weigh(weights: list[float] | str | None, criterion: nn.Module, task: Task, targets: Tensor) -> None:
-    """Puts the weights into the loss, in place.
+    """Sets the weights in the loss, in place.
 
-    Several classes: one for each, `weight`. Two: `weight` of the first for all rows and, as `pos_weight`,
-    how many times as much the second counts. Labels beside each other: `pos_weight` of each.
+    Several classes: `weight`, one per class. Two classes: `weight` is that of the first class, and
+    `pos_weight` the ratio of the second to the first. Several labels per row: `pos_weight` of each label.
 
     Args:
         targets: of the training rows, on the device of the loss; rows without a label are left out.
@@ -72,11 +72,11 @@ def weigh(weights: list[float] | str | None, criterion: nn.Module, task: Task, t
         criterion.weight = values
 
 
-def evened(criterion: nn.Module, labels: Tensor) -> Tensor | float:
-    """What a mean weighted by class is to be multiplied with, where it is of this process's share of a batch.
+def share_correction(criterion: nn.Module, labels: Tensor) -> Tensor | float:
+    """The factor that corrects a class-weighted mean over this process's share of a batch.
 
-    The engine weighs it by the share's rows, and the loss of the whole batch by the classes of these. 1
-    where the loss is no such mean, or of a single process.
+    The engine weights each process by its number of rows; such a mean must be weighted by the sum of its
+    class weights. The factor is 1 for other losses, and with one process.
 
     Args:
         labels: (B,) int64 codes of the share.
@@ -99,9 +99,10 @@ def share_of_weights(weights: Tensor) -> Tensor:
 
 
 def _balanced(targets: Tensor, task: Task) -> Tensor:
-    """(C,) float32: n / (C * n_c) over the n rows and C classes that there are, as scikit-learn does it.
+    """(C,) float32: n / (C * n_c) over the n rows and the C classes that occur, as in scikit-learn.
 
-    Of labels beside each other, how many rows lack it for one that has it. A class without a row weighs 1.
+    For several labels per row: the number of rows without the label per row with it. 1 for a class
+    without rows.
     """
     if task.kind == "multilabel":
         known = targets.isfinite()

@@ -23,14 +23,14 @@ from harness.trainer.universal import UniversalTrainer
 class ContrastiveTrainer(UniversalTrainer):
     """Learns a representation in which rows that belong together are close.
 
-    The loss is computed on the outputs of the method's heads, which are thrown away afterwards. The
+    The loss is computed on the outputs of the method's heads, which are discarded afterwards. The
     model's own representation is kept and evaluated.
 
     Args:
-        method: what belongs together, the heads that compare it, and the loss.
+        method: which rows belong together, the heads that compare them, and the loss.
         probe: whether a linear classifier learns beside the model, without a gradient into it, and reports
-            `train/probe_loss` and `train/probe_accuracy` of the labelled rows. Its gradient counts in
-            `trainer.update.clip_norm`.
+            `train/probe_loss` and `train/probe_accuracy` of the labelled rows. `trainer.update.clip_norm`
+            includes its gradient.
     """
 
     learns = "representation"
@@ -98,7 +98,7 @@ class ContrastiveTrainer(UniversalTrainer):
         return Contrast(views[0], views[1], negatives, self._labels(count, targets), rows, targets)
 
     def _labels(self, count: int, targets: Tensor | None) -> Tensor:
-        # Numbers of their own in each process, far above those of classes.
+        # Different numbers in each process, all above those of classes.
         own = torch.arange(count, device=self.device) + (rank() << 32)
         if not self.method.labels or targets is None:
             return own
@@ -127,8 +127,8 @@ class ContrastiveTrainer(UniversalTrainer):
 def _whole(parts: Contrast, embedded: list[Tensor]) -> tuple[Any, ...]:
     """Parts and embeddings of the batch that all processes share, in the order of a single process.
 
-    Each embedding holds whole views, one after the other, of as many rows as there are anchors; each
-    view is put together from all processes. What is left of the parts is what `compare` looks at.
+    Each embedding is a sequence of views, each with as many rows as there are anchors; each view is
+    gathered from all processes. Only the parts that `compare` uses are gathered.
     """
     if world() == 1:
         return parts, *embedded

@@ -68,7 +68,7 @@ class Replicas:
 
     def load(self, part: Any, state: Any) -> None:
         """Loads a part's state."""
-        part.load_state_dict(as_they_lie(with_own_kernels(state, part), part))
+        part.load_state_dict(in_memory_order(with_current_kernels(state, part), part))
 
 
 def weak_loss(trainer: Any) -> Loss:
@@ -81,8 +81,8 @@ def weak_loss(trainer: Any) -> Loss:
     return lambda parts: weak.loss(parts)
 
 
-def with_own_kernels(state: Any, part: Any) -> Any:
-    """An optimizer's state, its steps computed as they are here; that of any other part as it is."""
+def with_current_kernels(state: Any, part: Any) -> Any:
+    """An optimizer's state with this process's choice of kernels; the state of any other part unchanged."""
     if not isinstance(part, torch.optim.Optimizer):
         return state
     groups = [
@@ -92,8 +92,8 @@ def with_own_kernels(state: Any, part: Any) -> Any:
     return {**state, "param_groups": groups}
 
 
-def as_they_lie(state: Any, part: Any) -> Any:
-    """An optimizer's state, each tensor in the memory order of its parameter; of another part as it is.
+def in_memory_order(state: Any, part: Any) -> Any:
+    """An optimizer's state, each tensor in the memory order of its parameter; other states unchanged.
 
     A file does not store the memory order. Fused kernels read a parameter and its moments in memory order,
     and would otherwise apply the moments of a channels-last weight to the wrong entries.
@@ -101,11 +101,11 @@ def as_they_lie(state: Any, part: Any) -> Any:
     if not isinstance(part, torch.optim.Optimizer):
         return state
     parameters = [parameter for group in part.param_groups for parameter in group["params"]]
-    return {**state, "state": {n: _as_it_lies(kept, parameters[n]) for n, kept in state["state"].items()}}
+    return {**state, "state": {n: _in_order_of(kept, parameters[n]) for n, kept in state["state"].items()}}
 
 
-def _as_it_lies(kept: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
-    """What is kept of a parameter, tensors of its shape in its memory order."""
+def _in_order_of(kept: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """An optimizer's values for one parameter; tensors of its shape get its memory order."""
     return {
         name: torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
         if isinstance(value, Tensor) and value.shape == parameter.shape
@@ -115,10 +115,10 @@ def _as_it_lies(kept: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
 
 
 def spread(loss: Loss, network: nn.Module) -> Loss:
-    """The loss whose `backward` leaves the mean gradient of all processes in the network's parameters.
+    """A loss whose `backward` leaves the mean gradient of all processes in the network's parameters.
 
-    To be asked again where other parameters learn than before. Every step must use the same parameters;
-    gradients may be gathered over several calls. Weights and buffers are those of rank 0 from here on.
+    It must be made anew after other parameters start to learn. Every step must use the same parameters;
+    gradients may be accumulated over several calls. All processes get the weights and buffers of rank 0.
     """
     if world() == 1:
         return loss
@@ -142,11 +142,11 @@ def weight_of(batch: Any) -> float:
     return leading.weight
 
 
-def diverge(seed: int, step: int) -> None:
-    """Gives every process but the first random numbers of its own, for augmentation and dropout.
+def set_process_seed(seed: int, step: int) -> None:
+    """Seeds every process but the first differently, for augmentation and dropout.
 
-    They follow from the training's seed, the step and the rank, so that the generators of rank 0 are enough
-    to resume. Call it before a step, after the weights have been drawn, which must be equal in all processes.
+    The seed follows from the training's seed, the step and the rank, so a checkpoint needs the generators
+    of rank 0 only. Call it before a step, after the weights are drawn, which must be equal in all processes.
     """
     if rank() > 0:
         mixed = int(np.random.SeedSequence([seed % 2**63, step, rank()]).generate_state(1, np.uint64)[0])

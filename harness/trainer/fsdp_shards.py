@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.core.errors import UserError
 from harness.runtime.distributed import world
-from harness.trainer.data_parallel import Loss, Step, with_own_kernels
+from harness.trainer.data_parallel import Loss, Step, with_current_kernels
 from harness.trainer.layers import layers_of
 
 
@@ -87,7 +87,7 @@ class FsdpShards:
             return
         # An optimizer's state is stored by position, as torch's own `state_dict` gives it, so that a run
         # may go on undivided; `set_optimizer_state_dict` takes names, and makes up states that are absent.
-        state, live = with_own_kernels(state, part), part.state_dict()
+        state, live = with_current_kernels(state, part), part.state_dict()
         if isinstance(part, torch.optim.Optimizer):
             live = {"state": _of_weights(part, state["state"])}
         part.load_state_dict(_distributed(state, live))

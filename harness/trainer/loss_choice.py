@@ -11,10 +11,10 @@ from harness.loss.focal import Focal
 _FITS: tuple[tuple[tuple[type[nn.Module], ...], str, tuple[str, ...]], ...] = (
     ((Focal,), "classes or labels", ("multiclass", "binary", "multilabel")),
     ((nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss), "several classes", ("multiclass",)),
-    ((nn.BCEWithLogitsLoss, nn.BCELoss), "answers of yes or no", ("binary", "multilabel")),
+    ((nn.BCEWithLogitsLoss, nn.BCELoss), "two classes or labels", ("binary", "multilabel")),
     ((nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss), "numbers", ("regression",)),
 )
-"""What the known losses compare, and the kinds of target that are such."""
+"""Known losses, what they compare (in words), and the kinds of target that they fit."""
 
 _TARGETS = {
     "multiclass": ("one of several classes", "cross_entropy or focal"),
@@ -22,14 +22,14 @@ _TARGETS = {
     "multilabel": ("labels of which a row may have several", "binary_cross_entropy or focal"),
     "regression": ("a number", "mean_squared_error, mean_absolute_error or huber"),
 }
-"""What the target is, in words, and the losses of ours that fit it."""
+"""Per kind of target: its description, and the choices of `trainer/loss` that fit it."""
 
 
 def require_fit(criterion: nn.Module, task: Task) -> None:
-    """Whether a known loss compares what this task predicts; of a user's own loss nothing is known.
+    """Checks that a known loss fits the target; a user's own loss is not checked.
 
     Raises:
-        UserError: it does not, and would fail or, worse, learn something else.
+        UserError: it does not fit; the training would fail, or learn something else.
     """
     for losses, compared, kinds in _FITS:
         if isinstance(criterion, losses) and task.kind not in kinds:

@@ -13,10 +13,10 @@ from harness.core.errors import UserError
 
 
 class Mixed(NamedTuple):
-    """What is learned from: inputs (B, *shape), of which `share` is the row itself.
+    """A mixed batch: inputs (B, *shape).
 
-    partner   (B,) int64, whose row is the rest of row i; None where nothing was mixed
-    share     of the row itself, 0 to 1
+    partner   (B,) int64, the row that row i was mixed with; None if nothing was mixed
+    share     of row i itself, 0 to 1
     """
 
     inputs: Tensor
@@ -32,26 +32,26 @@ class Mix(ABC):
 
     @abstractmethod
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raises UserError where samples of this shape cannot be mixed so."""
+        """Raises UserError if samples of this shape cannot be mixed in this way."""
 
     @abstractmethod
     def __call__(self, inputs: Tensor) -> Mixed:
-        """inputs (B, *shape), augmented already; they are left as they are."""
+        """Mixes inputs (B, *shape), which are augmented already; the tensor itself is not changed."""
 
 
 @final
 class Unmixed(Mix):
-    """Rows as they are."""
+    """No mixing."""
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Any shape will do."""
+        """Accepts any shape."""
 
     def __call__(self, inputs: Tensor) -> Mixed:
         return Mixed(inputs)
 
 
 class Shares:
-    """Draws how much of a row stays: Beta(alpha, alpha) in `probability` of the batches, else all of it.
+    """Draws the share of the row itself: Beta(alpha, alpha) in `probability` of the batches, else 1.
 
     Raises:
         ValueError: alpha is not above 0, or probability is outside (0, 1].
@@ -85,7 +85,7 @@ class Mixup(Mix):
         self._shares = Shares(alpha, probability)
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Any shape will do."""
+        """Accepts any shape."""
 
     def __call__(self, inputs: Tensor) -> Mixed:
         share = self._shares.draw()
@@ -99,8 +99,8 @@ class Mixup(Mix):
 class CutMix(Mix):
     """A rectangle of image j replaces that of image i, one rectangle per batch (arXiv 1905.04899, eq. 1).
 
-    Its sides are a share sqrt(1 - s) of the image's, its centre is anywhere; what lies beyond the border is
-    cut off, and the share that is returned is that of the pixels which stayed.
+    Its sides are a share sqrt(1 - s) of the image's, its centre is uniform over the image. The rectangle is
+    cut at the border, and the returned share is that of the pixels that were not replaced.
 
     Args:
         alpha: of Beta(alpha, alpha), which draws s.
@@ -123,16 +123,16 @@ class CutMix(Mix):
         if share == 1:
             return Mixed(inputs)
         height, width = inputs.shape[-2:]
-        top, bottom = _stretch(height, share)
-        left, right = _stretch(width, share)
+        top, bottom = _extent(height, share)
+        left, right = _extent(width, share)
         partner = torch.randperm(len(inputs), device=inputs.device)
         mixed = inputs.clone()
         mixed[..., top:bottom, left:right] = inputs[partner, ..., top:bottom, left:right]
         return Mixed(mixed, partner, 1 - (bottom - top) * (right - left) / (height * width))
 
 
-def _stretch(side: int, share: float) -> tuple[int, int]:
-    """Where the rectangle begins and ends along a side."""
+def _extent(side: int, share: float) -> tuple[int, int]:
+    """First and last index (exclusive) of the rectangle along a side."""
     length = int(side * math.sqrt(1 - share))
     begin = int(torch.randint(side, ()).item()) - length // 2
     return max(begin, 0), min(begin + length, side)

@@ -16,7 +16,7 @@ def width_of(model: nn.Module) -> int:
     width = getattr(model, "width", None)
     if not isinstance(width, int):
         raise UserError(
-            "a model says the width of its representation in an attribute `width`, and "
+            "a model needs an attribute `width`, the width of its representation, and "
             f"{type(model).__name__} has {width!r}",
             "set self.width to D where forward returns (B, D)",
         )
@@ -25,11 +25,11 @@ def width_of(model: nn.Module) -> int:
             raise UserError(
                 f"the state of a model must be tensors, which a file of weights can hold, and {name} of this "
                 f"{type(model).__name__} is a {type(value).__name__}",
-                "let get_extra_state give a tensor, or leave it out",
+                "return a tensor from get_extra_state, or remove it",
             )
     return width
 
 
-def together(**parts: nn.Module | None) -> nn.ModuleDict:
-    """The parts that there are, by name."""
+def as_module_dict(**parts: nn.Module | None) -> nn.ModuleDict:
+    """The parts that are not None, by name."""
     return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})

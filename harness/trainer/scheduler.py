@@ -14,9 +14,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from harness.core.errors import UserError
 from harness.core.scores import Direction, direction
 from harness.trainer.random_state import copied
-from harness.trainer.starting_settings import Groups, gone_on
+from harness.trainer.starting_settings import Groups, resumed_state
 
-Pace = Literal["never", "step", "epoch", "score"]
+When = Literal["never", "step", "epoch", "score"]
 
 
 @final
@@ -44,7 +44,7 @@ class WarmupCosine:
         self._rising = round(warmup * total_steps)
         self._falling = max(total_steps - self._rising, 1)
         self._final = final
-        # The groups are asked for at each move: an optimizer that loads a state makes new ones.
+        # The groups are read at each move: an optimizer that loads a state makes new ones.
         self._optimizer = optimizer
         self._rates = [float(group["lr"]) for group in optimizer.param_groups]
         self._move_to(0)
@@ -72,38 +72,38 @@ class WarmupCosine:
 
 @final
 class Schedule:
-    """A scheduler and the pace at which a training moves it.
+    """A scheduler, and after what a training moves it: each step, each epoch, or each score.
 
-    `step` is to be called after every optimizer step; None where nothing moves then. A state that is loaded
-    brings how far the rates have come, while the settings of optimizer and scheduler are those of now.
+    `step` must be called after every optimizer step; None if nothing moves then. Loading a state restores
+    the position in the schedule; the settings of optimizer and scheduler stay those of this training.
     """
 
-    def __init__(self, scheduler: Any, pace: Pace, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, scheduler: Any, when: When, optimizer: torch.optim.Optimizer) -> None:
         self._scheduler = scheduler
-        self._pace = pace
+        self._when = when
         self._groups = Groups(optimizer)
-        self._begun = copied(self._now())
-        self.step: Callable[[], None] | None = scheduler.step if pace == "step" else None
+        self._initial = copied(self._now())
+        self.step: Callable[[], None] | None = scheduler.step if when == "step" else None
 
     @property
     def needs_score(self) -> bool:
-        """Whether it never moves without a monitored score."""
-        return self._pace == "score"
+        """Whether it moves only with a monitored score."""
+        return self._when == "score"
 
     def epoch(self, score: float | None) -> None:
-        """To be called after every epoch, with the monitored score if there is one."""
-        if self._pace == "epoch":
+        """Moves a scheduler of epochs; must be called after every epoch, with the monitored score if any."""
+        if self._when == "epoch":
             self._scheduler.step()
-        elif self._pace == "score" and score is not None:
+        elif self._when == "score" and score is not None:
             self._scheduler.step(score)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"groups": self._groups.state_dict(), "begun": self._begun, "now": self._now()}
+        return {"groups": self._groups.state_dict(), "begun": self._initial, "now": self._now()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """To be called when the optimizer has its state."""
+        """Must be called after the optimizer has loaded its state."""
         self._groups.load_state_dict(state["groups"])
-        own = gone_on(state["begun"], state["now"], copied(self._begun))
+        own = resumed_state(state["begun"], state["now"], copied(self._initial))
         if self._scheduler is not None:
             self._scheduler.load_state_dict(own)
 
@@ -118,13 +118,13 @@ def schedule(
     monitor: str,
     better: Direction | None = None,
 ) -> Schedule:
-    """The scheduler that a node describes, moved at the pace it was made for.
+    """The scheduler that a node describes, moved as often as its kind requires.
 
-    One that takes `total_steps` (OneCycleLR, `WarmupCosine`) gets the number of steps and moves
-    after every optimizer step; any other of torch's moves once per epoch, ReduceLROnPlateau with the
-    monitored score and in its direction (`better`; None: it follows from the name).
+    A scheduler with the argument `total_steps` (OneCycleLR, `WarmupCosine`) gets the number of steps and
+    moves after every optimizer step. All others of torch move once per epoch; ReduceLROnPlateau gets the
+    monitored score and its direction (`better`; None: it follows from the name).
 
-    Groups that learn at a share of the rate ("factor") keep it, also under a scheduler that is given
+    Groups that learn at a share of the rate ("factor") keep that share, also under a scheduler with
     absolute rates, such as OneCycleLR's `max_lr`.
 
     Raises:
@@ -170,8 +170,8 @@ def _for_each_group(new: Callable[..., Any], shares: list[float]) -> Callable[..
 def _require_shares(optimizer: torch.optim.Optimizer, shares: list[float]) -> None:
     """Raises UserError where the scheduler set the groups' rates without regard to their shares."""
     rates = [float(group["lr"]) / share for group, share in zip(optimizer.param_groups, shares, strict=True)]
-    learn_alike = len(set(shares)) == 1
-    if not learn_alike and not all(math.isclose(rate, rates[0], rel_tol=1e-6) for rate in rates):
+    equal_shares = len(set(shares)) == 1
+    if not equal_shares and not all(math.isclose(rate, rates[0], rel_tol=1e-6) for rate in rates):
         raise UserError(
             "trainer.scheduler must keep the share of the rate that trainer.layers.decay gives each layer, "
             "and this one sets rates of its own",

@@ -27,14 +27,14 @@ class LabelledPart(NamedTuple):
 
 
 class UnlabelledPart(NamedTuple):
-    """views: random changes of the same rows, each (M, *shape) float32; rows (M,) int64, of the table."""
+    """views: augmentations of the same rows, each (M, *shape) float32; rows (M,) int64, of the table."""
 
     views: tuple[Tensor, ...]
     rows: Tensor
 
 
 class TwoParts(NamedTuple):
-    """What one step learns from."""
+    """The input of one step."""
 
     labelled: LabelledPart
     unlabelled: UnlabelledPart
@@ -55,12 +55,13 @@ class SemiSupervisedTrainer(UniversalTrainer):
     """Learns classes from labelled rows and from the consistency of its predictions for the others.
 
     The loss is the cross-entropy of the labelled rows, weakly augmented, plus the method's term; both
-    parts go through the network together. `train/loss_labelled` and `train/loss_unlabelled` add up to
-    `train/loss`; `train/mask_rate` is the share of unlabelled rows that a method with a threshold used.
+    parts pass through the network in one batch. `train/loss` is the sum of `train/loss_labelled` and
+    `train/loss_unlabelled`; `train/mask_rate` is the share of unlabelled rows that a method with a
+    threshold used.
 
-    An epoch is one pass over the part with more batches, as a rule the unlabelled one; the other
-    repeats beside it. Valid and test rows keep their labels, so that the monitored score is measured
-    on more labels than the training has; `trainer.monitor` and early stopping profit from that.
+    An epoch is one pass over the part with more batches, usually the unlabelled one; the other part is
+    repeated. Validation and test rows keep their labels, so the monitored score is measured on more labels
+    than the training has, which helps `trainer.monitor` and early stopping.
 
     Args:
         method: the loss of the unlabelled rows.
@@ -76,7 +77,7 @@ class SemiSupervisedTrainer(UniversalTrainer):
         self.criterion: nn.Module = nn.CrossEntropyLoss()
 
     def build_head(self, width: int, task: Task) -> nn.Module:
-        """One logit per class, or of two classes one logit of the second, as in supervised learning."""
+        """One logit per class; for two classes one logit of the second, as in supervised learning."""
         if not task.classification:
             kinds = {"none": "absent", "multilabel": "several labels of each row"}
             actual = kinds.get(task.kind, "a number")
@@ -143,10 +144,10 @@ class SemiSupervisedTrainer(UniversalTrainer):
         return Predictor(self.model, self.head, self.task, self._compare, self.autocast)
 
     def _outputs(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The outputs of several batches, which pass through the network as one."""
+        """The outputs of several batches, which pass through the network as one batch."""
         assert self.head is not None
-        together = self.head(self.model(torch.cat(inputs)))
-        parts = torch.split(together, [len(batch) for batch in inputs])
+        outputs = self.head(self.model(torch.cat(inputs)))
+        parts = torch.split(outputs, [len(batch) for batch in inputs])
         return tuple(gathered(part) for part in parts)
 
     def _compare(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -154,13 +155,13 @@ class SemiSupervisedTrainer(UniversalTrainer):
         return loss
 
     def follow(self) -> None:
-        """The teacher's next weights; the average is of few steps at first, like `trainer.update.ema`."""
+        """Updates the teacher; its decay is lower in the first steps, like that of `trainer.update.ema`."""
         teacher, decay = self.companion.teacher, self.method.decay
         if teacher is not None and decay is not None and self.head is not None:
             teacher.follow(min(decay, (1 + self.step) / (10 + self.step)), self.model, self.head)
 
 
 def _logits(outputs: Tensor) -> Tensor:
-    """(B, C) float32 logits; of one logit z of the second of two classes, (0, z): the same probabilities."""
+    """(B, C) float32 logits; one logit z of the second of two classes becomes (0, z), which is equivalent."""
     outputs = outputs.float()
     return outputs if outputs.ndim == 2 else torch.stack([torch.zeros_like(outputs), outputs], dim=1)

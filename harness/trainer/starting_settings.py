@@ -15,7 +15,7 @@ from torch import Tensor
 from harness.trainer.random_state import copied
 
 
-def gone_on(begun: Mapping[str, Any], now: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def resumed_state(begun: Mapping[str, Any], now: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """The state to resume with: values that changed since the start, and this training's own for the rest.
 
     Args:
@@ -38,17 +38,17 @@ class Groups:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        self._begun = [
+        self._initial = [
             copied({key: value for key, value in group.items() if key != "params"})
             for group in optimizer.param_groups
         ]
 
     def state_dict(self) -> list[dict[str, Any]]:
-        return self._begun
+        return self._initial
 
     def load_state_dict(self, state: list[dict[str, Any]]) -> None:
         """To be called when the optimizer has its state; a rate keeps its ratio to the rate at the start."""
-        for group, own, begun in zip(self._optimizer.param_groups, self._begun, state, strict=True):
+        for group, own, begun in zip(self._optimizer.param_groups, self._initial, state, strict=True):
             for key, value in own.items():
                 if key in begun and not _alike(value, begun[key]):
                     scaled = key == "lr" and begun[key]

@@ -15,7 +15,7 @@ from harness.core.protocol import Augment
 from harness.core.task import Task
 from harness.runtime.distributed import world
 from harness.trainer.batch_source import BatchSource
-from harness.trainer.class_weights import check_weights, evened, share_of_weights, weigh
+from harness.trainer.class_weights import check_weights, share_correction, share_of_weights, weigh
 from harness.trainer.loss_choice import require_fit
 from harness.trainer.mix import Mix
 from harness.trainer.universal import UniversalTrainer
@@ -26,8 +26,8 @@ Unpack = Callable[[Batch], tuple[Tensor, ...]]
 class Labelled(NamedTuple):
     """data (B, *shape) float32; labels (B,) int64 codes or float32 numbers, (B, T) float32 of several.
 
-    Where rows were mixed, `others` are the labels of the row that each was mixed with, and the row itself
-    counts by `share`; else None and 1. `weights` (B,) float32 say how much each row counts; None: alike.
+    If rows were mixed, `others` are the labels of the row that each was mixed with, and `share` is the
+    weight of the row itself; else None and 1. `weights` (B,) float32 of the rows; None: equal weights.
     """
 
     data: Tensor
@@ -41,13 +41,13 @@ class Labelled(NamedTuple):
 class Regressor(nn.Module):
     """(B, D) -> (B,) float32 in the target's own unit, or (B, T) of several targets.
 
-    Learns in units of each target's mean and standard deviation over the training rows, which are
-    buffers, so that one learning rate serves targets of any scale and several weigh alike.
+    Learns standardised targets, by each target's mean and standard deviation over the training rows
+    (buffers). So one learning rate fits targets of any scale, and several targets have equal weight.
 
     Args:
         width: D, of the representation.
         targets: T, how many numbers are predicted.
-        head: (B, D) -> the standardised numbers, in whatever shape ends like them; None: a linear layer.
+        head: (B, D) -> the standardised numbers, in any shape that ends like them; None: a linear layer.
     """
 
     mean: Tensor
@@ -62,17 +62,17 @@ class Regressor(nn.Module):
         self.register_buffer("std", torch.ones(shape))
 
     def fit_unit(self, targets: Tensor) -> None:
-        """Takes the units from the training targets, (n,) or (n, T); 1 for one that does not vary."""
+        """Sets mean and deviation of the training targets, (n,) or (n, T); 1 for a constant target."""
         std = targets.std(dim=0, correction=0)
         self.mean.copy_(targets.mean(dim=0))
         self.std.copy_(torch.where(std > 0, std, 1.0))
 
     def standardise(self, values: Tensor) -> Tensor:
-        """(B,) or (B, T) in the targets' own units -> the same in the units that are learned in."""
+        """(B,) or (B, T) in the targets' own units -> the same standardised."""
         return (values - self.mean) / self.std
 
     def forward(self, representation: Tensor) -> Tensor:
-        # In float32 also under autocast: bfloat16 has 8 bits of mantissa, and cannot hold 152.2.
+        # In float32 also under autocast: bfloat16 has 8 bits of mantissa, and cannot represent 152.2.
         standardised: Tensor = self.linear(representation).float()
         if self._reshapes:
             standardised = standardised.reshape(-1, *self.mean.shape)
@@ -83,17 +83,17 @@ def mean_loss(loss: Tensor, weights: Tensor | None) -> Tensor:
     """A loss that is a scalar, (B,) of each row or (B, M) of each row and member, as one scalar.
 
     Args:
-        weights: (B,) of the rows; None: all rows count alike.
+        weights: (B,) of the rows; None: equal weights.
 
     Raises:
-        UserError: weights, and a loss that has taken the mean already.
+        UserError: there are weights, and the loss is a mean already.
     """
     if weights is None:
         return loss if loss.ndim == 0 else loss.mean()
     if loss.ndim == 0:
         raise UserError(
             "trainer.unpack gives weights of rows, and the loss gives one number for all rows",
-            "let it give one for each row, for torch's losses by +trainer.loss.reduction=none",
+            "use a loss of each row, for torch's losses by +trainer.loss.reduction=none",
             key="trainer.loss",
         )
     rows = loss if loss.ndim == 1 else loss.flatten(1).mean(dim=1)
@@ -102,24 +102,24 @@ def mean_loss(loss: Tensor, weights: Tensor | None) -> Tensor:
 
 @final
 class SupervisedTrainer(UniversalTrainer):
-    """Learns labels: several classes, two classes, labels beside each other, or numbers.
+    """Learns labels: several classes, two classes, several labels per row, or numbers.
 
     Args:
         loss: (outputs, targets) -> scalar, (B,) of each row, or (B, M) of each row and member of an ensemble;
             the trainer takes the mean over members, and then over rows by their weights. Several classes:
-            (B, C) logits and int64 codes. Two: (B,) logits and float32 0 or 1. Labels of which a row may have
-            any: (B, C) logits and (B, C) float32 0 or 1. A number: (B,) and (B,), several: (B, T) and (B, T),
-            both standardised by the training targets. "auto" is replaced before: cross-entropy, binary
-            cross-entropy (of labels, its mean over rows and labels), mean squared error.
-        class_weights: how much a row of each class counts, in the order of the classes; "balanced": as
-            much as makes all classes of the training rows count alike; None: every row alike.
+            (B, C) logits and int64 codes. Two classes: (B,) logits and float32 0 or 1. Several labels per
+            row: (B, C) logits and (B, C) float32 0 or 1. One number: (B,) and (B,); several: (B, T) and
+            (B, T), both standardised by the training targets. "auto" is replaced before: cross-entropy,
+            binary cross-entropy (for labels, the mean over rows and labels), mean squared error.
+        class_weights: the weight of a row of each class, in the order of the classes; "balanced": weights
+            with which all classes of the training rows have equal weight; None: equal weights of rows.
         mix: blends the rows of a batch, and their targets.
         unpack: `Batch` -> (inputs (B, *shape), targets (B, ...)), or these and weights (B,) of the rows,
             which need a loss of each row. For training rows only; augmentation and mixing come after it.
             None: the batch's inputs and targets.
         head: (width of the representation, number of outputs) -> module on the representation. In training
-            it may give what the loss alone understands, such as (B, M, C) of M members; in evaluation mode
-            it gives outputs as above. A number is learned in standardised units. None: a linear layer.
+            its outputs may have a form for the loss only, such as (B, M, C) of M members; in evaluation
+            mode they are as above. Numbers are learned in standardised units. None: a linear layer.
 
     Raises:
         ValueError: a weight is not above 0.
@@ -134,7 +134,7 @@ class SupervisedTrainer(UniversalTrainer):
         loss: nn.Module | Literal["auto"],
         class_weights: list[float] | Literal["balanced"] | None,
         mix: Mix,
-        unpack: Unpack | None = None,  # no keys of the yaml: older runs go on
+        unpack: Unpack | None = None,  # these two are no keys of the yaml, so that older runs can be resumed
         head: Callable[[int, int], nn.Module] | None = None,
         **universal: Any,
     ) -> None:
@@ -179,7 +179,7 @@ class SupervisedTrainer(UniversalTrainer):
         self._compare = lambda outputs, targets: mean_loss(each(outputs, targets), None)
 
     def _comparison(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """(outputs, targets) -> loss, with both in the form that the criterion takes."""
+        """(outputs, targets) -> loss; converts both to the form that the criterion takes."""
         criterion, head = self.criterion, self.head
         if isinstance(head, Regressor):
             return lambda outputs, targets: criterion(head.standardise(outputs), head.standardise(targets))
@@ -213,8 +213,9 @@ class SupervisedTrainer(UniversalTrainer):
         if len(parts) == 3:
             return parts
         raise UserError(
-            f"trainer.unpack gives (inputs, targets) or (inputs, targets, weights), got {len(parts)} parts",
-            "correct what it returns",
+            f"trainer.unpack must return (inputs, targets) or (inputs, targets, weights), got {len(parts)} "
+            "parts",
+            "correct its return value",
             key="trainer.unpack",
         )
 
@@ -233,7 +234,9 @@ class SupervisedTrainer(UniversalTrainer):
         loss = mean_loss(self._each(outputs, labels), weights)
         if world() == 1:
             return loss
-        return loss * (evened(self.criterion, labels) if weights is None else share_of_weights(weights))
+        return loss * (
+            share_correction(self.criterion, labels) if weights is None else share_of_weights(weights)
+        )
 
     def predictor(self) -> Predictor:
         return Predictor(self.model, self.head, self.task, self._compare, self.autocast)

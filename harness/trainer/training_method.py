@@ -24,7 +24,7 @@ class TrainingMethod(ABC):
     | hook              | called               | from               | to                              |
     |-------------------|----------------------|--------------------|---------------------------------|
     | `build_head`      | once, before data    | D, task            | module (B, D) -> outputs, None  |
-    | `build_companion` | once                 | model, head, task  | module that is thrown away      |
+    | `build_companion` | once                 | model, head, task  | module that is discarded        |
     | `prepare`         | once, on the device  | `Loaders`          |                                 |
     | `batch_source`    | once                 | `Loaders`          | `BatchSource`: what an epoch is |
     | `unpack`          | each batch           | `Batch` or a pair  | parts, any named tuple          |
@@ -99,4 +99,4 @@ class TrainingMethod(ABC):
 
     @abstractmethod
     def predictor(self) -> Predictor:
-        """The network as it stands: inputs -> representation and outputs."""
+        """The current network: inputs -> representation and outputs."""

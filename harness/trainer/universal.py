@@ -18,13 +18,13 @@ from harness.core.scores import Direction, direction
 from harness.runtime.distributed import Agreed, broadcast, world
 from harness.trainer.batch_source import EpochIterator
 from harness.trainer.best_epoch import Best
-from harness.trainer.data_parallel import Replicas, check_device, diverge, weak_loss, weight_of
+from harness.trainer.data_parallel import Replicas, check_device, set_process_seed, weak_loss, weight_of
 from harness.trainer.device import AUTOCAST, Precision, check_precision, find_device, under_autocast
 from harness.trainer.divergence_advice import require_finite
 from harness.trainer.fsdp_shards import FsdpShards
 from harness.trainer.global_batch_norm import norm_globally
 from harness.trainer.layers import Layers, new_optimizer
-from harness.trainer.network import together, width_of
+from harness.trainer.network import as_module_dict, width_of
 from harness.trainer.optimizer_check import check_optimizer, require_validation_rows
 from harness.trainer.random_state import copied, generators, set_generators
 from harness.trainer.scheduler import Schedule, schedule
@@ -39,24 +39,22 @@ Validate = Callable[[Predictor], dict[str, float]]
 
 
 class UniversalTrainer(TrainingMethod):
-    """Ties a model to data, optimizer, scheduler and loss, and yields `Progress` once per epoch.
+    """Trains a model with data, optimizer, scheduler and loss, and yields `Progress` once per epoch.
 
-    A subclass is one training method. It says which heads it puts on the representation, what an
-    epoch passes over, how a batch comes apart, what the loss of those parts is, and how its network
-    predicts; it changes nothing else. A trainer knows nothing of MLflow, files or the screen; those
-    read what `fit` yields.
+    A subclass is one training method and defines the hooks of `TrainingMethod` only. A trainer does not use
+    MLflow, files or the screen; their code consumes what `fit` yields.
 
     Args:
         epochs: passes over the training rows at most; None: as many as `steps` take.
         steps: optimizer steps at most, also within an epoch, which is then validated; None: no limit.
-        minutes: of training at most, summed over all processes of a resumed run; None: no limit.
+        minutes: of training at most, summed over all processes of a resumed run; None: unlimited.
         optimizer: parameter groups -> optimizer; a partial node.
         scheduler: optimizer [, total_steps] -> scheduler; a partial node, or None for a constant rate.
         monitor: the `valid/…` score whose best epoch is kept; its direction follows from its name.
         patience: epochs without improvement before stopping early; None: never.
-        update: from the gradient of a loss to new weights.
+        update: the optimizer step: accumulation, clipping, averaged weights.
         layers: which parameters learn, and at which rate.
-        speed: how the network lies in memory and is computed.
+        speed: memory layout, compilation and distribution of the network.
         device: "auto" takes CUDA, then Apple's MPS, then the CPU.
         precision: "bf16" and "fp16" run the forward pass under autocast, "fp16" with a scaled loss;
             weights stay in fp32.
@@ -113,18 +111,18 @@ class UniversalTrainer(TrainingMethod):
         state: dict[str, Any] | None = None,
         due: Callable[[], bool] = lambda: False,
     ) -> Iterator[Progress]:
-        """Trains, one `Progress` per epoch; afterwards the best epoch's weights are in place.
+        """Trains and yields one `Progress` per epoch; at the end the model has the best epoch's weights.
 
-        `train/loss` is the mean over the epoch's batches, `lr` the highest rate after the last of them,
-        and `time/epoch_seconds` that of training alone. `Progress.state` is to be called before the
-        next step is asked for; what it gives stays as it is.
+        `train/loss` is the mean over the epoch's batches, `lr` the highest rate after the last batch,
+        and `time/epoch_seconds` the time of training without validation. `Progress.state` must be called
+        before the next step is taken; the state that it returns does not change afterwards.
 
         Args:
             model: shape of the data -> (B, `model.width`); moved to the device and trained in place.
-            validate: scores the valid part, by `valid/…` name; called once per epoch.
-            stop: called after every step; true ends the training after a `Progress` of this step.
-            state: what `Progress.state()` of an earlier, interrupted training gave.
-            due: called after every step; true yields a `Progress` within the epoch.
+            validate: returns the scores of the validation part, by `valid/…` name; called once per epoch.
+            stop: called after every step; if true, the training ends after a `Progress` of this step.
+            state: of `Progress.state()` in an earlier, interrupted training.
+            due: called after every step; if true, a `Progress` is yielded within the epoch.
 
         Raises:
             Diverged: the loss or its gradient became NaN or infinite.
@@ -143,27 +141,27 @@ class UniversalTrainer(TrainingMethod):
         due: Callable[[], bool],
         state: dict[str, Any] | None,
     ) -> Iterator[Progress]:
-        """`fit` after everything is built; `whole` has the network that is validated and kept."""
+        """The part of `fit` after everything is built; `whole` has the network that is validated and kept."""
         stop, due = (stop, due) if world() == 1 else (Agreed(stop), Agreed(due, lasting=False))
         best = Best(self.monitor, whole._kept, self.update.averages, self.direction)
         if state is not None:
             self._restore(state, best)
-        while self._epochs.under_way or not self._enough(best):
+        while self._epochs.under_way or not self._is_finished(best):
             for stopping in self._train_epoch(augment, stop, due):
                 yield self._progress(best)
                 if stopping:
                     self._finish(best)
                     return
-            trained = self._trained()
+            trained = self._epoch_means()
             with self.update.averaged(), self._spread.whole():
-                scores = broadcast({**trained, **validate(whole.predictor()), **self._pace()})
+                scores = broadcast({**trained, **validate(whole.predictor()), **self._rate_and_time()})
                 improved = best.see(scores)
             self._end_epoch(scores.get(self.monitor))
             yield self._progress(best, scores, improved)
         self._finish(best)
 
     def _finish(self, best: Best) -> None:
-        """The best epoch's weights, whole in every process."""
+        """Restores the best epoch's weights, undivided in every process."""
         self._spread.release()
         best.restore()
 
@@ -178,7 +176,7 @@ class UniversalTrainer(TrainingMethod):
 
     @final
     def attach(self, model: nn.Module, loaders: Loaders, whole_network: nn.Module | None = None) -> None:
-        """Puts heads on the model, everything on the device, and builds optimizer and scheduler.
+        """Adds heads to the model, moves everything to the device, and builds optimizer and scheduler.
 
         Args:
             whole_network: an undivided network of the same kind; this one is then divided over the processes.
@@ -201,14 +199,14 @@ class UniversalTrainer(TrainingMethod):
         self.epoch = self.step = 0
 
     def _build(self, model: nn.Module, loaders: Loaders) -> nn.ModuleDict:
-        """The network on its device; gives what learns beside the model."""
+        """Builds the network on its device; returns the modules that learn beside the model."""
         self.task = loaders.task
         self.model = model
         self.head = self.build_head(width_of(model), self.task)
         self.companion = self.build_companion(model, self.head, self.task)
-        self._kept = together(model=model, head=self.head, criterion=self.criterion)
-        others = together(head=self.head, criterion=self.criterion, companion=self.companion)
-        self.network = together(model=model, **others)
+        self._kept = as_module_dict(model=model, head=self.head, criterion=self.criterion)
+        others = as_module_dict(head=self.head, criterion=self.criterion, companion=self.companion)
+        self.network = as_module_dict(model=model, **others)
         self.network.to(self.device)
         norm_globally(self.network, self.device)
         self.speed.prepare(model, self.device)
@@ -217,9 +215,9 @@ class UniversalTrainer(TrainingMethod):
 
     @final
     def preflight(self, model: nn.Module, loaders: Loaders) -> None:
-        """Refuses early what would make `fit` fail; changes nothing.
+        """Checks, without changing anything, that `fit` can run.
 
-        Optimizer and scheduler are tried on a parameter of their own.
+        Optimizer and scheduler are tried on a separate parameter.
 
         Raises:
             UserError: model, heads, optimizer and scheduler do not fit each other, the data or the split.
@@ -239,20 +237,20 @@ class UniversalTrainer(TrainingMethod):
     def _schedule(self, optimizer: torch.optim.Optimizer) -> Schedule:
         return schedule(self._new_scheduler, optimizer, self.budget.steps, self.monitor, self.direction)
 
-    def _enough(self, best: Best) -> bool:
+    def _is_finished(self, best: Best) -> bool:
         impatient = self.patience is not None and best.epochs_since >= self.patience
-        return impatient or self.epoch >= self.budget.epochs or self._over()
+        return impatient or self.epoch >= self.budget.epochs or self._budget_used()
 
-    def _over(self) -> bool:
-        """Whether the steps or the minutes are used up."""
+    def _budget_used(self) -> bool:
+        """Whether the limit of steps or minutes is reached."""
         return self.step >= self.budget.steps or (self.budget.timed and self._late())
 
     def _train_epoch(
         self, augment: Augment, stop: Callable[[], bool], due: Callable[[], bool]
     ) -> Iterator[bool]:
-        """The rest of an epoch; the device is waited for at its end alone.
+        """Trains the rest of an epoch; the program waits for the device only at its end.
 
-        Yields where a state is wanted: true where the training is to stop there.
+        Yields after a step where a `Progress` is due: true if the training stops there.
         """
         self.network.train()
         if self.layers.begin(self.epoch + 1, self.model):
@@ -260,11 +258,11 @@ class UniversalTrainer(TrainingMethod):
         epochs, update, meters = self._epochs, self.update, self.meters
         loss_of = self._loss_of(augment)
         self.clock.run()
-        for batch in () if epochs.under_way and self._over() else epochs:
+        for batch in () if epochs.under_way and self._budget_used() else epochs:
             loss = loss_of(batch)
-            update.backward(loss, epochs.together(update.accumulate))
+            update.backward(loss, epochs.step_size(update.accumulate))
             meters.add("train/loss", loss)
-            if epochs.amid(update.accumulate):
+            if epochs.awaits_more(update.accumulate):
                 continue
             update.step()
             self.step += 1
@@ -276,7 +274,7 @@ class UniversalTrainer(TrainingMethod):
                 self.clock.halt()
                 yield stopping
                 self.clock.run()
-            if self._over():
+            if self._budget_used():
                 break
 
     def _loss_of(self, augment: Augment) -> Callable[[Any], Tensor]:
@@ -286,13 +284,13 @@ class UniversalTrainer(TrainingMethod):
             return lambda batch: loss(self.unpack(batch, augment))
 
         def share_of(batch: Any) -> Tensor:
-            diverge(self._seed, self.step)
+            set_process_seed(self._seed, self.step)
             return loss(self.unpack(batch, augment)) * weight_of(batch)
 
         return share_of
 
-    def _trained(self) -> dict[str, float]:
-        """The means over the steps of the epoch, read off the device.
+    def _epoch_means(self) -> dict[str, float]:
+        """The means over the steps of the epoch, read from the device.
 
         Raises:
             Diverged: one of them was not finite.
@@ -305,7 +303,7 @@ class UniversalTrainer(TrainingMethod):
             means["train/skipped_steps"] = float(self.update.skipped)
         return means
 
-    def _pace(self) -> dict[str, float]:
+    def _rate_and_time(self) -> dict[str, float]:
         rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         return {"lr": max(rates), "time/epoch_seconds": self.clock.epoch}
 
@@ -319,7 +317,7 @@ class UniversalTrainer(TrainingMethod):
     def _progress(
         self, best: Best, scores: dict[str, float] | None = None, improved: bool = False
     ) -> Progress:
-        """Of the epoch that has ended with these scores, or else of a step within one."""
+        """The progress after an epoch with these scores; without scores, after a step within an epoch."""
         state = partial(self._state, best)
         whole = scores is not None
         epoch = self.epoch if whole else self.epoch + 1
@@ -345,6 +343,8 @@ class UniversalTrainer(TrainingMethod):
     def _restore(self, state: dict[str, Any], best: Best) -> None:
         """Restores the training from `state`."""
         for name, part in self._stateful(best).items():
-            self._spread.load(part, copied(state[name]))  # a copy: it shall not train the caller's tensors
+            self._spread.load(
+                part, copied(state[name])
+            )  # a copy: training must not change the caller's tensors
         set_generators(state["generators"], self.device)  # last: the epoch iterator draws random orders
         self.epoch, self.step = int(state["epoch"]), int(state["step"])

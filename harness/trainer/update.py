@@ -18,19 +18,19 @@ _SMALLEST_SCALE = 2.0**-10
 
 @final
 class Update:
-    """One optimizer step: accumulated, unscaled, clipped, guarded, averaged.
+    """One optimizer step: gradients are accumulated, unscaled, checked and clipped, weights are averaged.
 
     A step whose gradient is not finite changes nothing. It is counted on the device, so that the program
-    does not wait for it. An optimizer that can skip a step on the device (torch's fused ones) does so; for
-    others Python decides, which on a GPU waits for the device at each step.
+    does not wait for the device. An optimizer that can skip a step on the device (torch's fused ones) does
+    so. For others Python decides, and on a GPU it waits for the device at each step.
 
     Args:
         accumulate: batches whose gradients are averaged for one optimizer step.
         clip_norm: largest 2-norm of the gradient of all parameters together; None: no clipping.
-        ema: decay per step of a moving average of the weights, which is what is validated, kept and
-            evaluated; None: the weights themselves. The decay rises to it as (1 + t) / (10 + t).
-        skip: how many steps with a gradient that is not finite are left out before the training ends.
-            With fp16 a step that overflows is no fault: its scale is lowered.
+        ema: decay per step of a moving average of the weights. The average is validated, kept and
+            evaluated. The decay of step t is at most (1 + t) / (10 + t). None: no average.
+        skip: how many steps with a gradient that is not finite are skipped before the training ends.
+            With fp16 a step that overflows is not counted: the scale of the loss is lowered.
 
     Raises:
         ValueError: a value is out of range.
@@ -67,28 +67,28 @@ class Update:
         """
         self._parameters = list(parameters)
         self._optimizer = optimizer
-        self._found = torch.zeros((), device=device)
+        self._nonfinite = torch.zeros((), device=device)
         self._unscale = torch.ones((), device=device)
         self._bad: Tensor | int = 0
         self._scale = torch.full((), _FIRST_SCALE, device=device) if scaled else None
         self._growth = torch.zeros((), dtype=torch.int32, device=device)
-        masks = getattr(optimizer, "_step_supports_amp_scaling", False)
-        self._masked = masks and waits(device)
-        if self._masked:
-            asked: Any = optimizer  # where its step looks for them
-            asked.found_inf, asked.grad_scale = self._found, None
+        skips = getattr(optimizer, "_step_supports_amp_scaling", False)
+        self._skips_on_device = skips and is_asynchronous(device)
+        if self._skips_on_device:
+            fused: Any = optimizer  # its `step` reads these attributes
+            fused.found_inf, fused.grad_scale = self._nonfinite, None
         self._live = _tensors(kept)
         self._average = None if self._decay is None else [t.detach().clone() for t in self._live]
         pairs = list(zip(self._average or (), self._live, strict=False))
         numbers = [pair for pair in pairs if pair[0].is_floating_point()]
         self._moving = [slow for slow, _ in numbers], [live for _, live in numbers]
-        self._counting = [pair for pair in pairs if not pair[0].is_floating_point()]  # a norm's batches
+        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]  # a norm's batches
         self._steps = 0
 
-    def backward(self, loss: Tensor, together: int = 1) -> None:
-        """Adds the gradient of a loss that is one of `together` to average."""
-        if together > 1:
-            loss = loss / together
+    def backward(self, loss: Tensor, count: int = 1) -> None:
+        """Adds the gradient of a loss to the mean over `count` losses."""
+        if count > 1:
+            loss = loss / count
         if self._scale is not None:
             loss = loss * self._scale
         loss.backward()  # type: ignore[no-untyped-call]
@@ -98,45 +98,45 @@ class Update:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         if self._scale is not None:
             self._unscale = self._scale.double().reciprocal().float()
-        # One kernel: unscales, and sets `found` to 1 where anything is not finite.
-        torch._amp_foreach_non_finite_check_and_unscale_(gradients, self._found, self._unscale)
+        # One kernel: unscales, and sets `_nonfinite` to 1 if any value is not finite.
+        torch._amp_foreach_non_finite_check_and_unscale_(gradients, self._nonfinite, self._unscale)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self.clip_norm)
-        if self._masked:
+        if self._skips_on_device:
             self._optimizer.step()
             self._count_on_the_device()
-        elif self._found.item() == 0:
+        elif self._nonfinite.item() == 0:
             self._optimizer.step()
         else:
             self._count()
         for parameter in self._parameters:
             parameter.grad = None
         if self._scale is not None:
-            torch._amp_update_scale_(self._scale, self._growth, self._found, _GROWTH, _BACKOFF, _INTERVAL)
-            self._found.zero_()
+            torch._amp_update_scale_(self._scale, self._growth, self._nonfinite, _GROWTH, _BACKOFF, _INTERVAL)
+            self._nonfinite.zero_()
         if self._average is not None:
             self._follow()
 
     def _count(self) -> None:
-        """A bad step, known to the program: those beyond `skip` leave `found` set, for good."""
+        """Counts a bad step in Python; after more than `skip` of them `_nonfinite` stays set."""
         self._bad += 1
         if int(self._bad) <= self.skip:
-            self._found.zero_()
+            self._nonfinite.zero_()
 
     def _count_on_the_device(self) -> None:
         if self._scale is None:
-            self._bad = self._bad + self._found
+            self._bad = self._bad + self._nonfinite
             if self.skip:
-                self._found.copy_(self._bad > self.skip)
+                self._nonfinite.copy_(self._bad > self.skip)
 
     @property
     def averages(self) -> bool:
-        """Whether the weights that are validated and kept are an average of those that train."""
+        """Whether the weights that are validated and kept are an average of the trained weights."""
         return self._decay is not None
 
     @property
     def skipped(self) -> int:
-        """Steps that were skipped so far, also those beyond `skip`."""
+        """Number of steps skipped so far, also those beyond `skip`."""
         return int(self._bad)
 
     @property
@@ -152,12 +152,12 @@ class Update:
         assert self._decay is not None
         share = 1 - min(self._decay, (1 + self._steps) / (10 + self._steps))
         torch._foreach_lerp_(*self._moving, share)
-        for slow, live in self._counting:
+        for slow, live in self._counters:
             slow.copy_(live)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within this context the network has its averaged weights, if `ema` is set."""
+        """Within this context the network has its averaged weights if `ema` is set."""
         self._exchange()
         try:
             yield
@@ -187,7 +187,7 @@ class Update:
             self._scale.copy_(state["scale"])
             self._growth.copy_(state["growth"])
         if self._scale is None:
-            self._found.fill_(float(self._bad > self.skip))
+            self._nonfinite.fill_(float(self._bad > self.skip))
         for slow, saved in zip(self._average or (), state["average"] or (), strict=True):
             slow.copy_(saved)
 
@@ -198,6 +198,6 @@ def _tensors(network: nn.Module) -> list[Tensor]:
     return list({id(value): value for value in state if isinstance(value, Tensor)}.values())
 
 
-def waits(device: torch.device) -> bool:
-    """Whether a program that asks for a number on the device has to wait for it."""
+def is_asynchronous(device: torch.device) -> bool:
+    """Whether a program that reads a number from the device waits for the device."""
     return device.type != "cpu"

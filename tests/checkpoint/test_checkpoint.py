@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import Tensor
 
-from harness.checkpoint.checkpoint_file import Torn, facts_of, read, read_named, remove, write
+from harness.checkpoint.checkpoint_file import DamagedCheckpoint, facts_of, read, read_named, remove, write
 from harness.checkpoint.checkpoint_manager import CheckpointManager, Pace, Settings
 from harness.checkpoint.finished_folds import Done, Outcome
 from harness.checkpoint.latest_checkpoint import newest
@@ -177,16 +177,16 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.999])
-def test_a_file_that_was_cut_off_is_torn(path: Path, share: float) -> None:
+def test_a_file_that_was_cut_off_is_damaged(path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(Torn):
+    with pytest.raises(DamagedCheckpoint):
         read(path)
 
 
 @settings(max_examples=40, deadline=None)
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
-def test_a_file_with_one_other_bit_is_torn(
+def test_a_file_with_one_other_bit_is_damaged(
     tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
 ) -> None:
     path = tmp_path_factory.mktemp("flipped") / "a.safetensors"
@@ -194,21 +194,21 @@ def test_a_file_with_one_other_bit_is_torn(
     content = bytearray(path.read_bytes())
     content[place % len(content)] ^= 1 << bit
     path.write_bytes(content)
-    with pytest.raises(Torn):
+    with pytest.raises(DamagedCheckpoint):
         read(path)
 
 
-def test_a_file_without_its_hash_is_torn(path: Path) -> None:
+def test_a_file_without_its_hash_is_damaged(path: Path) -> None:
     path.with_name("a.safetensors.sha256").unlink()
-    with pytest.raises(Torn, match=r"^its \.sha256 is missing, which is written last$"):
+    with pytest.raises(DamagedCheckpoint, match=r"^its \.sha256 is missing, which is written last$"):
         read(path)
 
 
-def test_a_file_with_the_hash_of_another_is_torn(path: Path) -> None:
+def test_a_file_with_the_hash_of_another_is_damaged(path: Path) -> None:
     before = path.with_name("a.safetensors.sha256").read_bytes()
     write(path, {**STATE, "steps": 4}, {})
     path.with_name("a.safetensors.sha256").write_bytes(before)
-    with pytest.raises(Torn, match=r"^its content is not that of its \.sha256$"):
+    with pytest.raises(DamagedCheckpoint, match=r"^its content is not that of its \.sha256$"):
         read(path)
 
 
@@ -267,11 +267,11 @@ FACTS = {"fold": 0, "digest": "d"}
 
 
 def manager(
-    folder: Path, notes: list[str] | None = None, found: Any = None, **changed: Any
+    folder: Path, notes: list[str] | None = None, checkpoint: Any = None, **changed: Any
 ) -> CheckpointManager:
     chosen = settings_of(**changed)
     note = (notes if notes is not None else []).append
-    return CheckpointManager(folder / "checkpoints", chosen, Pace(chosen), FACTS, note, found)
+    return CheckpointManager(folder / "checkpoints", chosen, Pace(chosen), FACTS, note, checkpoint)
 
 
 def files(folder: Path) -> list[str]:
@@ -381,22 +381,22 @@ def test_what_comes_before_a_fold_goes_on_under_a_setting_that_was_let_pass(tmp_
     assert later.below("pretrain")[1] == {"epoch": 1, "step": 10}
 
 
-def test_the_newest_intact_checkpoint_is_used_and_the_torn_one_told_of(tmp_path: Path) -> None:
+def test_the_newest_intact_checkpoint_is_used_and_the_damaged_one_is_named(tmp_path: Path) -> None:
     see(manager(tmp_path), progress(1, best=True), progress(2), progress(3), progress(4, step=35))
     folder = tmp_path / "checkpoints"
-    found = newest(folder, 0, {"d"})
-    assert found is not None
-    assert (found.state, found.torn, found.best) == ({"epoch": 4, "step": 35}, None, 1)
+    checkpoint = newest(folder, 0, {"d"})
+    assert checkpoint is not None
+    assert (checkpoint.state, checkpoint.damaged, checkpoint.best) == ({"epoch": 4, "step": 35}, None, 1)
     (folder / "step-00000035.safetensors.sha256").unlink()
-    found = newest(folder, 0, {"d"})
-    assert found is not None
-    assert found.state == {"epoch": 3, "step": 30}
-    assert [entry.epoch for entry in found.entries] == [1, 3]
-    assert found.torn == (
-        "step-00000035.safetensors is torn (its .sha256 is missing, which is written last): "
+    checkpoint = newest(folder, 0, {"d"})
+    assert checkpoint is not None
+    assert checkpoint.state == {"epoch": 3, "step": 30}
+    assert [entry.epoch for entry in checkpoint.entries] == [1, 3]
+    assert checkpoint.damaged == (
+        "step-00000035.safetensors is unusable (its .sha256 is missing, which is written last): "
         "resuming from epoch-0003.safetensors."
     )
-    see(manager(tmp_path, found=found), progress(4), progress(5))
+    see(manager(tmp_path, checkpoint=checkpoint), progress(4), progress(5))
     assert files(tmp_path) == ["epoch-0001", "epoch-0004", "epoch-0005", "step-00000035"]
 
 
@@ -404,19 +404,21 @@ def test_a_folder_without_checkpoints_has_no_newest(tmp_path: Path) -> None:
     assert newest(tmp_path / "checkpoints", 0, {"d"}) is None
 
 
-def test_where_none_is_intact_the_last_fault_is_told(tmp_path: Path) -> None:
+def test_where_none_is_intact_the_last_fault_is_named(tmp_path: Path) -> None:
     see(manager(tmp_path), progress(1))
     file = tmp_path / "checkpoints" / "epoch-0001.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    told = r"^no checkpoint in \S+ is intact: epoch-0001\.safetensors is torn \(it is damaged, .*\)$"
-    with pytest.raises(Torn, match=told):
+    told = r"^no checkpoint in \S+ is intact: epoch-0001\.safetensors is unusable \(it is damaged, .*\)$"
+    with pytest.raises(DamagedCheckpoint, match=told):
         newest(tmp_path / "checkpoints", 0, {"d"})
 
 
 @pytest.mark.parametrize(("fold", "digest"), [(1, "d"), (0, "other")])
 def test_a_checkpoint_of_another_training_is_passed_over(tmp_path: Path, fold: int, digest: str) -> None:
     see(manager(tmp_path), progress(1))
-    with pytest.raises(Torn, match=r"is intact: epoch-0001\.safetensors is another training's$"):
+    with pytest.raises(
+        DamagedCheckpoint, match=r"is intact: epoch-0001\.safetensors belongs to another training$"
+    ):
         newest(tmp_path / "checkpoints", fold, {digest})
 
 

@@ -250,7 +250,8 @@ def test_its_model_is_gone(folder: Path) -> None:
     shutil.rmtree(folder / "model")
     told = refusal(folder)
     assert told == (
-        f"{folder} cannot be tested: its model {folder}/model is gone; run its command again in a new folder."
+        f"{folder} cannot be tested: its model {folder}/model is missing; run its command again in a new "
+        "folder."
     )
 
 
@@ -268,7 +269,7 @@ def test_what_a_fold_came_to_is_gone(folder: Path) -> None:
     shutil.rmtree(folder / "done")
     told = refusal(folder)
     assert told == (
-        f"{folder} cannot be tested: the stored scores of fold 0 of 1 are gone, or the run was pruned; "
+        f"{folder} cannot be tested: the stored scores of fold 0 of 1 are missing, or the run was pruned; "
         "run its command again in a new folder."
     )
 
@@ -283,4 +284,4 @@ def test_its_rows_are_others(folder: Path) -> None:
     with np.load(folder / "folds.npz") as stored:
         parts, number = stored["parts"], stored["number"]
     np.savez_compressed(folder / "folds.npz", parts=parts[:, ::-1], number=number)
-    assert "on other data (its rows were split differently); bring it back." in refusal(folder)
+    assert "on other data (its rows were split differently); restore that data." in refusal(folder)

@@ -264,8 +264,8 @@ def test_a_changed_configuration_is_refused_with_what_changed(
     interrupt(finished)
     told = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
     assert told == (
-        f"resume={finished} cannot be done: a run goes on with its own configuration, and these differ: "
-        "model.widths [8] -> [9], trainer.epochs 2 -> 5; take them back, or let them pass with "
+        f"resume={finished} cannot be done: a run continues with its own configuration, and these differ: "
+        "model.widths [8] -> [9], trainer.epochs 2 -> 5; revert them, or accept them with "
         "'resume.allow=[model.widths,trainer.epochs]'."
     )
 
@@ -277,10 +277,8 @@ def test_a_change_that_was_let_pass_and_does_not_fit_is_refused(
     (finished / "done" / "fold-0000.safetensors").unlink(missing_ok=True)
     allow = "resume.allow=[model.widths]"
     told = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", allow)
-    assert told.startswith(
-        "epoch-0001.safetensors does not fit what was changed by resume.allow (Error(s) in"
-    )
-    assert told.endswith("); take the change back, or start a new run.")
+    assert told.startswith("epoch-0001.safetensors does not fit the changes of resume.allow (Error(s) in")
+    assert told.endswith("); revert the change, or start a new run.")
     told = refused(run_cli, here, f"resume={finished}", "resume.allow=[model.width]")
     assert told.startswith(
         "resume.allow names 'model.width', and there is no such setting; did you mean model.widths or "
@@ -313,7 +311,7 @@ def test_other_data_is_refused(run_cli: Any, here: Path) -> None:
     frame.assign(a=frame.a + 1).to_csv(here / "rows.csv", index=False)
     told = refused(run_cli, here, *words, "resume=run")
     assert told.startswith("resume=run cannot be done: that run had other data (data.digest ")
-    assert told.endswith("); bring it back, or start a new run.")
+    assert told.endswith("); restore them, or start a new run.")
     (here / "outputs" / "runs").mkdir(parents=True)
     (here / "run").rename(here / "outputs" / "runs" / "run")
     answer = run_cli(*FAST, *words[:4], *words[5:], "resume=auto")
@@ -326,8 +324,8 @@ def test_other_data_is_refused(run_cli: Any, here: Path) -> None:
 def test_a_run_that_diverged_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished, "failed", "Diverged: the training loss became nan")
     assert refused(run_cli, here, f"resume={finished}") == (
-        f"resume={finished} cannot be done: the training of that run diverged, and would again; change what "
-        "its error advises."
+        f"resume={finished} cannot be done: the training of that run diverged, and resuming would "
+        "repeat it; start a new run with the changes that its error suggests."
     )
 
 
@@ -368,15 +366,15 @@ def test_where_nothing_is_unfinished_the_run_starts_afresh_and_says_so(
     assert told.endswith("cannot be done: that run is finished; leave resume out to run it anew.")
 
 
-def test_torn_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh(
+def test_damaged_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh(
     finished: Path, run_cli: Any, here: Path
 ) -> None:
     interrupt(finished)
     (finished / "checkpoints" / "epoch-0001.safetensors").write_bytes(b"no longer what it was")
     told = refused(run_cli, here, f"resume={finished}")
     assert told == (
-        f"no checkpoint in {finished}/checkpoints is intact: epoch-0001.safetensors is torn (it is cut off, "
-        "or no safetensors file at all); name another run, or start anew without resume."
+        f"no checkpoint in {finished}/checkpoints is intact: epoch-0001.safetensors is unusable (it is cut "
+        "off, or no safetensors file at all); name another run, or start anew without resume."
     )
     named = refused(run_cli, here, f"resume={finished}/checkpoints/epoch-0001.safetensors")
     assert named.startswith(

@@ -17,7 +17,7 @@ from harness.core.task import Task
 from harness.loss.binary import BinaryCrossEntropy
 from harness.loss.focal import Focal
 from harness.runtime import distributed
-from harness.trainer.class_weights import check_weights, evened, weigh
+from harness.trainer.class_weights import check_weights, share_correction, weigh
 
 Make = Callable[..., Any]
 THREE = Task("multiclass", ("a", "b", "c"))
@@ -136,12 +136,12 @@ def test_a_share_counts_by_the_weights_of_its_rows(processes: Make, loss: nn.Mod
     def share_of_the_loss() -> float:
         distributed.join_group()
         own = distributed.slice_of(7)
-        mean = loss(logits[own], codes[own]) * evened(loss, codes[own])
+        mean = loss(logits[own], codes[own]) * share_correction(loss, codes[own])
         told = float(distributed.average(mean * distributed.weight_of(7)))
         distributed.leave_group()
         return told
 
-    assert evened(loss, codes) == 1
+    assert share_correction(loss, codes) == 1
     expected = pytest.approx(float(loss(logits, codes)), rel=1e-6)
     assert [ended.value for ended in processes(share_of_the_loss)] == [expected, expected]
 
@@ -150,9 +150,9 @@ def test_a_mean_without_weights_of_classes_stays_as_it_is(processes: Make) -> No
     def factors() -> list[Tensor | float]:
         distributed.join_group()
         rows = torch.arange(3) % 2
-        unweighted = evened(nn.CrossEntropyLoss(), rows)
-        binary = evened(Focal(gamma=1.0), rows.float())
+        unweighted = share_correction(nn.CrossEntropyLoss(), rows)
+        binary = share_correction(Focal(gamma=1.0), rows.float())
         distributed.leave_group()
-        return [unweighted, binary, evened(nn.MSELoss(), rows.float())]
+        return [unweighted, binary, share_correction(nn.MSELoss(), rows.float())]
 
     assert [ended.value for ended in processes(factors)] == [[1, 1, 1]] * 2

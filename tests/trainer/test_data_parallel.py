@@ -8,7 +8,7 @@ from torch import nn
 
 from harness.core.errors import UserError
 from harness.runtime import distributed
-from harness.trainer.data_parallel import check_device, diverge, spread, weight_of
+from harness.trainer.data_parallel import check_device, set_process_seed, spread, weight_of
 from harness.trainer.global_batch_norm import GlobalBatchNorm, norm_globally
 
 CPU = torch.device("cpu")
@@ -111,7 +111,7 @@ def draws():
     torch.manual_seed(7)
     found = []
     for step in (3, 4, 3):
-        diverge(7, step)
+        set_process_seed(7, step)
         found.append(torch.rand(3).tolist())
     return found
 

@@ -257,7 +257,7 @@ class Poisoned:
 def test_from_the_first_bad_step_on_nothing_moves_and_its_number_is_told(
     make_loaders: Make, make_model: Make, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
-    monkeypatch.setattr("harness.trainer.update.waits", lambda device: late)
+    monkeypatch.setattr("harness.trainer.update.is_asynchronous", lambda device: late)
     model, loaders = make_model(), make_loaders(train=32, batch_size=4)
     weights: list[Tensor] = []
     trainer = plain(optimizer=ADAMW)
@@ -273,7 +273,7 @@ def test_from_the_first_bad_step_on_nothing_moves_and_its_number_is_told(
 def test_up_to_a_stated_number_of_bad_steps_is_left_out(
     make_loaders: Make, make_model: Make, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
-    monkeypatch.setattr("harness.trainer.update.waits", lambda device: late)
+    monkeypatch.setattr("harness.trainer.update.is_asynchronous", lambda device: late)
     model, loaders = make_model(), make_loaders(train=32, batch_size=4)
     trainer, weights = plain(optimizer=ADAMW, skip=2, epochs=1), []
     reports = []

@@ -40,7 +40,7 @@ def test_a_value_out_of_range_is_refused(make_trainer: Make, change: dict[str, A
 
 def test_a_model_without_a_width_is_refused(make_trainer: Make, make_loaders: Make) -> None:
     words = (
-        "^a model says the width of its representation in an attribute `width`, and Linear has None; "
+        "^a model needs an attribute `width`, the width of its representation, and Linear has None; "
         r"set self\.width to D where forward returns \(B, D\)\.$"
     )
     for meet in (make_trainer().attach, make_trainer().preflight):

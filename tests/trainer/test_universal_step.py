@@ -114,7 +114,7 @@ def test_no_step_waits_for_a_device_that_answers_late(
     counts = {}
     adamw = partial(torch.optim.AdamW, lr=0.1, fused=True)
     scheduler = partial(WarmupCosine, warmup=0.5, final=0.0)
-    monkeypatch.setattr("harness.trainer.update.waits", lambda device: True)
+    monkeypatch.setattr("harness.trainer.update.is_asynchronous", lambda device: True)
     for name in ("cpu", "numpy"):
         monkeypatch.setattr(torch.Tensor, name, refuse)
     for batch_size in (8, 16):

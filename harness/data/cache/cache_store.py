@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.runtime.atomic_file import draft_folder, put_folder
 
 SEAL = "sizes.json"
-"""The last file of an entry: the size of every other, by which a torn one is known."""
+"""The last file of an entry: the size of every other, by which a damaged one is detected."""
 
 _STALE = 24 * 3600
 """Seconds after which what a killed process left half-written, or kept for its command alone, may go."""
@@ -33,7 +33,7 @@ class Store:
         self.limit = limit
 
     def find(self, key: str) -> Path | None:
-        """The entry's folder, marked as just used; None where there is none, or a torn one."""
+        """The entry's folder, marked as just used; None where there is none, or a damaged one."""
         entry = self.folder / key
         try:
             sizes: dict[str, int] = json.loads((entry / SEAL).read_text())

@@ -18,11 +18,11 @@ class ColumnPairs(ProjectedMethod):
     """A row is to find its positive among the positives of the batch and all named negatives
     (multiple negatives ranking, arXiv 1705.00652, section 4.4).
 
-    What is the row itself, or its positive once more, counts as no negative.
+    The row itself, and a repetition of its positive, are not used as negatives.
 
     Args:
-        positive: the column with the id of the row that belongs with each row.
-        negative: the column with the id of one that does not; None: the rest of the batch serves.
+        positive: the column with the id of each row's positive.
+        negative: the column with the id of each row's negative; None: the other rows of the batch are used.
         temperature: what the cosine similarities are divided by.
         projection: widths of the projection head's layers.
     """
@@ -53,8 +53,8 @@ class ColumnTriplets(ProjectedMethod):
     (arXiv 1503.03832, eq. 1, on distances of unit vectors).
 
     Args:
-        positive: the column with the id of the row that belongs with each row.
-        negative: the column with the id of one that does not.
+        positive: the column with the id of each row's positive.
+        negative: the column with the id of each row's negative.
         margin: of the distance.
         projection: widths of the projection head's layers.
     """
