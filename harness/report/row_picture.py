@@ -53,11 +53,21 @@ def _files(table: Table, rows: Sequence[int]) -> dict[int, str]:
         held = table.frame[table.features[0]].iloc[row]
         try:
             with Image.open(io.BytesIO(held) if isinstance(held, bytes) else Path(held)) as image:
+                if image.mode == "F" or image.mode.startswith("I"):
+                    files[row] = _png(_stretched(np.asarray(image, dtype=np.float64))[None])
+                    continue
                 image.thumbnail((_SIDE, _SIDE))
                 files[row] = _encoded(image.convert("RGB"))
         except (OSError, ValueError, TypeError, Image.DecompressionBombError):
             continue
     return files
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 of grey pixels of more than eight bits, the least one black and the greatest white."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    scaled = np.nan_to_num((values - low) / ((high - low) or 1.0)) * 255
+    return scaled.clip(0, 255).round().astype(np.uint8)
 
 
 def _png(image: np.ndarray) -> str:

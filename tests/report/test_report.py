@@ -124,6 +124,22 @@ def test_a_worst_digit_is_shown_pixel_by_pixel(finished: Finished) -> None:
     assert np.array_equal(pixels_shown, (pixels / pixels.max() * 255).round())
 
 
+@pytest.mark.parametrize("kind", ["uint16", "int32", "float32"])
+def test_an_image_of_many_bits_is_shown_from_its_least_to_its_greatest_pixel(
+    kind: str, tmp_path: Path
+) -> None:
+    import base64
+    import io
+
+    from PIL import Image
+
+    Image.fromarray(np.array([[1000, 1001], [1002, 1004]]).astype(kind)).save(tmp_path / "a.tif")
+    table = Table(pd.DataFrame({"image": [str(tmp_path / "a.tif")]}), ("image",), kind="image")
+    address = pictures(table, [0])[0]
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
+        assert np.asarray(image).tolist() == [[0, 64], [128, 255]]
+
+
 def test_a_regression_shows_its_largest_errors_and_its_scores(finished: Finished) -> None:
     folder = finished("data/extract=diabetes")
     frame = pd.read_csv(folder / "predictions.csv")

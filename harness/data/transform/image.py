@@ -54,7 +54,9 @@ class Image:
         self.shape: tuple[int, ...] | None = None
 
     def arrange(self, table: Table, holds: Callable[[int], bool]) -> Table:
-        """Decodes files to an array (N, C, H, W) of uint8 where the loader holds all the samples.
+        """Decodes files to an array (N, C, H, W) where the loader holds all the samples.
+
+        It is uint8, unless an image has more than eight bits.
 
         Raises:
             UserError: an image cannot be decoded, or is of another shape than the first.

@@ -1,4 +1,4 @@
-"""Decode: an image file, or its bytes, as pixels of eight bits."""
+"""Decode: an image file, or its bytes, as pixels in the unit of eight bits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ _GREY = ("1", "L", "LA", "La")
 
 
 def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
-    """(C, H, W) uint8 of one image, the right way up by its EXIF orientation.
+    """(C, H, W) of one image, the right way up by its EXIF orientation.
 
-    Sixteen bits become eight, a palette its colours, and what is transparent is laid on white.
+    Eight bits are uint8. Grey of 16 or 32 bits keeps its range in the unit of eight bits: divided by 257, so
+    that 65535 is 255, as float32 and float64. Floating-point pixels (float32) stay as they are. A palette
+    becomes its colours, and what is transparent is laid on white. Pillow reads the upper 8 of 16 bits of a
+    colour.
 
     Args:
         source: a path, or the bytes of a file.
@@ -33,7 +36,9 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
             opened.load()
             ImageOps.exif_transpose(opened, in_place=True)  # copies only what it turns
-            image = _eight_bits(opened, name)
+            if opened.mode == "F" or opened.mode.startswith("I"):
+                return _many_bits(opened, shaping)
+            image = _eight_bits(opened)
     except FileNotFoundError:
         raise UserError(
             f"there is no image {name}", "check the paths, which are relative to where the command was typed"
@@ -58,18 +63,18 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
     return shaping.framed(torch.tensor(pixels)).numpy()
 
 
-def _eight_bits(image: Any, name: str) -> Any:
+def _many_bits(image: Any, shaping: Shaping) -> np.ndarray:
+    """(C, H, W) float32 or float64 of an image in mode F, I or I;16."""
+    values = np.asarray(image)
+    if values.dtype.kind != "f":
+        values = values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64) / 257
+    return shaping(torch.from_numpy(values.copy())[None, None])[0].numpy()
+
+
+def _eight_bits(image: Any) -> Any:
     """The image in mode L or RGB."""
     from PIL import Image
 
-    if image.mode == "F":
-        raise UserError(
-            f"image {name} holds floating-point pixels, whose range is not known",
-            "store it with 8 or 16 bits",
-        )
-    if image.mode.startswith("I"):
-        high = np.asarray(image).astype(np.int64) >> 8
-        return Image.fromarray(high.clip(0, 255).astype(np.uint8))
     grey = image.mode in _GREY
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -55,7 +55,7 @@ class Shaping:
         return F.pad(images, (before[1], after[1], before[0], after[0]))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, c, h, w) float32 -> (B, C, H, W) float32.
+        """(B, c, h, w) float32 or float64 -> (B, C, H, W) of the same type.
 
         Raises:
             UserError: the channels cannot be made of those that there are.

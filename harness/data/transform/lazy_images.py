@@ -38,7 +38,10 @@ class Source(Protocol):
         ...
 
     def read(self, rows: np.ndarray) -> Tensor:
-        """The images at `rows` -> (B, C, H, W) float32 in their own unit; not finite where missing."""
+        """The images at `rows` -> (B, C, H, W) in their own unit; not finite where missing.
+
+        float32, or float64 where float32 would lose differences beside a large common offset.
+        """
         ...
 
 
@@ -51,8 +54,11 @@ class Stack:
         self.shape = (len(array), *self.read(np.arange(1)).shape[1:])
 
     def read(self, rows: np.ndarray) -> Tensor:
-        with np.errstate(over="ignore"):
-            values = self._array[rows].astype(np.float32)
+        values = self._array[rows]
+        if np.can_cast(values.dtype, np.float32):
+            return self._shaping(torch.from_numpy(values.astype(np.float32)))
+        values = values.astype(np.float64)
+        values[np.abs(values) > np.finfo(np.float32).max] = np.inf  # counts as missing
         return self._shaping(torch.from_numpy(values))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -73,7 +79,7 @@ class Files:
         first: a row.
     """
 
-    gapless = True
+    gapless = False  # floating-point files may hold NaN
 
     def __init__(
         self, column: pd.Series, shaping: Shaping, shape: tuple[int, ...] | None, first: int = 0
@@ -88,26 +94,27 @@ class Files:
         return (len(self._images), *self._shape)
 
     def read(self, rows: np.ndarray) -> Tensor:
-        pixels = np.empty((len(rows), *self._shape), dtype=np.uint8)
-        for position, row in enumerate(rows):
-            pixels[position] = self._right(row)
-        return torch.from_numpy(pixels).float()
+        pixels = torch.from_numpy(self._stacked(rows))
+        return pixels if pixels.is_floating_point() else pixels.float()
 
     def all(self) -> np.ndarray:
-        """(N, C, H, W) uint8, decoded by several threads."""
+        """(N, C, H, W), decoded by several threads; uint8 unless an image has more than eight bits."""
         pixels = np.empty(self.shape, dtype=np.uint8)
-
-        def fill(first: int) -> None:
-            for row in range(first, min(first + _AT_ONCE, len(pixels))):
-                pixels[row] = self._right(row)
-
+        parts = np.split(np.arange(len(pixels)), range(_AT_ONCE, len(pixels), _AT_ONCE))
         pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS))
         try:
-            for _ in pool.map(fill, range(0, len(pixels), _AT_ONCE)):
-                pass  # raises what the first image that cannot be decoded raised
+            # Raises what the first image that cannot be decoded raised.
+            for rows, images in zip(parts, pool.map(self._stacked, parts), strict=True):
+                if not np.can_cast(images.dtype, pixels.dtype):
+                    pixels = pixels.astype(np.result_type(pixels, images))
+                pixels[rows] = images
         finally:
             pool.shutdown(cancel_futures=True)
         return pixels
+
+    def _stacked(self, rows: np.ndarray) -> np.ndarray:
+        """(B, C, H, W) of the widest type among the images at `rows`."""
+        return np.stack([self._right(row) for row in rows])
 
     def _right(self, row: int) -> np.ndarray:
         pixels = self._decoded(row)
@@ -142,8 +149,8 @@ class Pictures:
 
     def __init__(self, source: Source, mean: np.ndarray, deviation: np.ndarray | None) -> None:
         self._source = source
-        self._mean = torch.from_numpy(mean).float()[:, None, None]
-        self._deviation = None if deviation is None else torch.from_numpy(deviation).float()[:, None, None]
+        self._mean = torch.from_numpy(mean)[:, None, None]
+        self._deviation = None if deviation is None else torch.from_numpy(deviation)[:, None, None]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -153,11 +160,12 @@ class Pictures:
     def take(self, rows: np.ndarray) -> Tensor:
         """The images at `rows` -> (B, C, H, W) float32."""
         images = self._source.read(rows)
+        mean = self._mean.to(images.dtype)
         if not self._source.gapless:
-            images = torch.where(images.isfinite(), images, self._mean)
-        if self._deviation is None:
-            return images
-        return images.sub_(self._mean).div_(self._deviation)
+            images = torch.where(images.isfinite(), images, mean)
+        if self._deviation is not None:
+            images = images.sub_(mean).div_(self._deviation.to(images.dtype))
+        return images.float()
 
 
 class Moments:

@@ -144,8 +144,49 @@ def test_an_image_is_turned_as_its_exif_orientation_says():
     assert raw(encoded(pixels, exif=exif)) == [[[[40, 10], [50, 20], [60, 30]]]]
 
 
-def test_sixteen_bits_become_eight():
-    assert raw(encoded(np.array([[0, 257, 65535]], dtype=np.uint16))) == [[[[0, 1, 255]]]]
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.array([[0, 257, 65535]], np.uint16), [[0, 1, 255]]),
+        (np.array([[0, 257 / 2]], np.float32), [[0, 128.5]]),
+        (np.array([[0, 2**31 - 1]], np.int32), [[0, np.float32((2**31 - 1) / 257)]]),
+        (np.array([[-257, 257]], np.int32), [[-1, 1]]),
+    ],
+    ids=["16 bits", "float", "32 bits", "signed"],
+)
+@pytest.mark.parametrize("arranged", [False, True])
+def test_more_than_eight_bits_keep_their_range_in_the_unit_of_eight(pixels, expected, arranged):
+    source = files([encoded(pixels, format="TIFF")])
+    source = image().arrange(source, lambda size: arranged)
+    assert transformed(source, normalise=False).tolist() == [[expected]]
+
+
+def test_images_of_different_depths_have_one_unit():
+    eight, sixteen = np.full((1, 2), 3, np.uint8), np.array([[0, 65535]], np.uint16)
+    source = image().arrange(files([encoded(eight), encoded(sixteen)]), lambda size: True)
+    assert transformed(source, normalise=False).tolist() == [[[[3, 3]]], [[[0, 255]]]]
+
+
+@pytest.mark.parametrize("options", [{"size": [2, 1]}, {"channels": 3}, {"size": [1, 1], "resize": "crop"}])
+def test_more_than_eight_bits_come_to_their_shape_as_eight_do(options):
+    pixels = np.array([[0, 100], [200, 40]], np.uint8)
+    wide = pixels.astype(np.uint16) * 257
+    assert np.allclose(raw(encoded(wide), **options), raw(encoded(pixels), **options), atol=0.5)
+
+
+@pytest.mark.parametrize("kind", ["float64", "int32", "int64"])
+def test_a_large_offset_of_an_array_costs_no_difference(kind):
+    array = (np.array([1.0, 3.0, 5.0]) + 1e9).astype(kind).reshape(3, 1, 1, 1)
+    expected = np.array([-1, 0, 1]) / np.sqrt(2 / 3)
+    assert np.allclose(transformed(stack(array)).flatten(), expected)
+
+
+def test_a_number_beyond_float32_counts_as_missing():
+    assert transformed(stack(np.array([1.0, 3.0, 1e300]).reshape(3, 1, 1, 1))).flatten().tolist() == [
+        -1,
+        1,
+        0,
+    ]
 
 
 def test_a_palette_becomes_its_colours():
@@ -223,12 +264,11 @@ def test_the_first_image_of_another_size_is_named():
     [
         ([PIXELS[0], PIXELS[0][..., 0]], {}, "image in row 1 is 6 x 5 in grey", "data.transform.channels=3"),
         (["none.png"], {}, "there is no image none.png", "check the paths, which are relative"),
-        ([np.float32([[0.5]])], {}, "image in row 0 holds floating-point pixels", "whose range is not known"),
         ([PIXELS[0], None], {}, "column 'image' must hold a path or an encoded image", "None in row 1"),
         (np.zeros((3, 4), int), {}, "an array (N, C, H, W) of numbers", "photos gives (3, 4) of int64"),
         (np.zeros((2, 4, 3, 3)), {"channels": 3}, "channels=3 cannot be made of images with 4 channels", ""),
     ],
-    ids=["grey", "path", "float", "empty", "array", "channels"],
+    ids=["grey", "path", "empty", "array", "channels"],
 )
 def test_what_cannot_become_an_image_is_refused(source, changes, rule, remedy):
     if isinstance(source, list):
