@@ -65,7 +65,7 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
 
 def _many_bits(image: Any, shaping: Shaping) -> np.ndarray:
     """(C, H, W) float32 or float64 of an image in mode F, I or I;16."""
-    values = np.asarray(image)
+    values: Any = np.asarray(image)
     if values.dtype.kind != "f":
         values = values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64) / 257
     return shaping(torch.from_numpy(values.copy())[None, None])[0].numpy()
