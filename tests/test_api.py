@@ -61,7 +61,7 @@ def test_the_package_alone_imports_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout == "set()\n"
 
 
-def test_words_and_a_configuration_come_to_the_same_in_folders_that_the_command_line_would_name(
+def test_overrides_and_a_configuration_give_the_same_run_in_the_folders_of_the_command_line(
     here: Path,
 ) -> None:
     one, two, three = run(*QUICK), run(compose(QUICK)), run(QUICK)

@@ -215,7 +215,7 @@ def test_no_cycle_is_hidden_and_no_file_or_function_is_long(file: Path) -> None:
 
 
 @each_file
-def test_every_module_and_every_public_class_says_what_it_is(file: Path) -> None:
+def test_every_module_and_every_public_class_has_a_docstring(file: Path) -> None:
     tree = ast.parse(file.read_text())
     assert ast.get_docstring(tree)
     for node in tree.body:

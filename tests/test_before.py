@@ -130,7 +130,7 @@ def test_a_run_from_elsewhere_names_nothing_that_is_not_known(
 
 
 @pytest.mark.parametrize("what", EXPECTED["evaluated"])
-def test_an_evaluation_comes_to_the_same_scores(run_cli: RunCli, before: Path, what: str) -> None:
+def test_an_evaluation_gives_the_same_scores(run_cli: RunCli, before: Path, what: str) -> None:
     run, _, rows = what.partition(", ")
     words = ["data/extract=csv", f"data.extract.path={rows}"] if rows else []
     answer = run_cli("evaluate", run, "tracking=none", *words)
@@ -139,7 +139,7 @@ def test_an_evaluation_comes_to_the_same_scores(run_cli: RunCli, before: Path, w
 
 
 @pytest.mark.parametrize("run", [*RUNS, "rates-0/best"])
-def test_a_rerun_comes_to_the_same_scores(run_cli: RunCli, before: Path, run: str) -> None:
+def test_a_rerun_gives_the_same_scores(run_cli: RunCli, before: Path, run: str) -> None:
     answer = run_cli("rerun", run)
     if SAME_MACHINE:
         assert answer.status == 0, answer.out + answer.err
@@ -164,9 +164,7 @@ def test_of_another_trainer_the_parts_follow_that_auto_had_chosen(run_cli: RunCl
     assert same(scores(new(before)), EXPECTED["runs"]["contrastive"]["scores"])
 
 
-def test_a_run_that_was_stopped_within_an_epoch_goes_on_as_if_it_had_not_been(
-    run_cli: RunCli, before: Path
-) -> None:
+def test_a_run_stopped_within_an_epoch_resumes_to_the_same_result(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["stopped"]
     answer = run_cli(*wanted["words"], "resume=outputs/runs/stopped")
     assert answer.status == 0, answer.err
@@ -174,17 +172,17 @@ def test_a_run_that_was_stopped_within_an_epoch_goes_on_as_if_it_had_not_been(
     assert same(scores(before / "outputs/runs/stopped"), wanted["scores"])
 
 
-def test_folds_that_were_killed_go_on_as_if_they_had_not_been(run_cli: RunCli, before: Path) -> None:
+def test_killed_folds_resume_to_the_same_result(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["killed"]
     answer = run_cli(*wanted["words"], "resume=auto")
     assert answer.status == 0, answer.err
-    said = answer.err + answer.out
-    assert f"resume=auto: resuming {Path('outputs/runs/killed')}" in said
-    assert "fold 1 resumes after epoch 2, step 8." in said
+    output = answer.err + answer.out
+    assert f"resume=auto: resuming {Path('outputs/runs/killed')}" in output
+    assert "fold 1 resumes after epoch 2, step 8." in output
     assert same(scores(before / "outputs/runs/killed"), wanted["scores"])
 
 
-def test_a_sweep_that_was_stopped_goes_on_with_the_same_trials(run_cli: RunCli, before: Path) -> None:
+def test_a_stopped_sweep_continues_with_the_same_trials(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["halved"]
     answer = run_cli(*wanted["words"])
     assert answer.status == 0, answer.err
@@ -228,7 +226,7 @@ def test_a_page_about_a_run_is_written(run_cli: RunCli, before: Path, run: str) 
     assert (before / "page.html").stat().st_size
 
 
-def test_a_sweep_is_told_from_a_run(run_cli: RunCli, before: Path) -> None:
+def test_sweeps_and_runs_are_distinguished(run_cli: RunCli, before: Path) -> None:
     answer = run_cli("report", "rates-0")
     assert answer.status == 2
     assert "rates-0 is a sweep, and a sweep has its own report.html" in answer.err

@@ -62,9 +62,7 @@ def test_every_sweep_of_the_guide_would_begin(
     assert list(here.glob("outputs/sweeps/*")) == []
 
 
-def test_the_guides_first_sweep_and_the_one_that_is_extended_come_to_their_end(
-    run_cli: Any, here: Path
-) -> None:
+def test_the_guides_first_sweep_and_the_extended_one_finish(run_cli: Any, here: Path) -> None:
     found = commands("sweeps.md")
     grid, *first = found[0], *(command for command in found if "sweep.name=first" in command)
     for command in (grid, *first):
@@ -82,9 +80,9 @@ def test_the_guides_space_in_yaml_is_one(run_cli: Any, here: Path) -> None:
     (experiment,) = blocks("sweeps.md", "yaml")
     (here / "conf" / "experiment").mkdir(parents=True)
     (here / "conf" / "experiment" / "lr_and_width.yaml").write_text(experiment)
-    told = re.search(r"python -m harness .*", experiment)
-    assert told is not None
-    answer = run_cli("--config-dir", "conf", *words(told[0]), *QUICK, "sweep.trials=1")
+    command = re.search(r"python -m harness .*", experiment)
+    assert command is not None
+    answer = run_cli("--config-dir", "conf", *words(command[0]), *QUICK, "sweep.trials=1")
     assert answer.status == 0, answer.err
     (told_space,) = re.findall(r"^  model\.depth +(\S.*)$", answer.out, re.MULTILINE)
     assert told_space.startswith("1")

@@ -77,31 +77,31 @@ def test_the_result_holds_the_keys_that_scripts_rely_on(folder: Path) -> None:
 
 def test_the_scores_are_those_of_the_predictions(folder: Path) -> None:
     scores = strict(folder / "result.json")["scores"]
-    told = pd.read_csv(folder / "predictions.csv")
-    shares = told[["probability_setosa", "probability_versicolor", "probability_virginica"]].to_numpy()
-    codes = told.target.map({"setosa": 0, "versicolor": 1, "virginica": 2}).to_numpy()
-    assert len(told) == 30
+    rows = pd.read_csv(folder / "predictions.csv")
+    shares = rows[["probability_setosa", "probability_versicolor", "probability_virginica"]].to_numpy()
+    codes = rows.target.map({"setosa": 0, "versicolor": 1, "virginica": 2}).to_numpy()
+    assert len(rows) == 30
     assert shares.sum(axis=1) == pytest.approx(np.ones(30), abs=1e-6)
-    assert scores["test/accuracy"]["mean"] == pytest.approx((told.target == told.prediction).mean())
+    assert scores["test/accuracy"]["mean"] == pytest.approx((rows.target == rows.prediction).mean())
     log_loss = -np.log(shares[np.arange(30), codes]).mean()
     assert scores["test/log_loss"]["mean"] == pytest.approx(log_loss, rel=1e-5)
 
 
 def test_the_error_of_a_number_is_that_of_the_predictions(tmp_path: Path) -> None:
     result = run(compose([*FAST, "data/extract=diabetes"]), tmp_path)
-    told = pd.read_csv(tmp_path / "predictions.csv")
-    rmse = math.sqrt(((told.target - told.prediction) ** 2).mean())
+    predictions = pd.read_csv(tmp_path / "predictions.csv")
+    rmse = math.sqrt(((predictions.target - predictions.prediction) ** 2).mean())
     assert result.scores["test/rmse"]["mean"] == pytest.approx(rmse, rel=1e-5)
     assert result.objective is not None
     assert (result.objective["name"], result.objective["direction"]) == ("valid/rmse", "minimize")
 
 
 def test_every_row_is_predicted_once_by_the_fold_that_did_not_see_it(folds: Path) -> None:
-    told = pd.read_csv(folds / "predictions.csv")
-    assert told.row.tolist() == list(range(150))
-    assert told.fold.value_counts().to_dict() == {0: 50, 1: 50, 2: 50}
-    assert told.target.tolist() == load_iris().target_names[load_iris().target].tolist()
-    per_fold = (told.target == told.prediction).groupby(told.fold).mean().tolist()
+    rows = pd.read_csv(folds / "predictions.csv")
+    assert rows.row.tolist() == list(range(150))
+    assert rows.fold.value_counts().to_dict() == {0: 50, 1: 50, 2: 50}
+    assert rows.target.tolist() == load_iris().target_names[load_iris().target].tolist()
+    per_fold = (rows.target == rows.prediction).groupby(rows.fold).mean().tolist()
     assert strict(folds / "result.json")["scores"]["test/accuracy"]["folds"] == pytest.approx(per_fold)
 
 

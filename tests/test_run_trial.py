@@ -25,20 +25,20 @@ TRIAL = Trial(4, tags={"sweep": "a-1", "trial": 4})
 
 
 class Watcher:
-    """A consumer that remembers what it was told, and prunes where it is asked to."""
+    """A consumer that records its calls, and prunes at a given fold."""
 
     def __init__(self, epoch: tuple[int, int] | None = None, fold: int | None = None) -> None:
-        self.told: list[tuple[str, int]] = []
+        self.calls: list[tuple[str, int]] = []
         self.scores: dict[int, Mapping[str, float]] = {}
         self._epoch, self._fold = epoch, fold
 
     def __call__(self, fold: Fold, progress: Progress) -> None:
-        self.told.append(("epoch", progress.epoch))
+        self.calls.append(("epoch", progress.epoch))
         if (fold.number, progress.epoch) == self._epoch:
             raise Pruned(f"epoch {progress.epoch} is enough")
 
     def fold_done(self, fold: Fold, scores: Mapping[str, float]) -> None:
-        self.told.append(("fold", fold.number))
+        self.calls.append(("fold", fold.number))
         self.scores[fold.number] = dict(scores)
         if fold.number == self._fold:
             raise Pruned(f"fold {fold.number} is enough")
@@ -48,7 +48,7 @@ def of(folder: Path, event: str, run: str = "") -> list[Event]:
     return [entry for entry in read(folder)[0] if entry["event"] == event and entry["run"] == run]
 
 
-def test_a_trial_says_nothing_and_leaves_its_test_rows_and_its_pictures(
+def test_a_trial_prints_nothing_and_has_no_test_scores_and_no_pictures(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     result = run(compose(FAST), tmp_path, trial=TRIAL)
@@ -95,14 +95,14 @@ def test_what_a_reader_must_not_miss_is_in_its_log(tmp_path: Path, capfd: pytest
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_consumer_is_told_of_each_fold_before_the_next_begins(tmp_path: Path) -> None:
+def test_a_consumer_gets_each_fold_before_the_next_begins(tmp_path: Path) -> None:
     watcher = Watcher()
     result = run(compose([*FAST, *FOLDS, "trainer.epochs=2"]), tmp_path, [watcher], trial=TRIAL)
-    assert watcher.told == [
+    assert watcher.calls == [
         entry for fold in range(3) for entry in (("epoch", 1), ("epoch", 2), ("fold", fold))
     ]
-    told = [watcher.scores[fold]["valid/accuracy"] for fold in range(3)]
-    assert told == result.scores["valid/accuracy"]["folds"]
+    scores = [watcher.scores[fold]["valid/accuracy"] for fold in range(3)]
+    assert scores == result.scores["valid/accuracy"]["folds"]
 
 
 def test_a_trial_pruned_within_a_fold_is_recorded_as_pruned(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_trial_pruned_within_a_fold_is_recorded_as_pruned(tmp_path: Path) -> N
     assert "Traceback" not in (tmp_path / "run.log").read_text()
 
 
-def test_a_trial_pruned_between_folds_keeps_what_the_finished_ones_came_to(tmp_path: Path) -> None:
+def test_a_trial_pruned_between_folds_keeps_the_scores_of_the_finished_ones(tmp_path: Path) -> None:
     with pytest.raises(Pruned, match="fold 1 is enough"):
         run(compose([*FAST, *FOLDS]), tmp_path, [Watcher(fold=1)], trial=TRIAL)
     result = Result.read(tmp_path / "result.json")
@@ -138,14 +138,14 @@ def test_a_fold_in_which_a_trial_is_pruned_is_pruned_too(tmp_path: Path) -> None
     assert not (tmp_path / "fold-1" / "checkpoints").exists()
 
 
-def test_a_pruned_trial_does_not_go_on(tmp_path: Path) -> None:
+def test_a_pruned_trial_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(Pruned):
         run(compose(FAST), tmp_path / "run", [Watcher(epoch=(0, 1))], trial=TRIAL)
     with pytest.raises(UserError, match="that run was pruned; leave resume out to run it anew"):
         run(compose([*FAST, f"resume={tmp_path}/run"]), tmp_path / "other", trial=TRIAL)
 
 
-def test_a_trial_that_is_stopped_goes_on_and_its_consumer_hears_of_what_was_done(tmp_path: Path) -> None:
+def test_a_resumed_trial_reports_the_finished_folds_to_its_consumer(tmp_path: Path) -> None:
     words = [*FAST, *FOLDS]
     alone = run(compose(words), tmp_path / "alone", trial=TRIAL)
 
@@ -158,7 +158,7 @@ def test_a_trial_that_is_stopped_goes_on_and_its_consumer_hears_of_what_was_done
     assert (tmp_path / "run" / "fold-1" / "checkpoints").exists()
     watcher = Watcher()
     result = run(compose([*words, f"resume={tmp_path}/run"]), tmp_path / "run", [watcher], trial=TRIAL)
-    assert watcher.told[:2] == [("fold", 0), ("epoch", 3)]
+    assert watcher.calls[:2] == [("fold", 0), ("epoch", 3)]
     assert watcher.scores[0]["valid/accuracy"] == alone.scores["valid/accuracy"]["folds"][0]
     for name in ("valid/accuracy", "valid/log_loss", "train/loss"):
         assert result.scores[name] == alone.scores[name]

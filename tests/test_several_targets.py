@@ -44,17 +44,17 @@ def words(path: Path, *targets: str) -> list[str]:
 
 def test_pooled_scores_of_several_numbers_are_those_of_the_mean_predictions(tmp_path: Path) -> None:
     result = run(compose([*words(write(tmp_path), "kg", "cm"), *REPEATED]), tmp_path / "run")
-    told = pd.read_csv(tmp_path / "run" / "predictions.csv")
-    assert not {3, 5} & set(told["row"])
-    means = told.groupby("row").mean()
-    true, said = means[["target_kg", "target_cm"]], means[["prediction_kg", "prediction_cm"]]
+    rows = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    assert not {3, 5} & set(rows["row"])
+    means = rows.groupby("row").mean()
+    true, predicted = means[["target_kg", "target_cm"]], means[["prediction_kg", "prediction_cm"]]
     assert len(means) == 38
     pooled = {name: result.scores[f"test/{name}"]["pooled"] for name in ("rmse", "mae", "r2")}
-    gaps = true.to_numpy() - said.to_numpy()
+    gaps = true.to_numpy() - predicted.to_numpy()
     assert pooled == {
         "rmse": pytest.approx(np.sqrt((gaps**2).mean(axis=0)).mean(), rel=1e-5),
-        "mae": pytest.approx(mean_absolute_error(true, said), rel=1e-5),
-        "r2": pytest.approx(r2_score(true, said), rel=1e-5),
+        "mae": pytest.approx(mean_absolute_error(true, predicted), rel=1e-5),
+        "r2": pytest.approx(r2_score(true, predicted), rel=1e-5),
     }
     assert (tmp_path / "run" / "residuals.svg").exists()
 
@@ -78,11 +78,11 @@ def test_pooled_scores_of_labels_are_those_of_the_mean_probabilities(tmp_path: P
 
 
 @pytest.mark.parametrize("targets", [("kg", "cm"), ("hot", "wet")])
-def test_production_says_what_the_run_said(tmp_path: Path, targets: tuple[str, str]) -> None:
+def test_the_stored_model_predicts_what_the_run_predicted(tmp_path: Path, targets: tuple[str, str]) -> None:
     path = write(tmp_path)
     run(compose(words(path, *targets)), tmp_path / "run")
-    told = pd.read_csv(tmp_path / "run" / "predictions.csv")
-    found = RowPredictor(tmp_path / "run" / "model")(pd.read_csv(path)).iloc[told["row"]]
-    columns = [name for name in told if name.startswith(("prediction_", "probability_"))]
+    rows = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    found = RowPredictor(tmp_path / "run" / "model")(pd.read_csv(path)).iloc[rows["row"]]
+    columns = [name for name in rows if name.startswith(("prediction_", "probability_"))]
     assert list(found) == columns
-    np.testing.assert_allclose(found.to_numpy(float), told[columns].to_numpy(float), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.to_numpy(float), rows[columns].to_numpy(float), rtol=1e-5, atol=1e-6)

@@ -107,7 +107,7 @@ def test_the_same_rows_give_the_same_folds_and_scores_wherever_they_come_from(
     assert len(graphql_server.requests) == 4
 
 
-def test_what_a_source_is_told_in_secret_is_written_nowhere(
+def test_a_secret_of_a_source_is_not_written_to_any_file(
     run_cli: Any,
     here: Path,
     visits: pd.DataFrame,
@@ -135,9 +135,7 @@ def test_what_a_source_is_told_in_secret_is_written_nowhere(
                 assert secret.encode() not in content, f"{secret} in {file}"
 
 
-def test_a_database_that_refuses_the_password_is_told_without_it(
-    run_cli: Any, here: Path, postgres: Any
-) -> None:
+def test_a_refused_password_is_reported_without_the_password(run_cli: Any, here: Path, postgres: Any) -> None:
     url = postgres.url_of(password="wrong-8d1f")
     words = [
         "data/extract=sql",
@@ -154,7 +152,7 @@ def test_a_database_that_refuses_the_password_is_told_without_it(
     assert list(here.iterdir()) == []
 
 
-def test_a_sweep_asks_a_server_once(
+def test_a_sweep_queries_a_server_once(
     run_cli: Any, here: Path, visits: pd.DataFrame, graphql_server: Any
 ) -> None:
     graphql_server.rows = json.loads(visits.to_json(orient="records"))

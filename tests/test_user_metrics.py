@@ -53,9 +53,7 @@ def test_of_several_folds_a_metric_is_given_per_fold_and_pooled(
     assert kappa["pooled"] is not None
 
 
-def test_a_metric_may_be_the_objective_of_a_sweep_and_is_minimised_where_it_says_so(
-    run_cli: RunCli, here: Path
-) -> None:
+def test_a_metric_may_be_the_objective_of_a_sweep_with_its_own_direction(run_cli: RunCli, here: Path) -> None:
     hinge = "+evaluate.metrics.hinge._target_=torchmetrics.classification.MulticlassHingeLoss"
     answer = run_cli(
         "-m", *QUICK, MCC, hinge, "seed=1,2", "sweep.name=own", "sweep.objectives=[valid/mcc,valid/hinge]"

@@ -49,7 +49,7 @@ def test_quartiles_lie_between_the_neighbours() -> None:
     assert spread([7.0]) == (7.0, 7.0, 7.0)
 
 
-def test_the_table_says_whether_the_aim_was_reached() -> None:
+def test_the_table_shows_whether_the_aim_was_reached() -> None:
     lines = table(COMPARISON).splitlines()
     assert "| ours | 12 | 11.5 – 26 | 1.20 | 1.15 – 1.60 |" in lines
     assert "| bare | 10 | 10 – 15 | 1 |  |" in lines
@@ -185,7 +185,7 @@ def test_what_cannot_run_here_is_no_failure_and_one_script_is_not_stored(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_script_is_there_and_says_how_often_it_measures() -> None:
+def test_every_script_exists_and_prints_how_often_it_measures() -> None:
     names = [f"benchmarks.{name}" for name in bench.SCRIPTS]
     words = f"from importlib import import_module; print([import_module(name).ROUNDS for name in {names}])"
     answers = answer([sys.executable, "-c", words])

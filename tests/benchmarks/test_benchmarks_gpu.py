@@ -34,7 +34,7 @@ def test_the_loader_goes_round_its_batches() -> None:
 
 
 @pytest.mark.parametrize("name", gpu.WORK)
-def test_the_loop_tuned_by_hand_comes_to_the_same_losses(name: str) -> None:
+def test_the_loop_tuned_by_hand_gives_the_same_losses(name: str) -> None:
     data, losses = Synthetic(TINY), {}
     for train in (gpu.train_with_harness, gpu.train_by_hand):
         torch.manual_seed(0)
@@ -70,14 +70,14 @@ def test_a_cost_is_of_the_epochs_after_the_first() -> None:
     assert spent == pytest.approx(6e6 / (2 * 8))
 
 
-def test_kernels_are_told_by_their_share() -> None:
+def test_kernels_are_listed_with_their_share() -> None:
     (line,) = gpu.described({"convolution": 3.0, "norm": 1.0}, 5.0)
     assert line == (
         "Profiled, an epoch took 5 s, of which kernels 80%. Of their time: `convolution` 75%, `norm` 25%."
     )
 
 
-def test_without_a_card_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_benchmark_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(Unable, match="torch finds no CUDA device here"):
         gpu.main(1)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("trainer", "method"), methods.WORK, ids=[method for _, method in methods.WORK])
-def test_the_loop_by_hand_comes_to_the_same_losses(trainer: str, method: str) -> None:
+def test_the_loop_by_hand_gives_the_same_losses(trainer: str, method: str) -> None:
     experiment = methods.prepared(trainer, method, 2, "split.test=0.9")
     model = experiment.new_model()
     by_hand = copy.deepcopy(experiment.trainer)

@@ -80,7 +80,7 @@ def test_the_loop_by_hand_judges_as_scikit_learn_does() -> None:
     assert found["auroc"] == pytest.approx(roc_auc_score(targets, chances))
 
 
-def test_the_loop_by_hand_learns_and_tells_its_best_so_far(tmp_path: Path) -> None:
+def test_the_loop_by_hand_learns_and_reports_its_best_so_far(tmp_path: Path) -> None:
     sweep_overhead.write(tmp_path / "rows.npz")
     data = by_hand.read(tmp_path / "rows.npz")
     assert [len(part) for part in data] == [387, 387, 68, 68]
@@ -92,7 +92,7 @@ def test_the_loop_by_hand_learns_and_tells_its_best_so_far(tmp_path: Path) -> No
     assert best == curve[-1] > 0.9
 
 
-def test_everybody_runs_as_many_trials_as_asked(tmp_path: Path) -> None:
+def test_every_tool_runs_the_requested_number_of_trials(tmp_path: Path) -> None:
     sweep_overhead.write(tmp_path / "rows.npz")
     size = sweep_overhead.Size(epochs=1, trials=3)
     assert sweep_overhead.with_harness(size, tmp_path, ["tracking=none"]) > 0
@@ -114,13 +114,13 @@ def test_a_sweeper_that_cannot_be_had_is_a_line(tmp_path: Path, monkeypatch: pyt
     assert notes[-1] == "Ray Tune: not run, pip found no index."
 
 
-def test_an_environment_that_pip_refuses_says_why(tmp_path: Path) -> None:
+def test_an_environment_that_pip_refuses_is_reported_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(Unable, match=r"-m pip install failed: .*no-such-folder"):
         environment.python_of("none", [str(tmp_path / "no-such-folder")], tmp_path)
     assert not (tmp_path / "none" / "made.txt").exists()
 
 
-def test_an_environment_that_stands_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_environment_is_used_again(tmp_path: Path) -> None:
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "made.txt").write_text("ray==2\nnumpy")
     assert environment.python_of("ray", ["ray==2", "numpy"], tmp_path) == tmp_path / "ray" / "bin" / "python"

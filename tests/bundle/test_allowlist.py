@@ -228,24 +228,24 @@ def test_the_project_may_allow_a_package_for_good(mine: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "sentence"),
     [
         ("os", "belongs to Python itself"),
         ("a b", "must be a package such as my_package"),
         ("env:", "or env:NAME"),
     ],
 )
-def test_not_everything_can_be_allowed(word: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_not_everything_can_be_allowed(word: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
         allowlist.check({}, [word])
 
 
 def test_the_environment_is_read_only_where_the_user_lets_it() -> None:
     config = {"data": {"extract": {"authorization": "${oc.env:SECRET}"}}}
-    told = r"data\.extract\.authorization reads the environment variable SECRET, .* --allow env:SECRET"
-    with pytest.raises(UserError, match=told):
+    sentence = r"data\.extract\.authorization reads the environment variable SECRET, .* --allow env:SECRET"
+    with pytest.raises(UserError, match=sentence):
         allowlist.check(config)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=sentence):
         allowlist.check(config, ["env:OTHER"])
     allowlist.check(config, ["env:SECRET"])
 
@@ -303,9 +303,9 @@ def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(
     assert taken.config.tracking._target_ != "harness.theirs.Tracking"
     assert taken.config.outputs == str(outputs)
     facts = folder / "model" / "bundle.json"
-    told = json.loads(facts.read_text())
-    told["config"]["data"]["transform"]["_target_"] = "os.system"
-    facts.write_text(json.dumps(told))
+    content = json.loads(facts.read_text())
+    content["config"]["data"]["transform"]["_target_"] = "os.system"
+    facts.write_text(json.dumps(content))
     for ask in (
         lambda: allowlist.adopted(StoredRun(folder), outputs),
         lambda: allowlist.check_models(StoredRun(folder), outputs),
@@ -319,14 +319,14 @@ def test_a_run_from_elsewhere_is_checked_with_its_models_and_tracked_as_ours(
     assert allowlist.adopted(ours, outputs) is ours
 
 
-def test_code_that_a_model_from_elsewhere_would_bring_along_is_asked_about(
+def test_the_code_of_a_model_from_elsewhere_must_be_allowed(
     finished: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "theirs"
     shutil.copytree(finished("data/extract=breast_cancer") / "model", folder)
     facts = folder / "bundle.json"
-    told = json.loads(facts.read_text())
-    facts.write_text(json.dumps({**told, "code": ["/etc/shadow"]}))
+    content = json.loads(facts.read_text())
+    facts.write_text(json.dumps({**content, "code": ["/etc/shadow"]}))
     with pytest.raises(UserError, match=r"names code at /etc/shadow .* allow it with --allow shadow\.$"):
         allowlist.check_bundle(folder, tmp_path / "outputs")
     allowlist.check_bundle(folder, tmp_path / "outputs", ["shadow"])
@@ -348,9 +348,9 @@ def test_no_verb_builds_what_a_run_from_elsewhere_names(
 ) -> None:
     shutil.copytree(finished("data/extract=breast_cancer"), here / "theirs")
     facts = here / "theirs" / "model" / "bundle.json"
-    told = json.loads(facts.read_text())
-    told["config"]["data"]["transform"]["_target_"] = "os.system"
-    facts.write_text(json.dumps(told))
+    content = json.loads(facts.read_text())
+    content["config"]["data"]["transform"]["_target_"] = "os.system"
+    facts.write_text(json.dumps(content))
     (here / "in.csv").write_text("a\n1\n")
     answer = run_cli(*words.split())
     assert answer.status == 2

@@ -296,7 +296,9 @@ def test_the_newest_two_and_the_best_are_kept(tmp_path: Path) -> None:
     ("finished", "left"),
     [("best", ["epoch-0001"]), ("all", ["epoch-0001", "epoch-0003", "epoch-0004"]), ("none", [])],
 )
-def test_of_a_finished_fold_stays_what_was_asked_for(tmp_path: Path, finished: str, left: list[str]) -> None:
+def test_a_finished_fold_keeps_the_requested_checkpoints(
+    tmp_path: Path, finished: str, left: list[str]
+) -> None:
     kept = manager(tmp_path, finished=finished)
     see(kept, progress(1, best=True), progress(2), progress(3), progress(4))
     (tmp_path / "checkpoints" / ".epoch-0009.safetensors.77").touch()  # of a process that was killed
@@ -322,7 +324,7 @@ def test_the_first_checkpoint_and_that_of_a_stop_are_always_written(tmp_path: Pa
     assert files(tmp_path) == ["epoch-0001", "step-00000031"]
 
 
-def test_a_share_of_nothing_writes_at_stops_alone(tmp_path: Path) -> None:
+def test_a_share_of_0_writes_checkpoints_at_stops_only(tmp_path: Path) -> None:
     kept = manager(tmp_path, share=0, minutes=1e-9)
     assert not kept.pace.due()
     see(kept, progress(1), progress(2))
@@ -346,8 +348,8 @@ def test_a_full_disk_costs_one_note_and_no_training(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("harness.checkpoint.checkpoint_manager.write", full)
     see(kept, progress(1))
     kept.see(progress(2, step=15), dict, True)
-    told = f"no checkpoint could be written to {tmp_path}/checkpoints (No space left on device); "
-    assert notes == [told + "training continues."]
+    note = f"no checkpoint could be written to {tmp_path}/checkpoints (No space left on device); "
+    assert notes == [note + "training continues."]
 
 
 def test_a_state_that_no_checkpoint_can_hold_costs_one_note_and_no_training(tmp_path: Path) -> None:
@@ -372,7 +374,7 @@ def test_of_a_fold_that_an_earlier_process_finished_stays_the_same(
     assert files(tmp_path) == left
 
 
-def test_what_comes_before_a_fold_goes_on_under_a_setting_that_was_let_pass(tmp_path: Path) -> None:
+def test_a_pretraining_resumes_under_an_allowed_setting(tmp_path: Path) -> None:
     before, _ = manager(tmp_path).below("pretrain")
     see(before, progress(1))
     chosen = settings_of()
@@ -408,8 +410,8 @@ def test_where_none_is_intact_the_last_fault_is_named(tmp_path: Path) -> None:
     see(manager(tmp_path), progress(1))
     file = tmp_path / "checkpoints" / "epoch-0001.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    told = r"^no checkpoint in \S+ is intact: epoch-0001\.safetensors is unusable \(it is damaged, .*\)$"
-    with pytest.raises(DamagedCheckpoint, match=told):
+    sentence = r"^no checkpoint in \S+ is intact: epoch-0001\.safetensors is unusable \(it is damaged, .*\)$"
+    with pytest.raises(DamagedCheckpoint, match=sentence):
         newest(tmp_path / "checkpoints", 0, {"d"})
 
 
@@ -422,13 +424,13 @@ def test_a_checkpoint_of_another_training_is_passed_over(tmp_path: Path, fold: i
         newest(tmp_path / "checkpoints", fold, {digest})
 
 
-def test_the_outcomes_of_folds_come_back_and_a_torn_one_does_not(tmp_path: Path) -> None:
+def test_the_outcomes_of_folds_are_restored_except_a_damaged_one(tmp_path: Path) -> None:
     done = Done(tmp_path)
-    said = (torch.arange(3), None, torch.randn(3, 2))
-    done.write(0, Outcome({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, said))
+    outputs = (torch.arange(3), None, torch.randn(3, 2))
+    done.write(0, Outcome({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs))
     done.write(1234, Outcome({"test/accuracy": 1.0}, None))
     back = done.read()
-    assert same(tuple(back[0]), ({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, said))
+    assert same(tuple(back[0]), ({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs))
     assert back[1234] == Outcome({"test/accuracy": 1.0}, None)
     (tmp_path / "done" / "fold-0000.safetensors").write_bytes(b"torn")
     assert list(done.read()) == [1234]

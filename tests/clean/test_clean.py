@@ -33,8 +33,8 @@ def made(folder: Path, days: float = 0, accuracy: float = 0.5, status: str = "fi
     if status != "running":
         journal.end("", status)  # type: ignore[arg-type]
         scores = {"test/accuracy": {"mean": accuracy}, "test/loss": {"mean": 1 - accuracy}}
-        told = {"schema": 1, "status": status, "scores": scores}
-        (folder / "result.json").write_text(json.dumps(told))
+        result = {"schema": 1, "status": status, "scores": scores}
+        (folder / "result.json").write_text(json.dumps(result))
     journal.close()
     then = time.time_ns() // 1_000_000 - int(days * DAY)
     path = folder / "journal.jsonl"
@@ -55,8 +55,8 @@ def outputs(tmp_path: Path) -> Path:
     made(root / "runs" / "c", 40, 0.8, "failed")
     for number in range(3):
         made(root / "sweeps" / "s-0" / str(number), 20, 0.6 + number / 100)
-    told = {"status": "finished", "best": {"number": 2}}
-    (root / "sweeps" / "s-0" / "result.json").write_text(json.dumps(told))
+    result = {"status": "finished", "best": {"number": 2}}
+    (root / "sweeps" / "s-0" / "result.json").write_text(json.dumps(result))
     return root
 
 
@@ -84,7 +84,7 @@ def test_of_a_sweep_all_trials_but_the_best(outputs: Path) -> None:
     assert names(outputs, Choice(("trials",))) == []
 
 
-def test_without_options_what_is_of_no_use_to_anybody(outputs: Path) -> None:
+def test_without_options_only_unused_files_are_chosen(outputs: Path) -> None:
     (outputs / "runs" / "empty").mkdir()
     old, fresh, entry = (outputs / "cache" / name for name in (".old", ".fresh", "entry"))
     for folder in (old, fresh, entry):
@@ -136,7 +136,7 @@ def test_a_registry_that_does_not_answer_removes_nothing(
         spared([run_entry(StoredRun(outputs / "runs" / "a"))], outputs, None)
 
 
-def test_a_password_that_is_not_stored_is_asked_for(outputs: Path) -> None:
+def test_a_password_that_is_not_stored_is_required(outputs: Path) -> None:
     State("http://me:***@host", "e", runs={"": "id-a"}).save(outputs / "runs" / "a")
     with pytest.raises(UserError, match="passwords are never stored; give the whole address with --uri"):
         spared([run_entry(StoredRun(outputs / "runs" / "a"))], outputs, None)
@@ -183,17 +183,17 @@ def test_a_run_that_began_meanwhile_stays(outputs: Path) -> None:
     journal.close()
 
 
-def test_a_line_tells_age_and_size(outputs: Path) -> None:
+def test_a_line_shows_age_and_size(outputs: Path) -> None:
     found = [entry for entry in chosen(outputs, Choice()) if entry.path.parent.name == "b"]
     os.utime(found[0].path, (time.time() - 3 * 86400 - 60,) * 2)
     again = [entry for entry in chosen(outputs, Choice()) if entry.path.parent.name == "b"]
-    told = list(lines(again, {outputs / "runs" / "a": "its model is registered"}, outputs))
-    assert told[0].split() == ["checkpoints", "runs/b/checkpoints", "3", "d", "1.0", "kB"]
-    assert told[1:] == ["stays  runs/a: its model is registered", "1 folder, 1.0 kB"]
+    printed = list(lines(again, {outputs / "runs" / "a": "its model is registered"}, outputs))
+    assert printed[0].split() == ["checkpoints", "runs/b/checkpoints", "3", "d", "1.0", "kB"]
+    assert printed[1:] == ["stays  runs/a: its model is registered", "1 folder, 1.0 kB"]
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "sentence"),
     [
         (
             {"what": ("run",)},
@@ -213,8 +213,8 @@ def test_a_line_tells_age_and_size(outputs: Path) -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else None,
 )
-def test_a_choice_that_means_nothing_is_refused(words: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_choice_that_means_nothing_is_refused(words: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
         Choice(**words)
 
 
@@ -239,7 +239,7 @@ def test_a_registered_model_is_known_and_a_run_deleted(tmp_path: Path) -> None:
     assert [run.info.run_id for run in store.client.search_runs([store.experiment_id])] == [first]
 
 
-def test_the_door_asks_lists_and_removes(
+def test_the_verb_lists_asks_and_removes(
     outputs: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ("clean", "--outputs", str(outputs), "--older", "15d")

@@ -480,8 +480,8 @@ def test_help_a_list_and_a_typing_error_cost_neither_torch_nor_mlflow(here: Path
         timeout=60,
         check=True,
     )
-    said = [line for line in done.stdout.splitlines() if line.startswith("# ") and line.endswith("]")]
-    assert said == [f"# {words} {status} []" for words, status in cheap.items()]
+    reported = [line for line in done.stdout.splitlines() if line.startswith("# ") and line.endswith("]")]
+    assert reported == [f"# {words} {status} []" for words, status in cheap.items()]
 
 
 @pytest.mark.slow

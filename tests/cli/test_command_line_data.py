@@ -95,8 +95,8 @@ def test_a_table_that_cannot_be_used_is_refused(
     run_cli: Any, here: Path, words: list[str], content: str, sentence: str
 ) -> None:
     (here / "rows.csv").write_text(content)
-    said = refused(run_cli, here, *CSV, *words)
-    assert re.fullmatch(sentence, said), said
+    error = refused(run_cli, here, *CSV, *words)
+    assert re.fullmatch(sentence, error), error
 
 
 SQL = ["data/extract=sql", "data.extract.target=y"]
@@ -145,8 +145,8 @@ def test_a_database_that_cannot_be_used_is_refused(
     run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
     database(here)
-    said = refused(run_cli, here, *SQL, *words)
-    assert re.fullmatch(sentence, said), said
+    error = refused(run_cli, here, *SQL, *words)
+    assert re.fullmatch(sentence, error), error
 
 
 def closed_port() -> int:
@@ -158,18 +158,22 @@ def closed_port() -> int:
 QUICK = ["data.extract.retries=1", "data.extract.backoff=0.01"]
 
 
-def test_a_database_that_is_away_is_told_after_the_stated_tries(run_cli: Any, here: Path) -> None:
+def test_a_database_that_cannot_be_reached_is_reported_after_the_stated_tries(
+    run_cli: Any, here: Path
+) -> None:
     url = f"postgresql://me:s3cr3t@127.0.0.1:{closed_port()}/clinic"
-    said = refused(run_cli, here, *SQL, f"data.extract.url={url}", "data.extract.table=visits", *QUICK)
-    assert "2 tries" in said
-    assert "s3cr3t" not in said
+    sentence = refused(run_cli, here, *SQL, f"data.extract.url={url}", "data.extract.table=visits", *QUICK)
+    assert "2 tries" in sentence
+    assert "s3cr3t" not in sentence
 
 
-def test_an_endpoint_that_is_away_is_told_after_the_stated_tries(run_cli: Any, here: Path) -> None:
+def test_an_endpoint_that_cannot_be_reached_is_reported_after_the_stated_tries(
+    run_cli: Any, here: Path
+) -> None:
     url = f"http://127.0.0.1:{closed_port()}/graphql"
     words = ["data/extract=graphql", f"data.extract.url={url}", "data.extract.query={ all { a y } }", *QUICK]
-    said = refused(run_cli, here, *words, "data.extract.target=y")
-    assert "2 tries" in said
+    sentence = refused(run_cli, here, *words, "data.extract.target=y")
+    assert "2 tries" in sentence
 
 
 EMPTY = json.dumps({"data": {"rows": {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}}})
@@ -196,14 +200,14 @@ PAGED = "query($after: String) { rows(after: $after) { nodes { a y } pageInfo { 
     ],
     ids=["errors within 200", "looping cursor", "unauthorised", "no rows", "a web page"],
 )
-def test_an_endpoint_that_misbehaves_is_told(
+def test_an_endpoint_with_a_wrong_answer_is_reported(
     run_cli: Any, here: Path, graphql_server: Any, prepare: Any, sentence: str
 ) -> None:
     graphql_server.rows = [{"a": n / 7, "y": n % 2} for n in range(20)]
     prepare(graphql_server)
     words = ["data/extract=graphql", f"data.extract.url={graphql_server.url}", f"data.extract.query={PAGED}"]
-    said = refused(run_cli, here, *words, "data.extract.target=y", *QUICK)
-    assert re.fullmatch(sentence, said), said
+    error = refused(run_cli, here, *words, "data.extract.target=y", *QUICK)
+    assert re.fullmatch(sentence, error), error
 
 
 def pictures(here: Path) -> None:
@@ -222,9 +226,9 @@ FOLDER = ["data/extract=image_folder", "data.extract.path=pictures", "model.widt
 
 def test_a_truncated_image_is_named_before_training(run_cli: Any, here: Path) -> None:
     pictures(here)
-    said = refused(run_cli, here, *FOLDER)
-    assert "pictures/dog/05.jpg" in said
-    assert "data.extract.unreadable=skip" in said
+    sentence = refused(run_cli, here, *FOLDER)
+    assert "pictures/dog/05.jpg" in sentence
+    assert "data.extract.unreadable=skip" in sentence
 
 
 def test_a_truncated_image_may_be_skipped_with_a_word(
@@ -237,7 +241,7 @@ def test_a_truncated_image_may_be_skipped_with_a_word(
     assert any("05.jpg" in record.getMessage() for record in caplog.records)
 
 
-def test_a_class_that_training_never_saw_is_told_and_counts_as_wrong(run_cli: Any, here: Path) -> None:
+def test_a_class_without_training_rows_is_reported_and_counts_as_wrong(run_cli: Any, here: Path) -> None:
     lines = ["a,part,y"]
     random = np.random.default_rng(0)
     for number in range(60):
@@ -256,9 +260,9 @@ def test_a_class_that_training_never_saw_is_told_and_counts_as_wrong(run_cli: An
     assert re.search(r"! no training row has the class 'rare' of 8 test rows", answer.out)
     import pandas as pd
 
-    told = pd.read_csv(here / "run" / "predictions.csv")
-    rare = told[told.target == "rare"]
+    rows = pd.read_csv(here / "run" / "predictions.csv")
+    rare = rows[rows.target == "rare"]
     assert len(rare) == 8
     scores = json.loads((here / "run" / "result.json").read_text())["scores"]
-    right = (told.target == told.prediction).mean()
+    right = (rows.target == rows.prediction).mean()
     assert scores["test/accuracy"]["mean"] == pytest.approx(right)

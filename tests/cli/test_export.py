@@ -17,7 +17,7 @@ def outputs(finished: Callable[..., Path], here: Path) -> Path:
     return here / "outputs"
 
 
-def test_it_says_where_the_export_is_how_near_and_how_it_is_run(
+def test_the_lines_name_the_folder_the_difference_and_the_use_of_an_export(
     run_cli: Callable[..., Any], outputs: Path
 ) -> None:
     answer = run_cli("export", "made", "--format", "pt2")

@@ -135,9 +135,7 @@ def test_a_wheel_or_a_folder_that_is_still_there_is_named_by_its_place(
     assert install_source.installed_from() == f"-e '{here}/src[contract]'"
 
 
-def test_one_of_which_nothing_is_noted_is_refused_and_never_asked_of_an_index(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installation_of_unknown_origin_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _installed(here, monkeypatch, None)
     with pytest.raises(UserError, match=r"nothing tells where .* was installed from; name it with --source"):
         install_source.installed_from()

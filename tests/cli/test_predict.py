@@ -117,7 +117,7 @@ def test_only_one_piece_is_held_at_a_time(finished: Finished, cancer: pd.DataFra
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow warns of its own code, at import
-def test_it_says_what_the_saved_mlflow_model_says(
+def test_predict_equals_the_saved_mlflow_model(
     run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     from harness.tracking import mlflow_model
@@ -231,7 +231,7 @@ def test_an_ensemble_needs_several_models(
     assert f"--ensemble puts the folds of a run together, and {run / 'model'} is no run;" in answer.err
 
 
-def test_gaps_are_filled_and_told_of(
+def test_missing_values_are_filled_and_counted(
     run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     run = finished(*CANCER)
@@ -249,7 +249,7 @@ def test_gaps_are_filled_and_told_of(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda f: f.drop(columns=["mean radius", "mean area"]),
@@ -272,12 +272,12 @@ def test_gaps_are_filled_and_told_of(
     ],
 )
 def test_rows_that_the_model_cannot_take_are_named_and_nothing_is_written(
-    change: Any, said: str, run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+    change: Any, message: str, run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     change(cancer).to_csv("odd.csv", index=False)
     answer = predicted(run_cli, finished(*CANCER), "odd.csv", "out.csv")
     assert answer.status == 2
-    assert said in answer.err
+    assert message in answer.err
     assert sorted(path.name for path in here.iterdir()) == ["cancer.csv", "odd.csv"]
 
 
@@ -297,7 +297,7 @@ def test_a_fault_far_down_leaves_the_older_file_as_it_was(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("cancer.csv", "out.txt"), "OUT must end in .csv or .csv.gz or .parquet, got out.txt; rename it."),
         (("cancer.csv", "no/out.csv"), "OUT=no/out.csv lies in a folder that does not exist; make it first"),
@@ -332,8 +332,8 @@ def test_a_fault_far_down_leaves_the_older_file_as_it_was(
         (("cancer.csv", "out.csv", "--device", "cudo"), "--device cudo cannot be used here"),
     ],
 )
-def test_what_cannot_be_read_or_written_is_said_in_one_sentence(
-    words: tuple[str, ...], said: str, run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+def test_unusable_files_are_one_sentence(
+    words: tuple[str, ...], message: str, run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
 ) -> None:
     lines = Path("cancer.csv").read_text().splitlines()
     lines = [line.partition(",")[2] for line in lines]
@@ -349,7 +349,7 @@ def test_what_cannot_be_read_or_written_is_said_in_one_sentence(
     before = sorted(here.iterdir())
     answer = predicted(run_cli, finished(*CANCER), *words)
     assert answer.status == 2
-    assert said in answer.err
+    assert message in answer.err
     assert len(answer.err.splitlines()) == 1
     assert sorted(here.iterdir()) == before
 

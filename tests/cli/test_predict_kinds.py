@@ -87,21 +87,21 @@ def test_an_array_is_answered_by_row(run_cli: Any, finished: Finished, place: Pa
     np.save("none.npy", whole[:0])
     Path("cut.npy").write_bytes(Path("new.npy").read_bytes()[:50])
     Path("rows.csv").write_text("array\n1\n")
-    for file, said in (
+    for file, message in (
         ("flat.npy", "must hold numbers of shape (N, 1, 8, 8), as in training, got (7, 8) of float32"),
         ("none.npy", "IN has no rows"),
         ("cut.npy", "IN=cut.npy is no whole .npy file of numbers; save it anew."),
         ("rows.csv", "is text, and this model reads arrays of shape (1, 8, 8); give a .npy file"),
     ):
         answer = asked(run_cli, run, file)
-        assert (answer.status, said in answer.err) == (2, True), answer.err
+        assert (answer.status, message in answer.err) == (2, True), answer.err
 
 
 def test_events_are_answered_once_per_sequence_wherever_its_rows_lie(
     run_cli: Any, finished: Finished, place: Path, here: Path
 ) -> None:
-    told = [f"path={place / 'events.csv'}", "kind=sequence", "id=patient", "time=day", "target=end"]
-    words = [f"data.extract.{word}" for word in told]
+    settings = [f"path={place / 'events.csv'}", "kind=sequence", "id=patient", "time=day", "target=end"]
+    words = [f"data.extract.{word}" for word in settings]
     run = finished("data/extract=csv", *words, "data/transform=sequence", "model=transformer")
     rows = pd.read_csv(place / "events.csv").drop(columns="end").head(20)
     rows.sample(frac=1, random_state=0).to_csv("new.csv", index=False)

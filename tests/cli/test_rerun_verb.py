@@ -30,15 +30,15 @@ def test_a_rerun_is_a_run_that_can_be_made_again(run_cli: Any, made: Path) -> No
     assert new.config.seed == 1
 
 
-def test_what_is_wrong_is_told_in_a_sentence(run_cli: Any, made: Path) -> None:
+def test_each_mistake_is_one_sentence(run_cli: Any, made: Path) -> None:
     assert run_cli("rerun", "mode").err.startswith("error: mode is no run below outputs; did you mean made?")
-    told = {
+    sentences = {
         ("made", "sweep.trials=3"): "error: sweep.trials=3 is a setting of sweeps",
         ("made", "--allow", "os", "--dry"): "",
         ("made", "--bad"): "error: unrecognized arguments: --bad; `python -m harness rerun --help`",
         (): "error: the following arguments are required: run, overrides; ",
     }
-    for words, sentence in told.items():
+    for words, sentence in sentences.items():
         answer = run_cli("rerun", *words)
         assert answer.err.startswith(sentence[:40])
         assert answer.status == (2 if sentence else 0)

@@ -58,7 +58,7 @@ def test_the_server_takes_over_and_a_line_to_ask_it_is_printed(
         (["--host", "256.1.1.1"], "no server can listen on 256.1.1.1 port"),
     ],
 )
-def test_where_nobody_can_listen_is_said_first(
+def test_an_address_that_cannot_be_used_is_reported_first(
     run_cli: Any, here: Path, words: list[str], sentence: str
 ) -> None:
     answer = run_cli("serve", "made", *words)
@@ -67,7 +67,7 @@ def test_where_nobody_can_listen_is_said_first(
     assert not (here / "outputs").exists()
 
 
-def test_a_port_that_is_taken_is_said_first(run_cli: Any) -> None:
+def test_a_port_that_is_taken_is_reported_first(run_cli: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         answer = run_cli("serve", "made", "--port", str(port))

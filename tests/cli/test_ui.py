@@ -101,7 +101,7 @@ def test_of_a_server_the_pages_are_printed_and_none_is_started(
     assert called == []
 
 
-def test_what_cannot_be_shown_is_told_in_a_sentence(run_cli: Any, here: Path, called: list[Any]) -> None:
+def test_what_cannot_be_shown_is_one_sentence(run_cli: Any, here: Path, called: list[Any]) -> None:
     assert "run an experiment first: python -m harness" in run_cli("ui").err
     tracked(here / "outputs" / "runs" / "one", "postgresql://me:***@host/db", "abc")
     unknown = run_cli("ui", "oen")
@@ -114,7 +114,7 @@ def test_what_cannot_be_shown_is_told_in_a_sentence(run_cli: Any, here: Path, ca
     assert "MLflow does not have one (yet); send it with" in run_cli("ui", "one").err
 
 
-def test_a_port_that_is_taken_is_told_with_a_remedy(run_cli: Any, here: Path, called: list[Any]) -> None:
+def test_a_port_that_is_taken_is_reported_with_a_remedy(run_cli: Any, here: Path, called: list[Any]) -> None:
     (here / "outputs").mkdir()
     (here / "outputs" / "mlflow.db").touch()
     with socket.socket() as other:

@@ -162,7 +162,7 @@ def test_a_word_is_a_run_a_name_a_sweep_or_an_experiment(make: Make, outputs: Pa
     )
 
 
-def test_two_runs_are_told_apart_by_configuration_data_code_and_packages(make: Make, outputs: Path) -> None:
+def test_two_runs_are_compared_by_configuration_data_code_and_packages(make: Make, outputs: Path) -> None:
     old, new = make("a", {"test/accuracy": [0.9]}), make("b", {"test/accuracy": [0.9]}, rows=5, seed="1")
     (old / "packages.txt").write_text("numpy==1\ntorch==2\n")
     (new / "packages.txt").write_text("numpy==1\ntorch==3\n")
@@ -179,7 +179,7 @@ def test_two_runs_are_told_apart_by_configuration_data_code_and_packages(make: M
     assert "configuration" not in shown(["a"], outputs)
 
 
-def test_a_narrow_screen_loses_the_least_important_columns_and_says_so(make: Make, outputs: Path) -> None:
+def test_a_narrow_screen_leaves_out_and_names_the_least_important_columns(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [0.9], "test/f1": [0.9]}, predicted=[0, 1, 0, 1, 0])
     make("b", {"test/accuracy": [0.8], "test/f1": [0.8]}, trainer__lr="1", predicted=[0, 1, 0, 1, 1])
     wide, narrow = shown([], outputs), shown([], outputs, width=40)

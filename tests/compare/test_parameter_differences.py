@@ -13,7 +13,7 @@ def test_what_is_the_same_or_bears_on_no_score_is_left_out() -> None:
     assert set(affecting_scores(first)) == {"seed", "trainer.epochs", "split.seed"}
 
 
-def test_another_part_is_told_by_its_name_and_not_by_the_arguments_that_it_alone_has() -> None:
+def test_another_part_is_named_without_its_own_arguments() -> None:
     mlp = {"model._target_": "harness.model.mlp.Mlp", "model.widths": "[8]", "model.dropout": "0.1"}
     wide = {**mlp, "model.widths": "[16]"}
     conv = {"model._target_": "harness.model.convnet.ConvNet", "model.depth": "1", "model.dropout": "0.1"}

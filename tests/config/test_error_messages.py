@@ -10,7 +10,7 @@ from harness.core.errors import Diverged, Interrupted, UserError
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (UserError("it is wrong."), (2, "error: it is wrong.", False)),
         (Diverged("it grew."), (1, "error: it grew.", False)),
@@ -23,12 +23,12 @@ from harness.core.errors import Diverged, Interrupted, UserError
         (HydraException("Hydra objects"), (2, "error: Hydra objects.", False)),
     ],
 )
-def test_an_error_is_a_status_and_a_sentence(error: BaseException, told: tuple[int, str, bool]) -> None:
-    assert explain(error, []) == told
+def test_an_error_is_a_status_and_a_sentence(error: BaseException, expected: tuple[int, str, bool]) -> None:
+    assert explain(error, []) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("original", "sentence"),
     [
         ("Missing mandatory value: a.b\n    full_key: a.b", "a.b has no value yet; give it with a.b=VALUE."),
         (
@@ -46,38 +46,38 @@ def test_an_error_is_a_status_and_a_sentence(error: BaseException, told: tuple[i
         ),
     ],
 )
-def test_hydras_complaint_is_said_better(said: str, told: str) -> None:
-    assert str(translated(HydraException(said), [])) == told
+def test_a_message_of_hydra_becomes_one_sentence_with_a_remedy(original: str, sentence: str) -> None:
+    assert str(translated(HydraException(original), [])) == sentence
 
 
 @pytest.mark.parametrize(
     ("launcher", "extra"), [("joblib", "joblib"), ("submitit_local", "slurm"), ("submitit_slurm", "slurm")]
 )
-def test_a_launcher_that_is_not_installed_is_told_with_its_extra(launcher: str, extra: str) -> None:
+def test_a_launcher_that_is_not_installed_is_reported_with_its_extra(launcher: str, extra: str) -> None:
     error = MissingConfigException("…", missing_cfg_file=f"hydra/launcher/{launcher}", options=["local"])
     assert str(translated(error, [])) == (
         f"hydra/launcher={launcher} is not installed: pip install 'harness[{extra}]'."
     )
 
 
-def test_a_launcher_that_does_not_exist_is_told_with_its_near_misses() -> None:
+def test_a_launcher_that_does_not_exist_is_reported_with_near_names() -> None:
     error = MissingConfigException("…", missing_cfg_file="hydra/launcher/slrm", options=["local", "slurm"])
     assert str(translated(error, [])) == "hydra/launcher has no choice 'slrm'; did you mean slurm?"
 
 
 def test_a_near_miss_is_found_although_another_word_is_wrong_as_well() -> None:
     error = HydraException("Could not override 'trainer.epoch'.")
-    told = str(translated(error, ["trainer.epoch=3", "model=nope", "split.nope=1"]))
-    assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
+    sentence = str(translated(error, ["trainer.epoch=3", "model=nope", "split.nope=1"]))
+    assert sentence.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
 
 
 def test_a_key_of_the_search_space_is_no_near_miss_of_itself() -> None:
     error = HydraException("Could not override 'trainer.epoch'.")
-    told = str(translated(error, ["++sweep.space.trainer.epoch=[1,2]"]))
-    assert told.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
+    sentence = str(translated(error, ["++sweep.space.trainer.epoch=[1,2]"]))
+    assert sentence.startswith("there is no setting 'trainer.epoch'; did you mean trainer.epochs ")
 
 
-def test_a_value_that_the_shell_took_apart_is_told_with_its_key() -> None:
+def test_a_value_that_the_shell_split_is_reported_with_its_key() -> None:
     error = OverrideParseException(override="a,y", message="mismatched input")
     assert str(translated(error, ["data.extract.query=select", "a,y", "from", "visit"])) == (
         "the word 'a,y' is neither KEY=VALUE nor a verb that stands first; if it belongs to "

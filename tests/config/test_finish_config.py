@@ -96,7 +96,7 @@ def test_a_trainer_that_learns_from_labels_needs_some(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told", "right"),
+    ("kind", "chosen", "right"),
     [
         ("binary", "regression", "classification"),
         ("multilabel", "classification", "multilabel"),
@@ -105,13 +105,13 @@ def test_a_trainer_that_learns_from_labels_needs_some(words: list[str]) -> None:
         ("multiclass", "multilabel", "classification"),
     ],
 )
-def test_an_evaluation_with_nothing_to_score_is_refused(kind: str, told: str, right: str) -> None:
-    words = rf"^evaluate={told} does not fit .* on a target of kind {kind}; use evaluate={right}\.$"
+def test_an_evaluation_with_nothing_to_score_is_refused(kind: str, chosen: str, right: str) -> None:
+    words = rf"^evaluate={chosen} does not fit .* on a target of kind {kind}; use evaluate={right}\.$"
     with pytest.raises(UserError, match=words):
-        finished(kind, f"evaluate={told}")
+        finished(kind, f"evaluate={chosen}")
 
 
-def test_rows_of_another_kind_than_was_told_are_refused() -> None:
+def test_rows_of_another_kind_than_the_setting_are_refused() -> None:
     cfg = compose(["data/extract=csv", "data.extract.kind=image", "data.extract.shape=[1,1,1]"])
     with pytest.raises(
         UserError, match=r"^data\.extract\.kind is 'image' and the rows are of kind 'table'; use "
@@ -164,7 +164,7 @@ def test_a_model_that_cannot_take_the_shape_is_refused_with_those_that_can() -> 
         check_shape(cfg, (5, 2), TABLES["none"])
 
 
-def test_a_model_of_the_users_own_that_does_not_say_what_it_takes_is_trusted() -> None:
+def test_a_users_model_without_takes_accepts_any_shape() -> None:
     cfg = compose(["model=mlp"])
     cfg.model = {"_target_": "torch.nn.Identity"}
     check_shape(cfg, (3, 2, 1, 1), TABLES["none"])

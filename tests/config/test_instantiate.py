@@ -89,12 +89,12 @@ def test_a_target_is_found_without_being_called() -> None:
         ({"width": 1.0, "dept": 1}, "part: .*dept.*"),
     ],
 )
-def test_what_a_constructor_refuses_is_told_with_its_key(arguments: dict[str, Any], words: str) -> None:
+def test_an_error_of_a_constructor_has_its_key(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=f"^{words}$"):
         build(node(Child, **arguments), "part")
 
 
-def test_a_nested_part_is_told_with_its_full_key() -> None:
+def test_an_error_of_a_nested_part_has_its_full_key() -> None:
     with pytest.raises(UserError, match=r"^part\.parts.*depth must be at least 1, got 0\.$"):
         build(node(Holder, parts=[node(Parent, depth=0)]), "part")
 

@@ -20,6 +20,6 @@ def test_what_has_no_target_holds_no_node():
     assert list(nodes({"a": [1, "_target_", None]})) == []
 
 
-def test_packages_are_told_once_each():
+def test_each_package_is_listed_once():
     assert packages(CONTENT) == {"mine", "theirs"}
     assert packages([CONTENT, None]) == {"mine", "theirs"}

@@ -38,7 +38,7 @@ def test_any_other_seed_is_refused(settings: dict[str, Any], seed: int) -> None:
 
 
 @pytest.mark.parametrize("key", ["seed", "name", "outputs", "tags", "sweep.name", "harness.traceback"])
-def test_a_setting_that_was_deleted_is_asked_back(settings: dict[str, Any], key: str) -> None:
+def test_a_deleted_setting_is_refused(settings: dict[str, Any], key: str) -> None:
     node = settings
     for name in key.split(".")[:-1]:
         node = node[name]
@@ -84,10 +84,10 @@ def test_a_value_for_a_group_comes_with_its_choices() -> None:
 def test_debug_is_a_part_where_there_is_one(settings: dict[str, Any]) -> None:
     check_settings({**settings, "debug": None})
     check_settings({**settings, "debug": {"_target_": "some.part"}})
-    said = (
+    sentence = (
         r"^debug must be a part with a _target_, got true; choose debug=anomaly or fast or lr or overfit or"
     )
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=sentence):
         check_settings({**settings, "debug": True})
 
 

@@ -130,7 +130,7 @@ def closing(screen: Screen, **changes: object) -> None:
     )
 
 
-def test_the_closing_says_how_it_went_and_where_to_look() -> None:
+def test_the_closing_lines_show_the_result_and_the_folder() -> None:
     stream = io.StringIO()
     closing(Screen(stream))
     assert stream.getvalue() == (

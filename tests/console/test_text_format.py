@@ -33,7 +33,7 @@ from harness.runs.run_result import Result, summarise
         (math.inf, "inf"),
     ],
 )
-def test_numbers_are_as_long_as_they_say_something(value: float | None, text: str) -> None:
+def test_numbers_have_only_meaningful_digits(value: float | None, text: str) -> None:
     assert number(value) == text
 
 
@@ -128,7 +128,7 @@ def text_of(result: Result) -> list[str]:
     return [plain_text(line, "utf-8") for line in score_table(result)]
 
 
-def test_each_score_stands_beside_its_baselines_and_the_best_is_marked() -> None:
+def test_each_score_is_shown_beside_its_baselines_and_the_best_is_marked() -> None:
     found = {
         "test/rmse": 5.0,
         "test/rmse_mean": 4.0,

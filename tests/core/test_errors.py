@@ -138,7 +138,7 @@ def test_a_sentence_that_is_one_already_passes_unchanged() -> None:
     assert sentence("Is it?") == "Is it?"
 
 
-def test_a_signal_and_a_full_memory_are_nobodys_mistake() -> None:
+def test_a_signal_and_a_full_memory_are_no_user_errors() -> None:
     with pytest.raises(MemoryError), refusing("trainer"):
         raise MemoryError
     with pytest.raises(Interrupted), refusing("trainer"):

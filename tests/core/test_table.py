@@ -102,7 +102,7 @@ def test_an_empty_table_is_refused() -> None:
         table(a=[])
 
 
-def test_the_digest_tells_values_columns_and_roles_apart_and_nothing_else() -> None:
+def test_the_digest_depends_on_values_columns_and_roles_only() -> None:
     frame = pd.DataFrame({"a": [1, 2], "y": ["u", "v"]})
     digest = Table(frame, ("a",), ("y",)).digest
     assert len(digest) == 16

@@ -14,7 +14,7 @@ from harness.core.task import Task
         (Task("none"), False, False, 1),
     ],
 )
-def test_a_task_says_what_head_it_needs(
+def test_a_task_knows_the_width_of_its_head(
     task: Task, labelled: bool, classification: bool, outputs: int
 ) -> None:
     assert (task.labelled, task.classification, task.outputs) == (labelled, classification, outputs)

@@ -25,7 +25,7 @@ def test_the_stations_that_a_run_passes_are_those_of_the_documented_flow(run_cli
     assert len(printed) > 8
 
 
-def test_each_station_is_printed_once_and_nothing_where_nobody_listens() -> None:
+def test_each_step_is_printed_once_and_only_within_a_walk() -> None:
     passes("before")
     printed: list[str] = []
     with walk_printed(False, printed.append):

@@ -1,4 +1,4 @@
-"""An experiment on iris that is ready for a debug mode, and a page that keeps what is said."""
+"""An experiment on iris that is ready for a debug mode, and a notebook that keeps the notes."""
 
 from __future__ import annotations
 

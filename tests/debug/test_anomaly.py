@@ -63,14 +63,14 @@ def test_the_first_number_that_is_not_finite_is_located(
         study("debug=anomaly", change=change).train()
 
 
-def test_an_input_that_is_not_finite_is_told_from_an_output(study: Callable[..., Any]) -> None:
+def test_an_input_that_is_not_finite_is_distinguished_from_an_output(study: Callable[..., Any]) -> None:
     made = study("debug=anomaly")
     object.__setattr__(made.experiment, "augment", lambda inputs: inputs / 0)
-    said = (
+    sentence = (
         r"is the first module to meet a number that is not finite, in its input, in step 1; look for extreme "
         r"values in the data and in the augmentation\.$"
     )
-    with pytest.raises(Diverged, match=said):
+    with pytest.raises(Diverged, match=sentence):
         made.train()
 
 

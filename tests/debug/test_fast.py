@@ -25,14 +25,14 @@ def test_without_debug_there_is_no_mode() -> None:
     assert (debug.folds, debug.says) == (None, "")
 
 
-def test_the_configuration_tells_what_it_changes() -> None:
+def test_the_stored_configuration_has_the_changed_settings() -> None:
     cfg = compose(["debug=fast", "experiment=digits_by_writer"])
     assert (cfg.trainer.epochs, cfg.trainer.steps, cfg.trainer.minutes) == (1, None, None)
     assert cfg.tracking._target_ == "harness.tracking.none.Untracked"
     assert (cfg.debug.batches, cfg.debug.folds) == (2, 2)
 
 
-def test_what_the_user_says_goes_first() -> None:
+def test_the_users_settings_take_precedence() -> None:
     cfg = compose(["debug=fast", "trainer.epochs=3", "debug.batches=5"])
     assert (cfg.trainer.epochs, cfg.debug.batches) == (3, 5)
 
@@ -48,17 +48,18 @@ def test_a_run_takes_two_steps_per_fold_of_two_folds(
     ]
     result = run(compose([*IRIS, *words]), tmp_path / "run")
     assert (result.status, result.folds) == ("finished", 2)
-    told = pd.read_csv(tmp_path / "run" / "predictions.csv")
-    assert told.fold.value_counts().to_dict() == {0: 16, 1: 16}
+    predictions = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    assert predictions.fold.value_counts().to_dict() == {0: 16, 1: 16}
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert config["debug"] == {"_target_": "harness.debug.fast.Fast", "batches": 2, "folds": 2}
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        "! debug=fast: an epoch has 2 batches, and validation and test have as many; of several folds" in said
+        "! debug=fast: an epoch has 2 batches, and validation and test have as many; of several folds"
+        in printed
     )
 
 
-def test_its_folder_stands_apart_from_those_of_runs(run_cli: Callable[..., Any], here: Path) -> None:
+def test_its_folder_is_separate_from_those_of_runs(run_cli: Callable[..., Any], here: Path) -> None:
     answer = run_cli(*IRIS)
     assert answer.status == 0, answer.err
     (folder,) = (here / "outputs" / "debug").iterdir()

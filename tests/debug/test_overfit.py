@@ -18,11 +18,11 @@ WORDS = ("debug=overfit", "data.load.batch_size=8", "trainer.optimizer.lr=0.03")
 def test_one_batch_is_learned_and_nothing_is_left_to_run(study: Callable[..., Any]) -> None:
     made = study(*WORDS)
     assert made.run() is None
-    (said,) = made.notebook.notes
-    assert said.startswith("the loss of one batch fell from ")
-    first, last = (float(word) for word in said.split()[7:10:2])
+    (note,) = made.notebook.notes
+    assert note.startswith("the loss of one batch fell from ")
+    first, last = (float(word) for word in note.split()[7:10:2])
     assert last <= 0.1 * first
-    assert made.experiment.trainer.step == int(said.split()[11])
+    assert made.experiment.trainer.step == int(note.split()[11])
 
 
 def freeze(model: nn.Module) -> None:
@@ -31,15 +31,15 @@ def freeze(model: nn.Module) -> None:
         parameter.requires_grad = False
 
 
-def test_a_model_that_cannot_learn_is_told_with_what_it_reached(study: Callable[..., Any]) -> None:
+def test_a_model_that_cannot_learn_is_reported_with_its_loss(study: Callable[..., Any]) -> None:
     made = study(*WORDS, "trainer.steps=5", "trainer.optimizer.lr=0", change=freeze)
-    said = (
+    sentence = (
         r"^the loss of one batch was to fall from 1\.\d+ to 0\.1\d+ and reached 1\.\d+ in 5 steps; try "
         r"another trainer\.optimizer\.lr \(debug=lr finds one\), more trainer\.steps or less regularisation, "
         r"set debug\.falls_to higher where the loss has a floor \(label smoothing, most contrastive methods\)"
         r", and look whether the targets belong to their rows\.$"
     )
-    with pytest.raises(Unproved, match=said):
+    with pytest.raises(Unproved, match=sentence):
         made.run()
     assert made.notebook.notes == []
 

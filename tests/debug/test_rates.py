@@ -52,12 +52,12 @@ def test_what_blew_up_counts_as_little_as_its_beginning() -> None:
     np.testing.assert_allclose(smoothed(losses, 0.5, 4.0), smoothed([2.0, 1.0, 1.0, 4.0], 0.5, 4.0))
 
 
-def test_the_search_leaves_a_picture_and_a_word_to_type(study: Callable[..., Any]) -> None:
+def test_the_search_writes_a_picture_and_prints_an_override(study: Callable[..., Any]) -> None:
     made = study("debug=lr", "data.load.batch_size=16", "trainer.steps=60")
     assert made.run() is None
-    (said,) = made.notebook.notes
-    assert said.startswith("trainer.optimizer.lr=")
-    assert 1e-4 < float(said.split()[0].partition("=")[2]) < 1
+    (note,) = made.notebook.notes
+    assert note.startswith("trainer.optimizer.lr=")
+    assert 1e-4 < float(note.split()[0].partition("=")[2]) < 1
     assert (made.notebook.folder / "lr.svg").read_text().startswith("<svg ")
     assert made.notebook.artifacts == [("lr.svg", "plots")]
 
@@ -79,12 +79,12 @@ def explode(model: nn.Module) -> None:
         parameter.data.fill_(3e38)
 
 
-def test_a_loss_that_is_not_finite_at_the_first_rates_is_told(study: Callable[..., Any]) -> None:
-    said = (
+def test_a_loss_that_is_not_finite_at_the_first_rates_is_reported(study: Callable[..., Any]) -> None:
+    sentence = (
         r"^the loss blew up within \d steps of the search for a learning rate; lower "
         r"debug\.lowest=1e-07, or look for extreme values in the data\.$"
     )
-    with pytest.raises(Unproved, match=said):
+    with pytest.raises(Unproved, match=sentence):
         study("debug=lr", change=explode).run()
 
 
@@ -110,8 +110,8 @@ def test_a_value_out_of_range_is_refused(change: dict[str, float], words: str) -
 def test_another_scheduler_than_the_ramp_is_refused(run_cli: Callable[..., Any]) -> None:
     answer = run_cli("debug=lr", "trainer/scheduler=step", "data/extract=iris", "trainer.device=cpu")
     assert answer.status == 2
-    said = "error: trainer.scheduler.lowest is no argument of torch.optim.lr_scheduler.StepLR"
-    assert answer.err.startswith(said)
+    sentence = "error: trainer.scheduler.lowest is no argument of torch.optim.lr_scheduler.StepLR"
+    assert answer.err.startswith(sentence)
 
 
 def test_a_value_of_the_wrong_type_is_refused_by_its_key(run_cli: Callable[..., Any]) -> None:

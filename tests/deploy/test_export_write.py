@@ -27,10 +27,10 @@ import json, sys
 sys.modules.update(dict.fromkeys(["harness", "torch", "pandas", "sklearn"]))  # importing one fails
 import numpy as np, onnxruntime
 for folder in sys.argv[1:]:
-    told = json.load(open(folder + "/preprocessing.json"))
+    description = json.load(open(folder + "/preprocessing.json"))
     columns = json.load(open(folder + "/rows.json"))
     feed = {}
-    for given in told["inputs"]:
+    for given in description["inputs"]:
         names = [c if isinstance(c, str) else c["column"] for c in given["columns"]]
         if given["name"] == "numbers":
             nan = float("nan")
@@ -44,10 +44,10 @@ for folder in sys.argv[1:]:
         if given["name"] == "pixels":
             pixels = np.array([columns[n] for n in names], "float32").T
             feed["pixels"] = pixels.reshape(-1, *given["shape"][1:])
-    session = onnxruntime.InferenceSession(folder + "/" + told["file"])
-    first = told["outputs"][0]["name"]
+    session = onnxruntime.InferenceSession(folder + "/" + description["file"])
+    first = description["outputs"][0]["name"]
     answer, = session.run([first], feed)
-    assert list(answer.shape[1:]) == told["outputs"][0]["shape"][1:]
+    assert list(answer.shape[1:]) == description["outputs"][0]["shape"][1:]
     np.save(folder + "/answer.npy", answer)
 """
 
@@ -63,9 +63,7 @@ def wards(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_stranger_gets_the_models_answers_from_the_folder_alone(
-    finished: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_an_export_predicts_without_harness(finished: Callable[..., Path], tmp_path: Path) -> None:
     words = (f"data.extract.path={wards(tmp_path)}", "data.extract.target=outcome")
     runs = [finished(), finished("data/extract=diabetes"), finished("data/extract=csv", *words)]
     odd = pd.DataFrame({"age": [33.5, None, 80.0], "ward": ["b", "c", "elsewhere"]})
@@ -82,10 +80,10 @@ def test_a_stranger_gets_the_models_answers_from_the_folder_alone(
     subprocess.run([sys.executable, "-c", STRANGER, *map(str, folders)], check=True)
     for folder, answers in zip(folders, wanted, strict=True):
         np.testing.assert_allclose(np.load(folder / "answer.npy"), answers, rtol=1e-5, atol=1e-5)
-    told = json.loads((folders[2] / "preprocessing.json").read_text())
-    assert (told["schema"], told["classes"]) == (1, ["ill", "well"])
-    assert told["inputs"][1]["columns"][0]["codes"] == {"a": 0, "b": 1, "c": 2}
-    assert told["checked"]["rows"] == 3
+    content = json.loads((folders[2] / "preprocessing.json").read_text())
+    assert (content["schema"], content["classes"]) == (1, ["ill", "well"])
+    assert content["inputs"][1]["columns"][0]["codes"] == {"a": 0, "b": 1, "c": 2}
+    assert content["checked"]["rows"] == 3
 
 
 def test_weights_alone_are_described_with_every_constant(
@@ -97,20 +95,20 @@ def test_weights_alone_are_described_with_every_constant(
     rows = pd.read_json(run / "model" / "example.json", orient="table")
     made = write(run / "model", "safetensors", tmp_path / "out", rows)
     assert made.checked.difference == 0
-    told = json.loads((tmp_path / "out" / "preprocessing.json").read_text())
+    content = json.loads((tmp_path / "out" / "preprocessing.json").read_text())
     weights = load_file(tmp_path / "out" / "model.safetensors")
     assert {name: list(values.shape) for name, values in weights.items()} == {
-        name: facts["shape"] for name, facts in told["tensors"].items()
+        name: facts["shape"] for name, facts in content["tensors"].items()
     }
-    values = rows[[column["column"] for column in told["inputs"][0]["columns"]]].to_numpy()
-    (scale,) = [step for step in told["steps"] if "divide" in step]
+    values = rows[[column["column"] for column in content["inputs"][0]["columns"]]].to_numpy()
+    (scale,) = [step for step in content["steps"] if "divide" in step]
     hidden = ((values - scale["subtract"]) / scale["divide"]).astype(np.float32)
     for layer in (0, 4):  # linear, norm, activation, dropout
         hidden = np.maximum(
             hidden @ weights[f"model.layers.{layer}.weight"].T + weights[f"model.layers.{layer}.bias"], 0
         )
     logit = (hidden @ weights["head.0.weight"].T + weights["head.0.bias"])[:, 0]
-    wanted = open_predictor(run / "model")(rows)[f"probability_{told['classes'][1]}"]
+    wanted = open_predictor(run / "model")(rows)[f"probability_{content['classes'][1]}"]
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), wanted, atol=1e-6)
 
 

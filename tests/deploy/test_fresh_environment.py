@@ -59,7 +59,7 @@ def models(finished: Callable[..., Path], tmp_path_factory: pytest.TempPathFacto
             if kind.startswith("float"):
                 rows[column] *= draw.uniform(0.5, 1.5, len(rows))
         rows.to_parquet(folder / "rows.parquet")
-        predictor(rows).to_parquet(folder / "said.parquet")
+        predictor(rows).to_parquet(folder / "expected.parquet")
     return made
 
 
@@ -123,24 +123,24 @@ def test_it_answers_the_same_rows_with_the_same_bits_in_a_program_and_over_http(
     brought = Path(done.stdout.splitlines()[-1])
     assert any(folder in brought.parents for folder in models.values()), "a model brings harness with it"
     for folder in models.values():
-        said, found = (pd.read_parquet(folder / f"{name}.parquet") for name in ("said", "found"))
-        assert list(found) == list(said)
-        for column in said:
-            if said[column].dtype == np.float64:
-                assert found[column].to_numpy().tobytes() == said[column].to_numpy().tobytes()
+        expected, found = (pd.read_parquet(folder / f"{name}.parquet") for name in ("expected", "found"))
+        assert list(found) == list(expected)
+        for column in expected:
+            if expected[column].dtype == np.float64:
+                assert found[column].to_numpy().tobytes() == expected[column].to_numpy().tobytes()
             else:
-                assert found[column].tolist() == said[column].tolist()
+                assert found[column].tolist() == expected[column].tolist()
 
     command = [str(python), "-P", "-m", "mlflow", "models", "serve", "-m", str(models["table"] / "model")]
     with serving.running([*command, "--env-manager", "local"], tmp_path, environment) as served:
         status, answer = served.about(pd.read_parquet(models["table"] / "rows.parquet"))
     assert status == 200
-    assert answer["predictions"] == pd.read_parquet(models["table"] / "said.parquet").to_dict(
+    assert answer["predictions"] == pd.read_parquet(models["table"] / "expected.parquet").to_dict(
         orient="records"
     )
 
 
-def test_only_what_a_model_needs_is_asked_for(models: dict[str, Path]) -> None:
+def test_requirements_name_only_what_the_model_needs(models: dict[str, Path]) -> None:
     asked = {
         name: {
             line.partition("==")[0] for line in (folder / "model" / "requirements.txt").read_text().split()

@@ -31,9 +31,9 @@ def outputs(finished: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
     runs = folder / "runs"
     for name in ("better", "elsewhere"):
         shutil.copytree(runs / "made", runs / name)
-    told = json.loads((runs / "better" / "result.json").read_text())
-    told["scores"]["test/accuracy"]["mean"] = 0.999
-    (runs / "better" / "result.json").write_text(json.dumps(told))
+    content = json.loads((runs / "better" / "result.json").read_text())
+    content["scores"]["test/accuracy"]["mean"] = 0.999
+    (runs / "better" / "result.json").write_text(json.dumps(content))
     stored = dict(np.load(runs / "elsewhere" / "folds.npz"))
     stored["parts"] = np.roll(stored["parts"], 1, axis=1)
     np.savez(runs / "elsewhere" / "folds.npz", **stored)
@@ -113,7 +113,7 @@ def test_the_registered_model_answers_as_the_run(
     pd.testing.assert_frame_equal(found, RowPredictor(bundle)(rows), check_exact=True)
 
 
-def test_a_refusal_tells_the_numbers_and_registers_nothing(
+def test_a_refusal_shows_the_numbers_and_registers_nothing(
     register: Any, outputs: Path, client: Any, name: str
 ) -> None:
     words = ("--if", "test/accuracy>=0.1", "--if", "test/accuracy>=0.9999", "--alias", "champion")
@@ -202,7 +202,7 @@ def test_the_same_words_again_change_nothing(register: Any, client: Any, name: s
         (["--uri", "nowhere"], "--uri must be null, a server such as http://localhost:5000"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_anything_is(
+def test_what_cannot_be_done_is_refused_before_anything_is_sent(
     register: Any, client: Any, name: str, words: list[str], sentence: str
 ) -> None:
     before = names(client)
@@ -267,7 +267,7 @@ def test_a_registry_that_is_away_is_one_sentence_within_seconds(register: Any, n
         assert "secret" not in answer.err
 
 
-def test_a_registry_that_takes_the_call_and_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registry_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with socket.create_server(("127.0.0.1", 0)) as mute:
         uri = f"http://127.0.0.1:{mute.getsockname()[1]}"

@@ -47,7 +47,7 @@ def test_the_saved_model_predicts_raw_rows_like_the_run(make: Any, tmp_path: Pat
     pd.testing.assert_frame_equal(found, RowPredictor(folder)(rows))
 
 
-def test_types_that_a_file_of_rows_brings_are_taken(make: Any, tmp_path: Path, rows: pd.DataFrame) -> None:
+def test_types_of_a_file_of_rows_are_accepted(make: Any, tmp_path: Path, rows: pd.DataFrame) -> None:
     folder, _, _ = make(CLASSES)
     mlflow_model.save(tmp_path / "model", folder)
     model = load(str(tmp_path / "model"))
@@ -55,7 +55,7 @@ def test_types_that_a_file_of_rows_brings_are_taken(make: Any, tmp_path: Path, r
     pd.testing.assert_frame_equal(model.predict(as_read), RowPredictor(folder)(as_read))
 
 
-def test_the_model_says_what_goes_in_and_comes_out(make: Any, tmp_path: Path) -> None:
+def test_the_model_has_a_signature_of_inputs_and_outputs(make: Any, tmp_path: Path) -> None:
     import mlflow.models
 
     folder, _, _ = make(CLASSES)

@@ -71,8 +71,8 @@ def write(folder: Path, standin: Any) -> Write:
                 "trainer": {"_target_": "my_parts.Trainer", "device": "cpu"},
             },
         )
-        said = predictor(arrays.take(np.arange(len(table)))).representation
-        return RowPredictor(folder), said.double().numpy()
+        predicted = predictor(arrays.take(np.arange(len(table)))).representation
+        return RowPredictor(folder), predicted.double().numpy()
 
     return do
 
@@ -100,15 +100,15 @@ def beside(array: np.ndarray, **columns: Any) -> Table:
 def test_an_array_beside_the_table_is_a_column_of_arrays(
     write: Write, folder: Path, array: np.ndarray, transform: str, as_lists: bool
 ) -> None:
-    predict, said = write(beside(array), transform)
+    predict, expected = write(beside(array), transform)
     rows = pd.DataFrame({"array": array.tolist() if as_lists else list(array)}, index=list("vwxyz"))
     found = predict(rows)
-    np.testing.assert_allclose(found.to_numpy(), said, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found.to_numpy(), expected, rtol=1e-6, atol=1e-6)
     assert list(found.index) == list("vwxyz")
     assert predict.bundle.columns == {"array": str(array.dtype)}
     assert predict.bundle.array == array.shape[1:]
     example = pd.read_json(folder / "example.json", orient="table")
-    np.testing.assert_allclose(predict(example).to_numpy(), said[:3], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(predict(example).to_numpy(), expected[:3], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_files_are_given_as_the_source_gives_them_however_they_were_decoded_in_t
         Image.fromarray(pixels.transpose(1, 2, 0)).save(path)
         column.append(path.read_bytes() if encoded else str(path))
     frame = pd.DataFrame({"scan": column})
-    predict, said = write(Table(frame, ("scan",), kind="image"), "image", holds)
-    np.testing.assert_allclose(predict(frame).to_numpy(), said, rtol=1e-6, atol=1e-6)
+    predict, expected = write(Table(frame, ("scan",), kind="image"), "image", holds)
+    np.testing.assert_allclose(predict(frame).to_numpy(), expected, rtol=1e-6, atol=1e-6)
     assert list(predict.bundle.columns) == ["scan"]
     written = [path for path in folder.rglob("*") if path.is_file()]
     assert "example.json" not in {path.name for path in written}
@@ -158,11 +158,11 @@ def test_large_arrays_go_without_an_example() -> None:
 
 def test_events_are_answered_once_per_sequence(write: Write) -> None:
     table = Table(EVENTS, ("dose", "drug"), ("well",), id="patient", time="day", kind="sequence")
-    predict, said = write(table, "sequence", length=2)
+    predict, expected = write(table, "sequence", length=2)
     found = predict(EVENTS.drop(columns="well").sample(frac=1, random_state=1))
     assert list(found.index) == ["a", "b", "c"]
     assert found.index.name == "patient"
-    np.testing.assert_allclose(found.to_numpy(), said, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found.to_numpy(), expected, rtol=1e-6, atol=1e-6)
     alone = predict(EVENTS[EVENTS["patient"] == "b"])
     pd.testing.assert_frame_equal(alone, found.loc[["b"]])
     with pytest.raises(UserError, match=r"needs the 4 columns .* and 1 is missing: 'day'; give"):
@@ -171,15 +171,15 @@ def test_events_are_answered_once_per_sequence(write: Write) -> None:
 
 def test_windows_are_answered_one_by_one(write: Write) -> None:
     table = Table(EVENTS, ("dose", "drug"), ("well",), id="patient", time="day", kind="sequence")
-    predict, said = write(table, "sequence", length=2, step=1, target="last")
+    predict, expected = write(table, "sequence", length=2, step=1, target="last")
     found = predict(EVENTS)
     assert list(found.index) == ["a", "b", "b", "c"]
-    np.testing.assert_allclose(found.to_numpy(), said, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found.to_numpy(), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_the_example_of_events_numbers_the_ids(write: Write, folder: Path) -> None:
     table = Table(EVENTS, ("dose", "drug"), ("well",), id="patient", time="day", kind="sequence")
-    predict, said = write(table, "sequence")
+    predict, expected = write(table, "sequence")
     example = pd.read_json(folder / "example.json", orient="table")
     assert example.to_dict("list") == {
         "dose": [0.5, 0.25, 1.0, 2.0, 3.0, 9.0],
@@ -187,7 +187,7 @@ def test_the_example_of_events_numbers_the_ids(write: Write, folder: Path) -> No
         "patient": [0, 0, 1, 1, 1, 2],
         "day": [1, 2, 1, 2, 3, 1],
     }
-    np.testing.assert_allclose(predict(example).to_numpy(), said, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(predict(example).to_numpy(), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy

@@ -44,7 +44,7 @@ def test_what_is_no_condition_is_refused(word: str) -> None:
         ("test/rmse<54", False, "test/rmse is 54.3, but must be < 54"),
     ],
 )
-def test_a_verdict_tells_both_numbers(word: str, passed: bool, line: str) -> None:
+def test_a_verdict_shows_both_numbers(word: str, passed: bool, line: str) -> None:
     assert registration_gate.parse(word).judge(SCORES) == (passed, line)
 
 
@@ -54,7 +54,9 @@ def test_an_undefined_score_passes_no_gate(sign: str) -> None:
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_an_undefined_score_beats_nobody_and_nobody_beats_it(direction: registration_gate.Direction) -> None:
+def test_an_undefined_score_is_never_better_and_is_never_beaten(
+    direction: registration_gate.Direction,
+) -> None:
     for ours, theirs in ((math.nan, 0.5), (0.5, math.nan), (math.nan, math.nan)):
         assert not registration_gate.better("test/x", ours, theirs, direction, "v").passed
 
@@ -77,7 +79,7 @@ def test_better_is_strict_and_knows_the_direction() -> None:
     assert not registration_gate.better("test/accuracy", 0.95, 0.96, "maximize", "v1").passed
 
 
-def test_two_numbers_are_told_in_as_many_digits_as_set_them_apart() -> None:
+def test_two_numbers_are_shown_with_enough_digits_to_differ() -> None:
     assert registration_gate.apart(0.97, 0.9700001) == ("0.97", "0.9700001")
     assert registration_gate.apart(0.1 + 0.2, 0.3) == ("0.30000000000000004", "0.3")
     assert registration_gate.apart(2.0, 2.0) == ("2", "2")

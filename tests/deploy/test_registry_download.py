@@ -37,9 +37,9 @@ def store(
 def change(model: Path, target: str) -> None:
     """Names another class for the network."""
     (path,) = model.glob("artifacts/*/bundle.json")
-    told = json.loads(path.read_text())
-    told["config"]["model"] = {"_target_": target}
-    path.write_text(json.dumps(told))
+    content = json.loads(path.read_text())
+    content["config"]["model"] = {"_target_": target}
+    path.write_text(json.dumps(content))
 
 
 def test_a_model_of_another_store_answers_as_the_run_that_made_it(
@@ -100,7 +100,7 @@ def test_the_code_of_another_store_is_served_only_when_it_was_allowed(
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
         ("models:/ward@champoin", "no version of ward has the alias champoin; did you mean champion?\n"),
         ("models:/ward/7", "ward has no version 7; it has 1."),
@@ -111,10 +111,10 @@ def test_the_code_of_another_store_is_served_only_when_it_was_allowed(
 )
 @pytest.mark.parametrize("verb", ["predict", "serve"])
 def test_what_is_not_in_the_store_is_one_sentence(
-    run_cli: Any, here: Path, store: tuple[str, Path], word: str, said: str, verb: str
+    run_cli: Any, here: Path, store: tuple[str, Path], word: str, message: str, verb: str
 ) -> None:
     rest = ("rows.csv", "out.csv") if verb == "predict" else ("--port", "5962")
     answer = run_cli(verb, word, *rest, "--outputs", "theirs")
     assert answer.status == 2
-    assert said in answer.err
+    assert message in answer.err
     assert answer.err.count("\n") == 1

@@ -17,7 +17,7 @@ def test_what_loading_needs_is_pinned_as_installed(config: dict[str, Any]) -> No
     assert not [pin for pin in pins if pin.startswith("harness")], "it is on no index and travels along"
 
 
-def test_a_third_partys_part_brings_its_distribution() -> None:
+def test_a_third_partys_part_requires_its_distribution() -> None:
     config = {"model": {"encoder": [{"_target_": "sqlalchemy.Engine"}]}}
     __import__("sqlalchemy")
     assert f"SQLAlchemy=={version('sqlalchemy')}" in requirements.pins(config)

@@ -47,8 +47,8 @@ def test_raw_rows_are_answered_with_the_bits_of_the_run(
 ) -> None:
     status, answer = served.about(rows)
     assert status == 200
-    said = RowPredictor(bundle)(rows)
-    assert answer == {"predictions": said.to_dict(orient="records")}
+    predicted = RowPredictor(bundle)(rows)
+    assert answer == {"predictions": predicted.to_dict(orient="records")}
 
 
 def test_gaps_and_further_columns_are_taken_as_by_the_run(
@@ -81,7 +81,7 @@ def test_a_retyped_column_is_one_sentence_with_status_400(served: Any, rows: pd.
 def test_every_content_type_and_format_gives_the_bits_of_the_run(
     served: Any, bundle: Path, rows: pd.DataFrame
 ) -> None:
-    said = {"predictions": RowPredictor(bundle)(rows).to_dict(orient="records")}
+    expected = {"predictions": RowPredictor(bundle)(rows).to_dict(orient="records")}
     records = json.loads(rows.to_json(orient="records", double_precision=15))
     lists = [list(row.values()) for row in records]
     parquet = io.BytesIO()
@@ -96,7 +96,7 @@ def test_every_content_type_and_format_gives_the_bits_of_the_run(
         ("application/vnd.apache.parquet", parquet.getvalue()),
     ]
     for content_type, body in requests:
-        assert served.send(body, content_type) == (200, said), content_type
+        assert served.send(body, content_type) == (200, expected), content_type
 
 
 ONE = {"mean radius": 1.0}

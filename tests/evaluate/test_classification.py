@@ -81,7 +81,7 @@ def test_a_prediction_that_is_no_number_leaves_every_score_undefined(make_loader
     assert all(math.isnan(validated[name]) for name in Classification.names[1:])
 
 
-def test_without_a_valid_part_judge_has_nothing_to_say(make_loaders, echo) -> None:
+def test_without_validation_rows_there_are_no_validation_scores(make_loaders, echo) -> None:
     loaders = make_loaders(THREE, (one_hot([0]), torch.tensor([0])))
     assert Classification().validate(echo(THREE), loaders) == {}
 
@@ -94,7 +94,7 @@ def test_without_a_valid_part_judge_has_nothing_to_say(make_loaders, echo) -> No
         ([0, 2], "no row of the test part is of class dog: f1 and auroc leave it out"),
     ],
 )
-def test_absent_classes_are_said(make_loaders, echo, targets: list[int], note: str) -> None:
+def test_absent_classes_are_reported(make_loaders, echo, targets: list[int], note: str) -> None:
     part = (one_hot([0, 1]), torch.tensor(targets))
     scores = Classification().score(
         echo(THREE, cross_entropy), make_loaders(THREE, part, test=part), "test", never
@@ -139,6 +139,6 @@ def test_bins_must_be_positive() -> None:
         Classification(bins=0)
 
 
-def test_names_tell_which_way_is_better() -> None:
+def test_the_name_of_a_score_gives_its_direction() -> None:
     lower = {name for name in Classification.names if direction(f"valid/{name}") == "minimize"}
     assert lower == {"loss", "log_loss", "ece"}

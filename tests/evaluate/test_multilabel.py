@@ -34,12 +34,12 @@ def test_every_score_equals_scikit_learn(seed: int) -> None:
     logits, labels = draw(40, seed)
     found = scores(logsigmoid(logits.double()), labels.double())
     chances, truth = logits.double().sigmoid().numpy(), labels.numpy().astype(int)
-    said = (chances > 0.5).astype(int)
+    predicted = (chances > 0.5).astype(int)
     losses = [metrics.log_loss(truth[:, label], chances[:, label]) for label in range(3)]
     assert {name: value.item() for name, value in found.items()} == {
-        "accuracy": pytest.approx(1 - metrics.hamming_loss(truth, said)),
-        "exact_match": pytest.approx(metrics.accuracy_score(truth, said)),
-        "f1": pytest.approx(metrics.f1_score(truth, said, average="macro")),
+        "accuracy": pytest.approx(1 - metrics.hamming_loss(truth, predicted)),
+        "exact_match": pytest.approx(metrics.accuracy_score(truth, predicted)),
+        "f1": pytest.approx(metrics.f1_score(truth, predicted, average="macro")),
         "auroc": pytest.approx(metrics.roc_auc_score(truth, chances, average="macro")),
         "log_loss": pytest.approx(np.mean(losses)),
     }
@@ -117,7 +117,9 @@ def test_pooled_scores_are_those_of_one_part() -> None:
         ([[1, 0, 0], [0, 1, 0]], "no row of the test part has the label rare: f1 and auroc leave it out"),
     ],
 )
-def test_labels_that_do_not_vary_are_said(make_loaders, echo, labels: list[list[float]], note: str) -> None:
+def test_labels_that_do_not_vary_are_reported(
+    make_loaders, echo, labels: list[list[float]], note: str
+) -> None:
     part = (torch.eye(3)[: len(labels)], torch.tensor(labels).float())
     scored = Multilabel().score(echo(LABELS), make_loaders(LABELS, part, test=part), "test", never)
     assert scored.notes == (note,)
@@ -155,6 +157,6 @@ def test_labels_are_refused_by_the_other_evaluations(make_loaders, echo) -> None
         Regression().validate(echo(LABELS), loaders)
 
 
-def test_names_tell_which_way_is_better() -> None:
+def test_the_name_of_a_score_gives_its_direction() -> None:
     lower = {name for name in Multilabel.names if direction(f"valid/{name}") == "minimize"}
     assert lower == {"loss", "log_loss"}

@@ -20,9 +20,9 @@ from harness.report.html.chart import ticks
 
 def test_precision_recall_and_f1_are_those_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
-    true, said = random.integers(0, 4, 200), random.integers(0, 3, 200)
-    expected = precision_recall_fscore_support(true, said, labels=range(4), zero_division=0)
-    for found, right in zip(per_class(confusion(true, said, 4)), expected[:3], strict=True):
+    true, predicted = random.integers(0, 4, 200), random.integers(0, 3, 200)
+    expected = precision_recall_fscore_support(true, predicted, labels=range(4), zero_division=0)
+    for found, right in zip(per_class(confusion(true, predicted, 4)), expected[:3], strict=True):
         assert found == pytest.approx(right)
 
 

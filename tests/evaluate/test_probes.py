@@ -72,7 +72,7 @@ def test_two_classes_share_the_penalty_between_two_columns() -> None:
     assert predicted.tolist() == model.predict(queries).tolist()
 
 
-def test_a_logistic_probe_cut_short_says_so() -> None:
+def test_a_logistic_probe_that_did_not_converge_is_reported() -> None:
     bank = draw(50, 5)
     targets = (bank[:, 0] > 0).long()
     assert probes.logistic(bank, targets, bank, 1e-3, 2)[1] is False

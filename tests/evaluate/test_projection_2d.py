@@ -72,7 +72,7 @@ class Broken(nn.Module):
         return inputs * math.nan
 
 
-def test_the_trained_model_stands_beside_a_random_one_and_the_input(make_loaders) -> None:  # type: ignore[no-untyped-def]
+def test_the_trained_model_is_compared_with_a_random_one_and_the_input(make_loaders) -> None:  # type: ignore[no-untyped-def]
     train, test = clouds(50, 0), clouds(20, 1)
     test[1][3] = -1
     loaders = make_loaders(TWO, train, test=test)
@@ -156,7 +156,7 @@ def test_umap_is_refused_where_it_is_not_installed(monkeypatch) -> None:  # type
 
 
 def test_umap_learns_from_training_rows_and_is_the_same_each_time(make_loaders, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    """A stand-in for umap-learn, which compiles for half a minute; it keeps what it is told."""
+    """A stand-in for umap-learn, which compiles for half a minute; it keeps its arguments."""
     calls: list[SimpleNamespace] = []
 
     class UMAP:

@@ -129,7 +129,7 @@ def test_judge_gives_the_named_scores_of_the_valid_part(make_loaders, echo) -> N
         ([0.1, 0.1], "every target of the test part is 0.1: r2 is undefined"),
     ],
 )
-def test_undefined_scores_are_said(make_loaders, echo, targets: list[float], note: str) -> None:
+def test_undefined_scores_are_reported(make_loaders, echo, targets: list[float], note: str) -> None:
     part = (column([1.0, 2.0]), torch.tensor(targets))
     scores = Regression().score(echo(NUMBER), make_loaders(NUMBER, part, test=part), "test", never)
     assert scores.notes == (note,)
@@ -145,6 +145,6 @@ def test_a_class_as_target_is_refused(make_loaders, echo) -> None:
         Regression().validate(echo(task), make_loaders(task, part, valid=part))
 
 
-def test_names_tell_which_way_is_better() -> None:
+def test_the_name_of_a_score_gives_its_direction() -> None:
     lower = {name for name in (*Regression.names, "rmse_mean") if direction(f"test/{name}") == "minimize"}
     assert lower == {"loss", "rmse", "mae", "rmse_mean"}

@@ -21,7 +21,7 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 
 
 class Column(nn.Module):
-    """Keeps one input; a buffer counts the forward passes if told to misbehave."""
+    """Keeps one input; a buffer counts the forward passes if `restless`."""
 
     def __init__(self, index: int, restless: bool = False) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ def test_unlabelled_rows_neither_vote_nor_count(make_loaders) -> None:
     assert {name: first[name] for name in probes} == {name: second[name] for name in probes}
 
 
-def test_a_part_without_labels_is_said(make_loaders) -> None:
+def test_a_part_without_labels_is_reported(make_loaders) -> None:
     inputs, targets = two_clouds(20, 0)
     loaders = make_loaders(TWO, (inputs, targets), test=(inputs, torch.full_like(targets, -1)))
     scores = Representation().score(keep(0, TWO), loaders, "test", lambda: keep(1, TWO))

@@ -52,10 +52,10 @@ def accuracy(run_cli: Any, here: Path, *words: str) -> tuple[float, str]:
 def test_the_same_model_is_worse_on_new_patients_and_worse_still_in_a_new_hospital(
     run_cli: Any, here: Path, database: Path
 ) -> None:
-    by_visit, said = accuracy(run_cli, here, "split=stratified_kfold")
+    by_visit, output = accuracy(run_cli, here, "split=stratified_kfold")
     by_patient, quiet = accuracy(run_cli, here, "split=group_kfold")
     by_hospital, _ = accuracy(run_cli, here, "data.extract.group=hospital", "split=leave_one_group_out")
-    assert "share 'patient_id' with training rows" in said
+    assert "share 'patient_id' with training rows" in output
     assert "share 'patient_id'" not in quiet
     assert by_visit > by_patient + 0.08
     assert by_patient > by_hospital + 0.02

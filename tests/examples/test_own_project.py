@@ -45,7 +45,7 @@ def test_its_parts_are_words_like_any_other(run_cli: Any, at_home: Path, only_ru
     assert result["command"].startswith("python -m harness model=mine trainer=mine data/extract=mine")
 
 
-def test_its_choices_are_listed_and_told_as_near_misses(run_cli: Any, at_home: Path) -> None:
+def test_its_choices_are_listed_and_suggested(run_cli: Any, at_home: Path) -> None:
     assert "mine" in run_cli("ls", "trainer").out
     assert run_cli("trainer=mien").err == "error: trainer has no choice 'mien'; did you mean mine?\n"
     assert run_cli("data/extract=mine", "trainer.noise=1").err == (
@@ -68,8 +68,8 @@ def test_the_console_script_and_its_workers_find_the_package_from_a_folder_below
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads((below / "outputs" / "sweeps" / "s-0" / "result.json").read_text())
-    assert told["trials"]["complete"] == 2
+    content = json.loads((below / "outputs" / "sweeps" / "s-0" / "result.json").read_text())
+    assert content["trials"]["complete"] == 2
 
 
 def test_the_package_travels_with_the_model_that_is_logged(at_home: Path, tmp_path_factory: Any) -> None:

@@ -30,7 +30,7 @@ def test_it_is_one_word_like_any_other(run_cli: Any, here: Path) -> None:
     assert "cache    rows in " in run_cli(*words).out
 
 
-def test_its_errors_are_told_like_ours(run_cli: Any, here: Path) -> None:
+def test_its_errors_are_reported_like_ours(run_cli: Any, here: Path) -> None:
     (here / "torn.jsonl").write_text('{"device": "a", "hours": [1.0], "state": "ok"}\n{"device": "a"}\n')
     answer = run_cli(*WORDS, "data.extract.path=torn.jsonl", *FAST)
     assert (answer.status, answer.out) == (2, "")

@@ -36,7 +36,7 @@ def model(theirs: Path, here: Path) -> Path:
 @pytest.mark.parametrize(
     "target", ["evil.Net", "code.evil.Net", "harness.deploy.pyfunc_model.mlflow.os.system"]
 )
-def test_a_model_brings_no_code_along(target: str, model: Path, here: Path, refused_by: Any) -> None:
+def test_the_code_of_a_model_is_not_run(target: str, model: Path, here: Path, refused_by: Any) -> None:
     facts = model / "artifacts" / "bundle" / "bundle.json"
     content = json.loads(facts.read_text())
     content["config"]["model"]["_target_"] = target
@@ -56,7 +56,7 @@ def test_the_description_of_a_model_is_not_looked_at(model: Path, here: Path, ru
     assert answer.status == 0, answer.err
 
 
-def test_a_folder_brings_no_cache_along(theirs: Path, here: Path) -> None:
+def test_the_cache_of_a_folder_is_not_used(theirs: Path, here: Path) -> None:
     file = theirs / "config.yaml"
     config: Any = OmegaConf.load(file)
     OmegaConf.update(config, "data.cache.folder", "theirs/cache", force_add=True)

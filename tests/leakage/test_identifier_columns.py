@@ -72,7 +72,7 @@ def test_a_column_that_measures_something_is_not(case):
     )
 
 
-def test_every_column_stands_in_the_setting_that_leaves_them_out():
+def test_the_remedy_names_every_column():
     columns = {f"note{number}": [f"{number}-{row}" for row in range(COUNT)] for number in range(5)}
     found = find_identifiers(table(**columns))
     assert found.sentence.startswith(

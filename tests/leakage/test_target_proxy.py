@@ -60,7 +60,7 @@ HONEST = {
     "folds", [ratio(COUNT), dealt(COUNT), dealt(COUNT, COUNT)], ids=["ratio", "k", "one"]
 )
 @pytest.mark.parametrize("name", ORACLES)
-def test_a_feature_that_tells_the_target_is_found(name, folds):
+def test_a_feature_that_determines_the_target_is_found(name, folds):
     target, leak = ORACLES[name]
     found = find_target_proxy(table(target, honest=NOISE[::-1].copy(), leak=leak), folds)
     assert found.severity == "warning", name
@@ -92,7 +92,7 @@ def test_several_oracles_are_named_with_what_they_know_of_the_target():
     )
 
 
-def test_what_tells_the_target_of_known_groups_only_is_not_found_in_folds_by_group():
+def test_a_feature_that_determines_the_target_in_known_groups_only_is_fine_in_folds_by_group():
     group = np.repeat(np.arange(40), 10)
     rows = table(rng.integers(0, 3, 40)[group], room=group.astype(str))
     assert find_target_proxy(rows, dealt(COUNT)).severity == "warning"
@@ -156,7 +156,7 @@ def test_a_number_is_guessed_on_the_line_between_the_means_of_two_values():
     assert guess_number(fit, numbers, np.array([1.0, 2.0]), amounts=False).tolist() == [11 / 3, 5]
 
 
-def test_a_missing_amount_stands_apart_and_an_infinite_one_at_the_end():
+def test_missing_numbers_are_a_bin_of_their_own_and_infinite_ones_are_in_the_last():
     values, amounts = comparable(pd.Series([4.0, np.nan, 8.0, np.inf, -np.inf]))
     assert amounts
     assert values.tolist() == [1.0, -1.0, 2.0, 2.0, 1.0]

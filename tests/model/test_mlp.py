@@ -35,7 +35,7 @@ def test_an_image_is_read_as_its_pixels_in_order() -> None:
 @pytest.mark.parametrize(
     ("norm", "kind"), [("none", nn.Identity), ("batch", nn.BatchNorm1d), ("layer", nn.LayerNorm)]
 )
-def test_norm_stands_between_the_linear_layer_and_the_activation(norm: str, kind: type[nn.Module]) -> None:
+def test_norm_is_between_the_linear_layer_and_the_activation(norm: str, kind: type[nn.Module]) -> None:
     layers = MLP((3,), **{**PLAIN, "widths": [5], "norm": norm}).layers
     assert [type(layer) for layer in layers] == [nn.Linear, kind, nn.ReLU, nn.Dropout]
 

@@ -38,7 +38,7 @@ def test_a_yaml_starts_with_a_description_and_the_command_that_runs_it(choice: s
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_a_model_of_ours_says_which_samples_it_takes_and_takes_weights_last(choice: str) -> None:
+def test_a_model_of_ours_has_takes_and_its_last_argument_is_weights(choice: str) -> None:
     made = TestModels.part(choice)
     assert list(inspect.signature(made).parameters)[-1] == "weights"
     assert made.takes

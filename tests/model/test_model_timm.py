@@ -86,7 +86,7 @@ def test_weights_have_the_names_of_the_library_and_lose_their_classifier(tmp_pat
 
 
 @pytest.mark.usefixtures("calls")
-def test_an_unknown_name_is_refused_with_near_misses_or_the_way_to_the_list() -> None:
+def test_an_unknown_name_is_refused_with_near_names_or_the_list() -> None:
     assert refusal("resnet81") == (
         "model.name must be a model of timm, and 'resnet81' is none; did you mean resnet18?"
     )
@@ -94,7 +94,7 @@ def test_an_unknown_name_is_refused_with_near_misses_or_the_way_to_the_list() ->
 
 
 @pytest.mark.usefixtures("calls")
-def test_an_unknown_option_is_refused_with_what_timm_says() -> None:
+def test_an_unknown_option_is_refused_with_timms_message() -> None:
     message = refusal(options={"depth": 3})
     assert message.startswith(
         "model.options must be keywords of timm's resnet18, and it refuses {'depth': 3} ("

@@ -193,7 +193,7 @@ def test_decoded_pictures_are_kept_until_one_is_painted_anew(here: Path) -> None
     assert other != digest
 
 
-def test_pictures_whose_files_nobody_has_read_are_decoded_anew(here: Path) -> None:
+def test_pictures_in_files_are_decoded_anew(here: Path) -> None:
     lines = ["picture,y"]
     for number in range(20):
         paint(here / f"{number:02d}.png", 10 * number)

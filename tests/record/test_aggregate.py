@@ -197,9 +197,9 @@ def test_repeated_folds_pool_each_row_once(tmp_path: Path) -> None:
     assert len(rows) == 300
     columns = list(rows.filter(like="probability_"))
     means = rows.groupby("row")[columns].mean()
-    said = means.to_numpy().argmax(axis=1)
+    predicted = means.to_numpy().argmax(axis=1)
     names = [column.removeprefix("probability_") for column in columns]
     true = rows.groupby("row").target.first()
     assert result.scores["test/accuracy"]["pooled"] == pytest.approx(
-        np.mean([names[c] for c in said] == true)
+        np.mean([names[c] for c in predicted] == true)
     )

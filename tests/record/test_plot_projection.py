@@ -54,7 +54,7 @@ def test_classes_are_colours_and_names_and_unlabelled_rows_grey(tmp_path: Path) 
     assert title in (tmp_path / "p.svg").read_text()
 
 
-def test_a_name_stands_on_a_point_of_its_class() -> None:
+def test_the_name_of_a_class_is_at_one_of_its_points() -> None:
     split = np.array([[0.0, 0.0], [0.0, 1.0], [9.0, 9.0], [9.0, 8.0]])
     assert middle_point(split).tolist() in split.tolist()
 

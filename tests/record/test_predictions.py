@@ -67,7 +67,7 @@ def test_a_class_has_row_id_group_fold_and_probabilities() -> None:
     )
 
 
-def test_an_id_or_group_that_is_named_like_a_column_of_ours_stands_beside_it() -> None:
+def test_an_id_or_group_may_be_named_like_a_column_of_ours() -> None:
     frame = FRAME.rename(columns={"name": "fold", "ward": "row"})
     table = Table(frame, ("x",), ("y",), group="row", id="fold")
     found = predictions(table, FOLD, part(THREE, torch.tensor([0, 1, 2, 0, 1, 2])), torch.eye(3), THREE)

@@ -71,7 +71,7 @@ def other(here: Path) -> pd.DataFrame:
 CSV = ["data/extract=csv", "data.extract.path=other.csv"]
 
 
-def test_a_file_is_scored_by_the_fitted_transform_and_says_which_rows_were_learned(
+def test_a_file_is_scored_by_the_fitted_transform_and_learned_rows_are_counted(
     finished: Callable[..., Path], other: pd.DataFrame, here: Path
 ) -> None:
     logged = StoredRun(finished(TABLE))
@@ -79,10 +79,10 @@ def test_a_file_is_scored_by_the_fitted_transform_and_says_which_rows_were_learn
     other = other.rename(columns={"diagnosis": target})
     other.to_csv(here / "other.csv", index=False)
     result = evaluate(logged, CSV, "outputs")
-    said = open_predictor(logged.model)(other)
+    predicted = open_predictor(logged.model)(other)
     found = test_scores(result)
-    assert found["test/accuracy"] == pytest.approx(accuracy_score(other[target], said["prediction"]))
-    chances = said[["probability_benign", "probability_malignant"]]
+    assert found["test/accuracy"] == pytest.approx(accuracy_score(other[target], predicted["prediction"]))
+    chances = predicted[["probability_benign", "probability_malignant"]]
     chances = chances.div(chances.sum(axis=1), axis=0)
     assert found["test/log_loss"] == pytest.approx(log_loss(other[target], chances), rel=1e-5)
     stored = np.load(logged.folder / "folds.npz")["parts"][0]
@@ -106,8 +106,8 @@ def test_one_class_alone_keeps_the_classes_of_the_model(
     alone = other[other["diagnosis"] == "malignant"].rename(columns={"diagnosis": target})
     alone.to_csv(here / "other.csv", index=False)
     found = test_scores(evaluate(logged, CSV, "outputs"))
-    said = open_predictor(logged.model)(alone)["prediction"]
-    assert found["test/accuracy"] == pytest.approx((said == "malignant").mean())
+    predicted = open_predictor(logged.model)(alone)["prediction"]
+    assert found["test/accuracy"] == pytest.approx((predicted == "malignant").mean())
 
 
 def test_of_several_folds_one_is_named_or_all_answer_together(
@@ -128,8 +128,8 @@ def test_of_several_folds_one_is_named_or_all_answer_together(
     members = [open_predictor(path)(whole.data)["probability_malignant"] for path in logged.models.values()]
     mean = sum(members) / 3
     names = whole.target_names[whole.target.to_numpy()]
-    said = np.where(mean > 0.5, "malignant", "benign")
-    assert test_scores(result)["test/accuracy"] == pytest.approx((said == names).mean())
+    predicted = np.where(mean > 0.5, "malignant", "benign")
+    assert test_scores(result)["test/accuracy"] == pytest.approx((predicted == names).mean())
     assert test_scores(result)["test/accuracy_majority"] == pytest.approx((names == "benign").mean())
 
 
@@ -149,14 +149,14 @@ def test_without_the_original_rows_the_baselines_are_left_out(
     OmegaConf.update(config, "data.extract.name", "gone")
     OmegaConf.save(config, copy / "config.yaml")
     found = test_scores(evaluate(logged, CSV, "outputs"))
-    said = open_predictor(copy / "model")(frame)["prediction"]
-    assert found["test/rmse"] == pytest.approx(root_mean_squared_error(frame[name], said), rel=1e-5)
+    predicted = open_predictor(copy / "model")(frame)["prediction"]
+    assert found["test/rmse"] == pytest.approx(root_mean_squared_error(frame[name], predicted), rel=1e-5)
     assert set(found) == {"test/rmse", "test/mae", "test/r2"}
     assert "no baselines: they follow from the rows that copied was trained on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["model=mlp"], "model=mlp cannot be part of an evaluation: what was trained stays as it is"),
         (["trainer.epochs=3"], "trainer.epochs=3 cannot be part of an evaluation"),
@@ -170,10 +170,15 @@ def test_without_the_original_rows_the_baselines_are_left_out(
     ids=lambda value: value[-1] if isinstance(value, list) else None,
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(
-    words: list[str], told: str, finished: Callable[..., Path], other: pd.DataFrame, here: Path, run_cli: Any
+    words: list[str],
+    message: str,
+    finished: Callable[..., Path],
+    other: pd.DataFrame,
+    here: Path,
+    run_cli: Any,
 ) -> None:
     answer = run_cli("evaluate", str(finished(TABLE)), *words)
     assert answer.status == 2
-    assert told in answer.err
+    assert message in answer.err
     assert answer.err.count("\n") == 1
     assert not (here / "outputs").exists()

@@ -34,9 +34,9 @@ def outputs(finished: Callable[..., Path], here: Path) -> Path:
 
 
 def again(outputs: Path, *words: str, run: str = "made", **asked: Any) -> tuple[bool, list[str]]:
-    """Whether the scores came out the same, and what was said."""
-    said: list[str] = []
-    return rerun(Outputs(outputs).find(run), Again(words, outputs, **asked), said.append), said
+    """Whether the scores are equal, and the printed lines."""
+    lines: list[str] = []
+    return rerun(Outputs(outputs).find(run), Again(words, outputs, **asked), lines.append), lines
 
 
 def revised(outputs: Path, *words: str) -> Any:
@@ -55,26 +55,26 @@ def the_new(outputs: Path) -> Path:
 
 
 def test_the_scores_of_a_rerun_are_equal_to_the_last_bit(outputs: Path) -> None:
-    same, said = again(outputs)
+    same, lines = again(outputs)
     assert same
     old, new = (Result.read(folder / "result.json") for folder in (outputs / "runs/made", the_new(outputs)))
     clock = {name for name in old.scores if name.startswith("time/")}
     assert old.scores.keys() == new.scores.keys()
     compared = old.scores.keys() - clock
     assert all(old.scores[name] == new.scores[name] for name in compared)
-    assert said[-1] == f"All {len(compared)} scores are equal to the last bit."
+    assert lines[-1] == f"All {len(compared)} scores are equal to the last bit."
     predictions = [
         (folder / "predictions.csv").read_bytes() for folder in (outputs / "runs/made", the_new(outputs))
     ]
     assert predictions[0] == predictions[1]
 
 
-def test_what_was_changed_is_said_and_the_scores_are_only_set_side_by_side(outputs: Path) -> None:
-    same, said = again(outputs, "model.widths=[8]", "hydra.run.dir=mine")
+def test_changes_are_listed_and_the_scores_are_shown_side_by_side(outputs: Path) -> None:
+    same, lines = again(outputs, "model.widths=[8]", "hydra.run.dir=mine")
     assert same
-    assert "Changed: model.widths [128, 128] -> [8]." in said
-    assert said[-1] == "Not compared bit by bit: settings were changed."
-    row = next(line for line in said if line.startswith("test/accuracy "))
+    assert "Changed: model.widths [128, 128] -> [8]." in lines
+    assert lines[-1] == "Not compared bit by bit: settings were changed."
+    row = next(line for line in lines if line.startswith("test/accuracy "))
     before, after = (Result.read(Path(p) / "result.json").scores for p in ("outputs/runs/made", "mine"))
     assert row.split()[1:3] == [f"{scores['test/accuracy']['mean']:.4f}" for scores in (before, after)]
     assert OmegaConf.load("mine/config.yaml").model.widths == [8]
@@ -95,9 +95,9 @@ def test_a_score_that_differs_fails_the_rerun_with_both_values(outputs: Path) ->
 
 
 def test_a_dry_rerun_writes_nothing(outputs: Path) -> None:
-    same, said = again(outputs, dry=True)
+    same, lines = again(outputs, dry=True)
     assert same
-    assert said[-1] == "It would run so; nothing was trained, and nothing is written."
+    assert lines[-1] == "It would run so; nothing was trained, and nothing is written."
     assert [path.name for path in (outputs / "runs").iterdir()] == ["made"]
 
 
@@ -153,15 +153,15 @@ def test_what_an_older_run_lacks_is_filled_from_todays_defaults(outputs: Path) -
 def test_a_trial_becomes_a_run_of_its_own_that_tests(outputs: Path) -> None:
     words = [TABLE, "trainer.epochs=2", "trainer.device=cpu", "tracking=none", f"outputs={outputs}"]
     run(compose(words), outputs / "sweeps/mine-0/3", trial=Trial(3))
-    same, said = again(outputs, run="mine/3")
+    same, lines = again(outputs, run="mine/3")
     assert same
     new = Result.read(the_new(outputs) / "result.json")
     assert "test/accuracy" in new.scores
-    assert said[-1].startswith("All ")
-    assert any(line.startswith("valid/accuracy") for line in said)
+    assert lines[-1].startswith("All ")
+    assert any(line.startswith("valid/accuracy") for line in lines)
 
 
-def test_other_code_packages_and_data_are_told_before_the_training(outputs: Path) -> None:
+def test_other_code_packages_and_data_are_listed_before_the_training(outputs: Path) -> None:
     folder = outputs / "runs/made"
     logged = Outputs(outputs).find("made")
     tags = logged.tags
@@ -171,30 +171,30 @@ def test_other_code_packages_and_data_are_told_before_the_training(outputs: Path
     version = logged.packages["numpy"]
     edit(folder / "packages.txt", f"numpy=={version}", "numpy==1.0")
     (folder / "packages.txt").write_text((folder / "packages.txt").read_text() + "gone-one==2.0\n")
-    _, said = again(outputs, dry=True)
-    assert any(line.startswith(f"! the commit was {'a' * 10}, and is ") for line in said)
-    assert f"! Python was 3.11.0, and is {tags['python']}." in said
-    assert f"! packages differ: numpy 1.0 -> {version}, gone-one 2.0 -> absent." in said
-    assert f"! the data has changed: its digest was 0123, and is {tags['data.digest']}." in said
+    _, lines = again(outputs, dry=True)
+    assert any(line.startswith(f"! the commit was {'a' * 10}, and is ") for line in lines)
+    assert f"! Python was 3.11.0, and is {tags['python']}." in lines
+    assert f"! packages differ: numpy 1.0 -> {version}, gone-one 2.0 -> absent." in lines
+    assert f"! the data has changed: its digest was 0123, and is {tags['data.digest']}." in lines
 
 
-def test_uncommitted_changes_are_told_unless_they_are_the_same(
+def test_uncommitted_changes_are_listed_unless_they_are_equal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from harness.runtime.provenance import Code
 
-    def told(then: dict[str, str], now: Code) -> list[str]:
+    def code_changes(then: dict[str, str], now: Code) -> list[str]:
         return list(rerun_differences._code(StoredRun(tmp_path), now, {"git.commit": "c", **then}))
 
     (tmp_path / "code.diff").write_text("a line")
     dirty = {"git.dirty": "true"}
-    assert told(dirty, Code("c", "main", "a line")) == []
-    assert told(dirty, Code("c")) == ["its code had uncommitted changes, which are in its code.diff"]
-    assert told({}, Code("c", "main", "other")) == ["the code has uncommitted changes now"]
-    assert told(dirty, Code("d")) == ["the commit was c, and is d", told(dirty, Code("c"))[0]]
+    assert code_changes(dirty, Code("c", "main", "a line")) == []
+    assert code_changes(dirty, Code("c")) == ["its code had uncommitted changes, which are in its code.diff"]
+    assert code_changes({}, Code("c", "main", "other")) == ["the code has uncommitted changes now"]
+    assert code_changes(dirty, Code("d")) == ["the commit was c, and is d", code_changes(dirty, Code("c"))[0]]
 
 
-def test_a_secret_is_asked_for(outputs: Path) -> None:
+def test_a_secret_must_be_given_again(outputs: Path) -> None:
     config = outputs / "runs/made/config.yaml"
     stored: Any = OmegaConf.load(config)
     stored.tags = {"token": "***"}
@@ -205,7 +205,7 @@ def test_a_secret_is_asked_for(outputs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "sentence"),
     [
         ("model.width=3", r"model\.width is no setting of that run; did you mean model\.widths"),
         ("~model.width", r"model\.width is no setting of that run"),
@@ -222,8 +222,8 @@ def test_a_secret_is_asked_for(outputs: Path) -> None:
         ("seed", "cannot be read as KEY=VALUE"),
     ],
 )
-def test_a_word_that_does_not_fit_is_refused(outputs: Path, word: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_word_that_does_not_fit_is_refused(outputs: Path, word: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
         revised(outputs, word)
 
 
@@ -263,6 +263,8 @@ def test_an_evaluation_trained_nothing_and_is_not_rerun(outputs: Path) -> None:
         if line["event"] == "start":
             line["tags"] |= {"evaluated.run": "abc", "evaluated.folder": str(outputs / "sweeps/s-0/3")}
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    told = r"^made is an evaluation of s-0/3 and trained nothing; rerun that one, or repeat this one with its"
-    with pytest.raises(UserError, match=told):
+    sentence = (
+        r"^made is an evaluation of s-0/3 and trained nothing; rerun that one, or repeat this one with its"
+    )
+    with pytest.raises(UserError, match=sentence):
         again(outputs)

@@ -76,7 +76,7 @@ def test_a_torn_line_costs_itself_and_nothing_after_it(tmp_path: Path) -> None:
     assert [event["step"] for event in read(tmp_path)[0]] == [1, 2]
 
 
-def test_a_full_disk_is_told_and_the_next_event_is_whole(
+def test_a_full_disk_is_reported_and_the_next_event_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = Journal(tmp_path)
@@ -89,7 +89,7 @@ def test_a_full_disk_is_told_and_the_next_event_is_whole(
     assert [event["step"] for event in read(tmp_path)[0]] == [2]
 
 
-def test_reading_stops_where_it_is_told(tmp_path: Path) -> None:
+def test_reading_stops_at_the_limit(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.metrics("", 1, {"loss": 1.0})
     _, middle = read(tmp_path)

@@ -66,7 +66,7 @@ def test_an_end_holds_until_the_run_starts_again(journal: Journal, tmp_path: Pat
     assert (past.ended(""), past.diverged) == (None, False)
 
 
-def test_of_scores_at_a_step_those_are_fresh_that_nobody_wrote_there() -> None:
+def test_scores_are_new_if_their_step_has_none_yet() -> None:
     point = {"event": "metrics", "time": 1, "run": "", "step": 0}
     past = RunHistory([{**point, "values": {"valid/loss": 1.0}}, {**point, "values": {"lr": 0.1}}])
     values = {"valid/loss": 1.0, "lr": 0.1, "test/loss": 2.0}

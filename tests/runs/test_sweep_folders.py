@@ -67,7 +67,7 @@ def test_whatever_bears_on_the_trials_makes_another_sweep(word: str) -> None:
     assert stem(None, ["a=1,2", word]) != stem(None, ["a=1,2"])
 
 
-def test_the_number_is_what_stands_behind_the_name() -> None:
+def test_the_number_follows_the_name() -> None:
     assert number_of("mine-12", "mine") == 12
     assert [number_of(name, "a.b") for name in ("axb-1", "a.b-1-2", "a.b-", "a.b-x", "a.b")] == [None] * 5
 
@@ -101,7 +101,7 @@ def sweep(folder: Path, *, status: str | None = None, study: bool = True, trials
         (folder / "result.json").write_text(json.dumps({"schema": 1, "status": status}))
 
 
-def test_a_sweep_is_finished_when_its_result_says_so(tmp_path: Path) -> None:
+def test_a_sweep_is_finished_by_the_status_of_its_result(tmp_path: Path) -> None:
     for status, over in (("finished", True), ("interrupted", False), ("failed", False), (None, False)):
         sweep(tmp_path / str(status), status=status)
         assert finished(tmp_path / str(status)) is over

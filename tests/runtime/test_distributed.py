@@ -33,7 +33,7 @@ def values(ended):
     return [process.value for process in ended]
 
 
-def test_one_process_is_told_what_it_says():
+def test_with_one_process_broadcast_returns_its_argument():
     rows = torch.arange(3.0, requires_grad=True)
     assert (rank(), world()) == (0, 1)
     assert broadcast({"a": 1}) == {"a": 1}
@@ -52,9 +52,9 @@ def test_a_difference_of_one_process_is_known_to_all(processes):
     assert same_in_all(1)
 
 
-def test_every_process_is_told_what_rank_0_says(processes):
-    ended = processes(together, lambda: (rank(), world(), broadcast(f"said by {rank()}")))
-    assert values(ended) == [(0, 2, "said by 0"), (1, 2, "said by 0")]
+def test_broadcast_gives_every_process_the_value_of_rank_0(processes):
+    ended = processes(together, lambda: (rank(), world(), broadcast(f"from rank {rank()}")))
+    assert values(ended) == [(0, 2, "from rank 0"), (1, 2, "from rank 0")]
 
 
 def test_a_yes_of_one_process_is_that_of_all(processes):

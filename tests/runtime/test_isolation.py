@@ -109,7 +109,7 @@ def epochs(folder: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
 
 
-def test_trials_after_one_another_come_to_what_each_comes_to_alone(tmp_path: Path) -> None:
+def test_trials_in_one_process_have_the_scores_of_separate_processes(tmp_path: Path) -> None:
     def naughty(fold: Fold, progress: Progress) -> None:
         disturb()
         raise Pruned("enough")

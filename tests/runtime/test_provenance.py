@@ -54,7 +54,7 @@ def test_the_packages_are_listed_by_name() -> None:
     assert list(found) == sorted(found, key=str.lower)
 
 
-def test_the_machine_is_told_in_words() -> None:
+def test_the_machine_is_described_in_words() -> None:
     assert machine().keys() == {"python", "platform", "cpus"}
     assert int(machine()["cpus"]) >= 1
 

@@ -173,7 +173,7 @@ def test_a_secret_that_libraries_read_from_the_environment_is_masked(monkeypatch
     assert Secrets(None).text("refused: Zq7-libpq") == "refused: ${oc.env:PGPASSWORD}"
 
 
-def test_the_command_line_alone_tells_its_secrets() -> None:
+def test_secrets_of_the_command_line_are_found_without_the_configuration() -> None:
     secrets = Secrets(
         None, ["+tags.token='hunter2'", "~x", "a=${oc.env:HARNESS_TEST_SECRET}", "u=http://a:b%40cd@e"]
     )
@@ -272,7 +272,7 @@ def _logging_restored() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_logging_restored")
-def test_no_secret_is_in_the_files_that_hydra_was_asked_to_write(
+def test_no_secret_is_in_the_files_that_hydra_writes(
     run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: Any) -> NoReturn:

@@ -161,7 +161,7 @@ def test_several_folds_and_several_runs_are_done_together(torchrun, here):
     assert [result(sweep / number)["folds"] for number in ("0", "1")] == [2, 2]
 
 
-def test_what_the_user_got_wrong_is_said_once(torchrun, here):
+def test_a_user_error_is_printed_once(torchrun, here):
     first, second = torchrun(*SMALL, "trainer.epochs=0")
     assert (first.value, second.value) == (2, 2)
     assert first.err.startswith("error: trainer.epochs must be at least 1")
@@ -220,7 +220,9 @@ def until(condition) -> None:
 
 
 @pytest.mark.parametrize(("heard", "parallel"), [(0, "ddp"), (1, "fsdp")])
-def test_a_signal_to_one_stops_all_kindly_and_the_run_goes_on(run_cli, torchrun, here, heard, parallel):
+def test_a_signal_to_one_process_stops_all_in_order_and_the_run_can_be_resumed(
+    run_cli, torchrun, here, heard, parallel
+):
     words = (*SMALL, "trainer.epochs=60", "data.load.batch_size=255", f"trainer.speed.parallel={parallel}")
     running = torchrun(*words, "hydra.run.dir=two", waiting=False)
     journal = here / "two" / "journal.jsonl"
@@ -253,7 +255,7 @@ def test_a_verb_is_no_training(processes):
 def test_torchrun_itself_starts_it(here):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     command += ["--local-addr", "127.0.0.1", "-m", "harness", *QUIET, *SMALL, "hydra.run.dir=two"]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.count("finished in") == 1
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("finished in") == 1
     assert result(here / "two")["status"] == "finished"

@@ -55,7 +55,7 @@ def test_a_table_that_is_wrong_is_refused(tmp_path: Path, table: str, words: str
         find(tmp_path)
 
 
-def test_its_choices_stand_among_ours_and_near_misses_know_them(run_cli: Any, here: Path) -> None:
+def test_its_choices_are_listed_with_ours_and_suggested(run_cli: Any, here: Path) -> None:
     project(here)
     assert choices("model") == sorted([*(path.stem for path in (CONF / "model").glob("*.yaml")), "mine"])
     assert yamls("model")["mine"] == here / "conf" / "model" / "mine.yaml"

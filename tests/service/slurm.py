@@ -129,8 +129,8 @@ def _await(daemons: list[subprocess.Popen[bytes]], folder: Path, conf: Path) -> 
         if asked.stdout.strip() == "idle":
             return
         if time.monotonic() > until or any(daemon.poll() is not None for daemon in daemons):
-            said = "\n".join(f"{file.name}: {file.read_text()}" for file in folder.glob("*.out"))
-            raise AssertionError(f"SLURM did not come up:\n{asked.stdout}{asked.stderr}\n{said}")
+            logs = "\n".join(f"{file.name}: {file.read_text()}" for file in folder.glob("*.out"))
+            raise AssertionError(f"SLURM did not come up:\n{asked.stdout}{asked.stderr}\n{logs}")
         time.sleep(0.1)
 
 

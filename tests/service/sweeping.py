@@ -58,10 +58,10 @@ class Command:
 
     def wait(self, seconds: float = 300) -> Ended:
         """What it came to; a test in which it hangs fails."""
-        until(lambda: self.family is not None and self._process.poll() is not None, seconds, self.said)
+        until(lambda: self.family is not None and self._process.poll() is not None, seconds, self.output)
         return Ended(self._process.returncode, *(file.read_text() for file in self._files))
 
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(file.read_text() for file in self._files)
 
     def terminal(self, signum: int) -> None:
@@ -141,7 +141,7 @@ class Terminal:
 
     def until(self, condition: Callable[[], Any], seconds: float = 120) -> Any:
         """The condition's value, as soon as it is true."""
-        return until(condition, seconds, lambda: "\n".join(command.said() for command in self._commands))
+        return until(condition, seconds, lambda: "\n".join(command.output() for command in self._commands))
 
     def clear(self) -> None:
         for command in self._commands:
@@ -185,8 +185,8 @@ class Sweep(NamedTuple):
 
     def repeated_epochs(self, number: int) -> list[tuple[str, int]]:
         """Epochs of a trial, by fold, whose scores stand in its journal more than once."""
-        told = [event for event in self.events(number, "metrics") if "lr" in event["values"]]
-        epochs = [(event["run"], event["step"]) for event in told]
+        metrics = [event for event in self.events(number, "metrics") if "lr" in event["values"]]
+        epochs = [(event["run"], event["step"]) for event in metrics]
         assert epochs
         return sorted({epoch for epoch in epochs if epochs.count(epoch) > 1})
 
@@ -213,11 +213,11 @@ class Sweep(NamedTuple):
         return {number: owner["pid"] for number, owner in owners.items() if owner}
 
 
-def until(condition: Callable[[], Any], seconds: float = 120, told: Callable[[], str] = str) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120, message: Callable[[], str] = str) -> Any:
     """The condition's value, as soon as it is true."""
     limit = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < limit, told()
+        assert time.monotonic() < limit, message()
         time.sleep(0.05)
     return found
 

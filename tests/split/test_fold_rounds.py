@@ -45,7 +45,7 @@ def test_folds_of_repeats_are_numbered_through():
         Rounds(5, None, 0.15, True, 0, repeats=0)
 
 
-def test_only_the_fold_asked_for_is_cut():
+def test_only_the_chosen_fold_is_cut():
     tests, cuts = [np.array([0]), np.array([1]), np.array([2])], []
 
     def cut(rest, number):
@@ -56,12 +56,12 @@ def test_only_the_fold_asked_for_is_cut():
     assert (fold.number, cuts) == (1, [1])
 
 
-def test_a_split_whose_rows_tell_the_folds_has_as_many_rounds():
+def test_leaving_out_has_as_many_rounds_as_units():
     found = LeaveOut(None, 0.2, 7).rounds(12, "kfold")
     assert (found.folds, found.valid, found.seed, found.shuffle) == (12, 0.2, 7, False)
 
 
-def test_more_folds_than_can_be_listed_are_refused_unless_one_is_asked_for():
+def test_more_folds_than_can_be_listed_are_refused_unless_one_is_chosen():
     with pytest.raises(
         UserError, match=r"5000 folds at most, and this split makes 5001; use split=kfold, or one"
     ):

@@ -29,7 +29,7 @@ def visits(part, target=None, **columns) -> Table:
     return Table(frame, ("x",), target=("y",), group=group, name="visits")
 
 
-def test_the_column_says_what_each_row_does():
+def test_the_column_gives_the_part_of_each_row():
     (fold,) = predefined()(visits(["train", "test", "valid", "train", "test"]))
     assert (fold.train.tolist(), fold.valid.tolist(), fold.test.tolist()) == ([0, 3], [2], [1, 4])
 

@@ -55,7 +55,7 @@ def scores(result: Result) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_run_that_is_tested_later_comes_to_what_it_would_have_come_to(way: str, tmp_path: Path) -> None:
+def test_a_run_that_is_tested_later_has_the_scores_of_a_run_tested_at_once(way: str, tmp_path: Path) -> None:
     whole = run(compose(WAYS[way]), tmp_path / "whole")
     before = deferred(compose(WAYS[way]), tmp_path / "trial")
     assert not any(name.startswith("test/") for name in before.scores)
@@ -69,8 +69,8 @@ def test_a_run_that_is_tested_later_comes_to_what_it_would_have_come_to(way: str
         Result.read(tmp_path / "whole" / "result.json")
     )
     if (tmp_path / "whole" / "predictions.csv").exists():
-        told = [(tmp_path / name / "predictions.csv").read_text() for name in ("trial", "whole")]
-        assert told[0] == told[1]
+        texts = [(tmp_path / name / "predictions.csv").read_text() for name in ("trial", "whole")]
+        assert texts[0] == texts[1]
     files = [
         {str(path.relative_to(tmp_path / name)) for path in (tmp_path / name).rglob("*") if path.is_file()}
         for name in ("trial", "whole")
@@ -78,7 +78,7 @@ def test_a_run_that_is_tested_later_comes_to_what_it_would_have_come_to(way: str
     assert files[0] - {"run.log"} == files[1] - {"run.log"}
 
 
-def test_the_journal_goes_on_in_the_same_run_and_no_point_is_written_twice(tmp_path: Path) -> None:
+def test_the_journal_continues_the_same_run_and_no_point_is_written_twice(tmp_path: Path) -> None:
     words = WAYS["folds"]
     deferred(compose(words), tmp_path)
     run_deferred_test(compose(words), tmp_path, "", TRIAL)
@@ -110,8 +110,8 @@ def test_of_more_than_ten_folds_all_models_stay_until_the_test(
     result = run_deferred_test(cfg, tmp_path, "", TRIAL)
     assert len(result.scores["test/accuracy"]["folds"]) == 12
     assert {path.parent.name for path in tmp_path.glob("fold-*/model")} == {f"fold-{k}" for k in range(10)}
-    told = pd.read_csv(tmp_path / "predictions.csv")
-    assert told.row.tolist() == list(range(150))
+    rows = pd.read_csv(tmp_path / "predictions.csv")
+    assert rows.row.tolist() == list(range(150))
 
 
 def test_more_folds_than_mlflow_shows_are_points_of_the_run(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_an_examination_that_fails_leaves_the_run_as_it_was(
 
 
 @pytest.mark.parametrize("trial", [Trial(7, tests=True), None])
-def test_a_trial_that_was_stopped_and_goes_on_with_its_test_is_tested_in_all_folds(
+def test_a_stopped_trial_that_resumes_with_its_test_is_tested_in_all_folds(
     trial: Trial | None, tmp_path: Path
 ) -> None:
     words = WAYS["folds"]
@@ -210,8 +210,10 @@ def refusal(folder: Path, *words: str) -> str:
 
 
 def test_there_is_no_run(tmp_path: Path) -> None:
-    told = refusal(tmp_path)
-    assert told == (f"{tmp_path} cannot be tested: there is no run in it; name the folder of a finished run.")
+    sentence = refusal(tmp_path)
+    assert sentence == (
+        f"{tmp_path} cannot be tested: there is no run in it; name the folder of a finished run."
+    )
 
 
 def test_of_several_processes_only_the_first_has_the_folder(folder: Path, processes: Any) -> None:
@@ -229,14 +231,14 @@ def test_of_several_processes_only_the_first_has_the_folder(folder: Path, proces
         assert second.scores["test/accuracy"] == alone.scores["test/accuracy"]
 
 
-def test_what_is_refused_is_refused_in_all_processes(folder: Path, processes: Any) -> None:
+def test_a_refusal_is_raised_in_all_processes(folder: Path, processes: Any) -> None:
     def tested() -> str:
         join_group()
         return refusal(folder if rank() == 0 else folder.parent / "elsewhere", "seed=1")
 
-    told = {ended.value for ended in processes(tested)}
-    assert len(told) == 1
-    assert "it was trained with other settings (seed 0 -> 1)" in told.pop()
+    sentences = {ended.value for ended in processes(tested)}
+    assert len(sentences) == 1
+    assert "it was trained with other settings (seed 0 -> 1)" in sentences.pop()
 
 
 def test_it_is_still_running(folder: Path) -> None:
@@ -246,10 +248,10 @@ def test_it_is_still_running(folder: Path) -> None:
     journal.close()
 
 
-def test_its_model_is_gone(folder: Path) -> None:
+def test_its_model_is_missing(folder: Path) -> None:
     shutil.rmtree(folder / "model")
-    told = refusal(folder)
-    assert told == (
+    sentence = refusal(folder)
+    assert sentence == (
         f"{folder} cannot be tested: its model {folder}/model is missing; run its command again in a new "
         "folder."
     )
@@ -261,14 +263,14 @@ def test_a_fold_is_not_trained(tmp_path: Path) -> None:
 
     with pytest.raises(Interrupted):
         run(compose(IRIS), tmp_path / "run", [stop], trial=TRIAL)
-    told = refusal(tmp_path / "run")
-    assert f"fold 0 of 1 is not trained; resume the run first: resume={tmp_path}/run." in told
+    sentence = refusal(tmp_path / "run")
+    assert f"fold 0 of 1 is not trained; resume the run first: resume={tmp_path}/run." in sentence
 
 
-def test_what_a_fold_came_to_is_gone(folder: Path) -> None:
+def test_the_scores_of_a_fold_are_missing(folder: Path) -> None:
     shutil.rmtree(folder / "done")
-    told = refusal(folder)
-    assert told == (
+    sentence = refusal(folder)
+    assert sentence == (
         f"{folder} cannot be tested: the stored scores of fold 0 of 1 are missing, or the run was pruned; "
         "run its command again in a new folder."
     )

@@ -88,7 +88,7 @@ def test_its_curves_are_scores_of_the_run(folder: Path) -> None:
     assert len(curves["train/loss"]) == 3  # two epochs, and that of the best at the end
 
 
-def test_from_scratch_is_what_the_run_without_it_comes_to(folder: Path, tmp_path: Path) -> None:
+def test_from_scratch_has_the_scores_of_a_run_without_pretraining(folder: Path, tmp_path: Path) -> None:
     run(compose([*IRIS, "split.labelled=12"]), tmp_path / "run")
     scratch, alone = points(folder), points(tmp_path / "run")
     for part in ("valid", "test"):
@@ -110,7 +110,7 @@ def test_each_fold_has_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("steps", [3, 7])
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
+def test_a_stopped_run_that_resumes_reaches_the_same_weights(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     """The pre-training takes six steps and the training two: the run is stopped within either."""
@@ -186,7 +186,7 @@ def test_a_wrong_value_leaves_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_debugging_that_asks_for_the_runs_own_steps_has_them() -> None:
+def test_a_debug_mode_may_use_the_steps_of_the_run() -> None:
     plan = make_plan(compose([*IRIS, FIRST, "debug=profile", "trainer.steps=7"]))
     assert plan.before is not None
     assert (plan.cfg.debug.steps, plan.before.cfg.debug) == (7, None)

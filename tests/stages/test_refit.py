@@ -72,7 +72,7 @@ def test_an_ensemble_answers_by_the_mean_of_its_members(folder: Path, rows: pd.D
     assert list(found.columns) == list(members[0].columns)
 
 
-def test_the_refit_stands_for_the_run_and_mlflow_is_told_of_both(folder: Path) -> None:
+def test_the_refit_is_the_model_of_the_run_and_mlflow_has_both(folder: Path) -> None:
     assert StoredRun(folder).model == folder / "refit"
     models = [event["path"] for event in read(folder)[0] if event["event"] == "model" and event["run"] == ""]
     assert models == ["ensemble", "refit"]
@@ -80,12 +80,12 @@ def test_the_refit_stands_for_the_run_and_mlflow_is_told_of_both(folder: Path) -
 
 def test_the_epochs_of_a_refit_are_in_the_journal(folder: Path) -> None:
     epochs = read_bundle(folder / "refit").config["trainer"]["epochs"]
-    told = [e for e in read(folder)[0] if e["event"] == "metrics" and "refit/train/loss" in e["values"]]
-    assert [event["step"] for event in told] == list(range(1, epochs + 1))
+    metrics = [e for e in read(folder)[0] if e["event"] == "metrics" and "refit/train/loss" in e["values"]]
+    assert [event["step"] for event in metrics] == list(range(1, epochs + 1))
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("production.ensemble=true",), "puts the models of several folds together, and the split gives one"),
         (
@@ -99,11 +99,11 @@ def test_the_epochs_of_a_refit_are_in_the_journal(folder: Path) -> None:
     ],
 )
 def test_what_cannot_stand_for_all_folds_is_refused_before_training(
-    run_cli: Any, here: Path, words: tuple[str, ...], told: str
+    run_cli: Any, here: Path, words: tuple[str, ...], message: str
 ) -> None:
     answer = run_cli("data/extract=breast_cancer", "tracking=none", "trainer.device=cpu", *words)
     assert answer.status == 2
-    assert told in answer.err
+    assert message in answer.err
     assert list(here.glob("outputs/runs/*")) == []
 
 

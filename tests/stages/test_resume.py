@@ -152,7 +152,7 @@ def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
     assert (starts.count("fold-0"), starts.count("fold-2")) == (2, 1)
 
 
-def test_sigterm_within_an_epoch_writes_a_checkpoint_and_says_how_to_go_on(
+def test_sigterm_within_an_epoch_writes_a_checkpoint_and_prints_how_to_resume(
     typed: list[str], run_cli: Any, here: Path
 ) -> None:
     words = [*typed, *WAYS["supervised"], "tracking=none", "checkpoint.share=0"]
@@ -176,7 +176,7 @@ def test_sigterm_within_an_epoch_writes_a_checkpoint_and_says_how_to_go_on(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own libraries
-def test_the_mlflow_run_goes_on_and_has_no_point_twice(typed: list[str], here: Path) -> None:
+def test_the_mlflow_run_continues_and_has_no_point_twice(typed: list[str], here: Path) -> None:
     words = [*typed, *WAYS["supervised"]]
     killed(2 * STEPS + 3, *words)
     (cut,) = (here / "outputs" / "runs").iterdir()
@@ -190,9 +190,9 @@ def test_the_mlflow_run_goes_on_and_has_no_point_twice(typed: list[str], here: P
     (experiment,) = client.search_experiments(filter_string=f"name = '{link['experiment']}'")
     assert len(client.search_runs([experiment.experiment_id])) == 1
     history = client.get_metric_history(link["run_id"], "valid/log_loss")
-    told = {step: values["valid/log_loss"] for _, step, values in points(cut) if "lr" in values}
+    expected = {step: values["valid/log_loss"] for _, step, values in points(cut) if "lr" in values}
     assert [point.step for point in history] in ([1, 2, 3, 4], [1, 2, 3, 4, 4])  # and the final score
-    assert [point.value for point in history[:4]] == [told[step] for step in (1, 2, 3, 4)]
+    assert [point.value for point in history[:4]] == [expected[step] for step in (1, 2, 3, 4)]
     assert [point.step for point in client.get_metric_history(link["run_id"], "lr")] == [1, 2, 3, 4]
 
 
@@ -217,7 +217,7 @@ def finished(run_cli: Any, here: Path, outputs_once: Path, only_run: Callable[[]
 
 
 def interrupt(folder: Path, status: str = "interrupted", error: str | None = None) -> None:
-    """Makes a finished run one that was stopped: its end is told anew."""
+    """Makes a finished run one that was stopped: its end gets another status."""
     lines = (folder / "journal.jsonl").read_text().splitlines()
     end = json.loads(lines[-1])
     assert end["event"] == "end"
@@ -227,7 +227,7 @@ def interrupt(folder: Path, status: str = "interrupted", error: str | None = Non
 
 
 def refused(run_cli: Any, here: Path, *words: str) -> str:
-    """What the command says while it leaves nothing behind."""
+    """The error of a command, which writes nothing."""
     before = sorted(path for path in here.rglob("*"))
     answer = run_cli(*FAST, *words)
     assert answer.status == 2
@@ -236,9 +236,9 @@ def refused(run_cli: Any, here: Path, *words: str) -> str:
     return str(sentence.removeprefix("error: "))
 
 
-def test_a_finished_run_is_not_gone_on_with(finished: Path, run_cli: Any, here: Path) -> None:
-    told = refused(run_cli, here, f"resume={finished.name}")
-    assert told == (
+def test_a_finished_run_is_not_resumed(finished: Path, run_cli: Any, here: Path) -> None:
+    sentence = refused(run_cli, here, f"resume={finished.name}")
+    assert sentence == (
         f"resume={finished.name} cannot be done: that run is finished; leave resume out to run it anew."
     )
 
@@ -254,38 +254,36 @@ def test_a_run_that_there_is_not_is_refused_with_near_misses(
     assert refused(run_cli, here, "resume=empty") == (
         "resume=empty cannot be done: empty holds no run; name the folder of a run, or resume=auto."
     )
-    told = "resume must not be empty; give resume=VALUE, or leave it out."
-    assert refused(run_cli, here, "resume=") == told
+    sentence = "resume must not be empty; give resume=VALUE, or leave it out."
+    assert refused(run_cli, here, "resume=") == sentence
 
 
 def test_a_changed_configuration_is_refused_with_what_changed(
     finished: Path, run_cli: Any, here: Path
 ) -> None:
     interrupt(finished)
-    told = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
-    assert told == (
+    sentence = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
+    assert sentence == (
         f"resume={finished} cannot be done: a run continues with its own configuration, and these differ: "
         "model.widths [8] -> [9], trainer.epochs 2 -> 5; revert them, or accept them with "
         "'resume.allow=[model.widths,trainer.epochs]'."
     )
 
 
-def test_a_change_that_was_let_pass_and_does_not_fit_is_refused(
-    finished: Path, run_cli: Any, here: Path
-) -> None:
+def test_an_allowed_change_that_does_not_fit_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished)
     (finished / "done" / "fold-0000.safetensors").unlink(missing_ok=True)
     allow = "resume.allow=[model.widths]"
-    told = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", allow)
-    assert told.startswith("epoch-0001.safetensors does not fit the changes of resume.allow (Error(s) in")
-    assert told.endswith("); revert the change, or start a new run.")
-    told = refused(run_cli, here, f"resume={finished}", "resume.allow=[model.width]")
-    assert told.startswith(
+    sentence = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", allow)
+    assert sentence.startswith("epoch-0001.safetensors does not fit the changes of resume.allow (Error(s) in")
+    assert sentence.endswith("); revert the change, or start a new run.")
+    sentence = refused(run_cli, here, f"resume={finished}", "resume.allow=[model.width]")
+    assert sentence.startswith(
         "resume.allow names 'model.width', and there is no such setting; did you mean model.widths or "
     )
 
 
-def test_a_change_that_was_let_pass_and_fits_goes_on(finished: Path, run_cli: Any, here: Path) -> None:
+def test_a_run_resumes_with_an_allowed_change(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished)
     words = [*FAST, "trainer.epochs=5", f"resume={finished}", "resume.allow=[trainer.epochs]"]
     answer = run_cli(*words)
@@ -309,9 +307,9 @@ def test_other_data_is_refused(run_cli: Any, here: Path) -> None:
     assert run_cli(*FAST, *words).status == 0
     interrupt(here / "run")
     frame.assign(a=frame.a + 1).to_csv(here / "rows.csv", index=False)
-    told = refused(run_cli, here, *words, "resume=run")
-    assert told.startswith("resume=run cannot be done: that run had other data (data.digest ")
-    assert told.endswith("); restore them, or start a new run.")
+    sentence = refused(run_cli, here, *words, "resume=run")
+    assert sentence.startswith("resume=run cannot be done: that run had other data (data.digest ")
+    assert sentence.endswith("); restore them, or start a new run.")
     (here / "outputs" / "runs").mkdir(parents=True)
     (here / "run").rename(here / "outputs" / "runs" / "run")
     answer = run_cli(*FAST, *words[:4], *words[5:], "resume=auto")
@@ -329,7 +327,7 @@ def test_a_run_that_diverged_is_refused(finished: Path, run_cli: Any, here: Path
     )
 
 
-def test_a_run_that_another_process_goes_on_with_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
+def test_a_run_that_another_process_resumes_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished)
     holder = (
         "import sys; from pathlib import Path; from harness.runs.journal import Journal; "
@@ -350,7 +348,7 @@ def test_a_run_that_another_process_goes_on_with_is_refused(finished: Path, run_
     assert run_cli(*FAST, f"resume={finished}").status == 0
 
 
-def test_where_nothing_is_unfinished_the_run_starts_afresh_and_says_so(
+def test_without_an_unfinished_run_a_new_one_starts_with_a_note(
     finished: Path, run_cli: Any, here: Path
 ) -> None:
     answer = run_cli(*FAST, "resume=auto")
@@ -362,8 +360,8 @@ def test_where_nothing_is_unfinished_the_run_starts_afresh_and_says_so(
     assert len(list((here / "outputs" / "runs").iterdir())) == 2
     answer = run_cli(*FAST, "resume=auto", "hydra.run.dir=mine")
     assert f"! resume=auto: {here}/mine holds no run yet; a new run starts." in answer.out.splitlines()
-    told = refused(run_cli, here, "resume=auto", "hydra.run.dir=mine")
-    assert told.endswith("cannot be done: that run is finished; leave resume out to run it anew.")
+    sentence = refused(run_cli, here, "resume=auto", "hydra.run.dir=mine")
+    assert sentence.endswith("cannot be done: that run is finished; leave resume out to run it anew.")
 
 
 def test_damaged_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh(
@@ -371,8 +369,8 @@ def test_damaged_checkpoints_of_a_named_run_are_refused_and_of_another_start_afr
 ) -> None:
     interrupt(finished)
     (finished / "checkpoints" / "epoch-0001.safetensors").write_bytes(b"no longer what it was")
-    told = refused(run_cli, here, f"resume={finished}")
-    assert told == (
+    sentence = refused(run_cli, here, f"resume={finished}")
+    assert sentence == (
         f"no checkpoint in {finished}/checkpoints is intact: epoch-0001.safetensors is unusable (it is cut "
         "off, or no safetensors file at all); name another run, or start anew without resume."
     )
@@ -397,19 +395,19 @@ def test_auto_starts_afresh_in_a_chosen_folder_whose_only_checkpoint_is_torn(
     assert json.loads((finished / "result.json").read_text())["status"] == "finished"
 
 
-@pytest.mark.parametrize("told", ["", '{"event":"start","ti'], ids=["nothing", "half a line"])
-def test_a_run_that_was_killed_before_it_told_anything_starts_afresh_in_its_folder(
-    run_cli: Any, here: Path, told: str
+@pytest.mark.parametrize("content", ["", '{"event":"start","ti'], ids=["nothing", "half a line"])
+def test_a_run_that_was_killed_before_its_first_event_starts_anew_in_its_folder(
+    run_cli: Any, here: Path, content: str
 ) -> None:
     (here / "run").mkdir()
-    (here / "run" / "journal.jsonl").write_text(told)
+    (here / "run" / "journal.jsonl").write_text(content)
     answer = run_cli(*FAST, "hydra.run.dir=run", "resume=auto")
     assert answer.status == 0, answer.err
     assert "! the training has no checkpoint yet: it starts from the beginning." in answer.out
     assert [step for _, step, values in points(here / "run") if "lr" in values] == [1, 2]
 
 
-def test_a_run_that_another_process_finished_meanwhile_is_not_gone_on_with(
+def test_a_run_that_another_process_finished_meanwhile_is_not_resumed(
     finished: Path, run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     end = (finished / "journal.jsonl").read_text()

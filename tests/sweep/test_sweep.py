@@ -90,7 +90,7 @@ def test_only_the_best_trial_is_tested_and_its_test_scores_are_the_sweeps(
 
 
 @pytest.mark.parametrize(("test", "tested"), [("all", [0, 1]), ("none", [])])
-def test_sweep_test_says_whose_test_rows_are_scored(
+def test_sweep_test_selects_the_trials_that_are_tested(
     sweep: Callable[..., Sweep], test: str, tested: list[int]
 ) -> None:
     found = sweep("seed=1,2", f"sweep.test={test}")
@@ -216,7 +216,7 @@ def test_a_sweep_of_another_space_under_the_same_name_is_refused(
     assert "sweep.name=NAME" in answer.err
 
 
-def test_what_auto_stands_for_is_chosen_for_each_trial(run_cli: RunCli, here: Path) -> None:
+def test_auto_is_resolved_for_each_trial(run_cli: RunCli, here: Path) -> None:
     words = ("data/extract=digits,iris", "split.test=0.9", "trainer.epochs=1", "tracking=none")
     assert run_cli("-m", *words).status == 0
     (folder,) = (here / "outputs/sweeps").iterdir()
@@ -244,7 +244,7 @@ def test_what_auto_stands_for_is_chosen_for_each_trial(run_cli: RunCli, here: Pa
         (("model=mlp,convet",), "convet"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_begun(
+def test_a_mistake_is_reported_before_anything_is_started(
     run_cli: RunCli, here: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     answer = run_cli("-m", *QUICK, *words)

@@ -36,7 +36,7 @@ def ids(folder: Path) -> dict[str, str]:
     return state.runs
 
 
-def test_a_run_whose_folder_is_gone_is_brought_from_the_store_and_made_again(outputs: Path, uri: str) -> None:
+def test_a_run_without_a_folder_is_fetched_from_the_store_and_rerun(outputs: Path, uri: str) -> None:
     folder = outputs / "runs" / "a"
     words = [
         *WORDS,
@@ -66,12 +66,12 @@ def test_a_run_whose_folder_is_gone_is_brought_from_the_store_and_made_again(out
     assert whole.packages["torch"]
     assert [path.name for path in (outputs / "fetched").iterdir()] == [known[""]]
 
-    said: list[str] = []
-    assert rerun(whole, Again(["tracking=none"], outputs), said.append)
-    assert said[-1].endswith("scores are equal to the last bit.")
+    lines: list[str] = []
+    assert rerun(whole, Again(["tracking=none"], outputs), lines.append)
+    assert lines[-1].endswith("scores are equal to the last bit.")
 
 
-def test_a_result_that_never_arrived_is_told_from_the_metrics(outputs: Path, uri: str, folder: Path) -> None:
+def test_a_missing_result_is_made_of_the_metrics(outputs: Path, uri: str, folder: Path) -> None:
     (folder / "config.yaml").write_text("seed: 3\n")
     journal = Journal(folder)
     inputs = [{"name": "t", "digest": "d" * 16, "source": "s", "context": "train", "rows": 5, "groups": None}]
@@ -90,8 +90,8 @@ def test_a_result_that_never_arrived_is_told_from_the_metrics(outputs: Path, uri
         "test/accuracy": 0.25,
     }
     assert (logged.result.status, logged.result.error, logged.result.seed) == ("failed", "it broke", 3)
-    (told,) = logged.start["inputs"]
-    assert told == inputs[0]
+    (logged_input,) = logged.start["inputs"]
+    assert logged_input == inputs[0]
 
 
 def test_what_is_no_run_of_the_harness_is_refused(outputs: Path, client: Any) -> None:
@@ -112,14 +112,14 @@ def test_an_id_that_no_store_has_is_not_found_and_makes_no_store(outputs: Path, 
     assert not is_id("last")
 
 
-def test_a_store_that_is_away_is_told_in_one_sentence_soon(
+def test_a_store_that_cannot_be_reached_is_one_sentence_within_seconds(
     outputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = time.monotonic()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hidden@127.0.0.1:9")
-    with pytest.raises(UserError, match="it does not answer; start that server") as told:
+    with pytest.raises(UserError, match="it does not answer; start that server") as caught:
         fetch(NOBODY, outputs)
-    assert "hidden" not in str(told.value)
+    assert "hidden" not in str(caught.value)
     assert time.monotonic() - began < 15
     with pytest.raises(UserError, match=r"--uri names the database .*nix\.db, which there is not"):
         fetch(NOBODY, outputs, "sqlite:///nix.db")

@@ -110,7 +110,7 @@ def test_a_run_whose_creation_was_interrupted_is_found_again(
     assert len(client.search_runs(["1"])) == 1
 
 
-def test_a_resumed_run_goes_on_as_the_same_run(folder: Path, feed: Any, client: Any) -> None:
+def test_a_resumed_run_is_the_same_run_in_mlflow(folder: Path, feed: Any, client: Any) -> None:
     journal = Journal(folder)
     journal.start("", "a", params={"lr": 0.1})
     journal.metrics("", 1, {"loss": 0.5})
@@ -136,7 +136,7 @@ def test_a_resumed_run_goes_on_as_the_same_run(folder: Path, feed: Any, client: 
 @pytest.mark.parametrize(
     ("status", "shown"), [("failed", "FAILED"), ("pruned", "KILLED"), ("interrupted", "KILLED")]
 )
-def test_the_end_tells_how_it_went(folder: Path, feed: Any, client: Any, status: Any, shown: str) -> None:
+def test_the_end_has_the_status(folder: Path, feed: Any, client: Any, status: Any, shown: str) -> None:
     journal = Journal(folder)
     journal.start("", "study")
     journal.start("fold-0", "fold", parent="")
@@ -168,7 +168,7 @@ def test_a_run_without_an_end_is_marked_as_killed_with_its_children(
     assert found["study"].info.end_time == read(folder)[0][-1]["time"]
 
 
-def test_what_mlflow_refuses_is_told_and_keeps_nothing_back(folder: Path, feed: Any, client: Any) -> None:
+def test_what_mlflow_refuses_is_reported_and_the_rest_is_sent(folder: Path, feed: Any, client: Any) -> None:
     journal = Journal(folder)
     journal.start("", "a", tags={"t": 1}, inputs=[{"name": "", "digest": "ab", "rows": 1}])
     journal.artifact("", "gone.png")

@@ -93,7 +93,7 @@ def test_a_server_that_is_not_there_costs_the_patience_and_one_line(outputs: Pat
 
 
 @pytest.mark.slow
-def test_a_store_that_did_not_answer_in_time_is_told_so(outputs: Path, folder: Path) -> None:
+def test_a_store_that_did_not_answer_in_time_is_reported(outputs: Path, folder: Path) -> None:
     tracking = make(outputs, patience=0.0)
     tracking.follow(folder)
     link = tracking.link(folder)
@@ -104,7 +104,7 @@ def test_a_store_that_did_not_answer_in_time_is_told_so(outputs: Path, folder: P
 
 
 @pytest.mark.slow
-def test_what_keeps_the_store_from_taking_the_run_is_told(outputs: Path, folder: Path, client: Any) -> None:
+def test_the_reason_why_a_run_was_not_sent_is_printed(outputs: Path, folder: Path, client: Any) -> None:
     client.delete_experiment(client.create_experiment("digits"))
     tracking, journal = make(outputs, patience=2.0), Journal(folder)
     tracking.follow(folder)

@@ -72,7 +72,7 @@ def test_another_address_gets_the_whole_run(outputs: Path, uri: str, client: Any
     assert (state.uri, state.sent(folder)) == (uri, True)
 
 
-def test_an_untracked_run_is_sent_where_one_says(outputs: Path, uri: str, client: Any) -> None:
+def test_an_untracked_run_is_sent_to_the_given_address(outputs: Path, uri: str, client: Any) -> None:
     folder = write(outputs / "runs" / "a")
     with pytest.raises(
         UserError, match="was not tracked, so that its address is not known; give it with --uri"
@@ -100,7 +100,7 @@ def test_a_run_that_lacks_its_password_keeps_no_other_back(outputs: Path, uri: s
     assert statuses(client) == {"b": "FINISHED"}
 
 
-def test_a_server_that_is_away_is_told(outputs: Path) -> None:
+def test_a_server_that_cannot_be_reached_is_reported(outputs: Path) -> None:
     folder = write(outputs / "runs" / "a", uri="http://127.0.0.1:9")
     with pytest.raises(
         UserError, match=r"1 of 1 runs could not be sent: MLflow at http://127.0.0.1:9: it does n"

@@ -137,9 +137,9 @@ def test_a_share_counts_by_the_weights_of_its_rows(processes: Make, loss: nn.Mod
         distributed.join_group()
         own = distributed.slice_of(7)
         mean = loss(logits[own], codes[own]) * share_correction(loss, codes[own])
-        told = float(distributed.average(mean * distributed.weight_of(7)))
+        share = float(distributed.average(mean * distributed.weight_of(7)))
         distributed.leave_group()
-        return told
+        return share
 
     assert share_correction(loss, codes) == 1
     expected = pytest.approx(float(loss(logits, codes)), rel=1e-6)

@@ -75,7 +75,7 @@ def test_fixmatch_sends_no_gradient_into_its_guess():
     assert guessed.grad is None
 
 
-def test_pseudo_labels_are_the_networks_own_and_weigh_more_as_the_training_goes_on():
+def test_pseudo_labels_are_the_networks_own_and_their_weight_rises():
     method = PseudoLabel(weight=3.0, ramp=[0.2, 0.6], threshold=0.0)
     logits = strong()
     naive = F.cross_entropy(logits, logits.argmax(1))

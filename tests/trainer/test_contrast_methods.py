@@ -1,4 +1,4 @@
-"""Each method compares what its paper compares, through heads of the widths it was told."""
+"""Each method compares what its paper compares, through heads of the widths in its settings."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def built(method: ContrastiveMethod) -> tuple[Net, Any]:
 
 
 def parts(rows: list[int] | None = None, seed: int = 1) -> Contrast:
-    """Three rows with two views each, or as many rows as are told."""
-    told = list(range(ROWS)) * 2 if rows is None else rows
-    views = torch.randn(len(told), 4, generator=torch.Generator().manual_seed(seed))
-    negatives = views[2 * ROWS :] if len(told) > 2 * ROWS else None
+    """Three rows with two views each, or with the given row numbers."""
+    numbers = list(range(ROWS)) * 2 if rows is None else rows
+    views = torch.randn(len(numbers), 4, generator=torch.Generator().manual_seed(seed))
+    negatives = views[2 * ROWS :] if len(numbers) > 2 * ROWS else None
     return Contrast(
-        views[:ROWS], views[ROWS : 2 * ROWS], negatives, torch.arange(ROWS), torch.tensor(told), None
+        views[:ROWS], views[ROWS : 2 * ROWS], negatives, torch.arange(ROWS), torch.tensor(numbers), None
     )
 
 

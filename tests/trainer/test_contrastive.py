@@ -224,7 +224,7 @@ def test_the_copy_of_a_momentum_method_moves_after_each_step(
     assert all(parameter.grad is None for parameter in byol.target.parameters())
 
 
-def test_an_interrupted_training_goes_on_with_its_queue_and_its_momentum_copy(
+def test_an_interrupted_training_resumes_with_its_queue_and_its_momentum_copy(
     make_trainer: Make, make_loaders: Make, make_model: Make
 ) -> None:
     def course(state: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:

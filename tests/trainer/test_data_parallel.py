@@ -59,7 +59,7 @@ def test_a_share_of_a_batch_is_normed_as_the_whole(processes, kind, momentum):
         torch.testing.assert_close(second[4][name], buffer)
 
 
-def test_in_evaluation_a_norm_asks_nobody():
+def test_in_evaluation_a_norm_exchanges_nothing():
     norm = GlobalBatchNorm(3)
     norm.running_mean.copy_(torch.tensor([1.0, 2.0, 3.0]))
     inputs = data(1)

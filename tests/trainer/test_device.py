@@ -74,9 +74,9 @@ def test_a_precision_that_the_device_does_not_compute_in_is_refused(
 def test_a_card_that_only_emulates_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
     monkeypatch.setattr("harness.trainer.device._try", lambda device, dtype: dtype)
-    said = (
+    sentence = (
         "trainer.precision=bf16 cannot be had on cuda:0 (it has no arithmetic of that type); "
         "use trainer.precision=fp32 or trainer.precision=fp16."
     )
-    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$"):
         check_precision(torch.device("cuda:0"), "bf16")

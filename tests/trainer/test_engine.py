@@ -91,12 +91,12 @@ def plain(**changes: Any) -> Plain:
 def fit(trainer: Plain, model: nn.Module, loaders: Loaders, **keywords: Any) -> Iterator[Progress]:
     """The training, validated 0 in every epoch."""
     torch.manual_seed(3)
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "augment": lambda inputs: inputs + 0.1 * torch.randn_like(inputs),
         "validate": lambda predictor: {"valid/score": 0.0},
         "stop": lambda: False,
     }
-    return trainer.fit(model, loaders, **(told | keywords))
+    return trainer.fit(model, loaders, **(defaults | keywords))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -125,7 +125,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
-def test_a_training_that_goes_on_from_any_step_ends_bit_for_bit_the_same(
+def test_a_training_resumed_at_any_step_ends_bit_for_bit_the_same(
     make_loaders: Make, make_model: Make, settings: dict[str, Any]
 ) -> None:
     loaders = make_loaders(train=30, valid=22, batch_size=4)
@@ -254,7 +254,7 @@ class Poisoned:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
-def test_from_the_first_bad_step_on_nothing_moves_and_its_number_is_told(
+def test_after_the_first_bad_step_no_weight_changes_and_its_number_is_known(
     make_loaders: Make, make_model: Make, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     monkeypatch.setattr("harness.trainer.update.is_asynchronous", lambda device: late)

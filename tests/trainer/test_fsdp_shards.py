@@ -81,7 +81,7 @@ def differences(plan):
 
 
 @pytest.mark.parametrize("words", TRAININGS.values(), ids=TRAININGS)
-def test_a_divided_training_is_that_of_whole_weights_and_goes_on_exactly(processes, words):
+def test_a_divided_training_equals_that_of_whole_weights_and_resumes_exactly(processes, words):
     for ended in processes(in_a_group, differences, make_plan(compose([*FEW, *words]))):
         apart, resumed, moved, score = ended.value
         assert apart < 1e-5

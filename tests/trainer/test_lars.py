@@ -106,7 +106,7 @@ def test_a_parameter_without_a_gradient_stays_and_a_closure_gives_its_loss() -> 
     assert moving.tolist() != [1.0, 1.0]
 
 
-def test_a_training_that_is_taken_up_again_goes_on_bit_for_bit() -> None:
+def test_a_resumed_training_continues_bit_for_bit() -> None:
     whole = parameters()
     optimizer = LARS(whole, **VALUES)
     for step in range(2):

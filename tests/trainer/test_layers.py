@@ -178,14 +178,14 @@ def test_the_head_learns_first_and_the_model_afterwards(make_trainer: Make, make
     assert not torch.equal(heads[0], heads[1])
 
 
-def test_begin_says_where_what_learns_changed() -> None:
+def test_begin_returns_whether_other_parameters_learn() -> None:
     network, own = Normed(), layers(head_first=1)
     own.groups(network, nn.Linear(8, 2))
-    told = []
+    states = []
     for epoch in (1, 2, 3):
         network.train()
-        told.append((own.begin(epoch, network), network.training, network.lower.weight.requires_grad))
-    assert told == [(True, False, False), (True, True, True), (False, True, True)]
+        states.append((own.begin(epoch, network), network.training, network.lower.weight.requires_grad))
+    assert states == [(True, False, False), (True, True, True), (False, True, True)]
 
 
 def test_more_frozen_layers_than_there_are_is_refused() -> None:

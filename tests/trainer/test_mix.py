@@ -52,7 +52,7 @@ def test_only_a_share_of_the_batches_is_mixed() -> None:
     assert all(each.inputs is inputs and each.share == 1 for each in whole)
 
 
-def test_cutmix_takes_a_rectangle_from_the_partner_and_tells_its_area() -> None:
+def test_cutmix_takes_a_rectangle_from_the_partner_and_returns_its_area() -> None:
     torch.manual_seed(0)
     inputs = torch.arange(8.0)[:, None, None, None].expand(8, 2, 6, 9).contiguous()
     seen = set()

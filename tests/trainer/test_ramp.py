@@ -36,7 +36,7 @@ def test_a_training_of_one_step_is_taken_at_the_lowest() -> None:
     assert rate(0, 1, 1e-4, 1.0) == 1e-4
 
 
-def test_a_ramp_goes_on_where_it_stood() -> None:
+def test_a_ramp_resumes_at_its_position() -> None:
     first = Ramp(optimizer(), total_steps=5, lowest=1e-4, highest=1.0)
     first.step()
     first.step()

@@ -143,7 +143,7 @@ def test_plateau_is_moved_by_the_monitored_score_in_its_direction(
         ),
     ],
 )
-def test_what_the_trainer_tells_may_not_be_set(new: Any, words: str) -> None:
+def test_settings_that_the_trainer_gives_are_refused(new: Any, words: str) -> None:
     with pytest.raises(ValueError, match=f"^{words}$"):
         plan(new, sgd(0.1))
 
@@ -156,7 +156,7 @@ def test_what_the_trainer_tells_may_not_be_set(new: Any, words: str) -> None:
         partial(lr_scheduler.CosineAnnealingLR, T_max=3),
     ],
 )
-def test_a_schedule_goes_on_where_its_state_was_taken(new: Any) -> None:
+def test_a_schedule_resumes_at_the_position_of_its_state(new: Any) -> None:
     optimizer = sgd(0.2)
     moves = plan(new, optimizer)
     rates(moves, optimizer, epochs=1)
@@ -190,7 +190,7 @@ def afresh(new: Any, *, total_steps: int, lr: float = 0.2) -> list[float]:
 @pytest.mark.parametrize(
     "new", [partial(lr_scheduler.OneCycleLR, max_lr=0.1), partial(WarmupCosine, warmup=0.25, final=0.0)]
 )
-def test_a_training_made_longer_goes_on_along_the_longer_schedule(new: Any) -> None:
+def test_a_training_made_longer_follows_the_longer_schedule(new: Any) -> None:
     found, expected = went_on(new, new, total_steps=40), afresh(new, total_steps=40)
     assert found[1:] == pytest.approx(expected[1:])  # torch's had set the next rate already
 

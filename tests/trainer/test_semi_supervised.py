@@ -180,7 +180,7 @@ def test_the_labelled_rows_are_changed_weakly():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["multiclass", "binary"])
-def test_every_method_tells_the_two_parts_of_its_loss(method, kind):
+def test_every_method_reports_the_two_parts_of_its_loss(method, kind):
     scores = fit(trainer(method), model(), loaders(kind))[-1].scores
     parts = scores["train/loss_labelled"] + scores["train/loss_unlabelled"]
     assert scores["train/loss"] == pytest.approx(parts, rel=1e-5)
@@ -225,7 +225,7 @@ def test_the_teacher_is_not_part_of_what_predicts():
     assert learner.predictor().model is learner.model
 
 
-def test_two_classes_are_told_by_one_logit_like_in_supervised_learning():
+def test_two_classes_have_one_logit_as_in_supervised_learning():
     learner, data = (
         trainer(method=FixMatch(weight=1.0, threshold=0.95), epochs=60),
         loaders("binary", labelled=24),

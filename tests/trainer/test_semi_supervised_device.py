@@ -46,7 +46,7 @@ class Questions(TorchDispatchMode):
     ],
     ids=lambda method: type(method).__name__,
 )
-def test_the_term_of_a_method_asks_the_device_nothing(method):
+def test_the_term_of_a_method_does_not_wait_for_the_device(method):
     rows = torch.from_numpy(np.arange(6))
     method.begin(3, rows)
     views = [torch.randn(6, 3) for _ in method.views(torch.zeros(6, 3), lambda inputs: inputs)]

@@ -23,7 +23,7 @@ def laid_out(**changes: object) -> nn.Module:
     return net
 
 
-def test_images_lie_channels_last_where_asked_and_by_default_on_cuda_alone() -> None:
+def test_images_are_channels_last_by_setting_and_by_default_on_cuda_only() -> None:
     assert laid_out(channels_last=True)[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert laid_out()[0].weight.is_contiguous()
 
@@ -40,7 +40,7 @@ def test_the_model_is_compiled_in_place_so_that_its_weights_keep_their_names(
     assert asked == ["reduce-overhead"]
 
 
-def test_tensorfloat_and_cudnns_search_are_off_unless_asked_for() -> None:
+def test_tensorfloat_and_cudnns_search_are_off_by_default() -> None:
     laid_out()
     assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark) == ("highest", False)
     laid_out(tf32=True, tune=True)

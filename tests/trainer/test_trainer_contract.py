@@ -139,7 +139,7 @@ class TestTrainers(testing.TestTrainers):
         ),
     ],
 )
-def test_a_class_of_the_users_own_stands_in_for_a_choice(
+def test_a_class_of_the_user_replaces_a_choice(
     make_experiment: Make, group: str, node: str, kind: type
 ) -> None:
     experiment = make_experiment(f"~trainer/{group}", f"+trainer.{group}={node}", *TWO_STEPS)

@@ -79,7 +79,7 @@ def test_a_model_without_a_width_is_refused(make_trainer: Make, make_loaders: Ma
         ),
     ],
 )
-def test_what_optimizer_and_scheduler_refuse_is_said_before_training(
+def test_errors_of_optimizer_and_scheduler_come_before_training(
     make_trainer: Make, make_loaders: Make, make_model: Make, change: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError, match=f"^{words}$"):
@@ -148,7 +148,7 @@ class Odd(Stateless):
         (Odd, "seen is a set, which a checkpoint cannot store"),
     ],
 )
-def test_a_scheduler_that_could_not_go_on_after_a_stop_is_refused(
+def test_a_scheduler_that_could_not_be_resumed_is_refused(
     make_trainer: Make, make_model: Make, make_loaders: Make, scheduler: type, words: str
 ) -> None:
     with pytest.raises(UserError, match=rf"^trainer\.scheduler: {words}\.$"):

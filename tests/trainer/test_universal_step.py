@@ -53,7 +53,7 @@ def test_a_step_is_the_step_written_by_hand(
     assert progress.scores["train/loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
-def test_momentum_and_schedule_go_on_from_step_to_step(
+def test_momentum_and_schedule_continue_from_step_to_step(
     make_trainer: Make, make_loaders: Make, make_model: Make, train: Make
 ) -> None:
     loaders, model = make_loaders(shuffle=False), make_model()

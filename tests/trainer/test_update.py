@@ -35,7 +35,7 @@ def test_weights_that_two_layers_share_come_back_from_their_average() -> None:
     torch.testing.assert_close(average, before + (1 - 2 / 11) * (after - before))
 
 
-def test_a_training_that_had_failed_when_it_was_stopped_tells_the_same_step_later() -> None:
+def test_a_training_that_had_failed_before_its_stop_reports_the_same_step() -> None:
     network = nn.Linear(2, 1)
     update = attached(network)
     step(update, network(torch.full((1, 2), torch.nan)).sum())

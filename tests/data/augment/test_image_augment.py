@@ -110,7 +110,7 @@ def test_noise_has_its_standard_deviation():
     assert abs(noise.mean()) < 0.002
 
 
-def test_erasing_sets_rectangles_to_the_mean_in_as_many_images_as_asked():
+def test_erasing_sets_rectangles_to_the_mean_in_the_set_share_of_images():
     torch.manual_seed(0)
     erased = augment(erase=0.25, erase_area=[0.1, 0.2])(torch.ones(4000, 2, 16, 16)) == 0
     assert torch.equal(erased[:, 0], erased[:, 1])

@@ -11,7 +11,7 @@ def test_every_replaced_entry_is_the_same_feature_of_another_row():
     assert not torch.equal(corrupted, inputs)
 
 
-def test_as_many_entries_change_as_the_rate_says():
+def test_the_rate_is_the_share_of_changed_entries():
     torch.manual_seed(0)
     inputs = torch.arange(400_000.0).view(4000, 100)
     changed = (FeatureCorruption(rate=0.3, weak_rate=0.0)(inputs) != inputs).double().mean()

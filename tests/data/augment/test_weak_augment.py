@@ -54,7 +54,7 @@ def test_a_weak_view_of_rows_of_features_by_an_augmentation_for_images_is_refuse
         augment(translate=0.1).weak(torch.randn(4, 5))
 
 
-def test_the_weak_view_of_a_table_replaces_as_many_entries_as_its_own_rate_says():
+def test_the_weak_view_of_a_table_has_its_own_rate():
     torch.manual_seed(0)
     inputs = torch.arange(40_000.0).view(4_000, 10)
     changed = FeatureCorruption(rate=0.9, weak_rate=0.1).weak(inputs) != inputs

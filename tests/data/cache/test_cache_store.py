@@ -75,7 +75,7 @@ def test_an_entry_larger_than_the_limit_is_not_kept_and_removes_nothing(tmp_path
     assert store.find("small") is not None
 
 
-def test_what_somebody_is_writing_is_left_alone_and_what_was_abandoned_goes(tmp_path):
+def test_entries_being_written_stay_and_abandoned_ones_are_removed(tmp_path):
     store = Store(tmp_path, 1000)
     for name, age in ((".writing", 0), (".abandoned", 48 * 3600)):
         (tmp_path / name).mkdir()

@@ -68,7 +68,7 @@ def test_a_tumour_is_malignant_or_benign():
     }
 
 
-def test_diabetes_asks_for_a_number_from_measures_in_their_own_units():
+def test_diabetes_has_a_number_as_target_and_unscaled_features():
     table = extract("diabetes", target="progression")
     assert table.task.kind == "regression"
     assert table.labels.head(3).tolist() == [151.0, 75.0, 141.0]

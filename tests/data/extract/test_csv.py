@@ -225,7 +225,7 @@ def test_a_list_of_files_is_one_table(months):
     assert table.source == ", ".join(listed)
 
 
-def test_a_column_may_tell_the_file_of_each_row(months):
+def test_a_column_may_name_the_file_of_each_row(months):
     table = extract(months / "**" / "visits*.csv", source_column="month", group="month", target="y")
     assert table.groups.tolist() == ["visits-01.csv", "visits-01.csv", "visits-02.csv"]
     refuse(

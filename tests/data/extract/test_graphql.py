@@ -82,7 +82,7 @@ def test_edges_nodes_lists_and_offsets_give_the_same_table(extract, server):
     assert len(digests) == 1
 
 
-def test_pages_are_asked_for_until_one_is_empty_because_a_server_may_cap_them(extract, server):
+def test_pages_are_requested_until_one_is_empty(extract, server):
     query = f"query($offset: Int, $n: Int) {{ page(offset: $offset, limit: $n) {{ {FIELDS} }} }}"
     assert len(extract(query=query, offset="offset", variables={"n": 2})()) == 4
     asked = [body["variables"] for _, body in server.requests]
@@ -190,20 +190,20 @@ def test_headers_are_sent_and_a_password_of_netrc_is_not(extract, server, tmp_pa
     assert server.requests[-1][0]["Authorization"] == f"Basic {b64encode(b'me:p@ss').decode()}"
 
 
-def test_the_source_tells_no_credentials(extract, server):
+def test_the_source_shows_no_credentials(extract, server):
     address = server.url.removeprefix("http://")
     table = extract(url=f"http://u:hunter22@{address}?api_key=k3y")()
     assert (table.name, table.source) == ("rows", server.url)
     assert extract().fingerprint() is None
 
 
-def test_a_server_that_stumbles_is_asked_again(extract, server, pauses):
+def test_a_failed_request_is_repeated(extract, server, pauses):
     server.script = [(500, {}, "oops"), (503, JSON, '{"errors": [{"message": "busy"}]}')]
     assert len(extract(backoff=1.0)()) == 4
     assert 0.5 <= pauses[0] <= 1.0 <= pauses[1] <= 2.0
 
 
-def test_a_busy_server_says_how_long_to_wait(extract, server, pauses):
+def test_a_busy_server_sets_the_time_to_wait(extract, server, pauses):
     past, local = formatdate(0, usegmt=True), formatdate(0)
     headers = [{"Retry-After": value} for value in ("7", "86400", past, local, "soon")]
     server.script = [(429, header, "") for header in headers]
@@ -233,7 +233,7 @@ def test_a_slow_answer_is_given_up_after_the_time_out_and_tried_again(extract, s
     assert server.url in text
 
 
-def test_an_endpoint_that_nobody_serves_is_reported_after_the_stated_tries(extract, refused, pauses):
+def test_an_endpoint_that_does_not_exist_is_reported_after_the_stated_tries(extract, refused, pauses):
     url = "http://u:hunter22@127.0.0.1:1/graphql"
     text = refused(extract(url=url, retries=2), "gave no answer in 3 tries (Connection refused)")
     assert "hunter22" not in text
@@ -311,7 +311,7 @@ def test_a_cursor_that_loops_is_named(extract, server, refused):
     refused(extract(query=query, offset="offset"), "the same page again at offset 3")
 
 
-def test_pages_that_cannot_be_asked_for_are_not_passed_over(extract, server, refused):
+def test_pages_that_cannot_be_requested_are_an_error(extract, server, refused):
     refused(extract(query=f"{{ rows(first: 3) {{ nodes {{ id }} {INFO} }} }}"), "declares no variable $after")
     query = "query($after: String) { rows(after: $after) { nodes { id } } }"
     refused(extract(query=query), "asks for pages by $after", "pageInfo { hasNextPage endCursor }")

@@ -62,7 +62,7 @@ def test_arguments_that_make_no_sense_are_refused(make, changes, words):
     refuse(make, f"data.extract.{words}", **changes)
 
 
-def test_only_the_suffixes_asked_for_are_taken(make, photos):
+def test_only_files_with_the_set_suffixes_are_read(make, photos):
     found = make("image_folder", path=str(photos), suffixes=[".jpg"])().frame["path"]
     assert [Path(path).name for path in found] == ["p1-b.JPG", "p1-a.jpg"]
     words = (
@@ -71,7 +71,7 @@ def test_only_the_suffixes_asked_for_are_taken(make, photos):
     refuse(make, words, path=str(photos), suffixes=[".bmp", ".tif"])
 
 
-def test_an_image_outside_of_the_classes_is_refused_unless_no_class_is_asked_for(make, photos):
+def test_an_image_outside_of_the_class_folders_is_refused_unless_there_is_no_target(make, photos):
     picture(photos / "stray.png")
     words = (
         "the class of an image is its folder, and .*stray.png lies in none below .*photos; move it, or name"
@@ -189,7 +189,7 @@ def test_the_fingerprint_is_that_of_the_table_and_the_images_in_it(make, photos,
     assert len(set(seen)) == 3
 
 
-def test_the_digest_tells_what_is_in_the_files(make, tmp_path):
+def test_the_digest_depends_on_the_content_of_the_files(make, tmp_path):
     for name in ("a/1.png", "b/2.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("L", (3, 3), 5).save(tmp_path / name)

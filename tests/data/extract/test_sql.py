@@ -87,7 +87,7 @@ def test_parameters_are_bound_and_never_pasted(make, url):
         extract()
 
 
-def test_a_list_stands_for_the_values_of_in(make, url):
+def test_a_list_becomes_the_values_of_in(make, url):
     query = "select * from visits where visit in :visits order by visit"
     frame = make("sql", url=url, query=query, parameters={"visits": [9, 2]})().frame
     assert frame["visit"].tolist() == [2, 9]
@@ -156,7 +156,7 @@ def test_another_schema_and_names_that_need_quotes_are_found(make, pg):
     assert table.name == "Ward 7.select"
 
 
-def test_the_source_tells_neither_user_nor_password(make, pg, lite):
+def test_the_source_shows_neither_user_nor_password(make, pg, lite):
     assert make("sql", url=pg.url, table="visits")().source == f"postgresql://127.0.0.1:{pg.port}/clinic"
     table = make("sql", url=f"sqlite:///{lite}", query="select * from visits")()
     assert (table.name, table.source) == ("clinic", f"sqlite:///{lite}")

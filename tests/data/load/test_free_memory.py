@@ -6,7 +6,7 @@ import torch
 from harness.data.load import free_memory
 
 
-def test_the_kernel_tells_what_is_available(tmp_path: Path):
+def test_the_available_memory_is_read_from_the_kernel(tmp_path: Path):
     (tmp_path / "meminfo").write_text("MemTotal:  100 kB\nMemAvailable:    70 kB\n")
     assert free_memory.available(tmp_path / "meminfo") == 70 * 1024
 

@@ -34,7 +34,7 @@ def test_a_part_of_one_row_is_a_batch_of_one():
     assert sizes(loaders([7]).train) == [1]
 
 
-def test_batches_of_one_stay_so_where_they_are_asked_for():
+def test_batches_of_one_row_are_possible():
     assert sizes(loaders(range(3), batch_size=1).train) == [1, 1, 1]
 
 
@@ -108,7 +108,7 @@ class Lazy:
         return torch.from_numpy(np.stack([rows, -rows], axis=1)).float()
 
 
-def test_samples_made_when_asked_for_are_made_once_some_at_a_time(monkeypatch):
+def test_samples_made_on_demand_are_made_once_in_blocks(monkeypatch):
     monkeypatch.setattr("harness.data.load.resident._BYTES_AT_ONCE", 7 * 2 * 4)
     lazy = Lazy()
     train = loaders([4, 2, 19], arrays=Arrays(lazy, None, Task("none")), shuffle=False).train
@@ -118,7 +118,7 @@ def test_samples_made_when_asked_for_are_made_once_some_at_a_time(monkeypatch):
     assert lazy.asked == [7, 7, 6]
 
 
-def test_it_holds_any_amount_and_tells_where():
+def test_resident_holds_any_amount_and_names_the_device():
     assert Resident(batch_size=1, eval_batch_size=1, shuffle=True).holds(10**15, torch.device("cpu"))
     arrays = Arrays(torch.zeros(20, 6_000), None, Task("none"))
     assert loaders([0, 1], arrays=arrays).how == "resident on cpu, 0.5 MB"

@@ -63,7 +63,7 @@ def test_whole_numbers_with_gaps_name_rows_too() -> None:
     assert find_pairs(numbers, ("like",), TRAIN)[0][:, 0].tolist() == [1, -1, 0, -1, -1, -1]
 
 
-def test_rows_without_an_id_are_nobodys_partner() -> None:
+def test_rows_without_an_id_are_no_partners() -> None:
     some = table(key=["a", None, "c", None, "e", "f"], like=["c", "a", None, None, None, None])
     assert find_pairs(some, ("like",), TRAIN)[0][:, 0].tolist() == [2, 0, -1, -1, -1, -1]
 

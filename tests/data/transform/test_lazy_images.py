@@ -137,7 +137,7 @@ def test_a_memory_mapped_array_is_sent_to_a_worker_by_its_place(tmp_path):
     assert (pickle.loads(sent).take(np.array([499])) == 7).all()
 
 
-def test_an_image_is_turned_as_its_exif_orientation_says():
+def test_an_image_is_turned_by_its_exif_orientation():
     exif = Pillow.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     pixels = np.array([[10, 20, 30], [40, 50, 60]], dtype=np.uint8)
@@ -196,7 +196,7 @@ def test_a_palette_becomes_its_colours():
     assert raw(encoded(picture)) == [[[[255, 0]], [[0, 128]], [[0, 0]]]]
 
 
-def test_what_is_transparent_is_laid_on_white():
+def test_transparent_pixels_become_white():
     pixels = np.array([[[9, 9, 9, 0], [9, 9, 9, 255]]], dtype=np.uint8)
     assert raw(encoded(pixels)) == [[[[255, 9]]] * 3]
     grey = Pillow.fromarray(np.array([[[9, 0], [9, 255]]], dtype=np.uint8))
@@ -204,7 +204,7 @@ def test_what_is_transparent_is_laid_on_white():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_grey_and_colour_become_what_is_asked_for(channels):
+def test_grey_and_colour_images_get_the_set_number_of_channels(channels):
     grey, colour = np.full((1, 1), 50, dtype=np.uint8), np.full((1, 1, 3), 50, dtype=np.uint8)
     assert raw(encoded(grey), encoded(colour), channels=channels) == [[[[50]]] * channels] * 2
     array = np.full((1, 4 - channels, 1, 1), 50.0)
@@ -235,13 +235,13 @@ SQUARE = np.repeat(np.arange(4, dtype=np.uint8)[None, :] * 10, 2, axis=0)  # 2 x
         ("stretch", [[0, 10, 20, 30]] * 4),
     ],
 )
-def test_an_image_comes_to_its_size(form, resize, expected):
+def test_an_image_gets_the_set_size(form, resize, expected):
     size = [len(expected), len(expected[0])]
     source = files([encoded(SQUARE)]) if form == "file" else stack(SQUARE[None, None].astype(np.float64))
     assert transformed(source, normalise=False, size=size, resize=resize).tolist() == [[expected]]
 
 
-def test_pixel_columns_come_to_their_size_as_well():
+def test_pixel_columns_get_the_set_size_as_well():
     frame = pd.DataFrame(SQUARE.reshape(1, -1)).rename(columns=str)
     source = Table(frame, tuple(frame.columns), kind="image", shape=(1, 2, 4))
     found = transformed(source, normalise=False, size=[2, 2], resize="crop", channels=3)

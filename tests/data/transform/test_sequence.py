@@ -170,7 +170,7 @@ def test_statistics_are_those_of_the_events_in_the_training_windows():
     assert found[0, 0].tolist() == [0]
 
 
-def test_an_encoder_that_asks_for_targets_is_given_those_of_the_training_windows():
+def test_an_encoder_with_targets_gets_those_of_the_training_windows():
     source = Table(EVENTS, ("ward",), target=("y",), id="who", time="when", kind="sequence", name="visits")
     encoder = TargetEncoder(smooth=0.0)
     found = transformed(source, categorical=[encoder], mask=False)

@@ -282,7 +282,7 @@ def test_features_are_the_same_whatever_number_of_rows_is_worked_on_at_once(monk
     assert np.array_equal(transformed(frame, range(400)), whole)
 
 
-def test_an_encoder_that_asks_for_targets_learns_from_the_labelled_training_rows():
+def test_an_encoder_with_targets_learns_from_the_labelled_training_rows():
     frame = pd.DataFrame({"x": list("aabbab"), "y": [1.5, 2.5, 7.0, None, 100.0, 100.0]})
     source = Table(frame, ("x",), target=("y",), aim="regression", name="visits")
     transform = tabular(categorical=[TargetEncoder(smooth=0.0, target_type="continuous")])

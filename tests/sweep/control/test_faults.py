@@ -61,7 +61,7 @@ def faults(terminal: Any) -> Any:
     return terminal
 
 
-def test_a_process_that_dies_takes_its_own_trial_alone_with_it_and_the_trial_goes_on(
+def test_a_process_that_dies_loses_only_its_own_trial_which_continues(
     faults: Any, run_cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(faults.folder)
@@ -73,7 +73,7 @@ def test_a_process_that_dies_takes_its_own_trial_alone_with_it_and_the_trial_goe
 
 
 @pytest.mark.parametrize(
-    ("fate", "told", "attempts"),
+    ("fate", "message", "attempts"),
     [
         ("out_of_memory", "of memory", 2),
         ("validates_as_nan", "valid/loss is nan, and sweep.objectives needs a number.", 1),
@@ -81,7 +81,7 @@ def test_a_process_that_dies_takes_its_own_trial_alone_with_it_and_the_trial_goe
     ],
 )
 def test_a_failed_trial_is_tried_again_where_that_may_help(
-    faults: Any, run_cli: Any, monkeypatch: pytest.MonkeyPatch, fate: str, told: str, attempts: int
+    faults: Any, run_cli: Any, monkeypatch: pytest.MonkeyPatch, fate: str, message: str, attempts: int
 ) -> None:
     monkeypatch.syspath_prepend(faults.folder)
     limit = ("sweep.timeout=0.05",) if fate == "hangs" else ()
@@ -89,7 +89,7 @@ def test_a_failed_trial_is_tried_again_where_that_may_help(
     words = (*words, "sweep.objectives=valid/loss")
     sweep = faults.alone(run_cli, *words, status=1)
     assert sweep.states == ["FAIL"]
-    assert told in sweep.trials[0].user_attrs["error"]
+    assert message in sweep.trials[0].user_attrs["error"]
     assert len(sweep.events(0, "start")) == attempts
 
 

@@ -24,7 +24,9 @@ def workers_of(trials: list[Any]) -> list[int]:
 
 def assert_shared(commands: list[Any], sweep: Any) -> None:
     """Both commands succeeded and did their part; every trial ended once."""
-    assert [command.wait().status for command in commands] == [0, 0], [command.said() for command in commands]
+    assert [command.wait().status for command in commands] == [0, 0], [
+        command.output() for command in commands
+    ]
     assert sweep.states == ["COMPLETE"] * 4
     shares = workers_of(sweep.trials)
     assert len(shares) == 2
@@ -57,7 +59,7 @@ def test_a_command_that_finds_all_trials_begun_waits_for_them(terminal: Any) -> 
     sweep = terminal.the_sweep()
     terminal.until(sweep.owners)
     second = terminal(*words)
-    terminal.until(lambda: "0 of 1 trials ended, 1 running" in second.said())
+    terminal.until(lambda: "0 of 1 trials ended, 1 running" in second.output())
     first.kill()
     terminal.until(lambda: len(sweep.events(0, "start")) == 2)  # the second takes it over
     os.kill(second.pid, signal.SIGTERM)
@@ -66,7 +68,7 @@ def test_a_command_that_finds_all_trials_begun_waits_for_them(terminal: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("sweep.isolate=true",), "sweep.isolate cannot be used under torchrun"),
         (("sweep.recycle=2",), "sweep.recycle cannot be used under torchrun"),
@@ -74,11 +76,11 @@ def test_a_command_that_finds_all_trials_begun_waits_for_them(terminal: Any) -> 
     ],
 )
 def test_what_torchruns_processes_cannot_do_is_refused(
-    terminal: Any, processes: Any, words: tuple[str, ...], told: str
+    terminal: Any, processes: Any, words: tuple[str, ...], message: str
 ) -> None:
     first, second = processes(terminal.in_this_process, "seed=1,2", *words)
     assert (first.value, second.value) == (2, 2)
-    assert told in first.err
+    assert message in first.err
     assert "start the sweep without torchrun." in first.err
     assert second.err == ""
     assert terminal.sweeps() == []

@@ -113,7 +113,7 @@ def test_of_several_objectives_each_has_a_best_so_far(tmp_path: Path) -> None:
     assert events(tmp_path, "tags")[0]["tags"] == {"best.front": "0, 1"}
 
 
-def test_the_end_tells_the_best_and_hands_over_the_files(tmp_path: Path) -> None:
+def test_the_end_sends_the_best_trial_and_the_files(tmp_path: Path) -> None:
     parent = opened(tmp_path)
     snapshot = study(row(0, "complete", 0.8), row(1, "complete", 0.9, point={"lr": 0.01}))
     for name in ("trials.csv", "best.yaml", "report.html", "result.json"):
@@ -130,7 +130,7 @@ def test_the_end_tells_the_best_and_hands_over_the_files(tmp_path: Path) -> None
     assert parent._tracking.asked == ["follow", "settle"]  # type: ignore[attr-defined]
 
 
-def test_a_sweep_that_goes_on_doubles_no_point(tmp_path: Path) -> None:
+def test_a_sweep_that_continues_doubles_no_point(tmp_path: Path) -> None:
     parent = opened(tmp_path)
     half = study(row(0, "complete", 0.8), row(1, "failed"))
     parent.update(half)
@@ -174,7 +174,7 @@ def test_what_another_conductor_has_finished_is_left_as_it_is(tmp_path: Path) ->
     assert (tmp_path / "journal.jsonl").read_bytes() == before
 
 
-def test_a_finished_sweep_that_is_extended_goes_on_in_the_same_journal(tmp_path: Path) -> None:
+def test_an_extended_sweep_continues_in_the_same_journal(tmp_path: Path) -> None:
     parent = opened(tmp_path)
     snapshot = study(row(0, "complete", 0.8))
     parent.close(snapshot, sum_up(tmp_path, snapshot, "finished", 1.0, ""))

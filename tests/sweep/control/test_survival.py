@@ -47,7 +47,7 @@ def test_neither_a_killed_worker_nor_a_killed_sweeper_costs_or_repeats_a_trial(t
 
 
 @pytest.mark.parametrize(("workers", "signum"), [(2, signal.SIGINT), (1, signal.SIGTERM)])
-def test_a_signal_ends_all_kindly_and_the_same_command_goes_on(
+def test_a_signal_ends_all_in_order_and_the_same_command_continues(
     terminal: Any, workers: int, signum: signal.Signals
 ) -> None:
     words = (*SWEEP, *LONG, "sweep.trials=3", f"sweep.workers={workers}")
@@ -73,7 +73,7 @@ def test_a_signal_ends_all_kindly_and_the_same_command_goes_on(
     assert_each_trial_ended_once(sweep, 3)
 
 
-def test_folds_that_were_done_before_a_kill_are_not_done_again_and_pruning_goes_on(terminal: Any) -> None:
+def test_folds_finished_before_a_kill_are_not_repeated_and_pruning_continues(terminal: Any) -> None:
     """Wilcoxon's pruner compares fold by fold; a trial of no learning rate to speak of has no chance."""
     words = (
         *("sweep=random", "sweep/pruner=wilcoxon", "sweep.axis=folds", "sweep.trials=2"),

@@ -119,7 +119,7 @@ def test_a_large_work_does_not_fill_the_pipe(log: Path) -> None:
     assert spawn(lambda: len(content), {}, log).wait().result() == 3_000_000
 
 
-def test_a_killed_process_says_which_signal(log: Path) -> None:
+def test_a_killed_process_is_reported_with_its_signal(log: Path) -> None:
     outcome: Outcome[None] = spawn(lambda: os.kill(os.getpid(), signal.SIGKILL), {}, log).wait()
     assert outcome.signal == 9
     assert type(outcome.error) is Died
@@ -139,7 +139,7 @@ def test_a_process_that_died_with_words_names_its_log(log: Path) -> None:
     assert log.read_text() == "no such instruction\n"
 
 
-def test_a_process_that_left_without_a_word_says_its_status(log: Path) -> None:
+def test_a_process_that_ended_without_an_answer_is_reported_with_its_status(log: Path) -> None:
     error = spawn(lambda: os._exit(3), {}, log).wait().error
     assert str(error) == "the worker process ended with status 3 and no answer."
 
@@ -168,7 +168,7 @@ def test_neither_work_nor_answer_is_on_the_disk_or_the_command_line(log: Path, t
     assert spawn(partial(work, "geheim"), {}, log).wait().result() == "geheim"
 
 
-def test_it_can_be_asked_waited_for_and_ended(log: Path) -> None:
+def test_a_child_can_be_polled_waited_for_and_ended(log: Path) -> None:
     child: Child[None] = spawn(lambda: time.sleep(600), {}, log)
     assert child.poll() is None
     with pytest.raises(TimeoutError, match=rf"process {child.pid} works still after 0.01 s"):

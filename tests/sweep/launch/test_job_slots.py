@@ -46,7 +46,7 @@ def test_a_slot_is_given_back_by_who_fails_in_it() -> None:
         assert slot == 0
 
 
-def test_the_cores_that_may_be_used_are_shared_out_and_nobody_has_none(
+def test_the_usable_cores_are_divided_and_each_worker_has_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
@@ -83,7 +83,7 @@ def test_gpus_are_shared_out(
 
 
 @pytest.mark.parametrize(
-    ("found", "count", "each", "told"),
+    ("found", "count", "each", "sentence"),
     [
         ("ab", 2, 2, "hydra.launcher.gpus=2 for 2 workers takes 4 GPUs, and 2 can be seen;"),
         ("", 1, 1, "hydra.launcher.gpus=1 for 1 worker takes 1 GPU, and none can be seen;"),
@@ -91,12 +91,12 @@ def test_gpus_are_shared_out(
     ],
 )
 def test_more_gpus_than_there_are_cannot_be_shared_out(
-    found: str, count: int, each: float, told: str
+    found: str, count: int, each: float, sentence: str
 ) -> None:
     with pytest.raises(UserError) as refused:
         share_gpus(list(found), count, each)
     assert str(refused.value) == (
-        f"{told} lower hydra.launcher.gpus (0.5 puts two workers on one GPU) or sweep.workers."
+        f"{sentence} lower hydra.launcher.gpus (0.5 puts two workers on one GPU) or sweep.workers."
     )
 
 
@@ -124,7 +124,7 @@ def test_a_divided_gpu_counts_by_its_parts() -> None:
 
 
 @pytest.mark.slow
-def test_gpus_are_asked_of_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_listed_by_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n[ \"$1\" = -L ] && printf '%s' '{LISTED}'\n")

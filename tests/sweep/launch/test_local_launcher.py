@@ -40,7 +40,7 @@ def no_version_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VersionBase.instance(), "version_base", version.__compat_version__)
 
 
-# Such a program is told about it.
+# Hydra warns such a program.
 suite = pytest.mark.filterwarnings("ignore:\nFuture Hydra versions", "ignore:Future Hydra versions")
 
 
@@ -161,7 +161,7 @@ def test_jobs_come_back_in_their_order_with_number_and_folder(launcher: Any, tmp
     ]
 
 
-def test_a_dead_child_is_one_failed_job_and_the_others_go_on(launcher: Any) -> None:
+def test_a_dead_child_is_one_failed_job_and_the_others_continue(launcher: Any) -> None:
     def task(cfg: DictConfig) -> int:
         if cfg.number == 2:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -178,7 +178,7 @@ def test_a_dead_child_is_one_failed_job_and_the_others_go_on(launcher: Any) -> N
         _ = jobs[1].return_value
 
 
-def test_what_a_task_raises_stands_in_its_job(launcher: Any) -> None:
+def test_an_error_of_a_task_is_in_its_job(launcher: Any) -> None:
     def task(cfg: DictConfig) -> None:
         raise KeyError(cfg.number)
 
@@ -247,7 +247,7 @@ def _when_here(folder: Path, count: int, then: Any) -> threading.Thread:
     return thread
 
 
-def test_a_stopped_launcher_ends_its_jobs_kindly_and_begins_no_other(launcher: Any, tmp_path: Path) -> None:
+def test_a_stopped_launcher_ends_its_jobs_in_order_and_starts_no_other(launcher: Any, tmp_path: Path) -> None:
     two = launcher(_until_told(tmp_path))
     _when_here(tmp_path, 2, two.stop)
     jobs = two.launch([["number=1"], ["number=2"], ["number=3"]], 0)
@@ -283,7 +283,7 @@ def test_ctrl_c_ends_the_launch_once_the_jobs_have_ended(launcher: Any, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "sentence"),
     [
         ((0, None, None), "hydra.launcher.workers must be at least 1, got 0."),
         ((1, None, 0), "hydra.launcher.threads must be at least 1, or null, got 0."),
@@ -294,10 +294,10 @@ def test_ctrl_c_ends_the_launch_once_the_jobs_have_ended(launcher: Any, tmp_path
         ((1, -1, None), "hydra.launcher.gpus must be a whole number, a fraction below 1, or null, got -1."),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: tuple[Any, ...], told: str) -> None:
+def test_settings_that_make_no_sense_are_refused(settings: tuple[Any, ...], sentence: str) -> None:
     with pytest.raises(UserError) as refused:
         check(*settings)
-    assert str(refused.value) == told
+    assert str(refused.value) == sentence
 
 
 def test_more_gpus_than_there_are_are_refused_before_anything_runs(

@@ -33,7 +33,7 @@ def task(cfg):
         raise KeyError("three")
     return [os.getpid() == started_by, HydraConfig.get().job.num, cfg.number]
 
-def told(job):
+def outcome_of(job):
     answer = job._return_value
     kind = type(answer).__name__
     return [job.status.name, job.overrides, f"{kind}: {answer}" if isinstance(answer, Exception) else answer]
@@ -46,7 +46,7 @@ context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
 launcher = Plugins.instance().instantiate_launcher(
     hydra_context=context, task_function=task, config=config
 )
-print([told(job) for job in launcher.launch([[f"+number={number}"] for number in (1, 2, 3, 4)], 0)])
+print([outcome_of(job) for job in launcher.launch([[f"+number={number}"] for number in (1, 2, 3, 4)], 0)])
 import ray
 print(ray.is_initialized(), os.environ["RAY_USAGE_STATS_ENABLED"])
 """
@@ -84,7 +84,7 @@ def test_jobs_are_tasks_of_ray_and_a_lost_worker_is_one_failed_job(typed: Any) -
     assert lost[:2] == ["FAILED", ["+number=2"]]
     assert lost[2].startswith("Died: the worker process was lost (The worker died unexpectedly")
     assert done.stderr == ""
-    assert lines[-1] == "False 0"  # ended with the launch that started it, and it told nobody
+    assert lines[-1] == "False 0"  # ended with the launch that started it, and nothing was printed
 
 
 @pytest.mark.parametrize(
@@ -123,18 +123,18 @@ def test_a_cluster_that_is_not_there_is_refused(typed: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "sentence"),
     [
         ((None, 0, 0), "hydra.launcher.cpus must be above 0, got 0."),
         ((None, 1, -1), "hydra.launcher.gpus must be a whole number, or a fraction below 1, got -1."),
         ((None, 1, 1.5), "hydra.launcher.gpus must be a whole number, or a fraction below 1, got 1.5."),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: tuple[Any, ...], told: str) -> None:
+def test_settings_that_make_no_sense_are_refused(settings: tuple[Any, ...], sentence: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(UserError) as refused:
         check(*settings)
-    assert str(refused.value) == told
+    assert str(refused.value) == sentence
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

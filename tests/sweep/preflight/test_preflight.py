@@ -83,12 +83,12 @@ def test_a_grid_is_composed_whole_and_nothing_is_written(
     assert HydraConfig.instance().cfg is before
 
 
-def test_what_is_going_to_be_tried_is_told(opened: Callable[..., Opened]) -> None:
-    told: list[str] = []
+def test_the_number_of_tried_points_is_printed(opened: Callable[..., Opened]) -> None:
+    lines: list[str] = []
     with command(many=True):
-        run_preflight(*opened(*IRIS, "seed=1,2"), say=told.append)
-        run_preflight(*opened(*IRIS), say=told.append)
-    assert told == ["trying 2 points of the space, 2 of them up to the first step"]
+        run_preflight(*opened(*IRIS, "seed=1,2"), say=lines.append)
+        run_preflight(*opened(*IRIS), say=lines.append)
+    assert lines == ["trying 2 points of the space, 2 of them up to the first step"]
 
 
 def test_folds_are_counted(rehearsed: Callable[..., Preflight]) -> None:

@@ -92,7 +92,7 @@ def sentences(snapshot: Snapshot) -> dict[str, str]:
     return {section.title: section.text for section in sections(material(snapshot))}
 
 
-def test_the_page_is_one_file_that_asks_no_network_for_anything(tmp_path: Path) -> None:
+def test_the_page_is_one_file_that_needs_no_network(tmp_path: Path) -> None:
     write_report(tmp_path, "lr-1", material(study(12)))
     page = (tmp_path / "report.html").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -155,7 +155,7 @@ def test_a_pruned_trial_is_a_tick_at_the_bottom_of_a_slice_for_it_has_no_value()
     assert "pruned" not in sentences(study(6))["Slices"]
 
 
-def test_a_choice_that_no_complete_trial_has_stands_on_its_axis() -> None:
+def test_a_choice_without_a_complete_trial_is_on_its_axis() -> None:
     rows = tuple(row(number) for number in (1, 3))
     (scale,) = (scale for scale in scales(Snapshot((ACCURACY,), rows), SPACE) if scale.key == "model")
     assert scale.column(rows)["range"] == [0.0, 1.0]
@@ -216,7 +216,7 @@ def test_importance_equals_that_of_optuna() -> None:
         ),
     ],
 )
-def test_importance_says_why_it_is_missing(snapshot: Snapshot, sentence: str) -> None:
+def test_a_missing_importance_has_a_reason(snapshot: Snapshot, sentence: str) -> None:
     assert sentences(snapshot)["Importance"] == sentence
 
 
@@ -240,7 +240,7 @@ def test_curves_keep_a_gap_between_trials_and_mark_pruned_ones() -> None:
     assert traces["pruned"]["opacity"] < traces["complete"]["opacity"]
 
 
-def test_of_very_many_curves_some_are_drawn_and_the_page_says_so() -> None:
+def test_of_very_many_curves_some_are_drawn_with_a_note() -> None:
     snapshot = study(1000)
     assert sentences(snapshot)["Curves"].endswith("Of 1,000 curves, every 4th is drawn.")
     trace = figures_of(snapshot)["Curves"][0]["data"][0]

@@ -87,7 +87,7 @@ def test_no_password_reaches_the_table_or_the_best(tmp_path: Path) -> None:
         assert "me:***@db" in (tmp_path / name).read_text()
 
 
-def test_the_best_is_told_with_the_command_that_runs_it_again(tmp_path: Path) -> None:
+def test_the_best_is_printed_with_the_command_that_runs_it_again(tmp_path: Path) -> None:
     write_best(tmp_path, SWEEP, lambda row: f"python -m harness model={row.point['model']}")
     text = (tmp_path / "best.yaml").read_text()
     assert text.startswith("# The best trial; `command` runs it again without the sweep.\n")
@@ -100,7 +100,7 @@ def test_the_best_is_told_with_the_command_that_runs_it_again(tmp_path: Path) ->
     }
 
 
-def test_of_several_objectives_the_whole_front_is_told(tmp_path: Path) -> None:
+def test_of_several_objectives_the_whole_front_is_printed(tmp_path: Path) -> None:
     write_best(tmp_path, FRONT, lambda row: f"run {row.number}")
     entries = yaml.safe_load((tmp_path / "best.yaml").read_text())
     assert [(entry["number"], entry["command"]) for entry in entries] == [(0, "run 0"), (2, "run 2")]

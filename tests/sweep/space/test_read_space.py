@@ -66,14 +66,14 @@ def test_numbers_keep_their_kind(space: Build) -> None:
     )
 
 
-def test_groups_are_told_from_keys_also_with_a_package(space: Build) -> None:
+def test_groups_and_keys_are_distinguished_also_with_a_package(space: Build) -> None:
     found = space(
         "model=mlp,vit", "trainer/optimizer=sgd,adamw", "model@teacher=mlp,vit", "seed=1,2", "trainer.a=1,2"
     )
     assert [dimension.group for dimension in found.dimensions] == [True, True, True, False, False]
 
 
-def test_yaml_says_values_in_the_same_grammar_as_a_list_or_as_one_value(space: Build) -> None:
+def test_yaml_takes_values_in_the_same_grammar_as_a_list_or_as_one_value(space: Build) -> None:
     found = space(
         **{
             "model": "mlp,vit",
@@ -141,7 +141,7 @@ def test_conditions_are_any_of_several_values_and_all_of_several_texts(space: Bu
     ]
 
 
-def test_yaml_may_say_when_a_key_of_the_command_line_is_there(space: Build) -> None:
+def test_yaml_may_give_a_condition_for_a_key_of_the_command_line(space: Build) -> None:
     momentum = "trainer.optimizer.momentum"
     when = (Condition("trainer/optimizer", ("sgd",)),)
     for entry in ({"when": "trainer/optimizer=sgd"}, {"values": [0.1], "when": "trainer/optimizer=sgd"}):

@@ -45,7 +45,7 @@ def test_the_grid_is_every_combination_with_the_last_key_varying_fastest(space: 
     ]
 
 
-def test_the_grid_of_no_dimension_is_one_point_of_fixed_words_as_they_were_typed(space: Build) -> None:
+def test_the_grid_of_no_dimension_is_one_point_of_the_fixed_overrides(space: Build) -> None:
     words = ("~a", "+b=${oc.env:X}", "c='x, y'", "d={e: 1}", "++f=null", "g=", "seed=1", "seed=2")
     found = space(*words)
     assert found.fixed == words
@@ -82,7 +82,7 @@ def test_keys_keep_their_plus_and_their_package(space: Build) -> None:
 
 
 def test_an_interval_has_no_grid(space: Build) -> None:
-    for values, told in {
+    for values, shown in {
         "interval(0.1,1)": r"0\.1 to 1\.0",
         "tag(log,interval(1e-4,1e-1))": r"0\.0001 to 0\.1 \(log\)",
         "int(interval(1,5))": r"1 to 5 \(whole numbers\)",
@@ -92,7 +92,7 @@ def test_an_interval_has_no_grid(space: Build) -> None:
         assert found.size is None
         with pytest.raises(
             UserError,
-            match=rf"^a grid needs listed values, and lr got the interval {told}; list them: lr=A,B,C, "
+            match=rf"^a grid needs listed values, and lr got the interval {shown}; list them: lr=A,B,C, "
             r"or let a sampler choose: sweep=tpe sweep\.trials=N\.$",
         ):
             next(found.grid())
@@ -161,7 +161,7 @@ def test_distributions_are_optunas_own(space: Build) -> None:
     }
 
 
-def test_a_suggestion_asks_the_trial_for_every_dimension_that_is_there(space: Build) -> None:
+def test_a_suggestion_has_a_value_for_every_active_dimension(space: Build) -> None:
     trial = FixedTrial({"model": "mlp", "model.widths": "[64,64]", "model.dropout": 0.5})
     point = conditional(space).suggest(trial)
     assert point == trial.params == {"model": "mlp", "model.widths": "[64,64]", "model.dropout": 0.5}
@@ -239,7 +239,7 @@ def test_the_words_of_a_foreign_key_are_refused(space: Build) -> None:
         conditional(space).words({"seed": 1})
 
 
-def test_a_point_that_somebody_wrote_down_becomes_what_a_study_stores(space: Build) -> None:
+def test_a_point_of_the_user_becomes_what_a_study_stores(space: Build) -> None:
     found = space(
         "model=mlp,convnet", "x=range(0,1,0.1)", "n=int(interval(1,5))", f"{LR}=interval(0,1)", "c=1,2.5"
     )

@@ -196,7 +196,7 @@ def test_a_key_is_given_once(space: Build) -> None:
         ),
     ],
 )
-def test_an_entry_of_yaml_that_says_nothing_or_too_much_is_refused(
+def test_an_entry_of_yaml_with_no_values_or_unknown_keys_is_refused(
     space: Build, entry: Any, sentence: str
 ) -> None:
     with pytest.raises(UserError, match=sentence):
@@ -215,15 +215,15 @@ def test_conditions_do_not_go_round_in_a_circle(space: Build) -> None:
         )
 
 
-def test_what_the_parser_says_of_a_word_becomes_one_sentence(space: Build) -> None:
-    said = (
+def test_the_parsers_message_becomes_one_sentence(space: Build) -> None:
+    original = (
         "Error parsing 'lr=f(1)'\nHydraException while evaluating 'f(1)': Unknown function 'f'\nAvailable: …"
     )
     sentence = "lr=f(1) cannot be read (Unknown function 'f'); values are A,B or choice(A,B), range("
-    assert str(unreadable("lr=f(1)", said)).startswith(sentence)
+    assert str(unreadable("lr=f(1)", original)).startswith(sentence)
 
 
-def test_what_needs_quotes_of_its_own_says_so_as_it_was_typed() -> None:
+def test_a_missing_pair_of_quotes_is_shown_in_the_override_as_typed() -> None:
     typed = "++sweep.space.model.depth={values:[1,2],when:model=vit}"
     assert str(unreadable(typed, "mismatched input '='")) == (
         "sweep.space.model.depth={values:[1,2],when:model=vit} cannot be read; a condition needs quotes "

@@ -32,6 +32,6 @@ def test_a_word_of_a_multirun_that_hydra_cannot_read_is_one_sentence(
     assert not list(here.iterdir())
 
 
-def test_of_a_pattern_the_first_choice_that_it_matches_stands_for_all() -> None:
+def test_of_a_pattern_the_first_matching_choice_is_tried() -> None:
     words = ["model=glob(resnet*)", "+data/extract@other=glob(ir*)", "model=glob(nothing*)"]
     assert Overrides.parse(words).first_values().texts == ["model=resnet18", "+data/extract@other=iris"]

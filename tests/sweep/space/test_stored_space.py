@@ -43,7 +43,7 @@ def test_the_same_space_has_no_differences_whatever_the_order_of_its_words(space
     assert changes(space(*words), space(*reversed(words))) == []
 
 
-def test_words_about_how_the_sweep_goes_on_are_no_difference(space: Build) -> None:
+def test_settings_of_how_a_sweep_runs_are_no_difference(space: Build) -> None:
     before = space("seed=1,2", "sweep=tpe", "sweep.trials=3", "outputs=x", "tracking=none", "resume.run=auto")
     assert changes(before, space("seed=1,2", "sweep.workers=9", "harness.traceback=true")) == []
 

@@ -94,7 +94,7 @@ def test_violations_are_those_of_the_mean_over_folds_and_runs() -> None:
     assert violations(constraints, runs) == {"valid/loss <= 2": pytest.approx(0.5)}
 
 
-def test_a_score_that_is_missing_or_undefined_is_told() -> None:
+def test_a_score_that_is_missing_or_undefined_is_an_error() -> None:
     constraints = read_constraints(["valid/loss <= 2"])
     with pytest.raises(
         UserError, match=r"^sweep\.constraints: the trial has no score valid/loss; there are none\.$"

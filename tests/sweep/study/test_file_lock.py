@@ -11,7 +11,7 @@ import pytest
 from harness.sweep.study.file_lock import FileLock
 
 
-def test_a_lock_whose_file_was_removed_lets_nobody_in(tmp_path: Path) -> None:
+def test_a_lock_whose_file_was_removed_still_excludes_others(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock")
     (tmp_path / "lock").unlink()
     with pytest.raises(FileNotFoundError, match="lock was removed while it was in use"), lock():

@@ -222,7 +222,7 @@ JournalFile(Path(sys.argv[1])).append_logs([{"n": 1}])
 
 
 @pytest.mark.slow
-def test_a_killed_holder_of_the_lock_blocks_nobody(journal: JournalFile, path: Path) -> None:
+def test_a_killed_holder_of_the_lock_does_not_block_others(journal: JournalFile, path: Path) -> None:
     with in_a_process(HOLDER, path) as holder, in_a_process(APPENDER, path) as waiting:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"

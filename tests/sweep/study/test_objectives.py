@@ -48,8 +48,8 @@ def test_a_sweep_never_looks_at_test_rows() -> None:
 
 @pytest.mark.parametrize("name", ["accuracy", "value/accuracy", "accuracy/"])
 def test_a_score_of_no_part_is_refused(name: str) -> None:
-    said = refusal(name)
-    assert said.startswith(
+    sentence = refusal(name)
+    assert sentence.startswith(
         f"sweep.objectives must be a score valid/…, train/…, model/… or time/…, got {name}; "
         "did you mean valid/"
     )
@@ -68,7 +68,7 @@ def test_a_direction_that_does_not_exist_is_refused() -> None:
     )
 
 
-def test_a_trial_comes_to_the_mean_over_folds_and_runs() -> None:
+def test_the_value_of_a_trial_is_the_mean_over_folds_and_runs() -> None:
     objectives = read_objectives(["valid/accuracy", "valid/loss"], "valid/loss")
     one = result(valid_accuracy=[0.5, 0.7], valid_loss=[1.0, 2.0])
     other = result(valid_accuracy=[0.8, 1.0], valid_loss=[2.0, 4.0])
@@ -76,7 +76,7 @@ def test_a_trial_comes_to_the_mean_over_folds_and_runs() -> None:
     assert values(objectives, [one, other]) == pytest.approx((0.75, 2.25))
 
 
-def test_a_missing_score_is_told_with_the_near_ones_and_none_of_the_test_part() -> None:
+def test_a_missing_score_is_reported_with_near_names_but_no_test_score() -> None:
     scored = result(valid_accuracy=[0.5], test_acuracy=[0.5])
     with pytest.raises(UserError) as caught:
         values(read_objectives("valid/acuracy", "valid/loss"), [scored])
@@ -86,11 +86,11 @@ def test_a_missing_score_is_told_with_the_near_ones_and_none_of_the_test_part() 
 
 
 @pytest.mark.parametrize(
-    ("score", "told"), [(float("nan"), "nan"), (float("inf"), "inf"), (None, "undefined")]
+    ("score", "shown"), [(float("nan"), "nan"), (float("inf"), "inf"), (None, "undefined")]
 )
-def test_a_score_that_is_no_number_is_undefined(score: float | None, told: str) -> None:
+def test_a_score_that_is_no_number_is_undefined(score: float | None, shown: str) -> None:
     scored = Result(status="finished", scores={"valid/loss": {"mean": score, "folds": [score]}})
     with pytest.raises(
-        UndefinedScore, match=rf"^valid/loss is {told}, and sweep\.objectives needs a number\.$"
+        UndefinedScore, match=rf"^valid/loss is {shown}, and sweep\.objectives needs a number\.$"
     ):
         values(read_objectives("valid/loss", "valid/loss"), [scored])

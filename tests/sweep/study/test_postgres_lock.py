@@ -42,7 +42,7 @@ def test_a_connection_lost_between_two_uses_is_opened_again(postgres: Any, serve
         pass
 
 
-def test_a_connection_lost_while_it_holds_the_lock_is_told(
+def test_a_connection_lost_while_it_holds_the_lock_is_an_error(
     postgres: Any, server_lock: PostgresLock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), server_lock():

@@ -77,7 +77,7 @@ def studied(
     return optuna.create_study(study_name=name, direction="maximize", pruner=pruner)
 
 
-def test_asha_lets_the_best_third_go_on_at_epochs_1_and_3() -> None:
+def test_asha_continues_the_best_third_at_epochs_1_and_3() -> None:
     study = studied(node("asha"), 9)
     values = [0.5, 0.6, 0.4, 0.9, 0.8, 0.7, 0.3, 0.85, 0.1]
     # Asynchronous: who is the best so far goes on, of 6 and more the two best. The second of 8 meets, at
@@ -171,7 +171,7 @@ def test_wilcoxon_stops_after_the_fold_at_which_a_difference_is_no_chance() -> N
         ("patient", Patient),
     ],
 )
-def test_the_choices_are_what_their_names_say(name: str, made: type) -> None:
+def test_each_choice_builds_the_class_of_its_name(name: str, made: type) -> None:
     check_nodes(OmegaConf.to_container(node(name)), "sweep.pruner")
     assert type(build_pruner(node(name), 20, 1)) is made
     assert type(build_pruner(node(name), None, 1)) is made
@@ -281,7 +281,7 @@ def test_several_objectives_cannot_be_pruned() -> None:
     )
 
 
-def test_an_objective_that_epochs_do_not_tell_cannot_be_pruned_by_epochs() -> None:
+def test_an_objective_without_a_score_per_epoch_cannot_be_pruned_by_epochs() -> None:
     with pytest.raises(UserError) as caught:
         check_prunable(read_objectives("valid/acuracy", NAME), [NAME])
     assert str(caught.value) == (

@@ -65,9 +65,7 @@ def test_every_choice_is_built_without_a_warning_and_works_with_a_new_object_per
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_sweep_that_goes_on_in_another_process_draws_what_it_would_have_drawn(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_sweep_that_continues_in_another_process_draws_the_same_points(name: str, tmp_path: Path) -> None:
     def study(file: str) -> optuna.Study:
         # A storage of its own, as a new process has: nothing is known but what the file holds.
         storage = JournalStorage(JournalFileBackend(str(tmp_path / file)))
@@ -231,6 +229,6 @@ def test_samplers_that_end_their_study_by_themselves_are_refused(name: str) -> N
         check_sampling({"_target_": f"optuna.samplers.{name}"}, read_objectives(None, "valid/loss"))
 
 
-def test_the_choices_are_what_their_names_say() -> None:
+def test_each_choice_builds_the_class_of_its_name() -> None:
     made = {name: type(build_sampler(node(name), 0, 0)) for name in ("random", "tpe", "cmaes", "qmc")}
     assert made == {"random": RandomSampler, "tpe": TPESampler, "cmaes": CmaEsSampler, "qmc": QMCSampler}

@@ -43,7 +43,7 @@ def test_what_waits_is_what_the_budget_leaves_or_what_is_queued() -> None:
     assert Snapshot(OBJECTIVES[:1], rows).waiting == 1
 
 
-def test_keys_are_shortened_to_what_tells_them_apart() -> None:
+def test_keys_are_shortened_to_what_distinguishes_them() -> None:
     keys = ["model", "trainer.optimizer.lr", "trainer/optimizer", "head.lr", "lr", "a.norm", "b.norm"]
     assert shortened(keys) == {
         "model": "model",
@@ -56,7 +56,7 @@ def test_keys_are_shortened_to_what_tells_them_apart() -> None:
     }
 
 
-def test_values_are_told_as_yaml_knows_them() -> None:
+def test_values_are_shown_as_in_yaml() -> None:
     values = [True, None, 0.0031415926, 1e-5, 12345, "mlp", "http://me:hunter22@host"]
     assert [brief(value) for value in values] == [
         "true",

@@ -96,7 +96,7 @@ def test_only_one_of_two_claims_a_waiting_trial(
     assert storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING) is False
 
 
-def test_studies_are_told_by_name(storage: BaseStorage) -> None:
+def test_studies_are_listed_by_name(storage: BaseStorage) -> None:
     assert studies(storage) == []
     load_or_create(storage, "a-1", [ACCURACY])
     load_or_create(storage, "a-2", [LOSS])
@@ -112,7 +112,7 @@ def test_a_study_is_made_once_and_then_found(url: str | None, storage: BaseStora
 
 
 @pytest.mark.parametrize(
-    ("objectives", "told"),
+    ("objectives", "wanted"),
     [
         ([Objective("valid/accuracy", "minimize")], "minimize valid/accuracy"),
         ([Objective("valid/auroc", "maximize")], "maximize valid/auroc"),
@@ -120,13 +120,13 @@ def test_a_study_is_made_once_and_then_found(url: str | None, storage: BaseStora
     ],
 )
 def test_a_study_with_other_objectives_is_refused(
-    storage: BaseStorage, objectives: list[Objective], told: str
+    storage: BaseStorage, objectives: list[Objective], wanted: str
 ) -> None:
     load_or_create(storage, "a-1", [ACCURACY])
     with pytest.raises(UserError) as refusal:
         load_or_create(storage, "a-1", objectives)
     assert str(refusal.value) == (
-        f"the sweep a-1 is there and is to maximize valid/accuracy, but this command would {told}; "
+        f"the sweep a-1 is there and is to maximize valid/accuracy, but this command would {wanted}; "
         "begin another with sweep.name=NAME, or take its sweep.objectives."
     )
 
@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         open_storage(None, tmp_path / "file" / "a-1")
 
 
-def test_optuna_says_no_more_than_warnings(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_optuna_logs_warnings_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         study = load_or_create(open_storage(None, tmp_path), "a-1", [ACCURACY])
         study.tell(study.ask(), 0.5)
@@ -195,11 +195,11 @@ def test_optuna_says_no_more_than_warnings(tmp_path: Path, caplog: pytest.LogCap
 
 
 def test_what_is_experimental_is_used_without_a_word_and_nothing_else_is_hidden() -> None:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
         quiet()
         quiet()
         optuna.samplers.PartialFixedSampler({}, optuna.samplers.RandomSampler())
         optuna.create_study().set_metric_names(["loss"])
         warnings.warn("another", FutureWarning, stacklevel=1)
-    assert [str(warning.message) for warning in told] == ["another"]
+    assert [str(warning.message) for warning in shown] == ["another"]

@@ -60,7 +60,7 @@ def test_the_first_sweep_of_some_words_is_number_zero_of_their_digest(here: Path
     assert list(here.iterdir()) == []
 
 
-def test_the_same_command_goes_on_until_its_sweep_is_finished(here: Path) -> None:
+def test_the_same_command_continues_until_its_sweep_is_finished(here: Path) -> None:
     begin("mine-0")
     assert find_location(cfg(name="mine"), WORDS).study == "mine-0"
     (here / "outputs/sweeps/mine-0/result.json").write_text('{"status": "interrupted"}')
@@ -69,7 +69,7 @@ def test_the_same_command_goes_on_until_its_sweep_is_finished(here: Path) -> Non
     assert find_location(cfg(name="mine"), WORDS).study == "mine-1"
 
 
-def test_a_sweep_that_is_named_goes_on_even_if_it_is_finished(here: Path) -> None:
+def test_a_named_sweep_continues_even_if_it_is_finished(here: Path) -> None:
     folder = begin("mine-0", status="finished")
     for wanted in ("mine-0", str(folder), str(folder.absolute())):
         place = find_location(cfg(resume=wanted), WORDS)
@@ -164,7 +164,7 @@ def test_looking_for_a_sweep_makes_no_database(here: Path) -> None:
     assert list(here.iterdir()) == []
 
 
-def test_a_sweep_begins_goes_on_or_is_joined(here: Path) -> None:
+def test_a_sweep_begins_continues_or_is_joined(here: Path) -> None:
     from harness.sweep.study.study_lock import study_lock
     from harness.sweep.study.trial_queue import TrialQueue
 

@@ -103,7 +103,7 @@ def test_a_value_of_another_kind_is_refused(read: Any, name: str, value: Any, se
     assert str(caught.value) == sentence
 
 
-def test_a_setting_that_was_deleted_is_asked_back(composed: DictConfig) -> None:
+def test_a_deleted_setting_is_refused(composed: DictConfig) -> None:
     node = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "lease"])
     with pytest.raises(UserError, match=r"^the setting sweep\.lease is missing; remove "):
         read_settings(node)

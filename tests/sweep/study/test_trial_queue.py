@@ -106,7 +106,7 @@ def test_a_released_trial_is_continued_even_when_the_budget_is_spent(queue: Tria
 def test_only_the_owner_can_report_and_tell(queue: TrialQueue, another: Callable[..., TrialQueue]) -> None:
     claim = claimed(queue)
     thief = another()
-    told: list[Callable[[], object]] = [
+    reports: list[Callable[[], object]] = [
         lambda: thief.report(claim, 1, 0.9),
         lambda: thief.complete(claim, [0.9], {}),
         lambda: thief.prune(claim, {}),
@@ -114,7 +114,7 @@ def test_only_the_owner_can_report_and_tell(queue: TrialQueue, another: Callable
         lambda: thief.release(claim),
         lambda: thief.set_attributes(claim, {"folder": "x"}),
     ]
-    for tell in told:
+    for tell in reports:
         with pytest.raises(LostOwnership, match="trial 0 was given to another worker"):
             tell()
     queue.complete(claim, [0.7], {"seconds": 1.0})
@@ -224,7 +224,7 @@ def test_a_stopped_study_gives_nothing_until_the_word_is_taken_back(queue: Trial
     assert claimed(queue).number == 0
 
 
-def test_the_word_to_one_launch_is_not_heard_by_another(queue: TrialQueue) -> None:
+def test_a_stop_of_one_launch_does_not_stop_another(queue: TrialQueue) -> None:
     queue.stop("Ctrl-C", "a")
     assert (queue.stop_reason("a"), queue.stop_reason("b"), queue.stop_reason()) == ("Ctrl-C", None, None)
 

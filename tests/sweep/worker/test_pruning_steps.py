@@ -22,7 +22,7 @@ def fold(number: int) -> Fold:
 
 
 class Watched:
-    """An axis, and what it told: `reported` by step, `seen` in order."""
+    """The steps of a pruner, and what they reported: `reported` by step, `epochs_seen` in order."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Watched:
             **{"axis": "epochs", **given},
             units=(folds, repeats),
             report=self.report,
-            on_epoch=lambda *told: self.epochs_seen.append(told),
+            on_epoch=lambda *arguments: self.epochs_seen.append(arguments),
         )
 
     def report(self, step: int, value: float) -> bool:
@@ -94,7 +94,7 @@ def test_folds_lie_behind_the_longest_training_where_trials_differ_in_their_epoc
     assert watched.reported == pytest.approx({1: 0.5, 2: 0.7, 10: 0.8, 11: 0.8})
 
 
-def test_repeats_go_on_where_the_folds_of_the_run_before_ended() -> None:
+def test_steps_of_a_repeat_follow_those_of_the_run_before() -> None:
     watched = Watched(folds=2, repeats=2)
     for index, values in enumerate(((0.2, 0.4), (0.6, 0.8))):
         watched.axis.start_run(index)
@@ -153,7 +153,7 @@ def test_the_last_epoch_of_the_first_of_several_folds_may_stop_a_trial() -> None
         watched.work(0, [0.5, 0.6])
 
 
-def test_a_trial_that_goes_on_reports_no_step_twice_and_remembers_its_best_epoch() -> None:
+def test_a_resumed_trial_reports_no_step_twice_and_keeps_its_best_epoch() -> None:
     curve = [0.5, 0.9, 0.6, 0.7, 0.8]
     earlier = {1: 0.5, 2: 0.9, 3: 0.9}
     watched = Watched(reported=earlier)

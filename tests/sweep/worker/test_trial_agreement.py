@@ -27,7 +27,7 @@ PAIRS = PreparedTrial(
     epoch_scores=("valid/knn_accuracy", "train/loss"),
     run_scores=("valid/knn_accuracy", "valid/linear_accuracy", *ALWAYS),
 )
-TOLD = ["trainer=supervised", "trainer=contrastive"]
+TRAINERS = ["trainer=supervised", "trainer=contrastive"]
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +47,17 @@ def test_the_monitor_is_improved_unless_something_else_is_named(defaults: SweepS
 
 
 def test_trials_have_the_most_epochs_and_folds_and_the_names_of_all(defaults: SweepSettings) -> None:
-    agreed = shared_traits(replace(defaults, objectives="train/loss"), TOLD, [CLASSES, PAIRS])
+    agreed = shared_traits(replace(defaults, objectives="train/loss"), TRAINERS, [CLASSES, PAIRS])
     assert (agreed.epochs, agreed.folds, agreed.names) == (60, 5, ("train/loss",))
 
 
-def test_where_one_training_ends_by_the_clock_nobody_knows_the_epochs(defaults: SweepSettings) -> None:
+def test_with_a_training_limited_by_minutes_the_epochs_are_unknown(defaults: SweepSettings) -> None:
     assert shared_traits(defaults, ["a", "b"], [CLASSES, replace(CLASSES, epochs=None)]).epochs is None
 
 
 def test_two_monitors_cannot_be_compared(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
-        shared_traits(defaults, TOLD, [CLASSES, PAIRS])
+        shared_traits(defaults, TRAINERS, [CLASSES, PAIRS])
     assert str(caught.value) == (
         "trials are compared by one score, and trainer.monitor is valid/accuracy with trainer=supervised, "
         "but valid/knn_accuracy with trainer=contrastive; they share no score of validation rows: "
@@ -65,12 +65,12 @@ def test_two_monitors_cannot_be_compared(defaults: SweepSettings) -> None:
     )
     lossy = replace(CLASSES, monitor="valid/loss")
     with pytest.raises(UserError, match=r"; name one that all give: .*=valid/loss or valid/accuracy\.$"):
-        shared_traits(defaults, TOLD, [CLASSES, lossy])
+        shared_traits(defaults, TRAINERS, [CLASSES, lossy])
 
 
 def test_a_score_that_no_trial_gives_comes_with_the_near_ones(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
-        shared_traits(replace(defaults, objectives="valid/acuracy"), TOLD[:1], [CLASSES])
+        shared_traits(replace(defaults, objectives="valid/acuracy"), TRAINERS[:1], [CLASSES])
     assert str(caught.value) == (
         "sweep.objectives names valid/acuracy, which no trial gives; did you mean valid/accuracy?"
     )
@@ -78,14 +78,14 @@ def test_a_score_that_no_trial_gives_comes_with_the_near_ones(defaults: SweepSet
 
 def test_a_score_that_some_trials_lack_comes_with_their_words(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
-        shared_traits(replace(defaults, objectives="valid/linear_accuracy"), TOLD, [CLASSES, PAIRS])
+        shared_traits(replace(defaults, objectives="valid/linear_accuracy"), TRAINERS, [CLASSES, PAIRS])
     assert str(caught.value) == (
         "sweep.objectives names valid/linear_accuracy, which a trial with trainer=supervised does not give; "
         "did you mean valid/accuracy?"
     )
     limited: Any = replace(defaults, objectives="train/loss", constraints=["valid/accuracy >= 0.9"])
     with pytest.raises(UserError, match=r"^sweep\.constraints names valid/accuracy, which a trial with tr"):
-        shared_traits(limited, TOLD, [CLASSES, PAIRS])
+        shared_traits(limited, TRAINERS, [CLASSES, PAIRS])
 
 
 def test_without_validation_rows_there_is_nothing_to_improve(defaults: SweepSettings) -> None:

@@ -37,7 +37,7 @@ def test_a_task_is_what_hydra_composes_of_its_words(words: list[str]) -> None:
     assert OmegaConf.to_container(found) == OmegaConf.to_container(compose(words))
 
 
-def test_a_configuration_is_nobody_elses() -> None:
+def test_each_trial_has_its_own_copy_of_the_configuration() -> None:
     first = COMPOSER(["seed=1"])
     first.trainer.epochs = 99
     assert COMPOSER(["seed=2"]).trainer.epochs == 20
