@@ -160,6 +160,6 @@ def test_a_model_whose_state_no_file_of_weights_can_hold_is_refused(
 ) -> None:
     model = make_model()
     monkeypatch.setattr(type(model), "get_extra_state", lambda self: {"seen": 1})
-    words = r"^the state of a model must be tensors, .*, and _extra_state of this Net is a dict; let "
+    words = r"^the state of a model must be tensors, .*, and _extra_state of this Net is a dict; return "
     with pytest.raises(UserError, match=words):
         make_trainer().preflight(model, make_loaders())
