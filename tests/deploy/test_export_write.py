@@ -156,7 +156,9 @@ def test_an_ensemble_is_one_graph_and_no_single_set_of_weights(
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("all my work")
-    with pytest.raises(UserError, match=r"^an export needs a folder of its own, and .* contains thesis.tex; "):
+    with pytest.raises(
+        UserError, match=r"^an export needs a folder of its own, and .* contains thesis.tex; "
+    ):
         module.require("pt2", tmp_path)
     module.require("pt2", tmp_path / "new")
 
