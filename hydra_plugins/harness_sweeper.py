@@ -11,12 +11,16 @@ from omegaconf import DictConfig
 class HarnessSweeper(Sweeper):
     """Trials of a search space, each a run in a folder of its own; see `harness.sweep.run_sweep`."""
 
-    def __init__(self) -> None:
+    def __init__(self, **unread: Any) -> None:
+        del unread  # `setup` refuses each of them, with its file
         self._config: DictConfig | None = None
         self._context: HydraContext | None = None
         self._typed: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from harness.config.unread_settings import refuse_unread
+
+        refuse_unread(config)
         self._config = config
         self._context = hydra_context
         self._typed = getattr(task_function, "typed", None)

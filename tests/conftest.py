@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import itertools
+import logging
 import os
 import signal
 import sys
@@ -78,12 +79,17 @@ def no_process_without_the_marker() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def hydra_as_before() -> Iterator[None]:
-    """Restores what Hydra knows about the current job, so that the next test does not see it."""
+    """Restores what Hydra knows about the current job, and the root logger that it configures."""
     from hydra.core.hydra_config import HydraConfig
 
-    before = HydraConfig.instance().cfg
+    root = logging.getLogger()
+    before, level = HydraConfig.instance().cfg, root.level
     yield
     HydraConfig.instance().cfg = before
+    root.setLevel(level)
+    # A stream that pytest captured is closed by now; the handlers of pytest are of other classes.
+    for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)

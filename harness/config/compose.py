@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, folders
 from harness.config.overrides import Overrides
+from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.runs.sweep_folders import SWEEPS, below, newest, stem
 from harness.runtime.address import register_environment
 from harness.runtime.user_project import enter
@@ -32,16 +33,21 @@ def compose(overrides: Iterable[str] = ()) -> DictConfig:
     """Returns the configuration that `python -m harness OVERRIDES` would run.
 
     Raises:
-        UserError: a group is given no choice, or several.
+        UserError: a group is given no choice, or several; nothing reads a setting.
         hydra.errors.HydraException: a choice or key does not exist.
     """
     typed = Overrides.parse(overrides)
-    return compose_exactly(typed.with_choices(choose_parts(typed, compose_exactly)).texts)
+    cfg = compose_with_hydra(typed.with_choices(choose_parts(typed, compose_exactly)).texts)
+    refuse_unread(cfg)
+    return _without_hydra(cfg)
 
 
 def compose_exactly(overrides: list[str]) -> DictConfig:
     """Composes these overrides and no others; `auto` stays `auto`."""
-    cfg = compose_with_hydra(overrides)
+    return _without_hydra(compose_with_hydra(overrides))
+
+
+def _without_hydra(cfg: DictConfig) -> DictConfig:
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
@@ -71,8 +77,8 @@ def compose_with_hydra(overrides: list[str]) -> DictConfig:
 
 
 def sets_value(text: str) -> bool:
-    """Whether an override sets one value of the composed configuration, and so chooses nothing."""
-    return bool(_VALUE.match(text)) and not text.startswith("hydra.")
+    """Whether an override sets one plain value of the composed configuration, and so chooses nothing."""
+    return bool(_VALUE.match(text)) and not text.startswith("hydra.") and "${" not in text
 
 
 def set_values(cfg: DictConfig, overrides: list[Override]) -> None:
@@ -92,7 +98,10 @@ def set_values(cfg: DictConfig, overrides: list[Override]) -> None:
 def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> bytes:
     import hydra
 
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+    with (
+        hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"),
+        explaining_yaml(),
+    ):
         return pickle.dumps(hydra.compose("config", list(overrides), return_hydra_config=True))
 
 

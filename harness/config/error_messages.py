@@ -127,8 +127,11 @@ def _ambiguous(text: str, words: list[str]) -> UserError:
 
 
 def _chosen_already(group: str, words: list[str]) -> UserError:
-    remedy = f"replace it with {group}=CHOICE, without a plus"
-    return UserError(f"{group} has a choice already", remedy, key=group)
+    rule = f"{group} has a choice already"
+    if any(text.sign and text.key == group for text in map(OverrideText.split, words)):
+        return UserError(rule, f"replace it with {group}=CHOICE, without a plus", key=group)
+    remedy = f"write `override /{group}: CHOICE` in the defaults list of the yaml file that names another"
+    return UserError(rule, remedy, key=group)
 
 
 def _set_already(key: str, words: list[str]) -> UserError:

@@ -18,6 +18,7 @@ from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import compose_exactly, compose_with_hydra, register_resolvers
 from harness.config.overrides import Overrides, as_texts, name_of, normalised
+from harness.config.unread_settings import refuse_unread
 from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
 from harness.runs.new_folder import check_run_folder
@@ -123,6 +124,7 @@ def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
         False: a yaml file says that this is a multirun, so nothing was done.
 
     Raises:
+        UserError: nothing reads a setting.
         FolderTaken: `hydra.run.dir` contains files of something else; Hydra would write among them.
     """
     import hydra
@@ -134,6 +136,7 @@ def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
     cfg = compose_with_hydra(overrides)
     if cfg.hydra.mode == RunMode.MULTIRUN:
         return False
+    refuse_unread(cfg)
     if cfg.hydra.run.dir.strip() and os.environ.get("RANK", "0") == "0":
         check_run_folder(Path(cfg.hydra.run.dir), resumes=cfg.resume.run is not None)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):

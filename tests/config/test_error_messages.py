@@ -47,7 +47,7 @@ def test_an_error_is_a_status_and_a_sentence(error: BaseException, expected: tup
     ],
 )
 def test_a_message_of_hydra_becomes_one_sentence_with_a_remedy(original: str, sentence: str) -> None:
-    assert str(translated(HydraException(original), [])) == sentence
+    assert str(translated(HydraException(original), ["+model=mlp"])) == sentence
 
 
 @pytest.mark.parametrize(

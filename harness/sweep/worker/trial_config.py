@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from harness.config.auto_choices import choose_parts
 from harness.config.compose import register_resolvers, set_values, sets_value
 from harness.config.overrides import Overrides, as_texts
+from harness.config.unread_settings import explaining_yaml, refuse_unread
 
 
 @dataclass(frozen=True)
@@ -77,5 +78,7 @@ def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> by
     path = ConfigSearchPathImpl()
     for provider, place in places:
         path.append(provider, place)
-    cfg = ConfigLoaderImpl(path).load_configuration("config", list(words), run_mode=RunMode.RUN)
+    with explaining_yaml():
+        cfg = ConfigLoaderImpl(path).load_configuration("config", list(words), run_mode=RunMode.RUN)
+    refuse_unread(cfg)
     return pickle.dumps(cfg)

@@ -1,0 +1,81 @@
+"""A setting that nothing reads is refused, and so is a yaml file that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GLOBAL = "# @package _global_\n"
+
+FILES = [
+    (
+        "seed: 3\ntrainer: {epochs: 1}\n",
+        r"nothing reads what \S+/x.yaml sets; its first line must be `# @pack.*",
+    ),
+    (f"\ufeff{GLOBAL}seed: 3\n", r"nothing reads what \S+/x\.yaml sets; .*"),
+    (f"\n\n# A comment\n{GLOBAL}seed: 3\n", r"nothing reads what \S+/x\.yaml sets; .*"),
+    ("- a\n- b\n", r"nothing reads what \S+/x\.yaml sets; .*"),
+    (
+        f"{GLOBAL}trainr: {{epochs: 1}}\n",
+        r"nothing reads the setting trainr of \S+/x\.yaml; did you mean trainer .*",
+    ),
+    (
+        f"{GLOBAL}data: {{loader: {{batch_size: 3}}}}\n",
+        r"nothing reads the setting data\.loader .* data\.load .*",
+    ),
+    (f"{GLOBAL}seeds: 3\n", r"nothing reads the setting seeds .* did you mean seed .*"),
+    (f"{GLOBAL}production: {{refitt: true}}\n", r"nothing reads the setting production\.refitt .*refit .*"),
+    (
+        f"{GLOBAL}hydra: {{sweeper: {{params: {{seed: '1'}}}}}}\n",
+        r"nothing .* hydra\.sweeper\.params .*sweep\.space.*",
+    ),
+    (
+        f"{GLOBAL}defaults: [{{/model: mlp}}]\n",
+        r"model has a choice already; write `override /model: CHOICE` .*",
+    ),
+    (f"{GLOBAL}seed:\t3\n\tname: x\n", r"\S+/x\.yaml is not valid yaml, line 2: .*; indent with spaces, .*"),
+    (f"{GLOBAL}tags: {{a: 1\nseed: 3\n", r"\S+/x\.yaml is not valid yaml, line 3: .*; correct that line\."),
+    (f"{GLOBAL}seed: 3\nseed: 4\n", r"\S+/x\.yaml is not valid yaml, line 3: found duplicate key seed; .*"),
+    (f"{GLOBAL}name: caf\udce9\n", r"\S+/x\.yaml is not UTF-8, line 2; save it in that encoding\."),
+]
+
+
+@pytest.fixture
+def experiment(here: Path) -> Any:
+    """Writes conf/experiment/x.yaml of a project; lone surrogates are bytes as they are."""
+
+    def write(text: str) -> None:
+        folder = here / "conf" / "experiment"
+        folder.mkdir(parents=True)
+        (folder / "x.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
+        (here / "pyproject.toml").write_text('[tool.harness]\nconf = "conf"\n')
+
+    return write
+
+
+@pytest.mark.parametrize(("text", "sentence"), FILES, ids=range(len(FILES)))
+@pytest.mark.parametrize("command", [(), ("check",), ("-m",)], ids=["run", "check", "multirun"])
+def test_a_yaml_file_that_sets_nothing_is_refused(
+    run_cli: Any, experiment: Any, here: Path, command: tuple[str, ...], text: str, sentence: str
+) -> None:
+    import re
+
+    experiment(text)
+    answer = run_cli(*command, "data/extract=iris", "experiment=x")
+    assert answer.status == 2
+    assert re.fullmatch(rf"error: (?:experiment=x: )?{sentence}\n", answer.err), answer.err
+    assert not (here / "outputs").exists()
+
+
+@pytest.mark.parametrize("word", ["+production.refitt=true", "+mine=3", "+data.loader.workers=2"])
+def test_a_setting_that_is_typed_and_not_read_is_refused(run_cli: Any, word: str) -> None:
+    answer = run_cli("data/extract=iris", word)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith(f"error: nothing reads the setting {word[1:5]}")
+
+
+def test_a_setting_that_another_one_uses_is_read(run_cli: Any) -> None:
+    words = ("check", "data/extract=iris", "+mine.rate=3e-3", "trainer.optimizer.lr=${mine.rate}")
+    assert run_cli(*words).status == 0
