@@ -86,6 +86,7 @@ HOMES = {
     "hypothesis": ("testing",),
     "mlflow": ("tracking", "bundle", "deploy", "cli"),
     "typeguard": ("config", "testing"),
+    "pydantic": ("runtime",),
     "rich": ("console", "sweep"),
     "plotly": ("report",),
     "jinja2": ("report",),

@@ -7,7 +7,6 @@ environment or files of the user's, nor open an address, because it could send a
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +28,7 @@ from harness.bundle.foreign_values import (
 from harness.config import pretrain_words
 from harness.config.compose import compose_exactly
 from harness.core.errors import UserError
-from harness.runs.bundle_files import FACTS
+from harness.runs.bundle_files import FACTS, read_facts
 from harness.runs.outputs import Outputs
 from harness.runs.setting_effects import groups_without
 from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
@@ -122,7 +121,7 @@ def check_bundle(folder: Path, outputs: Path, allow: Sequence[str] = ()) -> None
 def _check_bundle(folder: Path, allow: Sequence[str]) -> None:
     """Checks the parts that are built, what would be copied or installed with the model, and the members."""
     bundle = read(folder)
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    facts = read_facts(folder)
     for path in facts.get("code", ()):
         name = Path(str(path)).stem
         if name not in _allowed(allow):

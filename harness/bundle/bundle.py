@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -20,8 +21,9 @@ from harness.bundle import fitted_state, raw_rows, requirements
 from harness.core.predictor import Predictor
 from harness.core.table import Kind, Table
 from harness.core.task import Task
-from harness.runs.bundle_files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS
+from harness.runs.bundle_files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS, read_facts
 from harness.runtime.inner_path import OutsideFolder, inner
+from harness.runtime.stored_file import reading
 
 _SCHEMA = 1
 _EXAMPLES = 3
@@ -130,9 +132,13 @@ def read(folder: Path) -> Bundle:
 
     Raises:
         FileNotFoundError: there is no bundle, or it is incomplete.
+        DamagedFile: the file is no description of a bundle.
         OutsideFolder: a member of an ensemble is not in the folder.
     """
-    facts = json.loads((folder / FACTS).read_text())
+    facts = read_facts(folder)
+    with reading(folder / FACTS, TypeError):
+        for name in facts["columns"].values():
+            pd.api.types.pandas_dtype(name)
     members = tuple(facts.get("members", ()))
     for name in members:
         if inner(folder, name).resolve() == folder.resolve():

@@ -14,7 +14,7 @@ import pandas as pd
 from harness.bundle.bundle import Bundle, read
 from harness.bundle.row_predictor import RowPredictor
 from harness.core.errors import UserError
-from harness.runs.bundle_files import EXAMPLE, FACTS
+from harness.runs.bundle_files import EXAMPLE, FACTS, read_facts
 from harness.runtime.atomic_file import replace_folder
 
 
@@ -85,7 +85,7 @@ def write(folder: Path, members: Sequence[Path]) -> None:
     Raises:
         UserError: they have no head: representations of different trainings cannot be averaged.
     """
-    facts: list[dict[str, Any]] = [json.loads((member / FACTS).read_text()) for member in members]
+    facts: list[dict[str, Any]] = [read_facts(member) for member in members]
     if not facts[0]["head"]:
         raise UserError(
             "an ensemble averages predictions, and these models learned representations, each with axes of "

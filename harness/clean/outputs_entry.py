@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.runs.journal import JOURNAL, read
 from harness.runs.stored_run import EVALUATED, StoredRun
-from harness.runs.sweep_folders import SWEEPS
+from harness.runs.sweep_folders import SWEEPS, best_number, read_result
 
 Kind = Literal["run", "sweep", "trial", "checkpoints", "cache", "empty", "rest"]
 
@@ -72,14 +71,13 @@ def _evaluated(logged: StoredRun) -> Path | None:
 def sweep_entry(folder: Path) -> Entry:
     """Returns a sweep with all its trials; its age is that of the newest trial."""
     runs = tuple(StoredRun(path.parent) for path in sorted(_trials(folder)))
-    content = _result(folder)
-    best = content.get("best") or {}
-    number = str(best.get("number")) if isinstance(best, dict) else ""
+    content, number = read_result(folder), str(best_number(folder))
     scores = next((_means(run) for run in runs if run.folder.name == number), {})
     if (folder / JOURNAL).exists():  # its own, for its parent run in MLflow
         runs = (*runs, StoredRun(folder))
     time = max(map(_last, runs), default=folder.stat().st_mtime_ns // 1_000_000)
-    return Entry("sweep", folder, time, str(content.get("status") or "interrupted"), scores, runs)
+    state = "interrupted" if content is None else str(content["status"])
+    return Entry("sweep", folder, time, state, scores, runs)
 
 
 def folder_entry(kind: Kind, path: Path) -> Entry:
@@ -99,22 +97,12 @@ def _last(logged: StoredRun) -> int:
 
 def _state(logged: StoredRun) -> str:
     """Returns the status in its result; "interrupted" for a killed run."""
-    return str(_result(logged.folder).get("status") or "interrupted")
+    return "interrupted" if logged.result is None else logged.result.status
 
 
 def _means(logged: StoredRun) -> dict[str, float]:
-    scores = _result(logged.folder).get("scores") or {}
-    return {
-        name: s["mean"] for name, s in scores.items() if isinstance(s, dict) and s.get("mean") is not None
-    }
-
-
-def _result(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    scores = {} if logged.result is None else logged.result.scores
+    return {name: summary["mean"] for name, summary in scores.items() if summary["mean"] is not None}
 
 
 def known_scores(entries: Iterable[Entry]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from harness.core.errors import UserError, near
 from harness.core.scores import direction
 from harness.runs.journal import JOURNAL
 from harness.runs.stored_run import StoredRun
-from harness.runs.sweep_folders import SWEEPS
+from harness.runs.sweep_folders import SWEEPS, best_number, read_result
 
 WHAT = ("runs", "checkpoints", "cache", "trials", "mlflow")
 STATES = ("finished", "pruned", "failed", "interrupted")
@@ -164,13 +163,11 @@ def _empty(outputs: Path) -> list[Entry]:
 def _but_the_best(outputs: Path) -> Iterator[Entry]:
     """The trials of finished sweeps, all but the best; of sweeps that have none, nothing."""
     for sweep in folders(outputs / SWEEPS):
-        try:
-            content = json.loads((sweep / "result.json").read_text(encoding="utf-8"))
-            status, best = content["status"], str(content["best"]["number"])
-        except (OSError, ValueError, KeyError, TypeError):
+        content, best = read_result(sweep), best_number(sweep)
+        if best is None:
             continue
-        for path in folders(sweep) if status == "finished" else ():
-            if path.name.isdecimal() and path.name != best:
+        for path in folders(sweep) if content["status"] == "finished" else ():
+            if path.name.isdecimal() and path.name != str(best):
                 runs = (
                     [path]
                     if (path / JOURNAL).exists()

@@ -12,8 +12,9 @@ import pandas as pd
 from harness.compare.paired_tests import PairedTest, corrected_t, mcnemar, wilcoxon
 from harness.compare.ranking_score import value
 from harness.core.fold import PART_CODES
-from harness.runs.fold_rows import ROWS
+from harness.runs.fold_rows import read_rows
 from harness.runs.stored_run import StoredRun
+from harness.runs.stored_tables import read_predictions
 
 _CODES = {part: PART_CODES[part] for part in ("valid", "test")}
 
@@ -104,11 +105,10 @@ ScoredPart = tuple[int, bytes, int, int]
 
 
 def _division(folder: Path, part: str) -> tuple[ScoredPart, ...] | None:
-    try:
-        with np.load(folder / ROWS) as stored:
-            parts, numbers = stored["parts"], stored["number"]
-    except (OSError, KeyError, ValueError):
+    stored = read_rows(folder)
+    if stored is None:
         return None
+    numbers, parts = stored
     own, trained = parts == _CODES[part], parts == PART_CODES["train"]
     return tuple(
         (int(number), np.packbits(mask).tobytes(), int(mask.sum()), int(learned.sum()))
@@ -124,7 +124,7 @@ def _rows(best: StoredRun, other: StoredRun, fold: int) -> PairedTest | str:
     both = first.add_suffix("_best").join(second.add_suffix("_other"), how="inner").dropna()
     if both.empty:
         return "no common test rows with a target"
-    if _classes(best) or _classes(other):
+    if not all(map(pd.api.types.is_numeric_dtype, both.dtypes)):  # classes are texts
         return mcnemar(
             (both["prediction_best"] == both["target_best"]).to_numpy(),
             (both["prediction_other"] == both["target_other"]).to_numpy(),
@@ -137,22 +137,8 @@ def _rows(best: StoredRun, other: StoredRun, fold: int) -> PairedTest | str:
 
 
 def _predictions(folder: Path, fold: int) -> pd.DataFrame | None:
-    """`target` and `prediction` as texts, by row; None without them.
-
-    As texts: with a missing target in some row, pandas would read class 1 as 1.0. A class may be called
-    "NA": only an empty field is a missing value.
-    """
-    as_texts = {"target": str, "prediction": str}
-    try:
-        frame = pd.read_csv(folder / "predictions.csv", dtype=as_texts, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError):
-        return None
-    if not {"row", "fold", "target", "prediction"} <= set(frame.columns):
+    """`target` and `prediction` by row; None without them."""
+    frame = read_predictions(folder)
+    if frame is None or "target" not in frame:
         return None
     return frame[frame["fold"] == fold].set_index("row")[["target", "prediction"]]
-
-
-def _classes(run: StoredRun) -> bool:
-    """Whether its predictions are classes: each class has a column of probabilities."""
-    with (run.folder / "predictions.csv").open(encoding="utf-8") as file:
-        return ",probability_" in file.readline()

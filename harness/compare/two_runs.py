@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.runs.fold_rows import ROWS
+from harness.runs.fold_rows import read_rows
 from harness.runs.stored_run import StoredRun, changes
 
 Changes = dict[str, tuple[str, str]]
@@ -58,12 +58,8 @@ def _division(old: StoredRun, new: StoredRun) -> Changes:
 
 
 def _parts(folder: Path) -> np.ndarray | None:
-    try:
-        with np.load(folder / ROWS) as stored:
-            parts: np.ndarray = stored["parts"]
-            return parts
-    except (OSError, KeyError, ValueError):
-        return None
+    stored = read_rows(folder)
+    return None if stored is None else stored.parts
 
 
 def _diff(old: StoredRun, new: StoredRun) -> Changes:

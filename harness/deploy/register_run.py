@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +17,8 @@ from harness.core.fold import PART_CODES
 from harness.deploy import registration_gate
 from harness.deploy.model_registry import MODEL, Registry, answering, check_alias, check_name
 from harness.deploy.registration_gate import Condition, Verdict
-from harness.runs.bundle_files import FACTS
-from harness.runs.fold_rows import ROWS
+from harness.runs.bundle_files import FACTS, read_facts
+from harness.runs.fold_rows import read_rows
 from harness.runs.run_result import Result
 from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
 from harness.runs.tracking_state import State
@@ -72,11 +71,10 @@ class Candidate:
 
     def rows(self, part: str) -> str | None:
         """A digest of the data and of the rows of that part; None if unknown."""
-        try:
-            stored = np.load(self.logged.folder / ROWS, allow_pickle=False)
-            inside, numbers = stored["parts"] == _PARTS[part], stored["number"]
-        except (OSError, KeyError, ValueError):
+        stored = read_rows(self.logged.folder)
+        if stored is None:
             return None
+        inside, numbers = stored.parts == _PARTS[part], stored.number
         if self.logged.fold is not None:
             inside = inside[numbers == self.logged.fold]
         data = self.logged.tags.get("data.digest")
@@ -122,7 +120,7 @@ def _place(logged: StoredRun) -> int | None:
 
 
 def _has_head(model: Path) -> bool:
-    return bool(json.loads((model / FACTS).read_text())["head"])
+    return bool(read_facts(model)["head"])
 
 
 def promote(candidate: Candidate, wanted: Wanted, uri: str, outputs: Path) -> Iterator[Verdict]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from harness.config.instantiate import target
 from harness.core.errors import UserError
 from harness.core.fold import PART_CODES, Fold
 from harness.core.table import Table
-from harness.runs.bundle_files import FACTS
-from harness.runs.fold_rows import ROWS
+from harness.runs.bundle_files import FACTS, read_facts
+from harness.runs.fold_rows import ROWS, read_rows
 from harness.runs.journal import JOURNAL, read
 
 _TRAIN, _VALID, _UNLABELLED = PART_CODES["train"], PART_CODES["valid"], PART_CODES["unlabelled"]
@@ -64,7 +63,7 @@ def _notes_on_run(file: Path, run: Path, table: Table, fold: Fold) -> Iterator[s
         return
     parts = _parts(file, run)
     if parts is None:
-        yield f"which rows {run} learned its weights from is not known: its {ROWS} is missing or damaged"
+        yield f"which rows {run} learned its weights from is not known: its {ROWS} is missing"
         return
     labels, wide = _learned_from(file, run)
     learned = (parts == _TRAIN) & labels
@@ -112,11 +111,10 @@ def _fold_folder(file: Path, run: Path) -> str:
 def _parts(file: Path, run: Path) -> np.ndarray | None:
     """(N,) uint8, the part of each row when the file was trained; of several folds, of the file's own."""
     word = _fold_folder(file, run).removeprefix("fold-")
-    try:
-        with np.load(run / ROWS) as stored:
-            numbers, parts = stored["number"], stored["parts"]
-    except (OSError, KeyError, ValueError):
+    stored = read_rows(run)
+    if stored is None:
         return None
+    numbers, parts = stored
     places = np.flatnonzero(numbers == int(word)) if word.isdecimal() else np.array([0])
     codes: np.ndarray | None = parts[places[0]] if len(places) else None
     return codes
@@ -133,7 +131,7 @@ def _learned_from(file: Path, run: Path) -> tuple[bool, bool]:
         ways.append(
             (True, True)
             if first is None
-            else _trainer_learned_from(json.loads(first.read_text())["config"]["trainer"])
+            else _trainer_learned_from(read_facts(first.parent)["config"]["trainer"])
         )
     labels, wide = zip(*ways, strict=True)
     return any(labels), any(wide)
@@ -155,7 +153,7 @@ def _config(file: Path, run: Path) -> dict[str, Any]:
     """The configuration of the training: the bundle's that the file is part of, or the run's."""
     facts = file.parent / FACTS
     if facts.is_file():
-        config: Any = json.loads(facts.read_text())["config"]
+        config: Any = read_facts(facts.parent)["config"]
     else:
         config = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
     return dict(config)

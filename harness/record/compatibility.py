@@ -14,7 +14,7 @@ import numpy as np
 from harness.core.errors import UserError, near
 from harness.core.table import Table
 from harness.prepare.plan import Plan
-from harness.runs.fold_rows import ROWS, parts_of
+from harness.runs.fold_rows import parts_of, read_rows
 from harness.runs.run_history import RunHistory
 from harness.runs.setting_effects import below, fixed_on_resume
 from harness.runtime.redact import MASK
@@ -60,11 +60,10 @@ def other_data(folder: Path, past: RunHistory, plan: Plan) -> str | None:
     digest = past.start["tags"].get("data.digest")
     if digest != plan.table.digest:
         return f"data.digest {digest}, and now {plan.table.digest}"
-    try:
-        with np.load(folder / ROWS) as stored:
-            same = np.array_equal(stored["parts"], parts_of(plan.folds, len(plan.table)))
-    except (OSError, KeyError, ValueError):
-        return None  # the process ended before the file was complete
+    stored = read_rows(folder)
+    if stored is None:
+        return None  # the process ended before it wrote the file
+    same = np.array_equal(stored.parts, parts_of(plan.folds, len(plan.table)))
     return None if same else "its rows were split differently"
 
 

@@ -15,7 +15,7 @@ from harness.core.table import Table
 from harness.data.cache.cache import Cache
 from harness.prepare import data_pipeline
 from harness.prepare.parts import Parts
-from harness.runs.fold_rows import ROWS
+from harness.runs import fold_rows
 from harness.runs.stored_run import StoredRun
 
 TRAIN, TEST = PART_CODES["train"], PART_CODES["test"]
@@ -106,16 +106,15 @@ def trained_rows(logged: StoredRun, bundle: Bundle, members: list[int] | None, t
             None, parts, f"{first.name} has changed since (data.digest {digest}, now {first.digest})"
         )
     if parts is None:
-        return Trained(None, None, f"its {ROWS} is missing or damaged")
+        return Trained(None, None, f"its {fold_rows.ROWS} is missing")
     return Trained(first, parts)
 
 
 def _parts(logged: StoredRun, members: list[int] | None) -> np.ndarray | None:
-    try:
-        with np.load(logged.folder / ROWS) as stored:
-            numbers, parts = stored["number"], stored["parts"]
-    except (OSError, KeyError, ValueError):
+    stored = fold_rows.read_rows(logged.folder)
+    if stored is None:
         return None
+    numbers, parts = stored
     if members is None:
         return np.where(parts.any(axis=0), TRAIN, 0).astype(np.uint8)[None]
     codes: np.ndarray = parts if len(numbers) == 1 else parts[np.isin(numbers, members)]

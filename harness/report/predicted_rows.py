@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from harness.evaluate.prediction_statistics import Bins, calibration, confusion
 from harness.report import class_charts
 from harness.report.html.page_parts import Figure
 from harness.report.number_charts import number_figures
+from harness.runs import stored_tables
 
 _MOST_TARGETS = 4
 
@@ -120,15 +120,15 @@ class PredictedRows:
         return ({"confusion": [matrix]} if matrix else {}) | {"calibration": [drawn]}
 
 
-def read_predictions(path: Path, fold: int | None = None, bins: int = 15) -> PredictedRows | None:
-    """From `predictions.csv`, of one fold alone where it is given; None where nothing was predicted."""
-    if not path.exists():
+def read_predictions(folder: Path, fold: int | None = None, bins: int = 15) -> PredictedRows | None:
+    """From `predictions.csv`, of one fold alone where it is given; None where nothing was predicted.
+
+    Raises:
+        DamagedFile: the file is damaged.
+    """
+    frame = stored_tables.read_predictions(folder)
+    if frame is None:
         return None
-    names = pd.read_csv(path, nrows=0).columns
-    of_classes = any(name.startswith("probability_") for name in names) and "target" in names
-    texts: Any = {"target": str, "prediction": str} if of_classes else {}
-    # A class may be called "NA": only an empty field is a missing value.
-    frame = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
     if fold is not None:
         frame = frame[frame["fold"] == fold].reset_index(drop=True)
     return PredictedRows(frame, bins)

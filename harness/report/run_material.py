@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +16,11 @@ import yaml
 from harness.core.table import Table
 from harness.report.predicted_rows import PredictedRows, read_predictions
 from harness.report.training_charts import History, best_epoch
-from harness.runs.fold_rows import ROWS
+from harness.runs.fold_rows import read_rows
 from harness.runs.run_result import Result, Summary
 from harness.runs.stored_run import StoredRun
+from harness.runs.stored_tables import read_fold_scores
+from harness.runtime.stored_file import read_json
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,7 @@ class RunMaterial:
     @cached_property
     def folds(self) -> pd.DataFrame | None:
         """A line per finished fold, with its scores; None of a run of one fold."""
-        try:
-            return pd.read_csv(self.logged.folder / "folds.csv")
-        except FileNotFoundError:
-            return None
+        return read_fold_scores(self.logged.folder)
 
     @cached_property
     def predictions(self) -> PredictedRows | None:
@@ -90,7 +88,7 @@ class RunMaterial:
         if self.made is not None:
             return self.made
         bins = int((self.config.get("evaluate") or {}).get("bins", 15))
-        return read_predictions(self.logged.folder / "predictions.csv", self.fold, bins)
+        return read_predictions(self.logged.folder, self.fold, bins)
 
     @property
     def kind(self) -> str:
@@ -101,19 +99,15 @@ class RunMaterial:
     def checks(self) -> list[dict[str, str]]:
         """The findings of the leakage checks: check, severity, sentence."""
         try:
-            loaded = json.loads((self.logged.folder / "checks.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return list(read_json(self.logged.folder / "checks.json", list[dict[str, str]]))
+        except FileNotFoundError:
             return []
-        return list(loaded)
 
     @cached_property
     def parts(self) -> dict[int, np.ndarray]:
         """Fold -> (rows,) uint8: 0 no part, 1 train, 2 valid, 3 test, 4 unlabelled."""
-        try:
-            with np.load(self.logged.folder / ROWS) as stored:
-                by_fold = {int(n): parts for n, parts in zip(stored["number"], stored["parts"], strict=True)}
-        except (OSError, KeyError, ValueError):
-            return {}
+        stored = read_rows(self.logged.folder)
+        by_fold = {} if stored is None else dict(zip(stored.number.tolist(), stored.parts, strict=True))
         return {n: parts for n, parts in by_fold.items() if self.fold in (None, n)}
 
     @cached_property

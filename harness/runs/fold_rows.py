@@ -4,18 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 
 from harness.core.fold import PART_CODES, Fold
+from harness.runtime.atomic_file import replace_file
+from harness.runtime.stored_file import DamagedFile, reading
 
 ROWS = "folds.npz"
 
 
+class FoldRows(NamedTuple):
+    """The content of `folds.npz`.
+
+    number  (folds,) int64, the numbers of the folds
+    parts   (folds, rows) uint8, see `parts_of`
+    """
+
+    number: np.ndarray
+    parts: np.ndarray
+
+
 def write_rows(folds: Sequence[Fold], rows: int, path: Path) -> None:
-    """Writes which row was in which part of which fold: `parts`, see `parts_of`, and `number`, (folds,)."""
+    """Writes which row was in which part of which fold, as `FoldRows`."""
     parts = parts_of(folds, rows)
-    np.savez_compressed(path, parts=parts, number=np.array([fold.number for fold in folds]))
+    with replace_file(path, lasting=False) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, parts=parts, number=np.array([fold.number for fold in folds]))
+
+
+def read_rows(folder: Path) -> FoldRows | None:
+    """Returns the rows of each fold of a run; None if the run has no such file.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        DamagedFile: the file cannot be read, or contains something else.
+    """
+    path = folder / ROWS
+    try:
+        with reading(path, KeyError, BadZipFile, ZlibError, TypeError), np.load(path) as stored:
+            number, parts = stored["number"], stored["parts"]
+    except FileNotFoundError:
+        return None
+    whole = number.dtype.kind in "iu" and parts.dtype.kind in "iu"
+    if not whole or number.ndim != 1 or parts.ndim != 2 or len(number) != len(parts):
+        raise DamagedFile(path, "its arrays are not those of folds")
+    if parts.size and not 0 <= parts.min() <= parts.max() <= max(PART_CODES.values()):
+        raise DamagedFile(path, "it contains an unknown part")
+    return FoldRows(number, parts)
 
 
 def parts_of(folds: Sequence[Fold], rows: int) -> np.ndarray:

@@ -19,10 +19,70 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from typing_extensions import TypedDict
+
+from harness.runtime.stored_file import check_shape, reading
+
 JOURNAL = "journal.jsonl"
 
 Event = dict[str, Any]
 End = Literal["finished", "pruned", "failed", "interrupted"]
+
+
+class _Event(TypedDict):
+    event: str
+    time: int
+    run: str
+
+
+class _Writer(TypedDict):
+    host: str
+    user: str
+    pid: int
+    born: int | None
+
+
+class _Start(_Event):
+    name: str
+    parent: str | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    inputs: list[dict[str, Any]]
+    writer: _Writer
+
+
+class _Metrics(_Event):
+    step: int
+    values: dict[str, float | Literal["NaN", "Infinity", "-Infinity"]]
+
+
+class _Tags(_Event):
+    tags: dict[str, str]
+
+
+class _Artifact(_Event):
+    path: str
+    under: str
+
+
+class _Model(_Event):
+    path: str
+
+
+class _End(_Event):
+    status: End
+    error: str | None
+
+
+_SHAPES = {
+    "start": _Start,
+    "metrics": _Metrics,
+    "tags": _Tags,
+    "artifact": _Artifact,
+    "model": _Model,
+    "end": _End,
+}
+"""The keys of each kind of event."""
 
 
 class Journal:
@@ -146,15 +206,26 @@ def read(folder: Path, offset: int = 0, until: int | None = None) -> tuple[list[
 
     A last line that is still being written is left for the next call. An incomplete line in the middle,
     caused by a full disk or a power cut, is skipped. Without a journal there are no events.
+
+    Raises:
+        DamagedFile: the journal cannot be read, or a complete line is no event.
     """
+    path = Path(folder) / JOURNAL
     try:
-        with open(Path(folder) / JOURNAL, "rb") as file:
+        with reading(path), open(path, "rb") as file:
             file.seek(offset)
             data = file.read(-1 if until is None else until - offset)
     except FileNotFoundError:
         return [], offset
     whole = data[: data.rfind(b"\n") + 1]
-    events = [event for line in whole.split(b"\n") if (event := _parsed(line)) is not None]
+    events = []
+    for number, line in enumerate(whole.split(b"\n"), start=1):
+        event = _parsed(line)
+        if event is not None:
+            place = f"line {number} after byte {offset}" if offset else f"line {number}"
+            kind = event.get("event") if isinstance(event, dict) else None
+            check_shape(event, _SHAPES.get(kind, _Event) if isinstance(kind, str) else _Event, path, place)
+            events.append(event)
     return events, offset + len(whole)
 
 
@@ -202,12 +273,12 @@ def _number(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _parsed(line: bytes) -> Event | None:
+def _parsed(line: bytes) -> Any:
+    """Returns the content of a line; None if it is incomplete."""
     try:
-        event = json.loads(line)
-    except ValueError:
+        return json.loads(line)
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and "event" in event else None
 
 
 def _ends_within_a_line(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from harness.core.errors import UnknownName, UserError
 from harness.runs.journal import JOURNAL
 from harness.runs.stored_run import EVALUATED, StoredRun
-from harness.runs.sweep_folders import SWEEPS, number_of
+from harness.runs.sweep_folders import SWEEPS, best_number, number_of
 from harness.runtime.inner_path import check_tree
 
 LAST = "last"
@@ -196,12 +195,11 @@ def _holds_trials(place: Path) -> bool:
 
 
 def _best(sweep: Path) -> StoredRun:
-    try:
-        number = json.loads((sweep / "result.json").read_text(encoding="utf-8"))["best"]["number"]
-    except (OSError, ValueError, KeyError, TypeError):
+    number = best_number(sweep)
+    if number is None:
         raise UserError(
             f"{sweep.name} has no best trial (yet)", f"name a trial by its number, such as {sweep.name}/0"
-        ) from None
+        )
     return _trial(sweep, str(number))
 
 

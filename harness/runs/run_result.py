@@ -8,10 +8,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
 
 from harness.core.errors import UserError
+from harness.core.scores import Direction
 from harness.runtime.atomic_file import write_text
+from harness.runtime.stored_file import read_json
 
 SCHEMA = 1
 
@@ -19,6 +23,43 @@ Status = Literal["finished", "pruned", "failed", "interrupted"]
 Summary = dict[str, Any]
 """{"mean", "std", "ci95": [low, high], "folds": [...]}, as `summarise` returns it; a test score of several
 folds also has "pooled", the score of all out-of-fold predictions together."""
+
+
+class _Summary(TypedDict):
+    mean: float | None
+    std: float | None
+    ci95: list[float | None] | None
+    folds: list[float | None]
+    pooled: NotRequired[float | None]
+
+
+class _Objective(TypedDict):
+    name: str
+    direction: Direction
+    value: float | None
+
+
+class _Place(TypedDict):
+    tracking_uri: str
+    experiment: str
+    run_id: str
+
+
+class _Version(TypedDict):
+    schema: int
+
+
+class _Content(_Version):
+    status: Status
+    objective: NotRequired[_Objective | None]
+    scores: NotRequired[dict[str, _Summary]]
+    folds: NotRequired[int]
+    seconds: NotRequired[float]
+    seed: NotRequired[int | None]
+    mlflow: NotRequired[_Place | None]
+    command: NotRequired[str]
+    error: NotRequired[str | None]
+    objectives: NotRequired[list[_Objective] | None]
 
 
 def summarise(values: Sequence[float]) -> Summary:
@@ -106,18 +147,18 @@ class Result:
 
         Raises:
             FileNotFoundError: the file does not exist.
-            UserError: it was written by a later version of harness, or is not a result.
+            DamagedFile: it is not a result.
+            UserError: it was written by a later version of harness.
         """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            schema = content["schema"]
-        except (ValueError, TypeError, KeyError):
-            raise UserError(f"{path} is not the result of a run", "name the folder of a run") from None
+        schema = read_json(path, _Version)["schema"]
         if schema != SCHEMA:
             raise UserError(
                 f"{path} has schema {schema}, and this harness reads schema {SCHEMA}",
                 "read it with the version that wrote it",
+                key=str(path),
+                value=schema,
             )
+        content = read_json(path, _Content)
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated, Any, NotRequired
+
+from annotated_types import Ge
+from typing_extensions import TypedDict
 
 from harness.core.override_text import OverrideText
 from harness.runs.setting_effects import effects_of
+from harness.runtime.stored_file import read_json
 
 SWEEPS = "sweeps"
 """The folder of sweeps below `outputs`."""
@@ -74,13 +78,47 @@ def newest(numbers: Mapping[int, bool | None]) -> int:
     return max(numbers, default=-1) + 1
 
 
-def finished(folder: Path) -> bool:
-    """Whether the sweep's result says that it is finished, or all of its trials have ended."""
+class _Best(TypedDict):
+    number: Annotated[int, Ge(0)]
+
+
+class _Content(TypedDict):
+    status: str
+    best: NotRequired[_Best | list[_Best] | None]
+    trials: NotRequired[dict[str, int]]
+
+
+def read_result(folder: Path) -> Any:
+    """Returns the content of `result.json` of a sweep; None if it has not ended.
+
+    Raises:
+        DamagedFile: the file is not the result of a sweep.
+    """
     try:
-        content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and over(content.get("status"), content.get("trials") or {})
+        return read_json(folder / RESULT, _Content)
+    except FileNotFoundError:
+        return None
+
+
+def best_number(folder: Path) -> int | None:
+    """Returns the number of the best trial of a sweep; None if there is none, or several.
+
+    Raises:
+        DamagedFile: the result of the sweep is damaged.
+    """
+    content = read_result(folder)
+    best = None if content is None else content.get("best")
+    return int(best["number"]) if isinstance(best, dict) else None
+
+
+def finished(folder: Path) -> bool:
+    """Whether the sweep's result says that it is finished, or all of its trials have ended.
+
+    Raises:
+        DamagedFile: the result of the sweep is damaged.
+    """
+    content = read_result(folder)
+    return content is not None and over(content["status"], content.get("trials", {}))
 
 
 def over(status: object, trials: Mapping[str, int]) -> bool:

@@ -6,14 +6,33 @@ import json
 import uuid
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Annotated, NotRequired
+
+from annotated_types import Ge
+from typing_extensions import TypedDict
 
 from harness.runs.journal import JOURNAL
 from harness.runtime.atomic_file import write_text
+from harness.runtime.stored_file import read_json
 
 STATE = "tracking.json"
 
 SILENCE = "it does not answer"
 """The value of `trouble` if the server is unreachable; other values are MLflow's messages."""
+
+
+class _Content(TypedDict):
+    uri: str
+    experiment: str
+    token: NotRequired[str]
+    experiment_id: NotRequired[str | None]
+    creating: NotRequired[str | None]
+    runs: NotRequired[dict[str, str]]
+    models: NotRequired[dict[str, str]]
+    offset: NotRequired[Annotated[int, Ge(0)]]
+    closed: NotRequired[bool]
+    trouble: NotRequired[str | None]
+    refused: NotRequired[list[str]]
 
 
 @dataclass
@@ -45,15 +64,18 @@ class State:
 
     @classmethod
     def load(cls, folder: Path) -> State | None:
-        """Reads the state; None if the run is not tracked, or a power cut emptied the file."""
+        """Reads the state; None if the run is not tracked, or a power cut emptied the file.
+
+        Raises:
+            DamagedFile: it is no state.
+        """
+        path = folder / STATE
         try:
-            stored = json.loads((folder / STATE).read_text())
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+            if path.is_file() and path.stat().st_size == 0:
+                return None
+            stored = read_json(path, _Content)
+        except FileNotFoundError:
             return None
-        if not isinstance(stored, dict) or not all(
-            isinstance(stored.get(name), str) for name in ("uri", "experiment")
-        ):
-            return None  # of somebody else's making
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in stored.items() if name in known})
 

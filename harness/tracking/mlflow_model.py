@@ -6,11 +6,12 @@ torch nor the model itself.
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from harness.runs.bundle_files import read_facts
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CODE = PACKAGE / "deploy" / "pyfunc_model.py"
@@ -55,7 +56,7 @@ def _save(folder: Path, bundle: Path, model: Any) -> None:
     import mlflow.pyfunc
     import pandas as pd
 
-    facts = json.loads((bundle / "bundle.json").read_text())
+    facts = read_facts(bundle)
     example = bundle / "example.json"
     mlflow.pyfunc.save_model(
         folder,

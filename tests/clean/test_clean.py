@@ -19,6 +19,7 @@ from harness.clean.remove_entries import remove
 from harness.clean.select_entries import Choice, chosen
 from harness.core.errors import UserError
 from harness.runs.journal import Journal
+from harness.runs.run_result import summarise
 from harness.runs.stored_run import StoredRun
 from harness.runs.tracking_state import State
 
@@ -32,7 +33,7 @@ def made(folder: Path, days: float = 0, accuracy: float = 0.5, status: str = "fi
     journal.start("", "name", tags=tags)
     if status != "running":
         journal.end("", status)  # type: ignore[arg-type]
-        scores = {"test/accuracy": {"mean": accuracy}, "test/loss": {"mean": 1 - accuracy}}
+        scores = {"test/accuracy": summarise([accuracy]), "test/loss": summarise([1 - accuracy])}
         result = {"schema": 1, "status": status, "scores": scores}
         (folder / "result.json").write_text(json.dumps(result))
     journal.close()

@@ -56,9 +56,11 @@ def make(outputs: Path) -> Make:
         _divide(folder, folds, rows)
         if predicted is not None:
             numbers = any(isinstance(value, float) for value in predicted)
-            more = "" if numbers else ",0.5"
+            more = "" if numbers else ",0.5" * 3
             lines = [f"{rows + row},0,{row % 2},{value}{more}" for row, value in enumerate(predicted)]
-            header = "row,fold,target,prediction" + ("" if numbers else ",probability_0")
+            header = "row,fold,target,prediction" + (
+                "" if numbers else ",probability_0,probability_1,probability_2"
+            )
             (folder / "predictions.csv").write_text("\n".join([header, *lines]) + "\n")
         summaries = {full: summarise(values) for full, values in scores.items()}
         Result(status=status, scores=summaries, folds=folds, seconds=2.0).write(folder / "result.json")

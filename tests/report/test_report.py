@@ -143,7 +143,7 @@ def test_an_image_of_many_bits_is_shown_from_its_least_to_its_greatest_pixel(
 def test_a_regression_shows_its_largest_errors_and_its_scores(finished: Finished) -> None:
     folder = finished("data/extract=diabetes")
     frame = pd.read_csv(folder / "predictions.csv")
-    predictions = read_predictions(folder / "predictions.csv")
+    predictions = read_predictions(folder)
     assert predictions is not None
     found = worst_rows(predictions)
     assert found is not None

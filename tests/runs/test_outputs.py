@@ -37,7 +37,9 @@ def outputs(tmp_path: Path) -> Outputs:
     store(found.runs / "score", name="shared", **{EVALUATED: "one"})
     for name in ("lr-0/0", "lr-0/1", "lr-1/0/seed-0", "lr-1/0/seed-1"):
         store(found.sweeps / name)
-    (found.sweeps / "lr-0" / "result.json").write_text(json.dumps({"best": {"number": 1}}))
+    (found.sweeps / "lr-0" / "result.json").write_text(
+        json.dumps({"status": "finished", "best": {"number": 1}})
+    )
     return found
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 
 from harness.core.errors import UserError
 from harness.runs.run_result import Result, student_t, summarise, write_json
+from harness.runtime.stored_file import DamagedFile
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 30, 31, 177, 1000])
@@ -99,19 +100,30 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     result().write(path)
     assert Result.read(path) == result()
-    several = Result(status="finished", objectives=[{"name": "a"}, {"name": "b"}])
+    several = Result(
+        status="finished", objectives=[{"name": name, "direction": "minimize", "value": 1.0} for name in "ab"]
+    )
     several.write(path)
     assert Result.read(path) == several
 
 
 def test_undefined_numbers_become_null_and_numpy_numbers_plain(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    scores = {"test/auroc": {"mean": math.nan, "std": np.float32(0.5), "folds": [math.inf, np.int64(3)]}}
+    scores = {
+        "test/auroc": {
+            "mean": math.nan,
+            "std": np.float32(0.5),
+            "ci95": None,
+            "folds": [math.inf, np.int64(3)],
+        }
+    }
     Result(status="failed", scores=scores, error="diverged").write(path)
     text = path.read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
-    assert Result.read(path).scores == {"test/auroc": {"mean": None, "std": 0.5, "folds": [None, 3]}}
+    assert Result.read(path).scores == {
+        "test/auroc": {"mean": None, "std": 0.5, "ci95": None, "folds": [None, 3]}
+    }
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch) -> None:
@@ -133,10 +145,9 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, mon
 def test_a_file_that_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "result.json"
     path.write_text(text)
-    with pytest.raises(
-        UserError, match=r"result\.json is not the result of a run; name the folder of a run\."
-    ):
+    with pytest.raises(DamagedFile, match=r"result\.json is damaged \(.*\); restore") as caught:
         Result.read(path)
+    assert caught.value.path == path
 
 
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:

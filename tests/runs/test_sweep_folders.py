@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.runs.sweep_folders import below, finished, newest, number_of, stem
+from harness.runtime.stored_file import DamagedFile
 
 
 def test_the_same_words_in_another_order_are_the_same_sweep() -> None:
@@ -106,7 +107,8 @@ def test_a_sweep_is_finished_by_the_status_of_its_result(tmp_path: Path) -> None
         sweep(tmp_path / str(status), status=status)
         assert finished(tmp_path / str(status)) is over
     (tmp_path / "None" / "result.json").write_text("{ torn")
-    assert not finished(tmp_path / "None")
+    with pytest.raises(DamagedFile):
+        finished(tmp_path / "None")
 
 
 def test_a_folder_is_the_sweeps_whose_study_may_lie_in_it(tmp_path: Path) -> None:
