@@ -64,9 +64,9 @@ def run(
         consumers: called with each fold's `Progress` at the end of an epoch; a sweep passes its own. One that
             defines `fold_done` gets each fold's scores, also of a fold that an earlier process finished.
         command: what to type to repeat the run.
-        chosen: whether the user chose the folder: `resume=auto` then goes on with the run in it, if there
+        chosen: whether the user chose the folder: `resume=auto` then resumes the run in it, if there
             is one, and looks nowhere else.
-        trial: what the run is to a sweep; it is silent, waits for nobody, and tests only where that says so.
+        trial: its place in a sweep; such a run prints nothing and waits for no other process.
 
     Whatever it changes in the process is as before when it returns.
 

@@ -1,4 +1,4 @@
-"""Targets of a configuration from elsewhere: which class may stand at which place."""
+"""Targets of a configuration from elsewhere: which class is allowed at which key."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def check_targets(plain: Any, allowed: Sequence[str]) -> None:
     `os`, is refused.
 
     Raises:
-        NotAllowed: one is not the class of a part that may stand there.
+        NotAllowed: one is not the class of a part that is allowed there.
         UserError: one is no name of a class, or cannot be found.
     """
     for key, name in _targets(plain, ""):

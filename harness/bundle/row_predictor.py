@@ -177,7 +177,7 @@ def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
 
 
 def _decodes_when_asked(size: int) -> bool:
-    """The answer to a transform that asks for a loader's memory: files are decoded batch by batch."""
+    """Whether a transform may hold decoded files in memory: no, they are decoded batch by batch."""
     del size
     return False
 

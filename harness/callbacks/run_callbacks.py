@@ -84,4 +84,4 @@ class RunCallbacks:
         if callback.on_error == "fail":
             raise failure from error
         self._active.remove(callback)
-        self._warn(f"{failure}; the run goes on without it")
+        self._warn(f"{failure}; the run continues without it")

@@ -50,7 +50,7 @@ def _ask(uri: str) -> set[str]:
 
         reason = error_line(error, uri).rstrip(".")
         raise UserError(
-            "no run is removed before MLflow has said which models are registered, and "
+            "no run is removed before MLflow has listed the registered models, and "
             f"{store_address.masked(uri)} "
             f"did not: {reason}",
             "start that server, or clean without runs and trials",

@@ -17,7 +17,7 @@ def main(words: list[str]) -> int | None:
     """Lists what will be removed, asks, and removes it; without options only what is certainly useless.
 
     Raises:
-        UserError: an option is wrong, nobody can be asked, or MLflow's registry does not answer.
+        UserError: an option is wrong, there is no terminal to ask on, or MLflow's registry does not answer.
     """
     options = _parser().parse_args(words)
     older = None if options.older is None else _milliseconds(options.older)
@@ -97,7 +97,7 @@ def _agreed(yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UserError(
-            "clean asks before it removes, and nobody can answer here", "add --yes, or --dry to look"
+            "clean asks before it removes, and standard input is no terminal", "add --yes, or --dry to look"
         )
     return input("Remove all this for good? [y/N] ").strip().lower() in ("y", "yes")
 

@@ -10,7 +10,7 @@ from harness.cli.verb_parser import Parser
 
 
 def main(words: list[str]) -> None:
-    """Prints the leaderboard, of two runs also what they differ in, and writes the files that are asked for.
+    """Prints the leaderboard, for two runs also their differences, and writes the requested files.
 
     Raises:
         UserError: there is no such run or score, nothing to compare, or a file cannot be written.

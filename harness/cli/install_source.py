@@ -1,6 +1,6 @@
 """The source that harness was installed from, as arguments for pip.
 
-Never the bare name: a package that somebody publishes under that name would be installed.
+Never the bare name: another package with that name on an index would be installed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def installed_from() -> str:
     except PackageNotFoundError:
         noted = None
     if noted is None:
-        raise UserError("nothing tells where this harness was installed from", _REMEDY)
+        raise UserError("the origin of this installation of harness is not known", _REMEDY)
     address = str(noted["url"])
     version = noted.get("vcs_info")
     if version is not None:

@@ -1,4 +1,4 @@
-"""The choices that `auto` stands for, by the configuration and by the rows."""
+"""The choices that replace `auto`, by the configuration and by the rows."""
 
 from __future__ import annotations
 

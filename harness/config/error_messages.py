@@ -103,7 +103,7 @@ def translated(error: Exception, words: list[str]) -> UserError:
 
 def _stray(word: str, words: list[str]) -> UserError:
     """A word without `=`, often the rest of a value that the shell split at a space."""
-    rule = f"the word {word!r} is neither KEY=VALUE nor a verb that stands first"
+    rule = f"the word {word!r} is neither KEY=VALUE nor a verb at the beginning"
     before = OverrideText.split(words[words.index(word) - 1] if word in words[1:] else "")
     if before.value is None:
         return UserError(rule, value=word)

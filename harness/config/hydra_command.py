@@ -47,7 +47,7 @@ class HydraCommand:
         """Lets Hydra run the task, or whatever its options ask for.
 
         Raises:
-            SystemExit: Hydra has printed what an option asks for.
+            SystemExit: Hydra has printed the output of an option.
         """
         import hydra
 

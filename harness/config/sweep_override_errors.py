@@ -38,7 +38,7 @@ def unreadable(typed: str, message: str) -> UserError:
     if reason.startswith("empty "):
         return no_value(typed, key)
     if "NoneType" in reason:
-        return UserError(f"{typed}: null stands in a plain list only", f"write {key}=A,null")
+        return UserError(f"{typed}: null is possible in a plain list only", f"write {key}=A,null")
     if reason.startswith("cannot convert float"):
         return UserError(f"{typed}: the ends of an interval must be finite numbers.")
     why = f" ({reason})" if reason and "mismatch" not in reason else ""

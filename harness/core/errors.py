@@ -186,7 +186,7 @@ class Unreadable(UserError):
     def __init__(self, text: str) -> None:
         rule = f"the setting {text!r} cannot be read as KEY=VALUE"
         remedy = (
-            "a text of more than plain letters, digits and /.-_ stands in quotes within the shell's: "
+            "a text of more than plain letters, digits and /.-_ needs quotes within the shell's: "
             "\"KEY='a text (1)'\""
         )
         super().__init__(rule, remedy, key=text.partition("=")[0].lstrip("+~"), value=text)

@@ -49,7 +49,7 @@ class Transform(Protocol):
 
     A transform may also have `arrange(table, holds) -> Table`: the part of its work that learns
     nothing from the rows, such as events joined to sequences or files decoded to pixels. It is done
-    once, before the split, for all folds, and kept for later commands; `holds(size)` tells whether
+    once, before the split, for all folds, and kept for later commands; `holds(size)` returns whether
     the loader would keep `size` bytes of float32 samples in memory, so that decoding ahead pays.
     """
 

@@ -40,7 +40,7 @@ class Table:
     array     (N, …) the features as one array beside the frame, often memory-mapped, or None:
               (N, F) of a table, (N, C, H, W) of images, (N, T, F) of sequences
     files     the column whose files a transform has decoded to `array`, or None
-    contents  a digest of what is in the files that the rows name, part of `digest`; empty where nobody
+    contents  a digest of what is in the files that the rows name, part of `digest`; empty where none
               has read them all
     events    of a sequence, the long table whose rows `spans` joins to samples, or None
 
@@ -109,7 +109,7 @@ class Table:
     def with_events(
         self, frame: pd.DataFrame, events: pd.DataFrame, spans: np.ndarray, group: str | None
     ) -> Table:
-        """One row per sequence: row i of `frame` stands for `events[spans[i, 0]:spans[i, 1]]`."""
+        """One row per sequence: row i of `frame` describes `events[spans[i, 0]:spans[i, 1]]`."""
         return replace(self, frame=frame, events=events, spans=spans, group=group)
 
     def with_rows(self, rows: np.ndarray, *, arrays: bool = True) -> Table:
@@ -166,7 +166,7 @@ class Table:
 
     @property
     def names_files(self) -> bool:
-        """Whether the one feature of an image is the path of its file, so that rows alone do not tell it."""
+        """Whether the only feature of an image is the path of its file."""
         if self.kind != "image" or self.array is not None or len(self.features) != 1:
             return False
         return isinstance(self.frame[self.features[0]].iloc[0], str)
@@ -209,7 +209,7 @@ class Table:
 
     @cached_property
     def task(self) -> Task:
-        """What the target asks for.
+        """The task that follows from the target.
 
         With `aim` "auto", text, booleans and categories are classes; numbers are classes where they
         are whole and at most `MOST_CLASSES` distinct ones, otherwise a number to predict. Several

@@ -47,7 +47,7 @@ class Anomaly:
                 raise
             raise Diverged(
                 f"the backward pass of {match[1]} gave NaN in step {_step(experiment)}, though all that came "
-                "before it was finite; the stack of calls above shows where its forward pass stands."
+                "before it was finite; the stack of calls above shows its forward pass."
             ) from error
         finally:
             hook.remove()

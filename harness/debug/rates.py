@@ -23,7 +23,7 @@ _LEAST_FALL = 0.05
 """A loss that falls by less than this share of its size is taken as noise of the batches."""
 
 _DECAY = 0.8
-"""Per step, of the running mean that tells when the loss has blown up."""
+"""Per step, of the running mean that is compared to detect a rising loss."""
 
 
 class Suggestion(NamedTuple):

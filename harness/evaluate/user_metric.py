@@ -49,7 +49,7 @@ class UserMetric:
         name: of the score, such as "mcc".
         function: a class, whose instances are called, or a function.
         keywords: further arguments, from the configuration.
-        task: what the data asks for.
+        task: of the data.
 
     Raises:
         UserError: the task has no target.

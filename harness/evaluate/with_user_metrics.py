@@ -113,7 +113,7 @@ def _value(metric: UserMetric, predictions: Tensor, targets: Tensor) -> tuple[fl
 
 
 def _gathering_once(predictor: Predictor) -> Predictor:
-    """The same predictor, which predicts the rows of a part once, however often they are asked for."""
+    """The same predictor; it predicts the rows of a part once and keeps the predictions."""
     kept: dict[int, Prediction] = {}
 
     def gather(loader: Loader) -> Prediction:

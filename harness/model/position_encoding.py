@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Position(nn.Module):
-    """Adds to each token a vector that stands for its place in the grid: (B, T, D) -> (B, T, D).
+    """Adds to each token a vector that encodes its place in the grid: (B, T, D) -> (B, T, D).
 
     grid  (T,) for a sequence, (rows, columns) with T = rows * columns for the patches of an image
     kind  "learned": one trained vector per place; "sincos": fixed waves

@@ -201,7 +201,7 @@ def _require_representation(model: nn.Module, inputs: Tensor) -> None:
 
 
 class Blank(nn.Module):
-    """Stands in for a model: zeros of its width."""
+    """Replaces a model: zeros of its width."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

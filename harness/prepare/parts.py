@@ -131,7 +131,7 @@ class Parts:
 
 @contextmanager
 def _own_random_numbers(seed: int) -> Iterator[None]:
-    """Within it, the generators of the CPU follow from `seed`; afterwards they go on from where they were."""
+    """Within it, the generators of the CPU follow from `seed`; afterwards their state is restored."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(seed)
     np.random.seed(seed % 2**32)

@@ -20,7 +20,7 @@ GROUPS = ("data/extract", "data/load", "evaluate", "tracking")
 """Groups of which an evaluation may take another choice."""
 
 _ROLES = ("kind", "shape", "target", "id", "time")
-"""What a model is trained to read and to predict: of another source it is the same unless said otherwise."""
+"""What a model is trained to read and to predict: another source inherits it unless overridden."""
 
 
 def configured(logged: StoredRun, bundle: Bundle, words: Sequence[str], outputs: str) -> DictConfig:
@@ -87,7 +87,7 @@ def _require_open(key: str, word: str) -> None:
     if key in GROUPS or (effects_of(key).evaluation and not part):
         return
     allowed = ", ".join([*GROUPS, "name", "outputs", "tags", "report", "trainer.device"])
-    _refuse(word, f"what was trained stays as it is, and {allowed} alone can be given")
+    _refuse(word, f"the trained model is not changed, and only {allowed} can be given")
 
 
 def _refuse(word: str, why: str) -> NoReturn:
@@ -136,7 +136,7 @@ def _place(cfg: DictConfig, outputs: str, given: dict[str, Any]) -> None:
 
 
 def _require_known(cfg: DictConfig, places: list[str]) -> None:
-    """Whether no secret is asked for that was never stored."""
+    """Whether no masked secret is needed."""
     for place in places:
         plain: Any = OmegaConf.to_container(OmegaConf.select(cfg, place), resolve=False)
         for key, value in leaves(plain):

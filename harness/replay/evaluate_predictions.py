@@ -143,11 +143,10 @@ def _require_trained_rows(member: RowPredictor, trained: Trained, evaluator: Eva
     """
     probes = hasattr(evaluator, "project") and member.bundle.task.labelled
     if probes and (trained.table is None or not len(trained.learned)):
-        why = trained.why or "which rows these are is not known any more"
+        why = trained.why or "these rows are not known any more"
         raise UserError(
-            "evaluate=representation asks probes that learn from the rows that the model was trained on, and "
-            f"{why}",
-            "bring them back, or choose another evaluate",
+            f"evaluate=representation trains probes on the rows that the model was trained on, and {why}",
+            "restore them, or choose another evaluate",
         )
 
 

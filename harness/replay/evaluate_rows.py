@@ -26,7 +26,7 @@ class Trained:
     """The rows that the models were trained on.
 
     table  the training table; None if it can no longer be read
-    parts  (members, N) uint8 as `harness.runs.fold_rows.parts_of`: of each model that is asked; a refit has
+    parts  (members, N) uint8 as `harness.runs.fold_rows.parts_of`: of each model that predicts; a refit has
            learned            all rows
     why    the reason why there is no table
     """
@@ -88,7 +88,7 @@ def trained_rows(logged: StoredRun, bundle: Bundle, members: list[int] | None, t
     """Returns the training rows of the models: `table` if it is the same data, else read again.
 
     Args:
-        members: numbers of the folds whose models are asked; None: a refit.
+        members: numbers of the folds whose models predict; None: a refit.
         table: the rows of the evaluation.
     """
     digest = logged.tags.get("data.digest")

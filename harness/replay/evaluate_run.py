@@ -57,7 +57,7 @@ def evaluate(
         words: of the command line, see `harness.replay.evaluate_config.configured`.
         outputs: below which the evaluation gets a folder, unless a word says otherwise.
         command: what to type to repeat it.
-        together: all folds of the run as an ensemble, whatever else stands for it.
+        together: all folds of the run as an ensemble, also if there is a refit.
         everything: of the run's own data, the rows that it learned from are scored too.
 
     Raises:

@@ -46,7 +46,7 @@ class Embedded(NamedTuple):
 
 
 def embedding(material: RunMaterial) -> Section | None:
-    """None where the model or the rows are missing, or where it would be slow and is not asked for."""
+    """None if the model or the rows are missing, or if it would be slow and the page is not `thorough`."""
     if material.table is None or material.model is None:
         return None
     number, folder = material.model

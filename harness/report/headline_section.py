@@ -32,7 +32,7 @@ def status(material: RunMaterial) -> tuple[str, str]:
 
 
 def lead(material: RunMaterial) -> list[Block]:
-    """What stands between the title and the sections."""
+    """The part between the title and the sections."""
     result = material.result
     blocks: list[Block] = [Text(in_words(material))]
     if result is None:

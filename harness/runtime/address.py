@@ -16,7 +16,7 @@ _REFERENCE = re.compile(r"\$\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
 _BEHIND_USER = re.compile(
     r"(?:\[[^\]]*\]|[^\s:/?#@\[\]]*)(?::[^\s:/?#@]*)?(?:/[^?#@]*)?(?:\?(?:[^=&]+=.*)?)?", re.DOTALL
 )
-_PLACE = "\ue000"  # stands for a reference: a character that no address contains
+_PLACE = "\ue000"  # replaces a reference: a character that no address contains
 _NO_DEFAULT = object()
 
 

@@ -1,4 +1,4 @@
-"""Finds what must not be shown in texts, by where it stands and how it is named, and masks it."""
+"""Finds what must not be shown in texts, by its place and its name, and masks it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MASK = "***"
 
 _LONGEST_LINE = 300
 _SHORT = 4
-_LONG = 16  # from here on a value of an unknown parameter is a secret wherever else it stands
+_LONG = 16  # from this length on a value of an unknown parameter is masked everywhere
 
 _SECRET_WORD = re.compile(
     r"pass|pwd|secret|token|key|sig|cookie|credential|^creds?$|auth|jwt|bearer|sess(ion)?_?id|^odbc$"

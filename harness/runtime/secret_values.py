@@ -14,7 +14,7 @@ from harness.core.override_text import OverrideText
 from harness.runtime.redact import MASK, forms, mask_urls, passwords, secret_header, secret_name, secret_value
 
 SHORTEST = 4
-"""A shorter secret is masked where it stands in the configuration, but not searched for in free text,
+"""A shorter secret is masked in the configuration, but not searched for in free text,
 where it would hit innocent words."""
 
 _LONG = 8
@@ -59,7 +59,7 @@ class Secrets:
         """`text` with every known secret and every password in a URL masked."""
         if self._pattern is None:
             values = sorted(self._known, key=len, reverse=True)
-            # One pass, in which a reference to the environment stands for itself.
+            # One pass, in which references to the environment are not resolved.
             self._pattern = re.compile("|".join([_REFERENCE, *map(re.escape, values)]))
         text = self._pattern.sub(lambda match: self._known.get(match[0], match[0]), text)
         return mask_urls(text)
@@ -75,7 +75,7 @@ class Secrets:
     def _learn_word(self, word: str) -> None:
         """What stands behind a key named like a secret, and what the word takes from the environment.
 
-        The key may stand within the value, as in `+data.extract.headers={authorization: …}`.
+        The key may be within the value, as in `+data.extract.headers={authorization: …}`.
         """
         override = OverrideText.split(word)
         *parents, name = override.key.split(".")
@@ -116,7 +116,7 @@ class Secrets:
         try:
             self._learn(parent[key], raw)
         except OmegaConfBaseException:
-            return  # a variable that is not set is reported by whoever needs its value
+            return  # a variable that is not set is reported where its value is used
 
     def _learn_urls(self, text: str) -> None:
         for password in passwords(text):

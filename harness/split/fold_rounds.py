@@ -96,7 +96,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """The settings of a split whose rows or groups tell how many folds there are.
+    """The settings of a split whose number of folds follows from its rows or groups.
 
     fold   only this one, 0-based; None for all
     valid  in [0, 1), the fraction of each fold's training rows that validates

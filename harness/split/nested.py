@@ -19,7 +19,7 @@ class Nested:
     """Nested cross-validation: the outer split chooses what tests, the inner one what validates.
 
     All rows that an outer fold does not test are split by `inner`, whose test parts become the
-    validation parts. So what is tuned on the validation rows is judged on rows that no choice has
+    validation parts. So what is tuned on the validation rows is tested on rows that no choice has
     seen (Varma and Simon, doi:10.1186/1471-2105-7-91). The valid parts of both splits are not used:
     their rows train.
 

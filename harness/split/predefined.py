@@ -28,7 +28,7 @@ class Predefined:
 
     Args:
         column: its name; a column of the table that is no feature.
-        words: the value, or values, that stand for `train`, `valid` and `test`.
+        words: the value, or values, that mean `train`, `valid` and `test`.
         fold: only this one, 0-based; None for all.
         valid: in [0, 1), the fraction of the training rows that validates where the column names none.
         stratify: keep the proportions of the classes in that part; without classes it is by row.

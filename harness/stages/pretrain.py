@@ -87,7 +87,7 @@ def _tell(progress: Progress, fold_record: FoldRecord, monitor: str) -> None:
 
 
 def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator[tuple[str, Scores]]:
-    """Returns the scores of the same training without the pre-training, as `…_scratch`, where asked for.
+    """Returns the scores of the same training without the pre-training, as `…_scratch`, if requested.
 
     The rows, the seed and so the random weights are those that the run without `pretrain.words` has.
     """

@@ -22,7 +22,7 @@ from harness.tracking.journal_upload import error_line
 from harness.tracking.mlflow_store import prepare
 
 FOLDER = "fetched"
-"""The folder below the outputs folder; its content was written by whoever wrote the store."""
+"""The folder below the outputs folder; its content comes from the store and is not trusted."""
 
 _ID = re.compile("[0-9a-f]{32}")
 _PARENT = "mlflow.parentRunId"

@@ -67,7 +67,7 @@ def _objection(device: torch.device, dtype: torch.dtype) -> str | None:
     if emulated and not torch.cuda.is_bf16_supported(including_emulation=False):
         return "it has no arithmetic of that type"
     try:
-        # Where torch does not know a type, it warns and goes on in float32.
+        # Where torch does not know a type, it warns and computes in float32.
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             made = _try(device, dtype)

@@ -21,11 +21,11 @@ class LARS(torch.optim.Optimizer):
         w      <- w - lr * buffer
 
     in 2-norms, with the ratio 1 where one of them is 0. Biases and the weights of norms have one
-    dimension and are not scaled; their group says whether they decay. The decay stands within the
+    dimension and are not scaled; their group says whether they decay. The decay is within the
     norm and the rate outside of the buffer, as in the codes of SimCLR (arXiv 2002.05709) and BYOL (arXiv
     2006.07733); the paper has |w| / (|g| + weight_decay * |w|), and the rate within.
 
-    A step asks the device nothing and takes a few calls for all parameters of a group together.
+    A step does not wait for the device and takes a few calls for all parameters of a group together.
 
     Args:
         params: parameters, or groups of them with values of their own.

@@ -15,7 +15,7 @@ _LISTS = (nn.Sequential, nn.ModuleList)
 
 
 class Layer(NamedTuple):
-    """A layer of a model: modules, and parameters that stand beside them."""
+    """A layer of a model: modules, and parameters outside of modules."""
 
     modules: list[nn.Module]
     alone: list[nn.Parameter]

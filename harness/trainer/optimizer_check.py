@@ -49,7 +49,7 @@ def check_optimizer(
 
 @contextmanager
 def _refusing(key: str) -> Iterator[None]:
-    """Gives what a part says of a value the key that it stands at; torch does not know ours."""
+    """Raises the error of a part of torch with our key, which torch does not know."""
     try:
         yield
     except (ArithmeticError, AttributeError, ValueError, TypeError, RuntimeError) as error:

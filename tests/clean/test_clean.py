@@ -247,7 +247,8 @@ def test_the_verb_lists_asks_and_removes(
     refused = run_cli(*asked)
     assert refused.status == 2
     assert refused.err == (
-        "error: clean asks before it removes, and nobody can answer here; add --yes, or --dry to look.\n"
+        "error: clean asks before it removes, and standard input is no terminal; add --yes, or --dry to "
+        "look.\n"
     )
     dry = run_cli(*asked, "--dry")
     assert dry.status == 0

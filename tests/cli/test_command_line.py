@@ -103,8 +103,8 @@ KEYS = [
     (["~model.widths"], r"model: missing a required argument: 'widths'\."),
     (["=3"], r"the setting '=3' lacks a key; write KEY=VALUE\."),
     (["name='x"], r"the setting \"name='x\" cannot be read as KEY=VALUE; .* \"KEY='a text \(1\)'\"\."),
-    (["Train"], r"the word 'Train' is neither KEY=VALUE nor a verb that stands first\."),
-    ([""], r"the word '' is neither KEY=VALUE nor a verb that stands first\."),
+    (["Train"], r"the word 'Train' is neither KEY=VALUE nor a verb at the beginning\."),
+    ([""], r"the word '' is neither KEY=VALUE nor a verb at the beginning\."),
     (["name=${nope}"], r"Interpolation key 'nope' not found \(at name\)\."),
     (["name=???"], r"name has no value yet; give it with name=VALUE\."),
     (

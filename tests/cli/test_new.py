@@ -137,7 +137,9 @@ def test_a_wheel_or_a_folder_that_is_still_there_is_named_by_its_place(
 
 def test_an_installation_of_unknown_origin_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _installed(here, monkeypatch, None)
-    with pytest.raises(UserError, match=r"nothing tells where .* was installed from; name it with --source"):
+    with pytest.raises(
+        UserError, match=r"the origin of this installation .* is not known; name it with --source"
+    ):
         install_source.installed_from()
     _installed(here, monkeypatch, {"url": (here / "gone.whl").as_uri(), "archive_info": {}})
     with pytest.raises(

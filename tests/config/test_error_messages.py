@@ -80,7 +80,7 @@ def test_a_key_of_the_search_space_is_no_near_miss_of_itself() -> None:
 def test_a_value_that_the_shell_split_is_reported_with_its_key() -> None:
     error = OverrideParseException(override="a,y", message="mismatched input")
     assert str(translated(error, ["data.extract.query=select", "a,y", "from", "visit"])) == (
-        "the word 'a,y' is neither KEY=VALUE nor a verb that stands first; if it belongs to "
+        "the word 'a,y' is neither KEY=VALUE nor a verb at the beginning; if it belongs to "
         "data.extract.query, the shell needs quotes around the whole: 'data.extract.query=A VALUE'."
     )
 
@@ -89,5 +89,5 @@ def test_what_cannot_be_read_is_shown_with_the_way_to_quote() -> None:
     error = OverrideParseException(override="a=b=c", message="mismatched input")
     assert str(translated(error, [])) == (
         "the setting 'a=b=c' cannot be read as KEY=VALUE; a text of more than plain letters, digits and /.-_ "
-        "stands in quotes within the shell's: \"KEY='a text (1)'\"."
+        "needs quotes within the shell's: \"KEY='a text (1)'\"."
     )

@@ -51,7 +51,7 @@ def root(model: nn.Module) -> None:
         (
             root,
             r"^the backward pass of \w+Backward0 gave NaN in step 1, though all that came before it was "
-            r"finite; the stack of calls above shows where its forward pass stands\.$",
+            r"finite; the stack of calls above shows its forward pass\.$",
         ),
     ],
     ids=["weight", "output", "gradient"],

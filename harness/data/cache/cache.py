@@ -167,7 +167,7 @@ class Cache:
 
         Args:
             promises: the further arguments of the leakage guard.
-            look: asks them.
+            look: runs them.
         """
         if self._store is None or _unread(table):
             return look()
@@ -227,6 +227,6 @@ def _unread(table: Table) -> bool:
 
 
 def _types(table: Table) -> list[str]:
-    """The types of the columns, which the digest does not tell: 0 and 1 are those of false and true."""
+    """The types of the columns, which the digest does not include: 0 and 1 equal false and true there."""
     frames = [frame for frame in (table.frame, table.events) if frame is not None]
     return [repr(dtype) for frame in frames for dtype in frame.dtypes]

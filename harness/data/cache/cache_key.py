@@ -50,13 +50,13 @@ def code(foreign: frozenset[str]) -> str:
 
 
 def _foreign(name: str) -> bytes:
-    """What tells a version of a module or package that is not ours: its release, or else its files."""
+    """Identifies the version of a module or package that is not ours: its release, or else its files."""
     try:
         spec = find_spec(name)
     except ValueError:  # made in a notebook: its code cannot be known to be the same in another process
         return _PROCESS
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        return name.encode()  # built in, or gone: building the part will tell
+        return name.encode()  # built in, or missing: building the part reports that
     origin = Path(spec.origin)
     if {"site-packages", "dist-packages"} & set(origin.parts):
         return f"{name} {_version(name)} {origin.stat().st_mtime_ns}".encode()

@@ -96,7 +96,7 @@ class Store:
         for entry in sorted(entries, key=_last_used, reverse=True):
             partial = entry.name.startswith(".")
             if partial and time.time() - _last_used(entry) < _STALE:
-                continue  # somebody is writing it
+                continue  # another process is writing it
             used += sum(_size(file) for file in _files(entry))
             if partial or used > self.limit:
                 shutil.rmtree(entry, ignore_errors=True)

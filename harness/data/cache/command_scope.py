@@ -23,7 +23,7 @@ class Command:
     The entry point imports this module, so it imports little; a table therefore has no type here.
 
     Args:
-        token: tells the command from every other.
+        token: identifies the command.
         many: whether it has several runs, perhaps in other processes, which then share what the cache's
             folder holds for this command.
     """

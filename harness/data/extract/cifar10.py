@@ -136,5 +136,5 @@ class _ArrayUnpickler(pickle.Unpickler):
             ("_codecs", "encode"): _encode,
         }
         if (module, name) not in admitted:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed")
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed")
         return admitted[module, name]

@@ -31,7 +31,7 @@ def find_pairs(table: Table, columns: tuple[str, ...], train: np.ndarray) -> tup
         UserError: no id column, no such column, an id that no row has, or no row with all its paired rows.
     """
     named = np.stack([_positions(table, *pair) for pair in zip(ROLES, columns, strict=False)], axis=1)
-    training = np.zeros(len(table) + 1, dtype=bool)  # the last entry stands for position -1, no row
+    training = np.zeros(len(table) + 1, dtype=bool)  # the last entry is for position -1, no row
     training[train] = True
     usable = training[:-1, None] & training[named]
     pairs = np.where(usable, named, -1)

@@ -93,7 +93,7 @@ class _Part:
     def after(self, batches: int) -> Iterator[Batch]:
         """A pass without its first batches, which are not made; its order is drawn as that of a whole one."""
         drawn, sizes = self._order.draw(), self._order.sizes
-        # A part that keeps its order is judged once an epoch: no workers wait for it in between.
+        # A part that keeps its order is validated once an epoch: no workers wait for it in between.
         stay = drawn is not self._order.rows
         weights = self._order.weights[batches:]
         return self._batches(drawn[sum(sizes[:batches]) :], sizes[batches:], weights, stay)
@@ -190,7 +190,7 @@ class _Samples(Dataset[Any]):
         except UserError as error:
             return _Refusal(str(error))
         # Moved at once rather than when the queue's thread gets to it, so that the next batch finds the same
-        # memory free: a worker would otherwise come to hold the room of a hundred batches.
+        # memory free: a worker would otherwise hold the memory of a hundred batches.
         samples.share_memory_()  # type: ignore[no-untyped-call]
         return samples
 

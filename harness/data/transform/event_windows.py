@@ -66,7 +66,7 @@ class Windows:
     spans   (N, 2) int64, the first event of each sample and the one after its last
     length  T: of a longer span, the last events
     pad     on which side zeros fill up a shorter one
-    mask    whether a last channel tells events (1) from padding (0)
+    mask    whether a last channel is 1 for events and 0 for padding
     """
 
     values: Tensor

@@ -23,7 +23,7 @@ class Image:
     """Pixels as float32, each channel with mean 0 and standard deviation 1 over the training rows.
 
     Images are pixel columns, an array (N, C, H, W), or one column of paths or of encoded files; the
-    last three are read when a batch asks for them. A pixel that is missing or infinite becomes its
+    last three are read when a batch needs them. A pixel that is missing or infinite becomes its
     channel's mean.
 
     Args:

@@ -43,7 +43,7 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
         raise UserError(
             f"there is no image {name}", "check the paths, which are relative to where the command was typed"
         ) from None
-    # Pillow tells of a broken file in all of these ways, depending on its format.
+    # Pillow raises any of these for a broken file, depending on its format.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         words = "it is in no format that Pillow knows"
         if not isinstance(error, UnidentifiedImageError):

@@ -23,14 +23,14 @@ class Sequence:
 
     The columns of the events become features as in `Tabular`, learned from the events of the training
     windows. An array (N, T, F) is taken as it is, its last `length` steps. The windows are cut out
-    when a batch asks for them, so that overlapping ones cost no memory.
+    when a batch needs them, so that overlapping ones cost no memory.
 
     Args:
         length: T, the most events of a window.
         step: events from one window to the next; None: the last `length` events of each id alone.
         target: "constant": one per id; "last": that of the window's last event.
         pad: the side on which zeros fill up what is shorter than `length`.
-        mask: whether a last channel tells events (1) from padding (0).
+        mask: whether a last channel is 1 for events and 0 for padding.
         numeric, categorical, dates, cyclic: as in `Tabular`.
     """
 
@@ -75,7 +75,7 @@ class Sequence:
         targets = encode(table, task) if self.chains.supervised else None
         if targets is not None:
             spread = np.zeros((len(source), *targets.shape[1:]), dtype=targets.numpy().dtype)
-            for row in rows:  # of windows that overlap, the latest tells
+            for row in rows:  # the latest of overlapping windows counts
                 spread[spans[row, 0] : spans[row, 1]] = targets[row].numpy()
             known = spread[events]
         self.chains.fit(source, table.features, events, table.name, known)

@@ -29,7 +29,7 @@ _CELLS_TO_FIT = 2**22
 """Columns are gathered for the fit in groups of this many numbers: what is copied twice is 32 MB."""
 
 Source = pd.DataFrame | np.ndarray
-"""A frame of columns, or the (N, F) array of features that stands for one."""
+"""A frame of columns, or an (N, F) array of features instead."""
 
 
 class Chains:
@@ -57,7 +57,7 @@ class Chains:
 
     @property
     def supervised(self) -> bool:
-        """Whether a part asks for targets."""
+        """Whether a part needs targets."""
         return any(map(_asks_for_targets, [*self._parts["numeric"], *self._parts["categorical"]]))
 
     def fit(

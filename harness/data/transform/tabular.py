@@ -23,7 +23,7 @@ class Tabular:
     counts as missing. A column without a value in the training rows is left out. A table whose
     features are one array of numbers is numeric throughout.
 
-    A part that asks for targets, such as scikit-learn's TargetEncoder, learns from the labelled
+    A part that needs targets, such as scikit-learn's TargetEncoder, learns from the labelled
     training rows. Those rows then see encodings that know their own targets: the cross-fitting of its
     `fit_transform` is not used, because it gives them features that the fitted encoder gives no other
     row; `smooth` is what holds overfitting off. It reads a regression on whole numbers as classes

@@ -171,7 +171,7 @@ class Interactive(Block):
     """Figures that `plotly_figure` draws in the reader's browser.
 
     figures  in Plotly's JSON
-    tiles    whether they are small and stand side by side
+    tiles    whether they are small and side by side
     least    width in pixels below which a figure is scrolled and not made narrower
     """
 
@@ -203,7 +203,7 @@ class Page:
     kind      a word above the title, such as "run"
     status    an outcome beside it, as (text, "good" | "bad" | "odd")
     lead      blocks below the title
-    columns   whether sections stand side by side where there is room
+    columns   whether sections are side by side if there is room
     """
 
     title: str

@@ -110,7 +110,7 @@ class Child(Generic[T]):
         self._process.kill()
 
     def _read(self, answer: int) -> None:
-        """Takes in the answer while the process works: a pipe holds 64 kB, and whoever fills it waits."""
+        """Reads the answer while the process works: a pipe holds 64 kB, and a full pipe blocks its writer."""
         with os.fdopen(answer, "rb", buffering=0) as pipe:
             # A process that was forked by the child may keep the pipe open for ever: the size says when
             # everything is here.

@@ -62,7 +62,7 @@ def share_gpus(gpus: Sequence[str], count: int, each: float | None) -> list[list
         each: GPUs per slot, a whole number or a fraction; None: all that were found, evenly.
 
     Raises:
-        UserError: there are fewer than asked for.
+        UserError: there are fewer than needed.
     """
     if each is None:
         if not gpus:
@@ -83,7 +83,7 @@ def share_gpus(gpus: Sequence[str], count: int, each: float | None) -> list[list
 
 
 def gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; torch is not asked.
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them, without torch.
 
     Names instead of numbers: CUDA counts the fastest first, nvidia-smi by their place in the machine.
     """

@@ -42,7 +42,7 @@ def compose(context: HydraContext, config: DictConfig, words: list[str], number:
 
 
 def work(context: HydraContext, job: Job, task: TaskFunction) -> JobReturn:
-    """Runs the job in this process; what the task raises stands in what comes back."""
+    """Runs the job in this process; an error of the task is in the returned job."""
     return run_job(
         hydra_context=context,
         config=job.config,

@@ -59,7 +59,7 @@ class Local:
         threads: CPU threads per slot; None: the cores there are, evenly.
 
     Raises:
-        UserError: there are fewer GPUs than asked for.
+        UserError: there are fewer GPUs than needed.
     """
 
     def __init__(

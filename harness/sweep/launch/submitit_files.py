@@ -42,7 +42,7 @@ def forget(config: DictConfig) -> None:
 
 
 def _accounts() -> bool:
-    """Whether this SLURM keeps accounts, which tell how a job ended; it needs a database for that."""
+    """Whether this SLURM has accounting, which records how a job ended; it needs a database for that."""
     try:
         asked = subprocess.run(["sacct", "--noheader", "--jobs=1"], capture_output=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
@@ -51,7 +51,7 @@ def _accounts() -> bool:
 
 
 def _leave_sacct_alone() -> None:
-    """submitit asks again and again, and has no setting for it; each time, sacct complains on the screen.
+    """submitit calls sacct repeatedly, and has no setting for it; each time, sacct prints an error.
 
     Nothing is lost: the study knows which workers live.
     """

@@ -38,7 +38,7 @@ _PREPARED = 24
 class Preflight(SharedTraits):
     """What the trials of a sweep have in common, and how it was found out.
 
-    words     of one of them, with what `auto` stands for
+    words     of one of them, with the choices for `auto`
     composed  points whose configuration was composed and checked
     prepared  points that were taken to the first step
     """
@@ -106,7 +106,7 @@ def covering(space: Space, points: Sequence[Point], most: int = _PREPARED) -> li
     sample: list[Point] = []
 
     def tells(place: int) -> tuple[bool, int]:
-        """A new combination of parts tells more than any number of new values."""
+        """A new combination of parts is worth more than any number of new values."""
         new = left[place] - seen
         return any(fact.of_parts for fact in new), len(new)
 
@@ -145,7 +145,7 @@ class _Tried:
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def words(self, point: Point) -> list[str]:
-        """The point's run as a command line, with what `auto` stands for."""
+        """The point's run as a command line, with the choices for `auto`."""
         words = [*self._space.fixed, *self._space.words(point)]
         return [*words, *as_texts(choose_parts(Overrides.parse(words), self._load))]
 

@@ -40,10 +40,10 @@ class SweepResult:
     objectives  each like `objective`, its value the best that any trial on the front reached; None with one
     trials      how many are complete, pruned, failed, running and waiting
     best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
-    scores      of the best trial, as its own `result.json` tells them; {} with several objectives
-    seconds     wall time, over all the times that the sweep was taken up
+    scores      of the best trial, from its `result.json`; {} with several objectives
+    seconds     wall time, summed over all commands that continued the sweep
     mlflow      {"tracking_uri", "experiment", "run_id"} of the parent run, or None
-    command     what to type to go on with the sweep, or to begin it anew
+    command     what to type to continue the sweep, or to begin it anew
     error       one line, or None
     """
 
@@ -202,7 +202,7 @@ def again(fixed: Sequence[str], words: Sequence[str], options: Sequence[str] = (
     Args:
         fixed: the words that are the same for all trials, as typed; those about the sweep are left out.
         words: what the trial's point says, such as `model=mlp`.
-        options: what stands before all words, such as `--config-dir`.
+        options: options before the overrides, such as `--config-dir`.
     """
     all_words = [*(word for word in fixed if not _about_the_sweep(word)), *words]
     return Secrets(None, all_words).text(provenance.command([*options, *all_words]))

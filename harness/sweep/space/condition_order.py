@@ -8,10 +8,10 @@ from harness.sweep.space.dimension import Dimension
 
 
 def ordered(dimensions: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions in their order, except that each stands behind those that its conditions look at.
+    """The dimensions in their order, except that each is after those that its conditions depend on.
 
     Raises:
-        ValueError: conditions go round in a circle; its message is the keys of the circle.
+        ValueError: conditions form a cycle; its message is the keys of the cycle.
     """
     by_key = {dimension.key: dimension for dimension in dimensions}
     done: dict[str, Dimension] = {}

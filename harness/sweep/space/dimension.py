@@ -46,7 +46,7 @@ class Dimension(ABC):
 
     @abstractmethod
     def landmarks(self) -> Sequence[Value]:
-        """The values that stand for all: every choice, the ends of a range or an interval."""
+        """Representative values: every choice, the ends of a range or an interval."""
 
     @property
     @abstractmethod
@@ -65,7 +65,7 @@ class Dimension(ABC):
 
     @abstractmethod
     def read(self, given: Any, place: str) -> Value:
-        """A value that somebody wrote down at `place`, as this dimension stores it.
+        """A value that the user gave at `place`, as this dimension stores it.
 
         Raises:
             UserError: it is not among the dimension's values.

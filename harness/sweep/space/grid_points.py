@@ -25,7 +25,7 @@ def grid(dimensions: Sequence[Dimension]) -> Iterator[Point]:
         for dimension in walk:
             if dimension.active(point):
                 point[dimension.key] = whole[dimension.key]
-        # Of all that differ in absent dimensions, the one with their first values stands for the rest.
+        # Of points that differ in absent dimensions only, the one with their first values is kept.
         if all(whole[key] == listed[key][0] for key in listed if key not in point):
             yield {key: point[key] for key in listed if key in point}
 

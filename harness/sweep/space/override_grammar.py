@@ -40,7 +40,7 @@ class Grammar:
         """One word of the command line.
 
         Raises:
-            UserError: Hydra cannot read it, or it nests what stands alone.
+            UserError: Hydra cannot read it, or it nests an interval, a range or a pattern.
         """
         try:
             (override,) = self._parser.parse_overrides([typed])
@@ -52,7 +52,7 @@ class Grammar:
         """The override, if it has one value that can be stored, or several of any form.
 
         Raises:
-            UserError: it nests what stands alone.
+            UserError: it nests an interval, a range or a pattern.
         """
         if override.is_sweep_override():
             # Of a pattern, the choices are those that this loader knows.
@@ -72,7 +72,7 @@ class Grammar:
             raise UserError(
                 f"{typed} lists what is no value",
                 "a value is null, true, false, a number, a text, a list or "
-                "a mapping, while an interval, a range and a pattern stand alone",
+                "a mapping, while an interval, a range and a pattern cannot be in a list",
             ) from error
 
     def dimension(self, override: Override) -> Dimension:
@@ -96,7 +96,7 @@ class Grammar:
             return self.choices(typed, key, [sweep], plus)
         if "log" in sweep.tags:
             raise UserError(
-                f"{typed} asks for a logarithmic scale of listed values", "write tag(log,interval(LOW,HIGH))"
+                f"{typed} sets a logarithmic scale for listed values", "write tag(log,interval(LOW,HIGH))"
             )
         _check_tags(typed, sweep.tags)
         listed = list(sweep.list)

@@ -64,7 +64,7 @@ def read_space(typed: Overrides, more: Mapping[str, Any], loader: ConfigLoader) 
 def check_swept(typed: Overrides) -> None:
     """Whether trials may differ in all keys that were typed with several values.
 
-    To be asked before the sweep's settings are read: of `sweep=tpe,random` they hold nothing.
+    Must be called before the sweep's settings are read, which `sweep=tpe,random` does not have.
 
     Raises:
         UserError: one belongs to the sweep as a whole.
@@ -199,7 +199,7 @@ def _condition(
 
 
 def _check_once(overrides: Sequence[Override]) -> None:
-    """A key that is swept stands on the command line once; of fixed words, Hydra takes the last."""
+    """Checks that a swept key is given once; of fixed overrides, Hydra takes the last."""
     first: dict[str, Override] = {}
     for override in overrides:
         other = first.setdefault(name_of(override), override)
@@ -215,7 +215,7 @@ def _consistent(fixed: tuple[str, ...], dimensions: tuple[Dimension, ...]) -> Sp
         space = Space(fixed, dimensions)
     except ValueError as error:
         raise UserError(
-            f"the conditions of sweep.space go round in a circle: {error}", "break it", key="sweep.space"
+            f"the conditions of sweep.space form a cycle: {error}", "remove one of them", key="sweep.space"
         ) from error
     for dimension in dimensions:
         looked_at = [condition.key for condition in dimension.when]

@@ -27,7 +27,7 @@ class Space:
     dimensions  in the order of a grid, the last varying fastest
 
     Raises:
-        ValueError: conditions go round in a circle.
+        ValueError: conditions form a cycle.
     """
 
     fixed: tuple[str, ...]
@@ -75,7 +75,7 @@ class Space:
         return [self.by_key[key].override(value) for key, value in self._sorted(point).items()]
 
     def complete(self, point: Mapping[str, Any], place: str) -> Point:
-        """A point that somebody wrote down at `place`, such as `sweep.enqueue.0`, as a study stores it.
+        """A point that the user gave at `place`, such as `sweep.enqueue.0`, as a study stores it.
 
         What it lacks is left to the sampler.
 
@@ -109,7 +109,7 @@ class Space:
     def differences(self, before: Mapping[str, Any]) -> list[str]:
         """What has changed since the space was `before`, a phrase for each; empty: nothing.
 
-        The order of dimensions is no difference, and no word about how the sweep goes on.
+        The order of dimensions is no difference, nor are settings of how the sweep runs.
         """
         return differences(before, self.stored())
 

@@ -51,7 +51,7 @@ def read_constraints(texts: Sequence[str]) -> list[Constraint]:
     """The constraints of `sweep.constraints`.
 
     Raises:
-        UserError: one has not the form `score <= number`, looks at the test part, or stands there twice.
+        UserError: one has not the form `score <= number`, uses a test score, or is given twice.
     """
     constraints: list[Constraint] = []
     for text in texts:

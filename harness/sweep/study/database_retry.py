@@ -13,7 +13,7 @@ AWAY = 120.0
 
 
 def retry_database(ask: Callable[[], T]) -> T:
-    """Asks the study again and again, a second apart, while its database is away.
+    """Repeats a call of the study once per second while its database cannot be reached.
 
     Raises:
         Exception: what `ask` raises for another reason, or after two minutes.

@@ -47,7 +47,7 @@ def _postgres(address: Address) -> RDBStorage:
 
 
 def _database(address: Address, **engine: Any) -> RDBStorage:
-    # Optuna fills in a template: braces, which a password may hold, stand for themselves when doubled.
+    # Optuna fills in a template: braces in a password must be doubled.
     url = address.text.replace("{", "{{").replace("}", "}}")
     storage = RDBStorage(url, engine_kwargs={"connect_args": address.patience, **engine})
     # Its connections end with it; a forked child, in which hooks at exit run too, has none of its own to end.

@@ -14,7 +14,7 @@ from pathlib import Path
 class FileLock:
     """A file under flock, which the kernel takes back from a dead holder.
 
-    Each call of `flock` speaks for an open file, not for a process, so that two locks on one path
+    A lock of `flock` belongs to an open file, not to a process, so that two locks on one path
     exclude each other within a process too. A forked child, such as a worker that loads data, closes its
     copy of the open file: the lock of a parent that was killed would otherwise live on in it.
 

@@ -19,11 +19,11 @@ _BLOCK = 4096
 class JournalFile(BaseJournalBackend):
     """Whole lines of JSON in one file that any number of processes share.
 
-    Who appends holds a lock of the kernel's, which nobody leaves behind, and first cuts off the half line
-    that a full disk, a power cut or a kill within a write has left. Whole lines are never taken back, so
-    that who reads needs no lock and goes on where the last reading ended.
+    A writer holds a lock that the kernel releases with the process, and first removes the incomplete line
+    that a full disk, a power cut or a kill within a write has left. Whole lines are never removed, so
+    that a reader needs no lock and continues where its last reading ended.
 
-    A line that tells of a trial's state is on the disk when `append_logs` returns, and all before it with
+    A line with a trial's state is on the disk when `append_logs` returns, and all before it with
     it; a power cut may lose the reports since, which a trial makes again. (Measured on an SSD: 0.17 ms
     for fsync and for fdatasync alike, 0.001 ms for a line without; a spinning disk takes some 10 ms.)
 

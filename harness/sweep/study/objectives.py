@@ -26,7 +26,7 @@ def read_objectives(
     monitor: str,
     declared: Mapping[str, Direction] = NONE_DECLARED,
 ) -> tuple[Objective, ...]:
-    """What `sweep.objectives` asks for.
+    """The objectives that `sweep.objectives` names.
 
     Args:
         value: a score, a list of them, or a mapping from each to "minimize" or "maximize"; without a mapping

@@ -48,7 +48,7 @@ def prepare_study(
 
 
 def check_stored(place: SweepLocation, space: Space, objectives: Sequence[Objective], lease: float) -> None:
-    """Whether a sweep that stands there could go on with this space.
+    """Checks that an existing sweep can continue with this space.
 
     Raises:
         UserError: its space or its objectives differ.
@@ -69,13 +69,13 @@ def require_same(space: Space, study: str, before: dict[str, object]) -> None:
     differing = space.differences(before)
     if differing:
         raise UserError(
-            f"a sweep goes on with its own space, and that of {study} differs: {'; '.join(differing)}",
+            f"a sweep continues with its own space, and that of {study} differs: {'; '.join(differing)}",
             "take that back, or begin another with sweep.name=NAME",
         )
 
 
 def _queue(study: optuna.Study, points: Iterable[Point]) -> None:
-    """An earlier command may have been killed while it did so: what it queued stands already."""
+    """An earlier command may have been killed while it did so: its queued points exist already."""
     standing = [trial.system_attrs.get("fixed_params") for trial in study.get_trials(deepcopy=False)]
     for point in points:
         if point in standing:

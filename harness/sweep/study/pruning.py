@@ -42,7 +42,7 @@ def build_pruner(
 
     Args:
         node: `sweep.pruner`. A `max_resource` of auto becomes the last step of a trial.
-        epochs: of a training; None where nobody can tell.
+        epochs: of a training; None if unknown.
         units: folds times repeats.
         axis: `sweep.axis`.
 
@@ -55,7 +55,7 @@ def build_pruner(
     last = _last(epochs, units, axis)
     filled = _checked(plain, _Steps(last, _described(epochs, units, axis), axis), _KEY)
     with refusing(_KEY), warnings.catch_warnings():
-        # Whoever chose such a pruner need not hear in each worker that Optuna may yet change it.
+        # Each worker would otherwise print Optuna's warning that the pruner is experimental.
         warnings.simplefilter("ignore", ExperimentalWarning)
         pruner = build(filled, _KEY)
         if isinstance(pruner, HyperbandPruner) and last is not None:
@@ -73,10 +73,10 @@ def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: 
     """Whether a pruner can follow these objectives; for sweeps that have a pruner.
 
     Args:
-        names: the scores that an epoch gives, by full name: `valid/…` of each that the evaluator judges by.
+        names: the scores that an epoch gives, by full name: `valid/…` of each score of the evaluator.
 
     Raises:
-        UserError: there are several, or epochs do not tell the one.
+        UserError: there are several, or epochs do not have the one.
     """
     if len(objectives) > 1:
         listed = ", ".join(objective.name for objective in objectives)
@@ -122,7 +122,7 @@ def _last(epochs: int | None, units: int, axis: StepAxis) -> int | None:
     if axis == "folds":
         if units < 2:
             raise UserError(
-                "sweep.axis=folds judges a trial from fold to fold, and there is one",
+                "sweep.axis=folds compares trials from fold to fold, and there is one fold",
                 "choose a split of several folds, sweep.repeat=5, or sweep.axis=epochs",
                 key="sweep.axis",
             )

@@ -2,7 +2,7 @@
 
 A sampler is built anew for each trial, with a seed drawn from the sweep's seed and the trial's number. So a
 random sweep's points do not depend on which worker draws which, and a resumed sweep does not draw the
-same points again. What a sampler knows of earlier trials stands in the study, also for CMA-ES and NSGA-II.
+same points again. What a sampler knows of earlier trials is in the study, also for CMA-ES and NSGA-II.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def build_sampler(node: Mapping[str, Any] | DictConfig | None, seed: int, number
     plain: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
     seeded = _seeded(plain, seed, number, _KEY)
     with warnings.catch_warnings():
-        # Whoever chose `group` or `with_margin` need not hear with each trial that Optuna may yet change it.
+        # Each trial would otherwise print Optuna's warning that `group` or `with_margin` is experimental.
         warnings.simplefilter("ignore", ExperimentalWarning)
         sampler = build(seeded, _KEY)
     if not isinstance(sampler, BaseSampler):

@@ -15,7 +15,7 @@ from harness.runtime.redact import first_line, passwords
 
 _DIALECTS = ("postgresql", "sqlite")
 
-# psycopg's names: seconds for a connection to stand, and for a silent server to be given up.
+# psycopg's names: seconds to open a connection, and to give up a server that does not answer.
 _PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
 _SESSION = """
@@ -55,7 +55,7 @@ class Address:
     def patience(self) -> dict[str, Any]:
         """Time limits for the driver, where the URL sets none."""
         if self.file is not None:
-            return {"timeout": 60}  # seconds for whoever writes to finish
+            return {"timeout": 60}  # seconds to wait for another writer
         return {name: value for name, value in _PATIENCE.items() if name not in self.url.query}
 
     def connect(self) -> Any:

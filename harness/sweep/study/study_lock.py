@@ -16,7 +16,7 @@ LOCK = "study.lock"
 def study_lock(url: str | None, folder: Path, study: str) -> Callable[[], AbstractContextManager[None]]:
     """What gives mutual exclusion on one study: `with lock(): …`.
 
-    Whoever holds it and is killed lets go of it at once. It is not re-entrant: a thread that enters it
+    A killed process releases it at once. It is not re-entrant: a thread that enters it
     twice waits for itself.
 
     Args:

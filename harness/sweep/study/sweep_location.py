@@ -39,7 +39,7 @@ def find_location(cfg: DictConfig, words: Sequence[str]) -> SweepLocation:
     """The sweep that a command means: the newest one of these words if that is unfinished, else a new one.
 
     With `resume=SWEEP` that one, finished or not; with `hydra.sweep.dir=FOLDER` the one in that folder. The
-    answer holds for as long as the sweep has not begun, so a command asks once.
+    answer is valid until the sweep begins, so a command calls this once.
 
     Args:
         cfg: the composed multirun, Hydra's node included.

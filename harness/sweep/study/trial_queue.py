@@ -218,7 +218,7 @@ class TrialQueue:
         self.study.set_user_attr(f"{STOP}:{launch}" if launch else STOP, reason)
 
     def stop_reason(self, launch: str = "") -> str | None:
-        """Why no further trial starts, or why the workers of a launch must stop; None where they go on."""
+        """Why no further trial starts, or why the workers of a launch must stop; None if they continue."""
         reason = self._attributes().get(f"{STOP}:{launch}" if launch else STOP)
         return None if reason is None else str(reason)
 

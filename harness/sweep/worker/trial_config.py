@@ -28,7 +28,7 @@ class TrialComposer:
     """Where configuration lies: (provider, path) pairs as Hydra's search path holds them. It can be pickled.
 
     Composing takes Hydra a tenth of a second. The trials of a sweep differ mostly in values, which Hydra sets
-    on the composed configuration last of all: what the other words come to is composed once.
+    on the composed configuration last of all: what the other words give is composed once.
     """
 
     places: tuple[tuple[str, str], ...]
@@ -41,14 +41,14 @@ class TrialComposer:
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """Composes exactly these words, Hydra's own node included; `auto` stays `auto`."""
         values = [word for word in words if sets_value(word)]
-        # Read back, it is a copy that nobody else has, in half the time of `copy.deepcopy`.
+        # Read back, it is a copy of its own, in half the time of `copy.deepcopy`.
         whole = _composed(self.places, tuple(word for word in words if not sets_value(word)))
         cfg: DictConfig = pickle.loads(whole)
         set_values(cfg, OverridesParser.create().parse_overrides(values))
         return cfg
 
     def whole(self, words: Sequence[str]) -> list[str]:
-        """The words with the choices that `auto` stands for behind them."""
+        """The words, followed by the choices for `auto`."""
         return [*words, *_automatic(self, tuple(word for word in words if _chooses(word)))]
 
     def task(self, words: Sequence[str]) -> DictConfig:

@@ -51,7 +51,7 @@ class WorkerOutcome:
     """How a worker ended.
 
     reason  "done": no trial is left to start; "failures": too many failed in a row; "recycle": its process is
-            to be replaced; "stopped": it was asked to stop
+            to be replaced; "stopped": it was stopped
     trials  how many it has ended
     signum  the signal that stopped it
     error   the last failure

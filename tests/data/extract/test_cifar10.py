@@ -89,7 +89,7 @@ class Harmful:
 def test_a_pickle_that_would_run_code_is_refused_unrun(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     archive(tmp_path / "a.tar.gz", test_batch={b"data": Harmful()})
-    words = "is not the archive of CIFAR-10 for Python: it asks for posix.mkdir, which is not allowed; name"
+    words = "is not the archive of CIFAR-10 for Python: it names posix.mkdir, which is not allowed; name"
     refuse(make, words, path="a.tar.gz", checksum=None)
     assert not (tmp_path / "harm").exists()
 

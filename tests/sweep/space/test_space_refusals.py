@@ -20,7 +20,7 @@ FORMS = r"values are A,B or choice\(A,B\), range\(START,STOP,STEP\), interval\(L
 EMPTY = r" holds no value; give one or more: lr=A,B,C\.$"
 NO_VALUE = (
     r" lists what is no value; a value is null, true, false, a number, a text, a list or a mapping, while an "
-    r"interval, a range and a pattern stand alone\.$"
+    r"interval, a range and a pattern cannot be in a list\.$"
 )
 
 
@@ -52,7 +52,7 @@ NO_VALUE = (
         ("lr=tag(log,int(interval(-3,1)))", r": a logarithmic interval must begin above 0, got -3; .+\.$"),
         (
             "lr=tag(log,choice(1,2))",
-            r" asks for a logarithmic scale of listed values; write tag\(log,interval\(LOW,HIGH\)\)\.$",
+            r" sets a logarithmic scale for listed values; write tag\(log,interval\(LOW,HIGH\)\)\.$",
         ),
         (
             "lr=tag(log,range(1,9))",
@@ -71,7 +71,7 @@ NO_VALUE = (
         ),
         ("lr=str(interval(0,1))", r" cannot be read \(Intervals cannot be cast to str\); values are"),
         ("lr=(1", r" cannot be read; values are .+; other texts need quotes within the shell's\.$"),
-        ("lr=choice(1,null)", r": null stands in a plain list only; write lr=A,null\.$"),
+        ("lr=choice(1,null)", r": null is possible in a plain list only; write lr=A,null\.$"),
         ("lr=1,interval(0,1)", NO_VALUE),
         ("lr=[choice(1,2)]", NO_VALUE),
         ("lr=a,glob(*)", NO_VALUE),
@@ -203,10 +203,10 @@ def test_an_entry_of_yaml_with_no_values_or_unknown_keys_is_refused(
         space("seed=1", "model=mlp,vit", "x=interval(0,1)", lr=entry)
 
 
-def test_conditions_do_not_go_round_in_a_circle(space: Build) -> None:
+def test_a_cycle_of_conditions_is_refused(space: Build) -> None:
     with pytest.raises(
         UserError,
-        match=r"^the conditions of sweep\.space go round in a circle: a -> c -> b -> a; break it\.$",
+        match=r"^the conditions of sweep\.space form a cycle: a -> c -> b -> a; remove one of them\.$",
     ):
         space(
             a={"values": "1,2", "when": "c=1"},

@@ -18,7 +18,10 @@ from harness.config.overrides import Overrides
             "seed=uniform(1,2)",
             "seed=uniform(1,2) cannot be read (Unknown function 'uniform'); values are A,B or choice(A,B), ",
         ),
-        ("seed=choice(1,null)", "seed=choice(1,null): null stands in a plain list only; write seed=A,null."),
+        (
+            "seed=choice(1,null)",
+            "seed=choice(1,null): null is possible in a plain list only; write seed=A,null.",
+        ),
     ],
 )
 def test_a_word_of_a_multirun_that_hydra_cannot_read_is_one_sentence(

@@ -240,8 +240,8 @@ def test_values_out_of_range_are_refused_by_their_key() -> None:
 
 def test_the_axis_of_folds_needs_several() -> None:
     assert refusal(node("wilcoxon"), 20, 1, "folds") == (
-        "sweep.axis=folds judges a trial from fold to fold, and there is one; choose a split of several "
-        "folds, sweep.repeat=5, or sweep.axis=epochs."
+        "sweep.axis=folds compares trials from fold to fold, and there is one fold; choose a split of "
+        "several folds, sweep.repeat=5, or sweep.axis=epochs."
     )
 
 
