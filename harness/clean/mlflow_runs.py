@@ -35,7 +35,7 @@ def _whole(stored: str, given: str | None) -> str:
     if given is not None and store_address.masked(given) == stored:
         return given
     raise UserError(
-        f"whether a model is registered is asked at {stored}, and passwords are never stored",
+        f"the registered models are listed at {stored}, and passwords are never stored",
         "give the whole address with --uri ADDRESS",
     )
 

@@ -133,7 +133,7 @@ def test_a_registry_that_does_not_answer_removes_nothing(
         raise ConnectionError("refused")
 
     monkeypatch.setattr("harness.tracking.mlflow_removal.registered", away)
-    with pytest.raises(UserError, match="which models are registered, and http://gone:1 did not: refused"):
+    with pytest.raises(UserError, match="listed the registered models, and http://gone:1 did not: refused"):
         spared([run_entry(StoredRun(outputs / "runs" / "a"))], outputs, None)
 
 

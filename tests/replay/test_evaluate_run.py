@@ -158,7 +158,7 @@ def test_without_the_original_rows_the_baselines_are_left_out(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["model=mlp"], "model=mlp cannot be part of an evaluation: what was trained stays as it is"),
+        (["model=mlp"], "model=mlp cannot be part of an evaluation: the trained model is not changed"),
         (["trainer.epochs=3"], "trainer.epochs=3 cannot be part of an evaluation"),
         (["data.extract.nam=x"], "the run has no setting data.extract.nam; did you mean name"),
         (["~data.extract.name"], "it takes KEY=VALUE or GROUP=CHOICE"),
