@@ -119,7 +119,7 @@ def write(
     facts = {
         "schema": _SCHEMA,
         **vars(bundle),
-        "task": vars(bundle.task),
+        "task": {**vars(bundle.task), "positive": bundle.task.positive},
         "outputs": bundle.outputs,
         "requirements": requirements.pins(config),
         "code": requirements.code(config),

@@ -45,6 +45,9 @@ def _check_run(overrides: list[str]) -> None:
     parts = ", ".join(f"{len(rows)} {part}" for part, rows in plan.folds[0].parts())
     counted = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
     print(f"{plan.cfg.name}: {len(plan.table)} rows, {counted}, the first of {parts};")
+    positive = plan.table.task.positive
+    if positive is not None:
+        print(f"positive class: {positive} (another: data.extract.positive=CLASS)")
     print(f"{experiment.parameters:,} parameters, {experiment.trainer.budget.epochs} epochs.")
     for key, value in plan.chosen.items():
         print(f"auto: {key}={value}")

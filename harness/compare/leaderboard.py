@@ -19,6 +19,7 @@ from harness.compare.parameter_differences import (
 )
 from harness.compare.ranking_score import Interval, Value, baselines, other_scores, ranking, value
 from harness.compare.select_runs import experiment
+from harness.config.argument_defaults import with_defaults
 from harness.core.errors import UserError
 from harness.core.scores import Direction
 from harness.runs.setting_effects import affecting_scores
@@ -139,7 +140,7 @@ def rank_runs(runs: Sequence[StoredRun], by: str | None = None, each: bool = Fal
     better = finished[0].direction(score)
     ranked = sorted((_row(line, score) for line in lines), key=lambda row: _rank(row, better))
     rows = _tested(ranked, score)
-    settings: list[Texts] = [row.runs[0].start["params"] for row in rows]
+    settings: list[Texts] = [*with_defaults([row.runs[0].start["params"] for row in rows])]
     parameters = differing_parameters(settings)
     if each and len({texts.get("seed") for texts in settings}) > 1:
         parameters["seed"] = [texts.get("seed", "") for texts in settings]
@@ -162,8 +163,8 @@ def by_seed(runs: Sequence[StoredRun]) -> list[tuple[StoredRun, ...]]:
     """Groups runs of the same settings, data and code; a second run with a seed begins another line."""
     lines: dict[tuple[object, ...], dict[str, StoredRun]] = {}
     seen: Counter[tuple[object, ...]] = Counter()
-    for run in runs:
-        texts = affecting_scores(run.start["params"])
+    for run, settings in zip(runs, with_defaults([run.start["params"] for run in runs]), strict=True):
+        texts = affecting_scores(settings)
         seed = texts.pop("seed", "")
         tags = tuple(run.tags.get(name) for name in _SHARED_TAGS)
         key: tuple[object, ...] = (tuple(sorted(texts.items())), tags, _diff(run))

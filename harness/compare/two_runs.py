@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.config.argument_defaults import with_defaults
 from harness.runs.fold_rows import read_rows
 from harness.runs.stored_run import StoredRun, changes
 
@@ -21,14 +22,14 @@ _CODE = ("git.commit", "git.branch", "git.dirty", "python", "platform", "cpus")
 def differences(old: StoredRun, new: StoredRun) -> dict[str, Changes]:
     """The differences in configuration, data, code and packages; {} where there are none."""
     return {
-        "configuration": _texts(changes(_settings(old), _settings(new))),
+        "configuration": _texts(changes(*with_defaults([_settings(old), _settings(new)]))),
         "data": _texts(changes(_data(old), _data(new))) | _division(old, new),
         "code": _texts(changes(_some(old.tags, _CODE), _some(new.tags, _CODE))) | _diff(old, new),
         "packages": _packages(old, new),
     }
 
 
-def _settings(run: StoredRun) -> dict[str, Any]:
+def _settings(run: StoredRun) -> dict[str, str]:
     """As in the journal: resolved, and without secrets; `harness` is about messages, not about the run."""
     return {key: text for key, text in run.start["params"].items() if not key.startswith("harness.")}
 

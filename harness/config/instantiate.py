@@ -129,7 +129,7 @@ def check_nodes(value: Any, key: str) -> None:
 
 def _check_node(node: dict[str, Any], key: str) -> None:
     function = target(node, key)
-    parameters = _parameters(function)
+    parameters = parameters_of(function)
     if parameters is None:
         return
     given = {name: value for name, value in node.items() if name not in _OWN_KEYS}
@@ -159,7 +159,7 @@ def _check_node(node: dict[str, Any], key: str) -> None:
 
 
 @cache  # each trial of a sweep needs the same thirty signatures
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
     """Returns the parameters of a call with evaluated annotations; None if it has no readable signature.
 
     For a class whose constructor passes `**keywords` to its parent's, the parent's parameters are included.

@@ -16,6 +16,9 @@ from harness.core.task import Task
 Kind = Literal["table", "image", "sequence"]
 Aim = Literal["auto", "classification", "regression"]
 
+ClassName = str | int | float | bool
+"""A class as a user writes it in yaml, such as `yes`, `1` or `true`."""
+
 MOST_CLASSES = 20
 """A column of whole numbers with more distinct values than this is read as a number to predict."""
 
@@ -36,6 +39,7 @@ class Table:
     name      what the data set is called on the screen and in MLflow
     source    where it came from, without credentials
     aim       whether the target is a class or a number; "auto" reads it off the column
+    positive  of two classes the positive one, as its name or value; None: the last one in order
     time      the column that says when a row was taken, or None
     array     (N, …) the features as one array beside the frame, often memory-mapped, or None:
               (N, F) of a table, (N, C, H, W) of images, (N, T, F) of sequences
@@ -68,6 +72,7 @@ class Table:
     contents: str = ""
     events: pd.DataFrame | None = None
     spans: np.ndarray | None = None
+    positive: ClassName | None = None
 
     def __post_init__(self) -> None:
         if not len(self.frame):
@@ -219,6 +224,36 @@ class Table:
             UserError: a column with fewer than two distinct values, a regression on one that is no
                 number, or several of which some are neither.
         """
+        task = self._task()
+        return task if self.positive is None else self._with_positive(task)
+
+    def _with_positive(self, task: Task) -> Task:
+        """The task with the positive class as the second of two.
+
+        Raises:
+            UserError: there are not two classes, or the positive one is neither.
+        """
+        given = f"data.extract.positive={self.positive}"
+        if task.kind != "binary":
+            actual = f"has {len(task.classes)} classes" if task.classes else "is no class"
+            raise UserError(
+                f"{given} names one of two classes, and the target of {self.name} {actual}",
+                "set data.extract.positive=null",
+                key="data.extract.positive",
+                value=self.positive,
+            )
+        name = _class_name(self.positive)
+        for positive, other in (task.classes, task.classes[::-1]):
+            if name == positive or name.lower() == positive.lower() != other.lower():
+                return replace(task, classes=(other, positive))
+        raise UnknownName(
+            f"{given} names no class of the target {self.target[0]!r} of {self.name}",
+            name,
+            task.classes,
+            key="data.extract.positive",
+        )
+
+    def _task(self) -> Task:
         if not self.target:
             return Task("none")
         if len(self.target) > 1:
@@ -284,4 +319,11 @@ class Table:
                     digest.update(array[first : first + _ROWS_AT_ONCE].tobytes())
         roles = (self.features, self.target, self.group, self.id, self.time, self.shape)
         digest.update(f"{roles}{self.contents}".encode())
+        if self.positive is not None:
+            digest.update(_class_name(self.positive).encode())
         return digest.hexdigest()[:16]
+
+
+def _class_name(value: ClassName | None) -> str:
+    """A class that a user wrote, as `Table.task` names it: whole numbers without a decimal point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

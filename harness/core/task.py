@@ -34,6 +34,11 @@ class Task:
         return self.kind in ("multiclass", "binary")
 
     @property
+    def positive(self) -> str | None:
+        """Of two classes the positive one, which is the second; None of any other task."""
+        return self.classes[1] if self.kind == "binary" else None
+
+    @property
     def several(self) -> bool:
         """Whether a row has several targets: they are (N, T) then, not (N,)."""
         return self.kind == "multilabel" or bool(self.columns)

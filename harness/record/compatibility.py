@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.config.argument_defaults import with_defaults
 from harness.core.errors import UserError, near
 from harness.core.table import Table
 from harness.prepare.plan import Plan
@@ -28,7 +29,8 @@ def settings(config: dict[str, Any]) -> dict[str, str]:
 
 def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]:
     """Returns old and new value of every setting that differs and is not in `resume.allow`."""
-    old, new = fixed_on_resume(past.settings), settings(Secrets(plan.cfg).config)
+    today = settings(Secrets(plan.cfg).config)
+    old, new = with_defaults([fixed_on_resume(past.settings), today])
     keys = [key for key in dict.fromkeys([*old, *new]) if not _equal(old.get(key), new.get(key))]
     allowed = list(plan.cfg.resume.allow)
     return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}

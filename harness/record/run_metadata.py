@@ -30,6 +30,7 @@ class RunMetadata:
             "seed": self._plan.cfg.seed,
             "folds": len(folds),
             "data.digest": self._plan.table.digest,
+            **self._positive(),
             **self._initial_weights(folds[0]),
             "git.commit": code.commit or "not a git repository",
             "git.branch": code.branch,
@@ -81,6 +82,11 @@ class RunMetadata:
             "rows": len(table),
             "groups": None if table.group is None else int(table.frame[table.group].nunique()),
         }
+
+    def _positive(self) -> dict[str, str]:
+        """A tag of the positive one of two classes."""
+        positive = self._plan.table.task.positive
+        return {} if positive is None else {"data.positive": positive}
 
     def _initial_weights(self, fold: Fold) -> dict[str, str]:
         """Tags of the weights that a fold starts from."""

@@ -325,6 +325,7 @@ class Record:
             mlflow=tracked,
             command=self.secrets.text(self.command),
             error=error,
+            positive=self.table.task.positive,
         )
 
 

@@ -44,6 +44,8 @@ def data(plan: Plan) -> str:
     target = f"{task.kind} target {', '.join(table.target)}" if task.labelled else "no target"
     if task.classification:
         target += f", {len(task.classes)} classes"
+    if task.positive is not None:
+        target += f" (positive: {task.positive})"
     words = [table.name, f"{len(table):,} rows", _features(table), target]
     if table.group is not None:
         words.append(f"{table.frame[table.group].nunique():,} groups by {table.group}")

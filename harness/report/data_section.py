@@ -21,6 +21,7 @@ def data(material: RunMaterial) -> Section:
             "source": source.get("source", ""),
             "digest": material.logged.tags.get("data.digest", ""),
             "groups": source.get("groups") or "none",
+            "positive class": material.logged.tags.get("data.positive", ""),
         }
     )
     blocks = [facts, *_rows(material), *_classes(material), *_findings(material)]

@@ -120,6 +120,7 @@ class Result:
     command     the command that repeats the run
     error       one line, or None
     objectives  each like `objective`, if a run has several; else None, and not in the file
+    positive    of two classes the positive one; of any other target None, and not in the file
     """
 
     schema: int = SCHEMA
@@ -133,12 +134,14 @@ class Result:
     command: str = ""
     error: str | None = None
     objectives: list[dict[str, Any]] | None = None
+    positive: str | None = None
 
     def write(self, path: Path) -> None:
         """Writes the file as `write_json` does."""
         content = asdict(self)
-        if self.objectives is None:
-            del content["objectives"]
+        for name in ("objectives", "positive"):
+            if content[name] is None:
+                del content[name]
         write_json(path, content)
 
     @classmethod

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,40 @@ def test_an_explicit_aim_is_not_second_guessed() -> None:
     assert aimed([1, 2, 3], "regression") == Task("regression")
     assert aimed([0.5, 1.5], "classification") == Task("binary", ("0.5", "1.5"))
     assert aimed(range(30), "classification").kind == "multiclass"
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "classes"),
+    [
+        (["no", "yes"], None, ("no", "yes")),
+        (["bad", "good"], "bad", ("good", "bad")),
+        (["bad", "good"], "Bad", ("good", "bad")),
+        (["a", "A"], "a", ("A", "a")),
+        ([0, 1], 0, ("1", "0")),
+        ([0, 1, np.nan], 0.0, ("1", "0")),
+        ([1.0, 0.0], "0", ("1", "0")),
+        ([True, False], False, ("True", "False")),
+        (["true", "false"], False, ("true", "false")),
+    ],
+)
+def test_the_positive_class_is_the_second(values: Any, positive: Any, classes: tuple[str, str]) -> None:
+    task = Table(pd.DataFrame({"a": 0, "y": values}), ("a",), ("y",), positive=positive).task
+    assert (task.classes, task.positive) == (classes, classes[1])
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "words"),
+    [
+        (["bad", "good"], "god", "positive=god names no class of the target 'y' of ward; did you mean good?"),
+        (["a", "b", "c"], "a", "names one of two classes, and the target of ward has 3 classes"),
+        ([0.5, 1.5], "a", "names one of two classes, and the target of ward is no class"),
+    ],
+)
+def test_a_positive_class_that_is_none_is_refused(values: Any, positive: str, words: str) -> None:
+    wrong = Table(pd.DataFrame({"a": 0, "y": values}), ("a",), ("y",), name="ward", positive=positive)
+    with pytest.raises(UserError, match=re.escape(words)) as refused:
+        wrong.task  # noqa: B018
+    assert refused.value.key == "data.extract.positive"
 
 
 def test_without_a_target_there_is_no_task_and_no_row_is_labelled() -> None:
@@ -114,8 +149,9 @@ def test_the_digest_depends_on_values_columns_and_roles_only() -> None:
         Table(frame, ("a",), ()),
         Table(frame, ("a",), ("y",), id="a"),
         Table(frame.iloc[::-1], ("a",), ("y",)),
+        Table(frame, ("a",), ("y",), positive="u"),
     ]
-    assert len({digest, *(other.digest for other in changed)}) == 6
+    assert len({digest, *(other.digest for other in changed)}) == 7
 
 
 def test_the_length_is_that_of_the_rows() -> None:

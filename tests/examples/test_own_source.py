@@ -25,7 +25,8 @@ def test_it_is_one_word_like_any_other(run_cli: Any, here: Path) -> None:
     answer = run_cli(*words)
     assert answer.status == 0, answer.err
     assert (
-        "thermometers, 72 rows, 8 features, binary target state, 2 classes, 12 groups by device" in answer.out
+        "72 rows, 8 features, binary target state, 2 classes (positive: ok), 12 groups by device"
+        in answer.out
     )
     assert "cache    rows in " in run_cli(*words).out
 

@@ -340,3 +340,16 @@ def test_a_place_without_a_folder_is_refused(finished: Finished, run_cli: RunCli
 
 def test_pictures_of_plain_rows_are_none() -> None:
     assert pictures(Table(pd.DataFrame({"a": [1.0, 2.0]}), ("a",)), [0]) == {}
+
+
+def test_the_positive_class_is_shown_and_stored(run_cli: RunCli, here: Path) -> None:
+    words = ["trainer.epochs=1", "tracking=none", "hydra.run.dir=run", "data.extract.positive=benign"]
+    answer = run_cli(TABLE, *words)
+    assert answer.status == 0
+    assert "binary target diagnosis, 2 classes (positive: benign)" in answer.out
+    assert json.loads(Path("run/result.json").read_text())["positive"] == "benign"
+    task = json.loads(Path("run/model/bundle.json").read_text())["task"]
+    assert (task["classes"], task["positive"]) == (["malignant", "benign"], "benign")
+    page = Text(Path("run/report.html").read_text()).text
+    assert "Positive is the class benign." in page
+    assert "positive class benign" in page

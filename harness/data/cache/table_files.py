@@ -29,6 +29,7 @@ _PLAIN = (
     "time",
     "files",
     "contents",
+    "positive",
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
-from harness.core.table import Aim, Kind, Table
+from harness.core.table import Aim, ClassName, Kind, Table
 from harness.data.extract.row_checks import Infinite, finite, finite_array, require_rows
 
 
@@ -28,6 +28,7 @@ class Roles:
     kind      "image": the features are images; "sequence": the rows are events of sequences
     shape     [C, H, W] of images that are made of pixel columns, else None
     infinite  whether an infinite feature or target is an "error" or counts as "missing"
+    positive  of two classes, the positive one; None: the last one in order
     """
 
     target: str | list[str] | None
@@ -41,6 +42,7 @@ class Roles:
     kind: Kind
     shape: list[int] | None
     infinite: Infinite
+    positive: ClassName | None = None
 
     def __post_init__(self) -> None:
         if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
@@ -89,6 +91,7 @@ class Roles:
             source=source,
             aim=self.task,
             array=array,
+            positive=self.positive,
         )
         require_rows(table)
         return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.core.table import Aim, Kind
+from harness.core.table import Aim, ClassName, Kind
 from harness.data.extract.column_roles import Roles
 
 
@@ -13,7 +13,7 @@ class Source:
 
     Args:
         name: the name of the data set; None: a default of the source, such as the file name.
-        kind, shape, target, group, id, time, features, keep, drop, task, infinite: see `Roles`.
+        kind, shape, target, group, id, time, features, keep, drop, task, infinite, positive: see `Roles`.
     """
 
     def __init__(
@@ -31,9 +31,12 @@ class Source:
         drop: list[str],
         task: Aim,
         infinite: Literal["error", "missing"],
+        positive: ClassName | None = None,
     ) -> None:
         self.name = name
-        self.roles = Roles(target, group, id, time, features, keep, drop, task, kind, shape, infinite)
+        self.roles = Roles(
+            target, group, id, time, features, keep, drop, task, kind, shape, infinite, positive
+        )
 
     def fingerprint(self) -> str | None:
         """A text that changes whenever the rows change; None: only reading the rows can show it."""
