@@ -60,6 +60,7 @@ class _Content(_Version):
     command: NotRequired[str]
     error: NotRequired[str | None]
     objectives: NotRequired[list[_Objective] | None]
+    positive: NotRequired[str | None]
 
 
 def summarise(values: Sequence[float]) -> Summary:
