@@ -11,17 +11,18 @@ import re
 import secrets
 import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from harness.core.error_text import clipped, printable, stack
 from harness.core.errors import (
+    CodeExited,
     FileNotUsable,
     FolderNotWritable,
-    Interrupted,
     UnknownName,
     UserError,
     sentence,
@@ -29,6 +30,7 @@ from harness.core.errors import (
 from harness.core.walk import walk_printed
 from harness.runtime.closed_pipe import tolerate_closed_pipes
 from harness.runtime.secret_values import Secrets
+from harness.runtime.user_exit import exit_status, limit_wait
 from harness.runtime.user_project import enter
 
 VERBS = (
@@ -40,6 +42,9 @@ _TRAINING_VERBS = ("evaluate", "rerun")
 """An `OSError` of these may come from any part of a run, so its traceback is printed."""
 
 
+_LONGEST_MESSAGE = 10_000
+
+
 def main() -> None:
     """The console script and `python -m harness`."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -47,7 +52,9 @@ def main() -> None:
         # so do sweeps and their workers from here on, and Ctrl-C of the script ends them with a checkpoint.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     tolerate_closed_pipes()
-    sys.exit(execute(sys.argv[1:]))
+    status = execute(sys.argv[1:])
+    limit_wait(status)
+    sys.exit(status)
 
 
 def execute(words: list[str]) -> int:
@@ -85,10 +92,11 @@ def _answer(words: list[str]) -> int:
             return verb(words[0], words[1:])
         with _fate():
             experiment(words, task)
-    except (Exception, KeyboardInterrupt, Interrupted) as error:
+    except SystemExit as left:
+        status = exit_status(left)
+        return _tell(CodeExited.by(left), words, task.secrets) if status is None else status
+    except BaseException as error:
         return _tell(error, words, task.secrets)
-    except SystemExit as left:  # how argparse and Hydra end, e.g. after --help
-        return left.code if isinstance(left.code, int) else 0
     return 0
 
 
@@ -258,12 +266,16 @@ def _tell(error: BaseException, words: list[str], secrets: Secrets) -> int:
         sentence = f"{prefix}{sentence}"
     wanted = any(re.fullmatch(r"\+*harness\.traceback=true", word, re.IGNORECASE) for word in words)
     if trace or wanted:
-        import traceback
-
-        print(secrets.text("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+        _print_error(stack(error, secrets.text))
     if sentence:
-        print(secrets.text(sentence), file=sys.stderr)
+        _print_error(f"{clipped(printable(secrets.text(sentence)), _LONGEST_MESSAGE)}\n")
     return status
+
+
+def _print_error(text: str) -> None:
+    with suppress(OSError, ValueError):  # a part's code may have closed the stream
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.config.choice_files import all_groups, choices, is_group, yamls
 from harness.config.compose import compose
 from harness.config.sweep_override_errors import unreadable
+from harness.core.error_text import described
 from harness.core.errors import (
+    CodeExited,
     Diverged,
     Interrupted,
     OutOfMemory,
@@ -57,12 +59,19 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
         return 130, "", False
     if isinstance(error, ProcessFailed):
         return error.status, "" if error.reported else f"error: {error}", False
+    if isinstance(error, CodeExited) or not isinstance(error, Exception):
+        shown = error if isinstance(error, CodeExited) else CodeExited.by(error)
+        return (
+            1,
+            f"error: {sentence(str(shown))}",
+            not isinstance(error.__cause__ or error, CodeExited | SystemExit),
+        )
     mistake = as_user_error(error, words)
     if mistake is not None:
         return 2, f"error: {mistake}", False
     if isinstance(error, Diverged | OutOfMemory | Unproved | Unfinished):
         return 1, f"error: {error}", False
-    return 1, f"error: {sentence(f'{type(error).__name__}: {error}')}", True
+    return 1, f"error: {sentence(described(error))}", True
 
 
 def as_user_error(error: BaseException, words: list[str]) -> UserError | None:

@@ -20,6 +20,7 @@ from harness.console.text_format import (
     fold_row,
     headline,
     number,
+    printable_line,
     put,
     score_table,
 )
@@ -244,7 +245,11 @@ class Screen:
 
     def _show(self, progress: Progress | None = None, force: bool = False) -> None:
         """Prints the buffered lines above the bar and moves the bar, ten times a second at most."""
-        if not self._live or not (force or time.monotonic() - self._last_print >= _REFRESH):
+        if (
+            not self._live
+            or self._stream.closed
+            or not (force or time.monotonic() - self._last_print >= _REFRESH)
+        ):
             return
         console = self._terminal()
         if progress is not None:
@@ -252,7 +257,7 @@ class Screen:
         if self._buffer:
             from rich.text import Text
 
-            text = Text("\n").join(Text.assemble(*line) for line in self._buffer)
+            text = Text("\n").join(Text.assemble(*printable_line(line)) for line in self._buffer)
             console.print(text, soft_wrap=True, highlight=False)
             self._buffer = []
         if self._bar is not None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
+from harness.core.error_text import printable
 from harness.core.progress import Progress
 from harness.core.scores import direction
 from harness.runs.run_result import Result, Summary
@@ -47,16 +48,23 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def printable_line(line: Line) -> Line:
+    """The line without characters that control a terminal: names and messages come from the user's code."""
+    return [(printable(part), style) for part, style in line]
+
+
 def plain_text(line: Line, encoding: str) -> str:
     """A line for a file: without styles, and without characters that the encoding lacks."""
-    text = "".join(part for part, _ in line).replace("★", "*").rstrip()
+    text = "".join(part for part, _ in printable_line(line)).replace("★", "*").rstrip()
     if encoding.lower().replace("-", "") != "utf8":
         text = text.replace("±", "+/-").replace("─", "-")
     return text.encode(encoding, "replace").decode(encoding)
 
 
 def put(line: Line, stream: TextIO) -> None:
-    """Writes a line without styles; after the reader has closed the pipe, as `head` does, writes nothing."""
+    """Writes a line without styles; nothing after the stream was closed by its reader or a part's code."""
+    if stream.closed:
+        return
     try:
         stream.write(plain_text(line, stream.encoding or "utf-8") + "\n")
         stream.flush()
@@ -212,6 +220,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int], gap: str = _GA
 
 def aligned_cells(rows: Sequence[Sequence[str]], left: Collection[int]) -> list[list[str]]:
     """Pads the cells of each column to one width, columns in `left` on their right side."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         [

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
 
+from harness.core.error_text import described, error_text
+
 
 class UserError(Exception):
     """The request cannot be carried out: one sentence with the rule, the value that broke it, the remedy.
@@ -233,8 +235,21 @@ class CallbackFailed(Exception):
         self.name, self.error = name, error
 
     def __str__(self) -> str:
-        reason = " ".join(f"{type(self.error).__name__}: {self.error}".split())
-        return f"callbacks.{self.name} raised {reason}"
+        return f"callbacks.{self.name} raised {described(self.error)}"
+
+
+class CodeExited(Exception):
+    """The user's code ended the process, such as by `sys.exit()`; the run is recorded as failed."""
+
+    @classmethod
+    def by(cls, error: BaseException) -> CodeExited:
+        """The error for a `SystemExit`, or for another one that is no `Exception`."""
+        if not isinstance(error, SystemExit):
+            return cls(described(error))
+        code = "" if error.code is None else error_text(error)
+        return cls(
+            f"the code of a part called sys.exit({code}); a part reports an error by raising an exception"
+        )
 
 
 class Diverged(Exception):
@@ -321,7 +336,7 @@ def near(name: str, names: Iterable[str]) -> str:
 
 def refused(place: str, error: Exception) -> str:
     """The sentence of a part's error, with the key of the part: `trainer.epochs must be …, got 0.`"""
-    text = sentence(str(error) or type(error).__name__)
+    text = sentence(error_text(error))
     first, _, rest = text.partition(" ")
     return f"{place}.{text}" if first.isidentifier() and rest.startswith("must") else f"{place}: {text}"
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.core.error_text import described
 from harness.core.errors import UserError, sentence
 from harness.core.task import Task
 from harness.evaluate.classification_metrics import log_probabilities
@@ -134,7 +135,7 @@ def try_metric(metric: UserMetric, targets: Tensor) -> None:
     try:
         value = metric(_made_up(metric.task, targets), targets)
     except Exception as error:
-        raise _refused(metric, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise _refused(metric, described(error)) from error
     if math.isnan(value) and len(targets):
         raise _refused(metric, "it returned NaN")
 

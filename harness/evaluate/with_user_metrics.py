@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
+from harness.core.error_text import described
 from harness.core.errors import UserError
 from harness.core.predictor import Prediction, Predictor
 from harness.core.protocol import Evaluator
@@ -108,7 +109,7 @@ def _value(metric: UserMetric, predictions: Tensor, targets: Tensor) -> tuple[fl
     try:
         return metric(predictions, targets), ""
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = described(error)
         return math.nan, f"{metric.key} is undefined, because the metric raised {reason}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.error_text import described
 from harness.core.scores import direction
 from harness.evaluate.projection_2d import Projection
 from harness.report.html.page_parts import Figure
@@ -65,7 +66,7 @@ def optional(what: str, note: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        note(f"{what} could not be drawn: {first_line(f'{type(error).__name__}: {error}', [])}")
+        note(f"{what} could not be drawn: {first_line(described(error), [])}")
 
 
 def _write(path: Path, title: str, figures: Sequence[Figure]) -> None:

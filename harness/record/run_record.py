@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import time
-import traceback
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from harness.checkpoint.finished_folds import Done
 from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
+from harness.core.error_text import described, stack
 from harness.core.errors import Interrupted, Pruned, UserError
 from harness.core.fold import Fold
 from harness.core.protocol import Evaluator
@@ -202,10 +202,10 @@ class Record:
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
             pruned = isinstance(error, Pruned)
             status = "interrupted" if stopped else "pruned" if pruned else "failed"
-            message = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
+            message = described(error, self.secrets.text)
             # As text, because another handler than ours would write the stack unmasked.
-            lines = [] if stopped or pruned else traceback.format_exception(error)
-            self.log.error("%s", "\n".join([message, self.secrets.text("".join(lines))]).rstrip())
+            lines = "" if stopped or pruned else stack(error, self.secrets.text)
+            self.log.error("%s", f"{message}\n{lines}".rstrip())
         try:
             self._close(status, message)
         finally:
@@ -253,8 +253,7 @@ class Record:
             made = self._predictions
             write_run_page(self.folder / REPORT, RunMaterial(StoredRun(self.folder), self.table, made=made))
         except Exception as error:
-            message = self.secrets.text(" ".join(f"{type(error).__name__}: {error}".split()))
-            self.screen.note(f"{REPORT} could not be written: {message}")
+            self.screen.note(f"{REPORT} could not be written: {described(error, self.secrets.text)}")
         else:
             self.journal.artifact("", REPORT)
 

@@ -1,7 +1,8 @@
-"""Discards output whose reader has ended, as in `python -m harness ls | head`."""
+"""Discards output that nobody reads: `python -m harness ls | head`, or a part that closes standard output."""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -19,7 +20,9 @@ class _Pipe(io.FileIO):
     def write(self, data: Any, /) -> Any:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EBADF):
+                raise
             discard(self)
             return memoryview(data).nbytes
 

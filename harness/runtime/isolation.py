@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import random
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,10 +22,13 @@ def isolated() -> Iterator[None]:
     """Restores, at the end of the block, what a run or the user's code changed in this process.
 
     That is torch's settings and threads, the random generators of Python, NumPy and torch's CPU, warning
-    filters, the handlers of the root logger, the environment and the working directory. Generators of other
-    devices are not restored: each run seeds them, and reading them would wait for the device.
+    filters, the handlers of the root logger and of signals, the environment and the working directory.
+    Generators of other devices are not restored: each run seeds them, and reading them would wait for the
+    device.
     """
     settings = [(put, take()) for take, put in _SETTINGS]
+    if threading.current_thread() is threading.main_thread():  # only this thread may set them
+        settings += [(partial(signal.signal, number), signal.getsignal(number)) for number in _SIGNALS]
     environment, folder = dict(os.environ), _folder()
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -67,6 +73,8 @@ def _set_cudnn(values: tuple[bool, bool, bool]) -> None:
 def _set_anomaly(value: tuple[bool, bool]) -> None:
     torch.autograd.set_detect_anomaly(*value)
 
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (torch.get_num_threads, _set_threads),

@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from harness.core.error_text import clipped, printable
 from harness.runtime.secret_values import Secrets
+
+_LONGEST = 50_000
+"""Most characters of one record."""
 
 
 class _Masked(logging.Formatter):
@@ -14,12 +18,12 @@ class _Masked(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._secrets.text(super().format(record))
+        return clipped(printable(self._secrets.text(super().format(record))), _LONGEST)
 
 
 def open_log(path: Path, secrets: Secrets) -> logging.Logger:
     """Sends all log records and warnings to `path`, with secrets masked, until `close_log`."""
-    handler = logging.FileHandler(path, delay=True)
+    handler = logging.FileHandler(path, delay=True, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_Masked(secrets))
     root = logging.getLogger()
     root.addHandler(handler)

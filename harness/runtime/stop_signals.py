@@ -25,7 +25,8 @@ class Stop:
 
     Within `with stop.after_step():`, where a training runs, the first signal only sets the answer: the
     training ends after its step, and the run is closed in order. Outside of it, and at a second signal, it
-    raises `Interrupted` at once. A repetition of the same request within a short time is ignored.
+    raises `Interrupted` at once. A repetition of the same request within a short time is ignored. A handler
+    that other code has installed meanwhile is replaced after the current step.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,9 @@ class Stop:
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
+        for number in self._before:
+            if signal.getsignal(number) != self._receive and _in_main_thread():
+                signal.signal(number, self._receive)
         return self.signum is not None
 
     @contextmanager
@@ -53,7 +57,7 @@ class Stop:
             raise Interrupted(self.signum)
 
     def __enter__(self) -> Stop:
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
             self._before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
         return self
 
@@ -70,3 +74,7 @@ class Stop:
         elif signum != self.signum and time.monotonic() - self._since <= _SAME_REQUEST:
             return
         raise Interrupted(signum)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import torch.distributed as dist
 
+from harness.core.error_text import described
 from harness.core.errors import Interrupted, ProcessFailed, UserError
 from harness.runtime.distributed import Board, join_group, leave_group, rank, world
 
@@ -110,7 +111,7 @@ def shared_failure() -> Iterator[None]:
         if _caused_by_peer(error):
             raise _peer_failure() from error
         if isinstance(error, Exception):
-            leave_note(2 if isinstance(error, UserError) else 1, f"{type(error).__name__}: {error}")
+            leave_note(2 if isinstance(error, UserError) else 1, described(error))
         raise
 
 

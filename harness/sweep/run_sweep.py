@@ -76,9 +76,14 @@ def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -
     study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points())
     broadcast(spec)
     queue = TrialQueue(
-        study, study_lock(spec.location.url, spec.folder, spec.location.study), lease=settings.lease
+        study,
+        study_lock(spec.location.url, spec.folder, spec.location.study),
+        lease=settings.lease,
+        most_deaths=settings.failures,
     )
-    pool = WorkerPool(launcher, lambda job: _job(spec, preflight), spec.launch, settings.workers, queue)
+    pool = WorkerPool(
+        launcher, lambda job: _job(spec, preflight), spec.launch, settings.workers, queue, settings.failures
+    )
     with SweepWatcher(spec, study, queue, pool, config) as watcher:
         signum = _work(spec, launcher, pool, watcher)
         result = close_sweep(spec, study, watcher, signum)

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from harness.core.error_text import error_text
 from harness.runs.journal import Event, alive, read
 from harness.runs.tracking_state import SILENCE, State
 from harness.tracking import store_address
@@ -221,5 +222,5 @@ def error_line(error: Exception, uri: str) -> str:
     """The error as one short line without the store's password."""
     if silent(error):
         return SILENCE
-    line = " ".join(store_address.scrubbed(str(error) or type(error).__name__, uri).split())
+    line = " ".join(store_address.scrubbed(error_text(error), uri).split())
     return line if len(line) <= 300 else line[:299] + "…"

@@ -26,6 +26,17 @@ each_signal = pytest.mark.parametrize("signum", SIGNALS)
 
 
 @each_signal
+def test_a_handler_that_other_code_installs_is_replaced_after_the_step(signum: int) -> None:
+    before = signal.getsignal(signum)
+    with Stop() as stop, stop.after_step():
+        signal.signal(signum, signal.SIG_IGN)
+        assert not stop()
+        signal.raise_signal(signum)
+        assert stop()
+    assert signal.getsignal(signum) == before
+
+
+@each_signal
 def test_while_training_the_first_signal_only_sets_the_answer(signum: int) -> None:
     with Stop() as stop, stop.after_step():
         assert not stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 from filelock import FileLock
 
+from harness.core.error_text import error_text
 from harness.core.errors import Interrupted
 from harness.runs.sweep_folders import finished, over
 from harness.runtime.distributed import broadcast
@@ -124,7 +125,7 @@ def _test_best(spec: SweepSpec, now: Snapshot, watcher: SweepWatcher) -> None:
         except Interrupted:
             raise
         except Exception as error:
-            watcher.fail(f"the best trial, {row.number}, could not be tested: {error}")
+            watcher.fail(f"the best trial, {row.number}, could not be tested: {error_text(error)}")
 
 
 def _remove_empty_folders(folder: Path) -> None:

@@ -10,11 +10,9 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
+from harness.core.error_text import described
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.worker_loop import WorkerOutcome
-
-_MOST_FUTILE = 3
-"""Workers per slot that may die, one after the other, without any progress of a trial."""
 
 
 @dataclass
@@ -58,6 +56,7 @@ class WorkerPool:
         job_overrides: the overrides of a job's configuration, by its number.
         launch: identifies this command's workers.
         size: workers at a time.
+        most_futile: workers per slot that may die, one after the other, without any progress of a trial.
     """
 
     def __init__(
@@ -67,11 +66,13 @@ class WorkerPool:
         launch: str,
         size: int,
         queue: TrialQueue,
+        most_futile: int = 5,
     ) -> None:
         self._launcher = launcher
         self._job_overrides = job_overrides
         self._launch = launch
         self._queue = queue
+        self._most_futile = most_futile
         self._launches: list[_Launch] = []
         self._next = 0
         self._futile = 0
@@ -124,13 +125,13 @@ class WorkerPool:
         if progress != self._progress:
             self._progress, self._futile = progress, 0
         missing = min(self.size - self.count().total, claimable)
-        if missing > 0 and self._futile <= _MOST_FUTILE * self.size:
+        if missing > 0 and self._futile <= self._most_futile * self.size:
             self.launch(missing)
 
     @property
     def lost(self) -> bool:
         """Whether no worker is left and none will be launched any more."""
-        return self.count().total == 0 and (self.size <= 0 or self._futile > _MOST_FUTILE * self.size)
+        return self.count().total == 0 and (self.size <= 0 or self._futile > self._most_futile * self.size)
 
     def _new(self, count: int) -> _Launch:
         launch = _Launch(range(self._next, self._next + count))
@@ -161,14 +162,14 @@ class WorkerPool:
 def _launcher_error(launch: _Launch, job: int) -> str | None:
     """The error that the launcher returned for a job; None where there is none, or not yet."""
     if launch.error is not None:
-        return f"{type(launch.error).__name__}: {launch.error}"
+        return described(launch.error)
     if launch.returned is None:
         return None
     returned = launch.returned[job - launch.jobs.start]
     if returned.status is JobStatus.COMPLETED:
         return None
     value = _value(returned)
-    return f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
+    return described(value) if isinstance(value, BaseException) else str(value)
 
 
 def _value(returned: JobReturn) -> Any:

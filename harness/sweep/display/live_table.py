@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any, TextIO
 
-from harness.console.text_format import Line
+from harness.console.text_format import Line, printable_line
 from harness.sweep.study.snapshot import Row, Snapshot, score
 
 _REFRESH = 0.1  # seconds between two updates of the table
@@ -31,7 +31,7 @@ class LiveTable:
         """Prints a line above the table."""
         from rich.text import Text
 
-        self._console.print(Text.assemble(*line), soft_wrap=True, highlight=False)
+        self._console.print(Text.assemble(*printable_line(line)), soft_wrap=True, highlight=False)
 
     def show(self, snapshot: Snapshot, state: str, best: str) -> None:
         """Updates the table, ten times a second at most."""

@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 
 _GLANCE = 0.5
 """Seconds between two looks at whether the parent lives."""
@@ -80,9 +79,10 @@ def _answer(content: bytes) -> bytes:
         value = pickle.loads(content)()
         return pickle.dumps((True, "", cloudpickle.dumps(value)))
     except BaseException as error:
-        text = f"{type(error).__name__}: {error}"
-        error.add_note(f"In the worker process:\n{''.join(traceback.format_exception(error))}")
-        return pickle.dumps((False, text, _carried(error)))
+        from harness.core.error_text import described, stack
+
+        error.add_note(f"In the worker process:\n{stack(error)}")
+        return pickle.dumps((False, described(error), _carried(error)))
 
 
 def _carried(error: BaseException) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.error_text import described
 from harness.report.html.page_parts import Interactive, Page, Section
 from harness.report.html.plotly_figure import PlotlyFigure
 from harness.report.html.render_page import render
@@ -76,7 +77,7 @@ def _made(
     try:
         return make(material)
     except Exception as error:
-        reason = first_line(f"{type(error).__name__}: {error}", [])
+        reason = first_line(described(error), [])
         return _words(title, f"This part could not be drawn ({reason}).")
 
 

@@ -28,7 +28,8 @@ class SweepSettings:
     repeat      runs of a trial, of as many seeds; the objective is their mean
     retries     how often a trial that failed is begun again, from its checkpoint
     fail_fast   whether the first failed trial ends the sweep
-    failures    trials in a row that failed in one worker, after which that worker stops
+    failures    trials in a row that failed in one worker, after which that worker stops; workers in a row
+                that a trial ended, after which the trial is failed
     timeout     minutes that one trial may take
     recycle     trials after which a worker's process is replaced
     isolate     whether each trial has a process of its own

@@ -27,11 +27,9 @@ Identity = Mapping[str, Any]
 # Attributes of trials and studies. Sweeps of earlier versions have them too, so they never change.
 FAILURES = "harness:failures"
 DEATHS = "harness:deaths"
+PROGRESS = "harness:progress"
 STOP = "harness:stop"
 WORKER = "harness:worker:"
-
-MOST_DEATHS = 5
-"""Workers that a trial may lose one after the other, without an epoch in between, before it fails."""
 
 _NO_TRIAL_LIMIT = 1000
 """What `claimable` returns where the budget does not limit the number of trials."""
@@ -46,10 +44,17 @@ class TrialQueue:
         name: of the worker, as the screen shows it.
         lease: seconds without a heartbeat after which a worker on another machine counts as dead.
         presence: the key under which this worker's heartbeats are stored, see `send_heartbeat`.
+        most_deaths: how many workers a trial may lose, one after the other without progress, before it fails.
     """
 
     def __init__(
-        self, study: optuna.Study, lock: Lock, name: str = "", lease: float = 60.0, presence: str = ""
+        self,
+        study: optuna.Study,
+        lock: Lock,
+        name: str = "",
+        lease: float = 60.0,
+        presence: str = "",
+        most_deaths: int = 5,
     ) -> None:
         self.study = study
         self.name = name
@@ -58,6 +63,7 @@ class TrialQueue:
         self._lock = lock
         self._lease = lease
         self._presence = presence
+        self._most_deaths = most_deaths
         self._token = uuid.uuid4().hex
         self._heartbeats: dict[str, tuple[Any, float]] = {}
 
@@ -107,15 +113,24 @@ class TrialQueue:
             self._reset_deaths(claim)
         return self.study.pruner.prune(self.study, self._storage.get_trial(claim.trial_id))
 
-    def reset_deaths(self, claim: Claim) -> None:
-        """Notes that the trial made progress, where there is no value to report.
+    def note_progress(self, claim: Claim, epoch: int) -> None:
+        """Notes how far a resumed trial has come, where there is no value to report.
+
+        Only an epoch that no earlier worker reached counts as progress: without a checkpoint, a trial that
+        always ends its worker passes through the same epochs again and again.
+
+        Args:
+            epoch: counted through all folds and repeats of the trial.
 
         Raises:
             LostOwnership: as `report`.
         """
         with self._lock():
-            self._require_ownership(claim)
-            self._reset_deaths(claim)
+            earlier = self._require_ownership(claim).get(PROGRESS)
+            if earlier is None or epoch > earlier:
+                self._storage.set_trial_system_attr(claim.trial_id, PROGRESS, epoch)
+            if earlier is not None and epoch > earlier:
+                self._reset_deaths(claim)
 
     def exclusive(self) -> AbstractContextManager[None]:
         """The study's lock, for a sampler whose draws depend on each other; no other method works within."""
@@ -258,7 +273,7 @@ class TrialQueue:
             self._storage.set_trial_user_attr(claim.trial_id, name, value)
 
     def _reset_deaths(self, claim: Claim) -> None:
-        """After an epoch, the workers that the trial lost before no longer count against it."""
+        """After a new epoch, the workers that the trial lost before no longer count against it."""
         if self._storage.get_trial(claim.trial_id).system_attrs.get(DEATHS):
             self._storage.set_trial_system_attr(claim.trial_id, DEATHS, 0)
 
@@ -277,12 +292,13 @@ class TrialQueue:
                 continue
             deaths = trial.system_attrs.get(DEATHS, 0) + 1
             self._storage.set_trial_system_attr(trial_id(trial), DEATHS, deaths)
-            if deaths < MOST_DEATHS:
+            if deaths < self._most_deaths:
                 self._requeue(trial_id(trial))
                 requeued.append(trial.number)
                 continue
             error = (
-                f"its worker was killed {deaths} times in a row without an epoch between; too little memory?"
+                f"its worker ended without a message {deaths} times in a row, without a new epoch in between "
+                "(sweep.failures); too little memory?"
             )
             self._storage.set_trial_user_attr(trial_id(trial), "error", error)
             self.study.tell(trial.number, state=TrialState.FAIL)

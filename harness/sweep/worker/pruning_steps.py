@@ -26,8 +26,8 @@ from harness.sweep.study.snapshot import Objective
 Report = Callable[[int, float], bool]
 """Called with (step, value); returns whether the trial is to be stopped."""
 
-OnEpoch = Callable[[int, int, float | None], None]
-"""Called with (epoch, epochs, score so far) at the end of each epoch."""
+OnEpoch = Callable[[int, int, float | None, int], None]
+"""Called with (epoch, epochs, score so far, epochs so far in all folds and runs) at the end of each epoch."""
 
 
 class PruningSteps:
@@ -89,7 +89,7 @@ class PruningSteps:
         if self._epochs is None:
             self._epochs = epochs
         value = self._so_far(progress)
-        self._on_epoch(epoch, epochs, value)
+        self._on_epoch(epoch, epochs, value, (self._run * self._folds + fold.number) * epochs + epoch)
         if self._axis == "folds" or self._unit > 0 or value is None:
             return
         last = epoch >= epochs and self._units == 1

@@ -54,7 +54,7 @@ def run_trial(
 
     Args:
         report: called by rank 0 with a step and its value; returns whether the trial is to be pruned.
-        on_epoch: called with epoch, epochs and value at the end of each epoch.
+        on_epoch: called as `OnEpoch` at the end of each epoch.
 
     Raises:
         Pruned: the pruner ended the trial.

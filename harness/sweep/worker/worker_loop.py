@@ -16,6 +16,7 @@ import optuna
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from harness.core.error_text import described, error_text
 from harness.core.errors import Diverged, Interrupted, Pruned, UserError, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
@@ -33,7 +34,7 @@ from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_oth
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
 from harness.sweep.study.trial_claim import Claim, LostOwnership
-from harness.sweep.study.trial_queue import MOST_DEATHS, TrialQueue
+from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_run import TimedOut, TrialAssignment, run_trial, test_trial
@@ -115,8 +116,8 @@ def _in_children(spec: SweepSpec, limit: int, job: int) -> WorkerOutcome:
             deaths = 0 if ended else deaths + 1
             if ended is not None:
                 done += ended.trials
-            elif deaths >= MOST_DEATHS * spec.settings.failures:
-                # A trial fails after MOST_DEATHS deaths: so many equal `sweep.failures` failed trials.
+            elif deaths >= spec.settings.failures**2:
+                # A trial fails after `sweep.failures` deaths, and a worker ends after as many failed trials.
                 ended = WorkerOutcome("failures", error=str(outcome.error))
             if ended is not None and ended.reason != "recycle":
                 heartbeat.attributes = {"reason": ended.reason, "error": ended.error}
@@ -128,7 +129,8 @@ def _open_queue(spec: SweepSpec, job: int, suffix: str = "") -> TrialQueue:
     study = load_or_create(open_storage(spec.location.url, spec.folder), spec.location.study, spec.objectives)
     lock = study_lock(spec.location.url, spec.folder, spec.location.study)
     name = f"{socket.gethostname()}-{job}"
-    return TrialQueue(study, lock, name, spec.settings.lease, f"{spec.launch}-{job}{suffix}")
+    presence = f"{spec.launch}-{job}{suffix}"
+    return TrialQueue(study, lock, name, spec.settings.lease, presence, spec.settings.failures)
 
 
 def follow(spec: SweepSpec) -> None:
@@ -222,10 +224,10 @@ class _ClaimLoop:
         def report(step: int, value: float) -> bool:
             return retry_database(lambda: self.queue.report(claim, step, value))
 
-        def on_epoch(epoch: int, epochs: int, value: float | None) -> None:
+        def on_epoch(epoch: int, epochs: int, value: float | None, total: int) -> None:
             # Several objectives are not reported, so progress has to be noted here.
-            if claim.resumed and value is None and "epoch" not in heartbeat.attributes:
-                retry_database(lambda: self.queue.reset_deaths(claim))
+            if claim.resumed and value is None:
+                retry_database(lambda: self.queue.note_progress(claim, total))
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
 
         results = run_trial(self.spec, assignment, report, on_epoch)
@@ -279,8 +281,7 @@ def _means(results: list[Result]) -> dict[str, float]:
 
 
 def _described(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, _LASTING_ERRORS) else f"{type(error).__name__}: {text}"
+    return error_text(error) if isinstance(error, _LASTING_ERRORS) else described(error)
 
 
 def _may_pass_next_time(error: Exception) -> bool:

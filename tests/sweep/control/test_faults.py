@@ -43,6 +43,9 @@ class Faulty(MLP):
         if self.first_time():
             os.kill(os.getpid(), 9)
 
+    def always_dies(self):
+        os._exit(11)
+
     def out_of_memory(self):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
@@ -70,6 +73,22 @@ def test_a_process_that_dies_loses_only_its_own_trial_which_continues(
     assert sweep.states == ["COMPLETE"] * 2
     assert [len(sweep.events(number, "start")) for number in range(2)] == [2, 2]
     assert len({sweep.writer(number) for number in range(2)} | {os.getpid()}) == 3
+
+
+def test_a_trial_that_always_ends_its_worker_is_given_up_also_over_restarts(faults: Any) -> None:
+    """One worker in the command's own process: each crash ends the command, and the user types it again."""
+    words = ("model._target_=faults.Faulty", "+model.fate=always_dies,raises_once", "sweep.retries=1")
+    words = (*words, "sweep.failures=2", "sweep.name=mine")
+    first = faults(*words).wait()
+    sweep = faults.sweep("mine-0")
+    assert first.status == 11
+    assert sweep.states[0] == "RUNNING"
+    assert faults(*words).wait().status == 11
+    last = faults(*words).wait()
+    assert last.status == 1, last
+    assert sweep.states == ["FAIL", "COMPLETE"]
+    assert "ended without a message 2 times in a row" in sweep.trials[0].user_attrs["error"]
+    assert len(sweep.events(0, "start")) == 2
 
 
 @pytest.mark.parametrize(

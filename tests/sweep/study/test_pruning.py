@@ -54,7 +54,7 @@ def follow(
         axis=kind,
         units=(1 + len(folds), 1),
         report=report,
-        on_epoch=lambda epoch, epochs, value: None,
+        on_epoch=lambda *told: None,
     )
     fold = Fold(0, ROWS[:1], ROWS[1:2], ROWS[2:])
     try:

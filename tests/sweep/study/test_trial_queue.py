@@ -20,7 +20,7 @@ from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
 from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership
-from harness.sweep.study.trial_queue import DEATHS, MOST_DEATHS, TrialQueue
+from harness.sweep.study.trial_queue import DEATHS, TrialQueue
 
 ACCURACY = (Objective("valid/accuracy", "maximize"),)
 TEN = Budget(trials=10)
@@ -183,15 +183,16 @@ def test_a_worker_that_died_within_its_claim_leaves_no_trial_running(queue: Tria
 
 
 def test_a_trial_that_kills_one_worker_after_the_other_is_failed(queue: TrialQueue) -> None:
-    for death in range(1, MOST_DEATHS + 1):
+    for death in range(1, 6):
         claim = claimed(queue)
         assert claim.number == 0
         give_to(queue, claim, pid=2**22 + 1, born=1)
-        assert queue.requeue_dead() == ([0] if death < MOST_DEATHS else [])
+        assert queue.requeue_dead() == ([0] if death < 5 else [])
     row = snapshot(queue.study).rows[0]
     assert row.state == "failed"
     assert row.error == (
-        "its worker was killed 5 times in a row without an epoch between; too little memory?"
+        "its worker ended without a message 5 times in a row, without a new epoch in between "
+        "(sweep.failures); too little memory?"
     )
 
 
@@ -203,6 +204,19 @@ def test_an_epoch_between_two_deaths_starts_the_count_anew(queue: TrialQueue) ->
     assert queue.study.trials[0].system_attrs[DEATHS] == 1
     queue.report(claim, 1, 0.5)
     assert queue.study.trials[0].system_attrs[DEATHS] == 0
+
+
+@pytest.mark.parametrize(("epoch", "deaths"), [(1, 2), (2, 2), (3, 0)])
+def test_of_several_objectives_only_a_new_epoch_is_progress(
+    queue: TrialQueue, epoch: int, deaths: int
+) -> None:
+    for _ in range(2):
+        claim = claimed(queue)
+        queue.note_progress(claim, 2)
+        give_to(queue, claim, pid=2**22 + 1, born=1)
+        queue.requeue_dead()
+    queue.note_progress(claimed(queue), epoch)
+    assert queue.study.trials[0].system_attrs[DEATHS] == deaths
 
 
 def test_a_failed_trial_waits_for_as_many_tries_as_it_is_given(queue: TrialQueue) -> None:

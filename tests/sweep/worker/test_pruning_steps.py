@@ -34,14 +34,19 @@ class Watched:
     ) -> None:
         self.reported: dict[int, float] = {}
         self.epochs_seen: list[tuple[int, int, float | None]] = []
+        self.totals: list[int] = []
         self.stop_at = stop_at
         self.axis = PruningSteps(
             read_objectives(objectives, NAME),
             **{"axis": "epochs", **given},
             units=(folds, repeats),
             report=self.report,
-            on_epoch=lambda *arguments: self.epochs_seen.append(arguments),
+            on_epoch=self.see,
         )
+
+    def see(self, epoch: int, epochs: int, value: float | None, total: int) -> None:
+        self.epochs_seen.append((epoch, epochs, value))
+        self.totals.append(total)
 
     def report(self, step: int, value: float) -> bool:
         assert step not in self.reported
@@ -119,6 +124,7 @@ def test_several_objectives_are_seen_and_not_reported() -> None:
     watched.work(1, [0.5, 0.7])
     assert watched.reported == {}
     assert watched.epochs_seen == [(1, 2, None), (2, 2, None)] * 2
+    assert watched.totals == [1, 2, 3, 4]
 
 
 def test_a_trial_is_stopped_after_an_epoch_with_a_sentence() -> None:
