@@ -20,7 +20,6 @@ from omegaconf import DictConfig
 
 from harness.core.error_text import clipped, printable, stack
 from harness.core.errors import (
-    CodeExited,
     FileNotUsable,
     FolderNotWritable,
     UnknownName,
@@ -30,7 +29,7 @@ from harness.core.errors import (
 from harness.core.walk import walk_printed
 from harness.runtime.closed_pipe import tolerate_closed_pipes
 from harness.runtime.secret_values import Secrets
-from harness.runtime.user_exit import exit_status, limit_wait
+from harness.runtime.user_exit import CodeExited, exit_status, limit_wait
 from harness.runtime.user_project import enter
 
 VERBS = (

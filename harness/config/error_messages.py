@@ -15,7 +15,6 @@ from harness.config.compose import compose
 from harness.config.sweep_override_errors import unreadable
 from harness.core.error_text import described
 from harness.core.errors import (
-    CodeExited,
     Diverged,
     Interrupted,
     OutOfMemory,
@@ -30,6 +29,7 @@ from harness.core.errors import (
     sentence,
 )
 from harness.core.override_text import OverrideText
+from harness.runtime.user_exit import CodeExited
 
 _EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers that come with a package of their own, and the extra that brings it."""

@@ -238,20 +238,6 @@ class CallbackFailed(Exception):
         return f"callbacks.{self.name} raised {described(self.error)}"
 
 
-class CodeExited(Exception):
-    """The user's code ended the process, such as by `sys.exit()`; the run is recorded as failed."""
-
-    @classmethod
-    def by(cls, error: BaseException) -> CodeExited:
-        """The error for a `SystemExit`, or for another one that is no `Exception`."""
-        if not isinstance(error, SystemExit):
-            return cls(described(error))
-        code = "" if error.code is None else error_text(error)
-        return cls(
-            f"the code of a part called sys.exit({code}); a part reports an error by raising an exception"
-        )
-
-
 class Diverged(Exception):
     """The training loss became NaN or infinite; the message says where, and what to try.
 

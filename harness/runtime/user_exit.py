@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
-from harness.core.errors import CodeExited, Interrupted
+from harness.core.error_text import described, error_text
+from harness.core.errors import Interrupted
 
 _PARSERS = ("argparse", "harness", "hydra")
 """Packages that end the process on purpose, such as after `--help`."""
@@ -19,6 +20,20 @@ _PARSERS = ("argparse", "harness", "hydra")
 _NOTICE = 2.0
 LONGEST_WAIT = 30.0
 """Seconds that the end of the process waits for threads that still run."""
+
+
+class CodeExited(Exception):
+    """The user's code ended the process, such as by `sys.exit()`; the run is recorded as failed."""
+
+    @classmethod
+    def by(cls, error: BaseException) -> CodeExited:
+        """The error for a `SystemExit`, or for another one that is no `Exception`."""
+        if not isinstance(error, SystemExit):
+            return cls(described(error))
+        code = "" if error.code is None else error_text(error)
+        return cls(
+            f"the code of a part called sys.exit({code}); a part reports an error by raising an exception"
+        )
 
 
 @contextmanager

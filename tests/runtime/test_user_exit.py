@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from harness.console.text_format import put
-from harness.core.errors import CodeExited, Interrupted
+from harness.core.errors import Interrupted
 from harness.runtime import user_exit
 from harness.runtime.closed_pipe import _Pipe
-from harness.runtime.user_exit import exit_status, exits_as_errors, limit_wait
+from harness.runtime.user_exit import CodeExited, exit_status, exits_as_errors, limit_wait
 
 
 @pytest.mark.parametrize(
