@@ -36,7 +36,6 @@ from harness.runtime.isolation import isolated
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
 from harness.runtime.torchrun import shared_failure
-from harness.runtime.user_exit import exits_as_errors
 from harness.stages import refit
 from harness.stages.deferred_test import run_deferred_test
 from harness.stages.pretrain import pretrained
@@ -48,7 +47,6 @@ Consumer = Callable[[Fold, Progress], None]
 
 
 @isolated()
-@exits_as_errors()
 def run(
     cfg: DictConfig,
     folder: Path,
@@ -75,7 +73,6 @@ def run(
     Raises:
         UserError: configuration or data is wrong; raised before anything is written.
         Diverged: the loss became NaN; the run is recorded as failed.
-        CodeExited: the code of a part called `sys.exit`; the run is recorded as failed.
         OutOfMemory: the training did not fit into the memory; the run is recorded as failed.
         Pruned: a consumer has seen enough; the run is recorded as pruned.
         Interrupted: a signal came; the run is recorded as interrupted.
@@ -89,12 +86,7 @@ def run(
         check_step(ready[0], start)
         if trial is None:
             refit.check_refit(plan)
-        with (
-            Stop() as stop,
-            Record(plan, start, command, trial) as record,
-            shared_failure(),
-            exits_as_errors(),
-        ):
+        with Stop() as stop, Record(plan, start, command, trial) as record, shared_failure():
             record.opening(ready[0])
             if debug.says:
                 record.screen.note(debug.says)

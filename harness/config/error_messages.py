@@ -29,7 +29,7 @@ from harness.core.errors import (
     sentence,
 )
 from harness.core.override_text import OverrideText
-from harness.runtime.user_exit import CodeExited
+from harness.runtime.user_exit import CodeExited, as_error
 
 _EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers that come with a package of their own, and the extra that brings it."""
@@ -59,13 +59,9 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
         return 130, "", False
     if isinstance(error, ProcessFailed):
         return error.status, "" if error.reported else f"error: {error}", False
-    if isinstance(error, CodeExited) or not isinstance(error, Exception):
-        shown = error if isinstance(error, CodeExited) else CodeExited.by(error)
-        return (
-            1,
-            f"error: {sentence(str(shown))}",
-            not isinstance(error.__cause__ or error, CodeExited | SystemExit),
-        )
+    if isinstance(shown := as_error(error), CodeExited):
+        cause = error.__cause__ or error
+        return 1, f"error: {sentence(str(shown))}", not isinstance(cause, CodeExited | SystemExit)
     mistake = as_user_error(error, words)
     if mistake is not None:
         return 2, f"error: {mistake}", False

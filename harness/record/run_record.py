@@ -47,6 +47,7 @@ from harness.runtime import provenance
 from harness.runtime.atomic_file import write_text
 from harness.runtime.run_log import close_log, open_log
 from harness.runtime.secret_values import Secrets
+from harness.runtime.user_exit import as_error
 from harness.tracking.run_link import Link
 
 RESULT = "result.json"
@@ -202,7 +203,7 @@ class Record:
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
             pruned = isinstance(error, Pruned)
             status = "interrupted" if stopped else "pruned" if pruned else "failed"
-            message = described(error, self.secrets.text)
+            message = described(as_error(error), self.secrets.text)
             # As text, because another handler than ours would write the stack unmasked.
             lines = "" if stopped or pruned else stack(error, self.secrets.text)
             self.log.error("%s", f"{message}\n{lines}".rstrip())

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.runtime.user_exit import exits_as_errors
+
 
 @contextmanager
 def isolated() -> Iterator[None]:
@@ -24,7 +26,10 @@ def isolated() -> Iterator[None]:
     That is torch's settings and threads, the random generators of Python, NumPy and torch's CPU, warning
     filters, the handlers of the root logger and of signals, the environment and the working directory.
     Generators of other devices are not restored: each run seeds them, and reading them would wait for the
-    device.
+    device. A call of `sys.exit` is an error.
+
+    Raises:
+        CodeExited: the code of a part ended the process.
     """
     settings = [(put, take()) for take, put in _SETTINGS]
     if threading.current_thread() is threading.main_thread():  # only this thread may set them
@@ -33,7 +38,7 @@ def isolated() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
-        with warnings.catch_warnings():
+        with exits_as_errors(), warnings.catch_warnings():
             yield
     finally:
         for put, value in settings:

@@ -45,10 +45,16 @@ def exits_as_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (Exception, KeyboardInterrupt, Interrupted):
-        raise
     except BaseException as error:
-        raise CodeExited.by(error) from error
+        if as_error(error) is error:
+            raise
+        raise as_error(error) from error
+
+
+def as_error(error: BaseException) -> BaseException:
+    """`CodeExited` for an error by which the code of a part ends the process; any other as it is."""
+    passes = isinstance(error, Exception | KeyboardInterrupt | Interrupted)
+    return error if passes else CodeExited.by(error)
 
 
 def exit_status(left: SystemExit) -> int | None:
