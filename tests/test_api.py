@@ -81,9 +81,7 @@ def test_a_folder_may_be_named_behind_the_configuration_or_by_its_name(here: Pat
     assert not (here / "outputs" / "runs").exists()
 
 
-def test_what_is_put_in_the_place_of_the_function_is_called(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_replacement_of_the_function_is_called(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         sys.modules["harness.run"], "run", lambda cfg, folder, **more: (str(cfg.seed), folder.name, more)
     )

@@ -252,7 +252,7 @@ def content(file: Path) -> Any:
 
 
 @each_choice
-def test_a_target_lies_in_its_own_room_or_in_a_third_party(file: Path) -> None:
+def test_a_target_is_in_the_package_of_its_group_or_in_a_library(file: Path) -> None:
     folder = file.relative_to(CONF).parent.parts
     room = ".".join(folder[:2] if folder[0] == "data" else folder[:1])
     for node in nodes(content(file)):

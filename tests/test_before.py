@@ -107,16 +107,16 @@ def predicts(run_cli: RunCli, before: Path) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("run", PREDICTED)
-def test_a_run_predicts_what_it_predicted(predicts: Callable[..., None], run: str) -> None:
+def test_a_run_gives_the_same_predictions(predicts: Callable[..., None], run: str) -> None:
     rows = "diabetes.csv" if run == "diabetes" else "iris.csv"
     predicts(run, rows, f"{run.replace('/', '-')}.csv")
 
 
-def test_the_representation_of_a_row_is_what_it_was(predicts: Callable[..., None]) -> None:
+def test_the_representation_of_a_row_is_the_same(predicts: Callable[..., None]) -> None:
     predicts("plain", "iris.csv", "representation.csv", "--embed")
 
 
-def test_the_folds_together_predict_what_they_predicted(predicts: Callable[..., None]) -> None:
+def test_the_ensemble_of_folds_gives_the_same_predictions(predicts: Callable[..., None]) -> None:
     predicts("folds", "iris.csv", "folds-together.csv", "--ensemble")
 
 

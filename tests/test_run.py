@@ -117,7 +117,7 @@ def test_the_summary_over_folds_is_mean_deviation_and_students_interval(folds: P
     assert result["objective"]["value"] == result["scores"]["valid/accuracy"]["mean"]
 
 
-def test_one_fold_alone_is_what_it_is_among_all(folds: Path, tmp_path: Path) -> None:
+def test_one_fold_alone_equals_that_fold_among_all(folds: Path, tmp_path: Path) -> None:
     alone = run(compose([*FAST, *FOLDS, "split.fold=1"]), tmp_path).scores
     among = strict(folds / "result.json")["scores"]
     assert alone.keys() == among.keys()

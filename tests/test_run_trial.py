@@ -63,9 +63,7 @@ def test_a_trial_prints_nothing_and_has_no_test_scores_and_no_pictures(
     assert "done/fold-0000.ckpt" in left or any(name.startswith("done/") for name in left)
 
 
-def test_a_trial_that_is_to_be_tested_leaves_what_any_run_leaves(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tested_trial_has_the_files_of_any_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(compose(FAST), tmp_path / "trial", trial=Trial(4, tests=True))
     assert capfd.readouterr() == ("", "")
     run(compose(FAST), tmp_path / "run")
@@ -89,7 +87,7 @@ def test_its_run_hangs_below_the_sweep_and_is_tagged_with_it(tmp_path: Path) -> 
     assert of(tmp_path / "two", "start")[0]["parent"] == "../../sweep"
 
 
-def test_what_a_reader_must_not_miss_is_in_its_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_warnings_are_in_the_log_of_a_trial(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(compose([*FAST, "split.valid=0"]), tmp_path, trial=TRIAL)
     assert "no validation rows (split.valid=0)" in (tmp_path / "run.log").read_text()
     assert capfd.readouterr() == ("", "")

@@ -32,7 +32,7 @@ from harness.core.override_text import OverrideText
 from harness.runtime.user_exit import CodeExited, as_error
 
 _EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
-"""Launchers that come with a package of their own, and the extra that brings it."""
+"""Launchers that need another package, and the extra that installs it."""
 
 
 _NAMES_ELSEWHERE = {
@@ -48,10 +48,10 @@ _NAMES_ELSEWHERE = {
     "random_seed": "seed",
     "random_state": "seed",
 }
-"""What scikit-learn, Lightning, Optuna and others call a setting -> our key."""
+"""Names of settings in scikit-learn, Lightning, Optuna and others -> our key."""
 
 
-def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
+def explain(error: BaseException, overrides: list[str]) -> tuple[int, str, bool]:
     """Exit status, the message for the user, and whether the traceback belongs beside it."""
     if isinstance(error, Interrupted):
         return 128 + error.signum, "", False
@@ -62,7 +62,7 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
     if isinstance(shown := as_error(error), CodeExited):
         cause = error.__cause__ or error
         return 1, f"error: {sentence(str(shown))}", not isinstance(cause, CodeExited | SystemExit)
-    mistake = as_user_error(error, words)
+    mistake = as_user_error(error, overrides)
     if mistake is not None:
         return 2, f"error: {mistake}", False
     if isinstance(error, Diverged | OutOfMemory | Unproved | Unfinished):
@@ -70,18 +70,20 @@ def explain(error: BaseException, words: list[str]) -> tuple[int, str, bool]:
     return 1, f"error: {sentence(described(error))}", True
 
 
-def as_user_error(error: BaseException, words: list[str]) -> UserError | None:
+def as_user_error(error: BaseException, overrides: list[str]) -> UserError | None:
     """Returns the error as a `UserError` with its fields; None if it is not the user's mistake.
 
     Args:
-        words: the command line, for suggestions.
+        overrides: the words of the command line, for suggestions.
     """
     if isinstance(error, UserError):
         return error
-    return translated(error, words) if isinstance(error, HydraException | OmegaConfBaseException) else None
+    return (
+        translated(error, overrides) if isinstance(error, HydraException | OmegaConfBaseException) else None
+    )
 
 
-def translated(error: Exception, words: list[str]) -> UserError:
+def translated(error: Exception, overrides: list[str]) -> UserError:
     """Returns an error of Hydra or OmegaConf as rule, value and remedy.
 
     This is the only place that reads messages: those of Hydra and OmegaConf, which carry no fields.
@@ -95,21 +97,21 @@ def translated(error: Exception, words: list[str]) -> UserError:
         return UnknownChoice(group, wrong, error.options)
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
-            return _stray(error.override, words)
-        if {"-m", "--multirun"} & set(words):
+            return _stray(error.override, overrides)
+        if {"-m", "--multirun"} & set(overrides):
             return unreadable(error.override, text)
         return Unreadable(error.override)
     for pattern, answer in _ANSWERS.items():
         match = re.search(pattern, text)
         if match:
-            return answer(match[1], words)
+            return answer(match[1], overrides)
     return UserError(sentence(_first_lines(text)))
 
 
-def _stray(word: str, words: list[str]) -> UserError:
-    """A word without `=`, often the rest of a value that the shell split at a space."""
+def _stray(word: str, overrides: list[str]) -> UserError:
+    """The error for a word without `=`, often the rest of a value that the shell split at a space."""
     rule = f"the word {word!r} is neither KEY=VALUE nor a verb at the beginning"
-    before = OverrideText.split(words[words.index(word) - 1] if word in words[1:] else "")
+    before = OverrideText.split(overrides[overrides.index(word) - 1] if word in overrides[1:] else "")
     if before.value is None:
         return UserError(rule, value=word)
     key = f"{before.sign}{before.key}"
@@ -117,40 +119,40 @@ def _stray(word: str, words: list[str]) -> UserError:
     return UserError(rule, remedy, key=before.key, value=word)
 
 
-def _unset(name: str, words: list[str]) -> UserError:
+def _unset(name: str, overrides: list[str]) -> UserError:
     rule = f"the configuration reads the environment variable {name}, which is not set"
     return UserError(rule, "set it first", key=name)
 
 
-def _without_value(key: str, words: list[str]) -> UserError:
+def _without_value(key: str, overrides: list[str]) -> UserError:
     return UserError(f"{key} has no value yet", f"give it with {key}=VALUE", key=key)
 
 
-def _ambiguous(text: str, words: list[str]) -> UserError:
+def _ambiguous(text: str, overrides: list[str]) -> UserError:
     rule = f"the setting {text!r} lists several values"
     return UserError(rule, "run each of them with -m, or write a list in brackets: KEY=[A,B]", value=text)
 
 
-def _chosen_already(group: str, words: list[str]) -> UserError:
+def _chosen_already(group: str, overrides: list[str]) -> UserError:
     rule = f"{group} has a choice already"
-    if any(text.sign and text.key == group for text in map(OverrideText.split, words)):
+    if any(text.sign and text.key == group for text in map(OverrideText.split, overrides)):
         return UserError(rule, f"replace it with {group}=CHOICE, without a plus", key=group)
     remedy = f"write `override /{group}: CHOICE` in the defaults list of the yaml file that names another"
     return UserError(rule, remedy, key=group)
 
 
-def _set_already(key: str, words: list[str]) -> UserError:
+def _set_already(key: str, overrides: list[str]) -> UserError:
     remedy = f"change it without a plus: {key}=VALUE"
     return UserError(f"there is a setting {key!r} already", remedy, key=key)
 
 
-def _unknown_key(key: str, words: list[str]) -> UserError:
+def _unknown_key(key: str, overrides: list[str]) -> UserError:
     if "/" in key and is_group(key):
         return _foreign_group(key)
-    if group := _meant_group(key, words):
+    if group := _meant_group(key, overrides):
         rule = f"{key} is a part of a group's name" if is_group(key) else f"there is no setting {key!r}"
         return UserError(rule, f"did you mean {group}?", key=key)
-    settings = _settings(words, key)
+    settings = _settings(overrides, key)
     if settings.get(key) == "mapping":
         rule = f"{key} takes further settings one by one, with a plus before each: +{key}.NAME=VALUE"
         return UserError(rule, key=key)
@@ -168,14 +170,14 @@ def _unknown_key(key: str, words: list[str]) -> UserError:
     return UserError(f"there is no setting {key!r}", _near_setting(key, settings), key=key)
 
 
-def _meant_group(key: str, words: list[str]) -> str:
-    """Groups with the choice that a key without a slash was given: `data/extract=iris` for `data=iris`."""
-    typed = (OverrideText.split(word) for word in words)
+def _meant_group(key: str, overrides: list[str]) -> str:
+    """Groups that a key without a slash may mean, with its value: `data/extract=iris` for `data=iris`."""
+    typed = (OverrideText.split(word) for word in overrides)
     values = [text.value for text in typed if text.key == key and text.value]
-    near_it = [name for name in all_groups() if key in (name.partition("/")[0], name.rpartition("/")[2])]
+    groups = [name for name in all_groups() if key in (name.partition("/")[0], name.rpartition("/")[2])]
     return " or ".join(
         f"{name}={value}"
-        for name in near_it
+        for name in groups
         for value in values
         if name != key and set(value.split(",")) <= {*choices(name)}
     )
@@ -202,7 +204,7 @@ def _near_setting(key: str, settings: dict[str, str]) -> str:
     below = [name[len(group) + 1 :] for name in known if group and name.startswith(f"{group}.")]
     if below:
         return f"{group} has {', '.join(below)}."
-    return "`python -m harness --cfg job` prints all there are."
+    return "`python -m harness --cfg job` prints all settings."
 
 
 def _choices(group: str) -> dict[str, Path]:
@@ -216,7 +218,7 @@ def _lists(file: Path, leaf: str) -> bool:
 
 
 def _foreign_group(key: str) -> UserError:
-    """A group that exists, but belongs to another choice than the one made: a method of another trainer."""
+    """The error for a group of another choice than the one made, such as a method of another trainer."""
     parent, _, leaf = key.rpartition("/")
     owners = [
         f"{parent}={choice}"
@@ -226,16 +228,18 @@ def _foreign_group(key: str) -> UserError:
     if not owners:
         named = " or ".join(choices(key))
         return UserError(f"{key} is a group and takes a choice: {key}={named}", key=key)
-    rule = f"the choice of {parent} made here takes no {key}"
+    rule = f"the chosen {parent} has no {key}"
     return UserError(rule, f"it belongs to {' and '.join(owners)}", key=key)
 
 
-def _settings(words: list[str], wrong: str) -> dict[str, str]:
+def _settings(overrides: list[str], wrong: str) -> dict[str, str]:
     """Every setting of the configuration without the wrong override, as "value" or as "mapping".
 
     A mapping is one to which settings can be added, such as `tags`.
     """
-    others = [word for word in words if "=" in word and not word.lstrip("+~").startswith((wrong, "hydra"))]
+    others = [
+        word for word in overrides if "=" in word and not word.lstrip("+~").startswith((wrong, "hydra"))
+    ]
     groups = [word for word in others if "." not in OverrideText.split(word).key]
     for tried in (others, groups, []):
         try:

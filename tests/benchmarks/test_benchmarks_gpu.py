@@ -23,7 +23,7 @@ TINY = Scale(
 )
 
 
-def test_the_loader_goes_round_its_batches() -> None:
+def test_the_loader_repeats_its_batches() -> None:
     data = Synthetic(Scale(**{**vars(TINY), "steps": 3}))
     passed = [batch.rows.tolist() for batch in data]
     assert passed == [[*range(8)], [*range(8, 16)], [*range(8)]]

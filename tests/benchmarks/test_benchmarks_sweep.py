@@ -152,7 +152,7 @@ def test_the_score_to_be_reached_is_that_of_the_least_lucky_way() -> None:
     assert sweep_pruning.common(found) == 0.8
 
 
-def test_effort_counts_what_came_before_and_a_share_of_the_last_trial() -> None:
+def test_effort_is_the_finished_trials_and_a_share_of_the_last() -> None:
     found = [trial(0, [0.1, 0.2, 0.2]), trial(1, [0.5], state="PRUNED"), trial(2, [0.3, 0.6, 0.9, 0.9])]
     assert sweep_pruning.effort(found, 0.6) == sweep_pruning.Effort(6, 2 + 2 + 1)
     assert sweep_pruning.effort(found, 0.1) == sweep_pruning.Effort(1, 2 / 3)

@@ -122,7 +122,7 @@ def test_other_metrics_callbacks_and_functions_elsewhere_are_refused(config: dic
         "timm.create_model",
     ],
 )
-def test_what_could_do_more_is_refused_however_it_is_reached(target: str) -> None:
+def test_every_other_class_or_function_is_refused_by_any_path(target: str) -> None:
     with pytest.raises(UserError, match=r"this configuration was not made here|cannot be found|not allowed"):
         allowlist.check(naming(target))
 

@@ -90,7 +90,7 @@ STATES = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(state=STATES)
-def test_every_nested_state_comes_back_to_the_last_bit(
+def test_every_nested_state_is_restored_to_the_last_bit(
     tmp_path_factory: pytest.TempPathFactory, state: Any
 ) -> None:
     path = tmp_path_factory.mktemp("state") / "a.safetensors"
@@ -105,7 +105,7 @@ def test_a_number_keeps_its_bits(number: float) -> None:
     assert same(unflatten(*flatten([number])), [number])
 
 
-def test_what_is_no_plain_value_is_refused_with_its_place() -> None:
+def test_values_of_other_types_are_refused_with_their_place() -> None:
     with pytest.raises(TypeError, match=r"^a\.1 is a set, which a checkpoint cannot store$"):
         flatten({"a": [1, {2}]})
     with pytest.raises(TypeError, match=r"^the state is a object, which a checkpoint cannot store$"):
@@ -120,7 +120,7 @@ def test_a_dtype_without_a_name_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_tensor_met_twice_is_stored_once_and_comes_back_as_one() -> None:
+def test_a_shared_tensor_is_stored_once_and_restored_as_shared() -> None:
     weight = torch.arange(6.0)
     stored, tree = flatten({"tied": weight, "again": weight, "part": weight[:2]})
     assert list(stored) == ["tied", "part"]
@@ -219,7 +219,7 @@ class Bomb:
         return (pytest.fail, ("a pickle was run",))
 
 
-def test_what_a_user_names_and_is_no_checkpoint_is_refused_and_never_unpickled(tmp_path: Path) -> None:
+def test_a_named_file_that_is_no_checkpoint_is_refused_and_never_unpickled(tmp_path: Path) -> None:
     contents = {
         "pickle": pickle.dumps(Bomb()),
         "text": b"hello, I am no checkpoint\n",
@@ -416,7 +416,7 @@ def test_where_none_is_intact_the_last_fault_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("fold", "digest"), [(1, "d"), (0, "other")])
-def test_a_checkpoint_of_another_training_is_passed_over(tmp_path: Path, fold: int, digest: str) -> None:
+def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path, fold: int, digest: str) -> None:
     see(manager(tmp_path), progress(1))
     with pytest.raises(
         DamagedCheckpoint, match=r"is intact: epoch-0001\.safetensors belongs to another training$"

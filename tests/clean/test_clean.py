@@ -102,9 +102,7 @@ def test_without_options_only_unused_files_are_chosen(outputs: Path) -> None:
     assert names(outputs, Choice(("cache",), older=DAY)) == ["cache/.old", "cache/entry"]
 
 
-def test_what_runs_is_registered_or_was_started_from_stays(
-    outputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_running_registered_and_reused_runs_stay(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(outputs / "runs" / "at-work", 0, status="running")
     made(outputs / "runs" / "child", 0, **{"weights.file": str(outputs / "runs" / "b" / "model" / "w")})
     State("sqlite:///here.db", "e", runs={"": "id-a"}).save(outputs / "runs" / "a")
@@ -160,7 +158,7 @@ def test_no_link_is_followed_and_nothing_outside_is_touched(outputs: Path, tmp_p
     assert (tmp_path / "moved" / "a").exists()
 
 
-def test_a_stop_leaves_each_folder_there_or_gone(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_stop_each_folder_is_whole_or_removed(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(path: Path) -> None:
         raise KeyboardInterrupt
 

@@ -35,7 +35,7 @@ CHOICES = [
     (["model={_target_:torch.nn.Linear}"], r"model takes one choice by its name: .*"),
     (
         ["trainer/method=supcon"],
-        r".* takes no trainer/method; it belongs to trainer=contrastive and trainer=semi_supervised\.",
+        r"the chosen trainer has no trainer/method; it belongs to trainer=contrastive and trainer=semi_supervised\.",
     ),
     (["experiment=nope"], r"experiment has no choice 'nope'; .*"),
     (["hydra/launcher=nope"], r"hydra/launcher has no choice 'nope'; .*basic.*"),
@@ -75,14 +75,14 @@ KEYS = [
         r"tags takes further settings one by one, with a plus before each: \+tags\.NAME=VALUE\.",
     ),
     (["+seed=3"], r"there is a setting 'seed' already; change it without a plus: seed=VALUE\."),
-    (["~nope"], r"there is no setting 'nope'; `python -m harness --cfg job` prints all there are\."),
+    (["~nope"], r"there is no setting 'nope'; `python -m harness --cfg job` prints all settings\."),
     (
         ["model.zzzzzzzzzz=3"],
         r"there is no setting 'model\.zzzzzzzzzz'; model has widths, depth, dropout, weights\.",
     ),
     (
         ["zzzz.qqqq=3"],
-        r"there is no setting 'zzzz\.qqqq'; `python -m harness --cfg job` prints all there are\.",
+        r"there is no setting 'zzzz\.qqqq'; `python -m harness --cfg job` prints all settings\.",
     ),
     (
         ["+trainer.nope=3"],
@@ -416,7 +416,7 @@ def test_the_stack_of_calls_is_shown_on_request(run_cli: Any, here: Path) -> Non
     assert answer.err.endswith("error: trainer.epochs must be at least 1 or null, got 0.\n")
 
 
-def test_a_refusal_never_takes_away_the_folder_it_was_typed_in(run_cli: Any, here: Path) -> None:
+def test_a_refusal_never_removes_the_current_folder(run_cli: Any, here: Path) -> None:
     assert run_cli("hydra.run.dir=.", "trainer.epochs=0").status == 2
     assert here.is_dir()
 
@@ -499,7 +499,7 @@ def test_help_a_list_and_a_typing_error_cost_neither_torch_nor_mlflow(here: Path
         ("data/extract=nope", 2),
     ],
 )
-def test_a_reader_that_has_gone_ends_nothing_and_prints_nothing(here: Path, words: str, status: int) -> None:
+def test_a_closed_pipe_is_no_error_and_prints_nothing(here: Path, words: str, status: int) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "harness", *words.split()]

@@ -15,7 +15,7 @@ def test_without_a_group_every_group_is_listed_with_its_choices(run_cli: Any) ->
     assert list(lines) == sorted(groups())
 
 
-def test_a_group_is_listed_with_what_each_choice_is(run_cli: Any) -> None:
+def test_a_group_is_listed_with_a_description_of_each_choice(run_cli: Any) -> None:
     lines = run_cli("ls", "model").out.splitlines()
     assert [line.split()[0] for line in lines] == groups()["model"]
     assert "mlp          multilayer perceptron, the plain choice for a table of features" in lines

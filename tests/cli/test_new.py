@@ -115,7 +115,7 @@ def test_a_checkout_is_installed_from_its_folder_with_its_constraints() -> None:
         ),
     ],
 )
-def test_an_installed_one_is_installed_from_what_pip_noted(
+def test_an_installed_harness_is_installed_from_the_source_that_pip_recorded(
     here: Path, monkeypatch: pytest.MonkeyPatch, noted: dict[str, Any], words: str
 ) -> None:
     _installed(here, monkeypatch, noted)

@@ -67,7 +67,7 @@ def test_the_same_rows_come_out_with_predictions_and_probabilities_behind_them(
     assert list(found) == ["prediction", "probability_benign", "probability_malignant"]
 
 
-def test_pieces_of_any_size_give_what_the_whole_gives_to_the_last_bit(
+def test_chunks_of_any_size_give_equal_predictions_to_the_last_bit(
     run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = finished(*CANCER)

@@ -134,7 +134,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_sees_how_far_it_is_on_a_line_that_goes_also_in_trouble(
+def test_a_terminal_shows_progress_on_a_line_that_is_removed_also_after_an_error(
     finished: Finished, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = Terminal()

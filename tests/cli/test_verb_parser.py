@@ -6,7 +6,7 @@ from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 
 
-def test_what_a_verb_does_not_know_is_refused_with_the_way_to_its_help() -> None:
+def test_unknown_options_of_a_verb_are_refused_with_its_help_command() -> None:
     with pytest.raises(UserError) as caught:
         Parser("ls", "List.").parse_args(["--nope"])
     assert str(caught.value) == (

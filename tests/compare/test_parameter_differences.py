@@ -6,7 +6,7 @@ from harness.compare.parameter_differences import differing_parameters, shortest
 from harness.runs.setting_effects import affecting_scores
 
 
-def test_what_is_the_same_or_bears_on_no_score_is_left_out() -> None:
+def test_equal_settings_and_settings_without_effect_on_scores_are_left_out() -> None:
     first = {"seed": "0", "trainer.epochs": "2", "outputs": "a", "tracking.uri": "x", "split.seed": "0"}
     second = {**first, "seed": "1", "trainer.epochs": "3", "outputs": "b", "tracking.uri": "y"}
     assert differing_parameters([first, second]) == {"trainer.epochs": ["2", "3"]}

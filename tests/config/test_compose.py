@@ -36,7 +36,7 @@ def test_auto_follows_from_the_kind_of_the_data_and_the_trainer(words: list[str]
     assert as_texts(choose_parts(Overrides.parse(words), compose_exactly)) == made
 
 
-def test_a_value_below_an_auto_group_reaches_what_was_chosen() -> None:
+def test_a_value_below_an_auto_group_applies_to_the_chosen_part() -> None:
     assert compose(["model.widths=[7]"]).model.widths == [7]
     assert compose(["data/extract=iris", "model.norm=batch"]).model.norm == "batch"
 

@@ -85,7 +85,7 @@ def test_a_value_that_the_shell_split_is_reported_with_its_key() -> None:
     )
 
 
-def test_what_cannot_be_read_is_shown_with_the_way_to_quote() -> None:
+def test_an_unreadable_override_is_shown_with_the_way_to_quote() -> None:
     error = OverrideParseException(override="a=b=c", message="mismatched input")
     assert str(translated(error, [])) == (
         "the setting 'a=b=c' cannot be read as KEY=VALUE; a text of more than plain letters, digits and /.-_ "

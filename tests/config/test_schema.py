@@ -27,7 +27,7 @@ def test_the_default_configuration_has_every_setting(settings: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("seed", [0, LARGEST_SEED])
-def test_a_seed_may_be_what_numpy_takes(settings: dict[str, Any], seed: int) -> None:
+def test_every_seed_of_numpy_is_accepted(settings: dict[str, Any], seed: int) -> None:
     check_settings({**settings, "seed": seed})
 
 
@@ -63,7 +63,7 @@ def test_a_room_without_a_part_is_refused_with_its_choices(settings: dict[str, A
         check_settings({**settings, "split": part})
 
 
-def test_a_number_for_a_text_comes_with_the_way_to_write_it() -> None:
+def test_a_number_for_a_text_is_refused_with_the_way_to_write_it() -> None:
     with pytest.raises(UserError) as caught:
         check_type(2020, str | None, "data.extract.target")
     assert str(caught.value) == (
@@ -72,7 +72,7 @@ def test_a_number_for_a_text_comes_with_the_way_to_write_it() -> None:
     )
 
 
-def test_a_value_for_a_group_comes_with_its_choices() -> None:
+def test_a_value_for_a_group_is_refused_with_its_choices() -> None:
     with pytest.raises(UserError) as caught:
         check_type(None, dict[str, Any], "trainer.optimizer")
     assert str(caught.value) == (
@@ -100,6 +100,6 @@ def test_sampler_and_pruner_are_parts_or_nothing(settings: dict[str, Any]) -> No
         check_settings({**settings, "sweep": {**sweep, "pruner": "asha"}})
 
 
-def test_a_setting_of_sweeps_that_is_none_comes_with_the_near_ones(settings: dict[str, Any]) -> None:
+def test_an_unknown_setting_of_sweeps_is_refused_with_near_names(settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"^there is no setting .sweep\.trails.; did you mean trials "):
         check_settings({**settings, "sweep": {**settings["sweep"], "trails": 3}})

@@ -176,7 +176,9 @@ def test_a_terminal_gets_the_same_lines_in_colour(terminal: Terminal) -> None:
     assert "\x1b[1;32m" in terminal.getvalue()
 
 
-def test_the_bar_counts_all_epochs_of_all_folds_and_goes_at_the_end(terminal: Terminal, monkeypatch) -> None:
+def test_the_bar_counts_all_epochs_of_all_folds_and_is_removed_at_the_end(
+    terminal: Terminal, monkeypatch
+) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     screen = Screen(terminal)
@@ -233,7 +235,7 @@ def test_the_screen_lets_go_of_the_model(terminal: Terminal) -> None:
     screen.close()
 
 
-def test_a_reader_that_goes_away_ends_the_talking_and_not_the_run():
+def test_a_closed_pipe_ends_the_output_and_not_the_run():
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:

@@ -47,7 +47,7 @@ def test_smoothing_is_a_gaussian_mean_of_the_neighbours_that_there_are() -> None
         assert found == pytest.approx(expected)
 
 
-def test_what_blew_up_counts_as_little_as_its_beginning() -> None:
+def test_rates_after_a_blow_up_are_ignored_like_the_first_ones() -> None:
     losses = [2.0, 1.0, 1.0, 1e6]
     np.testing.assert_allclose(smoothed(losses, 0.5, 4.0), smoothed([2.0, 1.0, 1.0, 4.0], 0.5, 4.0))
 

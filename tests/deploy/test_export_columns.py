@@ -59,7 +59,7 @@ def fitted(frame: pd.DataFrame = FRAME, **change: Any) -> Tabular:
 
 
 @pytest.mark.parametrize("cyclic", [True, False])
-def test_the_steps_as_plain_numbers_make_what_scikit_learn_makes(cyclic: bool) -> None:
+def test_the_steps_as_plain_numbers_equal_scikit_learn(cyclic: bool) -> None:
     dates = ["elapsed", "year", "month", "day_of_week", "hour"]
     transform = fitted(dates=dates, cyclic=cyclic)
     made, wanted = prepared(transform, read(transform.chains, dates, cyclic))

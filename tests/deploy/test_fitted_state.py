@@ -10,7 +10,7 @@ import pytest
 from harness.bundle import fitted_state
 
 
-def test_a_state_comes_back_value_for_value(tmp_path: Path) -> None:
+def test_a_state_is_restored_value_for_value(tmp_path: Path) -> None:
     given = {
         "scaler": b"\x00\xff",
         "nested": {"pieces": [b"a", b"", "text"], "none": None, "yes": True},

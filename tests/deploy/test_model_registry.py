@@ -252,7 +252,7 @@ def test_an_alias_is_given_only_to_what_is_ready(
     assert client.get_registered_model(name).aliases == {}
 
 
-def test_a_registry_that_is_away_is_one_sentence_within_seconds(register: Any, name: str) -> None:
+def test_a_registry_that_cannot_be_reached_is_one_sentence_within_seconds(register: Any, name: str) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -54,7 +54,7 @@ def test_a_model_of_another_store_answers_as_the_run_that_made_it(
     assert sys.path == before
 
 
-def test_a_model_of_another_store_may_not_name_what_it_likes(
+def test_a_model_of_another_store_may_name_known_classes_only(
     run_cli: Any, here: Path, store: tuple[str, Path]
 ) -> None:
     uri, model = store

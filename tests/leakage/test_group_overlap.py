@@ -69,7 +69,7 @@ def test_whole_groups_keep_the_promise_and_unlabelled_rows_may_join_training():
     assert (found.severity, found.sentence) == ("fine", "No 'who' is in two parts of a fold (3 of them).")
 
 
-def test_point_wise_folds_report_what_folds_by_group_would_show():
+def test_folds_by_row_report_the_effect_of_folds_by_group():
     found = find_group_overlap(table(), dealt(), grouped=False, split="kfold")
     assert (found.check, found.severity) == ("groups", "warning")
     pattern = (

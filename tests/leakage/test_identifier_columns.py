@@ -110,5 +110,5 @@ def test_names_of_identifiers(name):
 @pytest.mark.parametrize(
     "name", ["width", "patient_age", "idle", "valid", "mean radius", "users_online", "x1", "7"]
 )
-def test_names_of_other_things(name):
+def test_names_that_are_no_identifiers(name):
     assert not has_id_name(name)

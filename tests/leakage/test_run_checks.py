@@ -106,7 +106,7 @@ def test_all_checks_that_apply_report_in_the_same_order():
     assert [finding.check for finding in found if finding.severity == "warning"] == ["order", "groups"]
 
 
-def test_what_no_setting_allows_can_be_looked_for_alone():
+def test_checks_that_no_setting_turns_off_can_run_alone():
     folds = dealt(120, 5)
     promised = check_unconditional(everything(), folds, grouped=True, timed=True, split="mine")
     assert [finding.check for finding in promised] == ["equals", "order", "groups"]

@@ -83,7 +83,7 @@ def test_a_strong_or_an_empty_feature_is_not(name, folds):
     )
 
 
-def test_several_oracles_are_named_with_what_they_know_of_the_target():
+def test_several_features_that_determine_the_target_are_named_with_their_accuracy():
     rows = table(CLASS, a=CLASS * 2.0, b=NOISE, c=CLASS * 1.0)
     assert find_target_proxy(rows, dealt(COUNT)).sentence == (
         "feature 'a' alone predicts 'y' of 400 of 400 held-out rows and feature 'c' alone predicts 'y' of "

@@ -93,7 +93,7 @@ def test_a_loss_that_remembers_has_seen_nothing_yet() -> None:
     assert loss.seen == []
 
 
-def test_a_model_that_lies_about_its_width_is_refused() -> None:
+def test_a_model_with_a_wrong_width_is_refused() -> None:
     with pytest.raises(UserError) as caught:
         prepared(model={"_target_": f"{__name__}.Lying", "_partial_": True})
     assert str(caught.value) == (

@@ -125,7 +125,7 @@ def test_a_random_encoder_stays_random(outputs: Path) -> None:
     assert not torch.equal(fresh, learned(outputs / "runs" / "single"))
 
 
-def test_a_name_that_is_none_is_refused_with_the_near_ones(outputs: Path) -> None:
+def test_an_unknown_run_is_refused_with_near_names(outputs: Path) -> None:
     words = (
         r"^model\.weights must name a file of weights, a checkpoint, a run or "
         r"its MLflow run id, and singel is no "
@@ -214,7 +214,7 @@ def test_rows_that_are_not_recorded_are_reported(outputs: Path, tmp_path: Path) 
     assert note == f"which rows {tmp_path} learned its weights from is not known: its folds.npz is missing"
 
 
-def test_a_trainer_that_is_gone_is_taken_for_one_that_learned_labels(outputs: Path, tmp_path: Path) -> None:
+def test_an_unknown_trainer_counts_as_one_that_learned_labels(outputs: Path, tmp_path: Path) -> None:
     source = outputs / "runs" / "blind"
     (tmp_path / "model").mkdir()
     for name in ("journal.jsonl", "folds.npz", "model/weights.safetensors"):

@@ -37,7 +37,7 @@ test_scores.__test__ = False  # type: ignore[attr-defined]
 @pytest.mark.parametrize(
     "words", [(), (TABLE,), ("data/extract=diabetes",), ("trainer=contrastive",)], ids=lambda w: "-".join(w)
 )
-def test_on_its_own_data_a_run_scores_what_it_scored(
+def test_on_its_own_data_a_run_has_the_same_scores(
     words: tuple[str, ...], finished: Callable[..., Path], here: Path
 ) -> None:
     folder = finished(*words)

@@ -120,7 +120,7 @@ def test_what_auto_had_chosen_follows_another_trainer(outputs: Path) -> None:
     assert kept.data.augment == before.data.augment
 
 
-def test_what_goes_with_the_command_and_not_with_the_run_is_that_of_today(outputs: Path) -> None:
+def test_settings_of_the_command_are_those_of_the_rerun(outputs: Path) -> None:
     config = outputs / "runs/made/config.yaml"
     stored: Any = OmegaConf.load(config)
     stored.resume.run, stored.sweep.trials, stored.sweep.sampler = (
@@ -134,7 +134,7 @@ def test_what_goes_with_the_command_and_not_with_the_run_is_that_of_today(output
     assert (cfg.outputs, cfg.data.cache.folder) == ("outputs", "outputs/cache")
 
 
-def test_what_an_older_run_lacks_is_filled_from_todays_defaults(outputs: Path) -> None:
+def test_settings_that_an_older_run_lacks_have_todays_defaults(outputs: Path) -> None:
     config = outputs / "runs/made/config.yaml"
     stored: Any = OmegaConf.load(config)
     for place, name in (

@@ -75,7 +75,7 @@ def test_an_export_replaces_only_an_earlier_export(
     assert _files(here / "out") == {name: "precious"}
 
 
-def test_what_may_be_there_already(here: Path) -> None:
+def test_files_that_a_folder_may_already_have(here: Path) -> None:
     check_run_folder(here / "missing")
     check_run_folder(here)
     (here / ".hydra").mkdir()

@@ -44,7 +44,7 @@ def test_the_same_words_in_another_order_are_the_same_sweep() -> None:
         "~tracking",
     ],
 )
-def test_how_long_and_by_what_means_makes_no_other_sweep(word: str) -> None:
+def test_budget_and_workers_make_no_other_sweep(word: str) -> None:
     assert stem(None, ["a=1,2", word]) == stem(None, ["a=1,2"])
 
 

@@ -30,7 +30,7 @@ def test_a_clean_folder_is_its_commit(repository: Path) -> None:
     assert not found.dirty
 
 
-def test_what_was_changed_since_is_a_diff_with_the_names_of_new_files(repository: Path) -> None:
+def test_uncommitted_changes_are_a_diff_with_the_names_of_new_files(repository: Path) -> None:
     (repository / "tracked.py").write_text("two\n")
     (repository / "new.py").write_text("secret")
     found = code(repository)

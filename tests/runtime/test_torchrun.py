@@ -169,7 +169,7 @@ def test_a_user_error_is_printed_once(torchrun, here):
     assert not (here / "outputs").exists()
 
 
-def test_what_rank_0_alone_finds_wrong_ends_all(torchrun, here):
+def test_an_error_of_rank_0_ends_all_processes(torchrun, here):
     (here / "taken").mkdir()
     (here / "taken" / "journal.jsonl").touch()
     first, second = torchrun(*SMALL, "hydra.run.dir=taken")

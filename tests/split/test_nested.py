@@ -26,7 +26,7 @@ def visits(rows: int, missing: int = 0) -> Table:
     return Table(frame, ("x",), target=("y",), group="who", name="visits")
 
 
-def test_the_inner_test_parts_validate_what_the_outer_fold_leaves():
+def test_the_inner_test_parts_validate_the_rows_that_the_outer_fold_leaves():
     table = visits(40)
     outer = KFold(folds=4, **KFOLD)
     folds = nested(outer, KFold(folds=3, **KFOLD))(table)

@@ -98,7 +98,7 @@ def test_the_epochs_of_a_refit_are_in_the_journal(folder: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_stand_for_all_folds_is_refused_before_training(
+def test_what_cannot_be_combined_over_folds_is_refused_before_training(
     run_cli: Any, here: Path, words: tuple[str, ...], message: str
 ) -> None:
     answer = run_cli("data/extract=breast_cancer", "tracking=none", "trainer.device=cpu", *words)

@@ -128,7 +128,7 @@ def test_a_store_that_cannot_be_reached_is_one_sentence_within_seconds(
 
 
 @pytest.mark.parametrize("id", ["../../elsewhere", "", "a" * 31, "/etc"])
-def test_what_a_store_calls_a_run_leads_nowhere_else(
+def test_a_run_id_from_a_store_cannot_name_another_folder(
     id: str, outputs: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = SimpleNamespace(info=SimpleNamespace(run_id=id), data=SimpleNamespace(tags={}))

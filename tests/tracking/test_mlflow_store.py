@@ -94,5 +94,5 @@ def test_artifacts_of_a_database_lie_in_the_outputs_folder(outputs: Path, uri: s
         (Exception("an artifact store's own"), None),
     ],
 )
-def test_only_what_would_be_refused_for_ever_is_given_up(error: Exception, verdict: bool | None) -> None:
+def test_only_permanent_errors_are_given_up(error: Exception, verdict: bool | None) -> None:
     assert refusal(error) is verdict

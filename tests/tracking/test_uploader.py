@@ -61,7 +61,7 @@ def test_a_run_killed_with_9_is_marked_as_killed_and_sent_to_its_last_line(
     assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
 
 
-def test_the_next_start_marks_what_died_together_with_its_uploader(
+def test_the_next_start_marks_runs_that_died_with_their_uploader(
     outputs: Path, client: Any, eventually: Any
 ) -> None:
     """As after a power cut: the journal is there, and nobody was left to mark it."""

@@ -88,7 +88,7 @@ class Counting(nn.Linear):
         self.seen = state["seen"]
 
 
-def test_what_a_module_keeps_beside_its_weights_comes_back_too() -> None:
+def test_the_extra_state_of_a_module_is_restored_too() -> None:
     network = Counting(1, 1)
     best = Best("valid/accuracy", network)
     for network.seen, score in ((1, 0.5), (2, 0.9), (3, 0.7)):

@@ -116,7 +116,7 @@ def test_flexmatch_begins_with_every_guess_and_ends_with_the_threshold():
     assert method.thresholds().tolist() == pytest.approx([0.9] * 3)
 
 
-def test_flexmatch_lowers_the_threshold_of_a_class_that_fewer_rows_are_taken_for():
+def test_flexmatch_lowers_the_threshold_of_a_class_with_fewer_pseudo_labels():
     method = begun(FlexMatch(weight=1.0, threshold=0.9), rows=torch.arange(10))
     method.status.copy_(torch.tensor([0, 0, 0, 0, 1, 1, 2, -1, -1, -1]))
     # Shares of the largest class: 1, 1/2, 1/4; the convex map x / (2 - x) of equation 12.
@@ -180,7 +180,7 @@ def test_the_gradient_of_freematch_outlives_the_next_step():
 
 
 @pytest.mark.parametrize("make", [FlexMatch, lambda **w: FreeMatch(fairness=0.0, momentum=0.9, **w)])
-def test_a_new_training_forgets_what_the_last_one_remembered(make):
+def test_a_new_training_starts_without_the_state_of_the_last(make):
     keywords = {"threshold": 0.9} if make is FlexMatch else {}
     method = begun(make(weight=1.0, **keywords))
     fresh = {name: buffer.clone() for name, buffer in method.named_buffers()}

@@ -77,7 +77,7 @@ def moved(module: nn.Module) -> None:
             parameter += 0.1
 
 
-def test_byol_predicts_what_the_target_makes_of_the_other_view() -> None:
+def test_byol_predicts_the_targets_projection_of_the_other_view() -> None:
     model, byol = built(Byol(projection=[6, 5], prediction=[7, 5], momentum=0.9))
     target = copy.deepcopy(nn.Sequential(model, byol.projector)).eval()
     moved(model)
@@ -186,7 +186,7 @@ def test_a_momentum_copy_normalises_by_the_batch_at_hand() -> None:
     torch.testing.assert_close(found, torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), atol=1e-4, rtol=0)
 
 
-def test_a_copy_of_what_has_no_weights_may_follow() -> None:
+def test_a_momentum_copy_of_a_module_without_weights_is_possible() -> None:
     Momentum(nn.Identity()).follow(0.5, nn.Identity())
 
 
@@ -243,7 +243,7 @@ def test_a_head_has_its_widths_and_its_norms(norm: Any, kinds: list[str]) -> Non
     assert [tuple(weight.shape) for weight in head.parameters() if weight.ndim == 2] == [(6, 8), (5, 6)]
 
 
-def test_a_probe_leaves_out_the_unlabelled_and_gives_no_gradient_to_what_it_sees() -> None:
+def test_a_probe_leaves_out_unlabelled_rows_and_gives_no_gradient_to_the_representation() -> None:
     torch.manual_seed(0)
     probe = Probe(4, 3)
     representation = torch.randn(5, 4, requires_grad=True)

@@ -45,7 +45,7 @@ def plus(*amounts: float) -> Callable[[Tensor], Tensor]:
     return lambda inputs: inputs + next(coming)
 
 
-def test_a_batch_comes_apart_into_two_views_of_each_row(
+def test_a_batch_becomes_two_views_of_each_row(
     make_trainer: Make, make_loaders: Make, make_model: Make
 ) -> None:
     trainer = make_trainer("contrastive", method=method())
@@ -117,7 +117,7 @@ def test_views_are_made_outside_autocast(
     assert seen == {False}
 
 
-def test_the_projection_is_no_part_of_what_predicts(
+def test_the_projection_is_no_part_of_the_predictor(
     make_trainer: Make, make_loaders: Make, make_model: Make
 ) -> None:
     trainer, model = make_trainer("contrastive"), make_model()

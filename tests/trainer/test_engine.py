@@ -151,7 +151,7 @@ def test_a_training_resumed_at_any_step_ends_bit_for_bit_the_same(
         assert steps == 0 or again.seen == whole.seen[-steps:]
 
 
-def test_an_epoch_is_a_pass_of_the_leading_loader_and_the_other_goes_round(
+def test_an_epoch_is_a_pass_of_the_leading_loader_and_the_other_is_repeated(
     make_loaders: Make, make_model: Make
 ) -> None:
     loaders, trainer = make_loaders(train=32, valid=16, batch_size=4), plain(beside=True, epochs=2)
@@ -221,7 +221,7 @@ def test_the_time_that_others_take_within_an_epoch_does_not_count(
     assert reports[-1].scores["time/epoch_seconds"] == 8.0
 
 
-def test_the_average_of_the_weights_is_what_is_judged_and_kept(make_loaders: Make, make_model: Make) -> None:
+def test_the_average_of_the_weights_is_validated_and_kept(make_loaders: Make, make_model: Make) -> None:
     model, loaders = make_model(), make_loaders(train=32, batch_size=4)
     trainer, validated = plain(ema=0.9, epochs=1), []
 
@@ -270,7 +270,7 @@ def test_after_the_first_bad_step_no_weight_changes_and_its_number_is_known(
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
-def test_up_to_a_stated_number_of_bad_steps_is_left_out(
+def test_up_to_a_set_number_of_bad_steps_is_skipped(
     make_loaders: Make, make_model: Make, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
     monkeypatch.setattr("harness.trainer.update.is_asynchronous", lambda device: late)

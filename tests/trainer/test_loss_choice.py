@@ -30,7 +30,7 @@ LOSSES: dict[nn.Module, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 @pytest.mark.parametrize("kind", TASKS)
-def test_a_known_loss_is_taken_for_its_kinds_of_target_alone(loss: nn.Module, kind: str) -> None:
+def test_a_known_loss_is_accepted_for_its_kinds_of_target_only(loss: nn.Module, kind: str) -> None:
     if kind in LOSSES[loss]:
         require_fit(loss, TASKS[kind])
     else:

@@ -219,7 +219,7 @@ def test_the_teacher_is_the_average_that_is_judged():
     assert len(validated) == 2
 
 
-def test_the_teacher_is_not_part_of_what_predicts():
+def test_the_teacher_is_no_part_of_the_predictor():
     learner = trainer("mean_teacher", ema=0.9)
     fit(learner, model(), loaders())
     assert learner.predictor().model is learner.model

@@ -21,7 +21,7 @@ def test_a_step_counts_by_its_weight(finite_only: bool) -> None:
     assert meters.means() == {"train/accuracy": 0.625, "train/loss": 0.5}
 
 
-def test_what_no_step_counted_for_is_not_a_number() -> None:
+def test_a_meter_without_a_step_is_nan() -> None:
     meters = Meters(CPU)
     meters.add("train/accuracy", torch.tensor(0.0), torch.tensor(0))
     assert math.isnan(meters.means()["train/accuracy"])

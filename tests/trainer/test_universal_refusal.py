@@ -96,7 +96,7 @@ PLATEAU = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, factor=0.5)
         ({"patience": 3}, "trainer.patience", "set trainer.patience=null"),
     ],
 )
-def test_nothing_may_wait_for_a_score_that_never_comes(
+def test_what_needs_a_validation_score_is_refused_without_validation_rows(
     make_trainer: Make, make_loaders: Make, make_model: Make, change: dict[str, Any], key: str, remedy: str
 ) -> None:
     trainer = make_trainer(**change)

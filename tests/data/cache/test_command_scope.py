@@ -42,7 +42,7 @@ def test_a_command_of_one_run_holds_nothing_in_memory():
     assert own.table("a") is None
 
 
-def test_what_was_kept_for_a_command_alone_goes_with_it(tmp_path):
+def test_entries_of_one_command_are_removed_at_its_end(tmp_path):
     store = Store(tmp_path, 1000)
     with command(many=True) as own:
         own.folders.add(tmp_path)

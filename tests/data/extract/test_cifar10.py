@@ -116,7 +116,7 @@ def test_a_file_that_is_no_archive_is_refused(make, tmp_path):
     refuse(make, "is not the archive of CIFAR-10", path=str(tmp_path / "a.tar.gz"), checksum=None)
 
 
-def test_no_path_and_a_checksum_that_is_none_are_refused(make):
+def test_a_missing_path_and_a_malformed_checksum_are_refused(make):
     refuse(make, "data.extract.path needs the archive of CIFAR-10; download cifar-10-python.tar.gz from")
     refuse(make, "data.extract.checksum must be 32 hexadecimal digits or null, got 'abc'", checksum="abc")
 

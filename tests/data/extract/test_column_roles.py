@@ -67,7 +67,7 @@ def test_pixel_columns_have_the_shape_of_an_image_and_a_table_has_none():
 
 
 @pytest.mark.parametrize("shape", [[8, 8], [0, 8, 8]])
-def test_a_shape_that_is_none_is_refused(shape):
+def test_a_malformed_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"shape must be \[channels, height, width\], got"):
         assign(kind="image", shape=shape)
 

@@ -326,7 +326,7 @@ def test_dates_with_offsets_are_one_clock(write):
         ),
     ],
 )
-def test_a_value_that_is_none_of_its_type_is_refused_with_its_line(write, kind, cell, words):
+def test_a_value_of_another_type_is_refused_with_its_line(write, kind, cell, words):
     first = "2026-01-01" if kind == "date" else "1"
     refuse(write(f"x,y\n{first},1\n{cell},1\n"), f"column 'x' must hold {words}", types={"x": kind})
 

@@ -67,7 +67,7 @@ def test_a_split_is_chosen_by_name(make, tmp_path):
     refuse(make, r"got tests; did you mean test\?", path=path, split="tests")
 
 
-def test_a_split_of_what_has_none_is_refused(make, pets):
+def test_a_split_of_data_without_splits_is_refused(make, pets):
     words = "data.extract.split=test chooses among splits, and .*pets has one without a name; leave it out"
     refuse(make, words, path=pets, split="test")
 
@@ -90,7 +90,7 @@ def test_a_file_of_another_format_or_that_is_not_there_is_refused(make, tmp_path
     refuse(make, "data.extract.path=.*b.csv does not exist", path=str(tmp_path / "b.csv"))
 
 
-def test_what_the_library_objects_to_is_reported_in_a_sentence(make, monkeypatch):
+def test_an_error_of_the_library_is_one_sentence(make, monkeypatch):
     def load_dataset(path, subset, revision):
         raise ConnectionError(f"Couldn't reach '{path}' on the Hub\nat {revision}.")
 

@@ -14,7 +14,7 @@ def test_linnerud_has_three_targets(make):
     assert (table.task.kind, table.name) == ("regression", "linnerud")
 
 
-def test_a_set_with_a_choice_of_its_own_is_the_same_here(make):
+def test_a_data_set_with_its_own_choice_is_the_same_here(make):
     one, two = make("sklearn", name="wine")(), make("wine")()
     assert one.frame.equals(two.frame)
     assert (one.target, one.features, one.source) == (two.target, two.features, two.source)
@@ -50,7 +50,7 @@ def test_what_was_downloaded_before_is_read(make, monkeypatch):
     assert (table.features, table.labels.tolist()) == (("x0", "x1"), [1, 2])
 
 
-def test_a_name_that_is_none_is_answered_with_the_near_ones(make):
+def test_an_unknown_name_is_refused_with_near_names(make):
     words = r"data.extract.name must be a data set of scikit-learn, got 'wines'; did you mean wine\?"
     with pytest.raises(UserError, match=words):
         make("sklearn", name="wines")

@@ -235,7 +235,7 @@ def test_parameters_and_query_must_agree(make, url, refused):
     refused(make("sql", url=url, table="visits", parameters={"a": 1}), "table=visits has no :a")
 
 
-def test_what_the_query_gets_wrong_is_reported_in_the_words_of_the_database(make, url, refused):
+def test_an_error_of_the_query_has_the_message_of_the_database(make, url, refused):
     refused(make("sql", url=url, query="selct * from visits"), "refused by the database", "syntax error")
     refused(make("sql", url=url, query="select agee from visits"), "agee", "correct the query")
     refused(make("sql", url=url, table="visit"), "there is no table 'visit'", "did you mean visits?")
@@ -358,7 +358,7 @@ def test_a_server_that_does_not_answer_is_tried_again_as_often_as_stated(make, r
     assert all(2.0**n / 2 <= wait <= 2.0**n for n, wait in enumerate(pauses))
 
 
-def test_a_server_that_comes_back_is_read(make, pg, monkeypatch, pauses):
+def test_a_server_that_answers_again_is_read(make, pg, monkeypatch, pauses):
     from harness.data.extract.connection_retry import Unreached
     from harness.data.extract.database_connection import Database
 

@@ -11,7 +11,7 @@ def test_the_available_memory_is_read_from_the_kernel(tmp_path: Path):
     assert free_memory.available(tmp_path / "meminfo") == 70 * 1024
 
 
-def test_without_its_account_half_of_the_memory_is_taken_for_free(tmp_path: Path, monkeypatch):
+def test_without_memory_statistics_half_of_the_memory_counts_as_free(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}.__getitem__)
     assert free_memory.available(tmp_path / "none") == 5 * 4096
 

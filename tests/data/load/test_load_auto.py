@@ -50,7 +50,7 @@ def test_samples_in_the_memory_of_the_device_stay_there():
 
 
 @pytest.mark.usefixtures("free")
-def test_it_holds_what_the_share_allows():
+def test_the_loader_holds_as_much_as_the_share_allows():
     assert auto().holds(500_000, CPU)
     assert not auto().holds(500_001, CPU)
     assert auto(share=1.0).holds(1_000_000, CPU)

@@ -51,7 +51,7 @@ def test_a_pass_without_its_first_batches_is_the_rest_of_the_whole_pass(kind: st
     assert [len(rows) for rows in whole] == [9, 9, 6]
 
 
-def test_what_looks_at_the_part_sees_each_row_once() -> None:
+def test_validation_reads_each_row_once() -> None:
     train = loaders("resident").train
     assert train.rows.tolist() == list(range(10))
     assert torch.cat([batch.rows for batch in train.ordered()]).tolist() == list(range(10))

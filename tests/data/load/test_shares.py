@@ -67,7 +67,7 @@ def test_a_sampler_draws_for_all_processes(processes):
     assert [one[2] + two[2] for one, two in zip(first, second, strict=True)] == [batch[2] for batch in whole]
 
 
-def test_what_is_judged_is_seen_whole_by_every_process(processes):
+def test_every_process_validates_all_rows(processes):
     parts = ("valid", "test")
     whole = passes(Resident(**RESIDENT), parts)
     assert [ended.value for ended in processes(share, Resident(**RESIDENT), parts)] == [whole, whole]

@@ -86,7 +86,7 @@ def test_what_the_loader_does_not_hold_is_left_as_it_is(paths):
     assert image().arrange(array, lambda size: True) is array
 
 
-def test_the_test_images_change_nothing_of_what_training_sees():
+def test_the_test_images_do_not_change_training_samples():
     other = PIXELS.copy()
     other[8:] = 255
     one, two = (

@@ -291,7 +291,7 @@ def test_an_encoder_with_targets_learns_from_the_labelled_training_rows():
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16])
-def test_an_array_is_what_the_same_numbers_in_columns_are(dtype):
+def test_an_array_and_the_same_numbers_in_columns_give_equal_features(dtype):
     array = (np.random.default_rng(0).normal(size=(30, 4)) * 50).astype(dtype)
     source = Table(pd.DataFrame({"y": range(30)}), (), array=array)
     transform = tabular()

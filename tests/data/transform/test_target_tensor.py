@@ -121,5 +121,5 @@ def test_a_lacking_target_of_several_is_named():
     ],
     ids=str,
 )
-def test_a_task_comes_out_of_its_pack(task):
+def test_a_task_is_restored_from_its_packed_form(task):
     assert unpack(pack(task)) == task

@@ -149,7 +149,7 @@ def test_a_sweep_that_continues_doubles_no_point(tmp_path: Path) -> None:
     assert len(events(tmp_path, "start")) == 2
 
 
-def test_a_second_conductor_stays_silent_until_the_first_is_gone(tmp_path: Path) -> None:
+def test_a_second_command_does_not_report_until_the_first_has_ended(tmp_path: Path) -> None:
     first, second = opened(tmp_path), opened(tmp_path)
     assert (first.writes, second.writes) == (True, False)
     half = study(row(0, "complete", 0.8))
@@ -163,7 +163,7 @@ def test_a_second_conductor_stays_silent_until_the_first_is_gone(tmp_path: Path)
     assert [step for step, _ in points(tmp_path)] == [1, 2]
 
 
-def test_what_another_conductor_has_finished_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_parent_run_that_another_command_finished_is_not_changed(tmp_path: Path) -> None:
     first, second = opened(tmp_path), opened(tmp_path)
     snapshot = study(row(0, "complete", 0.8))
     result = sum_up(tmp_path, snapshot, "finished", 1.0, "")

@@ -171,7 +171,7 @@ def test_an_error_and_a_note_have_a_line_each() -> None:
     assert "No worker is left." in stream.getvalue().splitlines()
 
 
-def test_a_terminal_shows_running_trials_below_the_lines_and_takes_them_away(terminal: Terminal) -> None:
+def test_a_terminal_shows_running_trials_below_the_lines_and_removes_them(terminal: Terminal) -> None:
     running = row(7, state="running", worker="node7-3", progress=(4, 20), reports=((3, 0.5), (4, 0.75)))
     snapshot = study(row(0, 0.9), running, trials=30)
     with ProgressBoard(terminal) as board:

@@ -43,7 +43,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "job" / "worker.log"
 
 
-def test_a_closure_is_called_in_another_process_and_its_value_comes_back(log: Path) -> None:
+def test_a_closure_is_called_in_another_process_and_its_value_is_returned(log: Path) -> None:
     number = 6
     child = spawn(lambda: (os.getpid(), 7 * number), {}, log)
     assert child.wait() == Outcome((child.pid, 42))
@@ -67,7 +67,7 @@ def test_the_child_has_the_variables_and_imports_from_where_its_parent_does(
     assert given == (42, "yes", "3", sys.path, os.getcwd())
 
 
-def test_an_error_comes_back_with_the_childs_own_stack_as_a_note(log: Path) -> None:
+def test_an_error_is_returned_with_the_childs_stack_as_a_note(log: Path) -> None:
     def work() -> None:
         raise KeyError("nowhere")
 
@@ -91,7 +91,7 @@ def test_an_interruption_keeps_the_number_of_its_signal(log: Path) -> None:
     assert error.signum == 15
 
 
-def test_an_error_that_cannot_be_carried_comes_back_as_its_text(log: Path) -> None:
+def test_an_error_that_cannot_be_pickled_is_returned_as_its_text(log: Path) -> None:
     class Stubborn(Exception):
         def __init__(self, one: int, two: int) -> None:  # pickle calls it with the message alone
             super().__init__(f"{one} and {two}")

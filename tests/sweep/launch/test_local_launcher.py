@@ -187,7 +187,7 @@ def test_an_error_of_a_task_is_in_its_job(launcher: Any) -> None:
     assert repr(job._return_value) == "KeyError(7)"
 
 
-def test_what_a_job_prints_is_in_its_folder_and_who_prints_nothing_leaves_no_log(
+def test_the_output_of_a_job_is_in_its_folder_and_no_output_gives_no_log(
     launcher: Any, tmp_path: Path
 ) -> None:
     def task(cfg: DictConfig) -> None:

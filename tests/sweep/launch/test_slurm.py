@@ -49,7 +49,7 @@ def test_a_multirun_goes_through_a_real_slurm_by_our_yaml(slurm: Path, tmp_path:
 
 
 @pytest.mark.parametrize("launcher", ["submitit_slurm", "submitit_local"])
-def test_what_submitit_pickles_is_the_users_alone_and_goes_with_the_sweep(
+def test_files_pickled_by_submitit_are_readable_by_the_user_only_and_removed_with_the_sweep(
     launcher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SUBMITIT_LOG_LEVEL", "")  # so that it is as before afterwards

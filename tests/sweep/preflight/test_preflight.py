@@ -102,7 +102,7 @@ def test_a_choice_that_does_not_exist_is_refused_with_its_words(refused: Callabl
     )
 
 
-def test_what_all_points_share_is_refused_without_words(refused: Callable[..., str]) -> None:
+def test_an_error_of_all_points_is_reported_without_a_point(refused: Callable[..., str]) -> None:
     assert (
         refused(*IRIS, "trainer.epochs=0", "seed=1,2") == "trainer.epochs must be at least 1 or null, got 0."
     )
@@ -111,7 +111,7 @@ def test_what_all_points_share_is_refused_without_words(refused: Callable[..., s
     )
 
 
-def test_a_float_for_a_whole_number_comes_with_the_way_to_write_it(refused: Callable[..., str]) -> None:
+def test_a_float_for_a_whole_number_is_refused_with_the_way_to_write_it(refused: Callable[..., str]) -> None:
     tpe = ("sweep=tpe", "sweep.trials=2", *IRIS[:3])
     assert refused(*tpe, "trainer.epochs=interval(1,5)") == (
         "trainer.epochs=1.0: trainer.epochs must be a whole number or null, got 1.0; "
@@ -122,7 +122,7 @@ def test_a_float_for_a_whole_number_comes_with_the_way_to_write_it(refused: Call
     )
 
 
-def test_a_key_of_some_choices_comes_with_the_way_to_give_it_to_these_alone(
+def test_a_key_of_some_choices_is_refused_with_the_way_to_set_it_for_these_only(
     refused: Callable[..., str],
 ) -> None:
     assert refused("data/extract=iris", "model=mlp,transformer", "model.widths=[8],[16]").endswith(
@@ -188,7 +188,7 @@ def test_what_a_representation_is_scored_by_in_the_end_may_be_improved(
     assert "valid/linear_accuracy" not in found.names
 
 
-def test_those_are_prepared_that_show_what_none_before_them_has_shown() -> None:
+def test_points_are_prepared_if_they_have_a_new_combination_of_parts() -> None:
     space = Space(
         (),
         (

@@ -114,7 +114,7 @@ def test_where_no_trial_is_complete_there_is_no_best(tmp_path: Path) -> None:
     assert not (tmp_path / "best.yaml").exists()
 
 
-def test_the_command_leaves_out_what_is_about_the_sweep() -> None:
+def test_the_command_leaves_out_settings_of_the_sweep() -> None:
     fixed = [
         "sweep=asha",
         "sweep.trials=30",

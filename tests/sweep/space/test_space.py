@@ -169,7 +169,7 @@ def test_a_suggestion_has_a_value_for_every_active_dimension(space: Build) -> No
     assert conditional(space).suggest(FixedTrial({"model": "convnet"})) == {"model": "convnet"}
 
 
-def test_every_point_of_a_grid_can_be_enqueued_and_comes_back_as_it_was(space: Build) -> None:
+def test_every_point_of_a_grid_can_be_enqueued_and_is_read_back_unchanged(space: Build) -> None:
     words = ("x=range(0,1,0.1)", "n=range(9,0,-4)", "c=3,null,true,'a b',[1],0.5")
     found = space("model=mlp,convnet", *words)
     points = list(found.grid())

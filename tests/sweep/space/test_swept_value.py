@@ -45,7 +45,7 @@ def test_hydra_reads_back_exactly_the_value_that_was_written(value: Any) -> None
 
 @settings(max_examples=60, deadline=None)
 @given(NESTED)
-def test_a_value_is_plain_json_and_comes_back_from_it_the_same(value: Any) -> None:
+def test_a_value_is_plain_json_and_is_read_back_unchanged(value: Any) -> None:
     stored = value_of(value)
     assert typed(json.loads(json.dumps(stored, allow_nan=False))) == typed(stored)
 

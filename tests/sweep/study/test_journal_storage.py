@@ -59,7 +59,7 @@ def test_what_is_appended_is_read_from_any_number_on(journal: JournalFile) -> No
     assert numbers(journal, 1) == [1, 2, 3, 4]
 
 
-def test_a_reading_given_up_half_way_is_taken_up_where_it_ended(journal: JournalFile) -> None:
+def test_an_interrupted_reading_continues_where_it_ended(journal: JournalFile) -> None:
     journal.append_logs([{"n": n} for n in range(4)])
     assert next(iter(journal.read_logs(0))) == {"n": 0}
     assert numbers(journal, 1) == [1, 2, 3]

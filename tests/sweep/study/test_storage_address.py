@@ -37,7 +37,7 @@ def test_an_absolute_path_stays(tmp_path: Path) -> None:
     assert read_address(f"sqlite+pysqlite:///{tmp_path}/a.db").file == tmp_path / "a.db"
 
 
-def test_the_urls_own_patience_goes_first() -> None:
+def test_a_timeout_in_the_url_takes_precedence() -> None:
     assert read_address("postgresql://host/sweeps").patience["connect_timeout"] == 10
     assert "connect_timeout" not in read_address("postgresql://host/sweeps?connect_timeout=3").patience
 

@@ -39,7 +39,7 @@ def storage(url: str | None, tmp_path: Path) -> BaseStorage:
     return open_storage(url, tmp_path)
 
 
-def test_a_trial_is_taken_up_elsewhere_with_all_it_had(
+def test_a_trial_continues_in_another_worker_with_all_its_values(
     url: str | None, storage: BaseStorage, tmp_path: Path
 ) -> None:
     study = load_or_create(storage, "a-1", [ACCURACY])
@@ -65,7 +65,7 @@ def test_a_trial_is_taken_up_elsewhere_with_all_it_had(
     assert ended.user_attrs == {"worker": "one"}
 
 
-def test_a_running_trial_goes_back_to_waiting_and_keeps_all_it_had(
+def test_a_running_trial_is_queued_again_and_keeps_all_its_values(
     url: str | None, storage: BaseStorage, tmp_path: Path
 ) -> None:
     study = load_or_create(storage, "a-1", [ACCURACY])
@@ -194,7 +194,7 @@ def test_optuna_logs_warnings_only(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert caplog.messages == ["a warning"]
 
 
-def test_what_is_experimental_is_used_without_a_word_and_nothing_else_is_hidden() -> None:
+def test_optunas_experimental_warnings_are_hidden_and_no_others() -> None:
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
         quiet()

@@ -84,7 +84,7 @@ def test_points_of_the_queue_come_first_and_no_more_of_them_than_the_budget(queu
     assert queue.claim(budget) is None
 
 
-def test_a_released_trial_comes_back_with_its_number_before_any_other(queue: TrialQueue) -> None:
+def test_a_released_trial_is_the_next_and_keeps_its_number(queue: TrialQueue) -> None:
     first, second = claimed(queue), claimed(queue)
     queue.report(first, 1, 0.5)
     queue.release(first)
@@ -229,7 +229,7 @@ def test_a_failed_trial_waits_for_as_many_tries_as_it_is_given(queue: TrialQueue
     assert claimed(queue).number == 1
 
 
-def test_a_stopped_study_gives_nothing_until_the_word_is_taken_back(queue: TrialQueue) -> None:
+def test_a_stopped_study_gives_no_trial_until_it_is_started_again(queue: TrialQueue) -> None:
     queue.stop("trial 3 failed")
     assert queue.claim(TEN) is None
     assert queue.claimable(TEN) == 0

@@ -68,7 +68,7 @@ def test_two_monitors_cannot_be_compared(defaults: SweepSettings) -> None:
         shared_traits(defaults, TRAINERS, [CLASSES, lossy])
 
 
-def test_a_score_that_no_trial_gives_comes_with_the_near_ones(defaults: SweepSettings) -> None:
+def test_a_score_that_no_trial_gives_is_refused_with_near_names(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
         shared_traits(replace(defaults, objectives="valid/acuracy"), TRAINERS[:1], [CLASSES])
     assert str(caught.value) == (
@@ -76,7 +76,7 @@ def test_a_score_that_no_trial_gives_comes_with_the_near_ones(defaults: SweepSet
     )
 
 
-def test_a_score_that_some_trials_lack_comes_with_their_words(defaults: SweepSettings) -> None:
+def test_a_score_that_some_trials_lack_is_refused_with_their_overrides(defaults: SweepSettings) -> None:
     with pytest.raises(UserError) as caught:
         shared_traits(replace(defaults, objectives="valid/linear_accuracy"), TRAINERS, [CLASSES, PAIRS])
     assert str(caught.value) == (
@@ -98,7 +98,7 @@ def test_without_validation_rows_there_is_nothing_to_improve(defaults: SweepSett
     )
 
 
-def test_test_rows_are_left_alone(defaults: SweepSettings) -> None:
+def test_test_scores_are_no_objectives(defaults: SweepSettings) -> None:
     for given in ({"objectives": "test/accuracy"}, {"constraints": ["test/loss < 1"]}):
         settings: Any = replace(defaults, **given)  # type: ignore[arg-type]
         with pytest.raises(UserError, match=r" must leave the test part alone, so that no choice rests "):
