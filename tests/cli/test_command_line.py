@@ -35,7 +35,7 @@ CHOICES = [
     (["model={_target_:torch.nn.Linear}"], r"model takes one choice by its name: .*"),
     (
         ["trainer/method=supcon"],
-        r"the chosen trainer has no trainer/method; it belongs to trainer=contrastive and .*=semi_supervised\.",
+        r"the chosen trainer has no trainer/method; it belongs to .*=contrastive and .*=semi_supervised\.",
     ),
     (["experiment=nope"], r"experiment has no choice 'nope'; .*"),
     (["hydra/launcher=nope"], r"hydra/launcher has no choice 'nope'; .*basic.*"),
