@@ -34,7 +34,7 @@ from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.isolation import isolated
 from harness.runtime.out_of_memory import enough_memory
-from harness.runtime.stop_signals import Stop
+from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
 from harness.stages import refit
 from harness.stages.deferred_test import run_deferred_test
@@ -86,7 +86,7 @@ def run(
         check_step(ready[0], start)
         if trial is None:
             refit.check_refit(plan)
-        with Stop() as stop, Record(plan, start, command, trial) as record, shared_failure():
+        with Stop() as stop, Record(plan, start, command, trial) as record, shared_failure(), keep_signals():
             record.opening(ready[0])
             if debug.says:
                 record.screen.note(debug.says)

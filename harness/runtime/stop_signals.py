@@ -76,5 +76,26 @@ class Stop:
         raise Interrupted(signum)
 
 
+@contextmanager
+def keep_signals() -> Iterator[None]:
+    """Within this context, an error that hides an interruption becomes that interruption again.
+
+    A signal may come while third-party code opens a file, say. What that code does to clean up may then raise
+    an error of its own, such as for a variable that has no value yet.
+
+    Raises:
+        Interrupted: instead of an error that was raised while an `Interrupted` was handled.
+    """
+    try:
+        yield
+    except Exception as error:
+        hidden = error.__context__
+        while hidden is not None and not isinstance(hidden, Interrupted):
+            hidden = hidden.__context__
+        if hidden is None:
+            raise
+        raise Interrupted(hidden.signum) from error
+
+
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()

@@ -33,7 +33,7 @@ from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.distributed import broadcast, rank
 from harness.runtime.isolation import isolated
-from harness.runtime.stop_signals import Stop
+from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
 from harness.stages.resume import claim
 from harness.stages.score_fold import FoldScores, score_fold
@@ -185,7 +185,7 @@ def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Resul
     """Scores all folds, then opens the record once more and closes it with their scores."""
     folder, events = broadcast((start.folder, read(start.folder)[0] if rank() == 0 else []))
     scores: list[FoldScores] = []
-    with Stop() as stop, shared_failure():
+    with Stop() as stop, shared_failure(), keep_signals():
         for fold in plan.folds:
             experiment = _trained(plan, fold, _model(folder, plan, fold))
             scores.append(score_fold(experiment, stop, ("test",)))

@@ -19,7 +19,7 @@ from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.run import run
 from harness.runs.journal import read
-from harness.runtime.stop_signals import Stop
+from harness.runtime.stop_signals import Stop, keep_signals
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 each_signal = pytest.mark.parametrize("signum", SIGNALS)
@@ -81,7 +81,28 @@ def test_the_sigterm_that_follows_ctrl_c_does_not_disturb_the_closing_of_the_run
 
 
 @each_signal
-def test_at_any_other_station_a_signal_ends_the_run_at_once(signum: int) -> None:
+def test_an_error_of_third_party_code_does_not_hide_a_signal(signum: int) -> None:
+    def read() -> object:
+        try:
+            signal.raise_signal(signum)  # before the file is opened
+            file = object()
+        finally:
+            print(file)  # as code that closes it does
+        return file
+
+    with Stop(), pytest.raises(Interrupted) as caught, keep_signals():
+        read()
+    assert caught.value.signum == signum
+    assert isinstance(caught.value.__cause__, UnboundLocalError)
+
+
+def test_an_error_without_a_signal_stays_what_it_is() -> None:
+    with pytest.raises(KeyError), keep_signals():
+        raise KeyError("x")
+
+
+@each_signal
+def test_outside_of_training_a_signal_ends_the_run_at_once(signum: int) -> None:
     with Stop() as stop:
         with stop.after_step():
             pass

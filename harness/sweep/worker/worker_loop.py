@@ -23,7 +23,7 @@ from harness.runs.run_result import Result
 from harness.runtime.distributed import broadcast, world
 from harness.runtime.inner_path import inner
 from harness.runtime.secret_values import Secrets
-from harness.runtime.stop_signals import Stop
+from harness.runtime.stop_signals import Stop, keep_signals
 from harness.sweep.launch.child_process import spawn
 from harness.sweep.study.constraints import read_constraints, violations
 from harness.sweep.study.database_retry import retry_database
@@ -197,7 +197,8 @@ class _ClaimLoop:
         """Runs a claimed trial and stores how it ended."""
         masked = Secrets(None, list(self.spec.space.fixed))
         try:
-            self._run(claim, heartbeat)
+            with keep_signals():
+                self._run(claim, heartbeat)
             self.in_a_row = 0
         except Pruned as pruned:
             self.in_a_row = 0
