@@ -106,7 +106,7 @@ def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> bytes:
 
 
 def _describe(cfg: DictConfig, overrides: list[Override]) -> None:
-    """Sets what Hydra's node says of all overrides, and of the current folder."""
+    """Sets the entries of Hydra's node about the overrides and the current folder."""
     node = cfg.hydra
     node.overrides.task = [override.input_line for override in overrides]
     node.job.override_dirname = get_overrides_dirname(overrides, **node.job.config.override_dirname)

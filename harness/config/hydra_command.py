@@ -17,7 +17,7 @@ from hydra.core.override_parser.types import Override
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import compose_exactly, compose_with_hydra, register_resolvers
-from harness.config.overrides import Overrides, as_texts, name_of, normalised
+from harness.config.overrides import Overrides, as_texts, normalised
 from harness.config.unread_settings import refuse_unread
 from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
@@ -33,7 +33,7 @@ class HydraCommand:
     words      as Hydra takes them: options and overrides as typed, `auto` replaced by choices
     typed      the overrides as typed; none where Hydra only prints its help
     multirun   whether it has -m
-    plain      whether it has no option but -m, and so its overrides alone say what to do
+    plain      whether it has no option except -m
     folder     of `--config-dir`
     """
 
@@ -82,8 +82,9 @@ def read_command(words: list[str]) -> HydraCommand:
     with config_dir(folder):
         typed.check_choices()
         chosen = choose_parts(typed.first_values() if options.multirun else typed, compose_exactly)
-    alone = set(given) <= _MULTIRUN and "hydra.mode" not in map(name_of, typed)
-    plain = alone and (options.multirun or not any(map(Override.is_sweep_override, typed)))
+    # Lists of values without -m: `hydra.mode` may say MULTIRUN, which Hydra finds out.
+    several = not options.multirun and any(map(Override.is_sweep_override, typed))
+    plain = set(given) <= _MULTIRUN and not several
     # Overrides first: `--info` would take the next word for its value.
     words = [*options.overrides, *as_texts(chosen), *given]
     return HydraCommand(tuple(words), typed, bool(options.multirun), plain, folder)

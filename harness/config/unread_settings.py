@@ -25,7 +25,7 @@ _REFERENCE = re.compile(r"\$\{\.*([A-Za-z_][\w.]*)\}")
 def refuse_unread(cfg: DictConfig) -> None:
     """Refuses a setting of a composed configuration that nothing reads.
 
-    A setting is read if it is one of harness, an argument of a part, or used by an interpolation.
+    A setting is read if it is one of harness's own, an argument of a part, or used by an interpolation.
 
     Args:
         cfg: with Hydra's node.
@@ -47,7 +47,7 @@ def refuse_unread(cfg: DictConfig) -> None:
 
 @contextmanager
 def explaining_yaml() -> Iterator[None]:
-    """Within this context, a yaml file that cannot be read is an error of the user's with its name.
+    """Within this context, the error for a yaml file that cannot be read names the file and its line.
 
     Raises:
         UserError: a file is not valid yaml, or not UTF-8.
@@ -59,8 +59,9 @@ def explaining_yaml() -> Iterator[None]:
         if mark is None:
             raise
         problem = f"line {mark.line + 1}: {error.problem}"
-        tab = "indent with spaces, not with tabs" if "'\\t'" in str(error.problem) else "correct that line"
-        raise UserError(f"{mark.name} is not valid yaml, {problem}", tab, key=mark.name) from error
+        has_tab = "'\\t'" in str(error.problem)
+        remedy = "indent with spaces, not with tabs" if has_tab else "correct that line"
+        raise UserError(f"{mark.name} is not valid yaml, {problem}", remedy, key=mark.name) from error
     except UnicodeDecodeError as error:
         for file in (file for folder in folders()[1:] for file in sorted(folder.rglob("*.yaml"))):
             line = _line_that_is_not_utf8(file.read_bytes())
@@ -108,7 +109,7 @@ def _references(node: Any) -> Iterator[str]:
 def _refusal(cfg: DictConfig, key: str) -> UserError:
     top = key.partition(".")[0]
     file = _files(cfg).get(top)
-    if file is not None:  # its content was put below the name of its group
+    if file is not None and not _leads(top):  # its content was put below the name of its group
         rule = f"nothing reads what {file} sets"
         remedy = "its first line must be `# @package _global_`, with nothing before it"
         return UserError(rule, remedy, key=top)
@@ -128,9 +129,9 @@ def _files(cfg: DictConfig) -> dict[str, Path]:
 
 
 def _origin(cfg: DictConfig, key: str) -> str:
-    """The file of a choice that names the last part of the key; nothing where it was typed."""
-    leaf = re.escape(key.rpartition(".")[2])
+    """The file of a choice that sets the key; nothing where it was typed."""
     for file in _files(cfg).values():
-        if re.search(rf"\b{leaf}\s*:", file.read_text(encoding="utf-8")):
+        content = OmegaConf.load(file)
+        if isinstance(content, DictConfig) and OmegaConf.select(content, key) is not None:
             return f" of {file}"
     return ""

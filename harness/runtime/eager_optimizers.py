@@ -1,7 +1,7 @@
 """Optimizers that do not import `torch._dynamo`.
 
-The classes of torch.optim import it when they are made and at each step, for the case that the step is
-compiled. A run compiles the model at most, and the import takes 1.2 s, a quarter of a short run.
+The optimizers of torch.optim import it when they are made and at each step, in case the step is compiled. A
+run of harness compiles its model at most, never a step. The import takes 1.2 s, a quarter of a short run.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _DISABLED = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
 
 
 def skip_dynamo() -> None:
-    """Replaces what imports `torch._dynamo` in all optimizer classes; their arithmetic is untouched.
+    """Replaces the functions of all optimizer classes that import `torch._dynamo`; their arithmetic stays.
 
-    Where it is imported already, nothing is left to save and nothing is replaced.
+    Does nothing in a process that has imported it already.
     """
     if "torch._dynamo" in sys.modules:
         return

@@ -85,11 +85,6 @@ def check_shape(content: Any, shape: Any, path: Path, place: str = "") -> None:
         raise DamagedFile(path, f"{place}: {fault}" if place else fault)
 
 
-def fits(content: Any, shape: Any) -> bool:
-    """Whether the content has this shape."""
-    return _fault(content, shape) is None
-
-
 def _fault(content: Any, shape: Any) -> str | None:
     """Returns the first difference from the shape, such as `task.kind is missing`."""
     from pydantic import ValidationError
@@ -112,20 +107,3 @@ def _validator(shape: Any) -> Callable[..., Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(shape).validate_python
-
-
-@contextmanager
-def configured_by(path: Path) -> Iterator[None]:
-    """Within this context, an error about a setting names the file that contains the setting.
-
-    Raises:
-        UserError: the same error, with the path in front of its rule.
-    """
-    try:
-        yield
-    except DamagedFile:
-        raise
-    except UserError as error:
-        if str(path) in str(error):
-            raise
-        raise error.with_rule(f"{path}: {error.rule}") from error

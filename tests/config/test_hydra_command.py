@@ -78,6 +78,13 @@ def test_a_yaml_file_may_ask_for_a_multirun(run_cli: Any, here: Path) -> None:
     assert "workers    1, hydra/launcher=local" in answer.out
 
 
+@pytest.mark.parametrize(("mode", "words"), [("RUN", ()), ("MULTIRUN", ()), ("MULTIRUN", ("seed=1,2",))])
+def test_the_mode_may_be_typed(run_cli: Any, mode: str, words: tuple[str, ...]) -> None:
+    answer = run_cli(*QUICK, f"hydra.mode={mode}", *words)
+    assert answer.status == 0, answer
+    assert ("hydra/launcher=local" in answer.out) is (mode == "MULTIRUN")
+
+
 def test_a_second_run_with_other_values_composes_nothing(
     run_cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

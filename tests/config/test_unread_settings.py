@@ -76,6 +76,15 @@ def test_a_setting_that_is_typed_and_not_read_is_refused(run_cli: Any, word: str
     assert answer.err.startswith(f"error: nothing reads the setting {word[1:5]}")
 
 
+@pytest.mark.parametrize("word", ["+production.workers=3", "+sweep.trails=3"])
+def test_a_typed_setting_is_not_blamed_on_a_yaml_file(run_cli: Any, word: str) -> None:
+    """conf/data/load sets `workers` of another part, and `sweep` is a group as well."""
+    answer = run_cli("-m", "sweep=tpe", "sweep.trials=2", "data/extract=iris", word)
+    assert answer.status == 2
+    assert answer.err.startswith(f"error: nothing reads the setting {word[1:-2]}; did you mean ")
+    assert ".yaml" not in answer.err
+
+
 def test_a_setting_that_another_one_uses_is_read(run_cli: Any) -> None:
     words = ("check", "data/extract=iris", "+mine.rate=3e-3", "trainer.optimizer.lr=${mine.rate}")
     assert run_cli(*words).status == 0

@@ -1,6 +1,6 @@
 """Makes the files beside it: what harness at commit d625819 left on a disk, for tests/test_before.py.
 
-They are meant to stay as that commit wrote them, so this is here to tell how they came to be. It was run
+They are meant to stay as that commit wrote them, so this shows how they were made. It was run
 with that commit's checkout at /home/user/harness, in the empty folder /home/user/project, on a machine called
 "example" (a namespace of its own, so that no file holds a path or a name of the machine it was made on):
 
@@ -157,28 +157,28 @@ def make_runs() -> dict[str, Any]:
 
 
 def make_stopped() -> dict[str, Any]:
-    """What was stopped, and what it comes to where nobody stops it."""
-    told: dict[str, Any] = {}
+    """What was stopped, and its result where nobody stops it."""
+    results: dict[str, Any] = {}
     for name, (words, signum, step) in STOPPED.items():
         dies([*words, f"hydra.run.dir=outputs/runs/{name}"], signum, step)
         harness(*words, f"outputs=elsewhere/{name}", f"hydra.run.dir=elsewhere/{name}/runs/whole")
-        told[name] = {"words": words, "scores": scores(Path(f"elsewhere/{name}/runs/whole"))}
+        results[name] = {"words": words, "scores": scores(Path(f"elsewhere/{name}/runs/whole"))}
     words = [*SWEEP, "sweep.name=halved", "sweep.trials=4"]
     dies(words, signal.SIGINT, STOPPED_TRIAL)
     harness(*words, "outputs=elsewhere/halved")
-    told["halved"] = {"words": words, "points": points(Path("elsewhere/halved/sweeps/halved-0"))}
-    return told
+    results["halved"] = {"words": words, "points": points(Path("elsewhere/halved/sweeps/halved-0"))}
+    return results
 
 
 def make_answers() -> dict[str, Any]:
-    """The predictions go to files; what evaluations and comparisons come to is returned."""
+    """The predictions go to files; the results of evaluations and comparisons are returned."""
     Path("predicted").mkdir()
     for run, rows in PREDICTED.items():
         harness("predict", run, f"{rows}.csv", f"predicted/{run.replace('/', '-')}.csv")
     harness("predict", "plain", "iris.csv", "predicted/representation.csv", "--embed")
     harness("predict", "folds", "iris.csv", "predicted/folds-together.csv", "--ensemble")
     table = ("data/extract=csv", "data.extract.path=iris.csv")
-    told = {
+    results = {
         "plain": evaluated("plain", "plain"),
         "folds/fold-1": evaluated("fold", "folds/fold-1"),
         "contrastive": evaluated("contrastive", "contrastive"),
@@ -192,7 +192,7 @@ def make_answers() -> dict[str, Any]:
         compared[name] = {"words": words, "lines": lines(Path(f"{name}.csv"))}
         for line in compared[name]["lines"]:
             del line["seconds"]
-    return {"evaluated": told, "compared": compared}
+    return {"evaluated": results, "compared": compared}
 
 
 def make_logged() -> None:
@@ -207,8 +207,8 @@ def make_logged() -> None:
         "print('\\n'.join(file for file in files if file))\n"
     )
     aside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    told = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, env=aside)
-    imported = {Path(line) for line in told.stdout.splitlines()}
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True, env=aside)
+    imported = {Path(line) for line in done.stdout.splitlines()}
     own = Path("model/code").absolute()
     assert imported
     assert all(path.is_relative_to(own) for path in imported), imported
