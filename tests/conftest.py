@@ -177,6 +177,7 @@ def slurm() -> Iterator[Path]:
 @pytest.fixture
 def terminal(here: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Where multiruns are typed, stopped and killed: see `Terminal` in tests/service/sweeping.py."""
+    _service("forked_command")
     terminal = _service("sweeping").Terminal(here, tmp_path_factory.mktemp("logs"))
     yield terminal
     terminal.clear()

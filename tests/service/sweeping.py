@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
+from forked_command import ForkedCommand
 
 QUICK = (
     *("data/extract=breast_cancer", "model=mlp", "trainer.epochs=2", "trainer.device=cpu"),
@@ -30,19 +31,30 @@ class Ended(NamedTuple):
 
 
 class Command:
-    """A command under way, in a process group of its own, as a shell makes one."""
+    """A command under way, in a process group of its own, as a shell makes one.
 
-    def __init__(self, words: tuple[str, ...], folder: Path, log: Path, variables: dict[str, str]) -> None:
+    Args:
+        by: the program and its first words; `-m harness` is forked instead of started anew.
+    """
+
+    def __init__(
+        self, by: tuple[str, ...], words: tuple[str, ...], folder: Path, log: Path, variables: dict[str, str]
+    ) -> None:
         self._files = log.with_suffix(".out"), log.with_suffix(".err")
-        with self._files[0].open("w") as out, self._files[1].open("w") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, *words],
-                cwd=folder,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
-                start_new_session=True,
-            )
+        variables = {"OMP_NUM_THREADS": "1", **variables}
+        self._process: ForkedCommand | subprocess.Popen[bytes]
+        if by == ("-m", "harness"):
+            self._process = ForkedCommand(words, folder, *self._files, variables)
+        else:
+            with self._files[0].open("w") as out, self._files[1].open("w") as err:
+                self._process = subprocess.Popen(
+                    [sys.executable, *by, *words],
+                    cwd=folder,
+                    stdout=out,
+                    stderr=err,
+                    env={**os.environ, **variables},
+                    start_new_session=True,
+                )
         self._seen = {self.pid}
 
     @property
@@ -59,7 +71,9 @@ class Command:
     def wait(self, seconds: float = 300) -> Ended:
         """What it came to; a test in which it hangs fails."""
         until(lambda: self.family is not None and self._process.poll() is not None, seconds, self.output)
-        return Ended(self._process.returncode, *(file.read_text() for file in self._files))
+        status = self._process.poll()
+        assert status is not None
+        return Ended(status, *(file.read_text() for file in self._files))
 
     def output(self) -> str:
         return "\n".join(file.read_text() for file in self._files)
@@ -71,14 +85,14 @@ class Command:
     def kill(self) -> None:
         """Ends it alone, at once."""
         os.kill(self.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.wait(60)
 
     def clear(self) -> None:
         """Whatever a test has left behind."""
         for pid in (*self.family, self.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.wait(60)
 
 
 class Terminal:
@@ -102,7 +116,7 @@ class Terminal:
         **variables: str,
     ) -> Command:
         log = self._logs / str(len(self._commands))
-        self._commands.append(Command((*by, "-m", *QUICK, *words), folder or self.folder, log, variables))
+        self._commands.append(Command(by, ("-m", *QUICK, *words), folder or self.folder, log, variables))
         return self._commands[-1]
 
     def run(self, *words: str, **variables: str) -> Sweep:

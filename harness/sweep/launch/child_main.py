@@ -1,7 +1,9 @@
-"""The program of a child process: `python child_main.py PARENT ANSWER`, started by `child_process.spawn`.
+"""What a child process does: reads its work, does it, and gives its answer.
 
-Standard input brings the import paths and the work; the answer goes into the file descriptor
-ANSWER. Nothing but the standard library can be imported before the first of these is read.
+A fork server calls `main`; where processes cannot be forked safely, this is a program of its own,
+`python child_main.py WORK ANSWER`. The file descriptor WORK brings the settings of the process and the
+work, and stays open as long as the parent lives; the answer goes into ANSWER. Nothing but the standard
+library can be imported before the settings are read.
 """
 
 from __future__ import annotations
@@ -14,36 +16,60 @@ import sys
 import threading
 import time
 
-_GLANCE = 0.5
-"""Seconds between two looks at whether the parent lives."""
 _GRACE = 20.0
 """Seconds that the work of a dead parent has to write its checkpoint."""
 _LAST = 30.0
 """Seconds that a process may hang in its own end, once the answer is given."""
 
 
-def main(parent: int, answer: int) -> None:
+def main(work: int, answer: int) -> None:
     """Reads the work, does it, and gives its answer."""
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    os.set_inheritable(answer, False)  # no program that the work starts is to keep the pipe open
-    sys.path[:] = pickle.load(sys.stdin.buffer)
-    content = sys.stdin.buffer.read()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    for end in (work, answer):
+        os.set_inheritable(end, False)  # no program that the work starts is to keep the pipes open
+    folder, environment, path = pickle.loads(_read(work))
+    content = _read(work)
+    threading.Thread(target=_watch, args=(work,), daemon=True).start()
+    _settle(folder, environment, path)
     _mask()
     _give(answer, _answer(content))
     _end()
 
 
-def _watch(parent: int) -> None:
+def _read(work: int) -> bytes:
+    """The next piece, which follows its size."""
+    size = int.from_bytes(_exactly(work, 8), "big")
+    return _exactly(work, size)
+
+
+def _exactly(work: int, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size:
+        piece = os.read(work, size - len(content))
+        if not piece:
+            raise SystemExit("the parent ended before it had sent the work")
+        content += piece
+    return bytes(content)
+
+
+def _settle(folder: str, environment: dict[str, str], path: list[str]) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:] = path
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()  # forked processes do not share their global generator
+
+
+def _watch(work: int) -> None:
     """Ends this process when its parent has died: first by SIGTERM, so that a training writes a checkpoint.
 
     Linux could send the signal by itself (PR_SET_PDEATHSIG), but at the end of the *thread* that started
     the process, not of its parent.
     """
-    while os.getppid() == parent:
-        time.sleep(_GLANCE)
+    os.read(work, 1)  # returns nothing, once the other end is closed
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -5,7 +5,8 @@
 
 The work travels through a pipe and so does the answer: neither is ever on a disk, where passwords in it
 could be read. The process belongs to the terminal's group, so that Ctrl-C reaches it as well; it ends
-by itself when its parent has died. `child_main.py` is the program of the child.
+by itself when its parent has died. `child_main.py` is what the child does. On Linux the child is forked by
+a server that has done the imports (`fork_server.py`); elsewhere it imports them itself.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import cloudpickle
+
+from harness.sweep.launch.fork_server import Process, fork
 
 T = TypeVar("T")
 
@@ -69,8 +72,9 @@ class Outcome(Generic[T]):
 class Child(Generic[T]):
     """A process at work; made by `spawn`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], answer: int, log: Path) -> None:
+    def __init__(self, process: Process | subprocess.Popen[bytes], work: int, answer: int, log: Path) -> None:
         self._process = process
+        self._work = work
         self._log = log
         self._answer = bytearray()
         self._reader = threading.Thread(target=self._read, args=(answer,), daemon=True)
@@ -81,6 +85,11 @@ class Child(Generic[T]):
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status of its process (negative: the signal that ended it), or None while it works."""
+        return self._process.returncode
 
     def poll(self) -> Outcome[T] | None:
         """Its outcome, or None while it works."""
@@ -125,6 +134,7 @@ class Child(Generic[T]):
         with self._lock:
             if self._outcome is None:
                 self._reader.join(_PATIENCE)
+                os.close(self._work)
                 _discard_empty(self._log)
                 self._outcome = self._read_answer() if self._whole() else self._death()
             return self._outcome
@@ -159,35 +169,51 @@ def spawn(work: Callable[[], T], environment: Mapping[str, str], log: Path) -> C
         environment: variables on top of this process's own.
         log: takes what the process prints, passwords masked; not there where it prints nothing.
     """
+    variables = {**os.environ, **environment}
     # Each pickle by itself: the paths must be known before the work's modules can be imported.
-    payload = pickle.dumps(sys.path) + cloudpickle.dumps(work)
-    answer, theirs = os.pipe()
+    pieces = pickle.dumps((os.getcwd(), variables, sys.path)), cloudpickle.dumps(work)
+    (their_work, ours), (answer, their_answer) = os.pipe(), os.pipe()
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                # -P: modules must not be searched in the folder of child_main.py, which has a ray.py.
-                [sys.executable, "-P", str(_CHILD_MAIN), str(os.getpid()), str(theirs)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                pass_fds=(theirs,),
-                env={**os.environ, **environment},
-            )
+            process = _start(their_work, their_answer, output.fileno(), variables)
     except BaseException:
+        os.close(ours)
         os.close(answer)
         raise
     finally:
-        os.close(theirs)
-    threading.Thread(target=_feed, args=(process, payload), daemon=True).start()
-    return Child(process, answer, log)
+        os.close(their_work)
+        os.close(their_answer)
+    threading.Thread(target=_feed, args=(ours, pieces), daemon=True).start()
+    return Child(process, ours, answer, log)
 
 
-def _feed(process: subprocess.Popen[bytes], payload: bytes) -> None:
-    """In a thread of its own: a process that is slow to start does not hold up the next one."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin as pipe:  # broken: it has died, which `wait` will say
-        pipe.write(payload)
+def _start(
+    work: int, answer: int, log: int, variables: Mapping[str, str]
+) -> Process | subprocess.Popen[bytes]:
+    if sys.platform == "linux":
+        return fork(work, answer, log, variables)
+    return subprocess.Popen(
+        # -P: modules must not be searched in the folder of child_main.py, which has a ray.py.
+        [sys.executable, "-P", str(_CHILD_MAIN), str(work), str(answer)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        pass_fds=(work, answer),
+        env=variables,
+    )
+
+
+def _feed(work: int, pieces: Iterable[bytes]) -> None:
+    """In a thread of its own: a process that is slow to start does not hold up the next one.
+
+    The pipe stays open: its end is what tells the process that its parent has died.
+    """
+    with suppress(BrokenPipeError):  # it has died, which `wait` reports
+        for piece in pieces:
+            left = memoryview(len(piece).to_bytes(_SIZE, "big") + piece)
+            while left:
+                left = left[os.write(work, left) :]
 
 
 def _discard_empty(log: Path) -> None:
