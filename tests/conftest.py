@@ -42,7 +42,7 @@ def _service(name: str) -> Any:
 _guard = _service("process_guard").ProcessGuard()
 _guard.install()
 
-STARTS_PROCESSES = frozenset({"postgres", "processes", "server", "serving", "slurm", "terminal"})
+STARTS_PROCESSES = frozenset({"postgres", "processes", "run_apart", "server", "serving", "slurm", "terminal"})
 """Fixtures that start processes: each test that uses one is marked `slow`."""
 
 # A script's background job ignores SIGINT, and so would every process that a test starts and interrupts.
@@ -119,6 +119,19 @@ def run_cli(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         capsys.readouterr()
         status = execute(list(words))
         return Answer(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def run_apart(here: Path, tmp_path_factory: pytest.TempPathFactory) -> RunCli:
+    """`run_apart("seed=1", NAME="value")` is the same in a process of its own, with that variable."""
+    service = _service("forked_command")
+
+    def run(*words: str, **variables: str) -> Answer:
+        out, err = (tmp_path_factory.mktemp("command") / name for name in ("out", "err"))
+        command = service.ForkedCommand(words, here, out, err, {"OMP_NUM_THREADS": "1", **variables})
+        return Answer(command.wait(300), out.read_text(), err.read_text())
 
     return run
 

@@ -1,4 +1,4 @@
-"""`python -m harness` in a process that need not import torch first: it is forked by a server of this session."""
+"""`python -m harness` in a process that need not import torch: a server of this session forks it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # no child can impo
 
 _ENVIRONMENT = {
     **os.environ,
-    **{name: "1" for name in ("HYDRA_FULL_ERROR", "OMP_NUM_THREADS", "MKL_NUM_THREADS")},
+    **dict.fromkeys(("HYDRA_FULL_ERROR", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 """Of the server; what a command runs with is set in its own process. Sweeps in the test's process use the
@@ -77,7 +77,8 @@ def _run(words: tuple[str, ...], folder: Path, out: Path, err: Path, variables: 
     for number, file in ((1, out), (2, err)):
         with file.open("ab") as opened:
             os.dup2(opened.fileno(), number)
-    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 (open as long as the process)
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.argv = ["harness", *words]
     sys.path.insert(0, str(folder))
     signal.signal(signal.SIGINT, signal.default_int_handler)

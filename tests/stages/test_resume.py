@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -78,16 +77,18 @@ def typed(here: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["--config-dir", "conf", *QUICK]
 
 
-def dies(signum: int, step: int, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own, which gets a signal in its so-manieth training step."""
-    environment = {**os.environ, "MORTAL": f"{signum}:{step}", "OMP_NUM_THREADS": "1", "PYTHONPATH": "."}
-    command = [sys.executable, "-m", "harness", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+Killed = Callable[..., None]
 
 
-def killed(step: int, *words: str) -> None:
-    done = dies(signal.SIGKILL, step, *words)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+@pytest.fixture
+def killed(run_apart: Any) -> Killed:
+    """`killed(3, *words)` is a command in its own process, which is killed in its third training step."""
+
+    def run(step: int, *words: str) -> None:
+        ended = run_apart(*words, MORTAL=f"{signal.SIGKILL}:{step}")
+        assert ended.status == -signal.SIGKILL, ended.err
+
+    return run
 
 
 def scores(folder: Path) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def assert_same(resumed: Path, whole: Path) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_killed_within_an_epoch_ends_as_the_uninterrupted_one(
-    way: str, typed: list[str], run_cli: Any, here: Path
+    way: str, typed: list[str], killed: Killed, run_cli: Any, here: Path
 ) -> None:
     words = [*typed, *WAYS[way], "tracking=none"]
     assert run_cli(*words, "hydra.run.dir=whole").status == 0
@@ -131,7 +132,7 @@ def test_a_run_killed_within_an_epoch_ends_as_the_uninterrupted_one(
 
 
 def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
-    typed: list[str], run_cli: Any, here: Path
+    typed: list[str], killed: Killed, run_cli: Any, here: Path
 ) -> None:
     folds = ["split=stratified_kfold", "split.folds=3", "split.valid=0.1", "trainer.epochs=2"]
     words = [*typed, *folds, "tracking=none", "data.load.batch_size=256"]
@@ -153,18 +154,18 @@ def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
 
 
 def test_sigterm_within_an_epoch_writes_a_checkpoint_and_prints_how_to_resume(
-    typed: list[str], run_cli: Any, here: Path
+    typed: list[str], run_apart: Any, run_cli: Any, here: Path
 ) -> None:
     words = [*typed, *WAYS["supervised"], "tracking=none", "checkpoint.share=0"]
     assert run_cli(*words, "hydra.run.dir=whole").status == 0
-    done = dies(signal.SIGTERM, STEPS + 2, *words)
-    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
+    done = run_apart(*words, MORTAL=f"{signal.SIGTERM}:{STEPS + 2}")
+    assert (done.status, done.err) == (128 + signal.SIGTERM, "")
     (cut,) = (here / "outputs" / "runs").iterdir()
     assert json.loads((cut / "result.json").read_text())["status"] == "interrupted"
     assert [path.name for path in (cut / "checkpoints").glob("*.safetensors")] == [
         "step-00000010.safetensors"
     ]
-    last = done.stdout.splitlines()[-1]
+    last = done.out.splitlines()[-1]
     assert last == f"go on    python -m harness {' '.join(words)} resume={cut}"
     answer = run_cli(*last.split()[5:])
     assert answer.status == 0, answer.err
@@ -176,12 +177,14 @@ def test_sigterm_within_an_epoch_writes_a_checkpoint_and_prints_how_to_resume(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own libraries
-def test_the_mlflow_run_continues_and_has_no_point_twice(typed: list[str], here: Path) -> None:
+def test_the_mlflow_run_continues_and_has_no_point_twice(
+    typed: list[str], killed: Killed, run_apart: Any, here: Path
+) -> None:
     words = [*typed, *WAYS["supervised"]]
     killed(2 * STEPS + 3, *words)
     (cut,) = (here / "outputs" / "runs").iterdir()
-    done = dies(0, 0, *words, "resume=auto")
-    assert done.returncode == 0, done.stderr
+    done = run_apart(*words, "resume=auto")
+    assert done.status == 0, done.err
     link = json.loads((cut / "result.json").read_text())["mlflow"]
     from mlflow import MlflowClient
 

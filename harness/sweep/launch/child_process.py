@@ -30,6 +30,8 @@ from harness.sweep.launch.fork_server import Process, fork
 T = TypeVar("T")
 
 _CHILD_MAIN = Path(__file__).with_name("child_main.py")
+_FORKS: bool = sys.platform == "linux"
+"""Elsewhere there is no fork, or the libraries of the system do not allow it once they are loaded (macOS)."""
 _SIZE = 8
 """Bytes in front of an answer that say how long it is."""
 _PATIENCE = 5.0
@@ -148,7 +150,7 @@ class Child(Generic[T]):
         return Outcome(value=answer) if done else Outcome(error=answer)
 
     def _death(self) -> Outcome[T]:
-        status = self._process.returncode
+        status = self._process.wait()
         output = f"; its last output is in {self._log}" if self._log.exists() else ""
         if status >= 0:
             return Outcome(
@@ -162,7 +164,7 @@ class Child(Generic[T]):
 
 
 def spawn(work: Callable[[], T], environment: Mapping[str, str], log: Path) -> Child[T]:
-    """Calls `work()` in a fresh process that imports from where this one does.
+    """Calls `work()` in a process of its own that imports from where this one does.
 
     Args:
         work: anything that cloudpickle can carry: also a closure, or a function of the script itself.
@@ -191,7 +193,7 @@ def spawn(work: Callable[[], T], environment: Mapping[str, str], log: Path) -> C
 def _start(
     work: int, answer: int, log: int, variables: Mapping[str, str]
 ) -> Process | subprocess.Popen[bytes]:
-    if sys.platform == "linux":
+    if _FORKS:
         return fork(work, answer, log, variables)
     return subprocess.Popen(
         # -P: modules must not be searched in the folder of child_main.py, which has a ray.py.

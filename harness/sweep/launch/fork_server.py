@@ -247,4 +247,4 @@ def _start(environment: dict[str, str]) -> _Server:
 def _modules() -> list[str]:
     """What a server imports, in the order in which this process did."""
     imported = (name for name in list(sys.modules) if name.partition(".")[0] in _PACKAGES or name == "torch")
-    return [name for name in imported if not name.endswith("_main")]
+    return [name for name in imported if not name.endswith(("_main", "__main__"))]
