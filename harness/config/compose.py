@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, folders
-from harness.config.overrides import Overrides
+from harness.config.text_values import read_overrides
 from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.runs.sweep_folders import SWEEPS, below, newest, stem
 from harness.runtime.address import register_environment
@@ -36,7 +36,7 @@ def compose(overrides: Iterable[str] = ()) -> DictConfig:
         UserError: a group is given no choice, or several; nothing reads a setting.
         hydra.errors.HydraException: a choice or key does not exist.
     """
-    typed = Overrides.parse(overrides)
+    typed = read_overrides(overrides, compose_exactly)
     cfg = compose_with_hydra(typed.with_choices(choose_parts(typed, compose_exactly)).texts)
     refuse_unread(cfg)
     return _without_hydra(cfg)

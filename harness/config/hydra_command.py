@@ -18,6 +18,7 @@ from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import compose_exactly, compose_with_hydra, register_resolvers
 from harness.config.overrides import Overrides, as_texts, normalised
+from harness.config.text_values import read_overrides
 from harness.config.unread_settings import refuse_unread
 from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
@@ -76,7 +77,8 @@ def read_command(words: list[str]) -> HydraCommand:
     if options.help or options.hydra_help or options.shell_completion:
         return HydraCommand(tuple(words), Overrides(), False, folder=folder)
     _check_modes(options)
-    typed = Overrides.parse(options.overrides)
+    with config_dir(folder):
+        typed = read_overrides(options.overrides, compose_exactly, bool(options.multirun))
     if not (options.multirun or options.cfg):
         _refuse_sweep(typed)
     with config_dir(folder):
@@ -86,7 +88,7 @@ def read_command(words: list[str]) -> HydraCommand:
     several = not options.multirun and any(map(Override.is_sweep_override, typed))
     plain = set(given) <= _MULTIRUN and not several
     # Overrides first: `--info` would take the next word for its value.
-    words = [*options.overrides, *as_texts(chosen), *given]
+    words = [*typed.texts, *as_texts(chosen), *given]
     return HydraCommand(tuple(words), typed, bool(options.multirun), plain, folder)
 
 

@@ -15,6 +15,7 @@ from hydra.core.override_parser.types import Override, ValueType
 
 from harness.config.choice_files import CONF, choices, is_group, subgroups
 from harness.core.errors import UnknownChoice, UserError
+from harness.core.override_text import OverrideText
 
 _TEXTS = ("pretrain.words", "data.extract.query", "resume.run")
 """Settings whose value is a text in a language of its own, such as SQL or a shell's."""
@@ -66,12 +67,7 @@ class Overrides:
 
         A value below an `auto` group cannot be composed before the choice is made.
         """
-        return self.where(
-            lambda override: (
-                ("." not in name_of(override) and name_of(override) not in _plain_settings())
-                or name_of(override) in _CHOOSING_VALUES
-            )
-        )
+        return self.where(lambda override: chooses(OverrideText.split(str(override.input_line))))
 
     def with_choices(self, chosen: Mapping[str, str]) -> Overrides:
         """These, then one choice for each group."""
@@ -113,6 +109,12 @@ def as_texts(chosen: Mapping[str, str]) -> list[str]:
     return [f"{group}={choice}" for group, choice in chosen.items()]
 
 
+def chooses(text: OverrideText) -> bool:
+    """Whether a choice of `auto` can depend on an override."""
+    name = f"{text.key}@{text.package}" if text.package else text.key
+    return ("." not in name and name not in _plain_settings()) or name in _CHOOSING_VALUES
+
+
 def name_of(override: Override) -> str:
     """The key or group with its package, without the sign before it."""
     return override.get_key_element().lstrip("+~")
@@ -132,10 +134,15 @@ def normalised(text: str) -> str:
         key, text = "resume.run", f"resume.run={value}"
     if key.lstrip("+") not in _TEXTS or value in ("", "null") or value[0] in "'\"":
         return text
+    return f"{key}{equals}{quoted(value)}"
+
+
+def quoted(value: str) -> str:
+    """A text within quotes, which Hydra's grammar reads as exactly that text."""
     # Hydra reads \" within quotes as a quote, and backslashes before it in pairs.
     escaped = re.sub(r'(\\*)"', lambda found: f'{found[1] * 2}\\"', value)
     tail = len(escaped) - len(escaped.rstrip("\\"))
-    return f'{key}{equals}"{escaped}{escaped[len(escaped) - tail :]}"'
+    return f'"{escaped}{escaped[len(escaped) - tail :]}"'
 
 
 @cache

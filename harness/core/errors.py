@@ -186,12 +186,14 @@ class Unreadable(UserError):
     """An override that is not in Hydra's grammar."""
 
     def __init__(self, text: str) -> None:
+        key = text.partition("=")[0].lstrip("+~")
         rule = f"the setting {text!r} cannot be read as KEY=VALUE"
-        remedy = (
-            "a text of more than plain letters, digits and /.-_ needs quotes within the shell's: "
-            "\"KEY='a text (1)'\""
-        )
-        super().__init__(rule, remedy, key=text.partition("=")[0].lstrip("+~"), value=text)
+        allowed = "plain letters, digits and /.-_"
+        remedy = f"a text of more than {allowed} needs quotes within the shell's: \"KEY='a text (1)'\""
+        if not key.isascii():
+            rule = f"the key of {text!r} has letters that the command line cannot read"
+            remedy = "set it in a yaml file, conf/experiment/NAME.yaml, and choose that: experiment=NAME"
+        super().__init__(rule, remedy, key=key, value=text)
 
 
 class FileNotUsable(UserError):

@@ -9,8 +9,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.bundle.bundle import Bundle
 from harness.config.compose import compose_exactly
-from harness.config.overrides import Overrides
+from harness.config.overrides import Overrides, normalised
+from harness.config.text_values import texts_quoted
 from harness.core.errors import UserError, near
+from harness.core.override_text import OverrideText
 from harness.runs.setting_effects import effects_of
 from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runtime.redact import MASK
@@ -38,7 +40,7 @@ def configured(logged: StoredRun, bundle: Bundle, words: Sequence[str], outputs:
     """
     cfg: DictConfig = logged.config.copy()
     own = [word for word in words if word != "evaluate=auto"]  # the run's own evaluation is it already
-    values = _apply(cfg, Overrides.parse(own))
+    values = _apply(cfg, Overrides.parse(texts_quoted(own, lambda: _with_chosen(cfg, own))))
     if "data.extract" in values:
         _take_roles(cfg, bundle, values)
     _place(cfg, str(values.get("outputs", outputs)), values)
@@ -53,12 +55,23 @@ def configured(logged: StoredRun, bundle: Bundle, words: Sequence[str], outputs:
 
 
 def touched(words: Sequence[str]) -> list[str]:
-    """The keys whose stored value the words replace.
+    """The keys whose stored value the words replace."""
+    return [OverrideText.split(normalised(word)).key.replace("/", ".") for word in words]
 
-    Raises:
-        hydra.errors.HydraException: a word is not in Hydra's grammar.
-    """
-    return [override.key_or_group.replace("/", ".") for override in Overrides.parse(words)]
+
+def _with_chosen(cfg: DictConfig, words: Sequence[str]) -> DictConfig:
+    """A copy of the stored configuration with the parts that the words choose."""
+    chosen: DictConfig = cfg.copy()
+    _choose(chosen, Overrides.parse(word for word in words if OverrideText.split(word).key in GROUPS))
+    return chosen
+
+
+def _choose(cfg: DictConfig, groups: Overrides) -> None:
+    """Replaces parts by fresh choices."""
+    fresh = compose_exactly(groups.texts)
+    for override in groups:
+        key = override.key_or_group.replace("/", ".")
+        OmegaConf.update(cfg, key, OmegaConf.select(fresh, key), merge=False, force_add=True)
 
 
 def _apply(cfg: DictConfig, parsed: Overrides) -> dict[str, Any]:
@@ -68,12 +81,10 @@ def _apply(cfg: DictConfig, parsed: Overrides) -> dict[str, Any]:
         if override.is_delete() or override.is_sweep_override():
             _refuse(str(override.input_line), "it takes KEY=VALUE or GROUP=CHOICE")
         _require_open(str(override.key_or_group), str(override.input_line))
-    chosen = {o.key_or_group.replace("/", "."): o for o in parsed if o.key_or_group in GROUPS}
-    if chosen:
-        fresh = compose_exactly([str(override.input_line) for override in chosen.values()])
-        for key in chosen:
-            OmegaConf.update(cfg, key, OmegaConf.select(fresh, key), merge=False, force_add=True)
-    given: dict[str, Any] = {key: override.value() for key, override in chosen.items()}
+    groups = parsed.where(lambda override: override.key_or_group in GROUPS)
+    if groups.parsed:
+        _choose(cfg, groups)
+    given: dict[str, Any] = {o.key_or_group.replace("/", "."): o.value() for o in groups}
     for override in parsed:
         if override.key_or_group not in GROUPS:
             _set(cfg, override.key_or_group, override.value(), override.is_add())

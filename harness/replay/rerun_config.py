@@ -12,13 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.bundle import allowlist
 from harness.config.auto_choices import choose_parts
-from harness.config.choice_files import CONF, choices
+from harness.config.choice_files import CONF, choices, is_group
 from harness.config.compose import compose_exactly
 from harness.config.finish_config import chosen
 from harness.config.instantiate import target
 from harness.config.overrides import Overrides, as_texts
 from harness.config.schema import PARTS
+from harness.config.text_values import texts_quoted
 from harness.core.errors import UserError
+from harness.core.override_text import OverrideText
 from harness.replay.rerun_overrides import Words, has, path_of, set_values, without
 from harness.runs.setting_effects import groups_without
 from harness.runs.stored_run import EVALUATED, StoredRun, changes
@@ -76,6 +78,18 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
     set_values(stored, words.values)
     _require_secrets(_plain(stored, ""))
     return Revised(stored, before, filled, notes)
+
+
+def quoted_words(logged: StoredRun, words: Sequence[str]) -> list[str]:
+    """The words with texts in quotes. The types are those of our choices: a class of a run that came from
+    elsewhere is not imported."""
+
+    def chosen() -> DictConfig:
+        groups = Overrides.parse(word for word in words if is_group(OverrideText.split(word).key))
+        taken = [str(override.key_or_group) for override in groups]
+        return compose_exactly([*_as_chosen(logged.config, logged).without(*taken).texts, *groups.texts])
+
+    return texts_quoted(words, chosen)
 
 
 def _settle(cfg: DictConfig, ours: DictConfig, outputs: Path, foreign: bool) -> list[str]:

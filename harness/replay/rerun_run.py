@@ -15,7 +15,7 @@ from harness.config.compose import register_resolvers
 from harness.data.cache.command_scope import command as one_command
 from harness.prepare.plan import make_plan
 from harness.replay import rerun_differences
-from harness.replay.rerun_config import Revised, revise
+from harness.replay.rerun_config import Revised, quoted_words, revise
 from harness.replay.rerun_overrides import read
 from harness.run import run
 from harness.runs.new_folder import check_run_folder
@@ -61,7 +61,7 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
     Raises:
         UserError: a word does not fit the run, or it cannot be made again; raised before anything is written.
     """
-    words = read(asked.words)
+    words = read(quoted_words(logged, asked.words))
     old = logged.result
     revised = revise(logged, words, asked.outputs, asked.allow)
     folder = _fresh(asked.outputs) if words.folder is None else Path(words.folder)

@@ -137,7 +137,6 @@ TYPES = [
     (["model.widths=[a]"], r"model\.widths must be a list of whole numbers, got \['a'\]\."),
     (["split.shuffle=1"], r"split\.shuffle must be true or false, got 1\."),
     (["tags=3"], r"tags must be a mapping, got 3\."),
-    (["name=3"], r"name must be text or null, got 3; a text of digits is written \"name='3'\"\."),
     (["outputs=null"], r"outputs must be text, got null\."),
     (["seed=1.5"], r"seed must be a whole number, got 1\.5\."),
     (["harness.traceback=maybe"], r"harness\.traceback must be true or false, got 'maybe'\."),
@@ -279,7 +278,7 @@ DATA: list[tuple[list[str], str, str]] = [
     (
         ["data.extract.path=2020"],
         "a,y\n",
-        r"data\.extract\.path must be text or a list of texts or null, got 2020; a text of digits .*",
+        r"data\.extract\.path=2020 does not exist; .*",
     ),
     (
         ["split=stratified_kfold"],

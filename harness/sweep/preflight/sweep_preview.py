@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF
 from harness.config.compose import compose_exactly
-from harness.config.overrides import Overrides
+from harness.config.text_values import read_overrides
 from harness.console.text_format import duration
 from harness.data.cache.command_scope import command
 from harness.runtime.secret_values import Secrets
@@ -40,7 +40,7 @@ def preview(words: Sequence[str]) -> list[str]:
         UserError: what the multirun would refuse.
         HydraException: a choice or a key does not exist.
     """
-    overrides = Overrides.parse(words)
+    overrides = read_overrides(words, compose_exactly, many=True)
     whole = overrides.with_choices(choose_parts(overrides.first_values(), compose_exactly))
     typed = overrides.of_the_task()
     check_swept(overrides)

@@ -1,0 +1,112 @@
+"""Texts on the command line are taken as typed, by the type of their key."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from harness.config.compose import compose, compose_exactly
+from harness.config.text_values import read_overrides
+
+CSV = "data/extract=csv"
+
+NAMES = [
+    "my data.csv",
+    "a=b.csv",
+    "a,b.csv",
+    "a;b.csv",
+    "a#b&c.csv",
+    "größe.csv",
+    "данные.csv",
+    "日本.csv",
+    "x(1).csv",
+    "[x].csv",
+    "{x}.csv",
+    "o'brien.csv",
+    'say "hi".csv',
+    "x~1.csv",
+    "~/x.csv",
+    "2019",
+    "007",
+    "1e3",
+    "true",
+    " ",
+]
+
+
+@pytest.mark.parametrize("text", NAMES)
+@pytest.mark.parametrize("key", ["data.extract.path", "data.extract.target", "name", "tracking.experiment"])
+def test_a_text_is_taken_as_typed(key: str, text: str) -> None:
+    assert OmegaConf.select(compose([CSV, f"{key}={text}"]), key) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "key", "value"),
+    [
+        ("data.extract.drop=[f 2, größe,1,'a,b']", "data.extract.drop", ["f 2", "größe", "1", "a,b"]),
+        ("data.extract.path=[my data.csv,größe.csv]", "data.extract.path", ["my data.csv", "größe.csv"]),
+        ("data.extract.target=[a,b]", "data.extract.target", ["a", "b"]),
+        ("data.extract.target='a b'", "data.extract.target", "a b"),
+        ("data.extract.target=null", "data.extract.target", None),
+        ("+tags.idea=breiter, größer", "tags.idea", "breiter, größer"),
+        ("+tags.count=3", "tags.count", 3),
+        ("+data.extract.types.f 2=int", "data.extract.types", {"f 2": "int"}),
+        ("+data.extract.types.a(b), c=int", "data.extract.types", {"a(b), c": "int"}),
+        ("trainer.patience=3", "trainer.patience", 3),
+        ("outputs=~/my runs", "outputs", str(Path("~/my runs").expanduser())),
+    ],
+)
+def test_other_values_keep_their_type(word: str, key: str, value: Any) -> None:
+    assert OmegaConf.select(compose([CSV, word]), key) == value
+
+
+def test_hydras_own_texts_are_taken_as_typed() -> None:
+    (override,) = read_overrides(["hydra.run.dir=my runs, größer"], compose_exactly)
+    assert override.value() == "my runs, größer"
+
+
+def test_in_a_multirun_a_comma_separates_values() -> None:
+    word = "data.extract.path=größe.csv,a b.csv,'a,b',2019"
+    _, override = read_overrides([CSV, word], compose_exactly, many=True)
+    assert list(override.sweep_string_iterator()) == ['"größe.csv"', r"a\ b.csv", "'a,b'", '"2019"']
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        (
+            "data.extract.pth=größe.csv",
+            "there is no setting 'data.extract.pth'; did you mean data.extract.path .*",
+        ),
+        (
+            "+data.extract.types.größe=int",
+            "the key of '.*' has letters that the command line cannot read; .*",
+        ),
+        ("trainer.epochs=3;4", "the setting 'trainer.epochs=3;4' cannot be read as KEY=VALUE; .*"),
+    ],
+)
+def test_what_is_no_text_is_refused(run_cli: Any, word: str, sentence: str) -> None:
+    answer = run_cli("check", CSV, word)
+    assert answer.status == 2
+    assert re.fullmatch(f"error: {sentence}\n", answer.err), answer.err
+
+
+@pytest.mark.slow
+def test_a_run_its_evaluation_and_its_rerun_take_names_as_typed(run_cli: Any, here: Path) -> None:
+    for name in ("größe, 1.csv", "größe, 2.csv"):
+        with (here / name).open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(["höhe 1", "Ergebnis = ja"])
+            rows.writerows((number % 7, "ja" if number % 7 > 3 else "nein") for number in range(60))
+    target, folder = "data.extract.target=Ergebnis = ja", "out, größe"
+    words = (CSV, "data.extract.path=größe, 1.csv", target, f"hydra.run.dir={folder}")
+    assert run_cli(*words, "trainer.epochs=1", "tracking=none", "split.guard=off").status == 0
+    assert (here / folder / "result.json").exists()
+    other = "data.extract.path=größe, 2.csv"
+    assert run_cli("evaluate", folder, other, "tracking=none").status == 0
+    assert run_cli("rerun", folder, other, "tracking=none", "--dry").status == 0
