@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.console.text_format import headline
 from harness.core.errors import UserError, near
+from harness.core.scores import UNLIMITED, score_range
 from harness.runs.run_result import summarise
 from harness.runs.stored_run import StoredRun
 
@@ -20,24 +21,30 @@ Interval = tuple[float, float]
 class Value:
     """One score of one line.
 
-    mean   over folds and seeds; NaN where it is undefined
-    folds  one value per fold, each the mean over the seeds; () where the seeds have different folds
-    seeds  one value per seed, each the mean over its folds
+    mean    over folds and seeds; NaN where it is undefined
+    folds   one value per fold, each the mean over the seeds; () where the seeds have different folds
+    seeds   one value per seed, each the mean over its folds
+    limits  what the score can be
     """
 
     mean: float
     folds: tuple[float, ...]
     seeds: tuple[float, ...]
+    limits: Interval = UNLIMITED
 
     @property
     def over_folds(self) -> Interval | None:
         """95 % interval of the mean over the folds: the effect of other rows."""
-        return _interval(self.folds)
+        return self._interval(self.folds)
 
     @property
     def over_seeds(self) -> Interval | None:
         """95 % interval of the mean over the seeds: the effect of other random numbers."""
-        return _interval(self.seeds)
+        return self._interval(self.seeds)
+
+    def _interval(self, values: Sequence[float]) -> Interval | None:
+        bounds = summarise(values, self.limits)["ci95"]
+        return None if bounds is None else (bounds[0], bounds[1])
 
 
 def value(runs: Sequence[StoredRun], name: str) -> Value:
@@ -46,7 +53,7 @@ def value(runs: Sequence[StoredRun], name: str) -> Value:
     seeds = tuple(_mean(folds) for folds in each)
     alike = len({len(folds) for folds in each}) == 1
     folds = tuple(_mean(values) for values in zip(*each, strict=True)) if alike else ()
-    return Value(_mean(seeds), folds, seeds)
+    return Value(_mean(seeds), folds, seeds, score_range(name))
 
 
 def _folds(run: StoredRun, name: str) -> tuple[float, ...]:
@@ -60,11 +67,6 @@ def _folds(run: StoredRun, name: str) -> tuple[float, ...]:
 def _mean(values: Sequence[float]) -> float:
     defined = [number for number in values if not math.isnan(number)]
     return statistics.fmean(defined) if defined else math.nan
-
-
-def _interval(values: Sequence[float]) -> Interval | None:
-    bounds = summarise(values)["ci95"]
-    return None if bounds is None else (bounds[0], bounds[1])
 
 
 def ranking(runs: Sequence[StoredRun], by: str | None) -> str:

@@ -164,7 +164,8 @@ def score_table(result: Result) -> list[Line]:
         return []
     part = next(iter(own)).split("/")[0]
     endings = [end for end in _BASELINES if any(f"{name}_{end}" in result.scores for name in own)]
-    folds = ["std", "95 % interval"] if result.folds > 1 else []
+    over_rows = any("ci95_rows" in score for score in own.values())
+    folds = ["std", "95 % interval"] if result.folds > 1 else ["95 % interval"] if over_rows else []
     together = ["pooled"] if any("pooled" in score for score in own.values()) else []
     rows: list[list[Span]] = []
     for name in own:
@@ -172,7 +173,7 @@ def score_table(result: Result) -> list[Line]:
         best = _best(name, compared)
         model, *others = [_score_cell(score, place == best) for place, score in enumerate(compared)]
         pooled = [(number(own[name].get("pooled")), "")] if together else []
-        rows.append([(_short(name), ""), model, *_spread(own[name])[: len(folds)], *pooled, *others])
+        rows.append([(_short(name), ""), model, *_spread(own[name])[2 - len(folds) :], *pooled, *others])
     return table_lines([part, "model", *folds, *together, *endings], rows)
 
 
@@ -194,7 +195,10 @@ def _score_cell(score: Summary | None, best: bool) -> Span:
 
 
 def _spread(score: Summary) -> list[Span]:
-    """`± 0.0112` and `[0.9580, 0.9860]`, empty where one fold alone defines the score."""
+    """`± 0.0112` and `[0.9580, 0.9860]` over folds; of one fold the interval over its rows; empty without."""
+    if "ci95_rows" in score:
+        low, high = score["ci95_rows"]
+        return [("", ""), (f"[{number(low)}, {number(high)}]", "dim")]
     if score["std"] is None or score["ci95"] is None:
         return [("", ""), ("", "")]
     low, high = score["ci95"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -30,6 +31,25 @@ def direction(name: str, declared: Mapping[str, Direction] = NONE_DECLARED) -> D
             return declared[own]
     words = plain.split("_")
     return "minimize" if any(word in _LOWER_IS_BETTER for word in words) else "maximize"
+
+
+_SHARES = ("accuracy", "f1", "auroc", "ece", "match")
+_FROM_ZERO = ("rmse", "mae", "mse", "log", "seconds", "parameters")
+
+UNLIMITED = (-math.inf, math.inf)
+
+
+def score_range(name: str) -> tuple[float, float]:
+    """The least and the greatest value that a score such as `test/accuracy` can have, by its name's words.
+
+    A trainer's own `loss` may have any value, and so may a user's metric whose name says nothing.
+    """
+    words = name.rsplit("/", 1)[-1].split("_")
+    if any(word in _SHARES for word in words):
+        return 0.0, 1.0
+    if "r2" in words:
+        return -math.inf, 1.0
+    return (0.0, math.inf) if any(word in _FROM_ZERO for word in words) else UNLIMITED
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,57 @@ def bootstrap_interval(errors: np.ndarray, score: Callable[[np.ndarray], np.ndar
     return float(low), float(high)
 
 
+def bootstrap_counts(counts: np.ndarray, score: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+    """As `bootstrap_interval`, of a score of the confusion matrix: resampled rows fall into its cells.
+
+    Args:
+        counts: (C, C).
+        score: (B, C, C) counts -> (B,) scores.
+    """
+    random, rows = np.random.default_rng(0), int(counts.sum())
+    shares = counts.flatten() / rows
+    drawn = [
+        score(random.multinomial(rows, shares, size=50).reshape(50, *counts.shape))
+        for _ in range(_RESAMPLES // 50)
+    ]
+    low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def rank_interval(score: np.ndarray, positive: np.ndarray) -> tuple[float, float] | None:
+    """The 95 % interval of the area under the ROC curve, on the logit scale, so that it stays below 1.
+
+    The variance is that of DeLong, DeLong and Clarke-Pearson (1988, doi:10.2307/2531595); the scale as in
+    Pepe 2003, The Statistical Evaluation of Medical Tests, section 5.2.
+
+    Args:
+        score: (n,).
+        positive: (n,) bool.
+
+    Returns:
+        None with fewer than two rows of a class, or of an area of 0 or 1, whose variance is unknown.
+    """
+    inside, outside = np.sort(score[positive]), np.sort(score[~positive])
+    if min(len(inside), len(outside)) < 2:
+        return None
+    of_positive = _won(inside, outside)
+    of_negative = 1 - _won(outside, inside)
+    area = float(of_positive.mean())
+    if not 0 < area < 1:
+        return None
+    variance = of_positive.var(ddof=1) / len(inside) + of_negative.var(ddof=1) / len(outside)
+    step = _NORMAL * math.sqrt(variance) / (area * (1 - area))
+    middle = math.log(area / (1 - area))
+    low, high = (1 / (1 + math.exp(min(-end, 700.0))) for end in (middle - step, middle + step))
+    return low, high
+
+
+def _won(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(n,): the share of `others`, sorted, below each score; equal ones count as half."""
+    below, not_above = (np.searchsorted(others, scores, side=side) for side in ("left", "right"))
+    return np.asarray((below + not_above) / (2 * len(others)))
+
+
 @dataclass(frozen=True)
 class Bins:
     """Predictions grouped by confidence; bins without any are left out.

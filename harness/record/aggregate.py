@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.fold import Fold
+from harness.core.scores import score_range
 from harness.record.fold_record import FoldRecord
 from harness.record.predictions import Measure, pool
 from harness.runs.run_result import Summary, summarise
@@ -21,7 +22,7 @@ def over_folds(fold_records: Sequence[FoldRecord]) -> dict[str, Summary]:
     """
     done = [fold_record for fold_record in fold_records if fold_record.scores]
     names = list(dict.fromkeys(name for fold_record in done for name in fold_record.scores))
-    return {name: summarise(_by_outer(done, name)) for name in names}
+    return {name: summarise(_by_outer(done, name), score_range(name)) for name in names}
 
 
 def _by_outer(fold_records: Sequence[FoldRecord], name: str) -> list[float]:

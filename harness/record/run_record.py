@@ -35,6 +35,7 @@ from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on
 from harness.record.startup_lines import notes, startup_lines
 from harness.report.predicted_rows import PredictedRows
+from harness.report.row_intervals import add_row_intervals
 from harness.report.run_material import RunMaterial
 from harness.report.run_page import REPORT, write_run_page
 from harness.runs.fold_rows import ROWS, write_rows
@@ -222,6 +223,13 @@ class Record:
         try:
             self._write_packages()
             self._sum_up(status)
+            if len(self.folds) == 1 and self._predictions is not None:
+                with plots.optional("the intervals of the test scores", self.screen.note):
+                    monitored = self.cfg.trainer.monitor.partition("/")[2]
+                    for note in add_row_intervals(self._scores, self._predictions, monitored):
+                        self.screen.note(note)
+            self.result = self._result(status, error, None)
+            self.result.write(self.folder / RESULT)
             for fold_record in self.fold_records:
                 fold_record.end(status, error)
             # A trial does not wait for MLflow: hundreds of trials follow it.

@@ -106,7 +106,12 @@ def side_by_side(old: Result, new: Result) -> list[Line]:
 def unequal(old: Result, new: Result) -> dict[str, tuple[Any, Any]]:
     """Returns the scores that both have and that differ in any bit of any fold, except measured times."""
     shared = [name for name in old.scores if name in new.scores and not name.startswith(_CLOCK)]
-    then, now = ({name: result.scores[name] for name in shared} for result in (old, new))
+    # What follows from the folds, such as an interval, may be computed otherwise by another version.
+    kept = ("mean", "folds", "pooled")
+    then, now = (
+        {name: {key: result.scores[name].get(key) for key in kept} for name in shared}
+        for result in (old, new)
+    )
     return changes(then, now)
 
 

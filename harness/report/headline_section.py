@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-
-import numpy as np
 
 from harness.console.text_format import duration, headline, number
-from harness.evaluate.prediction_statistics import bootstrap_interval, wilson
+from harness.report.baseline_scores import BASELINES, baselines
 from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
+from harness.report.row_intervals import row_intervals, too_few_rows
 from harness.report.run_material import RunMaterial, chosen
 
-BASELINES = {
-    "majority": "always the most frequent class",
-    "mean": "always the mean of the training rows",
-    "random": "a network that was not trained",
-    "raw": "the raw input",
-    "scratch": "without the pre-training",
-}
-"""The endings of baseline scores, and what each baseline is."""
-
 _PREFERRED = ("accuracy", "rmse", "knn_accuracy", "knn_r2", "linear_accuracy", "auroc")
-_MOST_RESAMPLED = 5000
 
 
 def status(material: RunMaterial) -> tuple[str, str]:
@@ -85,29 +73,10 @@ def interval(material: RunMaterial, name: str) -> tuple[tuple[float, float], str
         return (low, high), f"Student's t over {len(score['folds'])} folds"
     if predictions is None or not name.startswith("test/") or len(score["folds"]) != 1:
         return None
-    if name == "test/accuracy" and predictions.kind == "classes" and len(predictions.labelled):
-        rows, right = len(predictions.labelled), int(np.trace(predictions.counts))
-        return wilson(right, rows), f"Wilson, assuming {rows:,} independent rows"
-    if name in ("test/rmse", "test/mae") and predictions.kind == "number":
-        target, predicted = predictions.pair("")
-        if 1 < len(target) <= _MOST_RESAMPLED:
-            score_of = _root_mean_square if name == "test/rmse" else _mean_size
-            ends = bootstrap_interval(predicted - target, score_of)
-            return ends, f"bootstrap, assuming {len(target):,} independent rows"
-    return None
-
-
-def _root_mean_square(errors: np.ndarray) -> np.ndarray:
-    return np.asarray(np.sqrt(np.mean(np.square(errors), axis=-1)))
-
-
-def _mean_size(errors: np.ndarray) -> np.ndarray:
-    return np.asarray(np.mean(np.abs(errors), axis=-1))
-
-
-def baselines(scores: Mapping[str, object], name: str) -> dict[str, str]:
-    """The baselines of a score: ending -> full name."""
-    return {ending: f"{name}_{ending}" for ending in BASELINES if f"{name}_{ending}" in scores}
+    found = row_intervals(predictions).get(name.removeprefix("test/"))
+    if found is None:
+        return None
+    return (found.low, found.high), f"{found.method}, assuming {predictions.known:,} independent rows"
 
 
 def _score(material: RunMaterial) -> list[Block]:
@@ -127,4 +96,15 @@ def _score(material: RunMaterial) -> list[Block]:
     parameters = material.scores.get("model/parameters", {}).get("mean")
     if parameters is not None and not math.isnan(parameters):
         tiles.append(Tile(f"{parameters:,.0f}", "parameters", "of the model, without heads"))
-    return [Tiles(tiles)]
+    note = _too_few_rows(material, name)
+    return [Tiles(tiles), Text(note[0].upper() + note[1:] + ".")] if note else [Tiles(tiles)]
+
+
+def _too_few_rows(material: RunMaterial, name: str) -> str:
+    if (
+        material.predictions is None
+        or not name.startswith("test/")
+        or len(material.scores[name]["folds"]) > 1
+    ):
+        return ""
+    return too_few_rows(material.scores, name, material.predictions.known)

@@ -54,6 +54,12 @@ class PredictedRows:
         """Of classes: the rows whose class is known."""
         return self.frame[self.frame["target"].notna()]
 
+    @property
+    def known(self) -> int:
+        """How many rows have a known target, or at least one of several."""
+        targets = [column for column in self.frame if column == "target" or str(column).startswith("target_")]
+        return int(self.frame[targets].notna().any(axis=1).sum())
+
     @cached_property
     def codes(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) codes of the true and the predicted classes of `labelled`."""

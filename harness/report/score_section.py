@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.console.text_format import headline, number
-from harness.report.headline_section import BASELINES, baselines, main_score
+from harness.report.baseline_scores import BASELINES, baselines
+from harness.report.headline_section import main_score
 from harness.report.html.chart import Chart, padded_range, whole_ticks
 from harness.report.html.page_parts import Block, Cell, Figure, Figures, Heading, Section, Table
 from harness.report.run_material import RunMaterial

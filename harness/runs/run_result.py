@@ -13,7 +13,7 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from harness.core.errors import UserError
-from harness.core.scores import Direction
+from harness.core.scores import UNLIMITED, Direction
 from harness.runtime.atomic_file import write_text
 from harness.runtime.stored_file import read_json
 
@@ -22,7 +22,8 @@ SCHEMA = 1
 Status = Literal["finished", "pruned", "failed", "interrupted"]
 Summary = dict[str, Any]
 """{"mean", "std", "ci95": [low, high], "folds": [...]}, as `summarise` returns it; a test score of several
-folds also has "pooled", the score of all out-of-fold predictions together."""
+folds also has "pooled", the score of all out-of-fold predictions together, and one of a single fold
+"ci95_rows", the interval over its test rows where one can be computed (`harness.report.row_intervals`)."""
 
 
 class _Summary(TypedDict):
@@ -31,6 +32,7 @@ class _Summary(TypedDict):
     ci95: list[float | None] | None
     folds: list[float | None]
     pooled: NotRequired[float | None]
+    ci95_rows: NotRequired[list[float]]
 
 
 class _Objective(TypedDict):
@@ -63,13 +65,13 @@ class _Content(_Version):
     positive: NotRequired[str | None]
 
 
-def summarise(values: Sequence[float]) -> Summary:
+def summarise(values: Sequence[float], limits: tuple[float, float] = UNLIMITED) -> Summary:
     """Returns mean, sample standard deviation and 95 % interval of the mean of one score over the folds.
 
-    The interval is Student's t with k - 1 degrees of freedom. Folds share training rows, so it is
-    narrower than that of k independent studies would be. A fold on which the score is undefined
-    (NaN) stays in `folds` and is left out of the rest; with fewer than two others `std` and `ci95`
-    are None, with none the mean is NaN.
+    The interval is Student's t with k - 1 degrees of freedom, within `limits` (see `interval_within`). Folds
+    share training rows, so it is narrower than that of k independent studies would be. A fold on which the
+    score is undefined (NaN) stays in `folds` and is left out of the rest; with fewer than two others `std`
+    and `ci95` are None, with none the mean is NaN.
     """
     folds = [float(value) for value in values]
     defined = [value for value in folds if not math.isnan(value)]
@@ -80,7 +82,31 @@ def summarise(values: Sequence[float]) -> Summary:
         return {"mean": mean, "std": math.nan, "ci95": [math.nan, math.nan], "folds": folds}
     std = statistics.stdev(defined, mean)
     half = student_t(len(defined) - 1) * std / math.sqrt(len(defined))
-    return {"mean": mean, "std": std, "ci95": [mean - half, mean + half], "folds": folds}
+    return {"mean": mean, "std": std, "ci95": interval_within(mean, half, limits), "folds": folds}
+
+
+def interval_within(mean: float, half: float, limits: tuple[float, float]) -> list[float]:
+    """Returns `mean` - `half` and `mean` + `half`, or an interval within `limits` where that exceeds them.
+
+    That is computed on the logit of the share of the range, or on the logarithm of the distance to the only
+    limit, with the standard error of the delta method (Agresti, Categorical Data Analysis, section 3.1), and
+    transformed back. A mean beyond the limits shows that they are not those of this score.
+    """
+    low, high = limits
+    if not low < mean < high or (low <= mean - half and mean + half <= high):
+        return [mean - half, mean + half]
+    if math.isinf(high):
+        return [low + (mean - low) * factor for factor in _factors(half / (mean - low))]
+    if math.isinf(low):
+        return [high - (high - mean) * factor for factor in reversed(_factors(half / (high - mean)))]
+    below, above = mean - low, high - mean
+    steps = _factors(half * (high - low) / (below * above))
+    return [low + (high - low) * below * step / (below * step + above) for step in steps]
+
+
+def _factors(step: float) -> list[float]:
+    largest = 700.0  # of which the exponential is a number still
+    return [math.exp(-min(step, largest)), math.exp(min(step, largest))]
 
 
 def student_t(freedom: int, confidence: float = 0.95) -> float:

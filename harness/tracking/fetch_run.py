@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import UserError
+from harness.core.scores import score_range
 from harness.runs.journal import JOURNAL, read
 from harness.runs.run_result import Result, summarise
 from harness.runs.tracking_state import STATE, State
@@ -261,7 +262,10 @@ def _result(runs: Mapping[str, Any]) -> Result:
     folds = [part for key, part in runs.items() if key]
     names = {name for part in folds or [run] for name in part.data.metrics if "/" in name}
     scores = {
-        name: summarise([part.data.metrics[name] for part in folds or [run] if name in part.data.metrics])
+        name: summarise(
+            [part.data.metrics[name] for part in folds or [run] if name in part.data.metrics],
+            score_range(name),
+        )
         for name in sorted(names)
     }
     ended = run.info.end_time or run.info.start_time

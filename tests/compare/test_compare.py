@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from harness.compare.compare_runs import compare
 from harness.compare.leaderboard import rank_runs
@@ -33,6 +34,14 @@ def shown(words: list[str], outputs: Path, width: int | None = None, **options: 
     return "\n".join(plain_text(line, "utf-8") for line in compare(words, outputs, **options).lines(width))
 
 
+def share_interval(mean: float, half: float) -> tuple[float, float]:
+    """On the logit scale, because `mean` + `half` is above 1."""
+    assert mean + half > 1
+    step = half / (mean * (1 - mean))
+    low, high = special.expit(special.logit(mean) + np.array([-step, step]))
+    return float(low), float(high)
+
+
 def test_folds_of_the_same_rows_are_tested_by_the_corrected_t(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": A})
     make("b", {"test/accuracy": B}, trainer__lr="1")
@@ -46,7 +55,7 @@ def test_folds_of_the_same_rows_are_tested_by_the_corrected_t(make: Make, output
     assert other.tested.effect == pytest.approx(mean / math.sqrt(variance))
     assert other.p == other.tested.p
     half = stats.t.ppf(0.975, 3) * pd.Series(A).std() / 2
-    assert best.score.over_folds == pytest.approx((0.9 - half, 0.9 + half))
+    assert best.score.over_folds == pytest.approx(share_interval(0.9, half))
 
 
 def test_folds_of_other_rows_or_other_data_are_not_tested(make: Make, outputs: Path) -> None:
@@ -102,7 +111,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_line(make: Make, outputs: 
     assert [run.label for run in first.runs] == ["a0", "a1", "a2"]
     assert [len(row.runs) for row in (again, other)] == [1, 1]
     half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
-    assert first.score.over_seeds == pytest.approx((0.8 - half, 0.8 + half))
+    assert first.score.over_seeds == pytest.approx(share_interval(0.8, half))
     assert first.score.folds == pytest.approx((0.8, 0.8))
     assert again.score.over_seeds is None
     assert len(compare([], outputs, each=True).board.rows) == 5

@@ -33,8 +33,8 @@ def test_the_page_holds_leaderboard_tests_and_differences_and_loads_nothing(
 
 
 def test_the_best_has_its_bar_where_its_interval_is(make: Make, outputs: Path) -> None:
-    make("a", {"test/accuracy": [0.5, 0.7]})
-    make("b", {"test/accuracy": [0.5, 0.7]})
+    make("a", {"test/accuracy": [0.59, 0.61]})
+    make("b", {"test/accuracy": [0.59, 0.61]})
     bars = re.findall(r'd="M([\d.]+) 9.0H([\d.]+)".*?cx="([\d.]+)"', comparison_page(compare([], outputs)))
     assert bars == [("6.0", "214.0", "110.0")] * 2  # all of the scale, the mean in its middle
 

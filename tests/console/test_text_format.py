@@ -147,6 +147,15 @@ def test_each_score_is_shown_beside_its_baselines_and_the_best_is_marked() -> No
     ]
 
 
+def test_one_fold_has_the_interval_over_its_rows() -> None:
+    scores = {name: summarise([value]) for name, value in {"test/accuracy": 0.9, "test/ece": 0.1}.items()}
+    scores["test/accuracy"]["ci95_rows"] = [0.8, 0.95]
+    assert text_of(Result(status="finished", folds=1, scores=scores))[::2] == [
+        "test          model      95 % interval",
+        "accuracy     0.9000   [0.8000, 0.9500]",
+    ]
+
+
 def test_folds_add_spread_and_interval() -> None:
     scores = {
         "test/accuracy": summarise([0.90, 0.94, 0.95]),

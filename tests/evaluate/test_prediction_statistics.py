@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
 from harness.evaluate.prediction_statistics import (
+    bootstrap_counts,
     bootstrap_interval,
     calibration,
     confusion,
     per_class,
+    rank_interval,
     ranking,
     wilson,
 )
@@ -52,6 +55,31 @@ def test_the_bootstrap_interval_of_a_mean_is_close_to_the_normal_one() -> None:
     errors = np.random.default_rng(2).normal(5, 1, 400)
     low, high = bootstrap_interval(errors, lambda drawn: drawn.mean(axis=-1))
     assert (low, high) == pytest.approx((errors.mean() - 0.098, errors.mean() + 0.098), abs=0.015)
+
+
+def test_resampled_counts_give_the_interval_of_a_share() -> None:
+    found = bootstrap_counts(np.array([[80, 20], [0, 0]]), lambda drawn: drawn[:, 0, 0] / 100)
+    assert found == pytest.approx((0.72, 0.88), abs=0.015)  # 0.8 -+ 1.96 * 0.04
+
+
+def test_the_interval_of_an_area_is_delong_s_on_the_logit_scale() -> None:
+    random = np.random.default_rng(3)
+    positive = random.random(60) < 0.4
+    score = (random.integers(0, 12, 60) + 4 * positive) / 16  # with ties
+    won = score[positive][:, None] - score[~positive][None]
+    won = (won > 0) + 0.5 * (won == 0)
+    area = won.mean()
+    variance = won.mean(1).var(ddof=1) / positive.sum() + won.mean(0).var(ddof=1) / (~positive).sum()
+    step = 1.959963984540054 * np.sqrt(variance) / (area * (1 - area))
+    assert area == pytest.approx(roc_auc_score(positive, score))
+    assert rank_interval(score, positive) == pytest.approx(expit(logit(area) + np.array([-step, step])))
+
+
+@pytest.mark.parametrize(
+    ("score", "positive"), [([0, 1, 2, 3], [0, 0, 1, 1]), ([0, 3, 2], [0, 1, 0]), ([0, 1], [1, 1])]
+)
+def test_an_area_of_1_or_of_a_single_row_has_no_interval(score: list[int], positive: list[int]) -> None:
+    assert rank_interval(np.array(score), np.array(positive) == 1) is None
 
 
 def test_ticks_are_round_numbers_within_the_range() -> None:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from harness.core.errors import UserError
 from harness.runs.run_result import Result, student_t, summarise, write_json
@@ -41,6 +42,42 @@ def test_mean_and_std_equal_numpy(values: list[float]) -> None:
     assert summary["mean"] == pytest.approx(np.mean(values), rel=1e-9, abs=1e-9)
     assert summary["std"] == pytest.approx(np.std(values, ddof=1), rel=1e-6, abs=1e-6)
     assert summary["ci95"][0] <= summary["mean"] <= summary["ci95"][1]
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "ends"),
+    [
+        ([0.90, 0.94, 0.95], (0, 1), None),
+        ([0.99, 1.0, 0.95], (0, 1), lambda mean, half: logit_ends(mean, half)),
+        ([0.0, 0.02, 0.01, 0.09], (0, 1), lambda mean, half: logit_ends(mean, half)),
+        ([0.1, 0.9], (0, math.inf), lambda mean, half: [mean * math.exp(s * half / mean) for s in (-1, 1)]),
+        ([0.7, 0.99, 0.99], (-math.inf, 1),
+         lambda mean, half: [1 - (1 - mean) * math.exp(s * half / (1 - mean)) for s in (1, -1)]),
+        ([95.0, 99.9, 99.0], (0, 1), None),  # a metric in per cent, in spite of its name
+        ([-5.0, 9.0], (-math.inf, math.inf), None),
+    ],
+)  # fmt: skip
+def test_an_interval_stays_within_what_the_score_can_be(
+    values: list[float], limits: tuple[float, float], ends: Callable[[float, float], list[float]] | None
+) -> None:
+    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    expected = [mean - half, mean + half] if ends is None else ends(float(mean), float(half))
+    found = summarise(values, limits)["ci95"]
+    assert found == pytest.approx(expected, rel=1e-9)
+    if ends is not None:
+        assert not (limits[0] <= mean - half and mean + half <= limits[1])
+        assert limits[0] <= found[0] < mean < found[1] <= limits[1]
+
+
+def logit_ends(mean: float, half: float) -> list[float]:
+    steps = [sign * half / (mean * (1 - mean)) for sign in (-1, 1)]
+    return [float(special.expit(special.logit(mean) + step)) for step in steps]
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
+def test_no_interval_of_a_share_leaves_it(values: list[float]) -> None:
+    low, high = summarise(values, (0.0, 1.0))["ci95"]
+    assert -1e-9 <= low <= high <= 1 + 1e-9
 
 
 def test_one_fold_has_neither_spread_nor_interval() -> None:
