@@ -39,24 +39,24 @@ def main(words: list[str]) -> None:
             value=options.port,
         )
 
+    from harness.tracking import store_address
     from harness.tracking.mlflow_pages import shown
 
     outputs = Path(options.outputs)
-    default = outputs.absolute() / "mlflow.db"
     seen = shown(options.what, outputs)
-    uri = seen.uri if seen is not None else f"sqlite:///{default}"
+    uri = store_address.absolute(None, outputs) if seen is None else seen.uri
     if uri.startswith("http"):
         _point_to(seen, uri, options.open)
         return
-    if not uri.startswith("sqlite"):
+    store = store_address.file(uri)
+    if store is None:
         raise UserError(
             f"the runs are in the database {uri}, for which MLflow needs its password",
             "start the pages with `mlflow ui --backend-store-uri ADDRESS`",
         )
-    store = Path(uri.partition(":///")[2])
     if not store.exists():
         raise UserError(f"there is no MLflow store at {store}", "run an experiment first: python -m harness")
-    _serve(seen, store, options)
+    _serve(seen, uri, options)
 
 
 def _point_to(seen: Any, uri: str, browse: bool) -> None:
@@ -72,7 +72,7 @@ def _point_to(seen: Any, uri: str, browse: bool) -> None:
         webbrowser.open(pages[0][1])
 
 
-def _serve(seen: Any, store: Path, options: Any) -> None:
+def _serve(seen: Any, uri: str, options: Any) -> None:
     """Becomes MLflow's server on a database file."""
     port = str(_free(options.host, options.port))
     base = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}"
@@ -85,7 +85,7 @@ def _serve(seen: Any, store: Path, options: Any) -> None:
         first = pages[0][1] if pages else base
         opener = [sys.executable, "-m", "harness.tracking.browser_opener", options.host, port, first]
         subprocess.Popen(opener, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    words = ["--backend-store-uri", f"sqlite:///{store}", "--host", options.host, "--port", port]
+    words = ["--backend-store-uri", uri, "--host", options.host, "--port", port]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *words])
 
 

@@ -268,7 +268,7 @@ class Record:
 
     def _pages_of(self, link: Link | None) -> str | None:
         """Returns the command that shows the run; None with a server, which has its own pages."""
-        if link is None or link.run_id is None or not link.tracking_uri.startswith("sqlite:"):
+        if link is None or link.run_id is None or not link.tracking_uri.startswith("sqlite"):
             return None
         place = "" if self.cfg.outputs == "outputs" else f" --outputs {shlex.quote(self.cfg.outputs)}"
         return self.secrets.text(f"python -m harness ui{place}")

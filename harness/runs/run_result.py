@@ -44,7 +44,7 @@ class _Objective(TypedDict):
 class _Place(TypedDict):
     tracking_uri: str
     experiment: str
-    run_id: str
+    run_id: str | None
 
 
 class _Version(TypedDict):

@@ -92,6 +92,7 @@ class Mlflow:
 
     Raises:
         ValueError: a value is out of range.
+        UserError: the path of the local store is too long for SQLite.
     """
 
     def __init__(self, *, uri: str | None, experiment: str, outputs: str, patience: float) -> None:
@@ -102,6 +103,7 @@ class Mlflow:
             raise ValueError(f"patience must be at least 0 seconds, got {patience}")
         self._outputs = Path(outputs).absolute()
         self._uri = store_address.absolute(uri, self._outputs)
+        store_address.check_length(self._uri)
         self._place = store_address.masked(self._uri)
         self._experiment = experiment
         self._patience = patience

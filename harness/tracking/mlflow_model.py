@@ -61,7 +61,7 @@ def _save(folder: Path, bundle: Path, model: Any) -> None:
     mlflow.pyfunc.save_model(
         folder,
         python_model=str(CODE),
-        artifacts={"bundle": str(bundle)},
+        artifacts={"bundle": bundle.absolute().as_uri()},
         code_paths=[str(PACKAGE), *(path for path in facts["code"] if Path(path).exists())],
         pip_requirements=facts["requirements"],
         signature=_signature(facts),

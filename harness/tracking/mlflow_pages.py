@@ -14,6 +14,7 @@ from harness.runs.stored_run import StoredRun
 from harness.runs.tracking_state import State
 from harness.tracking import mlflow_urls
 from harness.tracking.fetch_run import fetcher
+from harness.tracking.store_address import absolute
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
     """
     tracked = _tracked(outputs)
     if word is None:
-        default = f"sqlite:///{outputs.absolute() / 'mlflow.db'}"
+        default = absolute(None, outputs)
         here = [run for run in tracked if run[1].uri == default] or tracked
         return None if not here else _experiments(here, here[-1][1].uri)
     named = [run for run in tracked if run[1].experiment == word]

@@ -99,7 +99,7 @@ def create(path: Path, artifacts: str) -> None:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         with replace_file(path, lasting=False) as draft:
-            store = SqlAlchemyStore(f"sqlite:///{draft}", artifacts)
+            store = SqlAlchemyStore(store_address.sqlite(draft), artifacts)
             store.engine.dispose()
             connection = sqlite3.connect(draft)
             connection.execute("PRAGMA journal_mode=wal")

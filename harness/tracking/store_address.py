@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,9 @@ from harness.runtime.redact import mask, mask_urls, passwords
 _BUCKETS = ("s3", "gs", "wasbs", "abfss", "dbfs", "r2", "b2")
 _ARTIFACTS = re.compile(r"/(m-)?[0-9a-f]{32}/artifacts(/|$)")
 
-_SQLITE = re.compile(r"^(?P<scheme>sqlite(\+\w+)?):///(?P<path>.+)$")
+_SQLITE = re.compile(r"^sqlite(\+\w+)?:///(?P<path>.+)$")
+_LONGEST_FILE = 480
+"""Bytes. SQLite opens paths of up to 504; a new store is made under a name that is longer by some 20."""
 
 
 def check(uri: str | None) -> None:
@@ -33,17 +36,47 @@ def check(uri: str | None) -> None:
 def absolute(uri: str | None, outputs: Path) -> str:
     """The address with an absolute file path, if it names a file; null means a file in `outputs`."""
     if uri is None:
-        return f"sqlite:///{outputs.absolute() / 'mlflow.db'}"
+        return sqlite(outputs / "mlflow.db")
     match = _SQLITE.match(uri)
     if match is None or match["path"] == ":memory:":
         return encoded(uri, "tracking.uri")
-    return f"{match['scheme']}:///{Path(match['path']).absolute()}"
+    path, mark, options = match["path"].partition("?")
+    return f"{sqlite(Path(unquote(path)))}{mark}{options}"
+
+
+def sqlite(path: Path) -> str:
+    """The address of an SQLite file, whatever the names of its folders.
+
+    SQLAlchemy decodes `%XX`, and `?` begins the options. With the scheme `sqlite`, MLflow would also make a
+    folder whose name is not decoded.
+    """
+    plain = str(path.absolute())
+    quoted = re.sub("%(?=[0-9A-Fa-f]{2})|[?]", lambda sign: f"%{ord(sign[0]):02X}", plain)
+    return f"sqlite:///{plain}" if quoted == plain else f"sqlite+pysqlite:///{quoted}"
+
+
+def check_length(uri: str) -> None:
+    """Refuses an SQLite file that SQLite would not open.
+
+    Raises:
+        UserError: its path is too long.
+    """
+    path = file(uri)
+    length = 0 if path is None else len(os.fsencode(path))
+    if length > _LONGEST_FILE:
+        raise UserError(
+            f"MLflow's store would be {path}, a path of {length} bytes, and SQLite opens at most "
+            f"{_LONGEST_FILE}",
+            "name a shorter one, tracking.uri=sqlite:////FOLDER/mlflow.db, or leave MLflow out, "
+            "tracking=none",
+            key="tracking.uri",
+        )
 
 
 def file(uri: str) -> Path | None:
     """The file of an absolute sqlite address; None for anything else."""
     match = _SQLITE.match(uri)
-    return None if match is None else Path(match["path"])
+    return None if match is None else Path(unquote(match["path"].partition("?")[0]))
 
 
 def check_location(location: str, uri: str) -> None:

@@ -46,15 +46,15 @@ def tracked(folder: Path, uri: str, id: str, experiment: str = "digits") -> None
 def test_mlflow_takes_over_with_the_store_of_the_output_folder(
     run_cli: Any, here: Path, called: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (here / "elsewhere").mkdir()
-    (here / "elsewhere" / "mlflow.db").touch()
+    (here / "else?where").mkdir()
+    (here / "else?where" / "mlflow.db").touch()
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     port = str(free())
-    answer = run_cli("ui", "--outputs", "elsewhere", "--port", port)
+    answer = run_cli("ui", "--outputs", "else?where", "--port", port)
     assert answer == (0, f"http://127.0.0.1:{port}  (Ctrl-C ends it)\n", "")
     ((program, words),) = called
     assert program == sys.executable
-    store = f"sqlite:///{here}/elsewhere/mlflow.db"
+    store = f"sqlite+pysqlite:///{here}/else%3Fwhere/mlflow.db"
     assert words[1:4] == ["-m", "mlflow", "ui"]
     assert words[4:] == ["--backend-store-uri", store, "--host", "127.0.0.1", "--port", port]
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

@@ -42,6 +42,8 @@ def load(uri: str) -> Any:
 
 def test_the_saved_model_predicts_raw_rows_like_the_run(make: Any, tmp_path: Path, rows: Any) -> None:
     folder, _, _ = make(CLASSES)
+    (tmp_path / "a?b%41#c é").mkdir()
+    folder = folder.rename(tmp_path / "a?b%41#c é" / "model")
     mlflow_model.save(tmp_path / "model", folder)
     found = load(str(tmp_path / "model")).predict(rows)
     pd.testing.assert_frame_equal(found, RowPredictor(folder)(rows))

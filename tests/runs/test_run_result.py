@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,9 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     result().write(path)
     assert Result.read(path) == result()
+    unsent = replace(result(), mlflow={"tracking_uri": "http://host", "experiment": "digits", "run_id": None})
+    unsent.write(path)
+    assert Result.read(path) == unsent
     several = Result(
         status="finished", objectives=[{"name": name, "direction": "minimize", "value": 1.0} for name in "ab"]
     )

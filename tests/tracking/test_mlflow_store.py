@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
+from harness.tracking import store_address
 from harness.tracking.mlflow_store import Store, refusal
 
 RUN = """
@@ -73,6 +75,18 @@ def test_an_experiment_that_another_created_meanwhile_is_used(
     monkeypatch.setattr(MlflowClient, "get_experiment_by_name", too_early)
     store = Store(uri, "digits", outputs)
     assert store.experiment_id == look(client, "digits").experiment_id
+
+
+def test_a_store_lies_in_its_folder_whatever_the_name(tmp_path: Path, blank_store: Path) -> None:
+    outputs = tmp_path / "a?b%41#c é" / "outputs"
+    outputs.mkdir(parents=True)
+    shutil.copy(blank_store, outputs / "mlflow.db")
+    store = Store(store_address.absolute(None, outputs), "digits", outputs)
+    with sqlite3.connect(outputs / "mlflow.db") as database:
+        assert database.execute("SELECT count(*) FROM experiments WHERE name = 'digits'").fetchone() == (1,)
+    store.client.log_text(store.client.create_run(store.experiment_id).info.run_id, "a", "note.txt")
+    assert len([*(outputs / "mlartifacts").rglob("note.txt")]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a?b%41#c é"]
 
 
 def test_artifacts_of_a_database_lie_in_the_outputs_folder(outputs: Path, uri: str, client: Any) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from harness.core.errors import UserError
 from harness.tracking import store_address
 
 
@@ -16,6 +19,39 @@ def test_a_relative_file_is_meant_from_the_current_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert store_address.absolute("sqlite:///my/store.db", Path("o")) == f"sqlite:///{tmp_path}/my/store.db"
+
+
+@pytest.mark.parametrize(
+    ("folder", "address"),
+    [
+        ("a#b é", "sqlite:////a#b é/mlflow.db"),
+        ("100%", "sqlite:////100%/mlflow.db"),
+        ("a?b", "sqlite+pysqlite:////a%3Fb/mlflow.db"),
+        ("a%41b", "sqlite+pysqlite:////a%2541b/mlflow.db"),
+        ("what%3F?", "sqlite+pysqlite:////what%253F%3F/mlflow.db"),
+    ],
+)
+def test_a_folder_may_have_any_name(folder: str, address: str) -> None:
+    path = Path("/", folder, "mlflow.db")
+    assert store_address.sqlite(path) == store_address.absolute(None, path.parent) == address
+    assert store_address.file(address) == path
+    assert make_url(address).database == str(path)  # as SQLAlchemy, and so MLflow, reads it
+
+
+def test_options_of_an_address_stay_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a?b").mkdir()
+    monkeypatch.chdir(tmp_path / "a?b")
+    address = store_address.absolute("sqlite:///my.db?timeout=9", Path("o"))
+    assert address == f"sqlite+pysqlite:///{tmp_path}/a%3Fb/my.db?timeout=9"
+    assert store_address.file(address) == tmp_path / "a?b" / "my.db"
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted"), [("/" + "x" * 479, True), ("/" + "x" * 480, False), ("/" + "é" * 240, False)]
+)
+def test_a_path_that_sqlite_would_not_open_is_refused(path: str, accepted: bool) -> None:
+    with nullcontext() if accepted else pytest.raises(UserError, match="SQLite opens at most 480"):
+        store_address.check_length(store_address.sqlite(Path(path)))
 
 
 @pytest.mark.parametrize("uri", ["http://host:5000", "postgresql://u:p@h/db", "sqlite:////a/b.db"])
