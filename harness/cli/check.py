@@ -54,3 +54,5 @@ def _check_run(overrides: list[str]) -> None:
     for finding in plan.findings:
         if finding.severity != "fine":
             print(f"! {finding.sentence}")
+    for note in plan.notes:
+        print(f"! {note}")

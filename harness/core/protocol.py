@@ -51,6 +51,9 @@ class Transform(Protocol):
     nothing from the rows, such as events joined to sequences or files decoded to pixels. It is done
     once, before the split, for all folds, and kept for later commands; `holds(size)` returns whether
     the loader would keep `size` bytes of float32 samples in memory, so that decoding ahead pays.
+
+    And it may have `settings_for(table) -> RowSettings`: values of arguments that the user left to the
+    data. They hold for all rows and never follow from a target; they replace what the configuration has.
     """
 
     def fit(self, table: Table, rows: np.ndarray, task: Task) -> None: ...

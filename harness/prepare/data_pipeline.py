@@ -17,6 +17,7 @@ from harness.core.errors import UserError, refusing
 from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.protocol import Transform
+from harness.core.row_settings import RowSettings
 from harness.core.table import Table
 from harness.core.walk import passes
 from harness.data.cache.cache import Cache, Settings
@@ -33,7 +34,7 @@ def open_cache(cfg: DictConfig) -> Cache:
 
 
 def read_rows(parts: Parts, cache: Cache) -> Table:
-    """The rows of the source, as the transform arranges them.
+    """The rows of the source, as the transform of a finished configuration arranges them.
 
     Raises:
         UserError: the source cannot be read, or its rows do not fit their roles.
@@ -51,13 +52,22 @@ def extract_rows(parts: Parts, cache: Cache) -> Table:
     return cache.extract(parts.node("data.extract"), parts.extract)
 
 
+def row_settings(parts: Parts, table: Table, cache: Cache) -> RowSettings:
+    """The arguments of the transform that the user left to the rows; none where it has no such arguments."""
+    look = parts.transform_method("settings_for")
+    if look is None:
+        return RowSettings()
+    with refusing("data.transform"):
+        return cache.row_settings(parts.node("data.transform"), table, lambda: look(table))
+
+
 def arrange_rows(parts: Parts, table: Table, cache: Cache) -> Table:
     """The rows as the transform arranges them before the split; the same rows where it arranges none.
 
     Raises:
         UserError: the transform refuses them.
     """
-    arrange = parts.arrange
+    arrange = parts.transform_method("arrange")
     if arrange is None:
         return table
     passes("arrange")

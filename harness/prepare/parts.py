@@ -30,7 +30,7 @@ class Parts:
     A part that is fitted or trained is built once for each fold, since it must not remember another fold:
     transform, trainer, model. They are built again rather than copied, because a constructor may draw random
     weights, which belong to the fold's seed, and because not every object can be copied. A transform that
-    arranges rows before the split (`arrange`) is built once more for that.
+    looks at the rows before the split (`arrange`, `settings_for`) is built once more for that.
     """
 
     def __init__(self, cfg: DictConfig) -> None:
@@ -74,17 +74,16 @@ class Parts:
     def tracking(self) -> Any:
         return self._shared("tracking")
 
-    @property
-    def arrange(self) -> Callable[..., Any] | None:
-        """The transform's `arrange`, see `harness.core.protocol.Transform`; None where it has none.
+    def transform_method(self, name: str) -> Callable[..., Any] | None:
+        """An optional method of the transform, see `harness.core.protocol.Transform`; None where it has none.
 
         Looks at the class, so that a transform without it is not built. A function that makes a transform
         says nothing about its result, and is called.
         """
         maker = target(self.cfg.data.transform, "data.transform")
-        if inspect.isclass(maker) and not hasattr(maker, "arrange"):
+        if inspect.isclass(maker) and not hasattr(maker, name):
             return None
-        method: Callable[..., Any] | None = getattr(self._shared("data.transform"), "arrange", None)
+        method: Callable[..., Any] | None = getattr(self._shared("data.transform"), name, None)
         return method
 
     def new_transform(self) -> Transform:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from harness.config.finish_config import finish
 from harness.config.instantiate import check
@@ -15,10 +15,13 @@ from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.data.cache.cache import Cache
 from harness.prepare import data_pipeline
+from harness.prepare.fixed_parts import fixed_parts_note
 from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.parts import Parts
 from harness.prepare.pretrain_config import pretraining
 from harness.runtime.distributed import broadcast, same_in_all
+
+_TRANSFORM = "data.transform"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Plan:
     cache     where rows and fitted arrays are kept
     initial_weights   the weights that each fold starts from, by its number, where they are not random
     before    the plan of the pre-training on the same rows; None: there is none
+    notes     sentences about the rows that the user must not miss
     """
 
     parts: Parts
@@ -41,6 +45,7 @@ class Plan:
     cache: Cache = field(default_factory=lambda: Cache(None))
     initial_weights: dict[int, InitialWeights] = field(default_factory=dict)
     before: Plan | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def cfg(self) -> DictConfig:
@@ -60,16 +65,33 @@ def make_plan(cfg: DictConfig) -> Plan:
     """
     check(cfg)
     cache, parts = data_pipeline.open_cache(cfg), Parts(cfg)
-    table = data_pipeline.read_rows(parts, cache)
+    table = data_pipeline.extract_rows(parts, cache)
+    settings = data_pipeline.row_settings(parts, table, cache)
+    cfg = _with_settings(cfg, settings.values)
+    parts = parts.with_config(cfg)
+    table = data_pipeline.arrange_rows(parts, table, cache)
     _require_same(table)
     cfg, chosen = finish(cfg, table)
+    chosen = {f"{_TRANSFORM}.{name}": text for name, text in settings.texts().items()} | chosen
     parts = parts.with_config(cfg)
     whole = data_pipeline.split_rows(parts, table)
     folds = data_pipeline.hide_labels(cfg, table, whole)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
-    plan = Plan(parts, chosen, table, folds, findings, cache, find_initial_weights(cfg, table, folds))
+    notes = tuple(filter(None, [fixed_parts_note(cfg, table), *settings.notes]))
+    weights = find_initial_weights(cfg, table, folds)
+    plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes)
     return replace(plan, before=_before(plan))
+
+
+def _with_settings(cfg: DictConfig, values: dict[str, Any]) -> DictConfig:
+    """The configuration with these arguments of the transform."""
+    if not values:
+        return cfg
+    cfg = cfg.copy()
+    for name, value in values.items():
+        OmegaConf.update(cfg, f"{_TRANSFORM}.{name}", value, force_add=True)
+    return cfg
 
 
 def _require_same(table: Table) -> None:

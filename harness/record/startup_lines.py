@@ -80,6 +80,7 @@ def notes(plan: Plan, first: Experiment) -> Iterator[str]:
             yield finding.sentence
     if plan.cache.trouble is not None:
         yield plan.cache.trouble
+    yield from plan.notes
     yield from first.notes
     targets = first.loaders.train.targets
     if (

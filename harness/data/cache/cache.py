@@ -18,6 +18,7 @@ from harness.core.arrays import Arrays
 from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.protocol import Transform
+from harness.core.row_settings import RowSettings
 from harness.core.table import Table
 from harness.data.cache.cache_key import key
 from harness.data.cache.cache_store import Store
@@ -27,6 +28,8 @@ from harness.data.cache.table_files import read_arrays, read_table, write_arrays
 _log = logging.getLogger("harness")
 
 T = TypeVar("T")
+
+_VALUES = "values.json"
 
 
 @dataclass(frozen=True)
@@ -176,20 +179,51 @@ class Cache:
             for part, rows in fold.parts():
                 digest.update(f"{fold.number} {part} {len(rows)} ".encode() + rows.tobytes())
 
-        def write(findings: list[Finding], folder: Path) -> None:
-            (folder / "findings.json").write_text(json.dumps([asdict(finding) for finding in findings]))
-
-        def read(folder: Path) -> list[Finding]:
-            return [Finding(**fields) for fields in json.loads((folder / "findings.json").read_text())]
-
         details = repr((table.name, table.task, table.kind, _types(table)))
         name = key("guard", promises, table.digest, digest.hexdigest(), details)
-        known: list[Finding] | None = self._command.findings(name)
+        return list(
+            self._kept_values(
+                "findings",
+                name,
+                look,
+                lambda findings: [asdict(finding) for finding in findings],
+                lambda values: [Finding(**fields) for fields in values],
+            )
+        )
+
+    def row_settings(self, node: Any, table: Table, look: Callable[[], RowSettings]) -> RowSettings:
+        """A transform's `settings_for`, see `harness.core.protocol.Transform`.
+
+        Args:
+            node: the transform's plain configuration.
+        """
+        if self._store is None or _unread(table):
+            return look()
+        name = key("settings", node, table.digest, repr((table.kind, _types(table))))
+        return self._kept_values("settings", name, look, asdict, lambda values: RowSettings(**values))
+
+    def _kept_values(
+        self,
+        what: str,
+        name: str,
+        make: Callable[[], T],
+        pack: Callable[[T], Any],
+        unpack: Callable[[Any], T],
+    ) -> T:
+        """What a check of the rows found; kept as JSON, and in memory for the runs of this command."""
+        assert self._store is not None
+        known: T | None = self._command.values(name)
         if known is None:
-            entry = Entry("findings", name, read, write, small=True)
-            known = self._found_or_made(entry, self._store, look)
-            self._command.remember_findings(name, known)
-        return list(known)
+
+            def write(found: T, folder: Path) -> None:
+                (folder / _VALUES).write_text(json.dumps(pack(found)))
+
+            def read(folder: Path) -> T:
+                return unpack(json.loads((folder / _VALUES).read_text()))
+
+            known = self._found_or_made(Entry(what, name, read, write, small=True), self._store, make)
+            self._command.remember_values(name, known)
+        return known
 
     def _found_or_made(self, entry: Entry[T], store: Store, make: Callable[[], T]) -> T:
         with store.making(entry.name):

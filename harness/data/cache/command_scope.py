@@ -14,7 +14,7 @@ from harness.data.cache.cache_store import Store
 
 _VARIABLE = "HARNESS_COMMAND"
 _MOST_TABLES = 4
-_MOST_FINDINGS = 64
+_MOST_VALUES = 64
 
 
 class Command:
@@ -33,7 +33,7 @@ class Command:
         self.many = many
         self.folders: set[Path] = set()
         self._tables: OrderedDict[str, Any] = OrderedDict()
-        self._findings: OrderedDict[str, Any] = OrderedDict()
+        self._values: OrderedDict[str, Any] = OrderedDict()
 
     def table(self, key: str) -> Any:
         """The table that was read before in this process, if it is among the last few."""
@@ -48,16 +48,16 @@ class Command:
             while len(self._tables) > _MOST_TABLES:
                 self._tables.popitem(last=False)
 
-    def findings(self, key: str) -> Any:
-        """The findings of an earlier leakage check in this process; None where there was none."""
-        return self._findings.get(key)
+    def values(self, key: str) -> Any:
+        """What an earlier check of the rows found in this process; None where there was none."""
+        return self._values.get(key)
 
-    def remember_findings(self, key: str, findings: Any) -> None:
+    def remember_values(self, key: str, values: Any) -> None:
         """As `remember`."""
         if self.many:
-            self._findings[key] = findings
-            while len(self._findings) > _MOST_FINDINGS:
-                self._findings.popitem(last=False)
+            self._values[key] = values
+            while len(self._values) > _MOST_VALUES:
+                self._values.popitem(last=False)
 
 
 _current: Command | None = None

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.part_words import named_parts
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.column_types import number_or_text
@@ -31,9 +32,10 @@ class ImageFolder(Source):
     """Images as the paths of their files: one feature, `path`, relative to where the root is named.
 
     Without a table, the folder directly below the root in which a file lies, at any depth, is its
-    `class`. With a table, its rows are the images and its other columns may have roles. Every image
-    is decoded once, before anything is trained on it; a JPEG at an eighth of its size, which reads
-    the whole file and is quick. The arguments not named here are those of `Source`.
+    `class`; or the folder below that, where the first ones are `train`, `valid` and `test`. With a table,
+    its rows are the images and its other columns may have roles. Every image is decoded once, before
+    anything is trained on it; a JPEG at an eighth of its size, which reads the whole file and is quick. The
+    arguments not named here are those of `Source`.
 
     Args:
         path: the root.
@@ -44,6 +46,8 @@ class ImageFolder(Source):
             logged.
         group_pattern: a regular expression, searched for in each path below the root; its first group is
             the column `group`, which has the role where no other column has. None: no such column.
+        part_folders: whether folders below the root that are all named train, valid, test or the like are
+            the parts of the data, in the column `part`, and the folders below them the classes.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class ImageFolder(Source):
         suffixes: list[str],
         unreadable: Literal["error", "skip"],
         group_pattern: str | None,
+        part_folders: bool = False,
         **roles: Any,
     ) -> None:
         super().__init__(**roles)
@@ -63,6 +68,7 @@ class ImageFolder(Source):
         self.pattern = None if group_pattern is None else _compiled(group_pattern)
         self.path, self.table, self.path_column = path, table, path_column
         self.suffixes, self.unreadable = tuple(suffix.lower() for suffix in suffixes), unreadable
+        self.part_folders = part_folders
 
     def __call__(self) -> Table:
         """Raises UserError: no such folder or file, no image, or one that cannot be decoded."""
@@ -120,14 +126,24 @@ class ImageFolder(Source):
                 "name another folder, or set data.extract.suffixes",
                 key="data.extract.path",
             )
-        folders = [Path(name).parts[0] if Path(name).parent != Path() else None for name in names]
-        if "class" in self.roles.targets and None in folders:
+        parts = self._parts(names)
+        classes = [_folder(name, 1 if parts else 0) for name in names]
+        if "class" in self.roles.targets and None in classes:
             raise UserError(
-                f"the class of an image is its folder, and {root / names[folders.index(None)]} lies in "
+                f"the class of an image is its folder, and {root / names[classes.index(None)]} lies in "
                 f"none below {root}",
                 "move it, or name the folder above with data.extract.path",
             )
-        return pd.DataFrame({self.path_column: names, "class": pd.Series(folders, dtype="str")})
+        frame = pd.DataFrame({self.path_column: names, "class": pd.Series(classes, dtype="str")})
+        return frame.assign(part=parts) if parts else frame
+
+    def _parts(self, names: list[str]) -> list[str]:
+        """The part that each image's folder names; empty if the folders below the root do not name parts."""
+        folders = [_folder(name, 0) for name in names]
+        if not self.part_folders or None in folders:
+            return []
+        known = named_parts(map(str, folders))
+        return [known[str(folder)] for folder in folders] if known else []
 
     def _listed(self, root: Path) -> pd.DataFrame:
         path = source_files.file(str(self.table), "data.extract.table")
@@ -170,6 +186,12 @@ class ImageFolder(Source):
             )
         log.warning("%d of %d images cannot be read and are left out, first %s.", bad.sum(), len(bad), words)
         return frame[~bad], contents
+
+
+def _folder(name: str, depth: int) -> str | None:
+    """The folder at a depth below the root in which a file lies; None if it lies in none."""
+    folders = Path(name).parts[:-1]
+    return folders[depth] if len(folders) > depth else None
 
 
 def _table(path: Path, text: list[str]) -> pd.DataFrame:

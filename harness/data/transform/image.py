@@ -11,10 +11,12 @@ import torch
 
 from harness.core.arrays import Arrays
 from harness.core.errors import UserError
+from harness.core.row_settings import RowSettings
 from harness.core.table import Table
 from harness.core.task import Task
 from harness.data.transform.column_values import numbers, require
 from harness.data.transform.image_shape import Fit, Shaping
+from harness.data.transform.image_survey import survey
 from harness.data.transform.lazy_images import Files, Moments, Pictures, Source, Stack, in_turn
 from harness.data.transform.target_tensor import encode, pack, unpack
 
@@ -27,10 +29,10 @@ class Image:
     channel's mean.
 
     Args:
-        size: [H, W] in pixels; None: the images have one size, and the first that differs is named.
+        size: [H, W] in pixels; None: as the images are, all alike; see `settings_for`.
         resize: how an image gets its `size`: "stretch", "crop" (scaled to cover it, the middle kept)
             or "pad" (scaled into it, zeros around).
-        channels: 1 (grey), 3 (red, green, blue); None: as the images are, all alike.
+        channels: 1 (grey), 3 (red, green, blue); None: as the images are, all alike; see `settings_for`.
         normalise: False leaves the pixels in their own unit.
         statistics: of how many training images mean and deviation are taken, spread evenly over them.
     """
@@ -52,6 +54,33 @@ class Image:
         self.normalise, self.statistics = normalise, statistics
         self.columns: Sequence[str] = ()
         self.shape: tuple[int, ...] | None = None
+
+    def settings_for(self, table: Table) -> RowSettings:
+        """`size` and `channels` of images in files, where they are None.
+
+        Colour if one image is in colour, and the median height and width: those of every image where all
+        are alike.
+        """
+        if table.array is not None or table.shape is not None or len(table.features) != 1:
+            return RowSettings()
+        found = survey(table.frame[table.features[0]].tolist())
+        if found is None:
+            return RowSettings()
+        given = {"size": self.shaping.size, "channels": self.shaping.channels}
+        own = {"size": found.size, "channels": found.channels}
+        settings = RowSettings({name: value for name, value in own.items() if given[name] is None})
+        if settings.values and (differences := found.differences()):
+            chosen = [f"data.transform.{name}={text}" for name, text in settings.texts().items()]
+            settings.notes.append(
+                f"the images differ ({', '.join(differences)}) and are brought to one shape by "
+                f"{', '.join(chosen)}, data.transform.resize={self.shaping.resize}"
+            )
+        if found.cut:
+            settings.notes.append(
+                f"only the upper 8 of 16 bits can be read of {found.cut} of {len(found.shapes)} images; save "
+                "them as PNG to use all bits"
+            )
+        return settings
 
     def arrange(self, table: Table, holds: Callable[[int], bool]) -> Table:
         """Decodes files to an array (N, C, H, W) where the loader holds all the samples.
@@ -154,7 +183,15 @@ class Image:
                 "set data.extract.kind=image and data.extract.shape=[C,H,W], or use data/transform=tabular",
                 key="data.extract.kind",
             )
-        return Files(column, self.shaping, self.shape, first)
+        return Files(column, self._fitted_shaping, self.shape, first)
+
+    @property
+    def _fitted_shaping(self) -> Shaping:
+        """The shaping to the fitted shape; a new image may have another."""
+        if self.shape is None:
+            return self.shaping
+        channels, *size = self.shape
+        return Shaping((size[0], size[1]), self.shaping.resize, channels)
 
     def _require_shape(self, source: Source, table: Table) -> None:
         if source.shape[1:] != self.shape:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from harness.core.errors import UserError
+from harness.data.transform.deep_colour import is_readable, layout, read
 from harness.data.transform.image_shape import Shaping
 
 _GREY = ("1", "L", "LA", "La")
@@ -17,10 +18,9 @@ _GREY = ("1", "L", "LA", "La")
 def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
     """(C, H, W) of one image, the right way up by its EXIF orientation.
 
-    Eight bits are uint8. Grey of 16 or 32 bits keeps its range in the unit of eight bits: divided by 257, so
-    that 65535 is 255, as float32 and float64. Floating-point pixels (float32) stay as they are. A palette
-    becomes its colours, and what is transparent is laid on white. Pillow reads the upper 8 of 16 bits of a
-    colour.
+    Eight bits are uint8. Grey of 16 or 32 bits and colour of 16 keep their range in the unit of eight bits:
+    divided by 257, so that 65535 is 255, as float32, and float64 for 32 bits. Floating-point pixels (float32)
+    stay as they are. A palette becomes its colours, and what is transparent is laid on white.
 
     Args:
         source: a path, or the bytes of a file.
@@ -33,7 +33,10 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
+        with open_image(source) as opened:
+            raw = layout(opened)
+            if is_readable(raw):
+                return _shaped(read(lambda: open_image(source), raw), shaping)
             opened.load()
             ImageOps.exif_transpose(opened, in_place=True)  # copies only what it turns
             if opened.mode == "F" or opened.mode.startswith("I"):
@@ -63,12 +66,28 @@ def decode(source: str | bytes, name: str, shaping: Shaping) -> np.ndarray:
     return shaping.framed(torch.tensor(pixels)).numpy()
 
 
+def open_image(source: str | bytes) -> Any:
+    """A Pillow image whose pixels are not read yet, of a path or of the bytes of a file."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def is_grey(image: Any) -> bool:
+    """Whether `decode` gives one channel of a Pillow image, which may not be loaded yet."""
+    return image.mode == "F" or image.mode.startswith("I") or image.mode in _GREY or layout(image) == "LA;16B"
+
+
 def _many_bits(image: Any, shaping: Shaping) -> np.ndarray:
     """(C, H, W) float32 or float64 of an image in mode F, I or I;16."""
     values: Any = np.asarray(image)
     if values.dtype.kind != "f":
         values = values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64) / 257
-    return shaping(torch.from_numpy(values.copy())[None, None])[0].numpy()
+    return _shaped(values[None].copy(), shaping)
+
+
+def _shaped(pixels: np.ndarray, shaping: Shaping) -> np.ndarray:
+    return shaping(torch.from_numpy(pixels)[None])[0].numpy()
 
 
 def _eight_bits(image: Any) -> Any:

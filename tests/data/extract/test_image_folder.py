@@ -40,6 +40,31 @@ def test_the_class_of_an_image_is_its_folder(make, photos):
     assert (table.name, table.source) == ("photos", str(photos))
 
 
+@pytest.mark.parametrize(
+    ("folders", "classes", "parts"),
+    [
+        (["train/a", "test/a", "train/b/c"], ["a", "a", "b"], ["test", "train", "train"]),
+        (["Training/a", "val/b"], ["a", "b"], ["train", "valid"]),
+        (["train/a", "other/b"], ["other", "train"], None),
+        (["test/a", "val/b"], ["test", "val"], None),
+    ],
+)
+def test_folders_of_parts_are_a_column_and_not_the_classes(make, tmp_path, folders, classes, parts):
+    for folder in folders:
+        picture(tmp_path / folder / "x.png")
+    frame = make("image_folder", path=str(tmp_path))().frame
+    assert frame["class"].tolist() == classes
+    assert (frame["part"].tolist() if "part" in frame else None) == parts
+    assert "part" not in make("image_folder", path=str(tmp_path), part_folders=False)().frame
+
+
+def test_an_image_that_lies_beside_the_classes_of_its_part_is_named(make, tmp_path):
+    for name in ("train/a/x.png", "test/y.png"):
+        picture(tmp_path / name)
+    refuse(make, "the class of an image is its folder, and .*test/y.png lies in none", path=str(tmp_path))
+    assert make("image_folder", path=str(tmp_path), target=None)().frame["part"].tolist() == ["test", "train"]
+
+
 def test_a_group_may_stand_in_the_path(make, photos):
     table = make("image_folder", path=str(photos), group_pattern=r"/(p\d)-")()
     assert table.groups.tolist() == ["p1", "p2", "p1", "p2"]

@@ -2,7 +2,10 @@
 
 import io
 import pickle
+import struct
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +15,9 @@ from PIL import Image as Pillow
 
 from harness.core.errors import UserError
 from harness.core.table import Table
+from harness.data.transform.deep_colour import is_cut
 from harness.data.transform.image import Image
+from harness.data.transform.image_survey import survey
 from harness.data.transform.lazy_images import Moments
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), dtype=np.uint8)
@@ -161,6 +166,64 @@ def test_more_than_eight_bits_keep_their_range_in_the_unit_of_eight(pixels, expe
     assert transformed(source, normalise=False).tolist() == [[expected]]
 
 
+def sixteen_bits(pixels: np.ndarray) -> bytes:
+    """A PNG of (H, W, C) uint16; Pillow writes none in colour."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+
+
+def sixteen_bits_tiff(pixels: np.ndarray, order: str, compressed: bool) -> bytes:
+    """A TIFF of (H, W, 3) uint16 with the byte order `<` or `>`."""
+    height, width, channels = pixels.shape
+    data = pixels.astype(f"{order}u2").tobytes()
+    data = zlib.compress(data) if compressed else data
+    end = 8 + 2 + 9 * 12 + 4
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, channels, end)]
+    tags += [(259, 4, 1, 8 if compressed else 1), (262, 4, 1, 2), (273, 4, 1, end + 2 * channels)]
+    tags += [(277, 4, 1, channels), (278, 4, 1, height), (279, 4, 1, len(data))]
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    entries = b"".join(struct.pack(f"{order}HHII", *tag) for tag in tags)
+    return start + entries + struct.pack(f"{order}I{channels}H", 0, *[16] * channels) + data
+
+
+COLOURS = np.array([[[0, 257, 65535], [1, 256, 300]]], np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (sixteen_bits(COLOURS), COLOURS),
+        (sixteen_bits_tiff(COLOURS, "<", False), COLOURS),
+        (sixteen_bits_tiff(COLOURS, ">", False), COLOURS),
+        (sixteen_bits_tiff(COLOURS, "<", True), COLOURS),
+        (sixteen_bits(np.dstack([COLOURS, [[65535, 65535]]])), COLOURS),
+        (sixteen_bits(np.dstack([COLOURS, [[0, 0]]])), np.full((1, 2, 3), 65535)),
+        (sixteen_bits(np.array([[[300, 65535], [300, 0]]])), np.array([[[300], [65535]]])),
+    ],
+    ids=["png", "little", "big", "compressed", "opaque", "transparent", "grey"],
+)
+def test_colours_of_sixteen_bits_keep_their_range_in_the_unit_of_eight(content, expected):
+    found = np.array(raw(content)[0]).transpose(1, 2, 0)
+    assert np.allclose(found, expected / 257, rtol=1e-6)
+
+
+def test_an_image_of_sixteen_bits_is_turned_by_its_orientation():
+    colours = np.arange(6, dtype=np.uint16).reshape(1, 2, 3)
+    start = sixteen_bits(colours)
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    data = exif.tobytes()[6:]
+    chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", zlib.crc32(b"eXIf" + data))
+    assert np.array(raw(start[:33] + chunk + start[33:])).shape == (1, 3, 2, 1)
+
+
 def test_images_of_different_depths_have_one_unit():
     eight, sixteen = np.full((1, 2), 3, np.uint8), np.array([[0, 65535]], np.uint16)
     source = image().arrange(files([encoded(eight), encoded(sixteen)]), lambda size: True)
@@ -172,6 +235,80 @@ def test_more_than_eight_bits_come_to_their_shape_as_eight_do(options):
     pixels = np.array([[0, 100], [200, 40]], np.uint8)
     wide = pixels.astype(np.uint16) * 257
     assert np.allclose(raw(encoded(wide), **options), raw(encoded(pixels), **options), atol=0.5)
+
+
+def turned(pixels: np.ndarray, form: str) -> bytes:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    return encoded(pixels, format=form, exif=exif)
+
+
+MIXED = [
+    encoded(PIXELS[0]),
+    encoded(PIXELS[1][:4]),
+    encoded(PIXELS[2][..., 0]),
+    encoded(Pillow.fromarray(PIXELS[3]).convert("LA")),
+    encoded(Pillow.fromarray(PIXELS[4]).quantize(8)),
+    encoded(Pillow.fromarray(PIXELS[5]).convert("RGBA")),
+    encoded(Pillow.fromarray(PIXELS[6]).convert("CMYK"), format="TIFF"),
+    encoded(PIXELS[7][..., 0].astype(np.uint16)),
+    sixteen_bits(PIXELS[8].astype(np.uint16)),
+    sixteen_bits(PIXELS[8][..., :2].astype(np.uint16)),
+    *(turned(PIXELS[9], form) for form in ("JPEG", "PNG", "TIFF", "WEBP")),
+]
+
+
+@pytest.mark.parametrize("content", MIXED)
+def test_the_survey_finds_the_shapes_that_are_decoded(content):
+    assert survey([content]).shapes.tolist() == [list(np.shape(raw(content)[0]))]
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "values", "note"),
+    [
+        (MIXED, {}, {"size": [6, 5], "channels": 3}, "height 4 to 6, width 5 to 6, 4 of 14 in grey"),
+        (MIXED, {"size": [3, 3]}, {"channels": 3}, "by data.transform.channels=3, data.transform.resize="),
+        (MIXED, {"size": [3, 3], "channels": 1}, {}, ""),
+        (MIXED[:1] * 2, {}, {"size": [6, 5], "channels": 3}, ""),
+        (MIXED[2:4], {}, {"size": [6, 5], "channels": 1}, ""),
+        ([b"no image", *MIXED[:1]], {}, {"size": [6, 5], "channels": 3}, ""),
+        ([b"no image"], {}, {}, ""),
+    ],
+    ids=["mixed", "size", "set", "alike", "grey", "one broken", "broken"],
+)
+def test_images_that_differ_get_a_shape_that_is_shown(images, options, values, note):
+    settings = image(**options).settings_for(files(images))
+    assert settings.values == values
+    assert len(settings.notes) == bool(note)
+    assert note in "".join(settings.notes)
+
+
+def test_images_of_all_kinds_become_samples_of_one_shape():
+    settings = image().settings_for(files(MIXED)).values
+    assert transformed(files(MIXED), **settings).shape == (14, 3, 6, 5)
+    arranged = image(**settings).arrange(files(MIXED), lambda size: True)
+    assert torch.equal(transformed(arranged, **settings), transformed(files(MIXED), **settings))
+
+
+def test_a_new_image_is_brought_to_the_fitted_shape():
+    transform = image()
+    transform.fit(files(MIXED[:1]), np.arange(1), files(MIXED[:1]).task)
+    assert transform(files(MIXED)).take(np.arange(14)).shape == (14, 3, 6, 5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "raw", "cut"),
+    [
+        ("RGB", "RGB;16B", False),
+        ("RGB", ("RGB;16N", "tiff_lzw"), False),
+        ("RGBA", "LA;16B", False),
+        ("CMYK", ("CMYK;16L", 0, 1), True),
+        ("I;16", "I;16B", False),
+        ("L", "L", False),
+    ],
+)
+def test_only_layouts_that_are_not_read_whole_are_reported(mode, raw, cut):
+    assert is_cut(SimpleNamespace(mode=mode, tile=[SimpleNamespace(args=raw)])) is cut
 
 
 @pytest.mark.parametrize("kind", ["float64", "int32", "int64"])
