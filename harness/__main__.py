@@ -27,7 +27,7 @@ from harness.core.errors import (
     sentence,
 )
 from harness.core.walk import walk_printed
-from harness.runtime.closed_pipe import tolerate_closed_pipes
+from harness.runtime.closed_pipe import lost_output, tolerate_closed_pipes
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_exit import CodeExited, exit_status, limit_wait
 from harness.runtime.user_project import enter
@@ -52,6 +52,10 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     tolerate_closed_pipes()
     status = execute(sys.argv[1:])
+    lost = lost_output()
+    if lost is not None:
+        print(f"error: {lost}", file=sys.stderr)
+        status = status or 1
     limit_wait(status)
     sys.exit(status)
 

@@ -21,9 +21,9 @@ from harness.bundle import fitted_state, raw_rows, requirements
 from harness.core.predictor import Predictor
 from harness.core.table import Kind, Table
 from harness.core.task import Task
-from harness.runs.bundle_files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS, read_facts
+from harness.runs.bundle_files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS, check_files, digests, read_facts
 from harness.runtime.inner_path import OutsideFolder, inner
-from harness.runtime.stored_file import reading
+from harness.runtime.stored_file import DamagedFile, reading
 
 _SCHEMA = 1
 _EXAMPLES = 3
@@ -121,6 +121,7 @@ def write(
         **vars(bundle),
         "task": {**vars(bundle.task), "positive": bundle.task.positive},
         "outputs": bundle.outputs,
+        "files": digests(folder),
         "requirements": requirements.pins(config),
         "code": requirements.code(config),
     }
@@ -165,14 +166,30 @@ def load(folder: Path, predictor: Predictor) -> None:
 
     Raises:
         FileNotFoundError: there is no bundle, or it is incomplete.
-        RuntimeError: model and head do not match those of the bundle.
+        DamagedFile: a file of it is damaged, or its weights are not those of model and head.
     """
+    check_files(folder)
+    device = next(predictor.model.parameters(), torch.empty(0)).device
+    load_weights(network(predictor.model, predictor.head), folder, device)
+
+
+def load_weights(module: nn.Module, folder: Path, device: torch.device, *, strict: bool = True) -> None:
+    """Loads the weights of a bundle into a network on this device.
+
+    Args:
+        strict: whether the network must have exactly these weights.
+
+    Raises:
+        DamagedFile: the file cannot be read, or its weights are not those of the network.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_model
 
-    if not (folder / FACTS).exists():
-        raise FileNotFoundError(f"{folder} holds no bundle")
-    device = next(predictor.model.parameters(), torch.empty(0)).device
-    load_model(network(predictor.model, predictor.head), folder / WEIGHTS, device=str(device))
+    file = folder / WEIGHTS
+    with reading(file, SafetensorError, RuntimeError):
+        if not file.exists():
+            raise DamagedFile(file, "it is missing")
+        load_model(module, file, strict=strict, device=str(device))
 
 
 def network(model: nn.Module, head: nn.Module | None) -> nn.ModuleDict:

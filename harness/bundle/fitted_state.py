@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import UserError
 from harness.core.protocol import Transform
 from harness.runtime.inner_path import inner
+from harness.runtime.stored_file import DamagedFile, configured_by, reason
+
+STATE = "state.json"
+
+_FAULTS = (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError)
+"""What the restoring of a state raises where the stored values are not its own."""
 
 _FILE = "$file"
 _NUMBER = "$number"
@@ -31,7 +36,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     plain = _plain(state, pieces)
     for number, piece in enumerate(pieces):
         (folder / f"{number}.bin").write_bytes(piece)
-    (folder / "state.json").write_text(json.dumps(plain, allow_nan=False))
+    (folder / STATE).write_text(json.dumps(plain, allow_nan=False))
 
 
 def load(folder: Path) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def load(folder: Path) -> dict[str, Any]:
     Raises:
         OutsideFolder: it names a file that is not in the folder.
     """
-    restored = _restored(json.loads((folder / "state.json").read_text()), folder)
+    restored = _restored(json.loads((folder / STATE).read_text()), folder)
     return dict(restored)
 
 
@@ -48,17 +53,16 @@ def restore(transform: Transform, folder: Path) -> None:
     """Gives a transform the state that `save` wrote.
 
     Raises:
-        UserError: the files are damaged, or hold something that is no state of that transform.
+        DamagedFile: the files are damaged, or contain no state of that transform.
+        UserError: they contain something that is not built from a file.
     """
+    from safetensors import SafetensorError
+
     try:
-        transform.restore(load(folder))
-    except (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(
-            f"the fitted transform in {folder} cannot be read ({reason[:200]})",
-            "use another model, or train this one again",
-            key=str(folder),
-        ) from error
+        with configured_by(folder / STATE):
+            transform.restore(load(folder))
+    except (*_FAULTS, SafetensorError) as error:
+        raise DamagedFile(folder / STATE, f"{type(error).__name__}: {reason(error)}") from error
 
 
 def _plain(value: Any, pieces: list[bytes]) -> Any:

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from harness.bundle import fitted_state, raw_rows
-from harness.bundle.bundle import Bundle, network, read
+from harness.bundle.bundle import Bundle, load_weights, network, read
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor, probabilities
 from harness.core.protocol import Transform
 from harness.core.table import Table
-from harness.runs.bundle_files import TRANSFORM, WEIGHTS
+from harness.runs.bundle_files import FACTS, TRANSFORM, check_files
+from harness.runtime.stored_file import configured_by
 
 BATCH = 1024
 """Rows per batch. Another batch size may change a prediction in its last digits."""
@@ -47,14 +48,16 @@ class RowPredictor:
     ) -> None:
         folder = Path(folder)
         self.bundle: Bundle = read(folder)
+        check_files(folder)
         self.batch = batch
         if embed:
             self.bundle = replace(self.bundle, head=False)  # which is then omitted
         self._device = torch.device(device)
-        self.predictor = _predictor(read(folder), folder, self._device)
+        with configured_by(folder / FACTS):
+            self.predictor = _predictor(read(folder), folder, self._device)
+            self.transform: Transform = build(self.bundle.config["data"]["transform"], "data.transform")
         if embed:
             self.predictor = replace(self.predictor, head=None)
-        self.transform: Transform = build(self.bundle.config["data"]["transform"], "data.transform")
         fitted_state.restore(self.transform, folder / TRANSFORM)
 
     def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -160,18 +163,8 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
 
 
 def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_model
-
     model, head = built(bundle)
-    try:
-        load_model(network(model, head).to(device), folder / WEIGHTS, device=str(device))
-    except (SafetensorError, RuntimeError) as error:
-        raise UserError(
-            f"{folder / WEIGHTS} holds no weights of this model ({str(error).splitlines()[0][:200]})",
-            "use another model, or train this one again",
-            key=str(folder / WEIGHTS),
-        ) from error
+    load_weights(network(model, head).to(device), folder, device)
     autocast = None if bundle.autocast is None else getattr(torch, bundle.autocast)
     return Predictor(model, head, bundle.task, autocast=autocast)
 

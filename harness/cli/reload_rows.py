@@ -10,6 +10,7 @@ from harness.core.table import Table
 from harness.prepare import data_pipeline
 from harness.prepare.parts import Parts
 from harness.runs.stored_run import StoredRun
+from harness.runtime.inner_path import confined
 
 
 def table_of(logged: StoredRun, outputs: Path) -> tuple[Table | None, str]:
@@ -25,7 +26,8 @@ def table_of(logged: StoredRun, outputs: Path) -> tuple[Table | None, str]:
         return None, "The run was fetched from elsewhere, and its rows are not read for a report."
     try:
         logged = allowlist.adopted(logged, outputs)
-        table = data_pipeline.read_rows(Parts(logged.config), data_pipeline.open_cache(logged.config))
+        with confined(logged.foreign):
+            table = data_pipeline.read_rows(Parts(logged.config), data_pipeline.open_cache(logged.config))
     except (UserError, OSError, ImportError) as error:
         return None, f"Its rows could not be read again: {error}"
     if table.digest != logged.tags.get("data.digest"):

@@ -11,6 +11,8 @@ from harness.runs.journal import JOURNAL
 from harness.runs.outputs import Outputs
 from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runs.sweep_folders import SWEEPS
+from harness.runtime.inner_path import OutsideFolder, check_tree
+from harness.runtime.stored_file import DamagedFile
 from harness.tracking.fetch_run import fetcher
 
 
@@ -51,13 +53,15 @@ class _Known:
         try:
             return [_whole(Outputs(self._outputs).find(word, fetcher()))]
         except UserError as error:
-            if isinstance(error, OneFold):
+            if isinstance(error, OneFold | DamagedFile | OutsideFolder):
                 raise
             refusal = error
         if repeats := _repeats(word, self._outputs):
             return repeats
         sweep = Outputs(self._outputs).sweep_folder(word)
         if sweep is not None:
+            if not Outputs(self._outputs).made(sweep):
+                check_tree(sweep)
             return _trials(sweep)
         named = [logged for logged in self._begun if word in _names(logged)]
         if not named and "/" in word:  # for example a trial that its sweep does not have

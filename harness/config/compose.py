@@ -22,7 +22,7 @@ from harness.config.choice_files import CONF, folders
 from harness.config.text_values import read_overrides
 from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.runs.sweep_folders import SWEEPS, below, newest, stem
-from harness.runtime.address import register_environment
+from harness.runtime.address import encode_references, register_environment
 from harness.runtime.user_project import enter
 
 _VALUE = re.compile(r"(seed|name|\w+(\.\w+)+)=")
@@ -72,6 +72,7 @@ def compose_with_hydra(overrides: list[str]) -> DictConfig:
     # Read back, it is a copy of its own, in half the time of `copy.deepcopy`.
     cfg: DictConfig = pickle.loads(stored)
     set_values(cfg, values)
+    encode_references(cfg)
     _describe(cfg, [override for override in parsed if not override.is_hydra_override()])
     return cfg
 

@@ -18,7 +18,7 @@ from typing import NamedTuple, NoReturn
 from harness.bundle import allowlist
 from harness.core.errors import UserError
 from harness.deploy.registry_download import allowed, bundle_in, download, locate, ours, packages
-from harness.runs.bundle_files import FACTS, WEIGHTS
+from harness.runs.bundle_files import FACTS, WEIGHTS, check_files
 from harness.runtime.atomic_file import draft_folder, put_folder
 from harness.tracking.mlflow_model import PACKAGE, save
 from harness.tracking.mlflow_store import prepare
@@ -70,7 +70,13 @@ def check(place: Place) -> None:
 
 
 def of_bundle(bundle: Path, label: str, outputs: Path) -> Path:
-    """The MLflow model of a bundle or an ensemble, cached in `<outputs>/cache/serve`."""
+    """The MLflow model of a bundle or an ensemble, cached in `<outputs>/cache/serve`.
+
+    Raises:
+        DamagedFile: a file of the bundle is damaged.
+    """
+    for file in sorted(bundle.rglob(FACTS)):  # an ensemble has one for each member
+        check_files(file.parent)
     prepare()  # prevents messages of MLflow on the screen
     facts = (bundle / FACTS).read_bytes()
     stamps = [_stamp(file) for file in sorted(bundle.rglob(WEIGHTS))]

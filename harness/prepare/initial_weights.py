@@ -15,6 +15,7 @@ from harness.prepare.weights_leakage import learned_row_notes, run_of
 from harness.runs.bundle_files import WEIGHTS
 from harness.runs.outputs import Outputs, UnknownRun
 from harness.runs.tracking_state import State
+from harness.runtime.inner_path import check_tree
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,13 @@ def _located(named: str, outputs: Outputs) -> Path:
 
     Raises:
         UserError: there is none.
+        OutsideFolder: a run from elsewhere contains a link that leaves its folder.
     """
     for place in (Path(named).expanduser(), outputs.runs / named, outputs.sweeps / named):
         if place.exists():
+            above = run_of(place.absolute() / WEIGHTS)  # of the folder itself, or of one above
+            if above is not None and not outputs.made(above):
+                check_tree(above)
             return place.absolute()
     try:
         run = outputs.find(named)

@@ -17,6 +17,7 @@ from harness.prepare import data_pipeline
 from harness.prepare.parts import Parts
 from harness.runs import fold_rows
 from harness.runs.stored_run import StoredRun
+from harness.runtime.inner_path import confined
 
 TRAIN, TEST = PART_CODES["train"], PART_CODES["test"]
 
@@ -98,7 +99,8 @@ def trained_rows(logged: StoredRun, bundle: Bundle, members: list[int] | None, t
     try:
         with_secrets = logged.config.copy()
         with_secrets.data.cache = "off"
-        first = read_rows(Parts(with_secrets), bundle, Cache(None))
+        with confined(logged.foreign):
+            first = read_rows(Parts(with_secrets), bundle, Cache(None))
     except Exception as error:  # a missing source can raise any error
         return Trained(None, parts, f"they cannot be read any more ({' '.join(str(error).split())})")
     if first.digest != digest:

@@ -10,6 +10,7 @@ record        a run of its own, with a tag that names the trained run
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
@@ -29,15 +30,17 @@ from harness.prepare.plan import Plan
 from harness.record.run_record import Record
 from harness.record.run_start import Start
 from harness.record.startup_lines import data
-from harness.replay.evaluate_config import configured
+from harness.replay.evaluate_config import configured, touched
 from harness.replay.evaluate_predictions import Outcome, scored
 from harness.replay.evaluate_rows import Trained, read_rows, require_targets, trained_rows
 from harness.replay.learned_rows import chosen_rows
 from harness.runs.bundle_files import FACTS
 from harness.runs.run_result import Result
 from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
+from harness.runtime.inner_path import confined
 from harness.runtime.isolation import isolated
 from harness.runtime.stop_signals import Stop
+from harness.runtime.stored_file import configured_by
 from harness.stages.score_fold import FoldScores
 
 
@@ -66,9 +69,12 @@ def evaluate(
     models, members = _models(logged, together)
     bundle = read(models[0])
     cfg = configured(logged, bundle, words, outputs)
-    check(cfg)
+    with nullcontext() if words else configured_by(logged.config_file):
+        check(cfg)
     cache, parts = data_pipeline.open_cache(cfg), Parts(cfg)
-    table = read_rows(parts, bundle, cache)
+    own = not any(key.startswith("data") for key in touched(words))
+    with confined(logged.foreign and own):
+        table = read_rows(parts, bundle, cache)
     require_targets(table, bundle)
     trained = trained_rows(logged, bundle, members, table)
     rows, findings = chosen_rows(logged, table, trained, everything)

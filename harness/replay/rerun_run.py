@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf
 
+from harness.bundle import allowlist
 from harness.config.choice_files import CONF
 from harness.config.compose import register_resolvers
+from harness.config.instantiate import check
 from harness.data.cache.command_scope import command as one_command
 from harness.prepare.plan import make_plan
 from harness.replay import rerun_differences
@@ -22,7 +25,9 @@ from harness.runs.new_folder import check_run_folder
 from harness.runs.run_result import Result
 from harness.runs.setting_effects import below, effects_of
 from harness.runs.stored_run import StoredRun, changes
+from harness.runtime.inner_path import confined
 from harness.runtime.secret_values import Secrets, leaves
+from harness.runtime.stored_file import configured_by
 
 _MOST_KEYS = 5
 _ENDS = {"pruned": "pruned", "failed": "ended by a fault", "interrupted": "stopped"}
@@ -63,10 +68,14 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
     """
     words = read(quoted_words(logged, asked.words))
     old = logged.result
-    revised = revise(logged, words, asked.outputs, asked.allow)
+    with nullcontext() if asked.words else configured_by(logged.config_file):
+        revised = revise(logged, words, asked.outputs, asked.allow)
+        check(revised.cfg)
     folder = _fresh(asked.outputs) if words.folder is None else Path(words.folder)
     check_run_folder(folder, resumes=revised.cfg.resume.run is not None)
-    with one_command(many=True):  # the rows are looked at first, and read once
+    own = not any(key.startswith("data") for key in words.touched())
+    foreign = allowlist.foreign(logged, asked.outputs)
+    with one_command(many=True), confined(foreign and own):  # the rows are looked at first, and read once
         plan = make_plan(revised.cfg)
         digest = plan.table.digest
         changed = _changed(revised, plan.cfg) if asked.words else {}

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from harness.bundle import fitted_state
-from harness.bundle.bundle import Bundle, network, read
+from harness.bundle.bundle import Bundle, load_weights, network, read
 from harness.config.instantiate import build
 from harness.core.fold import PART_CODES
 from harness.core.table import Table
@@ -20,7 +20,7 @@ from harness.report.html.chart import COLOURS, Chart
 from harness.report.html.page_parts import Figure, Figures, Section
 from harness.report.projection_charts import MOST_NAMED, square_ranges
 from harness.report.run_material import RunMaterial
-from harness.runs.bundle_files import TRANSFORM, WEIGHTS
+from harness.runs.bundle_files import TRANSFORM
 
 _TRAIN, _TEST = PART_CODES["train"], PART_CODES["test"]
 _MOST, _LEAST, _AT_ONCE = 500, 40, 256
@@ -89,13 +89,12 @@ def embedded(table: Table, parts: np.ndarray | None, folder: Path, thorough: boo
 
 
 def _model(bundle: Bundle, folder: Path) -> torch.nn.Module:
-    from safetensors.torch import load_model
-
     node = dict(bundle.config["model"])
     if "weights" in node:
         node["weights"] = None  # the bundle's own are loaded over them
     model: torch.nn.Module = build(node, "model")(bundle.inputs)
-    load_model(network(model, None), folder / WEIGHTS, strict=False)  # the head is left out
+    # Not strict: the head is left out.
+    load_weights(network(model, None), folder, torch.device("cpu"), strict=False)
     return model.eval()
 
 

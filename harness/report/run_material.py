@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from harness.core.table import Table
 from harness.report.predicted_rows import PredictedRows, read_predictions
@@ -48,11 +47,7 @@ class RunMaterial:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The configuration, its references to the environment as text; {} where it is gone."""
-        try:
-            loaded = yaml.safe_load((self.logged.folder / "config.yaml").read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError):
-            return {}
-        return loaded if isinstance(loaded, dict) else {}
+        return self.logged.plain_config if self.logged.config_file.exists() else {}
 
     @property
     def result(self) -> Result | None:

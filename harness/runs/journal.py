@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 
 from typing_extensions import TypedDict
 
-from harness.runtime.stored_file import check_shape, reading
+from harness.runtime.stored_file import DamagedFile, check_shape, reading
 
 JOURNAL = "journal.jsonl"
 
@@ -98,6 +98,8 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         path = Path(folder) / JOURNAL
+        if path.exists() and not path.is_file():
+            raise DamagedFile(path, "it is not a file")
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._torn = _ends_within_a_line(path)
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NotRequired, get_args
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from typing_extensions import TypedDict
 
 from harness.core.errors import UserError
 from harness.core.scores import Direction, direction
@@ -19,6 +21,7 @@ from harness.runs.run_history import RunHistory
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
+from harness.runtime.stored_file import check_shape, reading
 
 EVALUATED = "evaluated.run"
 """The tag of an evaluation, which trains nothing: the run whose model it evaluates."""
@@ -29,6 +32,30 @@ REFIT, ENSEMBLE = "refit", "ensemble"
 _RESULT = "result.json"
 _CONFIG = "config.yaml"
 _PACKAGES = "packages.txt"
+
+
+class _Data(TypedDict):
+    extract: dict[str, Any]
+    transform: dict[str, Any]
+
+
+class _Trainer(TypedDict):
+    monitor: NotRequired[str | None]
+
+
+class _Evaluate(TypedDict):
+    bins: NotRequired[int]
+
+
+class _Config(TypedDict):
+    tags: dict[str, Any]
+    outputs: str
+    data: _Data
+    split: dict[str, Any]
+    model: dict[str, Any]
+    trainer: _Trainer
+    evaluate: _Evaluate
+    tracking: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -95,21 +122,32 @@ class StoredRun:
         """Its `config.yaml`, resolved except for `${oc.env:…}`, with secrets as `***`.
 
         Raises:
-            UserError: the file is missing, or is not a mapping of plain values.
+            UserError: the file is missing.
+            DamagedFile: it is not a configuration.
         """
-        path = self.folder / _CONFIG
+        path = self.config_file
         try:
-            loaded = OmegaConf.load(path)
-        except OSError:
+            with reading(path, yaml.YAMLError, OmegaConfBaseException):
+                loaded: Any = OmegaConf.load(path)
+        except FileNotFoundError:
             raise UserError(
                 f"{path}, the configuration of the run, is missing", "name another run", key=str(path)
             ) from None
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{path} cannot be read ({reason})", "name another run", key=str(path)) from None
-        if not isinstance(loaded, DictConfig):
-            raise UserError(f"{path} is not a mapping", "name another run", key=str(path))
-        return loaded
+        plain = OmegaConf.to_container(loaded, resolve=False) if OmegaConf.is_config(loaded) else loaded
+        check_shape(plain, _Config, path)
+        config: DictConfig = loaded
+        return config
+
+    @property
+    def plain_config(self) -> dict[str, Any]:
+        """`config` as a plain container, its references as text."""
+        content: Any = OmegaConf.to_container(self.config, resolve=False)
+        return dict(content)
+
+    @property
+    def config_file(self) -> Path:
+        """The path of its configuration."""
+        return self.folder / _CONFIG
 
     def direction(self, score: str) -> Direction:
         """Whether a higher or lower score is better; the run's parameters say it for a user's own metric."""

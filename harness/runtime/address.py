@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError
 
@@ -18,6 +18,7 @@ _BEHIND_USER = re.compile(
 )
 _PLACE = "\ue000"  # replaces a reference: a character that no address contains
 _NO_DEFAULT = object()
+_ENCODED = "address_part"
 
 
 def encoded(address: str, key: str) -> str:
@@ -62,6 +63,61 @@ def register_environment() -> None:
     host, the path or the whole address.
     """
     OmegaConf.register_new_resolver("oc.env", _variable, replace=True)
+    OmegaConf.register_new_resolver(_ENCODED, _encoded_value, replace=True)
+
+
+def encode_references(cfg: DictConfig) -> None:
+    """Lets `${other.key}` within the user, the password or a parameter of an address be percent-encoded.
+
+    Changes every such address in the configuration, in place: OmegaConf inserts the value of another key as
+    text, so that an `@` in a password would move the end of the password.
+    """
+    _encode_below(cfg, OmegaConf.to_container(cfg, resolve=False))
+
+
+def _encode_below(node: Any, plain: Any) -> None:
+    entries = plain.items() if isinstance(plain, dict) else enumerate(plain)
+    for key, value in entries:
+        if isinstance(value, dict | list):
+            _encode_below(node._get_node(key), value)
+        elif isinstance(value, str) and "://" in value and "${" in value:
+            written = _with_encoded_references(value)
+            if written != value:
+                node._get_node(key)._set_value(written)
+
+
+def _with_encoded_references(written: str) -> str:
+    """Returns an address whose references to other keys are encoded if their place requires that."""
+    address = _ADDRESS.fullmatch(_REFERENCE.sub(_PLACE, written))
+    if address is None:
+        return written
+    user, of_user, of_query = _places(written, address)
+    for reference in {*of_user, *of_query}:
+        if not re.match(r"\$\{\s*[\w.]+\s*:", reference):  # of a resolver: oc.env encodes by itself
+            whole = "true" if user == _PLACE and reference in of_user else "false"
+            written = written.replace(reference, f"${{{_ENCODED}:{reference},{whole}}}")
+    return written
+
+
+def _encoded_value(value: Any, whole: bool) -> str | None:
+    """Returns a value as a part of an address; `whole`: as user and password together."""
+    return None if value is None else _quoted(str(value), whole)
+
+
+def _quoted(value: str, whole: bool) -> str:
+    return ":".join(quote(part, safe="") for part in (value.split(":", 1) if whole else [value]))
+
+
+def _places(written: str, address: re.Match[str]) -> tuple[str, list[str], list[str]]:
+    """Returns user and password with each reference as one character, and the references in them and in the
+    parameters."""
+    references = _REFERENCE.findall(written)
+    rest = address["rest"]
+    end = _end_of_user(address["scheme"], rest)
+    before = address["scheme"].count(_PLACE)
+    user, query = rest[: max(end, 0)], rest[end + 1 :].partition("?")[2]
+    of_query = references[len(references) - query.count(_PLACE) :] if query else []
+    return user, references[before : before + user.count(_PLACE)], of_query
 
 
 def _variable(name: str, default: Any = _NO_DEFAULT, *, _node_: Any) -> str | None:
@@ -77,21 +133,13 @@ def _variable(name: str, default: Any = _NO_DEFAULT, *, _node_: Any) -> str | No
 
 def _as_part(written: str, name: str, value: str) -> str:
     """Returns the value, encoded if its place in the address `written` requires that."""
-    references = [found[0] for found in _REFERENCE.finditer(written)]
-    found = _ADDRESS.fullmatch(_REFERENCE.sub(_PLACE, written))
-    if found is None:
+    address = _ADDRESS.fullmatch(_REFERENCE.sub(_PLACE, written))
+    if address is None:
         return value
-    rest = found["rest"]
-    end = _end_of_user(found["scheme"], rest)
-    before = found["scheme"].count(_PLACE)
-    user, query = rest[: max(end, 0)], rest[end + 1 :].partition("?")[2]
-    of_user = references[before : before + user.count(_PLACE)]
-    of_query = references[len(references) - query.count(_PLACE) :] if query else []
+    user, of_user, of_query = _places(written, address)
     if not any(re.search(rf"oc\.env\s*:\s*{re.escape(name)}\s*[,}}]", text) for text in of_user + of_query):
         return value
-    if user == _PLACE and of_user:  # `user:password` in one variable
-        return ":".join(quote(part, safe="") for part in value.split(":", 1))
-    return quote(value, safe="")
+    return _quoted(value, whole=user == _PLACE and bool(of_user))  # `user:password` in one variable
 
 
 def _end_of_user(scheme: str, rest: str) -> int:

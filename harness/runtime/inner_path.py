@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from harness.core.errors import UserError
@@ -42,6 +45,33 @@ def inner(folder: Path, name: str | Path) -> Path:
     if not inside:
         raise OutsideFolder(folder, str(name))
     return path
+
+
+_confined: ContextVar[bool] = ContextVar("confined", default=False)
+
+
+@contextmanager
+def confined(active: bool = True) -> Iterator[None]:
+    """Within this context, a source that is read may list only files in its own folder, see `check_listed`.
+
+    Args:
+        active: false: nothing changes.
+    """
+    token = _confined.set(active or _confined.get())
+    try:
+        yield
+    finally:
+        _confined.reset(token)
+
+
+def check_listed(folder: Path, names: Iterable[str]) -> None:
+    """Checks the files that a source lists, if it is that of a run from elsewhere.
+
+    Raises:
+        OutsideFolder: one is not in the folder.
+    """
+    for name in names if _confined.get() else ():
+        inner(folder, name)
 
 
 def check_tree(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -41,6 +42,8 @@ def reading(path: Path, *also: type[Exception]) -> Iterator[None]:
     """
     faults: tuple[type[Exception], ...] = (OSError, ValueError, EOFError, RecursionError, *also)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe, for example, would block the reader
+            raise DamagedFile(path, "it is not a file")
         yield
     except FileNotFoundError:
         raise
@@ -107,3 +110,18 @@ def _validator(shape: Any) -> Callable[..., Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(shape).validate_python
+
+
+@contextmanager
+def configured_by(path: Path) -> Iterator[None]:
+    """Within this context, an error about a setting names the file that contains the setting.
+
+    Raises:
+        UserError: the same error, with the path in front of its rule.
+    """
+    try:
+        yield
+    except DamagedFile:
+        raise
+    except UserError as error:
+        raise error.with_rule(f"{path}: {error.rule}") from error

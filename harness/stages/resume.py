@@ -25,6 +25,7 @@ from harness.runs.journal import JOURNAL, Journal, read
 from harness.runs.outputs import Outputs
 from harness.runs.run_history import OVER, RunHistory
 from harness.runtime.distributed import broadcast, rank
+from harness.runtime.inner_path import check_tree
 from harness.runtime.secret_values import Secrets
 from harness.trainer.random_state import generators, set_generators
 
@@ -222,6 +223,7 @@ def _located(run: str, outputs: Path) -> Path:
 
     Raises:
         UserError: there is none.
+        OutsideFolder: a folder from elsewhere contains a link that leaves it.
     """
     path = Path(run).expanduser()
     if path.is_file():
@@ -230,4 +232,8 @@ def _located(run: str, outputs: Path) -> Path:
             f"resume={run} names a checkpoint", "name the folder of its run", key="resume", value=run
         )
     # A path is used as it is: a run that was killed at its start may have too few files to be found by name.
-    return path if path.is_dir() else Outputs(outputs).find(run).folder
+    if not path.is_dir():
+        return Outputs(outputs).find(run).folder
+    if not Outputs(outputs).made(path):
+        check_tree(path)
+    return path

@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from harness.config.overrides import Overrides
 from harness.core.errors import Interrupted, Unfinished, UserError
+from harness.runtime.address import encode_references
 from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.stop_signals import Stop
 from harness.sweep.control.close_sweep import close_sweep
@@ -62,6 +63,7 @@ def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -
     composer = TrialComposer.of(context.config_loader)
     words = overrides.texts
     check_swept(overrides)
+    encode_references(config)
     settings = read_settings(config.sweep)
     space = read_space(overrides, settings.space, context.config_loader)
     location = find_location(config, words) if rank() == 0 else None

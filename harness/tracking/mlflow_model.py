@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.runs.bundle_files import read_facts
+from harness.runs.bundle_files import read_example, read_facts
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CODE = PACKAGE / "deploy" / "pyfunc_model.py"
@@ -54,10 +54,8 @@ def save(folder: Path, bundle: Path, model: Any = None) -> None:
 
 def _save(folder: Path, bundle: Path, model: Any) -> None:
     import mlflow.pyfunc
-    import pandas as pd
 
     facts = read_facts(bundle)
-    example = bundle / "example.json"
     mlflow.pyfunc.save_model(
         folder,
         python_model=str(CODE),
@@ -65,7 +63,7 @@ def _save(folder: Path, bundle: Path, model: Any) -> None:
         code_paths=[str(PACKAGE), *(path for path in facts["code"] if Path(path).exists())],
         pip_requirements=facts["requirements"],
         signature=_signature(facts),
-        input_example=pd.read_json(example, orient="table") if example.exists() else None,
+        input_example=read_example(bundle),
         mlflow_model=model,
         metadata={"columns": facts["columns"], "task": facts["task"]["kind"]},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +25,16 @@ def marker(here: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def theirs(here: Path, finished: Callable[..., Path], marker: Path) -> Path:
-    """A run in a folder that was not made below `outputs`, which an attack may change."""
-    return Path(shutil.copytree(finished("data/extract=breast_cancer"), here / "theirs"))
+    """A run in a folder that was not made below `outputs`, which an attack may change.
+
+    Its bundle has no digests of its files: an attacker would leave them out, or write new ones.
+    """
+    folder = Path(shutil.copytree(finished("data/extract=breast_cancer"), here / "theirs"))
+    bundle = folder / "model" / "bundle.json"
+    facts = json.loads(bundle.read_text())
+    del facts["files"]
+    bundle.write_text(json.dumps(facts))
+    return folder
 
 
 @pytest.fixture

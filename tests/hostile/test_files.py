@@ -215,7 +215,7 @@ def test_a_configuration_makes_no_object_of_pythons(theirs: Path, refused_by: An
     file = theirs / "config.yaml"
     file.write_text("evil: !!python/object/apply:os.system ['touch ATTACKED']\n")
     for words in (("rerun", "theirs"), ("evaluate", "theirs")):
-        assert "config.yaml cannot be read" in refused_by(*words)
+        assert "config.yaml is damaged" in refused_by(*words)
 
 
 @pytest.mark.parametrize("member", ["../../outputs", "/root", "."])
@@ -240,3 +240,65 @@ def test_a_page_shows_texts_as_they_are(text: str, theirs: Path, run_cli: Any) -
     assert "<script>alert" not in page
     assert "1337" not in re.sub(r"[\d.]{6,}", "", page)
     assert os.environ["HOME"] not in page or "${oc.env:HOME}" in page
+
+
+def _pipe(run: Path) -> None:
+    (run / "journal.jsonl").unlink()
+    os.mkfifo(run / "journal.jsonl")
+
+
+def _link(run: Path) -> None:
+    (run / "packages.txt").unlink()
+    (run / "packages.txt").symlink_to("/etc/hostname")
+
+
+@pytest.mark.parametrize("change", [_pipe, _link])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "theirs"],
+        ["compare", "theirs"],
+        ["rerun", "theirs", "--dry"],
+        ["sync", "theirs"],
+        ["data/extract=breast_cancer", "resume=theirs"],
+        ["check", "data/extract=breast_cancer", "model=mlp", "model.weights=theirs"],
+        [
+            "check",
+            "data/extract=breast_cancer",
+            "model=mlp",
+            "model.weights=theirs/model/weights.safetensors",
+        ],
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_or_a_link_blocks_no_command_and_is_not_followed(
+    change: Callable[[Path], None], words: list[str], theirs: Path, refused_by: Any
+) -> None:
+    change(theirs)
+    line = refused_by(*words)
+    assert "which is neither a file nor a folder" in line or "which lies outside of it" in line, line
+
+
+@pytest.mark.parametrize("cell", ["../secret.png", "{here}/secret.png", "link.png"])
+def test_a_source_of_a_run_from_elsewhere_lists_only_files_in_its_folder(
+    cell: str, here: Path, marker: Path
+) -> None:
+    from PIL import Image
+
+    from harness.config.compose import compose_exactly
+    from harness.prepare.parts import Parts
+    from harness.runtime.inner_path import OutsideFolder, confined
+
+    Image.new("L", (4, 4)).save(here / "secret.png")
+    (here / "images").mkdir()
+    for name in ("a", "b"):
+        Image.new("L", (4, 4)).save(here / "images" / f"{name}.png")
+    (here / "images" / "link.png").symlink_to(here / "secret.png")
+    cell = cell.format(here=here)
+    (here / "list.csv").write_text(f"path,class\na.png,1\nb.png,0\n{cell},1\n")
+    words = ["data/extract=image_folder", "data.extract.path=images", "data.extract.table=list.csv"]
+    extract = Parts(compose_exactly(words)).extract
+    assert len(extract()) == 3  # the user's own table may list any file
+    with confined(), pytest.raises(OutsideFolder) as caught:
+        extract()
+    assert caught.value.path == cell

@@ -121,7 +121,7 @@ def test_a_state_reads_no_file_elsewhere(name: str, theirs: Path, here: Path, re
 def test_a_state_that_is_nested_without_end(theirs: Path, refused: Any) -> None:
     folder = theirs / "model" / "transform"
     (folder / "state.json").write_text('{"parts": ' + "[" * 100_000 + "]" * 100_000 + "}")
-    refused(lambda: RowPredictor(theirs / "model"), "UserError", key=str(folder))
+    refused(lambda: RowPredictor(theirs / "model"), "DamagedFile", path=folder / "state.json")
 
 
 def test_weights_that_are_a_pickle(theirs: Path, refused: Any) -> None:

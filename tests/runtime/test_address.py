@@ -2,7 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.core.errors import UserError
-from harness.runtime.address import encoded, register_environment
+from harness.runtime.address import encode_references, encoded, register_environment
 
 PASSWORD = "p@ss:w/rd#a?b%41 &é"
 QUOTED = "p%40ss%3Aw%2Frd%23a%3Fb%2541%20%26%C3%A9"
@@ -62,3 +62,28 @@ def test_a_variable_that_is_not_set_is_an_error_or_its_default():
     assert (cfg.a, cfg.b) == ("3", None)
     with pytest.raises(Exception, match="Environment variable 'HARNESS_NOPE' not found"):
         OmegaConf.create({"a": "${oc.env:HARNESS_NOPE}"}).a  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("postgresql://me:${my.pw}@host/db", f"postgresql://me:{QUOTED}@host/db"),
+        ("postgresql://${my.name}:x${my.pw}@host/db", f"postgresql://a%40b:x{QUOTED}@host/db"),
+        ("https://${my.pw}@host/db", "https://p%40ss:w%2Frd%23a%3Fb%2541%20%26%C3%A9@host/db"),
+        ("https://host/x?sig=${my.pw}&page=2", f"https://host/x?sig={QUOTED}&page=2"),
+        ("postgresql://me:${my.variable}@host/db", f"postgresql://me:{QUOTED}@host/db"),
+        ("postgresql://me:pw@${my.host}/${my.path}", "postgresql://me:pw@h.org/a/b"),
+        ("postgresql://me:${my.number}@host/db", "postgresql://me:12@host/db"),
+        ("${my.whole}", "postgresql://me:p@host/db"),
+        ("see ${my.pw}", f"see {PASSWORD}"),
+    ],
+)
+def test_the_value_of_another_key_is_one_part_of_an_address(monkeypatch, written, expected):
+    monkeypatch.setenv("V", PASSWORD)
+    register_environment()
+    whole = "postgresql://me:p@host/db"
+    own = {"pw": PASSWORD, "name": "a@b", "variable": "${oc.env:V}", "host": "h.org", "path": "a/b"}
+    cfg = OmegaConf.create({"my": {**own, "number": 12, "whole": whole}, "a": {"b": [written]}})
+    encode_references(cfg)
+    encode_references(cfg)  # a second call changes nothing
+    assert cfg.a.b[0] == expected

@@ -16,7 +16,7 @@ import pytest
 from harness.console.text_format import put
 from harness.core.errors import Interrupted
 from harness.runtime import user_exit
-from harness.runtime.closed_pipe import _Pipe
+from harness.runtime.closed_pipe import _Output
 from harness.runtime.user_exit import CodeExited, exit_status, exits_as_errors, limit_wait
 
 
@@ -91,7 +91,7 @@ def test_a_closed_output_is_no_error(tmp_path: Path) -> None:
     stream.close()
     put([("a line", "")], stream)
 
-    pipe = _Pipe(os.open(tmp_path / "out", os.O_WRONLY), "w")
+    pipe = _Output(os.open(tmp_path / "out", os.O_WRONLY), "w")
     closed = os.open(tmp_path / "out", os.O_RDONLY)  # a file that is not open for writing, as a closed one
     os.dup2(closed, pipe.fileno())
     os.close(closed)

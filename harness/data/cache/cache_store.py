@@ -10,11 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from harness.runtime.atomic_file import draft_folder, put_folder
+from harness.runtime.stored_file import DamagedFile, read_json
 
 SEAL = "sizes.json"
-"""The last file of an entry: the size of every other, by which a damaged one is detected."""
+"""The last file of an entry: size and digest of every other, which show an incomplete or damaged file."""
+
+_LARGEST_DIGESTED = 16_000_000
+"""Bytes of a file up to which its content is compared; of a larger one, the size only."""
 
 _STALE = 24 * 3600
 """Seconds after which what a killed process left half-written, or kept for its command alone, may go."""
@@ -36,11 +41,11 @@ class Store:
         """The entry's folder, marked as just used; None where there is none, or a damaged one."""
         entry = self.folder / key
         try:
-            sizes: dict[str, int] = json.loads((entry / SEAL).read_text())
-            if any((entry / name).stat().st_size != size for name, size in sizes.items()):
+            sealed: dict[str, list[Any]] = read_json(entry / SEAL, dict[str, list[int | str | None]])
+            if any(_seal(entry / name) != seal for name, seal in sealed.items()):
                 return None
             os.utime(entry)
-        except (OSError, ValueError, AttributeError):  # the last: damaged to something else than sizes
+        except (OSError, DamagedFile):
             return None
         return entry
 
@@ -55,9 +60,10 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         with draft_folder(self.folder / key) as partial:
             write(partial)
-            sizes = {str(file.relative_to(partial)): file.stat().st_size for file in _files(partial)}
-            (partial / SEAL).write_text(json.dumps(sizes))
-            size = sum(sizes.values())
+            files = _files(partial)
+            sealed = {str(file.relative_to(partial)): _seal(file) for file in files}
+            size = sum(file.stat().st_size for file in files)
+            (partial / SEAL).write_text(json.dumps(sealed))
             if size <= self.limit:
                 self.drop(key)
                 put_folder(partial, self.folder / key)
@@ -105,6 +111,16 @@ class Store:
 def _user() -> str:
     """Tells users apart by number: within a container one may have no name."""
     return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+
+
+def _seal(file: Path) -> list[Any]:
+    """Returns the size of a file, and the digest of its content unless the file is large."""
+    import hashlib
+
+    size = file.stat().st_size
+    if size > _LARGEST_DIGESTED:
+        return [size, None]
+    return [size, hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -24,6 +24,7 @@ from harness.data.extract.column_types import number_or_text
 from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 from harness.data.extract.text_lines import Dialect, malformed, require_equal_lengths
+from harness.runtime.inner_path import check_listed
 
 log = logging.getLogger("harness")
 
@@ -116,6 +117,7 @@ class ImageFolder(Source):
             inner[:] = [name for name in inner if not name.startswith(".")]
             taken = [name for name in names if name.lower().endswith(self.suffixes) and name[0] != "."]
             paths += [os.path.relpath(Path(folder, name), root) for name in taken]
+        check_listed(root, paths)  # links are followed
         return sorted(paths)
 
     def _found(self, root: Path) -> pd.DataFrame:
@@ -158,6 +160,7 @@ class ImageFolder(Source):
                 map(str, frame.columns),
                 key="data.extract.path_column",
             )
+        check_listed(root, frame[self.path_column].dropna())
         absent = [name for name in frame[self.path_column] if pd.isna(name) or not (root / name).is_file()]
         if absent:
             raise UserError(

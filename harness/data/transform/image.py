@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from harness.data.transform.image_shape import Fit, Shaping
 from harness.data.transform.image_survey import survey
 from harness.data.transform.lazy_images import Files, Moments, Pictures, Source, Stack, in_turn
 from harness.data.transform.target_tensor import encode, pack, unpack
+from harness.runtime.inner_path import check_listed
 
 
 class Image:
@@ -63,7 +65,9 @@ class Image:
         """
         if table.array is not None or table.shape is not None or len(table.features) != 1:
             return RowSettings()
-        found = survey(table.frame[table.features[0]].tolist())
+        images = table.frame[table.features[0]].tolist()
+        _check_paths(images)
+        found = survey(images)
         if found is None:
             return RowSettings()
         given = {"size": self.shaping.size, "channels": self.shaping.channels}
@@ -183,6 +187,7 @@ class Image:
                 "set data.extract.kind=image and data.extract.shape=[C,H,W], or use data/transform=tabular",
                 key="data.extract.kind",
             )
+        _check_paths(column)
         return Files(column, self._fitted_shaping, self.shape, first)
 
     @property
@@ -214,3 +219,8 @@ class Pixels:
         """(B, C, H * W) float64, NaN where missing."""
         pixels = numbers(self._frame.iloc[rows])
         return pixels.reshape(len(pixels), self.shape[1], -1)
+
+
+def _check_paths(images: Iterable[Any]) -> None:
+    """Raises OutsideFolder: the table is that of a run from elsewhere, and a path leaves the current folder."""
+    check_listed(Path(), (image for image in images if isinstance(image, str)))

@@ -149,6 +149,8 @@ class Chains:
             arrays = {name: array.copy() for name, array in load(state["arrays"]).items()}
             self.fitted = self._stored().unpack(state["parts"], arrays)
         self.columns, self.origins = state["columns"], state["origins"]
+        if {*self.columns} != {"numeric", "categorical", "dates"} or {*self.fitted} != {*self._parts}:
+            raise ValueError("its parts are not those of the configuration")
 
     def _stored(self) -> Parts:
         return Parts([part for parts in self._parts.values() for part in parts])

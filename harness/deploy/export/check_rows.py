@@ -12,7 +12,7 @@ from harness.bundle.row_predictor import require
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.deploy.row_reader import open_source
-from harness.runs.bundle_files import EXAMPLE
+from harness.runs.bundle_files import read_example
 
 _MOST = 256
 
@@ -35,8 +35,9 @@ def real_rows(folder: Path, bundle: Bundle, path: Path | None, source: bool) -> 
         if rows is None or rows.rows.empty:
             raise UserError(f"--rows must hold a row or more, and {path} holds none", "give another")
         return rows.rows
-    if (folder / EXAMPLE).exists():
-        return pd.read_json(folder / EXAMPLE, orient="table")
+    example: pd.DataFrame | None = read_example(folder)
+    if example is not None:
+        return example
     if not source:
         raise UserError(_none("the model keeps none of its own"))
     try:

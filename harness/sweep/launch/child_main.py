@@ -8,7 +8,6 @@ library can be imported before the settings are read.
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import signal
@@ -75,26 +74,10 @@ def _watch(work: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class _Masked(io.TextIOWrapper):
-    """A stream into the log, without passwords and the secrets of the environment."""
-
-    def write(self, text: str, /) -> int:
-        from harness.runtime.redact import mask
-        from harness.runtime.secret_values import Secrets
-
-        super().write(mask(Secrets(None).text(text), ()))
-        return len(text)
-
-
 def _mask() -> None:
-    for name in ("stdout", "stderr"):
-        stream = _Masked(
-            open(getattr(sys, name).fileno(), "wb", closefd=False),  # noqa: SIM115 (open as long as the process)
-            encoding="utf-8",
-            errors="backslashreplace",
-            line_buffering=True,
-        )
-        setattr(sys, name, stream)
+    from harness.runtime.masked_output import mask_output
+
+    mask_output()
 
 
 def _answer(content: bytes) -> bytes:

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage, JournalStorage
 
 from harness.core.errors import UserError
+from harness.runtime.stored_file import DamagedFile, reading
 from harness.sweep.study.journal_storage import JournalFile
 from harness.sweep.study.snapshot import Objective
+from harness.sweep.study.study_attributes import check_attributes
 
 JOURNAL = "study.journal"
 
@@ -80,11 +83,17 @@ def _aims(directions: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _journal(folder: Path) -> BaseStorage:
+    path = folder / JOURNAL
+    if path.exists() and not path.is_file():
+        raise DamagedFile(path, "it is not a file")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        journal = JournalFile(folder / JOURNAL)
+        journal = JournalFile(path)
         journal.append_logs([])  # whether it can be locked and written shows now
-        return JournalStorage(journal)
+        with reading(path, LookupError, TypeError, AttributeError, AssertionError, OptunaError):
+            storage = JournalStorage(journal)
+        check_attributes(storage, path)
+        return storage
     except OSError as error:
         raise UserError(
             f"the sweep's folder {folder} cannot hold its journal ({error.strerror or error})",

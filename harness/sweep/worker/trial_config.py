@@ -21,6 +21,7 @@ from harness.config.auto_choices import choose_parts
 from harness.config.compose import register_resolvers, set_values, sets_value
 from harness.config.overrides import Overrides, as_texts
 from harness.config.unread_settings import explaining_yaml, refuse_unread
+from harness.runtime.address import encode_references
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class TrialComposer:
         whole = _composed(self.places, tuple(word for word in words if not sets_value(word)))
         cfg: DictConfig = pickle.loads(whole)
         set_values(cfg, OverridesParser.create().parse_overrides(values))
+        encode_references(cfg)
         return cfg
 
     def whole(self, words: Sequence[str]) -> list[str]:

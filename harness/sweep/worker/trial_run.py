@@ -19,6 +19,7 @@ from harness.run import run
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.distributed import broadcast, rank
+from harness.runtime.masked_output import mask_also
 from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
 from harness.stages.deferred_test import run_deferred_test
@@ -97,6 +98,7 @@ def _configured(
     """Overrides, configuration, folder and trial of one run of the trial."""
     folder, overrides, parent = spec.folder / assignment.folder, [*assignment.overrides], ".."
     cfg = spec.composer.task(overrides)
+    mask_also(Secrets(cfg, overrides))
     if spec.settings.repeat > 1:
         seed = cfg.seed + repeat
         overrides.append(f"seed={seed}")

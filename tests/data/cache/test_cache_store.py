@@ -58,7 +58,7 @@ def test_an_entry_without_its_seal_is_not_found(tmp_path):
 
 
 def test_the_least_recently_used_entries_make_room(tmp_path):
-    store = Store(tmp_path, 380)  # three entries of 100 bytes and their seals
+    store = Store(tmp_path, 540)  # three entries of 100 bytes and their seals
     for number, key in enumerate("abc"):
         store.keep(key, writer(bytes(100)))
         os.utime(tmp_path / key, (number + 1, number + 1))

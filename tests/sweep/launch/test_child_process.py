@@ -153,6 +153,21 @@ def test_what_it_prints_goes_into_the_log_without_passwords(log: Path) -> None:
     assert log.read_text() == "from postgresql://me:***@host/db\nand password=***\n"
 
 
+def test_a_log_has_no_secret_of_the_trials_configuration(log: Path) -> None:
+    def work() -> None:
+        from omegaconf import OmegaConf
+
+        from harness.runtime.masked_output import mask_also
+        from harness.runtime.secret_values import Secrets
+
+        print("before")
+        mask_also(Secrets(OmegaConf.create({"data": {"headers": {"x-api-key": "geheimnis"}}})))
+        print("sent geheimnis")
+
+    spawn(work, {}, log).wait().result()
+    assert log.read_text() == "before\nsent ***\n"
+
+
 def test_who_prints_nothing_leaves_no_log(log: Path) -> None:
     spawn(lambda: None, {}, log).wait().result()
     assert list(log.parent.iterdir()) == []
