@@ -222,5 +222,5 @@ class Pixels:
 
 
 def _check_paths(images: Iterable[Any]) -> None:
-    """Raises OutsideFolder: the table is that of a run from elsewhere, and a path leaves the current folder."""
+    """Raises OutsideFolder: a run from elsewhere lists an image that is not in the current folder."""
     check_listed(Path(), (image for image in images if isinstance(image, str)))
