@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -182,6 +183,11 @@ def test_within_sweep_a_module_imports_its_own_package_or_an_earlier_line(file: 
 
 def test_the_root_holds_four_modules() -> None:
     assert {file.stem for file in PACKAGE.glob("*.py")} == ROOT_MODULES
+
+
+def test_nothing_in_the_root_hides_a_module_of_the_standard_library() -> None:
+    """`python harness/__main__.py` puts the package's folder first on the import path."""
+    assert {path.stem for path in PACKAGE.iterdir()}.isdisjoint(sys.stdlib_module_names)
 
 
 def test_no_import_leads_back_to_itself() -> None:

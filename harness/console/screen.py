@@ -26,6 +26,7 @@ from harness.console.text_format import (
 )
 from harness.core.progress import Progress
 from harness.runs.run_result import Result
+from harness.runtime.closed_pipe import standard_output
 
 _ROWS = 30  # about how many epochs or folds are printed
 _REFRESH = 0.1  # seconds between two updates of the progress bar
@@ -42,7 +43,7 @@ class Screen:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """`stream` is the standard output unless given."""
-        self._stream: TextIO = sys.stdout if stream is None else stream
+        self._stream: TextIO = standard_output() if stream is None else stream
         self._live = self._stream.isatty()
         self._console: Any = None
         self._bar: Any = None

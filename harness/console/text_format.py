@@ -68,7 +68,7 @@ def put(line: Line, stream: TextIO) -> None:
     try:
         stream.write(plain_text(line, stream.encoding or "utf-8") + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError:  # nobody reads it, or the disk is full: a run must not end with that
         discard(stream)
 
 

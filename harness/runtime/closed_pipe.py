@@ -8,6 +8,9 @@ import os
 import sys
 from typing import Any, TextIO
 
+_NO_READER = (errno.EPIPE, errno.EBADF, errno.EIO)
+"""The reader has ended, a part has closed the stream, or the terminal has vanished."""
+
 _lost: list[str] = []
 """Why output was discarded that somebody would have read."""
 
@@ -24,7 +27,7 @@ class _Output(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EBADF):
+            if error.errno not in _NO_READER:
                 _lost.append(str(error.strerror or error))
             discard(self)
             return memoryview(data).nbytes
@@ -34,10 +37,14 @@ def tolerate_closed_pipes() -> None:
     """Lets the command continue after its output can no longer be written.
 
     If its readers have ended, it ends with its own status; after another fault, `lost_output` says which.
+    A stream that was closed when the process started is opened on nothing. Otherwise a file of the run would
+    take its number, and receive what child processes print.
     """
-    for name in ("stdout", "stderr"):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):  # it is None if it was closed when the process started
+        if stream is None:
+            setattr(sys, name, _nothing(number))
+        elif number > 0 and isinstance(stream, io.TextIOWrapper):
             stream.flush()
             # Not closed at the end: the descriptor belongs to the original stream.
             raw = io.BufferedWriter(_Output(stream.fileno(), "w", closefd=False))
@@ -53,3 +60,26 @@ def lost_output() -> str | None:
         if stream is not None and not stream.closed:
             stream.flush()
     return f"the output could not be written ({_lost[0]})." if _lost else None
+
+
+def standard_output() -> TextIO:
+    """The standard output; a file that discards all if it was closed when the process started."""
+    return _nothing(None) if sys.stdout is None else sys.stdout
+
+
+def _nothing(number: int | None) -> TextIO:
+    """Opens a file without content; as descriptor `number`, unless another file has that by now."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if number is not None and nowhere != number and not _is_open(number):
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+        nowhere = number
+    return open(nowhere, "r" if number == 0 else "w", encoding="utf-8", closefd=False)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True

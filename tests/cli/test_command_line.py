@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -483,6 +484,9 @@ def test_help_a_list_and_a_typing_error_cost_neither_torch_nor_mlflow(here: Path
     assert reported == [f"# {words} {status} []" for words, status in cheap.items()]
 
 
+_LOST = "error: the output could not be written (No space left on device).\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status"),
@@ -512,6 +516,27 @@ def test_a_closed_pipe_is_no_error_and_prints_nothing(here: Path, words: str, st
             assert subprocess.run(command, cwd=here, stderr=writer, timeout=120).returncode == status
     finally:
         os.close(writer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "redirection", "status", "error"),
+    [
+        ("data/extract=iris trainer.epochs=1 tracking=none", "<&- >&-", 0, ""),
+        ("data/extract=iris trainer.epochs=1 tracking=none", ">/dev/full", 1, _LOST),
+        ("ls", ">/dev/full", 1, _LOST),
+        ("ls", "2>&-", 0, ""),
+    ],
+)
+def test_an_output_that_cannot_be_written_ends_no_run(
+    here: Path, words: str, redirection: str, status: int, error: str
+) -> None:
+    command = f"{sys.executable} -m harness {words} {redirection}"
+    done = subprocess.run(["sh", "-c", command], cwd=here, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (status, error)
+    if words != "ls":
+        (result,) = (here / "outputs").glob("runs/*/result.json")
+        assert json.loads(result.read_text())["status"] == "finished"
 
 
 COMPLETE = """

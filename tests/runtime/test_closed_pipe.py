@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.console.screen import Screen
 from harness.runtime import closed_pipe
 
 
@@ -37,3 +38,12 @@ def test_output_that_was_written_is_not_lost(monkeypatch: pytest.MonkeyPatch, tm
     assert closed_pipe.lost_output() is None
     stream.close()
     assert (tmp_path / "out").read_text() == "a line\n"
+
+
+def test_a_stream_that_was_closed_at_the_start_is_opened_on_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    Screen().note("nobody reads this")
+    monkeypatch.setattr(sys, "stderr", None)
+    closed_pipe.tolerate_closed_pipes()
+    print("nor this", file=sys.stderr)
+    assert isinstance(sys.stdout, io.TextIOWrapper)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TextIO
 
 from harness.console.text_format import Line, duration, put, score_table
 from harness.runs.run_result import Result
+from harness.runtime.closed_pipe import standard_output
 from harness.sweep.display.live_table import LiveTable
 from harness.sweep.report.sweep_result import SweepResult
 from harness.sweep.study.snapshot import Row, Snapshot, eligible, score
@@ -32,7 +32,7 @@ class ProgressBoard:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """`stream` is the standard output unless given."""
-        self._stream: TextIO = sys.stdout if stream is None else stream
+        self._stream: TextIO = standard_output() if stream is None else stream
         self._live = LiveTable(self._stream) if self._stream.isatty() else None
         self._label_width = len("see it")
         self._reported: set[int] = set()
