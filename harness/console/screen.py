@@ -16,6 +16,7 @@ from harness.console.text_format import (
     epoch_columns,
     epoch_header,
     epoch_row,
+    file_width,
     fold_columns,
     fold_row,
     headline,
@@ -29,6 +30,7 @@ from harness.runs.run_result import Result
 from harness.runtime.closed_pipe import standard_output
 
 _ROWS = 30  # about how many epochs or folds are printed
+_FILE_WIDTH = 100  # of the tables of epochs and folds in a file
 _REFRESH = 0.1  # seconds between two updates of the progress bar
 _QUIET = 60.0  # seconds without a line after which a log file gets one
 
@@ -152,7 +154,7 @@ class Screen:
         """
         self.close()
         self._say([])
-        for line in score_table(result):
+        for line in score_table(result, self._width()):
             self._say(line)
         if result.scores:
             self._say([])
@@ -192,7 +194,7 @@ class Screen:
         if progress is None or self._folds > 1:
             return
         if not self._columns:
-            self._columns = epoch_columns(progress, self._monitor, self._width())
+            self._columns = epoch_columns(progress, self._monitor, self._width() or _FILE_WIDTH)
             for line in epoch_header(self._columns):
                 self._say(line)
         self._say(epoch_row(self._columns, progress, self._monitor))
@@ -208,7 +210,7 @@ class Screen:
         }
         cells |= {name: number(value) for name, value in headline(scores).items()}
         if not self._fold_columns:
-            self._fold_columns = fold_columns(list(cells), self._monitor, self._width())
+            self._fold_columns = fold_columns(list(cells), self._monitor, self._width() or _FILE_WIDTH)
             self._say([])
             self._say([(fold_row(self._fold_columns, self._fold_columns), "dim")])
         row = fold_row([cells.get(name, "-") for name in self._fold_columns], self._fold_columns)
@@ -231,10 +233,9 @@ class Screen:
     def _say_fact(self, name: str, fact: str) -> None:
         self._say([(f"{name:<{self._label_width}}  ", "cyan"), (fact, "")])
 
-    def _width(self) -> int:
-        if not self._live:
-            return 100
-        return int(self._terminal().width)
+    def _width(self) -> int | None:
+        """Of the terminal, or as COLUMNS says; None for a file without it."""
+        return int(self._terminal().width) if self._live else file_width()
 
     def _say(self, line: Line) -> None:
         """Buffers a line for the next `_show`; prints it at once where there is no bar."""

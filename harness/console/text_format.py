@@ -6,6 +6,7 @@ Without rich, because a run that prints to a file or a pipe must not wait for it
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -34,6 +35,12 @@ def number(value: float | None) -> str:
     if value == 0 or 1e-3 <= size < 100:
         return f"{value:.4f}"
     return f"{value:,.2f}" if 100 <= size < 1e6 else f"{value:.2e}"
+
+
+def file_width() -> int | None:
+    """The width that the user sets for files and pipes with the environment variable COLUMNS."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and int(columns) > 0 else None
 
 
 def duration(seconds: float) -> str:
@@ -129,12 +136,14 @@ def fold_columns(titles: Sequence[str], monitor: str, width: int) -> list[str]:
     """The titles of the table of folds, as many as fit; the monitored score is the first score."""
     name = _short(monitor)
     scores = list(headline(dict.fromkeys(titles)))
-    order = [title for title in titles if title not in scores]
-    order += sorted(scores, key=lambda title: _short(title) != name)
-    count = len(order)
-    while count > 1 and len(fold_row(order[:count], order[:count])) + 14 > width:
-        count -= 1
-    return order[:count]
+    others = [title for title in titles if title not in scores]
+    scores.sort(key=lambda title: _short(title) != name)
+    order = [*others, *scores]
+    rows = [title for title in others if "/" in title]  # `train/valid/test`, wider than a score
+    kept = [*(title for title in others if title not in rows), *scores[:1], *rows, *scores[1:]]
+    while len(kept) > 1 and len(fold_row(kept, kept)) + 14 > width:
+        kept.pop()
+    return [title for title in order if title in kept]
 
 
 def fold_row(cells: Sequence[str], titles: Sequence[str]) -> str:
@@ -157,8 +166,12 @@ def _is_baseline(name: str, scores: Mapping[str, Any]) -> bool:
     return ending in _BASELINES and owner in scores
 
 
-def score_table(result: Result) -> list[Line]:
-    """A row per score with its baselines; a star marks the best of each row. [] without scores."""
+def score_table(result: Result, width: int | None = None) -> list[Line]:
+    """A row per score with its baselines; a star marks the best of each row. [] without scores.
+
+    Args:
+        width: in characters; the least important columns are left out until the table fits.
+    """
     own = headline(result.scores)
     if not own:
         return []
@@ -174,7 +187,15 @@ def score_table(result: Result) -> list[Line]:
         model, *others = [_score_cell(score, place == best) for place, score in enumerate(compared)]
         pooled = [(number(own[name].get("pooled")), "")] if together else []
         rows.append([(_short(name), ""), model, *_spread(own[name])[2 - len(folds) :], *pooled, *others])
-    return table_lines([part, "model", *folds, *together, *endings], rows)
+    titles = [part, "model", *folds, *together, *endings]
+    droppable = [*together, *reversed(endings[1:]), *folds, *endings[:1]]
+    lines = table_lines(titles, rows)
+    while width is not None and droppable and sum(len(text) for text, _ in lines[0]) > width:
+        place = titles.index(droppable.pop(0))
+        titles = [*titles[:place], *titles[place + 1 :]]
+        rows = [[*row[:place], *row[place + 1 :]] for row in rows]
+        lines = table_lines(titles, rows)
+    return lines
 
 
 def _best(name: str, scores: Sequence[Summary | None]) -> int | None:

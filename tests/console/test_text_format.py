@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from harness.console.text_format import (
     epoch_columns,
     epoch_header,
     epoch_row,
+    file_width,
     fold_columns,
     headline,
     number,
@@ -115,6 +117,9 @@ def test_the_line_of_a_fold_fits_and_starts_with_the_score_that_decides() -> Non
         "test/f1",
     ]
     assert fold_columns(titles, "valid/accuracy", 50) == ["fold", "best epoch", "test/accuracy"]
+    titles = ["fold", "train/valid/test", *titles[1:]]
+    assert fold_columns(titles, "valid/accuracy", 60) == ["fold", "best epoch", "test/accuracy"]
+    assert fold_columns(titles, "valid/accuracy", 70) == [*titles[:3], "test/accuracy"]
 
 
 def test_the_headline_is_the_test_part_without_baselines() -> None:
@@ -124,8 +129,8 @@ def test_the_headline_is_the_test_part_without_baselines() -> None:
     assert headline({"train/loss": 1.0}) == {}
 
 
-def text_of(result: Result) -> list[str]:
-    return [plain_text(line, "utf-8") for line in score_table(result)]
+def text_of(result: Result, width: int | None = None) -> list[str]:
+    return [plain_text(line, "utf-8") for line in score_table(result, width)]
 
 
 def test_each_score_is_shown_beside_its_baselines_and_the_best_is_marked() -> None:
@@ -168,6 +173,35 @@ def test_folds_add_spread_and_interval() -> None:
         "accuracy   * 0.9300   ± 0.0265   [0.8643, 0.9957]     0.1000",
         "auroc        0.9000",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (None, ["test", "model", "std", "95 % interval", "pooled", "majority", "raw"]),
+        (80, ["test", "model", "std", "95 % interval", "pooled", "majority", "raw"]),
+        (70, ["test", "model", "std", "95 % interval", "majority", "raw"]),
+        (60, ["test", "model", "std", "95 % interval", "majority"]),
+        (50, ["test", "model", "95 % interval", "majority"]),
+        (30, ["test", "model", "majority"]),
+        (10, ["test", "model"]),
+    ],
+)
+def test_a_narrow_table_keeps_what_matters_most(width: int | None, titles: list[str]) -> None:
+    names = ("test/accuracy", "test/accuracy_majority", "test/accuracy_raw")
+    scores = {name: summarise([0.90, 0.94, 0.95]) for name in names}
+    scores["test/accuracy"]["pooled"] = 0.93
+    header, rule, *_ = text_of(Result(status="finished", scores=scores, folds=3), width)
+    assert re.split(" {2,}", header) == titles
+    assert len(rule) <= max(width or 100, 15)
+
+
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("", None), ("0", None), ("wide", None)])
+def test_columns_set_the_width_of_a_file(
+    columns: str, width: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert file_width() == width
 
 
 def test_without_scores_there_is_no_table() -> None:

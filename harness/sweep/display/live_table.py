@@ -27,6 +27,11 @@ class LiveTable:
         self._live: Any = None
         self._shown = -_REFRESH
 
+    @property
+    def width(self) -> int:
+        """In characters."""
+        return int(self._console.width)
+
     def say(self, line: Line) -> None:
         """Prints a line above the table."""
         from rich.text import Text

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from harness.console.text_format import Line, duration, put, score_table
+from harness.console.text_format import Line, duration, file_width, put, score_table
 from harness.runs.run_result import Result
 from harness.runtime.closed_pipe import standard_output
 from harness.sweep.display.live_table import LiveTable
@@ -95,7 +95,7 @@ class ProgressBoard:
         """
         self.close()
         self._say([])
-        table = score_table(Result(status="finished", scores=result.scores))
+        table = score_table(Result(status="finished", scores=result.scores), self._width())
         for line in [*table, *([[]] if table else [])]:
             self._say(line)
         colour = {"finished": "bold green", "failed": "bold red"}.get(result.status, "bold yellow")
@@ -113,6 +113,10 @@ class ProgressBoard:
         """Removes the live table. May be called twice."""
         if self._live is not None:
             self._live.close()
+
+    def _width(self) -> int | None:
+        """Of the terminal, or as COLUMNS says; None for a file without it."""
+        return file_width() if self._live is None else self._live.width
 
     def _report(self, row: Row, snapshot: Snapshot) -> None:
         """Prints the line of an ended trial, unless there are too many trials."""
