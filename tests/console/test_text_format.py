@@ -180,7 +180,7 @@ def test_folds_add_spread_and_interval() -> None:
     [
         (None, ["test", "model", "std", "95 % interval", "pooled", "majority", "raw"]),
         (80, ["test", "model", "std", "95 % interval", "pooled", "majority", "raw"]),
-        (70, ["test", "model", "std", "95 % interval", "majority", "raw"]),
+        (75, ["test", "model", "std", "95 % interval", "majority", "raw"]),
         (60, ["test", "model", "std", "95 % interval", "majority"]),
         (50, ["test", "model", "95 % interval", "majority"]),
         (30, ["test", "model", "majority"]),
@@ -193,7 +193,7 @@ def test_a_narrow_table_keeps_what_matters_most(width: int | None, titles: list[
     scores["test/accuracy"]["pooled"] = 0.93
     header, rule, *_ = text_of(Result(status="finished", scores=scores, folds=3), width)
     assert re.split(" {2,}", header) == titles
-    assert len(rule) <= max(width or 100, 15)
+    assert len(rule) <= max(width or 100, 20)
 
 
 @pytest.mark.parametrize(("columns", "width"), [("60", 60), ("", None), ("0", None), ("wide", None)])
