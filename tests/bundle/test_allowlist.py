@@ -147,6 +147,7 @@ trainer/layers trainer/mix data/extract data/transform data/augment data/load sp
 CHOICES = [f"{group}={choice}" for group in GROUPS.split() for choice in choices(group)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", CHOICES)
 def test_every_choice_of_ours_is_trusted(word: str) -> None:
     owner = {"method": "contrastive", "layers": "supervised"}.get(word.partition("=")[0].partition("/")[2])
