@@ -13,6 +13,9 @@ from harness.core.table import Table
 MOST_NAMED = 3
 """A sentence names at most this many rows, columns or values, and counts the rest."""
 
+MOST_SET = 20
+"""A setting in a sentence has at most this many columns."""
+
 
 def listed(names: Iterable[Any], most: int = MOST_NAMED) -> str:
     """`a, b and c`, or `a, b, c and 4 more`."""
@@ -52,8 +55,10 @@ def verb(count: int, word: str) -> str:
 
 
 def settings(columns: Iterable[str]) -> str:
-    """All columns in the form of a setting, to be pasted: `[a,b]`."""
-    return f"[{','.join(columns)}]"
+    """Columns in the form of a setting, to be pasted: `[a,b]`; of very many only the first."""
+    names = list(columns)
+    more = f",… {len(names) - MOST_SET} more" if len(names) > MOST_SET else ""
+    return f"[{','.join(names[:MOST_SET])}{more}]"
 
 
 def codes(values: Any) -> tuple[np.ndarray, np.ndarray]:

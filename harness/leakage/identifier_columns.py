@@ -15,7 +15,11 @@ from harness.leakage.group_columns import Groups
 NEARLY_ALL = 0.95
 """The share of distinct values from which a column counts as an identifier of rows."""
 
+MOSTLY = 0.5
+"""The same for text, whose values have no order: with so many, a new row rarely has a known one."""
+
 FEWEST_ROWS = 20
+_FEWEST_TEXTS = 10
 
 _ID_WORDS = {"id", "ids", "uid", "uuid", "guid", "mrn", "ssn", "identifier"}
 _SUBJECT_WORDS = {"patient", "subject", "participant", "person", "customer", "user", "hash"}
@@ -43,10 +47,10 @@ def find_identifiers(table: Table) -> Finding:
 def _remedy(table: Table, names: list[str]) -> str:
     if {table.id, table.group} & {*names}:  # only a column listed in data.extract.features has both roles
         return f"remove {'them' if len(names) > 1 else 'it'} from data.extract.features"
-    return (
-        "name its role with data.extract.id=COLUMN or data.extract.group=COLUMN, or remove it with "
-        f"data.extract.drop={settings(names)}"
-    )
+    roles = {"id": table.id, "group": table.group}
+    free = " or ".join(f"data.extract.{role}=COLUMN" for role, column in roles.items() if column is None)
+    named = f"name its role with {free}, or " if free else ""
+    return f"{named}remove {'them' if len(names) > 1 else 'it'} with data.extract.drop={settings(names)}"
 
 
 def _why(table: Table, name: str, groups: Groups | None) -> str:
@@ -57,8 +61,10 @@ def _why(table: Table, name: str, groups: Groups | None) -> str:
     if groups is not None and (why := groups.determined_by(column)):
         return why
     named, text, whole = has_id_name(name), _text(column), pd.api.types.is_integer_dtype(column)
-    if text and _differs(column):
+    if text and _differs(column, fewest=_FEWEST_TEXTS):
         return "a different text in nearly every row"
+    if text and _differs(column, MOSTLY):
+        return "a different text in most rows"
     if whole and (named or _runs(column)) and _differs(column):
         return "a different whole number in nearly every row"
     if named and (text or whole or _whole_floats(column)) and len(codes(column)[1]) > 2:
@@ -84,11 +90,11 @@ def has_id_name(name: str) -> bool:
     return bool(parts) and (parts[-1] in _ID_WORDS | _SUBJECT_WORDS or parts[0] in _ID_WORDS)
 
 
-def _differs(column: pd.Series) -> bool:
-    """Whether nearly all known values are distinct; a sample of rows is checked first."""
+def _differs(column: pd.Series, share: float = NEARLY_ALL, fewest: int = FEWEST_ROWS) -> bool:
+    """Whether this share of the known values is distinct; a sample of rows is checked first."""
     for rows in (column.iloc[:: max(1, len(column) // 2000)], column):
         known = rows.dropna()
-        if len(known) < FEWEST_ROWS or len(codes(known)[1]) < NEARLY_ALL * len(known):
+        if len(known) < fewest or len(codes(known)[1]) < share * len(known):
             return False
     return True
 

@@ -30,7 +30,7 @@ def check_leakage(
         timed: whether the split promises that no training row is later than a test row.
         split: the name of the split, used in the messages.
     """
-    findings = [find_duplicates(table, folds)]
+    findings = [find_duplicates(table, folds, grouped=grouped)]
     if _has_feature_columns(table):
         if table.target:
             findings += [find_target_copy(table), find_target_proxy(table, folds)]
@@ -41,7 +41,7 @@ def check_leakage(
     if table.group is not None:
         findings.append(find_group_overlap(table, folds, grouped=grouped, split=split))
     if table.task.classification:
-        findings.append(find_unseen_classes(table, folds))
+        findings.append(find_unseen_classes(table, folds, grouped=grouped, timed=timed, split=split))
     return findings
 
 

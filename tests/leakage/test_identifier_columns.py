@@ -56,8 +56,7 @@ def test_a_column_that_names_rows_or_groups_is_found(case):
     assert (found.check, found.severity) == ("identifiers", "warning")
     assert found.sentence == (
         f"feature {name!r} ({why}) may be memorised by the model, which does not generalise to new rows; "
-        f"name "
-        f"its role with data.extract.id=COLUMN or data.extract.group=COLUMN, or remove it with "
+        f"name its role with data.extract.id=COLUMN, or remove it with "
         f"data.extract.drop=[{name}]."
     )
 
@@ -70,6 +69,35 @@ def test_a_column_that_measures_something_is_not(case):
         "fine",
         "None of 1 features identifies rows or groups.",
     )
+
+
+@pytest.mark.parametrize(
+    ("roles", "remedy"),
+    [
+        ({}, "; name its role with data.extract.id=COLUMN or data.extract.group=COLUMN, or remove it with"),
+        ({"id": "k"}, "; name its role with data.extract.group=COLUMN, or remove it with"),
+        ({"id": "k", "group": "g"}, "; remove it with data.extract.drop=[note]."),
+    ],
+)
+def test_the_remedy_names_only_roles_that_are_free(roles, remedy):
+    frame = table(note=[f"n{row}" for row in range(COUNT)], k=GROUP).frame
+    assert remedy in find_identifiers(Table(frame, ("note",), **roles)).sentence
+
+
+@pytest.mark.parametrize(
+    ("rows", "distinct", "found"),
+    [(12, 12, True), (9, 9, False), (18, 12, False), (40, 24, True), (40, 15, False)],
+)
+def test_text_of_mostly_distinct_values_is_an_identifier(rows, distinct, found):
+    values = [f"n{row % distinct}" for row in range(rows)]
+    severity = find_identifiers(Table(pd.DataFrame({"x": values}), ("x",))).severity
+    assert severity == ("warning" if found else "fine")
+
+
+def test_a_setting_of_very_many_columns_is_cut():
+    columns = {f"n{number}": [f"{number}-{row}" for row in range(20)] for number in range(30)}
+    found = find_identifiers(Table(pd.DataFrame(columns), tuple(columns)))
+    assert found.sentence.endswith(",n18,n19,… 10 more].")
 
 
 def test_the_remedy_names_every_column():

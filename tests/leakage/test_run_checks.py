@@ -83,13 +83,13 @@ def test_real_data_is_found_fine(name, folds):
     assert {finding.severity for finding in check_leakage(table, cut, **POINT_WISE)} == {"fine"}
 
 
-def test_iris_holds_one_flower_twice_and_nothing_else_is_found():
+def test_iris_holds_one_flower_twice_which_chance_explains():
     found = check_leakage(bundled("iris"), dealt(150, 150), **POINT_WISE)
-    (warning,) = [finding for finding in found if finding.severity != "fine"]
-    assert warning.sentence.startswith(
-        "2 of 150 test rows in 2 of 150 folds have the same features as training rows (row "
+    assert {finding.severity for finding in found} == {"fine"}
+    assert found[0].sentence.startswith(
+        "2 of 150 test rows in 2 of 150 folds have the same features as training rows, as expected by "
+        "chance (2)"
     )
-    assert "row 101 as row 142" in warning.sentence
 
 
 def everything(rows=120) -> Table:
@@ -120,10 +120,10 @@ def test_pixels_arrays_and_events_are_not_judged_one_by_one():
     array = Table(frame, (), target=("y",), array=frame[["p"]].to_numpy())
     spans = np.stack([np.arange(20), np.arange(20) + 1], axis=1)
     events = Table(frame[["y", "id"]], ("p",), target=("y",), id="id", events=frame, spans=spans)
-    for table in (image, array, events):
+    for table, severity in ((image, "warning"), (array, "fine"), (events, "warning")):
         found = check_leakage(table, dealt(20, 2), **POINT_WISE)
         assert [finding.check for finding in found] == ["duplicates", "classes"]
-        assert found[0].severity == "warning"
+        assert found[0].severity == severity  # 0 and 1 repeat by chance where they are a feature
 
 
 def test_rows_without_a_target_are_checked_for_what_needs_none():
