@@ -198,6 +198,8 @@ class Task:
 
         hydra_cfg = HydraConfig.get()
         folder = Path(hydra_cfg.runtime.output_dir)
+        # `hydra.job.chdir=true` has changed it; relative paths mean the folder of the command all the same.
+        os.chdir(hydra_cfg.runtime.cwd)
         many = hydra_cfg.mode == RunMode.MULTIRUN
         words = list(hydra_cfg.overrides.task) if many else self._words
         try:

@@ -18,9 +18,11 @@ class HarnessSweeper(Sweeper):
         self._typed: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from harness.config.home_folders import expand_home
         from harness.config.unread_settings import refuse_unread
 
         refuse_unread(config)
+        expand_home(config)
         self._config = config
         self._context = hydra_context
         self._typed = getattr(task_function, "typed", None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 
 
 def main(words: list[str]) -> int:
@@ -18,7 +19,7 @@ def main(words: list[str]) -> int:
         UserError: there is no such model, or the format does not support it; nothing is written then.
     """
     options = _options(words)
-    if options.rows is not None and not Path(options.rows).expanduser().exists():
+    if options.rows is not None and not user_path(options.rows).exists():
         raise UserError(
             f"--rows must be a file or a folder of images, and there is no {options.rows}", "correct it"
         )
@@ -34,7 +35,7 @@ def main(words: list[str]) -> int:
     ) as folder:
         out = _place(options, folder)
         require(options.format, out)
-        path = None if options.rows is None else Path(options.rows).expanduser()
+        path = None if options.rows is None else user_path(options.rows)
         export = write(
             folder, options.format, out, real_rows(folder, read(folder), path, _own(options, folder))
         )
@@ -89,7 +90,7 @@ def _place(options: Any, folder: Path) -> Path:
     from harness.tracking.fetch_run import fetcher
 
     if options.out is not None:
-        return Path(options.out).expanduser()
+        return user_path(options.out)
     if options.ensemble:
         return (
             Outputs(Path(options.outputs)).find(options.run, fetcher()).folder

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 
 _NAME = "harness"
 _EXTRA = "contract"
@@ -58,7 +59,7 @@ def requirement(source: str, editable: bool | None = None) -> str:
     """
     if "://" in source:
         return _word(f"{_NAME}[{_EXTRA}] @ {source}")
-    path = Path(source).expanduser().absolute()
+    path = user_path(source).absolute()
     if path.is_file():
         return _word(f"{_NAME}[{_EXTRA}] @ {path.as_uri()}")
     if not _is_source(path):

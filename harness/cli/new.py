@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 from harness.runtime.atomic_file import replace_folder
 
 _HERE = Path(__file__).resolve().parents[1]
@@ -47,7 +48,7 @@ def main(words: list[str]) -> None:
         "--source", help="what its Makefile has pip install harness from: a folder, a wheel, an address"
     )
     options = parser.parse_args(words)
-    folder = Path(options.into).expanduser()
+    folder = user_path(options.into)
     check_name(options.name)
     check_place(folder, options.name)
     from harness.cli.install_source import installed_from, requirement

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 
 
 def main(words: list[str]) -> None:
@@ -17,7 +18,7 @@ def main(words: list[str]) -> None:
         UserError: there is no such model, or it does not accept the rows; nothing is written then.
     """
     options = _options(words)
-    given, path = Path(options.input).expanduser(), Path(options.output).expanduser()
+    given, path = user_path(options.input), user_path(options.output)
     if options.batch < 1:
         raise UserError(f"--batch must be 1 row or more, got {options.batch}", "1024 is usual")
 

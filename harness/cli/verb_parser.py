@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,6 +22,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message, f"`{self.prog} --help` lists the arguments")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse; `~/` at the begin of a value is the home folder, also in `--outputs=~/runs`."""
+        options, others = super().parse_known_args(args, namespace)
+        for name, value in vars(options).items():
+            if isinstance(value, str | Path) and str(value).startswith("~/"):
+                setattr(options, name, type(value)(user_path(value)))
+        return options, others
 
     def allow(self) -> None:
         """Adds `--allow`, for verbs that build what the configuration of a run names."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.core.errors import UserError, near
+from harness.core.user_path import user_path
 from harness.runs.journal import JOURNAL
 from harness.runs.outputs import Outputs
 from harness.runs.stored_run import EVALUATED, StoredRun
@@ -104,7 +105,7 @@ def _trials(sweep: Path) -> list[StoredRun]:
 
 def _repeats(word: str, outputs: Path) -> list[StoredRun]:
     """The runs of one trial with several seeds; [] where the word names none."""
-    for place in (Path(word).expanduser(), outputs / SWEEPS / word):
+    for place in (user_path(word), outputs / SWEEPS / word):
         folders = sorted(path.parent.absolute() for path in place.glob(f"seed-*/{JOURNAL}"))
         if folders:
             return [logged for folder in folders if (logged := StoredRun(folder)).begun]

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 from harness.runtime.user_project import find
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -65,7 +66,7 @@ def config_dir(named: str | None) -> Iterator[None]:
     if named is None:
         yield
         return
-    folder = Path(named).expanduser().absolute()
+    folder = user_path(named).absolute()
     if not folder.is_dir():
         rule = f"--config-dir={named} is no folder"
         raise UserError(rule, "name one that holds yaml files", key="--config-dir", value=named)

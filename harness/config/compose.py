@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, folders
+from harness.config.home_folders import expand_home
 from harness.config.text_values import read_overrides
 from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.runs.sweep_folders import SWEEPS, below, newest, stem
@@ -39,6 +40,7 @@ def compose(overrides: Iterable[str] = ()) -> DictConfig:
     typed = read_overrides(overrides, compose_exactly)
     cfg = compose_with_hydra(typed.with_choices(choose_parts(typed, compose_exactly)).texts)
     refuse_unread(cfg)
+    expand_home(cfg)
     return _without_hydra(cfg)
 
 

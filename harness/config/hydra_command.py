@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import Override
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import compose_exactly, compose_with_hydra, register_resolvers
+from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts, normalised
 from harness.config.text_values import read_overrides
 from harness.config.unread_settings import refuse_unread
@@ -140,6 +141,7 @@ def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
     if cfg.hydra.mode == RunMode.MULTIRUN:
         return False
     refuse_unread(cfg)
+    expand_home(cfg)
     if cfg.hydra.run.dir.strip() and os.environ.get("RANK", "0") == "0":
         check_run_folder(Path(cfg.hydra.run.dir), resumes=cfg.resume.run is not None)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,16 +12,15 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import Composer, choose_parts
+from harness.config.home_folders import FOLDERS
 from harness.config.overrides import Overrides, chooses, normalised, quoted
 from harness.config.setting_types import setting_type
 from harness.config.typecheck import fits
 from harness.core.override_text import OverrideText
+from harness.core.user_path import user_path
 
 _FUNCTION = re.compile(r"[a-z_]+\(.*\)", re.DOTALL)
 """A value of Hydra's grammar such as `interval(0,1)` and `glob(*)`."""
-
-_FOLDERS = ("outputs", "data.cache.folder", "hydra.run.dir", "hydra.sweep.dir")
-"""Folders that a command makes; a shell leaves the `~` in `outputs=~/runs` to it."""
 
 _HYDRA_KEY = re.compile(r"[\w.$/:-]*", re.ASCII)
 _ITEM_NAME = re.compile(r"[\w/+.$%*@?| ()\[\]{}:=,-]+", re.ASCII)
@@ -83,8 +81,8 @@ def _quoted_word(word: str, configuration: Callable[[], DictConfig], many: bool)
     typed = OverrideText.split(word)
     if not typed.value or typed.package or typed.sign == "~" or _FUNCTION.fullmatch(typed.value):
         return word
-    if typed.key in _FOLDERS and typed.value.startswith("~"):
-        return f"{word.partition('=')[0]}={quoted(str(Path(typed.value).expanduser()))}"
+    if typed.key in FOLDERS and typed.value.startswith("~"):
+        return f"{word.partition('=')[0]}={quoted(str(user_path(typed.value)))}"
     if not _HYDRA_KEY.fullmatch(typed.key):
         return _within_mapping(typed, configuration()) or word
     values = _split(typed.value) if many else [typed.value]

@@ -20,6 +20,7 @@ from harness.bundle.bundle import Bundle, read
 from harness.bundle.ensemble import Ensemble, write
 from harness.bundle.row_predictor import RowPredictor, require
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 from harness.deploy.prediction_writer import open_sink
 from harness.deploy.row_chunk import Piece, Source
 from harness.deploy.row_reader import rows_at_once
@@ -84,7 +85,7 @@ def located(
     from harness.deploy.registry_download import SCHEMES, fetch
 
     with TemporaryDirectory() as scratch:
-        folder = Path(word).expanduser()
+        folder = user_path(word)
         if word.startswith(SCHEMES) or (folder / FACTS).exists() or (folder / "MLmodel").exists():
             if ensemble:
                 raise UserError(

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 
 _WRAPPERS = ("trainer.", "best.weights.", "network.", "module.", "model.", "_orig_mod.")
 """What comes before each name: in our checkpoints, whose best epoch goes before the last step, and from
@@ -32,7 +33,7 @@ def load(model: nn.Module, path: str) -> None:
         UserError: the file is missing or unreadable, or its names or shapes are not the model's.
     """
     wanted = model.state_dict()
-    stored = _unwrap(_read(Path(path).expanduser()), wanted.keys())
+    stored = _unwrap(_read(user_path(path)), wanted.keys())
     stored = {
         name: tensor
         for name, tensor in stored.items()

@@ -11,6 +11,7 @@ from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, DamagedCheckpoin
 from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
+from harness.core.user_path import user_path
 from harness.prepare.weights_leakage import learned_row_notes, run_of
 from harness.runs.bundle_files import WEIGHTS
 from harness.runs.outputs import Outputs, UnknownRun
@@ -55,7 +56,7 @@ def find_initial_weights(cfg: DictConfig, table: Table, folds: list[Fold]) -> di
     """
     named = cfg.model.get("weights")
     ours = str(cfg.model._target_).startswith("harness.")
-    if named is None or not (ours or Path(str(named)).expanduser().exists()):
+    if named is None or not (ours or user_path(str(named)).exists()):
         return {}  # only a user's own model knows how its weights may be named
     place = _located(str(named), Outputs(Path(cfg.outputs)))
     return {fold.number: _of_fold(place, table, fold) for fold in folds}
@@ -68,7 +69,7 @@ def _located(named: str, outputs: Outputs) -> Path:
         UserError: there is none.
         OutsideFolder: a run from elsewhere contains a link that leaves its folder.
     """
-    for place in (Path(named).expanduser(), outputs.runs / named, outputs.sweeps / named):
+    for place in (user_path(named), outputs.runs / named, outputs.sweeps / named):
         if place.exists():
             above = run_of(place.absolute() / WEIGHTS)  # of the folder itself, or of one above
             if above is not None and not outputs.made(above):

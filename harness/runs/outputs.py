@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.user_path import user_path
 from harness.runs.journal import JOURNAL
 from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runs.sweep_folders import SWEEPS, best_number, number_of
@@ -88,7 +89,7 @@ class Outputs:
         return run
 
     def _named(self, word: str, fetch: Fetch | None) -> StoredRun:
-        for place in (Path(word).expanduser(), self.runs / word, self.sweeps / word):
+        for place in (user_path(word), self.runs / word, self.sweeps / word):
             if place.is_dir() and (run := _at(place.absolute())):
                 return run
         sweep, _, trial = word.rpartition("/")
@@ -127,7 +128,7 @@ class Outputs:
 
     def sweep_folder(self, word: str) -> Path | None:
         """Returns the folder of a sweep, named as in `find_sweep`; None if there is no such sweep."""
-        for place in (Path(word).expanduser(), self.sweeps / word):
+        for place in (user_path(word), self.sweeps / word):
             if place.is_dir() and not _at(place.absolute()) and _holds_trials(place):
                 return place.absolute()
         numbers = {

@@ -16,6 +16,7 @@ from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
 from harness.checkpoint.latest_checkpoint import newest
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.record.compatibility import changed_settings, check_allow, digest, earlier_digests, other_data
@@ -225,7 +226,7 @@ def _located(run: str, outputs: Path) -> Path:
         UserError: there is none.
         OutsideFolder: a folder from elsewhere contains a link that leaves it.
     """
-    path = Path(run).expanduser()
+    path = user_path(run)
     if path.is_file():
         read_named(path)
         raise UserError(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
-from harness.config.compose import compose, compose_exactly
+from harness.cli.verb_parser import Parser
+from harness.config.choice_files import config_dir
+from harness.config.compose import compose, compose_exactly, compose_with_hydra
+from harness.config.home_folders import expand_home
 from harness.config.text_values import read_overrides
+from harness.runs.run_result import Result
 
 CSV = "data/extract=csv"
 
@@ -110,3 +115,42 @@ def test_a_run_its_evaluation_and_its_rerun_take_names_as_typed(run_cli: Any, he
     other = "data.extract.path=größe, 2.csv"
     assert run_cli("evaluate", folder, other, "tracking=none").status == 0
     assert run_cli("rerun", folder, other, "tracking=none", "--dry").status == 0
+
+
+def test_a_folder_in_the_home_folder_is_found_in_a_yaml_too(
+    run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here / "home"))
+    mine = here / "conf" / "experiment" / "mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("# @package _global_\noutputs: ~/runs\nhydra: {run: {dir: ~/one}}\n")
+    with config_dir(str(here / "conf")):
+        cfg = compose_with_hydra(["experiment=mine", "hydra.sweep.dir='~/many'"])
+        expand_home(cfg)
+    assert cfg.data.cache.folder == f"{here}/home/runs/cache"
+    assert (cfg.hydra.run.dir, cfg.hydra.sweep.dir) == (f"{here}/home/one", f"{here}/home/many")
+
+    def run(cfg: Any, folder: Path, **_: Any) -> Result:
+        called.append((cfg.outputs, folder, Path.cwd()))
+        return Result(status="finished")
+
+    called: list[Any] = []
+    monkeypatch.setattr(import_module("harness.run"), "run", run)
+    answer = run_cli("experiment=mine", "--config-dir", "conf", "hydra.job.chdir=true")
+    assert answer == (0, "", "")
+    assert called == [(f"{here}/home/runs", here / "home" / "one", here)]
+
+
+def test_a_verb_takes_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    parser = Parser("ls", "")
+    parser.add_argument("--outputs")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args(["--outputs=~/my runs", "~/a", "~trainer.x"])
+    assert vars(options) == {"outputs": "/home/me/my runs", "words": ["~/a", "~trainer.x"]}
+
+
+def test_the_home_folder_of_nobody_is_a_missing_folder(run_cli: Any) -> None:
+    answer = run_cli("check", CSV, "data.extract.path=~nobody-here/x.csv", "data.extract.target=y")
+    assert answer.status == 2
+    assert "data.extract.path=~nobody-here/x.csv does not exist" in answer.err

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.core.errors import UnknownName, UserError, sentence
 from harness.core.table import Table
+from harness.core.user_path import user_path
 from harness.data.extract import source_files
 from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
@@ -49,7 +50,7 @@ class HuggingFace(Source):
     def fingerprint(self) -> str | None:
         """Of local files, or the commit on the hub; None: the hub may have a newer one."""
         path = self._path()
-        local = Path(path).expanduser()
+        local = user_path(path)
         if local.is_file():
             return fingerprint([local])
         if local.is_dir():
@@ -66,7 +67,7 @@ class HuggingFace(Source):
         return self.path
 
     def _load(self, path: str, datasets: ModuleType) -> Any:
-        local = Path(path).expanduser()
+        local = user_path(path)
         if not local.exists() and (path[:1] in "./~" or local.suffix in _FORMATS):
             source_files.file(path, "data.extract.path")
         if local.is_file() and local.suffix not in _FORMATS:

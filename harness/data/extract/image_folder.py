@@ -19,6 +19,7 @@ import pandas as pd
 from harness.core.errors import UnknownName, UserError
 from harness.core.part_words import named_parts
 from harness.core.table import Table
+from harness.core.user_path import user_path
 from harness.data.extract import source_files
 from harness.data.extract.column_types import number_or_text
 from harness.data.extract.file_fingerprint import fingerprint
@@ -99,7 +100,7 @@ class ImageFolder(Source):
         if self.table is None:
             return fingerprint(root / name for name in self._names(root))
         listed = self._listed(root)[self.path_column]
-        return fingerprint([Path(self.table).expanduser(), *(root / name for name in listed)])
+        return fingerprint([user_path(self.table), *(root / name for name in listed)])
 
     def _root(self) -> Path:
         if self.path is None:

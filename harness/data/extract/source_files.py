@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 
 from harness.core.errors import UserError, near
+from harness.core.user_path import user_path
 
 
 def matching(names: str | list[str], key: str, within: str | None = None) -> list[Path]:
@@ -23,7 +24,7 @@ def matching(names: str | list[str], key: str, within: str | None = None) -> lis
     """
     files: list[Path] = []
     for name in [names] if isinstance(names, str) else names:
-        path = Path(name).expanduser()
+        path = user_path(name)
         if path.is_dir() and within is not None:
             files += _matches(path / within, key)
         elif glob.has_magic(name) and not path.exists():
@@ -51,7 +52,7 @@ def file(name: str, key: str) -> Path:
     Raises:
         UserError: it does not exist, or is a folder; suggests similar names.
     """
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_dir():
         names = (entry.name for entry in path.iterdir() if entry.is_file())
         raise UserError(f"{key}={path} is a folder, and a file is needed", near("", names), key=key)
@@ -66,7 +67,7 @@ def folder(name: str, key: str) -> Path:
     Raises:
         UserError: it does not exist, or is a file; suggests similar names.
     """
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_file():
         raise UserError(
             f"{key}={path} is a file, and a folder is needed", "name the folder that holds it", key=key

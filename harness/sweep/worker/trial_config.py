@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import choose_parts
 from harness.config.compose import register_resolvers, set_values, sets_value
+from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts
 from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.runtime.address import encode_references
@@ -83,4 +84,5 @@ def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> by
     with explaining_yaml():
         cfg = ConfigLoaderImpl(path).load_configuration("config", list(words), run_mode=RunMode.RUN)
     refuse_unread(cfg)
+    expand_home(cfg)
     return pickle.dumps(cfg)
