@@ -76,6 +76,20 @@ def test_the_result_holds_the_keys_that_scripts_rely_on(folder: Path) -> None:
     assert result["scores"]["model/parameters"]["mean"] == 4 * 8 + 8
 
 
+@pytest.mark.parametrize(("made", "key"), [("folder", ""), ("folds", "fold-1")])
+def test_each_step_has_one_value_of_a_score_and_the_last_is_that_of_the_kept_model(
+    made: str, key: str, request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(made)
+    events = [event for event in read(path)[0] if event["event"] == "metrics"]
+    points = [(event["run"], event["step"], name) for event in events for name in event["values"]]
+    assert len(points) == len(set(points))
+    last = {name: value for event in events if event["run"] == key for name, value in event["values"].items()}
+    fold = 0 if key == "" else 1
+    for name, summary in strict(path / "result.json")["scores"].items():
+        assert last[name] == summary["folds"][fold], name
+
+
 def test_the_scores_are_those_of_the_predictions(folder: Path) -> None:
     scores = strict(folder / "result.json")["scores"]
     rows = pd.read_csv(folder / "predictions.csv")

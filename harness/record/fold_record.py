@@ -98,6 +98,15 @@ class FoldRecord:
     def folder(self) -> Path:
         return self.root / self.key
 
+    @property
+    def _final_step(self) -> int:
+        """The step of the kept model's scores: one after the last epoch.
+
+        So each epoch has one value of a score, and MLflow, which shows the value of the last step in its
+        tables, shows that of the kept model.
+        """
+        return self._step + 1
+
     def begin(self) -> None:
         """Starts the fold, and its child run where the run has several folds."""
         if self.alone or self._saved:
@@ -207,7 +216,7 @@ class FoldRecord:
         self.screen.fold_scores(self.fold.number, self.scores)
 
     def _keep_alone(self, experiment: Experiment, table: Table) -> None:
-        self._metrics(self.key, self._step, self.scores)
+        self._metrics(self.key, self._final_step, self.scores)
         if self._saved:
             experiment.save(self.folder / "model", table, self.config)
         if not self.deferred:
@@ -242,7 +251,7 @@ class FoldRecord:
         self._history = history
         self._step = int(history[-1]["epoch"]) if history else 0
         if self.alone:
-            self._metrics(self.key, self._step, tested)
+            self._metrics(self.key, self._final_step, tested)
             self._show_model(monitor)
         elif tested:
             self._metrics("", self.fold.number, {f"fold/{name}": value for name, value in tested.items()})

@@ -94,7 +94,7 @@ def test_the_journal_continues_the_same_run_and_no_point_is_written_twice(tmp_pa
         for name in event["values"]
     ]
     assert len(points) == len(set(points))
-    assert ("fold-2", 2, "test/accuracy") in points
+    assert ("fold-2", 3, "test/accuracy") in points  # after the two epochs
     assert ("", 0, "test/accuracy_pooled") in points
     models = [event["run"] for event in events if event["event"] == "model"]
     assert models == ["fold-0", "fold-1", "fold-2"]
