@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "sweep.recycle": int | None,
     "sweep.isolate": bool,
     "sweep.lease": int | float,
+    "sweep.patience": int | float,
     "sweep.axis": Literal["epochs", "folds"],
     "harness.traceback": bool,
     "harness.walk": bool,

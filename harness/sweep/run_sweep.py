@@ -17,6 +17,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from harness.sweep.launch import submitit_files
 from harness.sweep.preflight.preflight import Preflight, run_preflight
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
+from harness.sweep.study.database_retry import StorageLost
 from harness.sweep.study.prepare_study import prepare_study
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.sweep_location import SweepLocation, find_location
@@ -88,7 +90,12 @@ def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -
     )
     with SweepWatcher(spec, study, queue, pool, config) as watcher:
         signum = _work(spec, launcher, pool, watcher)
-        result = close_sweep(spec, study, watcher, signum)
+        try:
+            result = close_sweep(spec, study, watcher, signum)
+        except StorageLost:
+            if signum is None:
+                raise
+            raise Interrupted(signum) from None
     submitit_files.forget(config)
     if signum is not None:
         raise Interrupted(signum)
@@ -175,7 +182,8 @@ def _work(spec: SweepSpec, launcher: Launcher, pool: WorkerPool, watcher: SweepW
                 pool.launch(min(spec.settings.workers, claimable))
             watcher.wait_until_over()
         except Interrupted as error:
-            with stop.after_step():
+            watcher.patience.give_up()
+            with stop.after_step(), suppress(StorageLost):
                 watcher.stop_workers(launcher)
             return stop.signum or error.signum
     return None

@@ -32,6 +32,7 @@ def test_the_same_words_in_another_order_are_the_same_sweep() -> None:
         "sweep.recycle=20",
         "sweep.isolate=true",
         "sweep.lease=90",
+        "sweep.patience=1",
         "sweep.test=all",
         "tracking=none",
         "tracking.uri=http://a",

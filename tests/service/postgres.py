@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,9 +35,28 @@ class Postgres:
 
     user, password = USER, PASSWORD
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, begin: Callable[[], subprocess.Popen[bytes]], log: Path) -> None:
         self.port = port
         self.url = self.url_of()
+        self._begin, self._log = begin, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers; its data are those from before `stop`."""
+        self._process = self._begin()
+        _await(self, self._process, self._log)
+
+    def stop(self) -> None:
+        """Ends all connections and the server."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGINT)  # SIGTERM would wait for the clients to leave
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def url_of(self, user: str = USER, password: str = PASSWORD, database: str = DATABASE) -> str:
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
@@ -72,7 +93,7 @@ def running(bin: Path) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="harness-postgres-"))  # short, and open to another user
     data, secret = folder / "data", folder / "password"
     other = _unprivileged()
-    process = None
+    server = None
     try:
         data.mkdir()
         secret.write_text(PASSWORD)
@@ -83,19 +104,13 @@ def running(bin: Path) -> Iterator[Postgres]:
         command = [bin / "initdb", *words, "--no-locale", "-E", "UTF8"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **other)
         port = _free_port()
-        process = _start(bin, data, port, other)
-        server = Postgres(port)
-        _await(server, process, folder / "log")
+        server = Postgres(port, partial(_start, bin, data, port, other), folder / "log")
+        server.start()
         server.create_database()
         yield server
     finally:
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if server is not None:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -36,7 +36,7 @@ def close_sweep(
     """
     with FileLock(spec.folder / "closing.lock"):
         now = watcher.snapshot()
-        error = watcher.error or watcher.queue.stop_reason()
+        error = watcher.error or watcher.patience.wait(watcher.queue.stop_reason)
         if error is None and signum is None:
             error = _incomplete(spec, now)
         status: Status = "interrupted" if signum is not None else "failed" if error else "finished"
@@ -54,8 +54,9 @@ def _write(
     status: Status,
     error: str | None,
 ) -> SweepResult:
-    seconds = study.user_attrs.get(SECONDS, 0.0) + watcher.seconds
-    study.set_user_attr(SECONDS, seconds)
+    wait = watcher.patience.wait
+    seconds = wait(lambda: study.user_attrs).get(SECONDS, 0.0) + watcher.seconds
+    wait(lambda: study.set_user_attr(SECONDS, seconds))
 
     def command(row: Row) -> str:
         return again(spec.space.fixed, spec.space.words(dict(row.point)), spec.options)
@@ -75,7 +76,7 @@ def _write(
     result.write(spec.folder)
     link = watcher.parent_run.close(now, result) or link
     if over(status, result.trials):
-        study.set_user_attr(FINISHED, True)
+        wait(lambda: study.set_user_attr(FINISHED, True))
     _remove_empty_folders(spec.folder)
     if link is not None and link.trouble:
         watcher.display.note(link.trouble)

@@ -24,9 +24,10 @@ from harness.runtime.secret_values import Secrets
 from harness.sweep.control.mlflow_parent import MlflowParentRun
 from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.display.progress_board import ProgressBoard
-from harness.sweep.study.database_retry import retry_database
+from harness.sweep.study.database_retry import Patience
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Snapshot
+from harness.sweep.study.study_storage import label_of
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.sweep_spec import SweepSpec
 
@@ -50,6 +51,8 @@ class SweepWatcher:
         without_hydra = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         self.secrets = Secrets(without_hydra, list(spec.typed))
         self.display = ProgressBoard()
+        label = label_of(spec.location.url)
+        self.patience = Patience(spec.settings.patience, self.display.note, label, queue.lease.forget)
         tracking = build(config.tracking, "tracking")
         self.parent_run = MlflowParentRun(spec.folder, spec.location.study, tracking)
         self.error: str | None = None
@@ -83,13 +86,16 @@ class SweepWatcher:
     @property
     def claimable(self) -> int:
         """How many trials could be started now."""
-        return self.queue.claimable(self.spec.budget)
+        return self.patience.wait(lambda: self.queue.claimable(self.spec.budget))
 
     def snapshot(self) -> Snapshot:
         """The state of the study.
 
         With several objectives trials report no values; their progress is in the workers' heartbeats.
         """
+        return self.patience.wait(self._snapshot)
+
+    def _snapshot(self) -> Snapshot:
         # With axis=folds a step is a fold, so the steps say nothing about epochs.
         epochs = self.spec.epochs if self.spec.settings.axis == "epochs" else None
         now = snapshot(self.study, self.spec.trials, epochs)
@@ -109,13 +115,13 @@ class SweepWatcher:
 
     def wait_until_over(self) -> None:
         """Returns when no trial runs and none is left to start, or no worker is left to run one."""
-        while not retry_database(self._turn):
+        while not self.patience.wait(self._turn):
             time.sleep(_INTERVAL)
 
     def wait_until_claimable(self) -> bool:
         """Waits for trials that run elsewhere; returns whether one of them was requeued."""
         while True:
-            running = retry_database(self._update).count("running")
+            running = self.patience.wait(self._update).count("running")
             if self.claimable > 0:
                 return True
             if running == 0:
@@ -130,16 +136,19 @@ class SweepWatcher:
         def watch() -> None:
             while not over.wait(_INTERVAL):
                 with suppress(Exception):  # the next look tries again
-                    self._update()
+                    self.patience.wait(self._update)
 
         thread = threading.Thread(target=watch, name="watch", daemon=True)
         thread.start()
         try:
             yield
+        except BaseException:
+            self.patience.give_up()
+            raise
         finally:
             over.set()
             thread.join()
-            self._update()
+        self.patience.wait(self._update)
 
     def stop_workers(self, launcher: Launcher) -> None:
         """Asks this command's workers to stop after their step, and waits for them."""
@@ -148,12 +157,11 @@ class SweepWatcher:
         if stop is not None:
             stop()
         else:
-            self.queue.stop("the command was stopped", self.spec.launch)
+            self.patience.wait(lambda: self.queue.stop("the command was stopped", self.spec.launch))
         until = time.monotonic() + _STOP_PATIENCE
-        while time.monotonic() < until and self.pool.count().working > 0:
+        while time.monotonic() < until and self.patience.wait(self.pool.count).working > 0:
             time.sleep(_INTERVAL)
-        self.queue.requeue_dead()
-        self._update()
+        self.patience.wait(self._update)
 
     def _turn(self) -> bool:
         """One look at everything; returns whether the sweep is over."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from harness.core.errors import UserError, near
 from harness.runtime.address import encoded
 from harness.runtime.redact import first_line, passwords
+from harness.sweep.study.storage_refusal import StorageUnreachable
 
 _DIALECTS = ("postgresql", "sqlite")
 
@@ -77,14 +78,14 @@ class Address:
             connection = psycopg.connect(**{**self.patience, **keywords}, autocommit=True)
             connection.execute(_SESSION)
         except psycopg.Error as error:
-            raise self.refusal(error) from None  # whose own text may hold the password
+            raise self.refusal(error, StorageUnreachable) from None  # whose own text may hold the password
         return connection
 
-    def refusal(self, error: Exception) -> UserError:
+    def refusal(self, error: Exception, kind: type[UserError] = UserError) -> UserError:
         """The sentence for what a driver, or the file system, objected to."""
         cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
         reason = first_line(str(cause), passwords(self.text))
-        return UserError(
+        return kind(
             f"sweep.storage: {self.label} cannot be used ({reason})",
             "correct the address or what it leads "
             "to, or leave sweep.storage out for a journal in the sweep's folder",

@@ -41,6 +41,15 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     return open_database(url)
 
 
+def label_of(url: str | None) -> str:
+    """A storage as messages name it, without its password."""
+    if url is None:
+        return "the journal of the sweep"
+    from harness.sweep.study.storage_address import read_address
+
+    return f"sweep.storage {read_address(url).label}"
+
+
 def studies(storage: BaseStorage) -> list[str]:
     """The names of all studies in it."""
     return [study.study_name for study in storage.get_all_studies()]

@@ -33,6 +33,7 @@ class SweepSettings:
     timeout     minutes that one trial may take
     recycle     trials after which a worker's process is replaced
     isolate     whether each trial has a process of its own
+    patience    minutes for which the storage may be away while the sweep runs
     lease       seconds without a sign of life after which a worker elsewhere counts as dead
     test        whose test rows are scored: the best trial's, all trials' or none
     seed        of the sampler
@@ -55,6 +56,7 @@ class SweepSettings:
     timeout: float | None
     recycle: int | None
     isolate: bool
+    patience: float
     lease: float
     test: Literal["best", "all", "none"]
     seed: int
@@ -72,6 +74,7 @@ _LEAST = {
     "retries": 0,
     "failures": 1,
     "recycle": 1,
+    "patience": 0,
     "lease": 5,
 }
 """The smallest value of each; null passes where its type admits it."""

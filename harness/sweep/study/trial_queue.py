@@ -16,10 +16,11 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.runs.journal import alive, writer
+from harness.runs.journal import writer
 from harness.sweep.study.optuna_internals import storage_of, study_id, trial_id
 from harness.sweep.study.read_snapshot import OWNER, snapshot
 from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership
+from harness.sweep.study.worker_lease import WorkerLease
 
 Lock = Callable[[], AbstractContextManager[None]]
 Identity = Mapping[str, Any]
@@ -61,11 +62,11 @@ class TrialQueue:
         self._storage = storage_of(study)
         self._id = study_id(study)
         self._lock = lock
-        self._lease = lease
+        self.lease = WorkerLease(lease)
         self._presence = presence
         self._most_deaths = most_deaths
         self._token = uuid.uuid4().hex
-        self._heartbeats: dict[str, tuple[Any, float]] = {}
+        self._claimed: set[int] = set()
 
     def claim(self, budget: Budget) -> Claim | None:
         """Claims the next trial: first an interrupted one, then the next enqueued point, then a new trial.
@@ -77,6 +78,8 @@ class TrialQueue:
             self._requeue_dead()
             if self.stop_reason() is not None:
                 return None
+            if (unanswered := self._unanswered()) is not None:
+                return unanswered
             waiting = self._trials(TrialState.WAITING)
             started = self._count() - sum(not _was_started(trial) for trial in waiting)
             for trial in sorted(waiting, key=lambda trial: (not _was_started(trial), trial.number)):
@@ -255,7 +258,17 @@ class TrialQueue:
 
     def _take(self, trial_id: int, number: int, resumed: bool) -> Claim:
         self._storage.set_trial_system_attr(trial_id, OWNER, self._identity())
+        self._claimed.add(trial_id)
         return Claim(trial_id, number, resumed)
+
+    def _unanswered(self) -> Claim | None:
+        """A trial that the database gave to this process in a call whose answer was lost."""
+        for trial in self._trials(TrialState.RUNNING):
+            owner = trial.system_attrs.get(OWNER) or {}
+            if owner.get("token") == self._token and trial_id(trial) not in self._claimed:
+                self._claimed.add(trial_id(trial))
+                return Claim(trial_id(trial), trial.number, resumed=True)
+        return None
 
     def _identity(self) -> dict[str, Any]:
         return {**writer(), "token": self._token, "name": self.name, "presence": self._presence}
@@ -305,18 +318,8 @@ class TrialQueue:
         return requeued
 
     def _is_dead(self, worker: Identity) -> bool:
-        """On this machine the operating system knows; elsewhere, no heartbeat during the lease is a death."""
-        here = alive(worker)
-        if here is not None:
-            return not here
         stored = self._attributes().get(WORKER + str(worker.get("presence")))
-        heartbeat = None if stored is None else (stored.get("token"), stored["beat"])
-        # Clocks of two machines may differ: what counts is how long, by our clock, nothing has changed.
-        known, since = self._heartbeats.get(worker["token"], (None, None))
-        if since is None or known != heartbeat:
-            self._heartbeats[worker["token"]] = heartbeat, time.monotonic()
-            return False
-        return time.monotonic() - since > self._lease
+        return self.lease.is_dead(worker, stored)
 
     def _may_start(self, started: int, budget: Budget) -> bool:
         if budget.trials is not None and started >= budget.trials:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+from harness.sweep.study.database_retry import Patience, StorageLost
 from harness.sweep.study.trial_queue import TrialQueue
 
 _STOP_INTERVAL = 2.0
@@ -26,18 +28,20 @@ class Heartbeat:
     Args:
         lease: seconds after which a silent worker counts as dead; at least four heartbeats fall into it.
         launch: whose stop requests this worker follows.
+        patience: how it waits for the database at the beginning and at the end.
     """
 
-    def __init__(self, queue: TrialQueue, lease: float, launch: str) -> None:
+    def __init__(self, queue: TrialQueue, lease: float, launch: str, patience: Patience) -> None:
         self.attributes: dict[str, Any] = {}
         self._queue = queue
         self._interval = min(lease / 4, _LONGEST_INTERVAL)
         self._launch = launch
+        self._patience = patience
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
-        self._queue.send_heartbeat("working")
+        self._patience.wait(lambda: self._queue.send_heartbeat("working"))
         self._thread.start()
         return self
 
@@ -46,7 +50,8 @@ class Heartbeat:
     ) -> None:
         self._ended.set()
         self._thread.join(timeout=5)
-        self._queue.send_heartbeat("left", self.attributes)
+        with suppress(StorageLost):
+            self._patience.wait(lambda: self._queue.send_heartbeat("left", self.attributes))
 
     def _run(self) -> None:
         waited, signalled = 0.0, False
@@ -61,5 +66,5 @@ class Heartbeat:
                     signalled = True
                     os.kill(os.getpid(), signal.SIGTERM)
             except Exception:
-                # The database may be unreachable for a moment. The next turn tries again.
-                continue
+                # The database may be away. The next turn tries again.
+                self._queue.lease.forget()

@@ -16,8 +16,7 @@ import optuna
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from harness.core.error_text import described, error_text
-from harness.core.errors import Diverged, Interrupted, Pruned, UserError, sentence
+from harness.core.errors import Interrupted, Pruned, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
 from harness.runtime.distributed import broadcast, world
@@ -26,8 +25,8 @@ from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.sweep.launch.child_process import spawn
 from harness.sweep.study.constraints import read_constraints, violations
-from harness.sweep.study.database_retry import retry_database
-from harness.sweep.study.objectives import UndefinedScore, values
+from harness.sweep.study.database_retry import Patience, StorageLost
+from harness.sweep.study.objectives import values
 from harness.sweep.study.optuna_internals import forget_cached_trials, storage_of
 from harness.sweep.study.pruning import build_pruner
 from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_other
@@ -37,14 +36,8 @@ from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
 from harness.sweep.worker.sweep_spec import SweepSpec
-from harness.sweep.worker.trial_run import TimedOut, TrialAssignment, run_trial, test_trial
-
-_COMMON_ERRORS = (Pruned, Diverged, TimedOut, UserError, UndefinedScore)
-"""Errors that all processes of torchrun raise at the same step."""
-
-
-_LASTING_ERRORS = (UserError, Diverged, TimedOut, UndefinedScore)
-"""Errors that another try would repeat; their messages are for the user as they are."""
+from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
+from harness.sweep.worker.trial_run import TrialAssignment, run_trial, test_trial
 
 
 @dataclass(frozen=True)
@@ -102,12 +95,15 @@ def _in_children(spec: SweepSpec, limit: int, job: int) -> WorkerOutcome:
     """Runs the trials in child processes, `limit` in each; a child that dies is replaced."""
     done, deaths = 0, 0
     log = spec.folder / "workers" / str(job) / "child.log"
-    with Stop() as stop, Heartbeat(_open_queue(spec, job), spec.settings.lease, spec.launch) as heartbeat:
+    patience = Patience(spec.settings.patience)
+    queue = _open_queue(spec, job, patience)
+    with Stop() as stop, Heartbeat(queue, spec.settings.lease, spec.launch, patience) as heartbeat:
         while True:
             child = spawn(Worker(spec, limit, job), dict(os.environ), log)
             try:
                 outcome = child.wait()
             except Interrupted:
+                patience.give_up()
                 child.terminate()
                 child.wait(60)
                 heartbeat.attributes = {"reason": "stopped"}
@@ -124,9 +120,14 @@ def _in_children(spec: SweepSpec, limit: int, job: int) -> WorkerOutcome:
                 return replace(ended, trials=done)
 
 
-def _open_queue(spec: SweepSpec, job: int, suffix: str = "") -> TrialQueue:
+def _open_queue(spec: SweepSpec, job: int, patience: Patience, suffix: str = "") -> TrialQueue:
     """The trial queue for this process; `suffix` distinguishes a worker's child from the worker."""
-    study = load_or_create(open_storage(spec.location.url, spec.folder), spec.location.study, spec.objectives)
+
+    def load() -> optuna.Study:
+        storage = open_storage(spec.location.url, spec.folder)
+        return load_or_create(storage, spec.location.study, spec.objectives)
+
+    study = patience.wait(load)
     lock = study_lock(spec.location.url, spec.folder, spec.location.study)
     name = f"{socket.gethostname()}-{job}"
     presence = f"{spec.launch}-{job}{suffix}"
@@ -136,7 +137,7 @@ def _open_queue(spec: SweepSpec, job: int, suffix: str = "") -> TrialQueue:
 def follow(spec: SweepSpec) -> None:
     """Trains and tests what rank 0 assigns, which alone uses the study, until rank 0 closes the sweep."""
     while (assignment := _next_of_rank_0()) is not None:
-        with suppress(*_COMMON_ERRORS):  # rank 0 records the error
+        with suppress(*COMMON_ERRORS):  # rank 0 records the error
             if assignment.test:
                 test_trial(spec, assignment)
             else:
@@ -155,7 +156,8 @@ class _ClaimLoop:
     def __init__(self, spec: SweepSpec, job: int, limit: int | None) -> None:
         self.spec = spec
         self.limit = limit
-        self.queue = _open_queue(spec, job, "" if limit is None else "-child")
+        self.patience = Patience(spec.settings.patience, recovered=lambda: self.queue.lease.forget())
+        self.queue = _open_queue(spec, job, self.patience, "" if limit is None else "-child")
         self.study = self.queue.study
         units = spec.folds * spec.settings.repeat
         self.pruner = build_pruner(spec.pruner, spec.epochs, units, spec.settings.axis)
@@ -165,7 +167,8 @@ class _ClaimLoop:
 
     def work(self) -> WorkerOutcome:
         done = 0
-        with Stop() as stop, Heartbeat(self.queue, self.spec.settings.lease, self.spec.launch) as heartbeat:
+        lease, launch = self.spec.settings.lease, self.spec.launch
+        with Stop() as stop, Heartbeat(self.queue, lease, launch, self.patience) as heartbeat:
             outcome = WorkerOutcome("done")
             try:
                 while claim := self._next():
@@ -189,46 +192,71 @@ class _ClaimLoop:
         return outcome
 
     def _next(self) -> Claim | None:
-        if retry_database(lambda: self.queue.stop_reason(self.spec.launch)) is not None:
+        if self.patience.wait(lambda: self.queue.stop_reason(self.spec.launch)) is not None:
             return None  # the job waited in a cluster's queue until after the request to stop
-        return retry_database(lambda: self.queue.claim(self.spec.budget))
+        return self.patience.wait(lambda: self.queue.claim(self.spec.budget))
 
     def _work_on(self, claim: Claim, heartbeat: Heartbeat) -> None:
-        """Runs a claimed trial and stores how it ended."""
+        """Runs a claimed trial and stores how it ended.
+
+        Raises:
+            StorageLost: the database stayed away; the trial is requeued when this process has ended.
+        """
+        with suppress(LostOwnership):
+            try:
+                with keep_signals():
+                    self._run(claim, heartbeat)
+                self.in_a_row = 0
+            except Pruned as pruned:
+                self.in_a_row = 0
+                attributes = {"pruned": str(pruned)}
+                self.patience.wait(lambda: self.queue.prune(claim, attributes))
+            except (LostOwnership, StorageLost):
+                raise
+            except (Interrupted, KeyboardInterrupt):
+                self.patience.give_up()
+                self._release(claim)
+                raise
+            except Exception as error:
+                if world() > 1 and not isinstance(error, COMMON_ERRORS):
+                    self._release(claim)
+                    raise  # one process alone failed: the processes of torchrun are no longer in step
+                self._fail(claim, error)
+
+    def _release(self, claim: Claim) -> None:
+        with suppress(LostOwnership, StorageLost):
+            self.patience.wait(lambda: self.queue.release(claim))
+
+    def _fail(self, claim: Claim, error: Exception) -> None:
         masked = Secrets(None, list(self.spec.space.fixed))
-        try:
-            with keep_signals():
-                self._run(claim, heartbeat)
-            self.in_a_row = 0
-        except Pruned as pruned:
-            self.in_a_row = 0
-            self.queue.prune(claim, {"pruned": str(pruned)})
-        except LostOwnership:
-            return
-        except (Interrupted, KeyboardInterrupt):
-            self.queue.release(claim)
-            raise
-        except Exception as error:
-            if world() > 1 and not isinstance(error, _COMMON_ERRORS):
-                self.queue.release(claim)
-                raise  # one process alone failed: the processes of torchrun are no longer in step
-            self.in_a_row += 1
-            self.error = masked.text(sentence(_described(error)))
-            retries = self.spec.settings.retries if _may_pass_next_time(error) else 0
-            if self.queue.fail(claim, self.error, retries) and self.spec.settings.fail_fast:
-                self.queue.stop(f"trial {claim.number} failed, and sweep.fail_fast=true: {self.error}")
+        self.in_a_row += 1
+        message = self.error = masked.text(sentence(described_failure(error)))
+        retries = self.spec.settings.retries if may_pass_next_time(error) else 0
+        ended = self.patience.wait(lambda: self.queue.fail(claim, message, retries))
+        if ended and self.spec.settings.fail_fast:
+            reason = f"trial {claim.number} failed, and sweep.fail_fast=true: {message}"
+            self.patience.wait(lambda: self.queue.stop(reason))
 
     def _run(self, claim: Claim, heartbeat: Heartbeat) -> None:
-        assignment = self._assignment(claim)
+        assignment = self.patience.wait(lambda: self._assignment(claim))
         broadcast(assignment)
+        unsent: list[tuple[int, float]] = []
 
         def report(step: int, value: float) -> bool:
-            return retry_database(lambda: self.queue.report(claim, step, value))
+            unsent.append((step, value))  # while the database is away, the training goes on
+            return self.patience.attempt(send, False)
+
+        def send() -> bool:
+            stops = False
+            while unsent:
+                stops = self.queue.report(claim, *unsent[0])
+                del unsent[0]
+            return stops
 
         def on_epoch(epoch: int, epochs: int, value: float | None, total: int) -> None:
             # Several objectives are not reported, so progress has to be noted here.
             if claim.resumed and value is None:
-                retry_database(lambda: self.queue.note_progress(claim, total))
+                self.patience.attempt(lambda: self.queue.note_progress(claim, total), None)
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
 
         results = run_trial(self.spec, assignment, report, on_epoch)
@@ -236,7 +264,8 @@ class _ClaimLoop:
         scores = _means(results)
         violated = violations(self.constraints, results)
         attributes = {"scores": scores, "seconds": sum(result.seconds for result in results)}
-        retry_database(lambda: self.queue.complete(claim, reached, attributes, violated))
+        self.patience.wait(send)
+        self.patience.wait(lambda: self.queue.complete(claim, reached, attributes, violated))
 
     def _assignment(self, claim: Claim) -> TrialAssignment:
         """The trial's point, drawn by the sampler unless it is known, as overrides."""
@@ -279,12 +308,3 @@ def _means(results: list[Result]) -> dict[str, float]:
     names = [name for name in results[0].scores if all(name in result.scores for result in results)]
     means = {name: [result.scores[name]["mean"] for result in results] for name in names}
     return {name: sum(values) / len(values) for name, values in means.items() if None not in values}
-
-
-def _described(error: Exception) -> str:
-    return error_text(error) if isinstance(error, _LASTING_ERRORS) else described(error)
-
-
-def _may_pass_next_time(error: Exception) -> bool:
-    """Whether another try from the checkpoint could end differently."""
-    return not isinstance(error, _LASTING_ERRORS)

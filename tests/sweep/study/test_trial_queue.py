@@ -296,3 +296,19 @@ def test_three_processes_two_of_them_killed_do_twenty_trials_once_each(tmp_path:
     trials = study.get_trials()
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 20
     assert [trial.values for trial in trials] == [[float(number)] for number in range(20)]
+
+
+def test_a_claim_whose_answer_was_lost_is_given_again(
+    queue: TrialQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = queue.study._storage.set_trial_system_attr
+
+    def lost_answer(*given: Any) -> None:
+        store(*given)
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queue.study._storage, "set_trial_system_attr", lost_answer)
+        with pytest.raises(ConnectionError):
+            queue.claim(TEN)
+    assert [claimed(queue).number for _ in range(2)] == [0, 1]
