@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.bundle import fitted_state, raw_rows
 from harness.bundle.bundle import Bundle, load_weights, network, read
 from harness.config.instantiate import build
+from harness.core.double_precision import module_on_device
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor, probabilities
 from harness.core.protocol import Transform
@@ -66,7 +67,8 @@ class RowPredictor:
         A classification gives `prediction` (the class's name) and a `probability_<class>` for each
         class; a regression `prediction`, in the target's unit; several targets a `prediction_<column>`
         each, labels (0 or 1) a `probability_<column>` too; a trainer that learned no outputs
-        `representation_0` … All numbers but the labels are float64 in the frame, computed in float32.
+        `representation_0` … All numbers but the labels are float64 in the frame. The
+        network computes in float32; a regression is brought to the target's unit in float64.
 
         Args:
             rows: one or more raw rows with `Bundle.columns`; others are ignored. Events are grouped by
@@ -164,7 +166,8 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
 
 def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
     model, head = built(bundle)
-    load_weights(network(model, head).to(device), folder, device)
+    load_weights(network(model, head), folder, torch.device("cpu"))
+    module_on_device(network(model, head), device)
     autocast = None if bundle.autocast is None else getattr(torch, bundle.autocast)
     return Predictor(model, head, bundle.task, autocast=autocast)
 

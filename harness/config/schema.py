@@ -38,6 +38,7 @@ SETTINGS: dict[str, Any] = {
     "sweep.axis": Literal["epochs", "folds"],
     "harness.traceback": bool,
     "harness.walk": bool,
+    "harness.arithmetic": Literal[1, 2],
     "pretrain.words": str | None,
     "pretrain.scratch": bool,
     "split.guard": Literal["warn", "error", "off"],
@@ -55,7 +56,7 @@ SETTINGS: dict[str, Any] = {
 }
 """Setting -> type, of the settings that do not belong to a part."""
 
-OPTIONAL = frozenset({"evaluate.metrics", "harness.walk"})
+OPTIONAL = frozenset({"evaluate.metrics", "harness.walk", "harness.arithmetic"})
 """Settings that may be missing, such as in a configuration stored by an earlier version of harness."""
 
 CACHE: dict[str, Any] = {

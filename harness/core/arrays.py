@@ -36,8 +36,9 @@ class Arrays:
 
     inputs   (N, *shape) float32: (N, C, H, W) images, (N, F) rows of features,
              (N, T, F) sequences; a tensor, or `Rows` where not all should be in memory at once
-    targets  (N,) int64 class codes (-1: unlabelled), or (N,) float32 numbers in the target's
-             own unit (NaN: unlabelled), (N, T) of several targets, or None without a target column
+    targets  (N,) int64 class codes (-1: unlabelled), or (N,) float64 numbers in the target's
+             own unit (NaN: unlabelled), (N, T) of several targets (float32 where they are labels), or
+             None without a target column
     pairs    (N, P) int64, the P rows that the table pairs with each row, -1 for none; None: no pairs.
              A training batch then holds B rows that have them all, followed by their P * B paired
              rows: the first of each row, then the second

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.arrays import Loader
+from harness.core.double_precision import at_least_single
 from harness.core.task import Task
 
 
@@ -18,7 +19,7 @@ class Prediction(NamedTuple):
 
     representation  (B, D) float32 of the frozen model
     outputs         (B, C) logits, (B,) one logit (binary), (B,) a number in the target's unit
-                    (regression); None where the trainer learned no outputs
+                    (regression), float64; None where the trainer learned no outputs
     """
 
     representation: Tensor
@@ -60,7 +61,7 @@ class Predictor:
             outputs = None if self.head is None else self.head(representation)
         for module, training in modes:
             module.training = training  # one by one: a part frozen in evaluation mode stays so
-        return Prediction(representation.float(), None if outputs is None else outputs.float())
+        return Prediction(representation.float(), None if outputs is None else at_least_single(outputs))
 
     def gather(self, loader: Loader) -> Prediction:
         """The predictions of every row of a part, in the order of `loader.rows`, on the device."""

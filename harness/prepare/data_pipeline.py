@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from harness.config.finish_config import chosen
 from harness.config.instantiate import target
 from harness.config.nodes import nodes
+from harness.core.arithmetic_version import in_arithmetic
 from harness.core.arrays import Arrays
 from harness.core.errors import UserError, refusing
 from harness.core.finding import Finding
@@ -147,7 +148,7 @@ def fit_transform(
     passes("transform")
     with refusing("data.transform"):
         arrays = cache.fit(node, transform, table, fold.train, parts.cfg.seed if _draws(node) else None)
-    return transform, arrays
+    return transform, in_arithmetic(arrays, parts.cfg)
 
 
 def _draws(content: dict[str, Any]) -> bool:

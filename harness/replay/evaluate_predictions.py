@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from harness.bundle.row_predictor import RowPredictor
 from harness.config.instantiate import build
+from harness.core.arithmetic_version import in_arithmetic
 from harness.core.arrays import Arrays, Loader, Loaders
 from harness.core.errors import UserError, refusing
 from harness.core.fold import Fold
@@ -124,7 +125,7 @@ def _arrays(member: RowPredictor, table: Table) -> Arrays:
             f"the model takes samples of shape {member.bundle.inputs}, and {table.name} gives {arrays.shape}",
             "give rows as the source of the run gave them",
         )
-    return arrays
+    return in_arithmetic(arrays, member.bundle.config)
 
 
 def _of_trained(member: RowPredictor, trained: Trained, bare: bool = False) -> Arrays | None:
@@ -160,6 +161,7 @@ def _answers(
     """
     task, targets = members[0].bundle.task, None
     total: Tensor | None = None
+    precision = torch.float32
     for member in members:
         arrays = _arrays(member, table)
         targets = arrays.targets
@@ -170,12 +172,13 @@ def _answers(
                 "of its own",
                 "name the model of one fold",
             )
+        precision = outputs.dtype
         shares = _shares(outputs.double().cpu(), task)
         total = shares if total is None else total + shares
     assert total is not None
-    mean = _as_outputs(total / len(members), task).float()
-    inputs = torch.zeros(len(table), *mean.reshape(len(mean), -1).shape[1:])
-    inputs[torch.from_numpy(rows)] = mean.reshape(len(mean), -1)
+    mean = _as_outputs(total / len(members), task).to(precision).reshape(len(rows), -1)
+    inputs = mean.new_zeros(len(table), mean.shape[1])
+    inputs[torch.from_numpy(rows)] = mean
     return Arrays(inputs, targets, task)
 
 

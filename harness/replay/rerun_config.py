@@ -19,6 +19,8 @@ from harness.config.instantiate import target
 from harness.config.overrides import Overrides, as_texts
 from harness.config.schema import PARTS
 from harness.config.text_values import texts_quoted
+from harness.core.arithmetic_version import EARLIEST
+from harness.core.arithmetic_version import KEY as ARITHMETIC
 from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
 from harness.replay.rerun_overrides import Words, has, path_of, set_values, without
@@ -71,6 +73,8 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
     ours = compose_exactly([])
     notes = _settle(stored, ours, outputs, foreign)
     reference = _as_chosen(stored, logged)
+    if not has(stored, ARITHMETIC):
+        OmegaConf.update(stored, ARITHMETIC, EARLIEST, force_add=True)
     filled = _fill(stored, _settings_of_today(), "") | _fill_parts(stored, compose_exactly(reference.texts))
     before = stored.copy()
     if words.groups:

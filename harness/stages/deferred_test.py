@@ -35,7 +35,7 @@ from harness.runtime.distributed import broadcast, rank
 from harness.runtime.isolation import isolated
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
-from harness.stages.resume import claim
+from harness.stages.resume import claim, keep_arithmetic
 from harness.stages.score_fold import FoldScores, score_fold
 
 T = TypeVar("T")
@@ -123,6 +123,7 @@ def _plan(cfg: DictConfig, start: Start) -> Plan:
     """Returns the plan of the run, with the values that the run determined from its data."""
     cfg = cfg.copy()
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
+    keep_arithmetic(cfg, start.past.settings)
     plan = make_plan(cfg)
     plan = limited(plan, mode(plan.cfg))
     size = start.past.settings.get("data.load.batch_size")

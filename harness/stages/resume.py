@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from harness.checkpoint.checkpoint_file import DamagedCheckpoint, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
 from harness.checkpoint.latest_checkpoint import newest
+from harness.core.arithmetic_version import EARLIEST
+from harness.core.arithmetic_version import KEY as ARITHMETIC
 from harness.core.errors import UserError
 from harness.core.user_path import user_path
 from harness.prepare.experiment import Experiment
@@ -56,11 +58,24 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
     try:
         if start.journal is not None:
             start = _with_checkpoint(plan, start)
-        done, fold, checkpoint = broadcast((start.done, start.fold, start.checkpoint))
+        done, fold, checkpoint, settings = broadcast(
+            (start.done, start.fold, start.checkpoint, start.past.settings)
+        )
+        keep_arithmetic(cfg, settings)
         yield plan.with_config(cfg), replace(start, done=done, fold=fold, checkpoint=checkpoint)
     finally:
         if start.journal is not None:
             start.journal.close()
+
+
+def keep_arithmetic(cfg: DictConfig, settings: Mapping[str, str]) -> None:
+    """Gives a configuration the version of the arithmetic of a run that was begun.
+
+    Args:
+        settings: of that run, as text by dotted key; {} of a new run.
+    """
+    if settings:
+        OmegaConf.update(cfg, ARITHMETIC, int(settings.get(ARITHMETIC, EARLIEST)), force_add=True)
 
 
 def _with_checkpoint(plan: Plan, start: Start) -> Start:

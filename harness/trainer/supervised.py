@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.arrays import Batch, Loaders
+from harness.core.double_precision import at_least_single
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
@@ -24,7 +25,7 @@ Unpack = Callable[[Batch], tuple[Tensor, ...]]
 
 
 class Labelled(NamedTuple):
-    """data (B, *shape) float32; labels (B,) int64 codes or float32 numbers, (B, T) float32 of several.
+    """data (B, *shape) float32; labels (B,) int64 codes or float64 numbers, (B, T) of several.
 
     If rows were mixed, `others` are the labels of the row that each was mixed with, and `share` is the
     weight of the row itself; else None and 1. `weights` (B,) float32 of the rows; None: equal weights.
@@ -39,10 +40,12 @@ class Labelled(NamedTuple):
 
 @final
 class Regressor(nn.Module):
-    """(B, D) -> (B,) float32 in the target's own unit, or (B, T) of several targets.
+    """(B, D) -> (B,) in the target's own unit and precision, or (B, T) of several targets.
 
     Learns standardised targets, by each target's mean and standard deviation over the training rows
     (buffers). So one learning rate fits targets of any scale, and several targets have equal weight.
+    The unit is changed in the precision of the targets, float64: of a target far from zero, float32 would
+    lose the differences. Weights that are loaded bring the precision that they were stored with.
 
     Args:
         width: D, of the representation.
@@ -62,21 +65,31 @@ class Regressor(nn.Module):
         self.register_buffer("std", torch.ones(shape))
 
     def fit_unit(self, targets: Tensor) -> None:
-        """Sets mean and deviation of the training targets, (n,) or (n, T); 1 for a constant target."""
+        """Sets mean and deviation of the training targets, (n,) or (n, T), in their precision.
+
+        The deviation is 1 for a constant target.
+        """
         std = targets.std(dim=0, correction=0)
-        self.mean.copy_(targets.mean(dim=0))
-        self.std.copy_(torch.where(std > 0, std, 1.0))
+        self.mean = targets.mean(dim=0)
+        self.std = torch.where(std > 0, std, 1.0)
 
     def standardise(self, values: Tensor) -> Tensor:
-        """(B,) or (B, T) in the targets' own units -> the same standardised."""
-        return (values - self.mean) / self.std
+        """(B,) or (B, T) in the targets' own units -> the same standardised, float32."""
+        return ((values.to(self.mean.dtype) - self.mean) / self.std).float()
 
     def forward(self, representation: Tensor) -> Tensor:
         # In float32 also under autocast: bfloat16 has 8 bits of mantissa, and cannot represent 152.2.
         standardised: Tensor = self.linear(representation).float()
         if self._reshapes:
             standardised = standardised.reshape(-1, *self.mean.shape)
-        return standardised * self.std + self.mean
+        return standardised.to(self.mean.dtype) * self.std + self.mean
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        for name in ("mean", "std"):
+            stored = state_dict.get(f"{prefix}{name}")
+            if stored is not None:
+                setattr(self, name, getattr(self, name).to(stored.dtype))
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
 
 def mean_loss(loss: Tensor, weights: Tensor | None) -> Tensor:
@@ -223,7 +236,7 @@ class SupervisedTrainer(UniversalTrainer):
         assert self.head is not None
         outputs = self.head(self.model(parts.data))
         if self.autocast is not None:
-            outputs = outputs.float()
+            outputs = at_least_single(outputs)
         own = self._learned(outputs, parts.labels, parts.weights)
         if parts.others is None:
             return own

@@ -107,5 +107,6 @@ def test_a_missing_package_is_reported_with_its_remedy(monkeypatch: pytest.Monke
 def test_the_largest_difference_is_relative_to_large_values() -> None:
     assert largest(np.array([1.0, 2.5]), np.array([1.0, 2.0])) == 0.25
     assert largest(np.array([0.1]), np.array([0.2])) == pytest.approx(0.1)
+    assert largest(np.array([1e9 + 1.0]), np.array([1e9]), np.array(2.0)) == 0.5
     assert np.isnan(largest(np.zeros(2), np.zeros(3)))
     assert np.isnan(largest(np.array([np.nan]), np.zeros(1)))

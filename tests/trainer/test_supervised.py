@@ -47,12 +47,12 @@ def test_labels_have_a_logit_each_and_several_numbers_an_output_each(make_traine
 
 def test_each_of_several_targets_is_learned_in_its_own_unit() -> None:
     head, representation = Regressor(8, 2), torch.randn(5, 8)
-    targets = torch.tensor([[100.0, 7.0], [140.0, 7.0], [220.0, 7.0]])
+    targets = torch.tensor([[100.0, 7.0], [140.0, 7.0], [220.0, 7.0]]).double()
     head.fit_unit(targets)
     one = Regressor(8)
     one.fit_unit(targets[:, 0])
-    torch.testing.assert_close(head.mean, torch.tensor([one.mean.item(), 7.0]))
-    torch.testing.assert_close(head.std, torch.tensor([one.std.item(), 1.0]))
+    torch.testing.assert_close(head.mean, torch.tensor([one.mean.item(), 7.0]).double())
+    torch.testing.assert_close(head.std, torch.tensor([one.std.item(), 1.0]).double())
     torch.testing.assert_close(head(representation), head.linear(representation) * head.std + head.mean)
     torch.testing.assert_close(head.standardise(targets)[:, 0], one.standardise(targets[:, 0]))
 
@@ -71,7 +71,7 @@ def test_the_loss_of_several_numbers_is_the_mean_of_their_standardised_ones(make
     trainer.attach(Unchanged(), loaders)
     (batch,) = loaders.train
     outputs = trainer.predictor()(batch.inputs).outputs
-    each = ((outputs - targets) / targets.std(dim=0, correction=0)).square().mean(dim=0)
+    each = ((outputs - targets) / targets.std(dim=0, correction=0)).square().mean(dim=0).float()
     assert each.shape == (2,)
     torch.testing.assert_close(trainer.loss(trainer.unpack(batch, lambda inputs: inputs)), each.mean())
     torch.testing.assert_close(trainer.predictor().loss(outputs, targets), each.mean())
@@ -91,12 +91,27 @@ def test_the_loss_of_labels_is_the_mean_of_their_binary_ones(make_trainer: Make)
 
 def test_a_regressor_answers_in_the_unit_of_the_targets() -> None:
     head, representation = Regressor(8), torch.randn(5, 8)
-    targets = torch.tensor([100.0, 140.0, 220.0])
+    targets = torch.tensor([100.0, 140.0, 220.0]).double()
     head.fit_unit(targets)
     std = ((targets - targets.mean()) ** 2).mean().sqrt()
     outputs = head(representation)
-    torch.testing.assert_close(outputs, head.linear(representation).squeeze(-1) * std + targets.mean())
-    torch.testing.assert_close(head.standardise(targets), (targets - targets.mean()) / std)
+    expected = head.linear(representation).squeeze(-1).double() * std + targets.mean()
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(head.standardise(targets), ((targets - targets.mean()) / std).float())
+
+
+@pytest.mark.parametrize(
+    ("centre", "unit"), [(1.7e9, 1.0), (1e17, 1e5), (0.0, 1e20), (0.0, 1e-44), (-3e140, 1e138)]
+)
+def test_targets_far_from_zero_and_of_any_size_are_standardised(centre: float, unit: float) -> None:
+    head, standard = Regressor(8), torch.linspace(-2, 2, 9).double()
+    targets = centre + unit * standard
+    head.fit_unit(targets)
+    expected = standard / standard.std(correction=0)
+    torch.testing.assert_close(head.standardise(targets).double(), expected, rtol=0, atol=1e-3)
+    representation = torch.randn(64, 8)
+    predicted = (head(representation) - centre) / unit / standard.std(correction=0)
+    torch.testing.assert_close(predicted, head.linear(representation).squeeze(1).double(), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("targets", [[7.0], [7.0, 7.0]])
@@ -108,10 +123,10 @@ def test_targets_that_do_not_vary_have_the_unit_1(targets: list[float]) -> None:
 
 def test_a_regressor_keeps_its_digits_under_autocast() -> None:
     head, representation = Regressor(8), torch.randn(64, 8)
-    head.fit_unit(torch.tensor([9_990.0, 10_010.0]))
+    head.fit_unit(torch.tensor([9_990.0, 10_010.0], dtype=torch.float64))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rounded = head(representation)
-    assert rounded.dtype == torch.float32
+    assert rounded.dtype == torch.float64
     torch.testing.assert_close(rounded, head(representation), rtol=0, atol=0.2)  # in bfloat16, 64 apart
 
 
@@ -137,7 +152,9 @@ def test_the_loss_is_the_criterion_of_outputs_and_targets(
         chances = 1 / (1 + (-outputs).exp())
         expected = -torch.where(batch.targets == 1, chances, 1 - chances).log().mean()
     else:
-        expected = ((outputs - batch.targets) / loaders.train.targets.std(correction=0)).square().mean()
+        expected = (
+            ((outputs - batch.targets) / loaders.train.targets.std(correction=0)).square().mean().float()
+        )
     loss = trainer.loss(trainer.unpack(batch, lambda inputs: inputs))
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(trainer.predictor().loss(outputs, batch.targets), expected)
@@ -205,3 +222,13 @@ def test_an_auto_loss_is_the_corridors_to_replace(make_trainer: Make) -> None:
 def test_it_needs_labels_and_learns_outputs() -> None:
     assert SupervisedTrainer.needs_labels
     assert SupervisedTrainer.learns == "outputs"
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+def test_loaded_weights_bring_the_precision_of_the_unit(precision: torch.dtype) -> None:
+    head, loaded = Regressor(8), Regressor(8)
+    head.fit_unit(torch.tensor([1.7e9, 1.7e9 + 100], dtype=precision))
+    loaded.load_state_dict(head.state_dict())
+    representation = torch.randn(5, 8)
+    assert loaded(representation).dtype == precision
+    assert torch.equal(loaded(representation), head(representation))

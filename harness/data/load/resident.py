@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.core.arrays import Arrays, Batch, Loaders
+from harness.core.double_precision import tensor_on_device
 from harness.core.fold import Fold
 from harness.data.load.batch_order import Batching, Order, on_device
 from harness.data.load.free_memory import amount
@@ -49,7 +50,7 @@ class Resident:
 
     def __call__(self, arrays: Arrays, fold: Fold, device: torch.device) -> Loaders:
         inputs = _moved(arrays, device)
-        targets = None if arrays.targets is None else arrays.targets.to(device)
+        targets = None if arrays.targets is None else tensor_on_device(arrays.targets, device)
 
         def part(order: Order) -> _Part:
             return _Part(inputs, targets, order)

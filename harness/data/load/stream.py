@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from harness.core.arrays import Arrays, Batch, Loaders
+from harness.core.double_precision import tensor_on_device
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.data.load.batch_order import Batching, Order, on_device
@@ -64,7 +65,7 @@ class Stream:
 
     def __call__(self, arrays: Arrays, fold: Fold, device: torch.device) -> Loaders:
         workers = self._workers(arrays)
-        targets = None if arrays.targets is None else arrays.targets.to(device)
+        targets = None if arrays.targets is None else tensor_on_device(arrays.targets, device)
 
         def part(order: Order) -> _Part:
             return _Part(_Feed(arrays, workers, self.prefetch, device), targets, order)

@@ -21,6 +21,7 @@ from harness.data.transform.column_values import (
 )
 from harness.data.transform.dates_as_numbers import DatePart, days, numbers_of
 from harness.data.transform.fitted_parts import Parts
+from harness.data.transform.number_origins import find_origins, without_origins
 
 _CELLS_AT_ONCE = 2**20
 """A transform works on as many rows at a time as make this many numbers: 8 MB, which stay in the cache."""
@@ -52,6 +53,7 @@ class Chains:
         self._dates, self._cyclic = dates, cyclic
         self.columns: dict[str, list[Any]] = {}
         self.origins: dict[str, float] = {}
+        """The earliest date of a column, in days since 1970, or what is taken off numbers far from zero."""
         self.fitted: dict[str, Any] = {}
         """By kind: a pipeline of fitted parts, "passthrough" without any, None without columns."""
 
@@ -187,10 +189,15 @@ class Chains:
         for position, part in enumerate(dates):
             values[:, len(names) + position] = part
         empty = [position for position in range(len(names)) if np.isnan(values[:, position]).all()]
-        if not empty:
-            return values
-        self.columns["numeric"] = [name for position, name in enumerate(names) if position not in empty]
-        return np.delete(values, empty, axis=1)
+        if empty:
+            names = [name for position, name in enumerate(names) if position not in empty]
+            self.columns["numeric"], values = names, np.delete(values, empty, axis=1)
+        read = values[:, : len(names)]
+        origins = find_origins(read, names)
+        if origins:
+            self.origins |= origins
+            values[:, : len(names)] = without_origins(read, source, names, rows, origins)
+        return values
 
     def _blocks(self, source: Source) -> Iterator[tuple[int, np.ndarray]]:
         """The features of some rows at a time, with the position of the first."""
@@ -209,7 +216,8 @@ class Chains:
             step = max(1, _CELLS_AT_ONCE // max(1, block.shape[1], *map(len, self.columns.values())))
 
     def _numeric(self, source: Source, rows: slice) -> np.ndarray:
-        return _numbers(source, self.columns["numeric"], rows)
+        names = self.columns["numeric"]
+        return without_origins(_numbers(source, names, rows), source, names, rows, self.origins)
 
     def _date_parts(self, source: Source, rows: np.ndarray | slice) -> list[np.ndarray]:
         if isinstance(source, np.ndarray):

@@ -14,18 +14,21 @@ from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
 from harness.core.task import Task
 
+LARGEST = 1e150
+"""The largest magnitude of a number to predict: the sum of squared errors stays within float64."""
+
 
 def encode(table: Table, task: Task) -> Tensor | None:
     """The targets of all rows, or None where the table or the task has none.
 
     Returns:
-        (N,) int64 positions in `task.classes`, -1 where missing; (N,) float32 numbers in the target's
-        unit, NaN where missing; or of a task with several targets (N, T) float32, a column each: 0 and
-        1 of labels, numbers of a regression, NaN where missing.
+        (N,) int64 positions in `task.classes`, -1 where missing; (N,) float64 numbers in the target's
+        unit, NaN where missing; or of a task with several targets (N, T), a column each: 0 and 1 of
+        labels in float32, numbers of a regression in float64, NaN where missing.
 
     Raises:
         UserError: a class that `task` does not know, a label that is neither 0 nor 1, a number that is
-            text or infinite, or a lacking column of several.
+            text or infinite or beyond `LARGEST`, or a lacking column of several.
     """
     if not table.target or not task.labelled:
         return None
@@ -92,6 +95,14 @@ def _numbers(labels: pd.Series, task: Task) -> Tensor:
             f"the target {labels.name!r} is infinite in row {int(np.isinf(values).argmax())}",
             "correct the column, or leave the cell empty",
         )
+    beyond = np.abs(values) > LARGEST
+    if beyond.any():
+        row = int(beyond.argmax())
+        raise UserError(
+            f"the target {labels.name!r} must be at most {LARGEST:g} in magnitude, or its squared error is "
+            f"infinite, and is {values[row]:g} in row {row}",
+            "give the column in a larger unit",
+        )
     odd = ~np.isin(values, (0, 1)) & ~np.isnan(values)
     if task.kind == "multilabel" and odd.any():
         row = int(odd.argmax())
@@ -100,4 +111,5 @@ def _numbers(labels: pd.Series, task: Task) -> Tensor:
             f"row {row}",
             "correct the column, or leave the cell empty",
         )
-    return torch.from_numpy(values.astype(np.float32))
+    # A copy: the column may be mapped from the cache, and then cannot be written to.
+    return torch.from_numpy(np.array(values, np.float32 if task.kind == "multilabel" else np.float64))

@@ -27,6 +27,8 @@ _MANY = 16
 class Checked:
     """Largest differences, relative to the largest value of the output if that is above 1.
 
+    Those of predicted numbers are in standard deviations of the training targets.
+
     rows        number of different rows
     batches     batch sizes of the check
     difference  between the file and the model in float32
@@ -74,14 +76,15 @@ def check(
     sizes = (1, 2, max(_MANY, rows))
     wanted = numbers(answers, bundle)
     difference = apart = 0.0
+    unit = None if graph.target_std is None else graph.target_std.cpu().numpy()
     for size in sizes:
         part = repeated(feed, size)
         with torch.no_grad():
             direct = [out.numpy() for out in graph(*(torch.from_numpy(values) for values in part.values()))]
         outputs = run(part)
-        apiece = [largest(ours, theirs) for ours, theirs in zip(outputs, direct, strict=True)]
-        difference = _worst(difference, *apiece)
-        apart = _worst(apart, largest(outputs[0], wanted[np.arange(size) % rows]))
+        apiece = [largest(ours, theirs) for ours, theirs in zip(outputs[1:], direct[1:], strict=True)]
+        difference = _worst(difference, largest(outputs[0], direct[0], unit), *apiece)
+        apart = _worst(apart, largest(outputs[0], wanted[np.arange(size) % rows], unit))
     return Checked(rows, sizes, difference, apart, TOLERANCE if bundle.autocast is None else HALF)
 
 
@@ -93,12 +96,16 @@ def numbers(answers: pd.DataFrame, bundle: Bundle) -> np.ndarray:
     return values[:, 0] if bundle.head and not bundle.task.columns else values
 
 
-def largest(outputs: np.ndarray, wanted: np.ndarray) -> float:
-    """The largest difference, relative to the largest expected value above 1; NaN if the shapes differ."""
+def largest(outputs: np.ndarray, wanted: np.ndarray, unit: np.ndarray | None = None) -> float:
+    """The largest difference; NaN if the shapes differ.
+
+    Args:
+        unit: what is a difference of 1, a scalar or (T,); None: the largest expected value above 1.
+    """
     if outputs.shape != wanted.shape:
         return float("nan")
-    scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
-    return float(np.abs(outputs.astype(np.float64) - wanted).max(initial=0.0) / scale)
+    scale = max(1.0, float(np.abs(wanted).max(initial=0.0))) if unit is None else unit
+    return float((np.abs(outputs.astype(np.float64) - wanted) / scale).max(initial=0.0))
 
 
 def _worst(*values: float) -> float:

@@ -23,6 +23,7 @@ from harness.deploy.export.image_input import Images
 from harness.deploy.export.sequence_input import Sequences
 from harness.deploy.export.sklearn_as_tensors import Opaque, read
 from harness.deploy.export.tabular_input import Rows
+from harness.trainer.supervised import Regressor
 
 
 class Graph(nn.Module):
@@ -38,6 +39,11 @@ class Graph(nn.Module):
         self.task = predictor.task
         self.outputs = _outputs(self.task) if self.head is not None else ("representation",)
         self.eval()
+
+    @property
+    def target_std(self) -> Tensor | None:
+        """The standard deviation of each number to predict, in the precision of a prediction; else None."""
+        return self.head.std if isinstance(self.head, Regressor) else None
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         representation = self.model(self.inputs(*inputs))
@@ -59,6 +65,13 @@ class Mean(nn.Module):
         self.members = nn.ModuleList(members)
         self.inputs, self.outputs = members[0].inputs, members[0].outputs[:1]
         self.eval()
+
+    @property
+    def target_std(self) -> Tensor | None:
+        """As that of the first member."""
+        first = self.members[0]
+        assert isinstance(first, Graph)
+        return first.target_std
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return (torch.stack([member(*inputs)[0] for member in self.members]).mean(dim=0),)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from harness.bundle.bundle import Bundle
 from harness.deploy.export.feature_input import Features
 from harness.deploy.export.model_graph import Graph, Mean
@@ -23,7 +26,7 @@ _MEANINGS = {
 }
 
 _HEADS = {
-    "regression": "a linear layer, whose result is multiplied by head.std and moved by head.mean",
+    "regression": "a linear layer, then multiplied by head.std and moved by head.mean in their precision",
     "classes": "a linear layer that gives the logits",
 }
 
@@ -57,7 +60,7 @@ def describe(
             "head": _HEADS.get(bundle.task.kind, _HEADS["classes"]) if bundle.head else None,
             "trained_in": bundle.autocast or "float32",
         },
-        "outputs": [_output(name, bundle) for name in graph.outputs],
+        "outputs": [_output(name, bundle, graph.target_std) for name in graph.outputs],
     }
     if len(graphs) > 1:
         description["members"] = [{"steps": member.inputs.steps} for member in graphs]
@@ -81,7 +84,7 @@ def _where(graph: Graph, format: str, file: str) -> str:
     return f"`steps` are done within {file}, in this order; it is given `inputs` as they are"
 
 
-def _output(name: str, bundle: Bundle) -> dict[str, Any]:
+def _output(name: str, bundle: Bundle, target_std: Tensor | None) -> dict[str, Any]:
     task = bundle.task
     shape: list[int | str] = ["batch"]
     meaning = name
@@ -96,4 +99,6 @@ def _output(name: str, bundle: Bundle) -> dict[str, Any]:
     else:
         shape += [] if task.kind == "binary" else [len(task.classes)]
         meaning = {"binary": "logit", "multilabel": "logits of labels"}.get(task.kind, name)
-    return {"name": name, "dtype": "float32", "shape": shape, "means": _MEANINGS[meaning]}
+    precision = torch.float32 if target_std is None or name != "prediction" else target_std.dtype
+    dtype = str(precision).removeprefix("torch.")
+    return {"name": name, "dtype": dtype, "shape": shape, "means": _MEANINGS[meaning]}

@@ -26,7 +26,7 @@ class Number:
     column  of the raw row; a position if the features are an array
     part    of a date: "elapsed", "year" …; None: the value itself
     wave    "sin" or "cos" of the part's angle, or None
-    origin  of "elapsed", in days since 1970-01-01
+    origin  of "elapsed", in days since 1970-01-01; of a number itself, what is taken off; None: nothing
     """
 
     column: Any
@@ -83,7 +83,7 @@ def read(chains: Chains, dates: Sequence[str], cyclic: bool) -> Columns:
         Opaque: they contain a transform that `Columns` cannot express.
     """
     fitted, names = chains.fitted, chains.columns
-    numbers = [Number(column) for column in names["numeric"]]
+    numbers = [Number(column, origin=chains.origins.get(str(column))) for column in names["numeric"]]
     for column in names["dates"]:
         numbers += _of_date(column, dates, cyclic, chains.origins[column])
     return Columns(

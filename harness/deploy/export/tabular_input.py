@@ -13,6 +13,7 @@ from harness.core.errors import UserError, near
 from harness.core.table import Table
 from harness.data.transform.column_values import numbers, texts
 from harness.data.transform.dates_as_numbers import numbers_of
+from harness.data.transform.number_origins import without_origin
 from harness.deploy.export.graph_inputs import Feed, Inputs
 from harness.deploy.export.sklearn_as_tensors import Category, Columns, Number
 
@@ -96,7 +97,9 @@ def _description(number: Number, dtypes: dict[str, str]) -> dict[str, Any]:
     # The features of an array have positions, not names.
     place = {"position": number.column} if isinstance(number.column, int) else {"column": number.column}
     if number.part is None:
-        return place if "position" in place else {**place, "dtype": dtypes.get(number.column, "float64")}
+        typed = {} if "position" in place else {"dtype": dtypes.get(number.column, "float64")}
+        minus = {} if number.origin is None else {"unit": "the number minus origin", "origin": number.origin}
+        return {**place, **typed, **minus}
     description: dict[str, Any] = {**place, "part": number.part}
     if number.part == "elapsed":
         description["unit"] = "days by the clock of the date's own time zone, since origin"
@@ -139,10 +142,11 @@ def _steps(columns: Columns) -> list[dict[str, Any]]:
 
 
 def _values(source: pd.DataFrame | np.ndarray, number: Number) -> np.ndarray:
-    if isinstance(source, np.ndarray):
-        return np.asarray(source[:, number.column], dtype=np.float64)
     if number.part is None:
-        return numbers(source[[number.column]])[:, 0]
+        held = source[:, number.column] if isinstance(source, np.ndarray) else source[number.column]
+        values = numbers(held.to_frame())[:, 0] if isinstance(held, pd.Series) else held.astype(np.float64)
+        return values if number.origin is None else without_origin(values, np.asarray(held), number.origin)
+    assert isinstance(source, pd.DataFrame)
     parts: Any = [number.part]
     columns = numbers_of(source[number.column], parts, number.wave is not None, number.origin or 0.0)
     return columns[1 if number.wave == "cos" else 0]

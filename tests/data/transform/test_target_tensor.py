@@ -47,9 +47,9 @@ def test_new_rows_may_lack_some_classes():
 
 
 def test_numbers_stay_in_their_unit_and_missing_ones_are_nan():
-    found = encode(table([151.5, None, -3]), Task("regression"))
-    assert found.dtype == torch.float32
-    assert found[[0, 2]].tolist() == [151.5, -3]
+    found = encode(table([1_764_399_123.5, None, -3]), Task("regression"))
+    assert found.dtype == torch.float64
+    assert found[[0, 2]].tolist() == [1_764_399_123.5, -3]
     assert found[1].isnan()
 
 
@@ -76,6 +76,11 @@ def test_an_infinite_target_is_refused():
         UserError, match="the target 'y' is infinite in row 1; correct the column, or leave the cell"
     ):
         encode(table([1.5, np.inf]), Task("regression"))
+
+
+def test_a_target_whose_squared_error_is_infinite_is_refused():
+    with pytest.raises(UserError, match=r"must be at most 1e.150 in magnitude, .* and is -1e.200 in row 1"):
+        encode(table([1.5, -1e200]), Task("regression"))
 
 
 def several(**targets) -> Table:
