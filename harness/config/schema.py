@@ -56,7 +56,7 @@ SETTINGS: dict[str, Any] = {
 }
 """Setting -> type, of the settings that do not belong to a part."""
 
-OPTIONAL = frozenset({"evaluate.metrics", "harness.walk", "harness.arithmetic"})
+OPTIONAL = frozenset({"evaluate.metrics", "harness.walk", "harness.arithmetic", "sweep.patience"})
 """Settings that may be missing, such as in a configuration stored by an earlier version of harness."""
 
 CACHE: dict[str, Any] = {
