@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import glob
+import re
 from pathlib import Path
 
 from harness.core.errors import UserError, near
 from harness.core.user_path import user_path
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 
 
 def matching(names: str | list[str], key: str, within: str | None = None) -> list[Path]:
@@ -37,6 +41,7 @@ def matching(names: str | list[str], key: str, within: str | None = None) -> lis
 
 
 def _matches(pattern: Path, key: str) -> list[Path]:
+    _refuse_other(pattern, key)
     paths = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
     files = [path for path in paths if path.is_file() and not path.name.startswith("_")]
     if not files:
@@ -50,9 +55,10 @@ def file(name: str, key: str) -> Path:
     """The file of that name.
 
     Raises:
-        UserError: it does not exist, or is a folder; suggests similar names.
+        UserError: it does not exist, or is a folder; suggests similar names. It is a spreadsheet.
     """
     path = user_path(name)
+    _refuse_other(path, key)
     if path.is_dir():
         names = (entry.name for entry in path.iterdir() if entry.is_file())
         raise UserError(f"{key}={path} is a folder, and a file is needed", near("", names), key=key)
@@ -68,6 +74,7 @@ def folder(name: str, key: str) -> Path:
         UserError: it does not exist, or is a file; suggests similar names.
     """
     path = user_path(name)
+    _refuse_other(path, key)
     if path.is_file():
         raise UserError(
             f"{key}={path} is a file, and a folder is needed", "name the folder that holds it", key=key
@@ -75,6 +82,23 @@ def folder(name: str, key: str) -> Path:
     if not path.exists():
         raise _missing(path, key, "folders")
     return path
+
+
+def _refuse_other(path: Path, key: str) -> None:
+    """Refuses what no source reads, although its name says what it is."""
+    if path.suffix.lower() in _SPREADSHEETS and not path.is_dir():
+        raise UserError(
+            f"{key}={path} is a spreadsheet, which is not read",
+            "save its sheet as a CSV file",
+            key=key,
+        )
+    if _ADDRESS.match(str(path)) and not path.exists():
+        address = re.sub(":/+", "://", str(path), count=1)  # as typed: a Path has one slash
+        raise UserError(
+            f"{key}={address} is an address, and a file or folder of this machine is needed",
+            "download it, and name the path",
+            key=key,
+        )
 
 
 def _missing(path: Path, key: str, sort: str) -> UserError:

@@ -54,6 +54,8 @@ def test_a_file_may_have_the_name_of_a_pattern(tree):
     ("find", "name", "rule", "remedy"),
     [
         (matching, "z*.csv", "{} matches no file", "relative patterns start at "),
+        (matching, "*.xlsx", "{} is a spreadsheet, which is not read", "save its sheet as a CSV file"),
+        (file, "Umsätze 2024.XLS", "{} is a spreadsheet, which is not read", "save its sheet as a CSV file"),
         (matching, "deep", "{} is a folder, and a file is needed", "there are d.txt."),
         (
             file,
@@ -76,3 +78,12 @@ def test_a_name_without_a_file_is_refused_with_the_nearest(tree, find, name, rul
 def test_an_empty_list_is_refused():
     with pytest.raises(UserError, match="is an empty list; name a file or more"):
         matching([], KEY)
+
+
+@pytest.mark.parametrize("find", [matching, file, folder])
+@pytest.mark.parametrize("name", ["https://host/x.csv", "s3://bucket/x*.csv", "hf://a/b"])
+def test_an_address_is_refused_as_typed(find, name):
+    with pytest.raises(UserError) as caught:
+        find(name, KEY)
+    assert caught.value.rule == f"{KEY}={name} is an address, and a file or folder of this machine is needed"
+    assert caught.value.remedy == "download it, and name the path"
