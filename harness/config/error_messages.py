@@ -98,9 +98,8 @@ def translated(error: Exception, overrides: list[str]) -> UserError:
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
             return _stray(error.override, overrides)
-        if {"-m", "--multirun"} & set(overrides):
-            return unreadable(error.override, text)
-        return Unreadable(error.override)
+        of_sweep = {"-m", "--multirun"} & set(overrides) and error.override.partition("=")[0].isascii()
+        return unreadable(error.override, text) if of_sweep else Unreadable(error.override)
     for pattern, answer in _ANSWERS.items():
         match = re.search(pattern, text)
         if match:

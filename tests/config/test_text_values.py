@@ -101,6 +101,12 @@ def test_what_is_no_text_is_refused(run_cli: Any, word: str, sentence: str) -> N
     assert re.fullmatch(f"error: {sentence}\n", answer.err), answer.err
 
 
+def test_a_key_that_no_grammar_has_is_refused_in_a_multirun_too(run_cli: Any) -> None:
+    answer = run_cli("-m", CSV, "+data.extract.types.größe=int", "seed=1,2")
+    assert answer.status == 2
+    assert "has letters that the command line cannot read; set it in a yaml file" in answer.err
+
+
 @pytest.mark.slow
 def test_a_run_its_evaluation_and_its_rerun_take_names_as_typed(run_cli: Any, here: Path) -> None:
     for name in ("größe, 1.csv", "größe, 2.csv"):
