@@ -155,6 +155,8 @@ def _unknown_key(key: str, overrides: list[str]) -> UserError:
     if settings.get(key) == "mapping":
         rule = f"{key} takes further settings one by one, with a plus before each: +{key}.NAME=VALUE"
         return UserError(rule, key=key)
+    if settings.get(key) == "value":  # Hydra says of null, too, that it does not exist
+        return UserError(f"{key} is null, and cannot be deleted", f"leave out ~{key}", key=key)
     group, _, leaf = key.rpartition(".")
     path = group.replace(".", "/")
     owners = [choice for choice, file in _choices(path).items() if _lists(file, leaf)]

@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -23,7 +23,14 @@ from harness.config.metric_settings import callable_node, check_metric_settings
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near, refused, sentence
 
-_OWN_KEYS = frozenset({"_target_", "_partial_", "_convert_", "_recursive_", "_args_"})
+_OWN_KEYS: dict[str, Any] = {
+    "_target_": str,
+    "_partial_": bool,
+    "_convert_": Literal["none", "partial", "object", "all"],
+    "_recursive_": bool,
+    "_args_": list[Any],
+}
+"""Hydra's own keys of a node, and their types."""
 
 
 def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
@@ -129,6 +136,9 @@ def check_nodes(value: Any, key: str) -> None:
 
 def _check_node(node: dict[str, Any], key: str) -> None:
     function = target(node, key)
+    for name, hint in _OWN_KEYS.items():
+        if name in node:
+            check_type(node[name], hint, f"{key}.{name}")
     parameters = parameters_of(function)
     if parameters is None:
         return

@@ -31,7 +31,9 @@ def parse(words: str) -> Overrides:
         overrides = read_overrides(shlex.split(words), compose_exactly)
     except (ValueError, OverrideParseException) as error:
         raise UserError(
-            f"pretrain.words must be words of the command line, and {words!r} is not: {error}", key=KEY
+            f"pretrain.words must be words of the command line, and {words!r} is not "
+            f"({str(error).splitlines()[0]})",
+            key=KEY,
         ) from error
     for override in overrides:
         word, key = override.input_line, override.key_or_group.replace("/", ".")

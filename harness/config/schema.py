@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -106,6 +107,7 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
                 continue
             raise MissingSetting(key)
         check_type(value, hint, key)
+        _check_finite(value, key)
     if not 0 <= cfg["seed"] <= LARGEST_SEED:
         rule = f"seed must be between 0 and {LARGEST_SEED}, got {cfg['seed']}"
         raise UserError(rule, key="seed", value=cfg["seed"])
@@ -116,6 +118,11 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     _check_checkpoint(cfg["checkpoint"])
     _check_sweep(cfg["sweep"])
     _check_cache(_at(cfg, "data.cache"))
+
+
+def _check_finite(value: Any, key: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{key} must be a finite number, got {value}", key=key, value=value)
 
 
 def _check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
@@ -158,6 +165,7 @@ def _check_cache(cache: Any) -> None:
         if name not in CACHE:
             raise UnknownSetting(f"data.cache.{name}", CACHE)
         check_type(value, CACHE[str(name)], f"data.cache.{name}")
+        _check_finite(value, f"data.cache.{name}")
     for name in CACHE:
         if name not in cache:
             raise MissingSetting(f"data.cache.{name}")

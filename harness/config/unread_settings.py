@@ -113,6 +113,10 @@ def _refusal(cfg: DictConfig, key: str) -> UserError:
         rule = f"nothing reads what {file} sets"
         remedy = "its first line must be `# @package _global_`, with nothing before it"
         return UserError(rule, remedy, key=top)
+    if _leads(key):
+        settings = sorted(name for name in (*SETTINGS, *_WHOLE) if name.startswith(f"{key}."))
+        rule = f"{key} consists of several settings, and one value replaces all of them"
+        return UserError(rule, f"set one of {', '.join(settings)}", key=key)
     known = [*SETTINGS, *_WHOLE, *(f"data.cache.{name}" for name in CACHE)]
     close = nearest(key, {*known, *(name.partition(".")[0] for name in known)})
     remedy = f"did you mean {' or '.join(close)}?" if close else "leave it out"

@@ -20,7 +20,7 @@ from harness.report.html.chart import COLOURS, Chart
 from harness.report.html.page_parts import Figure, Figures, Section
 from harness.report.projection_charts import MOST_NAMED, square_ranges
 from harness.report.run_material import RunMaterial
-from harness.runs.bundle_files import TRANSFORM
+from harness.runs.bundle_files import TRANSFORM, check_files
 
 _TRAIN, _TEST = PART_CODES["train"], PART_CODES["test"]
 _MOST, _LEAST, _AT_ONCE = 500, 40, 256
@@ -69,9 +69,13 @@ def embedded(table: Table, parts: np.ndarray | None, folder: Path, thorough: boo
         parts: (rows,) the part of each row of the table.
         folder: of the bundle.
         thorough: whether slow computations are allowed.
+
+    Raises:
+        DamagedFile: a file of the bundle is damaged.
     """
     if parts is None or len(parts) != len(table):
         return None
+    check_files(folder)
     bundle = read(folder)
     model = _model(bundle, folder)
     work = sum(weight.numel() for weight in model.parameters()) * max(1, prod(bundle.inputs[1:]))

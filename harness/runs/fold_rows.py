@@ -46,7 +46,8 @@ def read_rows(folder: Path) -> FoldRows | None:
     """
     path = folder / ROWS
     try:
-        with reading(path, KeyError, BadZipFile, ZlibError, TypeError), np.load(path) as stored:
+        with reading(path, KeyError, BadZipFile, ZlibError, TypeError), path.open("rb") as file:
+            stored = np.load(file)
             number, parts = stored["number"], stored["parts"]
     except FileNotFoundError:
         return None

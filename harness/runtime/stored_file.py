@@ -12,6 +12,8 @@ from typing import Any
 
 from harness.core.errors import UserError
 
+_FILES = (".csv", ".json", ".jsonl", ".log", ".pt", ".safetensors", ".svg", ".html", ".txt", ".yaml")
+
 REMEDY = "restore the file from a copy, or remove its folder"
 
 
@@ -110,6 +112,17 @@ def _validator(shape: Any) -> Callable[..., Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(shape).validate_python
+
+
+def check_entries(folder: Path) -> None:
+    """Checks that no folder is in the place of a file that harness writes, which could not be replaced.
+
+    Raises:
+        DamagedFile: there is one.
+    """
+    for path in sorted(folder.rglob("*.*")):
+        if path.suffix in _FILES and path.is_dir():
+            raise DamagedFile(path, "it is not a file")
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from harness.runs.run_history import OVER, RunHistory
 from harness.runtime.distributed import broadcast, rank
 from harness.runtime.inner_path import check_tree
 from harness.runtime.secret_values import Secrets
+from harness.runtime.stored_file import check_entries
 from harness.trainer.random_state import generators, set_generators
 
 AUTO = "auto"
@@ -219,7 +220,12 @@ def _refuse(command: str, reason: str, remedy: str) -> NoReturn:
 
 
 def claim(folder: Path) -> Start | None:
-    """Locks the journal of a run, then reads the run; None if another process has the lock."""
+    """Locks the journal of a run, then reads the run; None if another process has the lock.
+
+    Raises:
+        DamagedFile: a file of the run cannot be read or replaced.
+    """
+    check_entries(folder)
     journal = Journal(folder)
     if not journal.claim():
         journal.close()

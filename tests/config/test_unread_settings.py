@@ -88,3 +88,27 @@ def test_a_typed_setting_is_not_blamed_on_a_yaml_file(run_cli: Any, word: str) -
 def test_a_setting_that_another_one_uses_is_read(run_cli: Any) -> None:
     words = ("check", "data/extract=iris", "+mine.rate=3e-3", "trainer.optimizer.lr=${mine.rate}")
     assert run_cli(*words).status == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "rule", "remedy"),
+    [
+        ("checkpoint=-1", "checkpoint consists of several settings", "set one of checkpoint.finished, "),
+        ("harness=x", "harness consists of several settings", "set one of harness.traceback, "),
+        ("~resume.run", "resume.run is null, and cannot be deleted", "leave out ~resume.run."),
+        ("trainer.scheduler._partial_=x", "trainer.scheduler._partial_ must be true or false, got 'x'", ""),
+        ("+model._convert_=3", "model._convert_ must be one of none, partial, object, all", ""),
+        ("data.cache.size=1e400", "data.cache.size must be a finite number, got inf", ""),
+        ("checkpoint.share=nan", "checkpoint.share must be a finite number, got nan", ""),
+        ("+model._args_=x", "model._args_ must be a list", ""),
+        ("pretrain.words={a:", "pretrain.words must be words of the command line, and '{a:' is not", ""),
+    ],
+)
+def test_a_setting_that_cannot_be_so_is_refused_in_one_line(
+    run_cli: Any, word: str, rule: str, remedy: str
+) -> None:
+    answer = run_cli("check", "data/extract=iris", "model=mlp", "trainer=supervised", word)
+    assert answer.status == 2
+    assert answer.err.startswith(f"error: {rule}")
+    assert remedy in answer.err
+    assert answer.err.count("\n") == 1
