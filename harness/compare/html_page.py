@@ -9,26 +9,29 @@ from markupsafe import Markup
 from harness.compare.compare_runs import Comparison
 from harness.compare.leaderboard import Leaderboard, LeaderboardRow, counted
 from harness.compare.paired_tests import PairedTest
+from harness.compare.parameter_differences import most_telling, rounded
 from harness.compare.ranking_score import Interval
 from harness.compare.reading_notes import notes
-from harness.compare.terminal_table import baseline_lines, effect, p_value, signed, whole
+from harness.compare.terminal_table import baseline_lines, brief, effect, p_value, signed, whole
 from harness.console.text_format import duration, number
+from harness.core.name_list import listed
 from harness.report.html.chart import interval_bar
 from harness.report.html.page_parts import Block, Cell, Changes, Heading, Link, Page, Section, Table, Text
 from harness.report.html.page_text import escape
 from harness.report.html.render_page import render
 
+_MOST_PARAMETERS = 10
+_MOST_NAMED = 20
+
 
 def comparison_page(comparison: Comparison) -> str:
     """The whole file."""
-    board = comparison.board
-    title = f"{len(board.rows)} lines by {board.score}"
-    sections = [Section("Leaderboard", "", [_leaderboard(board), *map(Text, _below(board))])]
-    remarks = [Text(note) for note in notes(board)]
-    if len(board.rows) > 1:
-        sections.append(Section("PairedTest tests against the best", "", [_tests(board), *remarks]))
-    else:
-        sections.append(Section("Notes", "", remarks))
+    title = " · ".join(_counted(board) for board in comparison.boards)
+    sections = [
+        section for board in comparison.boards for section in _sections(board, len(comparison.boards))
+    ]
+    if remarks := [Text(remark) for remark in comparison.remarks]:
+        sections.append(Section("Data sets", "", remarks))
     if comparison.pair is not None:
         blocks: list[Block] = []
         for name, changes in comparison.changes.items():
@@ -40,16 +43,38 @@ def comparison_page(comparison: Comparison) -> str:
     return render(Page(title, "compare", sections))
 
 
+def _counted(board: Leaderboard) -> str:
+    count = len(board.rows)
+    return f"{count} {'line' if count == 1 else 'lines'} by {board.score}"
+
+
+def _sections(board: Leaderboard, boards: int) -> list[Section]:
+    of = f": {board.data}" if boards > 1 else ""
+    table = Section(f"Leaderboard{of}", "", [_leaderboard(board), *map(Text, _below(board))])
+    remarks = [Text(note) for note in notes(board)]
+    if len(board.rows) > 1:
+        return [table, Section(f"Paired tests against the best{of}", "", [_tests(board), *remarks])]
+    return [table, Section(f"Notes{of}", "", remarks)]
+
+
 def _below(board: Leaderboard) -> list[str]:
     skipped = [f"not ranked: {counted(board.unranked)}"] if board.unranked else []
-    return [*baseline_lines(board), *skipped]
+    hidden = [name for key, name in board.names.items() if key not in _shown(board)]
+    more = [f"settings without a column: {listed(hidden, _MOST_NAMED)}; --csv has all"] if hidden else []
+    return [*baseline_lines(board), *skipped, *more]
+
+
+def _shown(board: Leaderboard) -> dict[str, list[str]]:
+    """The settings that have a column, so that the table fits a page."""
+    return {key: board.parameters[key] for key in most_telling(board.parameters, _MOST_PARAMETERS)}
 
 
 def _leaderboard(board: Leaderboard) -> Table:
     others = list(dict.fromkeys(name for row in board.rows for name in row.others))
     scale = _scale(board)
     titles = ["#", "run", "name", "seeds", board.score, "95 % interval", "over folds", "over seeds"]
-    titles += [*board.names.values(), "seconds", "parameters", *(name.partition("/")[2] for name in others)]
+    shown = {board.names[key]: list(map(brief, rounded(values))) for key, values in _shown(board).items()}
+    titles += [*shown, "seconds", "parameters", *(name.partition("/")[2] for name in others)]
     rows = [
         [
             Cell(place + 1),
@@ -59,7 +84,7 @@ def _leaderboard(board: Leaderboard) -> Table:
             Cell(Markup(f"<b>{escape(number(row.score.mean))}</b>"), row.score.mean),
             Cell(_picture(board, row, scale), row.score.mean),
             *(_bounds(interval) for interval in (row.score.over_folds, row.score.over_seeds)),
-            *(Cell(values[place]) for values in board.parameters.values()),
+            *(Cell(values[place]) for values in shown.values()),
             Cell(duration(row.seconds), row.seconds),
             Cell(whole(row.parameters), row.parameters),
             *(_score(row, name) for name in others),

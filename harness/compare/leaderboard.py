@@ -66,8 +66,9 @@ class LeaderboardRow:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The lines, the best first; lines whose score is undefined are last.
+    """The lines of one data set, the best first; lines whose score is undefined are last.
 
+    data        the name of the data set
     score       full name of the score that ranks them
     better      whether that is better high or low
     parameters  dotted key -> the value of each line, of settings that differ
@@ -76,6 +77,7 @@ class Leaderboard:
     unranked    status -> number of runs that are not ranked
     """
 
+    data: str
     score: str
     better: Direction
     rows: tuple[LeaderboardRow, ...]
@@ -95,7 +97,12 @@ class Leaderboard:
     def _line(self, place: int) -> dict[str, object]:
         row = self.rows[place]
         first = row.runs[0]
-        line: dict[str, object] = {"place": place + 1, "run": row.label, "name": first.name}
+        line: dict[str, object] = {
+            "data": self.data,
+            "place": place + 1,
+            "run": row.label,
+            "name": first.name,
+        }
         line |= {"seeds": len(row.runs), "folds": len(row.score.folds)}
         for name, own in {self.score: row.score, **row.others}.items():
             line[name] = own.mean
@@ -146,7 +153,14 @@ def rank_runs(runs: Sequence[StoredRun], by: str | None = None, each: bool = Fal
         parameters["seed"] = [texts.get("seed", "") for texts in settings]
     names = shortest_names(list(parameters), COLUMNS)
     return Leaderboard(
-        score, better, tuple(rows), parameters, names, _baselines(finished, score), dict(unranked)
+        data_name(finished[0]),
+        score,
+        better,
+        tuple(rows),
+        parameters,
+        names,
+        _baselines(finished, score),
+        dict(unranked),
     )
 
 
@@ -218,7 +232,12 @@ def _baselines(runs: Sequence[StoredRun], score: str) -> dict[str, dict[str, Int
     return {name: own for name, own in by_set.items() if own}
 
 
+def data_name(run: StoredRun) -> str:
+    """The data set's name; `data` where the run did not begin to read any."""
+    inputs = run.start["inputs"] or [{}]
+    return str(inputs[0].get("name", "data"))
+
+
 def data(run: StoredRun) -> str:
     """The data set's name and digest: `digits a607ed29`."""
-    inputs = run.start["inputs"] or [{}]
-    return f"{inputs[0].get('name', 'data')} {run.tags.get('data.digest', '')[:8]}".rstrip()
+    return f"{data_name(run)} {run.tags.get('data.digest', '')[:8]}".rstrip()

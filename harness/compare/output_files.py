@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pandas as pd
+
 from harness.compare.compare_runs import Comparison
 from harness.compare.html_page import comparison_page
 from harness.core.errors import UserError
@@ -38,7 +40,7 @@ def write_csv(comparison: Comparison, path: Path) -> Path:
     Raises:
         UserError: the disk is full, or the folder cannot be written.
     """
-    return _write(path, comparison.board.frame().to_csv(index=False))
+    return _write(path, pd.concat([board.frame() for board in comparison.boards]).to_csv(index=False))
 
 
 def write_html(comparison: Comparison, path: Path) -> Path:

@@ -36,7 +36,7 @@ class Fold:
 
 
 class TestsAgainstBest:
-    """PairedTest tests of other lines against the best one."""
+    """Paired tests of other lines against the best one."""
 
     def __init__(self, best: tuple[StoredRun, ...], score: str) -> None:
         self._best, self._score = best, score

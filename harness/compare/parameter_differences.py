@@ -1,7 +1,8 @@
-"""The settings in which runs differ, and the shortest unambiguous names of these settings."""
+"""The settings in which runs differ: their shortest unambiguous names, and their values in few digits."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from harness.runs.setting_effects import affecting_scores, below
@@ -13,6 +14,9 @@ ABSENT = "-"
 
 _TARGET = "._target_"
 _PARTIAL = "._partial_"
+_DIGITS = (4, 6, 9)
+_LIST = re.compile(r"[-+\d.e,\s\[\]]+")
+_DECIMAL = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d+)?")
 
 
 def differing_parameters(settings: Sequence[Texts]) -> dict[str, list[str]]:
@@ -59,3 +63,30 @@ def _shortest(key: str, keys: Sequence[str], taken: Collection[str]) -> str:
         if not others and name not in taken:
             return name
     return key
+
+
+def rounded(values: Sequence[str]) -> list[str]:
+    """The values with four significant digits, or as many as keep different values different."""
+    for digits in _DIGITS:
+        shown = [_rounded(value, digits) for value in values]
+        if len(set(shown)) == len(set(values)):
+            return shown
+    return list(values)
+
+
+def _rounded(text: str, digits: int) -> str:
+    """A number, or a list of numbers, with fewer digits; other text as it is."""
+    if not _LIST.fullmatch(text):
+        return text
+    return _DECIMAL.sub(lambda found: min(found[0], f"{float(found[0]):.{digits}g}", key=len), text)
+
+
+def most_telling(parameters: Mapping[str, Sequence[str]], most: int) -> list[str]:
+    """At most `most` keys in their order; dropped first are those that divide the lines as an earlier one."""
+    divisions = {key: tuple(map(values.index, values)) for key, values in parameters.items()}
+    first = {division: key for key, division in reversed(divisions.items())}
+    new, repeated = [], []
+    for key, division in divisions.items():
+        (new if first[division] == key else repeated).append(key)
+    kept = {*[*new, *repeated][:most]}
+    return [key for key in parameters if key in kept]

@@ -83,15 +83,15 @@ def ranking(runs: Sequence[StoredRun], by: str | None) -> str:
     """
     if by is not None:
         return _named(runs, by)
-    monitors = [monitor for run in runs if (monitor := _monitor(run))]
+    monitors = [monitor for run in runs if (monitor := monitored(run))]
     plain = [name.partition("/")[2] for name, _ in Counter(monitors).most_common()]
     for name in (f"{part}/{word}" for word in plain for part in ("test", "valid")):
         if all(name in _scores(run) for run in runs):
             return name
     first, other = _unlike(runs)
-    raise UserError(
-        f"runs must share the score that ranks them, got {_monitor(first) or 'none'} of {first.label} and "
-        f"{_monitor(other) or 'none'} of {other.label}",
+    raise NoCommonScore(
+        f"runs must share the score that ranks them, got {monitored(first) or 'none'} of {first.label} and "
+        f"{monitored(other) or 'none'} of {other.label}",
         "name runs of one task, or a score with --by",
         key="--by",
     )
@@ -105,7 +105,7 @@ def _named(runs: Sequence[StoredRun], by: str) -> str:
         if all(name in _scores(run) for run in runs):
             return name
     if not there:
-        raise UserError(f"no run has the score {by!r}", near(by, names), key="--by", value=by)
+        raise NoCommonScore(f"no run has the score {by!r}", near(by, names), key="--by", value=by)
     without = [run for run in runs if there[0] not in _scores(run)]
     own = ", ".join(headline(_scores(without[0]))) or "none"
     raise UserError(
@@ -116,15 +116,19 @@ def _named(runs: Sequence[StoredRun], by: str) -> str:
     )
 
 
+class NoCommonScore(UserError):
+    """Runs have no score in common, or not the one that is to rank them."""
+
+
 def _unlike(runs: Sequence[StoredRun]) -> tuple[StoredRun, StoredRun]:
     """Two runs without a common score, for the message."""
     for run in runs:
-        if _monitor(run) != _monitor(runs[0]):
+        if monitored(run) != monitored(runs[0]):
             return runs[0], run
     return runs[0], runs[-1]
 
 
-def _monitor(run: StoredRun) -> str:
+def monitored(run: StoredRun) -> str:
     """The monitored score: the objective, else that of the configuration."""
     objective = run.result.objective if run.result is not None else None
     name = str((objective or {}).get("name") or run.start["params"].get("trainer.monitor", ""))

@@ -8,14 +8,18 @@ from textwrap import wrap
 
 from harness.compare.leaderboard import Leaderboard, LeaderboardRow, counted, data
 from harness.compare.paired_tests import PairedTest
+from harness.compare.parameter_differences import most_telling, rounded
 from harness.compare.ranking_score import Interval
 from harness.compare.reading_notes import notes
 from harness.compare.two_runs import Changes
 from harness.console.text_format import Line, aligned, duration, number
+from harness.core.name_list import listed
 
 _GAP = "  "
 _ALWAYS = 0
+_MANY = 9
 _MOST_PARAMETERS = 20
+_MOST_NAMED = 10
 _LONGEST = 40
 
 
@@ -51,7 +55,8 @@ def leaderboard_lines(board: Leaderboard, width: int | None = None) -> Iterator[
     yield []
     remarks = [f"not ranked: {counted(board.unranked)}"] if board.unranked else []
     if dropped:
-        remarks.append(f"too narrow for: {', '.join(dropped)}; --csv has all columns")
+        why = "left out" if width is None else "too narrow for"
+        remarks.append(f"{why}: {listed(dropped, _MOST_NAMED)}; --csv has all columns")
     for note in [*remarks, *notes(board)]:
         for line in [note] if width is None else wrap(note, max(width, 40), subsequent_indent=_GAP):
             yield [(line, "dim")]
@@ -63,7 +68,7 @@ def _columns(board: Leaderboard) -> list[Column]:
     columns = [
         Column("#", [str(place + 1) for place in range(len(rows))]),
         Column("run", [row.label for row in rows], left=True),
-        Column("name", [_brief(row.runs[0].name) for row in rows], 8, left=True),
+        Column("name", [brief(row.runs[0].name) for row in rows], 8, left=True),
     ]
     if any(len(row.runs) > 1 for row in rows):
         columns.append(Column("seeds", [str(len(row.runs)) for row in rows], 5))
@@ -74,9 +79,10 @@ def _columns(board: Leaderboard) -> list[Column]:
     ):
         if any(intervals):
             columns.append(Column(title, list(map(_interval, intervals)), 2))
-    for place, (key, values) in enumerate(board.parameters.items()):
+    telling = most_telling(board.parameters, _MOST_PARAMETERS)
+    for key, values in board.parameters.items():
         columns.append(
-            Column(board.names[key], list(map(_brief, values)), 3 if place < _MOST_PARAMETERS else 9)
+            Column(board.names[key], list(map(brief, rounded(values))), 3 if key in telling else _MANY)
         )
     if len(rows) > 1:
         gaps = [signed(row.score.mean - rows[0].score.mean) for row in rows[1:]]
@@ -94,8 +100,8 @@ def _columns(board: Leaderboard) -> list[Column]:
 
 def _fitting(columns: Sequence[Column], width: int | None) -> tuple[list[Column], list[str]]:
     """The columns that fit, and the titles of the others; the most expendable are dropped first."""
-    kept = list(columns)
-    dropped: list[Column] = []
+    kept = [column for column in columns if width is not None or column.expendable != _MANY]
+    dropped = [column for column in columns if column not in kept]
     while width is not None and sum(column.width + len(_GAP) for column in kept) - len(_GAP) > width:
         most = max(column.expendable for column in kept)
         if most == _ALWAYS:
@@ -109,7 +115,8 @@ def _interval(interval: Interval | None) -> str:
     return "" if interval is None else f"[{number(interval[0])}, {number(interval[1])}]"
 
 
-def _brief(text: str) -> str:
+def brief(text: str) -> str:
+    """At most 40 characters."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from harness.compare.parameter_differences import rounded
 from harness.config.argument_defaults import with_defaults
 from harness.runs.fold_rows import read_rows
+from harness.runs.setting_effects import below
 from harness.runs.stored_run import StoredRun, changes
 
 Changes = dict[str, tuple[str, str]]
 """Name -> (old, new)."""
 
+_NOT_OF_A_RUN = ("harness", "sweep")
 _DATA = ("name", "source", "digest")
 _CODE = ("git.commit", "git.branch", "git.dirty", "python", "platform", "cpus")
 
@@ -22,7 +25,7 @@ _CODE = ("git.commit", "git.branch", "git.dirty", "python", "platform", "cpus")
 def differences(old: StoredRun, new: StoredRun) -> dict[str, Changes]:
     """The differences in configuration, data, code and packages; {} where there are none."""
     return {
-        "configuration": _texts(changes(*with_defaults([_settings(old), _settings(new)]))),
+        "configuration": _in_few_digits(changes(*with_defaults([_settings(old), _settings(new)]))),
         "data": _texts(changes(_data(old), _data(new))) | _division(old, new),
         "code": _texts(changes(_some(old.tags, _CODE), _some(new.tags, _CODE))) | _diff(old, new),
         "packages": _packages(old, new),
@@ -30,8 +33,8 @@ def differences(old: StoredRun, new: StoredRun) -> dict[str, Changes]:
 
 
 def _settings(run: StoredRun) -> dict[str, str]:
-    """As in the journal: resolved, and without secrets; `harness` is about messages, not about the run."""
-    return {key: text for key, text in run.start["params"].items() if not key.startswith("harness.")}
+    """As in the journal: resolved, and without secrets; not those of messages and of the sweep."""
+    return {key: text for key, text in run.start["params"].items() if not below(key, _NOT_OF_A_RUN)}
 
 
 def _some(texts: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -46,6 +49,11 @@ def _data(run: StoredRun) -> dict[str, Any]:
 
 def _texts(pairs: Mapping[str, tuple[Any, Any]]) -> Changes:
     return {key: (str(old), str(new)) for key, (old, new) in pairs.items()}
+
+
+def _in_few_digits(pairs: Mapping[str, tuple[Any, Any]]) -> Changes:
+    shown = {key: rounded(list(map(str, pair))) for key, pair in pairs.items()}
+    return {key: (old, new) for key, (old, new) in shown.items()}
 
 
 def _division(old: StoredRun, new: StoredRun) -> Changes:

@@ -9,9 +9,10 @@ import numpy as np
 
 from harness.core.finding import Finding
 from harness.core.fold import Fold
+from harness.core.name_list import MOST_NAMED, listed
 from harness.core.table import Table
 from harness.leakage.chance_copies import expected_copies
-from harness.leakage.finding_text import MOST_NAMED, among, listed, row, verb
+from harness.leakage.finding_text import among, row, verb
 from harness.leakage.row_hash import copies
 
 _FACTOR = 2

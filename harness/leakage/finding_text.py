@@ -8,21 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.core.name_list import MOST_NAMED, listed
 from harness.core.table import Table
-
-MOST_NAMED = 3
-"""A sentence names at most this many rows, columns or values, and counts the rest."""
 
 MOST_SET = 20
 """A setting in a sentence has at most this many columns."""
-
-
-def listed(names: Iterable[Any], most: int = MOST_NAMED) -> str:
-    """`a, b and c`, or `a, b, c and 4 more`."""
-    texts = [str(name) for name in names]
-    if len(texts) > most:
-        return f"{', '.join(texts[:most])} and {len(texts) - most} more"
-    return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
 def quoted(names: Iterable[Any], most: int = MOST_NAMED) -> str:

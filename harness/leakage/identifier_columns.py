@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from harness.core.finding import Finding
+from harness.core.name_list import listed
 from harness.core.table import Table
-from harness.leakage.finding_text import codes, listed, settings
+from harness.leakage.finding_text import codes, settings
 from harness.leakage.group_columns import Groups
 
 NEARLY_ALL = 0.95

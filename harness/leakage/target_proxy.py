@@ -8,8 +8,9 @@ import numpy as np
 
 from harness.core.finding import Finding
 from harness.core.fold import Fold
+from harness.core.name_list import listed
 from harness.core.table import Table
-from harness.leakage.finding_text import codes, listed, settings
+from harness.leakage.finding_text import codes, settings
 from harness.leakage.holdout import Halves, halves
 from harness.leakage.single_feature import comparable, guess_class, guess_number
 

@@ -35,6 +35,7 @@ def make(outputs: Path) -> Make:
         rows: int = 0,
         predicted: Sequence[object] | None = None,
         digest: str = "d1",
+        data: str = "set",
         **params: str,
     ) -> Path:
         folder = outputs / place / name
@@ -48,7 +49,7 @@ def make(outputs: Path) -> Make:
             params=settings | {key.replace("__", "."): text for key, text in params.items()},
             tags={"data.digest": digest, "git.commit": "c1", "git.dirty": "false"},
             inputs=[
-                {"name": "set", "digest": digest, "source": "s", "context": "all", "rows": 20, "groups": None}
+                {"name": data, "digest": digest, "source": "s", "context": "all", "rows": 20, "groups": None}
             ],
         )
         journal.close()

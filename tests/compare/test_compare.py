@@ -45,7 +45,7 @@ def share_interval(mean: float, half: float) -> tuple[float, float]:
 def test_folds_of_the_same_rows_are_tested_by_the_corrected_t(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": A})
     make("b", {"test/accuracy": B}, trainer__lr="1")
-    best, other = compare([], outputs).board.rows
+    best, other = compare([], outputs).boards[0].rows
     assert (best.label, other.label) == ("a", "b")
     # Differences -0.1, 0, -0.2, -0.2; each fold tests 5 rows and trains on 15.
     mean, variance = -0.125, 0.0275 / 3
@@ -63,7 +63,7 @@ def test_folds_of_other_rows_or_other_data_are_not_tested(make: Make, outputs: P
     make("b", {"test/accuracy": [0.8]}, rows=5, predicted=[0, 1, 0, 1, 0])
     make("c", {"test/accuracy": [0.7]}, digest="d2")
     printed = shown([], outputs)
-    assert [row.tested for row in compare([], outputs).board.rows] == [
+    assert [row.tested for row in compare([], outputs).boards[0].rows] == [
         "",
         "no common test rows",
         "different data",
@@ -75,7 +75,7 @@ def test_folds_of_other_rows_or_other_data_are_not_tested(make: Make, outputs: P
 def test_a_single_fold_of_classes_is_tested_by_mcnemar(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [1.0]}, predicted=[0, 1, 0, 1, 0])
     make("b", {"test/accuracy": [0.2]}, predicted=[1, 0, 1, 0, 0])
-    tested = compare([], outputs).board.rows[1].tested
+    tested = compare([], outputs).boards[0].rows[1].tested
     assert isinstance(tested, PairedTest)
     assert (tested.test, tested.pairs, tested.effect) == ("McNemar", 5, -1.0)
     assert tested.p == pytest.approx(2 / 2**4)
@@ -86,7 +86,7 @@ def test_a_target_that_is_missing_in_a_row_does_not_make_the_others_wrong(make: 
     make("b", {"test/accuracy": [0.8]}, predicted=[0, 1, 0, 1, 1])
     file = folder / "predictions.csv"
     file.write_text(file.read_text().replace("0,0,0,0,", "0,0,,0,"))
-    tested = compare([], outputs).board.rows[1].tested
+    tested = compare([], outputs).boards[0].rows[1].tested
     assert isinstance(tested, PairedTest)
     assert (tested.pairs, tested.effect, tested.p) == (4, -1.0, 1.0)  # one row differs
 
@@ -94,7 +94,7 @@ def test_a_target_that_is_missing_in_a_row_does_not_make_the_others_wrong(make: 
 def test_a_single_fold_of_numbers_is_tested_by_wilcoxon_and_low_is_better(make: Make, outputs: Path) -> None:
     make("a", {"test/rmse": [3.0]}, predicted=[1.5, 3.0, 4.5, 3.0, 0.25])
     make("b", {"test/rmse": [2.0]}, predicted=[0.5, 1.5, 1.0, 1.0, 0.0])
-    best, other = compare([], outputs).board.rows
+    best, other = compare([], outputs).boards[0].rows
     assert best.label == "b"
     # Absolute errors of a: 1.5 2 4.5 2 0.25, of b: 0.5 0.5 1 0 0.
     assert isinstance(other.tested, PairedTest)
@@ -107,14 +107,14 @@ def test_runs_that_differ_in_their_seed_alone_are_one_line(make: Make, outputs: 
         make(f"a{seed}", {"test/accuracy": [score, score]}, seed=str(seed))
     make("again", {"test/accuracy": [0.6, 0.6]})
     make("b", {"test/accuracy": [0.5, 0.5]}, trainer__lr="1")
-    first, again, other = compare([], outputs).board.rows
+    first, again, other = compare([], outputs).boards[0].rows
     assert [run.label for run in first.runs] == ["a0", "a1", "a2"]
     assert [len(row.runs) for row in (again, other)] == [1, 1]
     half = stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
     assert first.score.over_seeds == pytest.approx(share_interval(0.8, half))
     assert first.score.folds == pytest.approx((0.8, 0.8))
     assert again.score.over_seeds is None
-    assert len(compare([], outputs, each=True).board.rows) == 5
+    assert len(compare([], outputs, each=True).boards[0].rows) == 5
 
 
 def test_unfinished_runs_are_counted_and_undefined_scores_come_last(make: Make, outputs: Path) -> None:
@@ -123,7 +123,7 @@ def test_unfinished_runs_are_counted_and_undefined_scores_come_last(make: Make, 
     make("c", {}, status="pruned")
     make("d", {}, status="failed")
     (make("e", {}) / "result.json").unlink()
-    found = compare([], outputs).board
+    found = compare([], outputs).boards[0]
     assert [row.label for row in found.rows] == ["b", "a"]
     assert found.unranked == {"pruned": 1, "failed": 1, "unfinished": 1}
     printed = shown([], outputs)
@@ -135,16 +135,16 @@ def test_unfinished_runs_are_counted_and_undefined_scores_come_last(make: Make, 
 def test_the_valid_score_ranks_where_a_run_has_no_test_score(make: Make, outputs: Path) -> None:
     make("a", {"valid/accuracy": [0.5], "test/accuracy": [0.9]})
     make("b", {"valid/accuracy": [0.6]})
-    found = compare([], outputs).board
+    found = compare([], outputs).boards[0]
     assert (found.score, found.rows[0].label) == ("valid/accuracy", "b")
 
 
 def test_by_takes_full_and_plain_names(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [0.9], "test/loss": [0.3], "model/parameters": [10]})
     make("b", {"test/accuracy": [0.8], "test/loss": [0.2], "model/parameters": [20]})
-    assert compare([], outputs, by="loss").board.rows[0].label == "b"
-    assert compare([], outputs, by="test/accuracy").board.rows[0].label == "a"
-    by_size = compare([], outputs, by="parameters").board
+    assert compare([], outputs, by="loss").boards[0].rows[0].label == "b"
+    assert compare([], outputs, by="test/accuracy").boards[0].rows[0].label == "a"
+    by_size = compare([], outputs, by="parameters").boards[0]
     assert (by_size.score, by_size.rows[0].label) == ("model/parameters", "a")
     assert by_size.rows[1].tested == "model/parameters is not a score of rows"
 
@@ -188,6 +188,50 @@ def test_two_runs_are_compared_by_configuration_data_code_and_packages(make: Mak
     assert "configuration" not in shown(["a"], outputs)
 
 
+def test_each_data_set_has_its_own_table(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [0.9]}, data="iris")
+    make("b", {"test/rmse": [3.0]}, data="diabetes")
+    make("c", {"test/accuracy": [0.95]}, data="iris")
+    make("d", {"test/accuracy": [0.7]}, data="wine")
+    make("e", {}, status="failed", data="wine")
+    make("f", {}, status="failed", data="digits")
+    found = compare([], outputs)
+    assert [(board.data, board.score, [row.label for row in board.rows]) for board in found.boards] == [
+        ("iris", "test/accuracy", ["c", "a"]),
+        ("diabetes", "test/rmse", ["b"]),
+        ("wine", "test/accuracy", ["d"]),
+    ]
+    assert [board.unranked for board in found.boards] == [{"failed": 1}, {}, {"failed": 1}]
+    assert "data set iris by test/accuracy\n#  run" in shown([], outputs)
+    by = compare([], outputs, by="rmse")
+    assert ([board.data for board in by.boards], by.unscored) == (["diabetes"], ("iris", "wine"))
+    assert "no run has this score on iris and wine" in shown([], outputs, by="rmse")
+
+
+def test_targets_of_one_data_set_have_a_table_each(make: Make, outputs: Path) -> None:
+    make("a", {"test/accuracy": [0.9]})
+    make("b", {"test/rmse": [3.0]})
+    make("c", {}, status="failed")
+    boards = compare([], outputs).boards
+    assert [(board.score, board.unranked) for board in boards] == [
+        ("test/accuracy", {"failed": 1}),
+        ("test/rmse", {}),
+    ]
+
+
+def test_numbers_are_shown_in_few_digits_and_lists_are_cut(make: Make, outputs: Path) -> None:
+    many = {f"trainer__a{number:02}": "1" for number in range(25)}
+    make("a", {"test/accuracy": [0.9]}, trainer__lr="0.08311303692128176", sweep__trials="3", **many)
+    make("b", {"test/accuracy": [0.8]}, trainer__lr="0.1", **dict.fromkeys(many, "2"))
+    wide, narrow = shown([], outputs), shown([], outputs, width=60)
+    assert "0.08311  " in wide.splitlines()[2]
+    assert "trainer.lr   0.08311 -> 0.1" in wide
+    assert "0.083113" not in wide
+    assert "sweep" not in wide
+    assert "left out: a19, a20, a21, a22, a23 and a24; --csv has all" in wide.replace("\n", " ")
+    assert "and 22 more; --csv has all" in " ".join(narrow.split())
+
+
 def test_a_narrow_screen_leaves_out_and_names_the_least_important_columns(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [0.9], "test/f1": [0.9]}, predicted=[0, 1, 0, 1, 0])
     make("b", {"test/accuracy": [0.8], "test/f1": [0.8]}, trainer__lr="1", predicted=[0, 1, 0, 1, 1])
@@ -199,7 +243,8 @@ def test_a_narrow_screen_leaves_out_and_names_the_least_important_columns(make: 
     assert max(map(len, narrow.split("\n\n")[1].splitlines())) <= 40  # the notes are wrapped
     printed = " ".join(narrow.split())
     assert (
-        "too narrow for: name, difference, effect, seconds, parameters, f1; --csv has all columns" in printed
+        "too narrow for: name, difference, effect, seconds, parameters and f1; --csv has all columns"
+        in printed
     )
 
 
@@ -209,7 +254,6 @@ def test_a_narrow_screen_leaves_out_and_names_the_least_important_columns(make: 
         (["caled-a"], {}, "did you mean called-a", None, "caled-a"),
         (["a/fold-0"], {}, "a has no fold-0", None, None),
         ([], {"by": "acuracy"}, "did you mean .*test/accuracy", "--by", "acuracy"),
-        ([], {}, "got valid/accuracy of a and valid/rmse of b; name runs of one task", "--by", None),
         ([], {"by": "accuracy"}, r"1 of 2 runs have no .* \(b has test/rmse\)", "--by", "accuracy"),
         (["c"], {}, r"compare ranks finished runs, got none \(1 failed\)", None, {"failed": 1}),
         (["a/fold-1"], {}, "needs whole runs, .* a/fold-1 is one fold; name a", None, "a/fold-1"),
@@ -294,7 +338,7 @@ def test_an_evaluation_is_ranked_only_where_it_is_named(make: Make, outputs: Pat
     event["tags"]["evaluated.run"] = "a"
     journal.write_text(json.dumps(event) + "\n")
     for words in ([], ["e"]):
-        assert [row.label for row in compare(words, outputs).board.rows] == ["a"]
-    found = compare(["a", "scored", "e"], outputs, each=False).board
+        assert [row.label for row in compare(words, outputs).boards[0].rows] == ["a"]
+    found = compare(["a", "scored", "e"], outputs, each=False).boards[0]
     assert [[run.label for run in row.runs] for row in found.rows] == [["scored"], ["a"]]
     assert any(note.startswith("scored is an evaluation of a run, perhaps on rows") for note in notes(found))

@@ -26,7 +26,7 @@ def test_the_page_holds_leaderboard_tests_and_differences_and_loads_nothing(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert not re.search(r'(src|href)="(?!http://127)', text)
     assert text.count("<svg") == 2
-    p = found.board.rows[1].p
+    p = found.boards[0].rows[1].p
     assert f'<td class="n" data-sort="{p!r}">{p:.4f}</td>' in text
     assert "<del>" in text
     assert "prefers-color-scheme:dark" in text
@@ -51,3 +51,17 @@ def test_runs_that_a_store_knows_have_a_page_and_a_password_is_not_on_it(make: M
     assert second.startswith("https://host/#/compare-runs?runs=%5B%22id2%22,%22id3%22%5D")
     assert silent == ""
     assert list(links([StoredRun(folders[0])])) == []
+
+
+def test_the_page_has_a_table_for_each_data_set_with_columns_that_fit(make: Make, outputs: Path) -> None:
+    many = {f"trainer__a{number:02}": "1" for number in range(25)}
+    make("a", {"test/accuracy": [0.9]}, data="iris", **many)
+    make("b", {"test/accuracy": [0.8]}, data="iris", **dict.fromkeys(many, "0.123456789"))
+    make("c", {"test/rmse": [3.0]}, data="diabetes")
+    text = comparison_page(compare([], outputs))
+    assert "Leaderboard: iris" in text
+    assert "Leaderboard: diabetes" in text
+    assert "<title>2 lines by test/accuracy · 1 line by test/rmse" in text
+    assert ("a09" in text, ">a10<" in text) == (True, False)
+    assert "settings without a column: a10, a11, a12" in text
+    assert "0.1235" in text

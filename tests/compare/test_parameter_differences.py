@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness.compare.parameter_differences import differing_parameters, shortest_names
+import pytest
+
+from harness.compare.parameter_differences import differing_parameters, most_telling, rounded, shortest_names
 from harness.runs.setting_effects import affecting_scores
 
 
@@ -37,3 +39,30 @@ def test_names_grow_until_they_are_unambiguous() -> None:
         "model.parameters": "model.parameters",
         "model": "model",
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (["0.08311303692128176", "0.1"], ["0.08311", "0.1"]),
+        (["0.12341", "0.12342"], ["0.12341", "0.12342"]),
+        (["0.1234567891234", "0.1234567891235"], ["0.1234567891234", "0.1234567891235"]),
+        (["1e-05", "123456", "17920.0"], ["1e-05", "123456", "17920.0"]),
+        (["[0.30000000000000004, 8]", "-"], ["[0.3, 8]", "-"]),
+        (["model-1.23456789.pt", "Mlp"], ["model-1.23456789.pt", "Mlp"]),
+    ],
+)
+def test_numbers_have_few_digits_and_stay_different(values: list[str], shown: list[str]) -> None:
+    assert rounded(values) == shown
+
+
+def test_keys_that_vary_together_lose_their_column_first() -> None:
+    parameters = {
+        "model": ["a", "b", "b"],
+        "depth": ["1", "2", "2"],
+        "lr": ["1", "2", "3"],
+        "x": ["1", "1", "2"],
+    }
+    assert most_telling(parameters, 3) == ["model", "lr", "x"]
+    assert most_telling(parameters, 4) == ["model", "depth", "lr", "x"]
+    assert most_telling(parameters, 1) == ["model"]

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.core.name_list import listed
 from harness.core.table import Table
-from harness.leakage.finding_text import among, codes, counted, listed, quoted, row, settings, verb
+from harness.leakage.finding_text import among, codes, counted, quoted, row, settings, verb
 
 
 @pytest.mark.parametrize(
