@@ -85,8 +85,6 @@ def most_telling(parameters: Mapping[str, Sequence[str]], most: int) -> list[str
     """At most `most` keys in their order; dropped first are those that divide the lines as an earlier one."""
     divisions = {key: tuple(map(values.index, values)) for key, values in parameters.items()}
     first = {division: key for key, division in reversed(divisions.items())}
-    new, repeated = [], []
-    for key, division in divisions.items():
-        (new if first[division] == key else repeated).append(key)
-    kept = {*[*new, *repeated][:most]}
+    ranked = sorted(parameters, key=lambda key: first[divisions[key]] != key)  # stable
+    kept = {*ranked[:most]}
     return [key for key in parameters if key in kept]

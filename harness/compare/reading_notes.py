@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.compare.leaderboard import Leaderboard, data
 from harness.compare.paired_tests import CORRECTED, MCNEMAR, WILCOXON, PairedTest
+from harness.core.name_list import listed
 from harness.runs.stored_run import EVALUATED
 
 _TESTS = {
@@ -33,12 +34,12 @@ def notes(board: Leaderboard) -> Iterator[str]:
         yield "intervals over folds are too narrow, because folds share training rows"
     sets = dict.fromkeys(data(run) for run in board.runs)
     if len(sets) > 1:
-        yield f"the runs used {len(sets)} data sets ({', '.join(sets)}): their scores are of different rows"
+        yield f"the data differs between the runs ({listed(sets, most=10)}): their scores are of other rows"
     evaluations = [run.label for run in board.runs if EVALUATED in run.tags]
     if evaluations:
         several = "are evaluations" if len(evaluations) > 1 else "is an evaluation"
         yield (
-            f"{', '.join(evaluations)} {several} of a run, perhaps on rows that it was trained on: "
+            f"{listed(evaluations, most=10)} {several} of a run, perhaps on rows that it was trained on: "
             "its own page lists them"
         )
     yield from _tests(board)

@@ -17,6 +17,7 @@ from typing import Any
 from harness.bundle import allowlist
 from harness.bundle.foreign_values import ENVIRONMENT, HOST
 from harness.core.errors import UserError, near
+from harness.core.name_list import listed
 from harness.deploy.model_registry import Registry, answering, place
 from harness.runs.bundle_files import FACTS
 from harness.runtime.user_project import find as find_project
@@ -159,7 +160,7 @@ def _version(registry: Registry, uri: str, name: str, number: str) -> Any | None
     with answering(uri):
         versions = {v.version: v for v in registry.client.search_model_versions(f"name = '{name}'")}
     if versions and int(number) not in {int(key) for key in versions}:
-        known = ", ".join(sorted((str(key) for key in versions), key=int))
+        known = listed(sorted((str(key) for key in versions), key=int), most=20)
         raise UserError(f"{name} has no version {number}", f"it has {known}")
     return next((v for key, v in versions.items() if int(key) == int(number)), None)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.evaluate import classification_metrics
@@ -121,5 +122,7 @@ def _notes(support: Tensor, classes: tuple[str, ...], part: str) -> tuple[str, .
     if len(present) == 1:
         return (f"every row of the {part} part is of class {present[0]}: auroc is undefined",)
     if absent:
-        return (f"no row of the {part} part is of class {', '.join(absent)}: f1 and auroc leave it out",)
+        return (
+            f"no row of the {part} part is of class {listed(absent, most=10)}: f1 and auroc leave it out",
+        )
     return ()

@@ -10,6 +10,7 @@ from torch.nn.functional import logsigmoid
 
 from harness.core.arrays import Loader, Loaders
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.evaluate import classification_metrics
@@ -131,6 +132,6 @@ def _notes(truth: Tensor, labels: tuple[str, ...], part: str) -> tuple[str, ...]
         names = [name for name, value in shares.items() if value == share]
         if names:
             notes.append(
-                f"{quantity} row of the {part} part has the label {', '.join(names)}: {omitting} it out"
+                f"{quantity} row of the {part} part has the label {listed(names, most=10)}: {omitting} it out"
             )
     return tuple(notes)

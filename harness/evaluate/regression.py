@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.core.task import Task
@@ -122,4 +123,4 @@ def _notes(truth: Tensor, task: Task, part: str) -> tuple[str, ...]:
     if not names:
         return ()
     consequence = "is undefined" if len(names) == len(task.columns) else "leaves it out"
-    return (f"every row of the {part} part has the same {', '.join(names)}: r2 {consequence}",)
+    return (f"every row of the {part} part has the same {listed(names, most=10)}: r2 {consequence}",)

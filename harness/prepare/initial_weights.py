@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, DamagedCheckpoint, facts_of, read_named
 from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
+from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.core.user_path import user_path
 from harness.prepare.weights_leakage import learned_row_notes, run_of
@@ -103,8 +104,8 @@ def _within(folder: Path, number: int) -> Path:
     others = sorted(path.parent.parent.name for path in folder.glob(f"fold-*/model/{WEIGHTS}"))
     if others:
         raise UserError(
-            f"model.weights={folder} has the weights of {', '.join(others)}, and fold {number} starts from "
-            "those of its own number",
+            f"model.weights={folder} has the weights of {listed(others, most=10)}, and fold {number} starts "
+            "from those of its own number",
             f"give this run the same split, or name one of them: {folder}/{others[0]}",
             key="model.weights",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
@@ -41,7 +42,7 @@ def _pretrain(before: Experiment | None) -> str:
 def data(plan: Plan) -> str:
     """Describes rows, features, target and groups, and counts the rows without a label."""
     table, task = plan.table, plan.table.task
-    target = f"{task.kind} target {', '.join(table.target)}" if task.labelled else "no target"
+    target = f"{task.kind} target {listed(table.target, most=5)}" if task.labelled else "no target"
     if task.classification:
         target += f", {len(task.classes)} classes"
     if task.positive is not None:

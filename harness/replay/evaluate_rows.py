@@ -11,6 +11,7 @@ from harness.bundle.raw_rows import ARRAY
 from harness.bundle.row_predictor import typed
 from harness.core.errors import UserError
 from harness.core.fold import PART_CODES
+from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.data.cache.cache import Cache
 from harness.prepare import data_pipeline
@@ -80,7 +81,7 @@ def require_targets(table: Table, bundle: Bundle) -> None:
     if not table.labelled.any():
         raise UserError(
             f"evaluate compares predictions with targets, and no row of {table.name} has a value in "
-            f"{', '.join(table.target)}",
+            f"{listed(table.target, most=10)}",
             "give rows that have, or use predict",
         )
 

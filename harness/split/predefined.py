@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
+from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.split.fold_rounds import require_fold
 from harness.split.group_rows import group_codes, without_held_out_groups
@@ -115,7 +116,7 @@ class Predefined:
             if numbers != list(range(len(numbers))) or len(numbers) < 2:
                 raise UserError(
                     f"split.column={self.column} must number two or more folds 0, 1, 2 … without a gap, and "
-                    f"that of {table.name} holds {', '.join(map(str, numbers[:20]))}",
+                    f"that of {table.name} holds {listed(numbers, most=20)}",
                     "renumber them",
                     key="split.column",
                 )

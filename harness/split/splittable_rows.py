@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.table import Table
 
 
@@ -43,7 +44,7 @@ def require_classes(table: Table, split: str, instead: str) -> None:
         return
     what = f"target {target!r} of {table.name} is a number"
     if len(table.target) > 1:
-        what = f"targets of {table.name} are several, {', '.join(table.target)}"
+        what = f"targets of {table.name} are several, {listed(table.target, most=10)}"
     raise UserError(
         f"split={split} needs one class for each row, and the {what}", f"use split={instead}", key="split"
     )

@@ -18,6 +18,7 @@ from harness.bundle import bundle
 from harness.checkpoint.finished_folds import Done, Outcome
 from harness.core.errors import UserError
 from harness.core.fold import Fold
+from harness.core.name_list import listed
 from harness.debug.debug_mode import limited, mode
 from harness.prepare.batch_size import with_size
 from harness.prepare.experiment import Experiment, prepare
@@ -134,7 +135,7 @@ def _plan(cfg: DictConfig, start: Start) -> Plan:
 def _require_same(plan: Plan, start: Start) -> None:
     changed = changed_settings(start.past, plan)
     if changed:
-        text = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+        text = listed((f"{key} {old} -> {new}" for key, (old, new) in changed.items()), most=10)
         raise UserError(
             f"{start.folder} cannot be tested: it was trained with other settings ({text})",
             "revert the changes",

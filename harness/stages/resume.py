@@ -18,6 +18,7 @@ from harness.checkpoint.latest_checkpoint import newest
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.user_path import user_path
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
@@ -207,7 +208,7 @@ def _check(plan: Plan, start: Start, command: str) -> None:
     changed = changed_settings(past, plan)
     check_allow(plan, changed)
     if changed:
-        message = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changed.items())
+        message = listed((f"{key} {old} -> {new}" for key, (old, new) in changed.items()), most=10)
         remedy = f"revert them, or accept them with 'resume.allow=[{','.join(changed)}]'"
         _refuse(command, f"a run continues with its own configuration, and these differ: {message}", remedy)
     difference = other_data(start.folder, past, plan)

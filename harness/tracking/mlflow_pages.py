@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.scores import Direction
 from harness.runs.journal import JOURNAL
 from harness.runs.outputs import Outputs
@@ -70,7 +71,7 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
         logged = Outputs(outputs).find(word, fetcher())
     except UserError as error:
         names = sorted({state.experiment for _, state in tracked})
-        known = f" Experiments: {', '.join(names)}." if names else ""
+        known = f" Experiments: {listed(names, most=20)}." if names else ""
         raise UserError(f"{error}{known}") from None
     if not (Outputs(outputs).made(logged.folder) or logged.foreign):
         # The address in a run that was fetched is the one that it was fetched from.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.task import Task
 from harness.loss.focal import Focal
 from harness.runtime.distributed import average, world
@@ -34,7 +35,7 @@ def check_weights(weights: list[float] | str | None, criterion: nn.Module, task:
     if isinstance(weights, list) and len(weights) != len(task.classes):
         raise UserError(
             f"trainer.class_weights must be balanced or a weight for each of the {len(task.classes)} classes "
-            f"{', '.join(task.classes)}, in this order, got {len(weights)}",
+            f"{listed(task.classes, most=20)}, in this order, got {len(weights)}",
             key="trainer.class_weights",
             value=len(weights),
         )

@@ -69,7 +69,7 @@ def test_folds_of_other_rows_or_other_data_are_not_tested(make: Make, outputs: P
         "different data",
     ]
     assert "no test of 1 line: no common test rows" in printed
-    assert "the runs used 2 data sets (set d1, set d2)" in printed
+    assert "the data differs between the runs (set d1 and set d2)" in printed
 
 
 def test_a_single_fold_of_classes_is_tested_by_mcnemar(make: Make, outputs: Path) -> None:

@@ -101,7 +101,7 @@ def test_pooled_scores_leave_out_rows_with_an_unknown_target() -> None:
     ("targets", "note", "r2"),
     [
         ([[1, 5], [2, 5]], "every row of the test part has the same cm: r2 leaves it out", 1 - 2 / 0.5),
-        ([[1, 5], [1, 5]], "every row of the test part has the same kg, cm: r2 is undefined", math.nan),
+        ([[1, 5], [1, 5]], "every row of the test part has the same kg and cm: r2 is undefined", math.nan),
     ],
 )
 def test_of_several_targets_those_that_do_not_vary_are_named(

@@ -1,24 +1,8 @@
 import numpy as np
 import pandas as pd
-import pytest
 
-from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.leakage.finding_text import among, codes, counted, quoted, row, settings, verb
-
-
-@pytest.mark.parametrize(
-    ("names", "text"),
-    [
-        ([], ""),
-        (["a"], "a"),
-        (["a", "b"], "a and b"),
-        (["a", "b", "c"], "a, b and c"),
-        (["a", "b", "c", "d", "e"], "a, b, c and 2 more"),
-    ],
-)
-def test_three_names_are_listed_and_the_others_counted(names, text):
-    assert listed(names) == text
 
 
 def test_names_are_quoted_as_text():

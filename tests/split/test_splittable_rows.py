@@ -49,7 +49,7 @@ def test_a_number_or_several_targets_are_no_classes():
     ):
         require_classes(table([0.5, 1.5]), "this", "that")
     frame = pd.DataFrame({"x": [1, 2], "a": [0, 1], "b": [1, 0]})
-    with pytest.raises(UserError, match=r"the targets of table are several, a, b; use split=that."):
+    with pytest.raises(UserError, match=r"the targets of table are several, a and b; use split=that."):
         require_classes(Table(frame, ("x",), target=("a", "b")), "this", "that")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.data.extract import source_files
 from harness.data.extract.file_fingerprint import fingerprint
@@ -78,7 +79,7 @@ class Parquet(Source):
         except (pa.ArrowException, OSError) as fault:
             reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
             raise UserError(
-                f"data.extract.path={', '.join(map(str, paths[:3]))} cannot be read as Parquet: {reason}",
+                f"data.extract.path={listed(paths)} cannot be read as Parquet: {reason}",
                 "name files in that format",
                 key="data.extract.path",
             ) from None

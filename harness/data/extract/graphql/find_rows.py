@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import UserError, near
+from harness.core.name_list import listed
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _only(data: Mapping[str, Any]) -> str:
             f"the answer holds no list: {nothing[0]!r} is null", "correct data.extract.query or its variables"
         )
     raise UserError(
-        f"the answer holds no list, only {', '.join(data)}", "ask for a list in data.extract.query"
+        f"the answer holds no list, only {listed(data, most=10)}", "ask for a list in data.extract.query"
     )
 
 
