@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from harness.core.errors import UserError
 
@@ -79,11 +79,12 @@ def _encode_below(node: Any, plain: Any) -> None:
     entries = plain.items() if isinstance(plain, dict) else enumerate(plain)
     for key, value in entries:
         if isinstance(value, dict | list):
-            _encode_below(node._get_node(key), value)
+            _encode_below(node[key], value)
         elif isinstance(value, str) and "://" in value and "${" in value:
             written = _with_encoded_references(value)
             if written != value:
-                node._get_node(key)._set_value(written)
+                with read_write(node):
+                    node[key] = written
 
 
 def _with_encoded_references(written: str) -> str:
