@@ -17,6 +17,8 @@ def expand_home(cfg: DictConfig) -> None:
     for key in FOLDERS:
         place, _, name = key.rpartition(".")
         node = OmegaConf.select(cfg, place) if place else cfg
+        if not isinstance(node, DictConfig):  # `data.cache=off`
+            continue
         plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(node, name), resolve=False)
         value = plain[name]
         if isinstance(value, str) and value.startswith("~"):

@@ -65,6 +65,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     """
     check(cfg)
     cache, parts = data_pipeline.open_cache(cfg), Parts(cfg)
+    _ = parts.tracking  # built here, so that its settings are refused before the rows are read
     table = data_pipeline.extract_rows(parts, cache)
     settings = data_pipeline.row_settings(parts, table, cache)
     cfg = _with_settings(cfg, settings.values)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: Any, here: Path) -> None:
@@ -78,3 +81,20 @@ def test_what_a_multirun_would_refuse_is_refused(run_cli: Any, here: Path) -> No
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("error: a sweep needs an end, and TPESampler has none of its own; ")
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", [("check",), ("check", "-m", "seed=1,2"), ("-m", "seed=1,2"), ()])
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["tracking.uri=./mlruns"], r"tracking\.uri must be null, a server .*, got '\./mlruns'\."),
+        (["outputs=" + "/".join(["x" * 99] * 5)], r"MLflow's store would be .* SQLite opens at most 480; .*"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_refused_before_anything_is_written(
+    run_cli: Any, here: Path, verb: tuple[str, ...], words: list[str], sentence: str
+) -> None:
+    answer = run_cli(*verb, "data/extract=iris", "model=mlp", *words)
+    assert answer.status == 2
+    assert re.fullmatch(f"error: {sentence}\n", answer.err), answer.err
+    assert [path for path in here.rglob("*") if path.is_file()] == []

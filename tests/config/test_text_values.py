@@ -64,6 +64,7 @@ def test_a_text_is_taken_as_typed(key: str, text: str) -> None:
         ("+data.extract.types.a(b), c=int", "data.extract.types", {"a(b), c": "int"}),
         ("trainer.patience=3", "trainer.patience", 3),
         ("outputs=~/my runs", "outputs", str(Path("~/my runs").expanduser())),
+        ("data.cache=off", "data.cache", "off"),
     ],
 )
 def test_other_values_keep_their_type(word: str, key: str, value: Any) -> None:
