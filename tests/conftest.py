@@ -100,6 +100,15 @@ def import_path_as_before() -> Iterator[None]:
     sys.path[:] = before
 
 
+@pytest.fixture(autouse=True)
+def no_mlflow_variables() -> None:
+    """MLflow writes its address into the environment, where the next test would read it."""
+    for name in ("URI", "TOKEN", "USERNAME", "PASSWORD"):
+        os.environ.pop(f"MLFLOW_TRACKING_{name}", None)
+    for name in ("EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_NAME"):
+        os.environ.pop(f"MLFLOW_{name}", None)
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, in which the command is typed."""

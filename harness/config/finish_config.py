@@ -12,9 +12,11 @@ from harness.config.choice_files import choice, choices, yamls
 from harness.config.instantiate import check_part, target
 from harness.config.metric_nodes import resolve_directions
 from harness.config.metric_settings import metric_nodes
+from harness.config.mlflow_experiment import choose_experiment
 from harness.core.errors import UserError, near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
+from harness.runtime import mlflow_environment
 
 
 def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
@@ -46,7 +48,8 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             cfg.trainer.monitor = made["trainer.monitor"] = _monitor(cfg, task)
         resolve_directions(cfg)
         if cfg.name is None:
-            cfg.name = _name(cfg, table)
+            cfg.name = mlflow_environment.variable(mlflow_environment.RUN_NAME) or _name(cfg, table)
+        made |= choose_experiment(cfg, table.name)
     for part in ("trainer", "evaluate"):  # the rest was checked before the rows were read
         if any(f"{key}.".startswith(f"{part}.") for key in made):
             check_part(cfg, part)

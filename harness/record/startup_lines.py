@@ -10,6 +10,10 @@ from harness.core.table import Table
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.runtime.distributed import world
+from harness.runtime.mlflow_environment import URI, applied, variable
+from harness.tracking.store_address import masked
+
+TRACKER = "harness.tracking.mlflow.Mlflow"
 
 
 def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]:
@@ -24,12 +28,23 @@ def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]
         "trainer": f"{type(first.trainer).__name__}, {counted(first.trainer.budget.epochs, 'epoch')} "
         f"on {first.trainer.device}{f', {world()} processes' if world() > 1 else ''}",
         "pretrain": _pretrain(first.before),
+        "mlflow": _tracking(plan),
         "folder": str(folder),
         "auto": ", ".join(f"{key}={value}" for key, value in plan.chosen.items()),
     }
     if lines["cache"]:
         lines["cache"] += f", from {plan.cfg.data.cache.folder} (data.cache=off reads anew)"
     return {name: line for name, line in lines.items() if line}
+
+
+def _tracking(plan: Plan) -> str:
+    """What MLflow's environment variables have chosen; "" if none of them holds."""
+    if plan.cfg.tracking.get("_target_") != TRACKER:
+        return ""
+    uri, experiment = plan.cfg.tracking.get("uri"), plan.cfg.tracking.get("experiment")
+    used = applied(uri, plan.chosen.get("tracking.experiment"), plan.cfg.name)
+    place = "" if uri or variable(URI) is None else f"{masked(str(variable(URI)))}, "
+    return f"{place}experiment {experiment} (from {', '.join(used)})" if used else ""
 
 
 def _pretrain(before: Experiment | None) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from harness.bundle.bundle import read
 from harness.config.instantiate import check
+from harness.config.mlflow_experiment import choose_experiment
 from harness.core.errors import UserError
 from harness.core.finding import Finding
 from harness.core.fold import Fold
@@ -75,6 +76,7 @@ def evaluate(
     own = not any(key.startswith("data") for key in touched(words))
     with confined(logged.foreign and own):
         table = read_rows(parts, bundle, cache)
+    choose_experiment(cfg, table.name)
     require_targets(table, bundle)
     trained = trained_rows(logged, bundle, members, table)
     rows, findings = chosen_rows(logged, table, trained, everything)

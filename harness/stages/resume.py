@@ -15,6 +15,7 @@ from harness.checkpoint.checkpoint_file import DamagedCheckpoint, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
 from harness.checkpoint.latest_checkpoint import newest
+from harness.config.mlflow_experiment import KEY as EXPERIMENT
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
 from harness.core.errors import UserError
@@ -57,6 +58,8 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
             folder.rmdir()  # made for a new run; this process may be killed before it cleans up
     cfg = plan.cfg.copy()
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
+    if EXPERIMENT in plan.chosen and (experiment := start.past.settings.get(EXPERIMENT)) is not None:
+        OmegaConf.update(cfg, EXPERIMENT, experiment)  # a resumed run is the same run in MLflow
     try:
         if start.journal is not None:
             start = _with_checkpoint(plan, start)

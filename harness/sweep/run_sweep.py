@@ -29,6 +29,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from harness.config.overrides import Overrides
 from harness.core.errors import Interrupted, Unfinished, UserError
+from harness.runs.tracking_state import State
 from harness.runtime.address import encode_references
 from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.stop_signals import Stop
@@ -112,6 +113,7 @@ def _spec(
     location: SweepLocation,
     preflight: Preflight,
 ) -> SweepSpec:
+    state = State.load(location.folder)
     sampler, pruner = (_plain(config.sweep.get(name)) for name in ("sampler", "pruner"))
     return SweepSpec(
         location=location,
@@ -129,6 +131,7 @@ def _spec(
         trials=space.size if sampler is None else settings.trials,
         sampler=sampler,
         pruner=pruner,
+        experiment=preflight.experiment if state is None else state.experiment,
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from harness.runs.tracking_state import SILENCE, State
+from harness.runtime.mlflow_environment import URI, variable
 from harness.tracking import store_address
 from harness.tracking.run_link import Link
 
@@ -73,6 +74,16 @@ class _Uploader:
             self._process.returncode = 0  # the uploader continues on purpose
 
 
+def _uri_of_environment() -> str | None:
+    """Raises ValueError if MLflow's variable names a store that is not supported."""
+    uri = variable(URI)
+    try:
+        store_address.check(uri)
+    except ValueError as error:
+        raise ValueError(f"{error}, from the environment variable {URI}") from error
+    return uri
+
+
 _uploader: _Uploader | None = None
 _silent: set[str] = set()
 
@@ -84,7 +95,8 @@ class Mlflow:
     sent by `python -m harness sync` or by the uploader of the next run.
 
     Args:
-        uri: a tracking server or a database; None: sqlite, `<outputs>/mlflow.db`.
+        uri: a tracking server or a database; None: that of MLFLOW_TRACKING_URI, else sqlite,
+            `<outputs>/mlflow.db`.
         experiment: created if it does not exist.
         outputs: folder of the local store, its artifacts, and the log of a crashed uploader.
         patience: the longest time in seconds that the end of a run waits for MLflow. If a store did not
@@ -96,6 +108,7 @@ class Mlflow:
     """
 
     def __init__(self, *, uri: str | None, experiment: str, outputs: str, patience: float) -> None:
+        uri = uri if uri is not None else _uri_of_environment()
         store_address.check(uri)
         if not experiment.strip():
             raise ValueError("experiment must be a name, got an empty text")

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.runtime.atomic_file import replace_file
 from harness.runtime.inner_path import OutsideFolder
+from harness.runtime.mlflow_environment import experiment_id
 from harness.tracking import store_address
 
 _ENVIRONMENT = {
@@ -65,7 +66,11 @@ class Store:
     def _find_or_create(self, name: str, artifacts: str | None) -> str:
         from mlflow.exceptions import MlflowException
 
-        experiment = self.client.get_experiment_by_name(name)
+        id = experiment_id(name)
+        if id is None:
+            experiment = self.client.get_experiment_by_name(name)
+        else:
+            experiment = self.client.get_experiment(id)
         if experiment is None:
             try:
                 return str(self.client.create_experiment(name, artifact_location=artifacts))

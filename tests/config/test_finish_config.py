@@ -56,6 +56,43 @@ def test_auto_follows_from_the_target_and_the_trainer(
     assert cfg.name == f"mlp-{'simclr' if trainer == 'contrastive' else 'supervised'}-table"
 
 
+@pytest.mark.parametrize(
+    ("words", "environment", "experiment", "made"),
+    [
+        ((), {}, "table", {"tracking.experiment": "table"}),
+        ((), {"MLFLOW_EXPERIMENT_NAME": "team"}, "team", {"tracking.experiment": "team"}),
+        (
+            (),
+            {"MLFLOW_EXPERIMENT_NAME": "team", "MLFLOW_EXPERIMENT_ID": "7"},
+            "MLFLOW_EXPERIMENT_ID=7",
+            {"tracking.experiment": "MLFLOW_EXPERIMENT_ID=7"},
+        ),
+        (("tracking.experiment=mine",), {"MLFLOW_EXPERIMENT_NAME": "team"}, "mine", {}),
+        (("tracking=none",), {"MLFLOW_EXPERIMENT_NAME": "team"}, None, {}),
+    ],
+)
+def test_the_experiment_is_that_of_the_environment_or_of_the_data_set(
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    experiment: str | None,
+    made: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    cfg, chosen_values = finished("multiclass", *words)
+    assert cfg.tracking.get("experiment") == experiment
+    assert {key: value for key, value in chosen_values.items() if key.startswith("tracking")} == made
+
+
+@pytest.mark.parametrize(("words", "name"), [((), "nightly"), (("name=mine",), "mine")])
+def test_a_run_without_a_name_takes_that_of_the_environment(
+    words: tuple[str, ...], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_NAME", "nightly")
+    assert finished("multiclass", *words)[0].name == name
+
+
 def test_the_monitor_that_auto_chooses_is_a_score_of_the_evaluation() -> None:
     for kind, trainer in (
         ("multiclass", "supervised"),

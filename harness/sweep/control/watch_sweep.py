@@ -53,6 +53,7 @@ class SweepWatcher:
         self.display = ProgressBoard()
         label = label_of(spec.location.url)
         self.patience = Patience(spec.settings.patience, self.display.note, label, queue.lease.forget)
+        spec.name_experiment(config)
         tracking = build(config.tracking, "tracking")
         self.parent_run = MlflowParentRun(spec.folder, spec.location.study, tracking)
         self.error: str | None = None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point
 from harness.sweep.study.snapshot import Objective
@@ -29,6 +31,7 @@ class SweepSpec:
     until              seconds since 1970, after which no trial starts; None: no limit
     sampler            the node of `sweep.sampler`; None: the points are queued
     pruner             the node of `sweep.pruner`; None: nothing is pruned
+    experiment         of MLflow, where `tracking.experiment=auto`
     """
 
     location: SweepLocation
@@ -46,6 +49,7 @@ class SweepSpec:
     trials: int | None
     sampler: Mapping[str, Any] | None
     pruner: Mapping[str, Any] | None
+    experiment: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -69,6 +73,11 @@ class SweepSpec:
         else:
             for point in self.settings.enqueue:
                 yield self.space.complete(dict(point), "sweep.enqueue")
+
+    def name_experiment(self, cfg: DictConfig) -> None:
+        """Replaces `tracking.experiment=auto` of a configuration by the experiment of the sweep."""
+        if cfg.tracking.get("experiment") == "auto" and self.experiment is not None:
+            OmegaConf.update(cfg, "tracking.experiment", self.experiment)
 
     @property
     def budget(self) -> Budget:

@@ -28,6 +28,7 @@ class PreparedTrial:
     epoch_scores  the scores that each epoch has, by full name
     run_scores    the scores that a run has at its end, without those of test rows
     metrics       the user's own metrics, and whether each is better high or low
+    experiment    of MLflow; None: the tracking has none
     """
 
     monitor: str
@@ -36,6 +37,7 @@ class PreparedTrial:
     epoch_scores: tuple[str, ...]
     run_scores: tuple[str, ...]
     metrics: Mapping[str, Direction | None] = field(default_factory=dict)
+    experiment: str | None = None
 
     @classmethod
     def of(cls, experiment: Experiment, folds: int) -> PreparedTrial:
@@ -46,7 +48,8 @@ class PreparedTrial:
         at_end = [*each_epoch, *(f"valid/{name}" for name in further if validated), *_ALWAYS]
         epochs = None if budget.timed else budget.epochs
         epoch_scores, metrics = (*each_epoch, "train/loss"), metric_directions(experiment.cfg)
-        return cls(experiment.trainer.monitor, epochs, folds, epoch_scores, tuple(at_end), metrics)
+        named = experiment.cfg.tracking.get("experiment")
+        return cls(experiment.trainer.monitor, epochs, folds, epoch_scores, tuple(at_end), metrics, named)
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,14 @@ class SharedTraits:
     epochs      most epochs of a training; None: time ends some of them
     folds       most folds of a run
     names       the scores that each epoch of every trial has, by full name: a pruner can use these
+    experiment  of MLflow, for the sweep and its trials: MLflow shows trials below their sweep only there
     """
 
     objectives: tuple[Objective, ...]
     epochs: int | None
     folds: int
     names: tuple[str, ...]
+    experiment: str | None
 
 
 def shared_traits(
@@ -92,6 +97,7 @@ def shared_traits(
     for constraint in read_constraints(settings.constraints):
         _require_score(constraint.name, "sweep.constraints", points, trials)
     epochs = [trial.epochs for trial in trials if trial.epochs is not None]
+    experiments = dict.fromkeys(trial.experiment for trial in trials if trial.experiment is not None)
     return SharedTraits(
         objectives=objectives,
         epochs=max(epochs) if len(epochs) == len(trials) else None,
@@ -99,6 +105,7 @@ def shared_traits(
         names=tuple(
             name for name in trials[0].epoch_scores if all(name in trial.epoch_scores for trial in trials)
         ),
+        experiment=", ".join(experiments) or None,
     )
 
 

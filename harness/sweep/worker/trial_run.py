@@ -106,6 +106,7 @@ def _configured(
     if not any(override.startswith("checkpoint.finished=") for override in overrides):
         # The model is kept; the optimizer states of all trials would fill the disk.
         cfg.checkpoint.finished = "none"
+    spec.name_experiment(cfg)
     if rank() > 0:
         OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)
     study = spec.location.study

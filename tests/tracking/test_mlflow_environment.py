@@ -1,0 +1,89 @@
+"""MLflow's environment variables, in a real run and one by one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.runtime.mlflow_environment import applied
+from harness.tracking.mlflow import Mlflow
+
+SERVER = "http://user:hidden@127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "names"),
+    [
+        ({}, (None, "iris", "mlp"), []),
+        ({"MLFLOW_TRACKING_URI": SERVER}, (None, "iris", "mlp"), ["MLFLOW_TRACKING_URI"]),
+        ({"MLFLOW_TRACKING_URI": SERVER}, ("http://other", "iris", "mlp"), []),
+        ({"MLFLOW_EXPERIMENT_NAME": "team"}, (None, "team", "mlp"), ["MLFLOW_EXPERIMENT_NAME"]),
+        ({"MLFLOW_EXPERIMENT_NAME": "team"}, (None, None, "mlp"), []),
+        (
+            {"MLFLOW_EXPERIMENT_NAME": "team", "MLFLOW_EXPERIMENT_ID": "7"},
+            (None, "MLFLOW_EXPERIMENT_ID=7", "mlp"),
+            ["MLFLOW_EXPERIMENT_ID"],
+        ),
+        ({"MLFLOW_RUN_NAME": "nightly"}, (None, "iris", "nightly"), ["MLFLOW_RUN_NAME"]),
+        ({"MLFLOW_TRACKING_TOKEN": "t"}, ("http://other", "iris", "mlp"), ["MLFLOW_TRACKING_TOKEN"]),
+        ({"MLFLOW_TRACKING_TOKEN": "t"}, (None, "iris", "mlp"), []),
+    ],
+)
+def test_the_variables_that_apply_are_named(
+    environment: dict[str, str],
+    given: tuple[str | None, str | None, str | None],
+    names: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert applied(*given) == names
+
+
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [("", "sqlite:///{outputs}/mlflow.db"), (SERVER, "http://user:***@127.0.0.1:9")],
+)
+def test_the_address_of_the_environment_is_used_where_the_configuration_has_none(
+    uri: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    tracking = Mlflow(uri=None, experiment="digits", outputs=str(tmp_path), patience=1.0)
+    assert tracking._place == place.format(outputs=tmp_path)
+
+
+def test_an_address_of_the_environment_that_is_not_supported_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mlruns")
+    with pytest.raises(ValueError, match=r"MLFLOW_TRACKING_URI$"):
+        Mlflow(uri=None, experiment="digits", outputs=str(tmp_path), patience=1.0)
+
+
+@pytest.mark.slow
+def test_a_run_goes_where_the_environment_says(
+    run_cli: Any, here: Path, blank_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    store = tmp_path / "team" / "mlflow.db"
+    store.parent.mkdir()
+    shutil.copy(blank_store, store)
+    client = MlflowClient(f"sqlite:///{store}")
+    experiment = client.create_experiment("team", artifact_location=(tmp_path / "artifacts").as_uri())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    monkeypatch.setenv("MLFLOW_RUN_NAME", "nightly")
+    answer = run_cli("data/extract=iris", "trainer.epochs=1", "report=false", "tracking.patience=60")
+    assert answer.status == 0, answer.err
+    named = "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_NAME"
+    assert f"experiment MLFLOW_EXPERIMENT_ID={experiment} (from {named})" in answer.out
+    (run,) = client.search_runs([experiment])
+    assert run.info.run_name == "nightly"
+    (folder,) = (here / "outputs" / "runs").iterdir()
+    assert json.loads((folder / "result.json").read_text())["mlflow"]["run_id"] == run.info.run_id
+    assert not (here / "outputs" / "mlflow.db").exists()
