@@ -20,7 +20,7 @@ def expand_home(cfg: DictConfig) -> None:
         if not isinstance(node, DictConfig):  # `data.cache=off`
             continue
         plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(node, name), resolve=False)
-        value = plain[name]
+        value = plain.get(name)
         if isinstance(value, str) and value.startswith("~"):
             with read_write(node), open_dict(node):
                 node[name] = str(user_path(value))

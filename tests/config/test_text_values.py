@@ -93,6 +93,7 @@ def test_in_a_multirun_a_comma_separates_values() -> None:
             "+data.extract.types.größe=int",
             "the key of '.*' has letters that the command line cannot read; .*",
         ),
+        ("~data.cache.folder", "the setting data\\.cache\\.folder is missing; .*"),
         ("trainer.epochs=3;4", "the setting 'trainer.epochs=3;4' cannot be read as KEY=VALUE; .*"),
     ],
 )
