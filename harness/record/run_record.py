@@ -226,7 +226,8 @@ class Record:
             if len(self.folds) == 1 and self._predictions is not None:
                 with plots.optional("the intervals of the test scores", self.screen.note):
                     monitored = self.cfg.trainer.monitor.partition("/")[2]
-                    for note in add_row_intervals(self._scores, self._predictions, monitored):
+                    split = self.cfg.split
+                    for note in add_row_intervals(self._scores, self._predictions, monitored, split):
                         self.screen.note(note)
             self.result = self._result(status, error, None)
             self.result.write(self.folder / RESULT)

@@ -107,4 +107,4 @@ def _too_few_rows(material: RunMaterial, name: str) -> str:
         or len(material.scores[name]["folds"]) > 1
     ):
         return ""
-    return too_few_rows(material.scores, name, material.predictions.known)
+    return too_few_rows(material.scores, name, material.predictions.known, material.config.get("split") or {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -100,27 +100,31 @@ def _mean_size(errors: np.ndarray) -> np.ndarray:
 _OF_ERRORS = {"rmse": _root_mean_square, "mae": _mean_size}
 
 
-def add_row_intervals(scores: Mapping[str, Summary], rows: PredictedRows, monitored: str) -> Iterator[str]:
+def add_row_intervals(
+    scores: Mapping[str, Summary], rows: PredictedRows, monitored: str, split: Mapping[str, Any]
+) -> Iterator[str]:
     """Adds their intervals to the test scores of a single fold; yields a sentence if it has too few rows.
 
     Args:
         monitored: the plain name of the score that the sentence is about.
+        split: as in `too_few_rows`.
     """
     for name, interval in row_intervals(rows).items():
         if f"test/{name}" in scores:
             scores[f"test/{name}"]["ci95_rows"] = [interval.low, interval.high]
-    sentence = too_few_rows(scores, f"test/{monitored}", rows.known)
+    sentence = too_few_rows(scores, f"test/{monitored}", rows.known, split)
     if sentence:
         yield sentence
 
 
-def too_few_rows(scores: Mapping[str, Summary], name: str, rows: int) -> str:
+def too_few_rows(scores: Mapping[str, Summary], name: str, rows: int, split: Mapping[str, Any]) -> str:
     """A sentence if the test part is too small for its score to say anything; else "".
 
     It is with fewer than 10 rows, or with up to 100 where the interval contains the score's baseline.
 
     Args:
         name: the full name of the score.
+        split: its configuration, for the remedy.
     """
     if name not in scores:
         return ""
@@ -134,4 +138,13 @@ def too_few_rows(scores: Mapping[str, Summary], name: str, rows: int) -> str:
         sentence += f": the 95 % interval of {name} is {ends[0]:.4g} to {ends[1]:.4g}"
     if within:
         sentence += f", and contains the baseline {known:.4g}"
-    return f"{sentence}; test more rows with split.test, or every row once with split=kfold"
+    return f"{sentence}; {_remedy(split)}"
+
+
+def _remedy(split: Mapping[str, Any]) -> str:
+    """How to test more rows than this split does."""
+    if split.get("fold") is not None:
+        return "train all folds with split.fold=null"
+    if "test" in split:
+        return "test more rows with split.test, or every row once with split=kfold"
+    return "test every row once with split=kfold"

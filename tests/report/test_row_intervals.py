@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,5 +86,17 @@ def test_a_test_part_that_is_too_small_is_reported(
         scores["test/accuracy"]["ci95_rows"] = ends
     if baseline is not None:
         scores["test/accuracy_majority"] = summarise([baseline])
-    found = too_few_rows(scores, "test/accuracy", rows)
+    found = too_few_rows(scores, "test/accuracy", rows, {"test": 0.2})
     assert re.search(words, found) if words else found == ""
+
+
+@pytest.mark.parametrize(
+    ("split", "remedy"),
+    [
+        ({"test": 0.2}, "; test more rows with split.test, or every row once with split=kfold"),
+        ({"folds": 5, "fold": 2}, "; train all folds with split.fold=null"),
+        ({"fold": None, "column": "part"}, "; test every row once with split=kfold"),
+    ],
+)
+def test_the_remedy_is_one_that_the_split_has_and_does_not_use(split: dict[str, Any], remedy: str) -> None:
+    assert too_few_rows({"test/accuracy": summarise([0.5])}, "test/accuracy", 6, split).endswith(remedy)
