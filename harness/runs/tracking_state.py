@@ -41,7 +41,7 @@ class State:
 
     uri         of the store, absolute, its password masked
     token       a tag of this run's MLflow runs, by which one whose creation was interrupted is found again
-    creating    the run whose creation was started and not confirmed
+    creating    the run, or the model by its key in `models`, whose creation was started and not confirmed
     runs        MLflow's run id by the journal's key ("" is the parent, or only, run)
     models      MLflow's model id by the same key and the bundle's path
     offset      how many bytes of the journal have been sent

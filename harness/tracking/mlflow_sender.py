@@ -12,7 +12,7 @@ from harness.runs.journal import Event
 from harness.runs.tracking_state import State
 from harness.runtime.inner_path import inner
 from harness.tracking import mlflow_model
-from harness.tracking.mlflow_store import Store
+from harness.tracking.mlflow_store import Store, sent_once
 
 TOKEN = "harness.token"
 """The tag that identifies a run whose creation was interrupted."""
@@ -97,11 +97,7 @@ class Sender:
         """Logs the bundle as an MLflow model of the run, named after its folder."""
         key = f"{run}:{path}"
         if key not in self._state.models:
-            created = self._client.create_logged_model(
-                self._experiment, name=Path(path).name, source_run_id=self._id(run), model_type="harness"
-            )
-            self._state.models[key] = created.model_id
-            self._state.save(self._folder)
+            self._create_model(run, path, key)
         mlflow_model.log(self._client, self._id(run), self._state.models[key], inner(self._folder, path))
 
     def end(self, run: str, status: str, error: str | None, time: int) -> None:
@@ -112,6 +108,24 @@ class Sender:
     def _id(self, run: str) -> str:
         """Raises KeyError for a run that has not started; a retry cannot help."""
         return self._state.runs[run]
+
+    def _create_model(self, run: str, path: str, key: str) -> None:
+        name, created = Path(path).name, None
+        if self._state.creating == key:
+            found = self._client.search_logged_models(
+                [self._experiment], f"source_run_id = '{self._id(run)}'"
+            )
+            created = next((model for model in found if model.name == name), None)
+        self._state.creating = key
+        self._state.save(self._folder)
+        if created is None:
+            with sent_once():
+                created = self._client.create_logged_model(
+                    self._experiment, name=name, source_run_id=self._id(run), model_type="harness"
+                )
+        self._state.models[key] = created.model_id
+        self._state.creating = None
+        self._state.save(self._folder)
 
     def _create(self, event: Event, parent: str | None) -> None:
         run, token = event["run"], f"{self._state.token}/{event['run']}"
@@ -131,9 +145,10 @@ class Sender:
                 "mlflow.source.type": "LOCAL",
                 **({"mlflow.parentRunId": parent} if parent else {}),
             }
-            created = self._client.create_run(
-                self._experiment, start_time=event["time"], tags=tags, run_name=event["name"]
-            )
+            with sent_once():
+                created = self._client.create_run(
+                    self._experiment, start_time=event["time"], tags=tags, run_name=event["name"]
+                )
         self._state.runs[run] = created.info.run_id
         self._state.creating = None
         self._state.save(self._folder)
