@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Override, ValueType
 from harness.config.choice_files import CONF, choices, is_group, subgroups
 from harness.core.errors import UnknownChoice, UserError
 from harness.core.override_text import OverrideText
+from harness.core.typed_override import quoted
 
 _TEXTS = ("pretrain.words", "data.extract.query", "resume.run")
 """Settings whose value is a text in a language of its own, such as SQL or a shell's."""
@@ -135,14 +136,6 @@ def normalised(text: str) -> str:
     if key.lstrip("+") not in _TEXTS or value in ("", "null") or value[0] in "'\"":
         return text
     return f"{key}{equals}{quoted(value)}"
-
-
-def quoted(value: str) -> str:
-    """A text within quotes, which Hydra's grammar reads as exactly that text."""
-    # Hydra reads \" within quotes as a quote, and backslashes before it in pairs.
-    escaped = re.sub(r'(\\*)"', lambda found: f'{found[1] * 2}\\"', value)
-    tail = len(escaped) - len(escaped.rstrip("\\"))
-    return f'"{escaped}{escaped[len(escaped) - tail :]}"'
 
 
 @cache

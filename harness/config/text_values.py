@@ -13,10 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import Composer, choose_parts
 from harness.config.home_folders import FOLDERS
-from harness.config.overrides import Overrides, chooses, normalised, quoted
+from harness.config.overrides import Overrides, chooses, normalised
 from harness.config.setting_types import setting_type
 from harness.config.typecheck import fits
 from harness.core.override_text import OverrideText
+from harness.core.typed_override import quoted
 from harness.core.user_path import user_path
 
 _FUNCTION = re.compile(r"[a-z_]+\(.*\)", re.DOTALL)

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.table import Table
+from harness.core.typed_override import typed
 from harness.leakage.finding_text import among, counted, row
 
 
@@ -25,7 +26,7 @@ def find_later_training_rows(table: Table, folds: Sequence[Fold], *, timed: bool
             "warning",
             f"the times in column {table.time!r} are neither numbers nor ISO dates, so it is unknown "
             "whether training rows are later than test rows; read the column as dates with "
-            f"'data.extract.dates=[{table.time}]', or remove the role with data.extract.time=null.",
+            f"{typed('data.extract.dates', [str(table.time)])}, or remove the role with data.extract.time=null.",
         )
     later, hit, pair = 0, 0, (0, 0)
     for fold in folds:

@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.core.part_words import PART_WORDS, named_parts
 from harness.core.table import Table
+from harness.core.typed_override import typed
 
 _SOME = 1000
 
@@ -42,9 +43,9 @@ def _words(column: pd.Series) -> list[str]:
 
 
 def _settings(table: Table, column: str, words: dict[str, str]) -> list[str]:
-    settings = ["split=predefined", f"split.column={column}"]
+    settings = ["split=predefined", typed("split.column", column)]
     for part in PART_WORDS:
         own = [word for word, named in words.items() if named == part]
         if own and own != [part]:
-            settings.append(f"'split.words.{part}=[{','.join(own)}]'")
-    return [*settings, f"'data.extract.keep=[{column}]'"] if column in table.features else settings
+            settings.append(typed(f"split.words.{part}", own))
+    return [*settings, typed("data.extract.keep", [column])] if column in table.features else settings

@@ -11,6 +11,7 @@ from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.name_list import listed
 from harness.core.table import Table
+from harness.core.typed_override import typed
 from harness.split.fold_rounds import require_fold
 from harness.split.group_rows import group_codes, without_held_out_groups
 from harness.split.holdout_part import cut_groups, cut_rows, require_fraction, require_seed
@@ -88,7 +89,7 @@ class Predefined:
         if self.column in (*table.features, *table.target):
             target = self.column in table.target
             remedy = (
-                "take it out of data.extract.target" if target else f"set 'data.extract.keep=[{self.column}]'"
+                "take it out of data.extract.target" if target else f"set {typed('data.extract.keep', [self.column])}"
             )
             raise UserError(
                 f"split.column={self.column} must name a column that a model neither sees nor predicts, and "

@@ -13,6 +13,7 @@ import pandas as pd
 from harness.core.errors import UserError
 from harness.core.name_list import listed
 from harness.core.table import Table
+from harness.core.typed_override import typed
 from harness.data.extract import source_files
 from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
@@ -150,7 +151,7 @@ def _require_flat(schema: Any, columns: list[str], path: Path) -> None:
         if kinds.is_nested(kind):
             raise UserError(
                 f"a cell must hold one value, and column {column!r} of {path} holds {kind}",
-                f"flatten it, or leave it out with data.extract.drop=[{column}]",
+                f"flatten it, or leave it out with {typed('data.extract.drop', [column])}",
             )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.core.errors import UserError
 from harness.core.table import Table
+from harness.core.typed_override import typed
 
 Infinite = Literal["error", "missing"]
 
@@ -38,7 +39,7 @@ def _require_distinct(ids: pd.Series, name: str) -> None:
             f"an id names one row, and column {ids.name!r} of {name} holds {plain(first)!r} "
             f"{int((ids == first).sum())} times",
             "name another with data.extract.id=COLUMN, or make it "
-            f"data.extract.group={ids.name} if its rows belong together",
+            f"{typed('data.extract.group', str(ids.name))} if its rows belong together",
         )
 
 

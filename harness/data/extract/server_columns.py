@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.typed_override import typed
 from harness.data.extract.column_types import dates, number_or_text
 
 _KINDS: tuple[tuple[type, str], ...] = (
@@ -149,13 +150,13 @@ class Columns:
             raise UserError(
                 f"{self._place} gives {_shown(value)} in column {name!r}, and a cell must be one number, "
                 "text, date or truth value",
-                f"turn it into text in the query, or leave it out with 'data.extract.drop=[{name}]'",
+                f"turn it into text in the query, or leave it out with {typed('data.extract.drop', [name])}",
             )
         before, example = self._kinds.setdefault(name, (kind, value))
         if kind != before:
             raise UserError(
                 f"{self._place} mixes types in column {name!r}, {_shown(example)} and {_shown(value)}",
-                f"cast it to one in the query, or leave it out with 'data.extract.drop=[{name}]'",
+                f"cast it to one in the query, or leave it out with {typed('data.extract.drop', [name])}",
             )
 
 

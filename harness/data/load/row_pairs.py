@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
+from harness.core.typed_override import typed
 
 ROLES = ("positive", "negative")
 """What the first and the second of such columns name."""
@@ -94,7 +95,7 @@ def _require_column(table: Table, key: str, column: str) -> None:
     if column in table.features:
         raise UserError(
             f"{key} must be a column that the model does not see, and it is a feature of {table.name}",
-            f"set 'data.extract.keep=[{column}]'",
+            f"set {typed('data.extract.keep', [column])}",
             key=key,
         )
     if column in table.target:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.typed_override import typed
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -41,7 +42,7 @@ def numbers(frame: pd.DataFrame) -> np.ndarray:
         except (ValueError, TypeError):
             raise UserError(
                 f"column {column!r} must hold numbers, and holds text",
-                "correct it, or leave it out with data.extract.drop",
+                f"correct it, or leave it out with {typed('data.extract.drop', [str(column)])}",
             ) from None
     return finite(values)
 

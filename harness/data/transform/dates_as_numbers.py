@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UserError
+from harness.core.typed_override import typed
 
 DatePart = Literal["elapsed", "year", "month", "day_of_week", "hour"]
 
@@ -65,7 +66,7 @@ def _clock(column: pd.Series) -> pd.Series:
     except (ValueError, TypeError):
         raise UserError(
             f"column {column.name!r} must hold dates, and holds {_strange(column)!r}",
-            "correct it, or leave it out with data.extract.drop",
+            f"correct it, or leave it out with {typed('data.extract.drop', [str(column.name)])}",
         ) from None
     return dates.dt.tz_localize(None) if dates.dt.tz is not None else dates
 

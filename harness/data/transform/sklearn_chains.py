@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.typed_override import typed
 from harness.data.transform import skops_file
 from harness.data.transform.column_values import (
     finite,
@@ -314,7 +315,7 @@ def _kind(column: pd.Series, name: str) -> str:
     raise UserError(
         f"column {column.name!r} of {name} holds {held}, and data.transform takes numbers, text, "
         "booleans, dates and categories",
-        "convert it, or leave it out with data.extract.drop",
+        f"convert it, or leave it out with {typed('data.extract.drop', [str(column.name)])}",
         key="data.transform",
     )
 

@@ -131,7 +131,7 @@ def test_a_column_of_lists_is_refused_unless_it_is_left_out(make, tmp_path):
     refuse(
         make,
         "a cell must hold one value, and column 'many' of .*a.parquet holds list<.*; flatten it, or leave it "
-        r"out with data.extract.drop=\[many\].",
+        r"out with 'data.extract.drop=\[many\]'.",
         path=str(tmp_path / "a.parquet"),
     )
 

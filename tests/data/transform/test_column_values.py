@@ -18,7 +18,7 @@ def test_a_column_of_numbers_written_as_text_is_read():
 
 def test_text_is_refused_with_the_name_of_its_column():
     with pytest.raises(
-        UserError, match=r"column 'a' must hold numbers, and holds text; .* data.extract.drop"
+        UserError, match=r"column 'a' must hold numbers, and holds text; .* .data.extract.drop=\[a\]"
     ):
         numbers(pd.DataFrame({"a": ["1", "one"]}))
 
