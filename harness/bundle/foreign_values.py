@@ -32,7 +32,8 @@ _BORROWED = ("service", "servicefile", "passfile", "read_default_file", "read_de
 
 _OPAQUE = re.compile(
     r"(^name|^outputs|^pretrain\.words|^tags\..*|.*\.(query|\w*pattern|date_format|separator|decimal|name)"
-    r"|data\.extract\.(target|group|id|time|features|keep|drop|types|dates|missing|parameters|variables"
+    r"|data\.extract\.(target|group|id|time|features|keep|drop|types|dates|texts|names|comment|strip|thousands"
+    r"|missing|usual_missing|parameters|variables"
     r"|headers|rows|explode|cursor|offset|columns?)(\..*)?)"
 )
 """Keys whose value is a name, a pattern or a text of another language, and no path."""

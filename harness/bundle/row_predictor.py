@@ -20,6 +20,7 @@ from harness.core.errors import UserError
 from harness.core.predictor import Predictor, probabilities
 from harness.core.protocol import Transform
 from harness.core.table import Table
+from harness.data.extract.text_format import TextFormat, is_text
 from harness.runs.bundle_files import FACTS, TRANSFORM, check_files
 from harness.runtime.stored_file import configured_by
 
@@ -51,6 +52,7 @@ class RowPredictor:
         self.bundle: Bundle = read(folder)
         check_files(folder)
         self.batch = batch
+        self._format = TextFormat.of(self.bundle.config["data"].get("extract", {}))
         if embed:
             self.bundle = replace(self.bundle, head=False)  # which is then omitted
         self._device = torch.device(device)
@@ -117,7 +119,7 @@ class RowPredictor:
             return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
         # An id is only a name; its type does not matter to the model.
         cells = {
-            column: frame[column] if column == bundle.id else typed(frame[column], kind)
+            column: frame[column] if column == bundle.id else typed(self._read(frame[column], kind), kind)
             for column, kind in bundle.columns.items()
         }
         features = tuple(column for column in bundle.columns if column not in (bundle.id, bundle.time))
@@ -130,6 +132,14 @@ class RowPredictor:
             time=bundle.time,
             name=name,
         )
+
+    def _read(self, column: pd.Series, kind: str) -> pd.Series:
+        """The column with texts read as in the text file of the training rows: trimmed, numbers with units."""
+        column = self._format.trimmed(column)
+        if not kind.startswith(_NUMERIC) or self._format.numbers.plain or not is_text(column):
+            return column
+        numbers = self._format.numbers.numbers(column)
+        return column if (numbers.isna() & column.notna()).any() else numbers
 
     def _predict(self, inputs: Tensor) -> pd.DataFrame:
         prediction = self.predictor(inputs.to(self._device))

@@ -19,20 +19,20 @@ from harness.bundle.bundle import Bundle
 from harness.bundle.row_predictor import refuse
 from harness.core.errors import UserError
 from harness.data.extract.column_types import converted, dates, number_or_text
-from harness.data.extract.text_lines import Dialect, records
+from harness.data.extract.text_format import TextFormat, is_text
+from harness.data.extract.text_lines import records
 from harness.deploy.row_chunk import Piece
-
-_MISSING = ["", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null"]
 
 _FAULTS = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
 class Separated:
-    """A text file of separated values with the column names in the first line; .gz and similar are unpacked.
+    """A text file of separated values; .gz and similar are unpacked.
 
-    Separator, decimal mark, encoding, missing values and date format are those of the training file, else
-    commas, points and UTF-8. Each column is read with the type that it had in training, independent of the
-    other rows of a chunk. The original text is written again unchanged.
+    It is read as the training file was: header, separator, encoding, missing values, and how numbers and
+    dates are written; else with commas, points and UTF-8, and the column names in the first line. Each
+    column is read with the type that it had in training, independent of the other rows of a chunk. The
+    original text is written again, without blanks around it where those do not count.
 
     Raises:
         UserError: the file is empty or not readable as CSV, or two columns have the same name.
@@ -40,23 +40,29 @@ class Separated:
 
     def __init__(self, path: Path, bundle: Bundle) -> None:
         extract = bundle.config.get("data", {}).get("extract", {})
-        settings: dict[str, Any] = extract if "separator" in extract else {}
         separator = "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else ","
         self._path, self._bundle = path, bundle
-        self._dialect = Dialect(settings.get("separator", separator), settings.get("encoding", "utf-8"))
-        self._decimal, self._missing = settings.get("decimal", "."), settings.get("missing", _MISSING)
-        self._date_format, self._types = settings.get("date_format"), settings.get("types") or {}
-        self.columns = next(self._blocks(1), (0, [[]]))[1][0]
-        if not self.columns:
+        self._format = TextFormat.of(extract, separator)
+        self._dialect = self._format.dialect
+        self._types = (extract.get("types") or {}) if "separator" in extract else {}
+        self._dates = [*extract.get("dates", ()), *(c for c, kind in self._types.items() if kind == "date")]
+        first = next(self._blocks(1), (0, [[]]))[1][0]
+        if not first:
             raise UserError(f"IN={path} is empty", "name a file with a line of column names and some rows")
-        self.columns = [name or f"Unnamed: {i}" for i, name in enumerate(self.columns)]
+        self.columns = self._dialect.columns(first)
+        if len(self.columns) != len(first):
+            raise UserError(
+                f"IN={path} must have the {len(self.columns)} columns of data.extract.names, and its first "
+                f"line has {len(first)} cells",
+                "give rows as the data source gives them",
+            )
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:
             raise UserError(f"IN={path} has two columns named {twice[0]!r}", "rename one in the file")
 
     def pieces(self, size: int | None) -> Iterator[Piece]:
         first = 0
-        blocks = self._blocks(size, skip=1)
+        blocks = self._blocks(size, skip=int(self._dialect.header))
         for line, block in blocks:
             self._require_equal_lengths(line, block)
             cells = dict(zip(self.columns, map(list, zip(*block, strict=True)), strict=True))
@@ -107,13 +113,14 @@ class Separated:
             index_col=False,
             dtype=dict.fromkeys(plain, str),
             keep_default_na=False,
-            na_values=self._missing,
-            decimal=self._decimal,
+            na_values=list(self._format.missing),
+            decimal=self._format.numbers.decimal,
             low_memory=False,
         )
         frame.index = index
-        for name in plain:
-            frame[name] = self._converted(frame[name])
+        for name in frame.columns:
+            frame[name] = self._format.trimmed(frame[name])
+            frame[name] = (self._converted if name in plain else self._numbers)(frame[name])
         return frame
 
     def _is_text(self, name: str) -> bool:
@@ -130,11 +137,21 @@ class Separated:
         if name == self._bundle.id:
             return number_or_text(column)
         if kind.startswith("datetime"):
-            moments = dates(column, self._date_format)
+            declared = name in self._dates or not self._format.recognise
+            moments = dates(column, self._format.date_format if declared else None)
             refuse(column, moments.isna() & column.notna(), kind)
             return moments
         if self._types.get(name) == "boolean":
-            truths, row = converted(column, "boolean", self._decimal, None)
+            truths, row = converted(column, "boolean", self._format.numbers, None)
             refuse(column, pd.Series(range(len(column))) == row, "true or false")
             return truths
         return column
+
+    def _numbers(self, column: pd.Series) -> pd.Series:
+        """A column of numbers that pandas has read as text; other columns are returned unchanged."""
+        kind = self._bundle.columns[str(column.name)]
+        if not kind.startswith(("int", "uint", "float")) or not is_text(column):
+            return column
+        numbers = self._format.numbers.numbers(column, self._types.get(str(column.name)) == "int")
+        refuse(column, numbers.isna() & column.notna(), kind)
+        return numbers

@@ -21,12 +21,13 @@ def find_later_training_rows(table: Table, folds: Sequence[Fold], *, timed: bool
     """
     times = _times(table)
     if times is None:
+        dates = typed("data.extract.dates", [str(table.time)])
         return Finding(
             "order",
             "warning",
             f"the times in column {table.time!r} are neither numbers nor ISO dates, so it is unknown "
             "whether training rows are later than test rows; read the column as dates with "
-            f"{typed('data.extract.dates', [str(table.time)])}, or remove the role with data.extract.time=null.",
+            f"{dates}, or remove the role with data.extract.time=null.",
         )
     later, hit, pair = 0, 0, (0, 0)
     for fold in folds:

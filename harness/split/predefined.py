@@ -89,7 +89,9 @@ class Predefined:
         if self.column in (*table.features, *table.target):
             target = self.column in table.target
             remedy = (
-                "take it out of data.extract.target" if target else f"set {typed('data.extract.keep', [self.column])}"
+                "take it out of data.extract.target"
+                if target
+                else f"set {typed('data.extract.keep', [self.column])}"
             )
             raise UserError(
                 f"split.column={self.column} must name a column that a model neither sees nor predicts, and "

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from harness.data.extract.number_format import NumberFormat
+
 Type = Literal["int", "float", "text", "boolean", "category", "date"]
 
 WORDS: dict[Type, str] = {
@@ -22,14 +24,16 @@ _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _SAMPLE = 10_000
 
 
-def converted(column: pd.Series, kind: Type, decimal: str, date_format: str | None) -> tuple[pd.Series, int]:
+def converted(
+    column: pd.Series, kind: Type, numbers: NumberFormat, date_format: str | None
+) -> tuple[pd.Series, int]:
     """The column as `kind`, and the row of the first value that cannot be converted, or -1.
 
     An int column with missing values is float64, a boolean one object, as pandas reads them.
 
     Args:
         column: (N,) texts, missing where the cell is; or numbers already.
-        decimal: the character between a number's whole and fractional part.
+        numbers: how numbers are written.
         date_format: as of `strptime`; None: ISO 8601.
     """
     if kind == "text":
@@ -41,7 +45,7 @@ def converted(column: pd.Series, kind: Type, decimal: str, date_format: str | No
     elif kind == "date":
         found = dates(column, date_format)
     else:
-        found = _numbers(column, decimal)
+        found = numbers.numbers(column, hexadecimal=kind == "int")
     wrong = (found.isna() & column.notna()).to_numpy()
     if kind == "int":
         wrong = wrong | (found.notna() & (found % 1 != 0)).to_numpy()  # nor is inf whole
@@ -49,16 +53,6 @@ def converted(column: pd.Series, kind: Type, decimal: str, date_format: str | No
     elif kind == "float":
         found = found.astype(np.float64)
     return found, int(wrong.argmax()) if wrong.any() else -1
-
-
-def _numbers(column: pd.Series, decimal: str) -> pd.Series:
-    """(N,) numbers, NaN for a value that is not a number; numbers are returned unchanged."""
-    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-        return column
-    column = column.map(str, na_action="ignore")  # true and false are no numbers
-    if decimal != ".":
-        column = column.str.replace(decimal, ".", regex=False)
-    return pd.to_numeric(column, errors="coerce")
 
 
 def _booleans(column: pd.Series) -> pd.Series:
@@ -91,11 +85,11 @@ def number_or_text(column: pd.Series) -> pd.Series:
     return numbers if len(known) == len(column) else numbers.reindex(column.index)
 
 
-def odd_row(column: pd.Series, decimal: str) -> int:
+def odd_row(column: pd.Series, numbers: NumberFormat) -> int:
     """The row of the first text in a text column most of whose values are numbers, else -1."""
     known = column.dropna()
     sample = known.iloc[:: max(1, len(known) // _SAMPLE)]
-    if len(known) == 0 or _numbers(sample, decimal).notna().mean() <= 0.5:
+    if len(known) == 0 or numbers.numbers(sample).notna().mean() <= 0.5:
         return -1
-    text = _numbers(column, decimal).isna().to_numpy() & column.notna().to_numpy()
+    text = numbers.numbers(column).isna().to_numpy() & column.notna().to_numpy()
     return int(text.argmax()) if text.any() else -1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -24,15 +24,79 @@ _LONGEST_CELL = 2**31 - 1
 
 
 class Dialect(NamedTuple):
-    """The format of a text file: separator and character encoding."""
+    """The lines and cells of a text file.
+
+    separator  between two cells: one character, or a regular expression
+    encoding   of the characters, by its name in Python
+    header     whether the first line has the column names
+    names      the column names where the first line has none, or other ones; None: those of the first line
+    skip_rows  how many lines before the first are left out
+    comment    the text with which a line begins that is left out; None: no line is
+    trim       whether names and cells have no blanks around them
+    """
 
     separator: str
     encoding: str
+    header: bool = True
+    names: tuple[str, ...] | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    trim: bool = False
 
     @property
     def plain(self) -> bool:
         """Whether the separator is one character; longer ones are regular expressions, without quoting."""
         return len(self.separator) == 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether no line of the file is left out."""
+        return not self.skip_rows and self.comment is None
+
+    @property
+    def skips_blanks(self) -> bool:
+        """Whether blanks before a cell, and before the quote that opens it, are left out while it is read."""
+        return self.trim and self.separator != " "
+
+    def columns(self, first: list[str]) -> list[str]:
+        """The names of the columns, from the cells of the first line; a name that is empty is numbered."""
+        if self.names is not None:
+            return list(self.names)
+        if not self.header:
+            return [f"column_{number}" for number in range(1, len(first) + 1)]
+        names = [name.strip() for name in first] if self.trim else first
+        return [name or f"Unnamed: {number}" for number, name in enumerate(names)]
+
+
+class TableLines:
+    """The lines of a text file that belong to its table.
+
+    A line within a quoted cell that begins like a comment is left out as well.
+
+    Args:
+        text: the lines of the file.
+        dialect: which of them are left out.
+    """
+
+    def __init__(self, text: Iterable[str], dialect: Dialect) -> None:
+        self._lines = islice(enumerate(text, 1), dialect.skip_rows, None)
+        self._comment = dialect.comment
+        self._first = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for number, line in self._lines:
+            if self._comment is None or not line.startswith(self._comment):
+                self._first = self._first or number
+                return line
+        raise StopIteration
+
+    def first(self) -> int:
+        """The number of the first line since the last call, counted from 1."""
+        first, self._first = self._first, 0
+        return first
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -74,19 +138,27 @@ def records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     Lines are counted as in an editor: a quoted cell may span several. Blank lines are skipped.
     """
     csv.field_size_limit(_LONGEST_CELL)
-    encoding = "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
-    with opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as text:
+    with opened(path) as raw, io.TextIOWrapper(raw, encoding=_codec(dialect), newline="") as text:
+        lines = TableLines(text, dialect)
+        split: Iterable[list[str]]
         if dialect.plain:
-            reader = csv.reader(text, delimiter=dialect.separator)
-            first = 1
-            for cells in reader:
-                if len(cells) > 1 or (cells and cells[0].strip()):
-                    yield first, cells
-                first = reader.line_num + 1
+            split = csv.reader(lines, delimiter=dialect.separator, skipinitialspace=dialect.skips_blanks)
         else:
-            for number, line in enumerate(text, 1):
-                if line.strip():
-                    yield number, re.split(dialect.separator, line.strip())
+            split = (re.split(dialect.separator, line.strip()) for line in lines)
+        for cells in split:
+            number = lines.first()
+            if len(cells) > 1 or (cells and cells[0].strip()):
+                yield number, [cell.strip() for cell in cells] if dialect.trim else cells
+
+
+def table_text(path: Path, dialect: Dialect) -> io.StringIO:
+    """The lines of a file that belong to its table, in memory."""
+    with opened(path) as raw, io.TextIOWrapper(raw, encoding=_codec(dialect), newline="") as text:
+        return io.StringIO("".join(TableLines(text, dialect)), newline="")
+
+
+def _codec(dialect: Dialect) -> str:
+    return "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
 
 
 class Places(NamedTuple):
@@ -100,8 +172,8 @@ class Places(NamedTuple):
         """`line 7 of visits.csv`: the line on which row `row` of the frame begins."""
         for path, size in zip(self.paths, self.sizes, strict=True):
             if row < size:
-                after_names = islice(records(path, self.dialect), row + 1, None)
-                return f"line {next(after_names)[0]} of {path}"
+                rows = islice(records(path, self.dialect), row + self.dialect.header, None)
+                return f"line {next(rows)[0]} of {path}"
             row -= size
         raise IndexError(f"there is no row {row}")
 
@@ -117,7 +189,7 @@ def require_equal_lengths(path: Path, dialect: Dialect, frame: pd.DataFrame) -> 
     """
     if not frame.iloc[:, -1].hasnans or len(frame.columns) == 1:
         return
-    if _separators(path, dialect) == (len(frame) + 1) * (len(frame.columns) - 1):
+    if _separators(path, dialect) == (len(frame) + dialect.header) * (len(frame.columns) - 1):
         return
     fault = malformed(path, dialect)
     if fault is not None:
@@ -127,7 +199,11 @@ def require_equal_lengths(path: Path, dialect: Dialect, frame: pd.DataFrame) -> 
 def _separators(path: Path, dialect: Dialect) -> int | None:
     """How many separators the file has; None if quotes or wide characters make the count unreliable."""
     separator = dialect.separator.encode()
-    if len(separator) > 1 or dialect.encoding.lower().startswith(("utf-16", "utf_16", "utf-32", "utf_32")):
+    if (
+        not dialect.whole
+        or len(separator) > 1
+        or dialect.encoding.lower().startswith(("utf-16", "utf_16", "utf-32", "utf_32"))
+    ):
         return None
     count = 0
     with opened(path) as raw:
@@ -147,7 +223,8 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
             if len(cells) != len(names):
                 return UserError(
                     f"line {line} of {path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the first "
-                    f"line names {len(names)} column{'s' * (len(names) != 1)}",
+                    f"line {'names' if dialect.header else 'has'} {len(names)} "
+                    f"{'column' if dialect.header else 'cell'}{'s' * (len(names) != 1)}",
                     "correct the line, or set data.extract.separator",
                 )
     except (csv.Error, UnicodeDecodeError):

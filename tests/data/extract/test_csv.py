@@ -264,7 +264,7 @@ def test_numbers_with_some_text_between_are_refused_with_the_line(write):
     refuse(
         path,
         "column 'x' holds numbers, and line 6 of .*a.csv the text 'odd'; correct it, count it as missing "
-        r"with data.extract.missing, or keep all as text with \+data.extract.types.x=text.",
+        r"with 'data.extract.missing=.*odd\]', or keep all as text with 'data.extract.texts=\[x\]'.",
     )
     found = extract(path, missing=["", "odd"]).frame["x"]
     assert np.array_equal(found, [1, 2, np.nan, np.nan, 4], equal_nan=True)
@@ -408,7 +408,7 @@ def test_two_columns_of_one_name_are_refused(write):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"decimal": ","}, "decimal must be one character other than the separator, got ','"),
+        ({"decimal": ",."}, "decimal must be one character, got ',.'"),
         (
             {"encoding": "utf8000"},
             "encoding must be one that Python knows, such as utf-8 or latin-1, got 'utf8000'",
