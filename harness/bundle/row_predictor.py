@@ -134,7 +134,7 @@ class RowPredictor:
         )
 
     def _read(self, column: pd.Series, kind: str) -> pd.Series:
-        """The column with texts read as in the text file of the training rows: trimmed, numbers with units."""
+        """The column with texts read as in the text file of the training rows: trimmed, units removed."""
         column = self._format.trimmed(column)
         if not kind.startswith(_NUMERIC) or self._format.numbers.plain or not is_text(column):
             return column

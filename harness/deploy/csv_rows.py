@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa

@@ -118,7 +118,7 @@ class CellTypes:
             keep = typed("data.extract.texts", [*self._declared_as("text"), str(column.name)])
             raise UserError(
                 f"column {str(column.name)!r} holds numbers, and {places.of(row)} the text {cell!r}",
-                f"correct it, count it as missing with {self._missing(cell)}, or keep all as text with {keep}",
+                f"correct it, count it as missing with {self._missing(cell)}, or keep it as text with {keep}",
             )
 
     def _missing(self, cell: str) -> str:

@@ -42,7 +42,7 @@ class Csv(Source):
         date_format: of `dates`, as of `strptime`; None: ISO 8601.
         source_column: a column to add, with the name of each row's file; None: none.
         header: whether the first line has the column names.
-        names: the column names, instead of those of the first line; None: those, or `column_1`, … without any.
+        names: the column names; None: those of the first line, or `column_1`, … without any.
         skip_rows: how many lines at the beginning are left out.
         comment: the text with which a line begins that is left out; None: no line is.
         usual_missing: cell texts that count as missing, the empty one included.

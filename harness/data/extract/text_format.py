@@ -14,6 +14,9 @@ from harness.data.extract.text_lines import Dialect
 USUAL_MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null")
 
 
+_PLAIN = NumberFormat()
+
+
 @dataclass(frozen=True)
 class TextFormat:
     """The settings of a text file that its training rows and the rows to predict have in common.
@@ -29,7 +32,7 @@ class TextFormat:
     dialect: Dialect
     missing: tuple[str, ...] = USUAL_MISSING
     own_missing: tuple[str, ...] = ()
-    numbers: NumberFormat = NumberFormat()
+    numbers: NumberFormat = _PLAIN
     date_format: str | None = None
     recognise: bool = False
 

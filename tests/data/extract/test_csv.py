@@ -264,7 +264,7 @@ def test_numbers_with_some_text_between_are_refused_with_the_line(write):
     refuse(
         path,
         "column 'x' holds numbers, and line 6 of .*a.csv the text 'odd'; correct it, count it as missing "
-        r"with 'data.extract.missing=.*odd\]', or keep all as text with 'data.extract.texts=\[x\]'.",
+        r"with 'data.extract.missing=.*odd\]', or keep it as text with 'data.extract.texts=\[x\]'.",
     )
     found = extract(path, missing=["", "odd"]).frame["x"]
     assert np.array_equal(found, [1, 2, np.nan, np.nan, 4], equal_nan=True)
