@@ -23,7 +23,7 @@ _HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
 
 
 def is_iso(column: pd.Series) -> bool:
-    """Whether all known cells of a column of texts have the form of a date of ISO 8601, with or without a time."""
+    """Whether all known cells of a column of texts have the form of an ISO 8601 date, with a time or not."""
     known = column.dropna()
     return len(known) > 0 and bool(known.str.fullmatch(_ISO).all())
 
