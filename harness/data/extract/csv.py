@@ -79,38 +79,15 @@ class Csv(Source):
         **roles: Any,
     ) -> None:
         super().__init__(**roles)
-        if not separator:
-            raise ValueError("separator must be one character or more, got ''")
+        _check_dialect(separator, encoding, skip_rows, comment)
         if len(decimal) != 1:  # it may be the separator: cells with it are in quotes then
             raise ValueError(f"decimal must be one character, got {decimal!r}")
         if thousands is not None and (len(thousands) != 1 or thousands == decimal):
             raise ValueError(
                 f"thousands must be one character other than the decimal mark, got {thousands!r}"
             )
-        if skip_rows < 0:
-            raise ValueError(f"skip_rows must be 0 or more, got {skip_rows}")
-        if comment == "":
-            raise ValueError("comment must be one character or more, or null, got ''")
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise ValueError(
-                f"encoding must be one that Python knows, such as utf-8 or latin-1, got {encoding!r}"
-            ) from None
-        self.types: dict[str, Type] = dict(types)
-        declared: list[tuple[str, list[str], Type]] = [
-            ("dates", dates, "date"),
-            ("texts", texts or [], "text"),
-        ]
-        for key, columns, kind in declared:
-            twice = [column for column in columns if self.types.get(column, kind) != kind]
-            if twice:
-                others = "types" if twice[0] in types else "dates"
-                raise ValueError(
-                    f"{key} must not name a column to which {others} gives another, got {twice[0]!r}"
-                )
-            self.types |= dict.fromkeys(columns, kind)
-        self.path, self.source_column, self.recognise = path, source_column, recognise
+        self.types = _declared(types, dates, texts or [])
+        self.path, self.source_column = path, source_column
         given = {
             "separator": separator,
             "encoding": encoding,
@@ -170,6 +147,37 @@ class Csv(Source):
             )
         plain = {column for column, kind in self.types.items() if kind not in ("int", "float")}
         return plain | {name for name in first if name in (self.roles.group, self.roles.id)}
+
+
+def _check_dialect(separator: str, encoding: str, skip_rows: int, comment: str | None) -> None:
+    """Raises ValueError: one has no meaning."""
+    if not separator:
+        raise ValueError("separator must be one character or more, got ''")
+    if skip_rows < 0:
+        raise ValueError(f"skip_rows must be 0 or more, got {skip_rows}")
+    if comment == "":
+        raise ValueError("comment must be one character or more, or null, got ''")
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ValueError(
+            f"encoding must be one that Python knows, such as utf-8 or latin-1, got {encoding!r}"
+        ) from None
+
+
+def _declared(types: dict[str, Type], dates: list[str], texts: list[str]) -> dict[str, Type]:
+    """The types of the columns that have one. Raises ValueError: a column has two."""
+    kinds: dict[str, Type] = dict(types)
+    declared: list[tuple[str, list[str], Type]] = [("dates", dates, "date"), ("texts", texts, "text")]
+    for key, columns, kind in declared:
+        twice = [column for column in columns if kinds.get(column, kind) != kind]
+        if twice:
+            others = "types" if twice[0] in types else "dates"
+            raise ValueError(
+                f"{key} must not name a column to which {others} gives another, got {twice[0]!r}"
+            )
+        kinds |= dict.fromkeys(columns, kind)
+    return kinds
 
 
 def _title(paths: list[Path]) -> str:
