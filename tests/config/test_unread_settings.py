@@ -94,7 +94,9 @@ def test_a_setting_that_another_one_uses_is_read(run_cli: Any) -> None:
     ("word", "rule", "remedy"),
     [
         ("checkpoint=-1", "checkpoint consists of several settings", "set one of checkpoint.finished, "),
-        ("harness=x", "harness consists of several settings", "set one of harness.traceback, "),
+        ("harness=x", "harness consists of several settings", "set one of harness."),
+        ("~outputs", "Interpolation key 'outputs' not found (at data.cache.folder)", ""),
+        ("~data.cache.folder", "the setting data.cache.folder is missing", "remove the override"),
         ("~resume.run", "resume.run is null, and cannot be deleted", "leave out ~resume.run."),
         ("trainer.scheduler._partial_=x", "trainer.scheduler._partial_ must be true or false, got 'x'", ""),
         ("+model._convert_=3", "model._convert_ must be one of none, partial, object, all", ""),
