@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from typing_extensions import TypedDict
 
 from harness.core.table import Table
 from harness.report.predicted_rows import PredictedRows, read_predictions
@@ -20,6 +21,14 @@ from harness.runs.run_result import Result, Summary
 from harness.runs.stored_run import StoredRun
 from harness.runs.stored_tables import read_fold_scores
 from harness.runtime.stored_file import read_json
+
+
+class Check(TypedDict):
+    """A finding of the leakage checks, as it is stored."""
+
+    check: str
+    severity: str
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,10 @@ class RunMaterial:
         return "" if self.predictions is None else self.predictions.kind
 
     @cached_property
-    def checks(self) -> list[dict[str, str]]:
-        """The findings of the leakage checks: check, severity, sentence."""
+    def checks(self) -> list[Check]:
+        """The findings of the leakage checks."""
         try:
-            return list(read_json(self.logged.folder / "checks.json", list[dict[str, str]]))
+            return list(read_json(self.logged.folder / "checks.json", list[Check]))
         except FileNotFoundError:
             return []
 

@@ -119,7 +119,7 @@ class Details(Block):
 class Checks(Block):
     """A list of findings, each with `severity`, `check` and `sentence`."""
 
-    findings: Sequence[Mapping[str, str]]
+    findings: Sequence[Mapping[str, object]]
     macro: ClassVar[str] = "checks"
 
 
