@@ -72,7 +72,7 @@ TABLES = [
     (["split.labelled=99"], "a,y\n" + "1,0\n2,1\n" * 9, r"split\.labelled=99 .*"),
     (
         ["split.guard=error"],
-        "a,y\n" + "1,0\n2,1\n2,0\n" * 30,
+        "a,b,y\n" + "".join(f"{n * 37 % 60},{n * n / 7:.4f},{n % 2}\n" for n in range(60)) * 2,
         r".*test rows.*have the same features as training rows.*",
     ),
     (
