@@ -21,6 +21,7 @@ from harness.bundle import fitted_state, raw_rows, requirements
 from harness.core.predictor import Predictor
 from harness.core.table import Kind, Table
 from harness.core.task import Task
+from harness.data.extract.row_checks import Infinite
 from harness.runs.bundle_files import EXAMPLE, FACTS, TRANSFORM, WEIGHTS, check_files, digests, read_facts
 from harness.runtime.inner_path import OutsideFolder, inner
 from harness.runtime.stored_file import DamagedFile, reading
@@ -63,14 +64,25 @@ class Bundle:
     @property
     def outputs(self) -> dict[str, str]:
         """The columns of a prediction, and what MLflow calls their types."""
-        if not self.head:
-            return {f"representation_{i}": "double" for i in range(self.width)}
-        probabilities = {f"probability_{name}": "double" for name in self.task.classes}
-        if self.task.kind == "multilabel":
-            return {f"prediction_{name}": "long" for name in self.task.classes} | probabilities
-        if self.task.classification:
-            return {"prediction": "string", **probabilities}
-        return {f"prediction_{name}": "double" for name in self.task.columns} or {"prediction": "double"}
+        return output_columns(self.task, self.width, self.head)
+
+    @property
+    def infinite(self) -> Infinite:
+        """Whether an infinite feature is an "error", as in training, or counts as "missing"."""
+        extract = (self.config.get("data") or {}).get("extract") or {}
+        return "error" if extract.get("infinite") == "error" else "missing"
+
+
+def output_columns(task: Task, width: int, head: bool) -> dict[str, str]:
+    """The columns of a prediction, and what MLflow calls their types; as the fields of `Bundle`."""
+    if not head:
+        return {f"representation_{i}": "double" for i in range(width)}
+    probabilities = {f"probability_{name}": "double" for name in task.classes}
+    if task.kind == "multilabel":
+        return {f"prediction_{name}": "long" for name in task.classes} | probabilities
+    if task.classification:
+        return {"prediction": "string", **probabilities}
+    return {f"prediction_{name}": "double" for name in task.columns} or {"prediction": "double"}
 
 
 def write(

@@ -20,6 +20,7 @@ from harness.core.errors import UserError
 from harness.core.predictor import Predictor, probabilities
 from harness.core.protocol import Transform
 from harness.core.table import Table
+from harness.data.extract.row_checks import finite, finite_array
 from harness.data.extract.text_format import TextFormat, is_text
 from harness.runs.bundle_files import FACTS, TRANSFORM, check_files
 from harness.runtime.stored_file import configured_by
@@ -28,6 +29,7 @@ BATCH = 1024
 """Rows per batch. Another batch size may change a prediction in its last digits."""
 
 _NAMED = 4
+_EMPTY = "leave it empty, which counts as missing"
 """A message names this many missing columns at most."""
 
 
@@ -78,7 +80,8 @@ class RowPredictor:
                 prediction, sorted by id.
 
         Raises:
-            UserError: a column is missing, or a value does not fit its type.
+            UserError: a column is missing, or a value does not fit its type, or is infinite where the
+                training refused that.
         """
         names = list(self.bundle.outputs)
         require(self.bundle, rows.columns)
@@ -116,6 +119,7 @@ class RowPredictor:
         frame = rows[list(bundle.columns)]
         if bundle.array is not None:
             array = raw_rows.stacked(frame[raw_rows.ARRAY], bundle.array)
+            array = finite_array(array, name, bundle.infinite, _EMPTY)
             return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
         # An id is only a name; its type does not matter to the model.
         cells = {
@@ -123,8 +127,9 @@ class RowPredictor:
             for column, kind in bundle.columns.items()
         }
         features = tuple(column for column in bundle.columns if column not in (bundle.id, bundle.time))
+        typed_rows = pd.DataFrame(cells).reset_index(drop=True)
         return Table(
-            pd.DataFrame(cells).reset_index(drop=True),
+            finite(typed_rows, features, name, bundle.infinite, instead=_EMPTY),
             features,
             kind=bundle.kind,
             shape=bundle.image,

@@ -14,7 +14,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from harness.bundle import bundle
+from harness.bundle import bundle, raw_rows
 from harness.config.finish_config import check_monitor, check_shape
 from harness.config.metric_settings import directions, metric_directions, require_direction
 from harness.core.arrays import Arrays, Batch, Loaders
@@ -117,6 +117,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     loaders = parts.load(arrays, fold, trainer.device)
     weights = plan.initial_weights.get(fold.number)
     model = parts.new_model(arrays.shape, None if weights is None else weights.file)
+    _check_names(table, loaders, model, trainer.learns != "representation")
     augment = parts.augment
     if isinstance(evaluator, WithUserMetrics):
         evaluator.try_metrics(loaders)
@@ -128,6 +129,25 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     return Experiment(
         fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, notes, before, scratch
     )
+
+
+def _check_names(table: Table, loaders: Loaders, model: nn.Module, head: bool) -> None:
+    """Checks that a prediction can be written beside the features.
+
+    Raises:
+        UserError: a feature has the name of a column of predictions.
+    """
+    width: Any = model.width
+    outputs = bundle.output_columns(loaders.task, width, head)
+    clash = next((name for name in raw_rows.columns(table) if name in outputs), None)
+    if clash is not None:
+        raise UserError(
+            f"a feature must not have the name of a column that predictions add, and {clash!r} of "
+            f"{table.name} does",
+            f"rename it in the data, or leave it out with 'data.extract.drop=[{clash}]'",
+            key="data.extract",
+            value=clash,
+        )
 
 
 def _with_partners(

@@ -132,3 +132,21 @@ def test_a_column_that_cannot_be_its_type_is_named(make: Any, rows: pd.DataFrame
         UserError, match="column 'dose' was float64 in training, and row 0 holds 'much'; correct it"
     ):
         RowPredictor(folder)(rows.assign(dose="much"))
+
+
+@pytest.mark.parametrize("value", [np.inf, -1e40])
+def test_an_infinite_value_is_treated_as_in_training(
+    make: Any, rows: pd.DataFrame, config: dict[str, Any], value: float
+) -> None:
+    held = rows.astype({"dose": float})
+    held.loc[1, "dose"] = value
+    config["data"]["extract"] = {"infinite": "error"}
+    folder, _, _ = make(Task("regression"))
+    with pytest.raises(
+        UserError, match="column 'dose' of rows holds .* in row 1; correct it, or leave it em"
+    ):
+        RowPredictor(folder)(held)
+    config["data"]["extract"] = {"infinite": "missing"}
+    folder, _, _ = make(Task("regression"))
+    missing = held.assign(dose=held["dose"].mask(held.index == 1))
+    pd.testing.assert_frame_equal(RowPredictor(folder)(held), RowPredictor(folder)(missing))

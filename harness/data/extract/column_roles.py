@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,8 +79,9 @@ class Roles:
             self._require_array(array, len(frame), name)
             array = finite_array(array, name, self.infinite)
         features = self._features(frame, name) if array is None else ()
+        frame = finite(frame, features, name, self.infinite)
         table = Table(
-            finite(frame, [*features, *self.targets], name, self.infinite),
+            finite(frame, self.targets, name, self.infinite, largest=sys.float_info.max),
             features,
             target=self.targets,
             group=self.group,

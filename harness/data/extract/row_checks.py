@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,11 @@ from harness.core.table import Table
 from harness.core.typed_override import typed
 
 Infinite = Literal["error", "missing"]
+
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest magnitude of a feature: networks compute in float32."""
+
+_COUNT = "count it as missing with data.extract.infinite=missing"
 
 _ROWS_AT_ONCE = 4096
 
@@ -64,10 +69,21 @@ def _require_groups(groups: pd.Series, name: str) -> None:
         )
 
 
-def finite(frame: pd.DataFrame, columns: Sequence[str], name: str, infinite: Infinite) -> pd.DataFrame:
+def finite(
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    name: str,
+    infinite: Infinite,
+    largest: float = LARGEST,
+    instead: str = _COUNT,
+) -> pd.DataFrame:
     """The frame with infinite values of these columns refused, or made missing in a new frame.
 
     Columns are checked one by one, so that no second copy of the frame is made.
+
+    Args:
+        largest: what is larger in magnitude counts as infinite; a feature becomes a float32.
+        instead: what can be done besides a correction.
 
     Raises:
         UserError: a value is infinite and `infinite` is "error".
@@ -75,22 +91,24 @@ def finite(frame: pd.DataFrame, columns: Sequence[str], name: str, infinite: Inf
     for column in columns:
         if not pd.api.types.is_float_dtype(frame[column].dtype):
             continue
-        is_infinite = np.isinf(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
-        if not is_infinite.any():
+        beyond = np.abs(frame[column].to_numpy(dtype=np.float64, na_value=np.nan)) > largest
+        if not beyond.any():
             continue
         if infinite == "error":
-            row = int(is_infinite.argmax())
-            raise UserError(
-                f"values must be finite, and column {column!r} of {name} holds {frame[column].iloc[row]} in "
-                f"row {row}",
-                "correct it, or count it as missing with data.extract.infinite=missing",
-            )
-        frame = frame.assign(**{column: frame[column].mask(is_infinite)})
+            row = int(beyond.argmax())
+            held = f"column {column!r} of {name} holds {frame[column].iloc[row]} in row {row}"
+            _refuse_value(frame[column].iloc[row], held, instead)
+        frame = frame.assign(**{column: frame[column].mask(beyond)})
     return frame
 
 
-def finite_array(array: np.ndarray, name: str, infinite: Infinite) -> np.ndarray:
-    """The (N, …) array with infinite values refused, or made NaN in a copy; read in slices.
+def finite_array(array: np.ndarray, name: str, infinite: Infinite, instead: str = _COUNT) -> np.ndarray:
+    """The (N, …) array with infinite values, and those beyond float32, refused or made NaN in a copy.
+
+    It is read in slices.
+
+    Args:
+        instead: what can be done besides a correction.
 
     Raises:
         UserError: a value is infinite and `infinite` is "error".
@@ -99,20 +117,25 @@ def finite_array(array: np.ndarray, name: str, infinite: Infinite) -> np.ndarray
         return array
     copied = False
     for first in range(0, len(array), _ROWS_AT_ONCE):
-        is_infinite = np.isinf(array[first : first + _ROWS_AT_ONCE])
-        if not is_infinite.any():
+        beyond = np.abs(array[first : first + _ROWS_AT_ONCE]) > LARGEST
+        if not beyond.any():
             continue
         if infinite == "error":
-            row, *place = (int(index) for index in np.argwhere(is_infinite)[0])
-            raise UserError(
-                f"values must be finite, and the features of {name} hold "
-                f"{array[(first + row, *place)]} in row {first + row} at {place}",
-                "correct it, or count it as missing with data.extract.infinite=missing",
-            )
+            row, *place = (int(index) for index in np.argwhere(beyond)[0])
+            value = array[(first + row, *place)]
+            held = f"the features of {name} hold {value} in row {first + row} at {place}"
+            _refuse_value(value, held, instead)
         if not copied:
             array, copied = np.array(array), True
-        array[first : first + _ROWS_AT_ONCE][is_infinite] = np.nan
+        array[first : first + _ROWS_AT_ONCE][beyond] = np.nan
     return array
+
+
+def _refuse_value(value: float, held: str, instead: str) -> NoReturn:
+    if np.isinf(value):
+        raise UserError(f"values must be finite, and {held}", f"correct it, or {instead}")
+    rule = f"features must be at most {LARGEST:.1e} in magnitude, the largest float32, and {held}"
+    raise UserError(rule, f"correct it, or {instead}")
 
 
 def plain(value: object) -> object:

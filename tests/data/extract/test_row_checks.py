@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,6 +92,23 @@ def test_an_infinite_value_may_count_as_missing_and_the_frame_given_stays():
     found = finite(frame, ["x", "t"], "visits", "missing")
     assert np.array_equal(found["x"], [1.0, np.nan, np.nan], equal_nan=True)
     assert frame["x"].tolist()[:2] == [1.0, np.inf]
+
+
+def test_a_feature_beyond_float32_counts_as_infinite_and_a_target_does_not():
+    frame = pd.DataFrame({"dose": [1.0, -1e40]})
+    refuse(
+        r"features must be at most 3.4e.38 in magnitude, the largest float32, and column 'dose' of visits "
+        r"holds -1e.40 in row 1; correct it, or count it as missing with data.extract.infinite=missing.",
+        finite,
+        frame,
+        ["dose"],
+        "visits",
+        "error",
+    )
+    found = finite(frame, ["dose"], "visits", "missing")
+    assert np.array_equal(found["dose"], [1.0, np.nan], equal_nan=True)
+    assert finite(frame, ["dose"], "visits", "error", largest=sys.float_info.max) is frame
+    assert np.isnan(finite_array(frame.to_numpy(), "visits", "missing")[1, 0])
 
 
 def test_nullable_columns_are_looked_at_as_well():
