@@ -143,7 +143,7 @@ def test_an_infinite_value_is_treated_as_in_training(
     config["data"]["extract"] = {"infinite": "error"}
     folder, _, _ = make(Task("regression"))
     with pytest.raises(
-        UserError, match="column 'dose' of rows holds .* in row 1; correct it, or leave it em"
+        UserError, match=r"column 'dose' of rows holds .* in row 1; correct it, or leave it em"
     ):
         RowPredictor(folder)(held)
     config["data"]["extract"] = {"infinite": "missing"}
