@@ -186,7 +186,7 @@ def test_decoded_pictures_are_kept_until_one_is_painted_anew(here: Path) -> None
 
     value, digest, uses = look()
     assert (value, uses) == (0, [])
-    assert look() == (0, digest, ["rows", "arranged rows", "findings"])
+    assert look() == (0, digest, ["rows", "settings", "arranged rows", "findings"])
     paint(here / "pictures" / "a" / "00.png", 77)
     value, other, uses = look()
     assert (value, uses) == (77, [])
