@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.config.choice_files import all_groups, choices, is_group, yamls
 from harness.config.compose import compose
 from harness.config.sweep_override_errors import unreadable
+from harness.core.disk_full import disk_full, full_place
 from harness.core.error_text import described
 from harness.core.errors import (
     Diverged,
@@ -63,6 +64,11 @@ def explain(error: BaseException, overrides: list[str]) -> tuple[int, str, bool]
         cause = error.__cause__ or error
         return 1, f"error: {sentence(str(shown))}", not isinstance(cause, CodeExited | SystemExit)
     mistake = as_user_error(error, overrides)
+    if mistake is None and disk_full(error):
+        place = full_place(error)
+        where = f" for {place}" if place else ""
+        remedy = "make room; then `resume=RUN` or `resume=auto` completes a run that this has stopped"
+        return 1, f"error: the disk has no space, no free inodes or no quota left{where}; {remedy}.", False
     if mistake is not None:
         return 2, f"error: {mistake}", False
     if isinstance(error, Diverged | OutOfMemory | Unproved | Unfinished):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.disk_full import disk_full
 from harness.core.error_text import described
 from harness.core.scores import direction
 from harness.evaluate.projection_2d import Projection
@@ -62,10 +63,16 @@ def predicted(rows: PredictedRows, folder: Path) -> list[str]:
 
 @contextmanager
 def optional(what: str, note: Callable[[str], None]) -> Iterator[None]:
-    """A picture that cannot be drawn is a note: the run, its scores and its status do not depend on it."""
+    """A picture that cannot be drawn is a note: the run, its scores and its status do not depend on it.
+
+    Raises:
+        Exception: the disk is full; a resumed run draws the picture.
+    """
     try:
         yield
     except Exception as error:
+        if disk_full(error):
+            raise
         note(f"{what} could not be drawn: {first_line(described(error), [])}")
 
 

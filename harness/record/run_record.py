@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from harness.checkpoint.finished_folds import Done
 from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
+from harness.core.disk_full import disk_full
 from harness.core.error_text import described, stack
 from harness.core.errors import Interrupted, Pruned, UserError
 from harness.core.fold import Fold
@@ -240,6 +242,13 @@ class Record:
                 self.result.write(self.folder / RESULT)
             self.journal.artifact("", RESULT)
             self._report()
+        except Exception as fault:
+            if status == "finished":  # such as a full disk: a resumed run writes what is missing
+                status, error = "failed", described(fault, self.secrets.text)
+                self.result = self._result(status, error, None)
+                with suppress(OSError):
+                    self.result.write(self.folder / RESULT)
+            raise
         finally:
             self.journal.end("", status, error)
         if status == "finished" and not self.deferred:
@@ -255,7 +264,7 @@ class Record:
         self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link), go_on)
 
     def _report(self) -> None:
-        """Writes the run's report; a failure there is a warning, and the result is kept."""
+        """Writes the run's report; a failure there is a warning, unless the disk is full."""
         silent = self.trial is not None and not self.trial.tests
         if not self.cfg.report or silent or self.deferred:
             return
@@ -263,6 +272,8 @@ class Record:
             made = self._predictions
             write_run_page(self.folder / REPORT, RunMaterial(StoredRun(self.folder), self.table, made=made))
         except Exception as error:
+            if disk_full(error):
+                raise
             self.screen.note(f"{REPORT} could not be written: {described(error, self.secrets.text)}")
         else:
             self.journal.artifact("", REPORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from harness.core.error_text import clipped, printable
@@ -21,9 +22,24 @@ class _Masked(logging.Formatter):
         return clipped(printable(self._secrets.text(super().format(record))), _LONGEST)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that the disk does not take is left out: the run reports the full disk itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Prints no stack of calls."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 def open_log(path: Path, secrets: Secrets) -> logging.Logger:
     """Sends all log records and warnings to `path`, with secrets masked, until `close_log`."""
-    handler = logging.FileHandler(path, delay=True, encoding="utf-8", errors="backslashreplace")
+    handler = _LogFile(path, delay=True, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_Masked(secrets))
     root = logging.getLogger()
     root.addHandler(handler)

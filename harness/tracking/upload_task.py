@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -51,7 +52,8 @@ class UploadTask:
             if not self.folder.exists():
                 return True
             if self._upload is not None:
-                self._upload.report(error)
+                with suppress(OSError):  # on a full disk the reason cannot be stored either
+                    self._upload.report(error)
             longest = _LAST_DELAY if alone else _LONGEST_DELAY
             self._delay = min(longest, self._delay * 2 or _FIRST_DELAY)
             self._next = now + self._delay
