@@ -29,7 +29,7 @@ class _LogFile(logging.FileHandler):
         with suppress(OSError):
             super().emit(record)
 
-    def handleError(self, record: logging.LogRecord) -> None:
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - of logging.Handler
         """Prints no stack of calls."""
 
     def close(self) -> None:
