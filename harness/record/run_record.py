@@ -51,7 +51,7 @@ from harness.runtime.atomic_file import write_text
 from harness.runtime.run_log import close_log, open_log
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_exit import as_error
-from harness.tracking.run_link import Link
+from harness.tracking.run_link import Link, screen_line
 
 RESULT = "result.json"
 
@@ -261,7 +261,7 @@ class Record:
         # Resuming a run that diverged, or failed a debug check, would only repeat that.
         stopped = status in ("interrupted", "failed") and not (error or "").startswith((DIVERGED, "Unproved"))
         go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
-        self.screen.closing(self.result, self.folder, _where(link), self._pages_of(link), go_on)
+        self.screen.closing(self.result, self.folder, screen_line(link), self._pages_of(link), go_on)
 
     def _report(self) -> None:
         """Writes the run's report; a failure there is a warning, unless the disk is full."""
@@ -347,10 +347,3 @@ class Record:
             error=error,
             positive=self.table.task.positive,
         )
-
-
-def _where(link: Link | None) -> str | None:
-    """The line about MLflow on the screen."""
-    if link is None or link.run_id is None:
-        return None
-    return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"

@@ -20,3 +20,10 @@ class Link:
     run_id: str | None
     sent: bool
     trouble: str | None
+
+
+def screen_line(link: Link | None) -> str | None:
+    """The line about MLflow on the screen."""
+    if link is None or link.run_id is None:
+        return None
+    return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"
