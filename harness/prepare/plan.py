@@ -19,6 +19,7 @@ from harness.prepare.fixed_parts import fixed_parts_note
 from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.parts import Parts
 from harness.prepare.pretrain_config import pretraining
+from harness.prepare.value_notes import value_notes
 from harness.runtime.distributed import broadcast, same_in_all
 
 _TRANSFORM = "data.transform"
@@ -79,7 +80,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     folds = data_pipeline.hide_labels(cfg, table, whole)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
-    notes = tuple(filter(None, [fixed_parts_note(cfg, table), *settings.notes]))
+    notes = tuple(filter(None, [fixed_parts_note(cfg, table), *settings.notes, *value_notes(table)]))
     weights = find_initial_weights(cfg, table, folds)
     plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes)
     return replace(plan, before=_before(plan))

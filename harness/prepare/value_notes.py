@@ -1,0 +1,52 @@
+"""Notes on the values of a table: a name written in several ways, and numbers taken for classes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import pandas as pd
+
+from harness.core.name_list import listed
+from harness.core.table import MOST_CLASSES, Table
+
+_MOST = 100_000
+"""Of more distinct values the spelling is not compared: they are identifiers."""
+
+
+def value_notes(table: Table) -> list[str]:
+    """A sentence for each column of groups or classes whose values are probably not meant so."""
+    classes = table.target if table.task.kind in ("binary", "multiclass") else ()
+    notes = [_numbers(table.frame[name]) for name in classes]
+    notes += [_spelling(table.frame[name], "classes") for name in classes]
+    notes += [] if table.group is None else [_spelling(table.frame[table.group], "groups")]
+    return [note for note in notes if note]
+
+
+def _spelling(column: pd.Series, what: str) -> str:
+    """About names that differ only by blanks or capitals; empty if there are none."""
+    distinct = [name for name in column.dropna().unique() if isinstance(name, str)]
+    spellings: dict[Hashable, list[str]] = {}
+    for name in distinct if len(distinct) <= _MOST else ():
+        spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
+    several = [sorted(names) for names in spellings.values() if len(names) > 1]
+    if not several:
+        return ""
+    rows = int(column.isin([name for names in several for name in names]).sum())
+    others = "" if len(several) == 1 else f" (and {len(several) - 1} more likewise)"
+    return (
+        f"in column {str(column.name)!r}, {listed(map(repr, several[0]))} differ only by blanks or capitals"
+        f"{others} ({rows:,} rows) and are different {what}; write each name in one way if it is the same"
+    )
+
+
+def _numbers(column: pd.Series) -> str:
+    """About a target of many distinct numbers; empty if it is none."""
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return ""
+    distinct = column.nunique()
+    if distinct <= MOST_CLASSES:
+        return ""
+    return (
+        f"the target {str(column.name)!r} holds {distinct:,} distinct numbers, each of them a class; "
+        "to predict the number, set data.extract.task=regression"
+    )

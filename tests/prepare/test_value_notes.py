@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from harness.core.table import Table
+from harness.prepare.value_notes import value_notes
+
+
+def table(group: list[object], target: list[object], aim: str = "auto") -> Table:
+    frame = pd.DataFrame({"x": range(len(group)), "who": group, "ill": target})
+    return Table(frame, ("x",), target=("ill",), group="who", aim=aim)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("group", "target", "words"),
+    [
+        (["P1", "p1", " P1", "P2"], ["a", "b", "a", "b"], ["'who', ' P1', 'P1' and 'p1' differ", "(3 rows)"]),
+        (["a", "A", "b ", "b"], [0, 1, 0, 1], ["'A' and 'a' differ", "(and 1 more likewise) (4 rows)"]),
+        (["a", "b", "c", "d"], ["yes", "yes ", "no", None], ["'ill', 'yes' and 'yes ' differ", "(2 rows)"]),
+        (["a", "b", "c", "d"], ["y z", "y  z", "no", "no"], ["'y  z' and 'y z'", "different classes"]),
+    ],
+)
+def test_names_that_differ_by_blanks_or_capitals_are_reported(group, target, words):
+    (note,) = value_notes(table(group, target))
+    assert all(word in note for word in words), note
+
+
+@pytest.mark.parametrize(
+    ("group", "target", "aim"),
+    [
+        ([1, 2, 3, 4], [0, 1, 0, 1], "auto"),
+        (["a", "b", None, "d"], [True, False, True, None], "auto"),
+        (["a", "b", "c", "d"], [0.5, 1.5, 2.5, 3.5], "regression"),
+        ([1, 2, 3, 4] * 10, list(range(20)) * 2, "classification"),
+    ],
+)
+def test_other_values_are_not(group, target, aim):
+    assert value_notes(table(group, target, aim)) == []
+
+
+def test_many_numbers_as_classes_are_answered_with_regression():
+    (note,) = value_notes(table(list("ab") * 15, [row * 0.5 for row in range(30)], "classification"))
+    assert "30 distinct numbers" in note
+    assert note.endswith("set data.extract.task=regression")
+
+
+def test_numbers_that_are_predicted_as_such_have_no_note():
+    assert value_notes(table(list("ab") * 15, [row * 0.5 for row in range(30)])) == []
