@@ -49,6 +49,21 @@ class Revised:
     notes: list[str] = field(default_factory=list)
 
 
+def require_training(logged: StoredRun) -> None:
+    """Refuses a run that trained nothing.
+
+    Raises:
+        UserError: it is an evaluation.
+    """
+    if EVALUATED in logged.tags:
+        of = StoredRun(Path(logged.tags["evaluated.folder"])).label
+        raise UserError(
+            f"{logged.label} is an evaluation of {of} and trained nothing",
+            "rerun that one, or repeat this "
+            f"one with its own command: {logged.tags.get('command', 'python -m harness evaluate')}",
+        )
+
+
 def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] = ()) -> Revised:
     """Returns the stored configuration of a run with the user's changes.
 
@@ -58,13 +73,6 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
     Raises:
         UserError: it names a class that is not allowed, an override does not fit it, or a secret is needed.
     """
-    if EVALUATED in logged.tags:
-        of = StoredRun(Path(logged.tags["evaluated.folder"])).label
-        raise UserError(
-            f"{logged.label} is an evaluation of {of} and trained nothing",
-            "rerun that one, or repeat this "
-            f"one with its own command: {logged.tags.get('command', 'python -m harness evaluate')}",
-        )
     stored = logged.config.copy()
     OmegaConf.set_struct(stored, False)
     foreign = allowlist.foreign(logged, outputs)

@@ -18,7 +18,7 @@ from harness.config.instantiate import check
 from harness.data.cache.command_scope import command as one_command
 from harness.prepare.plan import make_plan
 from harness.replay import rerun_differences
-from harness.replay.rerun_config import Revised, quoted_words, revise
+from harness.replay.rerun_config import Revised, quoted_words, require_training, revise
 from harness.replay.rerun_overrides import read
 from harness.run import run
 from harness.runs.new_folder import check_run_folder
@@ -68,6 +68,7 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
     """
     words = read(quoted_words(logged, asked.words))
     old = logged.result
+    require_training(logged)
     with nullcontext() if asked.words else configured_by(logged.config_file):
         revised = revise(logged, words, asked.outputs, asked.allow)
         check(revised.cfg)
