@@ -147,7 +147,7 @@ def test_a_run_without_a_model_is_refused(outputs: Path, tmp_path: Path) -> None
 
 def test_a_fold_that_the_other_run_has_not_is_refused(outputs: Path) -> None:
     words = (
-        r"^model\.weights=.*folds has the weights of fold-0, fold-1, fold-2, "
+        r"^model\.weights=.*folds has the weights of fold-0, fold-1 and fold-2, "
         r"and fold 3 starts from those of its "
         r"own number; give this run the same split, or name one of them: .*/fold-0\.$"
     )

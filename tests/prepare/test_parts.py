@@ -144,5 +144,5 @@ def test_a_shared_part_draws_from_the_seed_alone_and_leaves_the_generators_as_th
 def test_fitted_parts_are_new_objects_each_time() -> None:
     parts = Parts(compose(IRIS))
     assert parts.new_transform() is not parts.new_transform()
-    assert parts.arrange is None
-    assert Parts(compose(DIGITS)).arrange is not None
+    assert parts.transform_method("arrange") is None
+    assert Parts(compose(DIGITS)).transform_method("arrange") is not None
