@@ -110,11 +110,13 @@ def test_an_explicit_choice_is_never_altered() -> None:
         "trainer.loss={_target_: torch.nn.L1Loss}",
         "evaluate=regression",
         "trainer.monitor=valid/mae",
+        "tracking.experiment=mine",
         "name=x",
     ]
     cfg, made = finished("regression", *words)
     assert made == {}
     assert (cfg.trainer.loss._target_, cfg.trainer.monitor, cfg.name) == ("torch.nn.L1Loss", "valid/mae", "x")
+    assert cfg.tracking.experiment == "mine"
 
 
 def test_the_configuration_that_was_given_is_left_as_it_was() -> None:
