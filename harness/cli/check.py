@@ -35,6 +35,7 @@ def _check_sweep(overrides: list[str]) -> None:
 def _check_run(overrides: list[str]) -> None:
     from harness.config.compose import compose
     from harness.prepare.batch_size import sized
+    from harness.prepare.column_table import column_table, printed
     from harness.prepare.experiment import prepare
     from harness.prepare.plan import make_plan
 
@@ -51,6 +52,8 @@ def _check_run(overrides: list[str]) -> None:
     print(f"{experiment.parameters:,} parameters, {experiment.trainer.budget.epochs} epochs.")
     for key, value in plan.chosen.items():
         print(f"auto: {key}={value}")
+    for line in printed(column_table(plan.table, experiment.transform)):
+        print(line)
     for finding in plan.findings:
         if finding.severity != "fine":
             print(f"! {finding.sentence}")

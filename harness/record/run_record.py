@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from contextlib import suppress
@@ -26,6 +25,7 @@ from harness.core.errors import Interrupted, Pruned, UserError
 from harness.core.fold import Fold
 from harness.core.protocol import Evaluator
 from harness.core.scores import direction
+from harness.prepare.column_table import TITLES, column_table
 from harness.prepare.experiment import Experiment
 from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
@@ -33,6 +33,7 @@ from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
+from harness.record.json_files import write_json
 from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on
 from harness.record.startup_lines import notes, startup_lines
@@ -125,22 +126,21 @@ class Record:
         code = provenance.code() if self.trial is None else provenance.code_at_first(Path.cwd())
         self.journal.start("", **self._metadata.run(self.command, code, self.trial))
         self.journal.artifact("", "config.yaml")
-        self._write_checks()
+        checks = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
+        write_json(self.folder, self.journal, "checks.json", checks)
         write_rows(self.folds, len(self.table), self.folder / ROWS)
         self.journal.artifact("", ROWS)
         if code.dirty:
             (self.folder / "code.diff").write_text(self.secrets.text(code.diff), encoding="utf-8")
             self.journal.artifact("", "code.diff")
 
-    def _write_checks(self) -> None:
-        checks = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
-        text = json.dumps(checks, indent=1, ensure_ascii=False)
-        (self.folder / "checks.json").write_text(text + "\n", encoding="utf-8")
-        self.journal.artifact("", "checks.json")
-
     def opening(self, first: Experiment) -> None:
         """Prints the start-up lines and the warnings."""
         self.evaluator = first.evaluator
+        lines = column_table(self.table, first.transform)
+        if lines:
+            content = {"titles": TITLES, "columns": self.secrets.texts(lines)}
+            write_json(self.folder, self.journal, "columns.json", content)
         self.screen.opening(
             self.secrets.texts(startup_lines(self.plan, first, self.folder)), first.trainer.monitor
         )

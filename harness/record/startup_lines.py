@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.prepare.experiment import Experiment
@@ -20,6 +22,7 @@ def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]
     """Returns a line each about data, split, model, trainer, folder and the values chosen for `auto`."""
     lines = {
         "data": data(plan),
+        "dates": listed([name for name in plan.table.features if _dated(plan.table, name)], most=5),
         "split": f"{str(plan.cfg.split._target_).rsplit('.', 1)[-1]}, {counted(len(plan.folds), 'fold')}",
         "guard": _guard(plan),
         "load": first.loaders.how,
@@ -45,6 +48,11 @@ def _tracking(plan: Plan) -> str:
     used = applied(uri, plan.chosen.get("tracking.experiment"), plan.cfg.name)
     place = "" if uri or variable(URI) is None else f"{masked(str(variable(URI)))}, "
     return f"{place}experiment {experiment} (from {', '.join(used)})" if used else ""
+
+
+def _dated(table: Table, name: str) -> bool:
+    """Whether a feature was read as dates."""
+    return name in table.frame.columns and pd.api.types.is_datetime64_any_dtype(table.frame[name])
 
 
 def _pretrain(before: Experiment | None) -> str:

@@ -24,7 +24,7 @@ def data(material: RunMaterial) -> Section:
             "positive class": material.logged.tags.get("data.positive", ""),
         }
     )
-    blocks = [facts, *_rows(material), *_classes(material), *_findings(material)]
+    blocks = [facts, *_rows(material), *_classes(material), *_columns(material), *_findings(material)]
     return Section("Data and its checks", material.absent, blocks)
 
 
@@ -72,6 +72,14 @@ def _classes(material: RunMaterial) -> list[Block]:
     ]
     of = f", fold {number}" if len(material.parts) > 1 else ""
     return [Heading(f"Rows of each class{of}"), Table(["class", *present], rows)]
+
+
+def _columns(material: RunMaterial) -> list[Block]:
+    """What was understood of each column."""
+    if not material.columns:
+        return []
+    titles, *rows = material.columns
+    return [Details(f"{len(rows)} columns as they were read", [Table(titles, rows, words=3)])]
 
 
 def _findings(material: RunMaterial) -> list[Block]:

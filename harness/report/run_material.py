@@ -108,6 +108,15 @@ class RunMaterial:
             return []
 
     @cached_property
+    def columns(self) -> list[list[str]]:
+        """What was understood of the columns of a table, its titles first; [] of images and earlier runs."""
+        try:
+            stored = read_json(self.logged.folder / "columns.json", dict[str, list[Any]])
+        except FileNotFoundError:
+            return []
+        return [stored["titles"], *stored["columns"]] if {*stored} == {"titles", "columns"} else []
+
+    @cached_property
     def parts(self) -> dict[int, np.ndarray]:
         """Fold -> (rows,) uint8: 0 no part, 1 train, 2 valid, 3 test, 4 unlabelled."""
         stored = read_rows(self.logged.folder)

@@ -24,6 +24,19 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: 
         "auto: evaluate=classification",
         "auto: trainer.monitor=valid/accuracy",
         "auto: tracking.experiment=iris",
+        "column             role     type    missing  distinct  values                         "
+        "encoding                       features",
+        *(
+            f"{name:<17}  feature  number  0        {distinct}        {values:<29}  "
+            "SimpleImputer, StandardScaler  1"
+            for name, distinct, values in (
+                ("sepal length (cm)", 35, "4.3 to 7.9"),
+                ("sepal width (cm)", 23, "2 to 4.4"),
+                ("petal length (cm)", 43, "1 to 6.9"),
+                ("petal width (cm)", 22, "0.1 to 2.5"),
+            )
+        ),
+        "species            target   text    0        3         setosa, versicolor, virginica",
         "It fits.",
     ]
     assert list(here.iterdir()) == []

@@ -1,0 +1,44 @@
+"""How the fitted parts of a transform encode each column, and how many features come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.data.transform.sklearn_chains import Chains
+
+
+def encodings(chains: Chains) -> dict[str, tuple[str, int | None]]:
+    """By column, the parts that it passes through and the number of its features, of fitted chains.
+
+    None: the parts mix columns, or do not say.
+    """
+    numbers, dates = chains.columns["numeric"], chains.columns["dates"]
+    fitted = chains.fitted["numeric"]
+    read = len(numbers) if fitted is None or isinstance(fitted, str) else fitted.n_features_in_
+    each = (read - len(numbers)) // len(dates) if dates else 0
+    inputs = {"numeric": [*numbers, *(name for name in dates for _ in range(each))]}
+    inputs["categorical"] = chains.columns["categorical"]
+    return {
+        str(name): made
+        for kind, names in inputs.items()
+        for name, made in _encoding(chains.fitted[kind], names).items()
+    }
+
+
+def _encoding(chain: Any, names: Sequence[Any]) -> dict[Any, tuple[str, int | None]]:
+    if chain is None or isinstance(chain, str):
+        return {name: ("unchanged", names.count(name)) for name in names}
+    parts = ", ".join(type(part).__name__ for _, part in chain.steps)
+    counts: dict[Any, int | None] = dict.fromkeys(names, 0)
+    try:
+        made = chain.get_feature_names_out([f"{place}|" for place in range(len(names))])
+    except (AttributeError, ValueError, TypeError):
+        made = ["unknown"]
+    for feature in map(str, made):
+        place, bar, rest = feature.partition("|")
+        if not bar or "|" in rest or not place.isdigit():
+            counts = dict.fromkeys(names)
+            break
+        counts[names[int(place)]] = (counts[names[int(place)]] or 0) + 1
+    return {name: (parts, count) for name, count in counts.items()}
