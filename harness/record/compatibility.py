@@ -28,12 +28,21 @@ def settings(config: dict[str, Any]) -> dict[str, str]:
 
 
 def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]:
-    """Returns old and new value of every setting that differs and is not in `resume.allow`."""
+    """Returns old and new value of every setting that differs and is not in `resume.allow`.
+
+    Settings of the extraction may differ where the rows, columns and roles are the same: an earlier version
+    read them with fewer settings.
+    """
     today = settings(Secrets(plan.cfg).config)
     old, new = with_defaults([fixed_on_resume(past.settings), today])
     keys = [key for key in dict.fromkeys([*old, *new]) if not _equal(old.get(key), new.get(key))]
-    allowed = list(plan.cfg.resume.allow)
+    keys = [key for key in keys if not (old.get(key) == "None" and key in plan.chosen)]
+    allowed = [*plan.cfg.resume.allow, *(["data.extract"] if _same_table(past, plan) else [])]
     return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}
+
+
+def _same_table(past: RunHistory, plan: Plan) -> bool:
+    return past.start is not None and past.start["tags"].get("data.digest") == plan.table.digest
 
 
 def _equal(old: str | None, new: str | None) -> bool:
