@@ -160,7 +160,9 @@ def train(experiment: Experiment, fold_record: FoldRecord, stop: Stop, consumers
         for progress in trainer.fit(model, loaders, augment, validate, stop, fold_record.training, pace.due):
             if progress.whole:
                 fold_record.epoch(progress)
-            fold_record.checkpoint(progress, stopping=stop())
-            for consumer in consumers if progress.whole else ():
-                consumer(experiment.fold, progress)
+            try:  # a process that dies in between repeats the epoch instead of never reporting it
+                for consumer in consumers if progress.whole else ():
+                    consumer(experiment.fold, progress)
+            finally:
+                fold_record.checkpoint(progress, stopping=stop())
     stop.raise_if_asked()

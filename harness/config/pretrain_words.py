@@ -12,7 +12,6 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.config.choice_files import choices, is_group
 from harness.config.compose import compose_exactly
 from harness.config.overrides import Overrides
-from harness.config.text_values import read_overrides
 from harness.core.errors import UnknownChoice, UserError
 
 KEY = "pretrain.words"
@@ -28,7 +27,7 @@ def parse(words: str) -> Overrides:
         UserError: a quote is left open, no trainer is chosen, or a word sets what is the run's.
     """
     try:
-        overrides = read_overrides(shlex.split(words), compose_exactly)
+        overrides = Overrides.parse(shlex.split(words))
     except (ValueError, OverrideParseException) as error:
         raise UserError(
             f"pretrain.words must be words of the command line, and {words!r} is not "

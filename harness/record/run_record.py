@@ -137,7 +137,7 @@ class Record:
     def opening(self, first: Experiment) -> None:
         """Prints the start-up lines and the warnings."""
         self.evaluator = first.evaluator
-        lines = column_table(self.table, first.transform) if self.trial is None else []
+        lines = column_table(self.table, first.transform)
         if lines:
             content = {"titles": TITLES, "columns": self.secrets.texts(lines)}
             write_json(self.folder, self.journal, "columns.json", content)

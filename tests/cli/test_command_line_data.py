@@ -57,7 +57,7 @@ TABLES = [
     ),
     (
         [],
-        "probability_1,y\n" + "1,0\n2,1\n" * 9,
+        "probability_1,y\n" + "1,0\n2,1\n2,0\n1,1\n" * 9,
         r"a feature must not have the name of a column .*, and 'probability_1' of rows does; "
         r"rename it in the data, or leave it out with 'data\.extract\.drop=\[probability_1\]'\.",
     ),

@@ -308,7 +308,7 @@ def test_a_fault_far_down_leaves_the_older_file_as_it_was(
             "IN=cancr.csv does not exist; among the .csv files of its folder, did you mean c",
         ),
         (
-            ("cancer.xls", "out.csv"),
+            ("cancer.json", "out.csv"),
             "IN must be a folder of images, or end in .csv, .tsv, .txt, .parquet, .pq or .np",
         ),
         (("empty.csv", "out.csv"), "IN=empty.csv is empty; name a file with a line of column names"),
@@ -338,7 +338,7 @@ def test_unusable_files_are_one_sentence(
     lines = Path("cancer.csv").read_text().splitlines()
     lines = [line.partition(",")[2] for line in lines]
     Path("short.csv").write_text("\n".join([*lines[:2], "1,2", *lines[2:]]))
-    for name in ("cancer.xls", "empty.csv"):
+    for name in ("cancer.json", "empty.csv"):
         Path(name).touch()
     Path("broken.parquet").write_text("no")
     Path("zip.csv.gz").write_text("no")

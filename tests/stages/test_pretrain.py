@@ -168,8 +168,8 @@ def test_through_the_door(run_cli: RunCli, only_run: Callable[[], Path]) -> None
         ),
         (
             "trainer='contrastive",
-            r"^pretrain\.words must be words of the command line, and \"trainer='contrastive\" is not: "
-            r"No closing quotation\.$",
+            r"^pretrain\.words must be words of the command line, and \"trainer='contrastive\" is not "
+            r"\(No closing quotation\)\.$",
         ),
     ],
 )

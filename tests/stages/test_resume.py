@@ -268,7 +268,7 @@ def test_a_changed_configuration_is_refused_with_what_changed(
     sentence = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
     assert sentence == (
         f"resume={finished} cannot be done: a run continues with its own configuration, and these differ: "
-        "model.widths [8] -> [9], trainer.epochs 2 -> 5; revert them, or accept them with "
+        "model.widths [8] -> [9] and trainer.epochs 2 -> 5; revert them, or accept them with "
         "'resume.allow=[model.widths,trainer.epochs]'."
     )
 

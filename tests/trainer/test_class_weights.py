@@ -101,7 +101,7 @@ def test_the_weights_are_of_the_training_rows_alone(
             nn.CrossEntropyLoss(),
             THREE,
             r"^trainer\.class_weights must be balanced or a weight for each of the "
-            r"3 classes a, b, c, in this "
+            r"3 classes a, b and c, in this "
             r"order, got 2\.$",
         ),
         (
