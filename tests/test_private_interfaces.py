@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 VERSIONS = {
     "hydra-core": "1.3.8",
+    "omegaconf": "2.3.1",
     "optuna": "5.0.0",
     "submitit": "1.5.4",
     "torch": "2.13.0",
@@ -54,6 +55,13 @@ USES = (
         "hydra-core",
         "hydra._internal.utils:get_args_parser",
         "`auto` is replaced before `hydra.main` reads the command line, and its parser is private",
+    ),
+    Private(
+        "harness/config/yaml_text.py",
+        "omegaconf._utils",
+        "omegaconf",
+        "omegaconf._utils:get_omega_conf_dumper",
+        "`OmegaConf.to_yaml` builds a second configuration and writes it with PyYAML's slow emitter",
     ),
     Private(
         "harness/sweep/worker/trial_config.py",

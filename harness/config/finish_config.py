@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS
 from harness.config.choice_files import choice, choices, yamls
+from harness.config.copy_config import copied
 from harness.config.instantiate import check_part, target
 from harness.config.metric_nodes import resolve_directions
 from harness.config.metric_settings import metric_nodes
@@ -30,7 +31,7 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
     _check_kind(cfg, table)
     task = table.task
     made: dict[str, str] = {}
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     with open_dict(cfg):
         trainer: Any = target(cfg.trainer, "trainer")
         _check_labels(cfg, trainer, task)

@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from harness.config.copy_config import copied
 from harness.core.errors import UserError
 from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
@@ -66,7 +67,7 @@ def power_of_two(most: float) -> int:
 
 def with_size(plan: Plan, size: int) -> Plan:
     """The plan with a number in place of `data.load.batch_size=auto`."""
-    cfg: DictConfig = plan.cfg.copy()
+    cfg = copied(plan.cfg)
     cfg.data.load.batch_size = size
     return plan.with_config(cfg, chosen={**plan.chosen, "data.load.batch_size": str(size)})
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.core.protocol import Transform
 from harness.core.table import Table
+from harness.data.cache.command_scope import current
 from harness.data.transform.column_encodings import encodings
 
 TITLES = ("column", "role", "type", "missing", "distinct", "values", "encoding", "features")
@@ -29,6 +30,13 @@ def column_table(table: Table, transform: Transform) -> list[list[str]]:
         return []
     chains = getattr(transform, "chains", None)
     encoded = {} if chains is None else encodings(chains)
+    roles = (table.features, table.target, table.group, table.id, table.time)
+    # The trials of a sweep mostly have the same columns.
+    key = f"columns {table.digest} {table.frame.dtypes.tolist()} {roles} {encoded}"
+    return current().shared(key, lambda: _lines(table, encoded))
+
+
+def _lines(table: Table, encoded: dict[str, tuple[str, int | None]]) -> list[list[str]]:
     columns = [str(name) for name in table.frame.columns]
     lines = [_line(table, name, encoded) for name in columns[:_MOST_COLUMNS]]
     more = len(columns) - _MOST_COLUMNS

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.copy_config import copied
 from harness.config.finish_config import finish
 from harness.config.instantiate import check
 from harness.core.errors import UserError
@@ -90,7 +91,7 @@ def _with_settings(cfg: DictConfig, values: dict[str, Any]) -> DictConfig:
     """The configuration with these arguments of the transform."""
     if not values:
         return cfg
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     for name, value in values.items():
         OmegaConf.update(cfg, f"{_TRANSFORM}.{name}", value, force_add=True)
     return cfg

@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 import pandas as pd
-from omegaconf import OmegaConf
 
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.checkpoint_manager import CheckpointManager, Pace, Settings
 from harness.checkpoint.finished_folds import Done
 from harness.config.metric_settings import directions
+from harness.config.yaml_text import yaml_text
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.disk_full import disk_full
@@ -91,7 +91,7 @@ class Record:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.start.journal is None:
                 self._require_fresh_folder()
-            write_text(self.folder / "config.yaml", OmegaConf.to_yaml(self.secrets.config), lasting=False)
+            write_text(self.folder / "config.yaml", yaml_text(self.secrets.config), lasting=False)
             self.journal = self.start.journal or self._new_journal()
         except OSError as error:
             raise UserError(
@@ -141,9 +141,9 @@ class Record:
         if lines:
             content = {"titles": TITLES, "columns": self.secrets.texts(lines)}
             write_json(self.folder, self.journal, "columns.json", content)
-        self.screen.opening(
-            self.secrets.texts(startup_lines(self.plan, first, self.folder)), first.trainer.monitor
-        )
+        if self.trial is None:
+            facts = startup_lines(self.plan, first, self.folder)
+            self.screen.opening(self.secrets.texts(facts), first.trainer.monitor)
         for note in [*self.start.notes, *notes(self.plan, first)]:
             self.screen.note(self.secrets.text(note))
 

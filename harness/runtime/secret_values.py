@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.core.override_text import OverrideText
@@ -51,7 +51,7 @@ class Secrets:
         self._learn_process()
         for word in words or []:
             self._learn_word(word)
-        self.config: dict[str, Any] = {} if cfg is None else self._container(cfg, None)
+        self.config: dict[str, Any] = {} if cfg is None else self._whole(cfg)
         # A secret may have been copied into another value by an interpolation.
         self.config = self._scrub(self.config)
 
@@ -122,34 +122,50 @@ class Secrets:
         for password in passwords(text):
             self._learn(password, MASK)
 
-    def _container(self, node: Any, raw: Any, secret: str = "", headers: bool = False) -> Any:
-        """`raw` is the node with its references, if it is a plain container already; `secret` is its name, if
-        that of a secret."""
-        if not isinstance(raw, dict | list):
-            raw = OmegaConf.to_container(node, resolve=False)
-        if isinstance(node, ListConfig):
-            return [self._leaf(node, position, raw[position], secret) for position in range(len(node))]
+    def _whole(self, cfg: Any, secret: str = "", headers: bool = False) -> Any:
+        """The container of a node of the configuration."""
+        return self._container(OmegaConf.to_container(cfg, resolve=False), lambda: cfg, secret, headers)
+
+    def _container(self, raw: Any, node: Callable[[], Any], secret: str, headers: bool) -> Any:
+        """The container of a node.
+
+        Args:
+            raw: the node as a plain container with its references.
+            node: returns the node itself, which is needed for references only: it is slow to read.
+            secret: its name, if that of a secret.
+        """
+        if isinstance(raw, list):
+            return [self._leaf(node, position, value, secret) for position, value in enumerate(raw)]
         if headers:
             return {
-                key: self._leaf(node, key, raw[key], "token" if secret_header(key) else "") for key in node
+                key: self._leaf(node, key, value, "token" if secret_header(key) else "")
+                for key, value in raw.items()
             }
-        return {str(key): self._leaf(node, key, raw[key], secret) for key in node}
+        return {str(key): self._leaf(node, key, value, secret) for key, value in raw.items()}
 
-    def _leaf(self, parent: Any, key: Any, raw: Any, secret: str) -> Any:
-        if isinstance(raw, str) and _FROM_ENVIRONMENT.search(raw):
-            if self._learn_environment(raw):
-                self._learn_whole(parent, key, raw)
-            return raw
-        value = parent[key]
-        if isinstance(value, DictConfig | ListConfig):
-            own = str(key) if secret_name(str(key)) else ""
-            return self._container(value, raw, secret or own, _of_headers(str(key)))
+    def _leaf(self, parent: Callable[[], Any], key: Any, raw: Any, secret: str) -> Any:
+        if isinstance(raw, dict | list):
+            below = self._secret_above(secret, key), _of_headers(str(key))
+            return self._container(raw, lambda: parent()[key], *below)
+        value = raw
+        if isinstance(raw, str) and ("${" in raw or raw == MISSING):
+            if _FROM_ENVIRONMENT.search(raw):
+                if self._learn_environment(raw):
+                    self._learn_whole(parent(), key, raw)
+                return raw
+            value = parent()[key]
+            if isinstance(value, DictConfig | ListConfig):
+                return self._whole(value, self._secret_above(secret, key), _of_headers(str(key)))
         if secret_value(secret, value) or secret_value(str(key), value):
             self._learn(value, MASK)
             return MASK
         if isinstance(value, str):
             self._learn_urls(value)
         return value
+
+    def _secret_above(self, secret: str, key: Any) -> str:
+        """The name of a secret that a node is within; empty if it is within none."""
+        return secret or (str(key) if secret_name(str(key)) else "")
 
     def _scrub(self, node: Any) -> Any:
         if isinstance(node, dict):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.copy_config import copied
 from harness.bundle import bundle
 from harness.checkpoint.finished_folds import Done, Outcome
 from harness.core.errors import UserError
@@ -122,7 +123,7 @@ def _earlier_result(plan: Plan, start: Start) -> Result | None:
 
 def _plan(cfg: DictConfig, start: Start) -> Plan:
     """Returns the plan of the run, with the values that the run determined from its data."""
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
     keep_arithmetic(cfg, start.past.settings)
     plan = make_plan(cfg)

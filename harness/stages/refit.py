@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
+from harness.config.copy_config import copied
 from harness.bundle import ensemble
 from harness.config.instantiate import target
 from harness.core.errors import UserError
@@ -126,7 +127,7 @@ def _tell(progress: Progress, record: Record) -> None:
 def _prepared(plan: Plan, epochs: int | None) -> Experiment:
     """The experiment of all rows; `epochs` None: as many as the folds have at most."""
     fold = _whole(plan.folds)
-    cfg = plan.cfg.copy()
+    cfg = copied(plan.cfg)
     for name in _EARLY_ENDS if epochs is not None else ("patience",):
         if name in cfg.trainer:
             OmegaConf.update(cfg, f"trainer.{name}", None)

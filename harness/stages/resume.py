@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.copy_config import copied
 from harness.checkpoint.checkpoint_file import DamagedCheckpoint, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
@@ -56,7 +57,7 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
     if start.folder != folder:
         with suppress(OSError):
             folder.rmdir()  # made for a new run; this process may be killed before it cleans up
-    cfg = plan.cfg.copy()
+    cfg = copied(plan.cfg)
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
     if EXPERIMENT in plan.chosen and (experiment := start.past.settings.get(EXPERIMENT)) is not None:
         OmegaConf.update(cfg, EXPERIMENT, experiment)  # a resumed run is the same run in MLflow

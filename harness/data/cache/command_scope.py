@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.data.cache.cache_store import Store
+
+T = TypeVar("T")
 
 _VARIABLE = "HARNESS_COMMAND"
 _MOST_TABLES = 4
@@ -47,6 +49,14 @@ class Command:
             self._tables[key] = table
             while len(self._tables) > _MOST_TABLES:
                 self._tables.popitem(last=False)
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` returns, made once for the runs of this process that have this key."""
+        known: T | None = self.values(key)
+        if known is None:
+            known = make()
+            self.remember_values(key, known)
+        return known
 
     def values(self, key: str) -> Any:
         """What an earlier check of the rows found in this process; None where there was none."""

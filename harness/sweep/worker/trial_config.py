@@ -12,6 +12,7 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.types import RunMode
@@ -42,11 +43,8 @@ class TrialComposer:
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """Composes exactly these words, Hydra's own node included; `auto` stays `auto`."""
-        values = [word for word in words if sets_value(word)]
-        # Read back, it is a copy of its own, in half the time of `copy.deepcopy`.
-        whole = _composed(self.places, tuple(word for word in words if not sets_value(word)))
-        cfg: DictConfig = pickle.loads(whole)
-        set_values(cfg, OverridesParser.create().parse_overrides(values))
+        cfg: DictConfig = pickle.loads(self._composed(words).whole)
+        _set(cfg, words)
         encode_references(cfg)
         return cfg
 
@@ -56,11 +54,38 @@ class TrialComposer:
 
     def task(self, words: Sequence[str]) -> DictConfig:
         """The configuration of one run, of whole words; Hydra's node becomes that of the process."""
-        cfg = self(words)
-        HydraConfig.instance().set_config(cfg)
+        composed = self._composed(words)
+        HydraConfig.instance().cfg = composed.hydra
+        cfg: DictConfig = pickle.loads(composed.task)
+        _set(cfg, words)
         OmegaConf.set_struct(cfg, None)
-        del cfg["hydra"]
         return cfg
+
+    def _composed(self, words: Sequence[str]) -> _Composed:
+        return _composed(self.places, tuple(word for word in words if not sets_value(word)))
+
+
+@dataclass(frozen=True)
+class _Composed:
+    """A composed configuration before its values are set, pickled: read back, it is a copy of its own.
+
+    whole  with Hydra's own node
+    task   without it, addresses encoded
+    hydra  Hydra's own node, as `HydraConfig` holds it; never changed
+    """
+
+    whole: bytes
+    task: bytes
+    hydra: DictConfig
+
+
+def _set(cfg: DictConfig, words: Sequence[str]) -> None:
+    set_values(cfg, [_parsed(word) for word in words if sets_value(word)])
+
+
+@lru_cache(maxsize=1024)  # most values are those of all trials
+def _parsed(word: str) -> Override:
+    return OverridesParser.create().parse_override(word)
 
 
 def _chooses(word: str) -> bool:
@@ -74,7 +99,7 @@ def _automatic(composer: TrialComposer, words: tuple[str, ...]) -> tuple[str, ..
 
 
 @lru_cache(maxsize=64)
-def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> bytes:
+def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> _Composed:
     setup_globals()
     register_resolvers()
     Plugins.instance()
@@ -85,4 +110,21 @@ def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> by
         cfg = ConfigLoaderImpl(path).load_configuration("config", list(words), run_mode=RunMode.RUN)
     refuse_unread(cfg)
     expand_home(cfg)
-    return pickle.dumps(cfg)
+    whole = pickle.dumps(cfg)
+    encode_references(cfg)  # no value has a reference, see `sets_value`
+    task = pickle.loads(pickle.dumps(cfg))
+    OmegaConf.set_struct(task, None)
+    del task["hydra"]
+    return _Composed(whole, pickle.dumps(task), _hydra_node(cfg))
+
+
+def _hydra_node(cfg: DictConfig) -> DictConfig:
+    """Hydra's node as `HydraConfig` holds it."""
+    config = HydraConfig.instance()
+    before = config.cfg
+    try:
+        config.set_config(cfg)
+        node: DictConfig = config.cfg
+    finally:
+        config.cfg = before
+    return node

@@ -18,9 +18,9 @@ from harness.record.run_record import RESULT
 from harness.run import run
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
+from harness.runtime import provenance
 from harness.runtime.distributed import broadcast, rank
 from harness.runtime.masked_output import mask_also
-from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
 from harness.stages.deferred_test import run_deferred_test
 from harness.sweep.worker.pruning_steps import OnEpoch, PruningSteps, Report
@@ -86,23 +86,25 @@ def test_trial(spec: SweepSpec, assignment: TrialAssignment) -> None:
         UserError: its model is gone.
     """
     for repeat in range(spec.settings.repeat):
-        overrides, cfg, folder, trial = _configured(spec, assignment, repeat)
+        cfg, folder, command, trial = _configured(spec, assignment, repeat)
         earlier = _earlier_result(folder)
         if earlier is not None and not any(name.startswith("test/") for name in earlier.scores):
-            run_deferred_test(cfg, folder, _command(spec, cfg, overrides), trial)
+            run_deferred_test(cfg, folder, command, trial)
 
 
 def _configured(
     spec: SweepSpec, assignment: TrialAssignment, repeat: int
-) -> tuple[list[str], DictConfig, Path, Trial]:
-    """Overrides, configuration, folder and trial of one run of the trial."""
+) -> tuple[DictConfig, Path, str, Trial]:
+    """Configuration, folder, command and trial of one run of the trial."""
     folder, overrides, parent = spec.folder / assignment.folder, [*assignment.overrides], ".."
     cfg = spec.composer.task(overrides)
-    mask_also(Secrets(cfg, overrides))
+    secrets = Secrets(cfg, overrides)
+    mask_also(secrets)
     if spec.settings.repeat > 1:
         seed = cfg.seed + repeat
         overrides.append(f"seed={seed}")
         cfg, folder, parent = spec.composer.task(overrides), folder / f"seed-{seed}", "../.."
+    repeated = provenance.command([*spec.options, *(secrets.text(override) for override in overrides)])
     if not any(override.startswith("checkpoint.finished=") for override in overrides):
         # The model is kept; the optimizer states of all trials would fill the disk.
         cfg.checkpoint.finished = "none"
@@ -112,18 +114,13 @@ def _configured(
     study = spec.location.study
     tags = {"sweep": study, "study": study, "trial": assignment.number}
     tests = assignment.test or spec.settings.test == "all"
-    return overrides, cfg, folder, Trial(assignment.number, parent, tags, tests)
-
-
-def _command(spec: SweepSpec, cfg: DictConfig, overrides: list[str]) -> str:
-    secrets = Secrets(cfg, overrides)
-    return command([*spec.options, *(secrets.text(override) for override in overrides)])
+    return cfg, folder, repeated, Trial(assignment.number, parent, tags, tests)
 
 
 def _run(
     spec: SweepSpec, assignment: TrialAssignment, repeat: int, steps: PruningSteps, deadline: _Deadline
 ) -> Result:
-    overrides, cfg, folder, trial = _configured(spec, assignment, repeat)
+    cfg, folder, command, trial = _configured(spec, assignment, repeat)
     earlier = _earlier_result(folder)
     if earlier is not None and earlier.status == "finished":
         steps.run_was_finished(earlier.scores)
@@ -132,7 +129,7 @@ def _run(
         raise Pruned(earlier.error or "pruned by an earlier worker")
     OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return run(cfg, folder, [deadline, steps], command=_command(spec, cfg, overrides), trial=trial)
+    return run(cfg, folder, [deadline, steps], command=command, trial=trial)
 
 
 def _earlier_result(folder: Path) -> Result | None:

@@ -20,6 +20,7 @@ from harness.core.errors import Interrupted, Pruned, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
 from harness.runtime.distributed import broadcast, world
+from harness.runtime.frozen_memory import frozen_memory
 from harness.runtime.inner_path import inner
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop, keep_signals
@@ -168,7 +169,8 @@ class _ClaimLoop:
     def work(self) -> WorkerOutcome:
         done = 0
         lease, launch = self.spec.settings.lease, self.spec.launch
-        with Stop() as stop, Heartbeat(self.queue, lease, launch, self.patience) as heartbeat:
+        heartbeat = Heartbeat(self.queue, lease, launch, self.patience)
+        with Stop() as stop, heartbeat, frozen_memory():
             outcome = WorkerOutcome("done")
             try:
                 while claim := self._next():

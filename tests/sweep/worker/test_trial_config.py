@@ -41,3 +41,12 @@ def test_each_trial_has_its_own_copy_of_the_configuration() -> None:
     first = COMPOSER(["seed=1"])
     first.trainer.epochs = 99
     assert COMPOSER(["seed=2"]).trainer.epochs == 20
+
+
+def test_a_task_leaves_the_node_of_hydra_of_its_own_choices() -> None:
+    COMPOSER.task(["model=mlp", "seed=1"])
+    first = HydraConfig.get()
+    COMPOSER.task(["model=convnet"])
+    assert (first.runtime.choices.model, HydraConfig.get().runtime.choices.model) == ("mlp", "convnet")
+    COMPOSER.task(["model=mlp", "seed=2"])
+    assert HydraConfig.get().runtime.choices.model == "mlp"
