@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from harness.config.copy_config import copied

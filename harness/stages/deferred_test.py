@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.copy_config import copied
 from harness.bundle import bundle
 from harness.checkpoint.finished_folds import Done, Outcome
+from harness.config.copy_config import copied
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.name_list import listed

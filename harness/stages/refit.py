@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from harness.config.copy_config import copied
 from harness.bundle import ensemble
+from harness.config.copy_config import copied
 from harness.config.instantiate import target
 from harness.core.errors import UserError
 from harness.core.fold import Fold

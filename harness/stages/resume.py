@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.copy_config import copied
 from harness.checkpoint.checkpoint_file import DamagedCheckpoint, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
 from harness.checkpoint.latest_checkpoint import newest
+from harness.config.copy_config import copied
 from harness.config.mlflow_experiment import KEY as EXPERIMENT
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
