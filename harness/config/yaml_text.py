@@ -9,7 +9,7 @@ from omegaconf._utils import get_omega_conf_dumper
 
 
 class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]  # C, where PyYAML has it
-    """Writes what `OmegaConf.to_yaml` writes, ten times as fast; each trial of a sweep stores its settings."""
+    """Writes what `OmegaConf.to_yaml` writes, ten times as fast: each trial stores its settings."""
 
     yaml_representers = get_omega_conf_dumper().yaml_representers
 
