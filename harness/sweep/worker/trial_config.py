@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
@@ -76,7 +77,7 @@ class _Composed:
 
     whole: bytes
     task: bytes
-    hydra: DictConfig
+    hydra: Any
 
 
 def _set(cfg: DictConfig, words: Sequence[str]) -> None:
@@ -118,13 +119,13 @@ def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> _C
     return _Composed(whole, pickle.dumps(task), _hydra_node(cfg))
 
 
-def _hydra_node(cfg: DictConfig) -> DictConfig:
+def _hydra_node(cfg: DictConfig) -> Any:
     """Hydra's node as `HydraConfig` holds it."""
     config = HydraConfig.instance()
     before = config.cfg
     try:
         config.set_config(cfg)
-        node: DictConfig = config.cfg
+        node: Any = config.cfg
     finally:
         config.cfg = before
     return node
