@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 import torch
 
+from harness.core.baseline_names import with_baseline_names
+
 pytestmark = pytest.mark.slow
 
 BEFORE = Path(__file__).parent / "data" / "before"
@@ -79,7 +81,7 @@ def lines(path: Path) -> list[dict[str, str]]:
 def scores(folder: Path) -> dict[str, Any]:
     """The scores of `result.json`, without times."""
     found = json.loads((folder / "result.json").read_text())["scores"]
-    return {name: score for name, score in found.items() if not name.startswith("time/")}
+    return with_baseline_names({n: score for n, score in found.items() if not n.startswith("time/")})
 
 
 _END_OF_AN_INTERVAL = re.compile(r" (low|high) over (folds|seeds)$")
@@ -94,7 +96,7 @@ def without_intervals(found: dict[str, Any]) -> dict[str, Any]:
 
 def same_scores(folder: Path, wanted: dict[str, Any]) -> bool:
     """Whether a run has the scores of an earlier one."""
-    return same(without_intervals(scores(folder)), without_intervals(wanted))
+    return same(without_intervals(scores(folder)), without_intervals(with_baseline_names(wanted)))
 
 
 def points(sweep: Path) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from typing import NamedTuple, final
 from torch import Tensor
 
 from harness.checkpoint.checkpoint_file import ENDING, DamagedCheckpoint, read, write
+from harness.core.baseline_names import with_baseline_names
 
 FOLDER = "done"
 
@@ -46,7 +47,9 @@ class Done:
         outcomes = {}
         for path in sorted(self._folder.glob(f"fold-*{ENDING}")):
             try:
-                outcomes[int(path.stem.removeprefix("fold-"))] = Outcome(*read(path))
+                scores, outputs = read(path)
+                outcome = Outcome(with_baseline_names(scores), outputs)
+                outcomes[int(path.stem.removeprefix("fold-"))] = outcome
             except (DamagedCheckpoint, OSError, ValueError, TypeError):
                 continue  # a process died while it wrote: that fold is not done
         return outcomes

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.console.text_format import headline
+from harness.core import baseline_names
 from harness.core.errors import UserError, near
 from harness.core.scores import UNLIMITED, score_range
 from harness.runs.run_result import summarise
@@ -148,15 +149,11 @@ def other_scores(runs: Sequence[StoredRun], score: str) -> list[str]:
 
 
 def baselines(runs: Sequence[StoredRun], name: str) -> dict[str, Interval]:
-    """The baselines of a score: ending (`majority`) -> the lowest and the highest value over the runs."""
-    part = name.partition("/")[0]
+    """The baselines of a score: kind (`majority`) -> the lowest and the highest value over the runs."""
     values: dict[str, list[float]] = {}
     for run in runs:
-        own = {full: score for full, score in _scores(run).items() if full.startswith(f"{part}/")}
-        trained = headline(own)
-        for full in own:
-            owner, _, ending = full.rpartition("_")
+        for kind, full in baseline_names.baselines(name, _scores(run)).items():
             mean = _mean(_folds(run, full))
-            if owner == name and full not in trained and not math.isnan(mean):
-                values.setdefault(ending, []).append(mean)
-    return {ending: (min(means), max(means)) for ending, means in values.items()}
+            if not math.isnan(mean):
+                values.setdefault(kind, []).append(mean)
+    return {kind: (min(means), max(means)) for kind, means in values.items()}

@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
+from harness.core.baseline_names import baseline_name, kinds, split_baseline
 from harness.core.error_text import printable
 from harness.core.progress import Progress
 from harness.core.scores import direction
@@ -21,7 +22,6 @@ Span = tuple[str, str]
 
 Line = list[Span]
 
-_BASELINES = ("majority", "mean", "random", "raw", "scratch")
 _BEST = "bold green"
 _GAP = "  "
 _NARROWEST = 8
@@ -156,14 +156,8 @@ def headline(scores: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("test/", "valid/"):
         names = [name for name in scores if name.startswith(part)]
         if names:
-            return {name: scores[name] for name in names if not _is_baseline(name, scores)}
+            return {name: scores[name] for name in names if split_baseline(name) is None}
     return {}
-
-
-def _is_baseline(name: str, scores: Mapping[str, Any]) -> bool:
-    """Whether a score is the baseline of another, as `test/rmse_mean` is of `test/rmse`."""
-    owner, _, ending = name.rpartition("_")
-    return ending in _BASELINES and owner in scores
 
 
 def score_table(result: Result, width: int | None = None) -> list[Line]:
@@ -176,19 +170,19 @@ def score_table(result: Result, width: int | None = None) -> list[Line]:
     if not own:
         return []
     part = next(iter(own)).split("/")[0]
-    endings = [end for end in _BASELINES if any(f"{name}_{end}" in result.scores for name in own)]
+    beside = kinds(own, result.scores)
     over_rows = any("ci95_rows" in score for score in own.values())
     folds = ["std", "95 % interval"] if result.folds > 1 else ["95 % interval"] if over_rows else []
     together = ["pooled"] if any("pooled" in score for score in own.values()) else []
     rows: list[list[Span]] = []
     for name in own:
-        compared = [own[name], *(result.scores.get(f"{name}_{end}") for end in endings)]
+        compared = [own[name], *(result.scores.get(baseline_name(name, kind)) for kind in beside)]
         best = _best(name, compared)
         model, *others = [_score_cell(score, place == best) for place, score in enumerate(compared)]
         pooled = [(number(own[name].get("pooled")), "")] if together else []
         rows.append([(_short(name), ""), model, *_spread(own[name])[2 - len(folds) :], *pooled, *others])
-    titles = [part, "model", *folds, *together, *endings]
-    droppable = [*together, *reversed(endings[1:]), *folds, *endings[:1]]
+    titles = [part, "model", *folds, *together, *beside]
+    droppable = [*together, *reversed(beside[1:]), *folds, *beside[:1]]
     lines = table_lines(titles, rows)
     while width is not None and droppable and sum(len(text) for text, _ in lines[0]) > width:
         place = titles.index(droppable.pop(0))

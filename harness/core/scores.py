@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from harness.core.baseline_names import split_baseline
+
 Direction = Literal["minimize", "maximize"]
 
 _LOWER_IS_BETTER = ("loss", "rmse", "mae", "mse", "ece", "error", "seconds", "parameters")
@@ -26,7 +28,8 @@ def direction(name: str, declared: Mapping[str, Direction] = NONE_DECLARED) -> D
             follows from the words of its name.
     """
     plain = name.rsplit("/", 1)[-1]
-    for own in (plain, plain.removesuffix("_pooled"), plain.removesuffix("_scratch")):
+    compared = split_baseline(plain)
+    for own in (plain, plain.removesuffix("_pooled"), *(compared or ())[:1]):
         if own in declared:
             return declared[own]
     words = plain.split("_")
@@ -56,7 +59,7 @@ def score_range(name: str) -> tuple[float, float]:
 class Scores:
     """What an evaluation found on one part.
 
-    values     by plain name ("accuracy", "accuracy_majority" …), without the part's prefix
+    values     by plain name ("accuracy", "accuracy_baseline_majority" …), without the part's prefix
     confusion  (C, C) int64 counts, true class by row, or None
     """
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
+from harness.core.baseline_names import baseline_name
 from harness.core.errors import UserError
 from harness.core.name_list import listed
 from harness.core.predictor import Predictor
@@ -26,7 +27,7 @@ class Classification:
     log_loss  mean negative log-probability of the true class, in nats
     ece       expected calibration error over `bins` bins (arXiv 1706.04599)
 
-    `score` adds `accuracy_majority`, the accuracy of always answering the most frequent class of
+    `score` adds `accuracy_baseline_majority`, the accuracy of always answering the most frequent class of
     the training part, and the confusion matrix.
     """
 
@@ -59,7 +60,7 @@ class Classification:
         support = counts.sum(dim=1)
         rows = support.sum().item()
         assumed = _majority(loaders.train)
-        values["accuracy_majority"] = (
+        values[baseline_name("accuracy", "majority")] = (
             support[assumed].item() / rows if assumed is not None and rows else float("nan")
         )
         return Scores(values, counts.cpu().numpy(), _notes(support, predictor.task.classes, part))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from harness.core.arrays import Loader, Loaders
+from harness.core.baseline_names import baseline_name
 from harness.core.errors import UserError
 from harness.core.name_list import listed
 from harness.core.predictor import Predictor
@@ -29,8 +30,8 @@ class Multilabel:
     auroc        macro area under the ROC curve, over the labels that some rows have and some have not
     log_loss     mean negative log-probability of what each label is, in nats
 
-    `score` adds `accuracy_majority`, the accuracy of always answering, for each label, what most of the
-    training rows have.
+    `score` adds `accuracy_baseline_majority`, the accuracy of always answering, for each label,
+    what most of the training rows have.
     """
 
     names: tuple[str, ...] = ("loss", "accuracy", "exact_match", "f1", "auroc", "log_loss")
@@ -56,7 +57,7 @@ class Multilabel:
         values, truth = self._measure(predictor, loader_of(loaders, part))
         assumed = _majority(loaders.train)
         right = float("nan") if assumed is None else (truth == assumed.to(truth)).double().mean().item()
-        values["accuracy_majority"] = right
+        values[baseline_name("accuracy", "majority")] = right
         return Scores(values, notes=_notes(truth, predictor.task.classes, part))
 
     def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:

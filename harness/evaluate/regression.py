@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
+from harness.core.baseline_names import baseline_name
 from harness.core.errors import UserError
 from harness.core.name_list import listed
 from harness.core.predictor import Predictor
@@ -29,7 +30,7 @@ class Regression:
     their units do not compare, read `r2`, which has none. A target that does not vary is left out of
     `r2`, and named.
 
-    `score` adds `rmse_mean` and `mae_mean`, the errors of always answering the mean of the
+    `score` adds `rmse_baseline_mean` and `mae_baseline_mean`, the errors of always answering the mean of the
     training part.
     """
 
@@ -68,7 +69,7 @@ class Regression:
         truth = exact(targets)
         values = mean_loss(predictor, outputs, targets) | errors(exact(outputs), truth)
         constant = errors(_training_mean(loaders.train, truth).expand_as(truth), truth)
-        values |= {f"{name}_mean": constant[name] for name in ("rmse", "mae")}
+        values |= {baseline_name(name, "mean"): constant[name] for name in ("rmse", "mae")}
         return Scores(to_floats(values), notes=_notes(truth, predictor.task, part))
 
 

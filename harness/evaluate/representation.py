@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
+from harness.core.baseline_names import baseline_name
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.core.task import Task
@@ -37,8 +38,9 @@ class Representation:
     of several numbers, R2 is the mean over them.
 
     Features are standardised by the training rows. `score` sets beside each probe the same probe on
-    the representation of an untrained model (`_random`) and on the flattened inputs (`_raw`): what
-    training added is the difference. `project` shows the same three in two dimensions.
+    the representation of an untrained model (`…_baseline_random`) and on the flattened inputs
+    (`…_baseline_raw`): what training added is the difference. `project` shows the same three in two
+    dimensions.
 
     Args:
         neighbours: training rows that vote.
@@ -117,7 +119,7 @@ class Representation:
             if predictor.task.labelled:
                 labelled = len(queries.labelled().targets)
                 sides = _fair(encode(predictor, loaders.train), queries)
-                values |= self._probes(predictor.task, *sides, "", notes)
+                values |= self._probes(predictor.task, *sides, None, notes)
                 del queries, sides  # frees the memory for the baselines
                 values |= self._baselines(loaders, loader, untrained, notes)
                 if labelled == 0:
@@ -168,18 +170,22 @@ class Representation:
         """The same probes on a random representation and on the inputs as they are."""
         random, task, train = untrained(), loaders.task, loaders.train
         sides = _fair(encode(random, train), encode(random, loader))
-        values = self._probes(task, *sides, "_random", notes)
+        values = self._probes(task, *sides, "random", notes)
         del sides
         size = (len(train.rows) + len(loader.rows)) * prod(loaders.shape)
         if size > _MOST_RAW:
-            notes.append(f"no _raw baseline: the inputs are {size:,} numbers, over {_MOST_RAW:,}")
+            notes.append(f"no baseline of the raw input: the inputs are {size:,} numbers, over {_MOST_RAW:,}")
             return values
-        return values | self._probes(task, *_fair(flatten(train), flatten(loader)), "_raw", notes)
+        return values | self._probes(task, *_fair(flatten(train), flatten(loader)), "raw", notes)
 
     def _probes(
-        self, task: Task, bank: Sample, queries: Sample, suffix: str, notes: list[str]
+        self, task: Task, bank: Sample, queries: Sample, baseline: str | None, notes: list[str]
     ) -> dict[str, Tensor]:
-        """Both probes of what `_fair` made, `suffix` appended; a fit that did not converge is noted."""
+        """Both probes of what `_fair` made, with the names of a baseline if given; a failed fit is noted."""
+
+        def named(score: str) -> str:
+            return score if baseline is None else baseline_name(score, baseline)
+
         values = self._neighbours(task, bank, queries)
         inputs, asked = bank.features, queries.features
         if len(inputs) and len(asked):
@@ -188,14 +194,14 @@ class Representation:
                 values["linear_accuracy"] = (predicted == queries.targets).double().mean()
                 if not converged:
                     notes.append(
-                        f"linear_accuracy{suffix}: the probe had not converged after {self.iterations} "
+                        f"{named('linear_accuracy')}: the probe had not converged after {self.iterations} "
                         "iterations; raise evaluate.iterations"
                     )
             else:
                 values["linear_r2"] = r2(probes.ridge(inputs, bank.targets, asked, self.l2), queries.targets)
         else:
             values["linear_accuracy" if _classes(task) else "linear_r2"] = _undefined(bank)
-        return {name + suffix: value for name, value in values.items()}
+        return {named(name): value for name, value in values.items()}
 
     def _logistic(self, inputs: Tensor, targets: Tensor, asked: Tensor) -> tuple[Tensor, bool]:
         """The predicted codes, (m,) or of several labels (m, C), and whether every fit converged."""

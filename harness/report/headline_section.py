@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.console.text_format import duration, headline, number
-from harness.report.baseline_scores import BASELINES, baselines
+from harness.core.baseline_names import BASELINES, baselines
 from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
 from harness.report.row_intervals import row_intervals, too_few_rows
 from harness.report.run_material import RunMaterial, chosen
@@ -91,8 +91,10 @@ def _score(material: RunMaterial) -> list[Block]:
     if bounds is not None:
         (low, high), method = bounds
         tiles.append(Tile(f"{number(low)} – {number(high)}", "95 % interval", method))
-    for ending, full in baselines(material.scores, name).items():
-        tiles.append(Tile(number(material.scores[full]["mean"]), f"baseline: {ending}", BASELINES[ending]))
+    for kind, full in baselines(name, material.scores).items():
+        tiles.append(
+            Tile(number(material.scores[full]["mean"]), f"baseline: {kind}", BASELINES.get(kind, ""))
+        )
     parameters = material.scores.get("model/parameters", {}).get("mean")
     if parameters is not None and not math.isnan(parameters):
         tiles.append(Tile(f"{parameters:,.0f}", "parameters", "of the model, without heads"))

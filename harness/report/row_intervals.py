@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.core.baseline_names import baselines
 from harness.evaluate.prediction_statistics import (
     bootstrap_counts,
     bootstrap_interval,
     rank_interval,
     wilson,
 )
-from harness.report.baseline_scores import baselines
 from harness.report.predicted_rows import PredictedRows
 from harness.runs.run_result import Summary
 
@@ -129,7 +129,7 @@ def too_few_rows(scores: Mapping[str, Summary], name: str, rows: int, split: Map
     if name not in scores:
         return ""
     ends = scores[name].get("ci95_rows")
-    known = next((scores[full]["mean"] for full in baselines(scores, name).values()), None)
+    known = next((scores[full]["mean"] for full in baselines(name, scores).values()), None)
     within = ends is not None and known is not None and ends[0] <= known <= ends[1]
     if rows >= _FEWEST_ROWS and not (within and rows <= _FEW_ROWS):
         return ""

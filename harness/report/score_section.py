@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.console.text_format import headline, number
-from harness.report.baseline_scores import BASELINES, baselines
+from harness.core.baseline_names import BASELINES, baseline_name, baselines, kinds, split_baseline
 from harness.report.headline_section import main_score
 from harness.report.html.chart import Chart, padded_range, whole_ticks
 from harness.report.html.page_parts import Block, Cell, Figure, Figures, Heading, Section, Table
@@ -18,15 +18,16 @@ def scores(material: RunMaterial) -> Section | None:
     """None where there are none."""
     if not material.scores:
         return None
-    shown = sorted((name for name in material.scores if not _beside(name, material.scores)), key=_part_first)
+    shown = sorted((name for name in material.scores if split_baseline(name) is None), key=_part_first)
     several = any(len(material.scores[name]["folds"]) > 1 for name in shown)
-    ends = [end for end in BASELINES if any(f"{name}_{end}" in material.scores for name in shown)]
+    compared = kinds(shown, material.scores)
     sentence = ""
-    if ends:
-        sentence = f"Baselines are {'; '.join(f'{end}: {BASELINES[end]}' for end in ends)}. "
+    described = [f"{kind}: {BASELINES[kind]}" for kind in compared if kind in BASELINES]
+    if described:
+        sentence = f"Baselines are {'; '.join(described)}. "
     if several:
         sentence += "Pooled is the score of all folds' predictions together."
-        blocks = [*_over_folds(material), _spreads(material, shown, ends), *_listed(material)]
+        blocks = [*_over_folds(material), _spreads(material, shown, compared), *_listed(material)]
     else:
         blocks = _by_part(material)
     return Section("Scores", sentence.strip(), blocks)
@@ -57,19 +58,14 @@ def _by_part(material: RunMaterial) -> list[Block]:
     return [*blocks, Heading("Other figures"), Table(["figure", "value"], others)] if others else blocks
 
 
-def _spreads(material: RunMaterial, shown: list[str], ends: list[str]) -> Table:
+def _spreads(material: RunMaterial, shown: list[str], compared: list[str]) -> Table:
     """A row per score: its mean over the folds, its spread, and its baselines."""
     rows: list[list[object]] = []
     for name in shown:
         score = material.scores[name]
-        beside = [_number(_mean(material.scores.get(f"{name}_{end}"))) for end in ends]
+        beside = [_number(_mean(material.scores.get(baseline_name(name, kind)))) for kind in compared]
         rows.append([name, _number(score["mean"]), *_spread(score), *beside])
-    return Table(["score", "mean", "± std", "95 % interval", "pooled", *ends], rows)
-
-
-def _beside(name: str, known: dict[str, Summary]) -> bool:
-    owner, _, ending = name.rpartition("_")
-    return ending in BASELINES and owner in known
+    return Table(["score", "mean", "± std", "95 % interval", "pooled", *compared], rows)
 
 
 def _mean(score: Summary | None) -> float | None:
@@ -102,7 +98,7 @@ def _dots(material: RunMaterial, name: str) -> Figure:
     values = [float("nan") if value is None else value for value in score["folds"]]
     mean, last = score["mean"], len(values) - 1
     references = {
-        end: material.scores[full]["mean"] for end, full in baselines(material.scores, name).items()
+        kind: material.scores[full]["mean"] for kind, full in baselines(name, material.scores).items()
     }
     # The range follows the folds: with a distant baseline in it, their differences would be invisible.
     up = padded_range([*values, *(score["ci95"] or ())], 0.1)
@@ -111,10 +107,10 @@ def _dots(material: RunMaterial, name: str) -> Figure:
     chart.key("s1", f"mean {number(mean)}")
     if mean is not None:
         chart.level(mean, "s1", f"mean {number(mean)}")
-    for end, value in references.items():
+    for kind, value in references.items():
         if value is not None and up[0] <= value <= up[1]:
-            chart.level(value, "s6 dashed", f"{end} {number(value)}")
-            chart.key("s6 dashed", f"{end} {number(value)}")
+            chart.level(value, "s6 dashed", f"{kind} {number(value)}")
+            chart.key("s6 dashed", f"{kind} {number(value)}")
     for place, value in enumerate(values):
         if value == value:
             chart.dot((place, value), "f0", f"fold {place}: {number(value)}", 4.5 if last < 40 else 2)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from harness.core.baseline_names import with_baseline_names
 from harness.core.errors import UserError
 from harness.core.scores import UNLIMITED, Direction
 from harness.runtime.atomic_file import write_text
@@ -189,6 +190,7 @@ class Result:
                 value=schema,
             )
         content = read_json(path, _Content)
+        content["scores"] = with_baseline_names(content.get("scores", {}))
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.core.baseline_names import with_baseline_names
 from harness.runtime.stored_file import DamagedFile, reading
 
 PREDICTIONS = "predictions.csv"
@@ -94,4 +95,5 @@ def read_fold_scores(folder: Path) -> pd.DataFrame | None:
             raise DamagedFile(path, f"column {name!r} must be numbers")
     if frame["fold"].duplicated().any():
         raise DamagedFile(path, "a fold occurs twice")
+    frame.columns = pd.Index(with_baseline_names({str(name): name for name in frame}))
     return frame

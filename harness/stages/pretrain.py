@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from harness.checkpoint.checkpoint_manager import CheckpointManager
+from harness.core.baseline_names import baseline_name
 from harness.core.errors import Pruned
 from harness.core.progress import Progress
 from harness.core.scores import Scores
@@ -87,7 +88,7 @@ def _tell(progress: Progress, fold_record: FoldRecord, monitor: str) -> None:
 
 
 def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator[tuple[str, Scores]]:
-    """Returns the scores of the same training without the pre-training, as `…_scratch`, if requested.
+    """Returns the scores of the same training without the pre-training, as `…_baseline_scratch`.
 
     The rows, the seed and so the random weights are those that the run without `pretrain.words` has.
     """
@@ -100,4 +101,4 @@ def compared(experiment: Experiment, stop: Stop, evaluate: Evaluate) -> Iterator
     stop.raise_if_asked()
     for part, scores in evaluate(twin):
         own = {name: scores.values[name] for name in twin.evaluator.names if name in scores.values}
-        yield part, Scores({f"{name}_scratch": value for name, value in own.items()})
+        yield part, Scores({baseline_name(name, "scratch"): value for name, value in own.items()})

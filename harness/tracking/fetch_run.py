@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.core.baseline_names import with_baseline_names
 from harness.core.errors import UserError
 from harness.core.scores import score_range
 from harness.runs.journal import JOURNAL, read
@@ -271,7 +272,7 @@ def _result(runs: Mapping[str, Any]) -> Result:
     ended = run.info.end_time or run.info.start_time
     return Result(
         status=_status(run),
-        scores=scores,
+        scores=with_baseline_names(scores),
         folds=max(1, len(folds)),
         seconds=(ended - run.info.start_time) / 1000,
         seed=int(seed) if (seed := str(run.data.tags.get("seed"))).isdecimal() else None,

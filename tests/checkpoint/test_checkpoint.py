@@ -428,10 +428,11 @@ def test_the_outcomes_of_folds_are_restored_except_a_damaged_one(tmp_path: Path)
     done = Done(tmp_path)
     outputs = (torch.arange(3), None, torch.randn(3, 2))
     done.write(0, Outcome({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs))
-    done.write(1234, Outcome({"test/accuracy": 1.0}, None))
+    # An earlier version's name of a baseline.
+    done.write(1234, Outcome({"test/accuracy": 1.0, "test/accuracy_majority": 0.5}, None))
     back = done.read()
     assert same(tuple(back[0]), ({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs))
-    assert back[1234] == Outcome({"test/accuracy": 1.0}, None)
+    assert back[1234] == Outcome({"test/accuracy": 1.0, "test/accuracy_baseline_majority": 0.5}, None)
     (tmp_path / "done" / "fold-0000.safetensors").write_bytes(b"torn")
     assert list(done.read()) == [1234]
     done.clear()

@@ -119,7 +119,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_line(make: Make, outputs: 
 
 def test_unfinished_runs_are_counted_and_undefined_scores_come_last(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [math.nan]})
-    make("b", {"test/accuracy": [0.5], "test/accuracy_majority": [0.4]})
+    make("b", {"test/accuracy": [0.5], "test/accuracy_baseline_majority": [0.4]})
     make("c", {}, status="pruned")
     make("d", {}, status="failed")
     (make("e", {}) / "result.json").unlink()

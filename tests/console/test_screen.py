@@ -89,7 +89,9 @@ def test_of_very_many_folds_about_thirty_have_a_line() -> None:
         screen.fold(fold, 178, {"train": 1787, "valid": 9, "test": 1})
         for number in (1, 2, 3):
             screen.epoch(epoch(number, 3, best=number < 3))
-        screen.fold_scores(fold, {"test/loss": 0.5, "test/accuracy": 1.0, "test/accuracy_majority": 0.0})
+        screen.fold_scores(
+            fold, {"test/loss": 0.5, "test/accuracy": 1.0, "test/accuracy_baseline_majority": 0.0}
+        )
     lines = stream.getvalue().splitlines()
     epochs = [int(line.split()[0]) for line in lines[3:]]
     assert epochs == [0, *range(5, 177, 6), 177]
@@ -117,7 +119,7 @@ def closing(screen: Screen, **changes: object) -> None:
     result = {
         "status": "finished",
         "objective": {"name": "valid/accuracy", "direction": "maximize", "value": 0.98},
-        "scores": {"test/accuracy": summarise([0.97]), "test/accuracy_majority": summarise([0.1])},
+        "scores": {"test/accuracy": summarise([0.97]), "test/accuracy_baseline_majority": summarise([0.1])},
         "folds": 1,
         "seconds": 12.3,
         "command": "python -m harness model=mlp",

@@ -123,8 +123,10 @@ def test_the_line_of_a_fold_fits_and_starts_with_the_score_that_decides() -> Non
 
 
 def test_the_headline_is_the_test_part_without_baselines() -> None:
-    scores = dict.fromkeys(["valid/loss", "test/rmse", "test/rmse_mean", "test/linear_accuracy_raw"], 1.0)
-    assert list(headline(scores)) == ["test/rmse", "test/linear_accuracy_raw"]
+    scores = dict.fromkeys(
+        ["valid/loss", "test/rmse", "test/rmse_baseline_mean", "test/f1_baseline_raw"], 1.0
+    )
+    assert list(headline(scores)) == ["test/rmse"]
     assert list(headline({"valid/accuracy": 1.0, "train/loss": 1.0})) == ["valid/accuracy"]
     assert headline({"train/loss": 1.0}) == {}
 
@@ -136,10 +138,10 @@ def text_of(result: Result, width: int | None = None) -> list[str]:
 def test_each_score_is_shown_beside_its_baselines_and_the_best_is_marked() -> None:
     found = {
         "test/rmse": 5.0,
-        "test/rmse_mean": 4.0,
+        "test/rmse_baseline_mean": 4.0,
         "test/knn_accuracy": 0.98,
-        "test/knn_accuracy_random": 0.95,
-        "test/knn_accuracy_raw": 0.97,
+        "test/knn_accuracy_baseline_random": 0.95,
+        "test/knn_accuracy_baseline_raw": 0.97,
         "test/ece": 0.01,
     }
     scores = {name: summarise([value]) for name, value in found.items()}
@@ -165,7 +167,7 @@ def test_folds_add_spread_and_interval() -> None:
     scores = {
         "test/accuracy": summarise([0.90, 0.94, 0.95]),
         "test/auroc": summarise([0.9, math.nan, math.nan]),
-        "test/accuracy_majority": summarise([0.1, 0.1, 0.1]),
+        "test/accuracy_baseline_majority": summarise([0.1, 0.1, 0.1]),
     }
     assert text_of(Result(status="finished", scores=scores, folds=3)) == [
         "test          model        std      95 % interval   majority",
@@ -188,7 +190,7 @@ def test_folds_add_spread_and_interval() -> None:
     ],
 )
 def test_a_narrow_table_keeps_what_matters_most(width: int | None, titles: list[str]) -> None:
-    names = ("test/accuracy", "test/accuracy_majority", "test/accuracy_raw")
+    names = ("test/accuracy", "test/accuracy_baseline_majority", "test/accuracy_baseline_raw")
     scores = {name: summarise([0.90, 0.94, 0.95]) for name in names}
     scores["test/accuracy"]["pooled"] = 0.93
     header, rule, *_ = text_of(Result(status="finished", scores=scores, folds=3), width)

@@ -37,7 +37,7 @@ def test_scores_of_a_hand_counted_part(make_loaders, echo) -> None:
         "auroc": pytest.approx((1 + 5 / 6 + 3 / 4) / 3),
         "log_loss": pytest.approx(-(3 * math.log(right) + math.log(wrong)) / 4),
         "ece": pytest.approx(abs(0.75 - right)),
-        "accuracy_majority": 0.25,
+        "accuracy_baseline_majority": 0.25,
     }
     assert scores.confusion.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
     assert scores.notes == ()
@@ -54,7 +54,7 @@ def test_judge_gives_the_named_scores_of_the_valid_part(make_loaders, echo) -> N
     assert validated["loss"] == pytest.approx(validated["log_loss"], rel=1e-6)
     scores = evaluator.score(predictor, loaders, "valid", never)
     assert {name: scores.values[name] for name in validated} == validated
-    assert scores.values["accuracy_majority"] == 0.5
+    assert scores.values["accuracy_baseline_majority"] == 0.5
     mirrored = evaluator.score(predictor, loaders, "test", never)
     assert mirrored.values["auroc"] == pytest.approx(1 - validated["auroc"])
 

@@ -69,7 +69,7 @@ def test_scores_of_a_hand_counted_part(make_loaders, echo) -> None:
         "auroc": pytest.approx((0.25 + 0.5) / 2),
         "log_loss": pytest.approx((5 * high + 4 * low) / 9),
         # most labelled training rows are hot, neither wet nor rare
-        "accuracy_majority": pytest.approx(7 / 9),
+        "accuracy_baseline_majority": pytest.approx(7 / 9),
     }
     assert found.confusion is None
     assert found.notes == ("every row of the test part has the label hot: auroc leaves it out",)
@@ -130,7 +130,7 @@ def test_without_a_labelled_training_row_there_is_no_majority(make_loaders, echo
     logits, labels = draw(5)
     loaders = make_loaders(LABELS, (logits, torch.full_like(labels, math.nan)), test=(logits, labels))
     scored = Multilabel().score(echo(LABELS), loaders, "test", never)
-    assert math.isnan(scored.values["accuracy_majority"])
+    assert math.isnan(scored.values["accuracy_baseline_majority"])
     assert 0 < scored.values["accuracy"] < 1
 
 

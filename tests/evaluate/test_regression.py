@@ -51,8 +51,8 @@ def test_scores_of_a_hand_counted_part(make_loaders, echo) -> None:
         "rmse": pytest.approx(math.sqrt(5 / 3)),
         "mae": 1.0,
         "r2": pytest.approx(1 - 5 / 6),
-        "rmse_mean": pytest.approx(math.sqrt(3.0)),
-        "mae_mean": pytest.approx(5 / 3),
+        "rmse_baseline_mean": pytest.approx(math.sqrt(3.0)),
+        "mae_baseline_mean": pytest.approx(5 / 3),
     }
     assert scores.confusion is None
     assert scores.notes == ()
@@ -85,8 +85,8 @@ def test_scores_of_several_targets_by_hand(make_loaders, echo) -> None:
         "mae": pytest.approx((1 + 10) / 2),
         "r2": pytest.approx((1 - 4 / 4.5 + 0) / 2),
         # the mean of the rows of which both are known, 2 and 20
-        "rmse_mean": pytest.approx((math.sqrt(2.5) + 10) / 2),
-        "mae_mean": pytest.approx((1.5 + 10) / 2),
+        "rmse_baseline_mean": pytest.approx((math.sqrt(2.5) + 10) / 2),
+        "mae_baseline_mean": pytest.approx((1.5 + 10) / 2),
     }
 
 
@@ -146,5 +146,7 @@ def test_a_class_as_target_is_refused(make_loaders, echo) -> None:
 
 
 def test_the_name_of_a_score_gives_its_direction() -> None:
-    lower = {name for name in (*Regression.names, "rmse_mean") if direction(f"test/{name}") == "minimize"}
-    assert lower == {"loss", "rmse", "mae", "rmse_mean"}
+    lower = {
+        name for name in (*Regression.names, "rmse_baseline_mean") if direction(f"test/{name}") == "minimize"
+    }
+    assert lower == {"loss", "rmse", "mae", "rmse_baseline_mean"}

@@ -52,11 +52,15 @@ def test_a_trained_representation_beats_a_blind_one(make_loaders) -> None:
     scores = Representation().score(keep(0, TWO), loaders, "test", lambda: keep(1, TWO)).values
     assert list(scores) == [
         "rankme",
-        *(f"{name}{end}" for end in ("", "_random", "_raw") for name in ("knn_accuracy", "linear_accuracy")),
+        *(
+            f"{name}{end}"
+            for end in ("", "_baseline_random", "_baseline_raw")
+            for name in ("knn_accuracy", "linear_accuracy")
+        ),
     ]
     assert scores["knn_accuracy"] == scores["linear_accuracy"] == 1.0
-    assert scores["knn_accuracy_raw"] == scores["linear_accuracy_raw"] == 1.0
-    assert 0.25 < scores["knn_accuracy_random"] < 0.75
+    assert scores["knn_accuracy_baseline_raw"] == scores["linear_accuracy_baseline_raw"] == 1.0
+    assert 0.25 < scores["knn_accuracy_baseline_random"] < 0.75
     assert scores["rankme"] == pytest.approx(1.0)
 
 
@@ -96,8 +100,8 @@ def test_a_number_as_target_is_probed_by_regression(make_loaders) -> None:
     evaluator = Representation(neighbours=1, l2=1e-6)
     scores = evaluator.score(keep(0, NUMBER), loaders, "valid", lambda: keep(1, NUMBER)).values
     assert scores["linear_r2"] == pytest.approx(1.0)
-    assert scores["linear_r2_raw"] == pytest.approx(1.0)
-    assert scores["linear_r2_random"] < 0.1
+    assert scores["linear_r2_baseline_raw"] == pytest.approx(1.0)
+    assert scores["linear_r2_baseline_random"] < 0.1
     assert 0.9 < scores["knn_r2"] < 1
     assert evaluator.validate(keep(0, NUMBER), loaders) == {
         name: scores[name] for name in ("rankme", "knn_r2")
@@ -120,7 +124,7 @@ def test_several_numbers_are_probed_and_averaged(make_loaders) -> None:
         .values
         for place in (0, 1)
     ]
-    for name in ("knn_r2", "linear_r2", "linear_r2_raw"):
+    for name in ("knn_r2", "linear_r2", "linear_r2_baseline_raw"):
         assert blind[name] == pytest.approx((alone[0][name] + alone[1][name]) / 2)
 
 
@@ -135,7 +139,12 @@ def test_several_labels_are_probed_one_by_one(make_loaders) -> None:
             TWO, (train, (train[:, place] > 0).long()), valid=(test, (test[:, place] > 0).long())
         )
         alone.append(Representation().score(keep(0, TWO), part, "valid", lambda: keep(1, TWO)).values)
-    for name in ("knn_accuracy", "linear_accuracy", "knn_accuracy_raw", "linear_accuracy_raw"):
+    for name in (
+        "knn_accuracy",
+        "linear_accuracy",
+        "knn_accuracy_baseline_raw",
+        "linear_accuracy_baseline_raw",
+    ):
         assert found[name] == pytest.approx((alone[0][name] + alone[1][name]) / 2)
     assert Representation().validate(keep(0, labels), loaders)["knn_accuracy"] == found["knn_accuracy"]
 
@@ -212,9 +221,9 @@ def test_inputs_too_many_to_hold_have_no_raw_baseline(make_loaders, monkeypatch)
     monkeypatch.setattr(representation, "_MOST_RAW", 119)
     loaders = make_loaders(TWO, two_clouds(40, 0), test=two_clouds(20, 1))
     scores = Representation().score(keep(0, TWO), loaders, "test", lambda: keep(1, TWO))
-    assert scores.notes == ("no _raw baseline: the inputs are 120 numbers, over 119",)
-    assert "knn_accuracy_random" in scores.values
-    assert "knn_accuracy_raw" not in scores.values
+    assert scores.notes == ("no baseline of the raw input: the inputs are 120 numbers, over 119",)
+    assert "knn_accuracy_baseline_random" in scores.values
+    assert "knn_accuracy_baseline_raw" not in scores.values
 
 
 def test_without_a_valid_part_there_is_nothing_to_judge_or_score(make_loaders) -> None:

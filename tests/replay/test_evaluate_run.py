@@ -89,7 +89,7 @@ def test_a_file_is_scored_by_the_fitted_transform_and_learned_rows_are_counted(
     whole = load_breast_cancer(as_frame=True)
     names = whole.target_names[whole.target.to_numpy()]
     majority = pd.Series(names[stored == 1]).mode()[0]
-    assert found["test/accuracy_majority"] == pytest.approx((other[target] == majority).mean())
+    assert found["test/accuracy_baseline_majority"] == pytest.approx((other[target] == majority).mean())
     (made,) = (here / "outputs" / "runs").iterdir()
     (finding,) = json.loads((made / "checks.json").read_text())
     learned = int(np.isin(stored[:100], (1, 2)).sum())
@@ -130,7 +130,7 @@ def test_of_several_folds_one_is_named_or_all_answer_together(
     names = whole.target_names[whole.target.to_numpy()]
     predicted = np.where(mean > 0.5, "malignant", "benign")
     assert test_scores(result)["test/accuracy"] == pytest.approx((predicted == names).mean())
-    assert test_scores(result)["test/accuracy_majority"] == pytest.approx((names == "benign").mean())
+    assert test_scores(result)["test/accuracy_baseline_majority"] == pytest.approx((names == "benign").mean())
 
 
 def test_without_the_original_rows_the_baselines_are_left_out(

@@ -85,7 +85,7 @@ def test_a_test_part_that_is_too_small_is_reported(
     if ends is not None:
         scores["test/accuracy"]["ci95_rows"] = ends
     if baseline is not None:
-        scores["test/accuracy_majority"] = summarise([baseline])
+        scores["test/accuracy_baseline_majority"] = summarise([baseline])
     found = too_few_rows(scores, "test/accuracy", rows, {"test": 0.2})
     assert re.search(words, found) if words else found == ""
 

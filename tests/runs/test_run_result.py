@@ -14,6 +14,7 @@ from scipy import special, stats
 
 from harness.core.errors import UserError
 from harness.runs.run_result import Result, student_t, summarise, write_json
+from harness.runs.stored_tables import read_fold_scores
 from harness.runtime.stored_file import DamagedFile
 
 
@@ -146,6 +147,23 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     )
     several.write(path)
     assert Result.read(path) == several
+
+
+def test_baselines_of_an_earlier_version_have_the_names_of_today(tmp_path: Path) -> None:
+    earlier = {"test/rmse": summarise([1.0]), "test/rmse_mean": summarise([2.0])}
+    replace(result(), scores=earlier).write(tmp_path / "result.json")
+    found = Result.read(tmp_path / "result.json").scores
+    assert {name: score["mean"] for name, score in found.items()} == {
+        "test/rmse": 1.0,
+        "test/rmse_baseline_mean": 2.0,
+    }
+
+
+def test_baselines_of_an_earlier_table_of_folds_have_the_names_of_today(tmp_path: Path) -> None:
+    (tmp_path / "folds.csv").write_text("fold,test/rmse,test/rmse_mean\n0,1.0,2.0\n")
+    table = read_fold_scores(tmp_path)
+    assert table is not None
+    assert list(table) == ["fold", "test/rmse", "test/rmse_baseline_mean"]
 
 
 def test_undefined_numbers_become_null_and_numpy_numbers_plain(tmp_path: Path) -> None:

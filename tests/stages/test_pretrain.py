@@ -93,9 +93,9 @@ def test_from_scratch_has_the_scores_of_a_run_without_pretraining(folder: Path, 
     scratch, alone = points(folder), points(tmp_path / "run")
     for part in ("valid", "test"):
         for name in ("accuracy", "log_loss", "loss"):
-            assert scratch[f"{part}/{name}_scratch"][-1] == alone[f"{part}/{name}"][-1]
-    assert scratch["test/loss"][-1] != scratch["test/loss_scratch"][-1]
-    assert "test/accuracy_majority_scratch" not in scratch
+            assert scratch[f"{part}/{name}_baseline_scratch"][-1] == alone[f"{part}/{name}"][-1]
+    assert scratch["test/loss"][-1] != scratch["test/loss_baseline_scratch"][-1]
+    assert "test/accuracy_baseline_majority_baseline_scratch" not in scratch
 
 
 def test_its_checkpoints_go_when_the_fold_is_over(folder: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_missing_result_is_made_of_the_metrics(outputs: Path, uri: str, folder
     inputs = [{"name": "t", "digest": "d" * 16, "source": "s", "context": "train", "rows": 5, "groups": None}]
     journal.start("", "named", tags={"seed": 3, "data.digest": "d" * 16}, inputs=inputs)
     journal.artifact("", "config.yaml")
-    journal.metrics("", 1, {"valid/loss": 0.5, "test/accuracy": 0.25})
+    journal.metrics("", 1, {"valid/loss": 0.5, "test/accuracy": 0.25, "test/accuracy_majority": 0.125})
     journal.metrics("", 2, {"valid/loss": 0.125})
     journal.end("", "failed", "it broke")
     sync(folder, outputs, uri=uri)
@@ -88,6 +88,7 @@ def test_a_missing_result_is_made_of_the_metrics(outputs: Path, uri: str, folder
     assert {name: score["mean"] for name, score in logged.result.scores.items()} == {
         "valid/loss": 0.125,
         "test/accuracy": 0.25,
+        "test/accuracy_baseline_majority": 0.125,
     }
     assert (logged.result.status, logged.result.error, logged.result.seed) == ("failed", "it broke", 3)
     (logged_input,) = logged.start["inputs"]

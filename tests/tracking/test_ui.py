@@ -83,7 +83,7 @@ def test_the_pages_of_mlflow_show_our_parameters_and_scores_by_name(
 
     chosen = json.dumps([found["id"] for found in runs])
     address = f'{server.uri}/#/compare-runs?runs={chosen}&experiments=["{experiment}"]'
-    names |= {"trainer.epochs", "valid/accuracy", "test/accuracy_majority", "model/parameters"}
+    names |= {"trainer.epochs", "valid/accuracy", "test/accuracy_baseline_majority", "model/parameters"}
     comparison = read_page(address, names | values)
     assert [word for word in sorted(names | values) if word not in comparison] == []
     assert "Comparing 2 Runs from 1 Experiment" in comparison

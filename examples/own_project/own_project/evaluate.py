@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.core.arrays import Loader, Loaders
+from harness.core.baseline_names import baseline_name
 from harness.core.predictor import Predictor, probabilities
 from harness.core.scores import Scores
 from harness.evaluate.scored_rows import answers, exact, loader_of, mean_loss, to_floats
@@ -25,7 +26,7 @@ class Brier:
         """The scores of `part`, with the baseline beside them."""
         classes = len(predictor.task.classes)
         values = self._scores(predictor, loader_of(loaders, part))
-        return Scores(values | {"brier_error_uniform": 1 - 1 / classes})
+        return Scores(values | {baseline_name("brier_error", "uniform"): 1 - 1 / classes})
 
     def _scores(self, predictor: Predictor, loader: Loader) -> dict[str, float]:
         outputs, targets = answers(predictor, loader, "mine")

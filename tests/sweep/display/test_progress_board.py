@@ -142,7 +142,7 @@ def test_the_closing_has_the_result_and_the_folder() -> None:
     stream = io.StringIO()
     snapshot = study(row(0, 0.9), row(1, state="pruned"), trials=2)
     result = sum_up(Path("nowhere"), snapshot, "interrupted", 61.0, "python -m harness -m")
-    scores = {"test/accuracy": summarise([0.97]), "test/accuracy_majority": summarise([0.1])}
+    scores = {"test/accuracy": summarise([0.97]), "test/accuracy_baseline_majority": summarise([0.1])}
     result = replace(result, scores=scores)
     ProgressBoard(stream).closing(
         result, snapshot, Path("outputs/sweeps/a-1"), {"mlflow": None, "go on": "again"}
