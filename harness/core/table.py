@@ -13,6 +13,9 @@ import pandas as pd
 from harness.core.errors import UnknownName, UserError
 from harness.core.task import Task
 
+DatePart = Literal["elapsed", "year", "month", "day_of_week", "hour"]
+"""A number made of a date: days since the first one, or a part of the calendar and the clock."""
+
 Kind = Literal["table", "image", "sequence"]
 Aim = Literal["auto", "classification", "regression"]
 
@@ -46,6 +49,7 @@ class Table:
     files     the column whose files a transform has decoded to `array`, or None
     contents  a digest of what is in the files that the rows name, part of `digest`; empty where none
               has read them all
+    time_parts  what the features hold of `time`, where it is one of them; empty: as of other dates
     events    of a sequence, the long table whose rows `spans` joins to samples, or None
 
     An image is a row of pixel columns (`shape` says how many), an entry of `array`, or a single
@@ -73,6 +77,7 @@ class Table:
     events: pd.DataFrame | None = None
     spans: np.ndarray | None = None
     positive: ClassName | None = None
+    time_parts: tuple[DatePart, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.frame):
@@ -321,6 +326,8 @@ class Table:
         digest.update(f"{roles}{self.contents}".encode())
         if self.positive is not None:
             digest.update(_class_name(self.positive).encode())
+        if self.time_parts:
+            digest.update(repr(self.time_parts).encode())
         return digest.hexdigest()[:16]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,8 @@ _DEVIATIONS = 3
 def find_duplicates(table: Table, folds: Sequence[Fold], *, grouped: bool) -> Finding:
     """Test rows with the same features as a training or validation row, see `row_hash.copies`.
 
+    The time of a row is not compared unless it is the only feature: a copy may have another time.
+
     A warning if they are more than twice as many as expected by chance, and three standard deviations more.
     (Twice, because features that depend on each other in more than pairs repeat up to 1.8 times as often as
     `expected_copies` says. Equal rows come in pairs, so the variance is twice the expectation.)
@@ -29,6 +32,7 @@ def find_duplicates(table: Table, folds: Sequence[Fold], *, grouped: bool) -> Fi
     Args:
         grouped: whether the split keeps groups whole.
     """
+    table = _without_time(table)
     first = copies(table)
     repeated = np.bincount(first, minlength=len(table))[first] > 1
     tested = sum(len(fold.test) for fold in folds)
@@ -61,6 +65,11 @@ def find_duplicates(table: Table, folds: Sequence[Fold], *, grouped: bool) -> Fi
         f"remove the copies, {_keep_together(table, grouped)}or set split.guard=off if they are true "
         "repetitions.",
     )
+
+
+def _without_time(table: Table) -> Table:
+    others = tuple(name for name in table.features if name != table.time)
+    return replace(table, features=others) if others and others != table.features else table
 
 
 def _effect(table: Table, share: float) -> str:

@@ -22,7 +22,7 @@ def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]
     """Returns a line each about data, split, model, trainer, folder and the values chosen for `auto`."""
     lines = {
         "data": data(plan),
-        "dates": listed([name for name in plan.table.features if _dated(plan.table, name)], most=5),
+        "dates": _dates(plan.table),
         "split": f"{str(plan.cfg.split._target_).rsplit('.', 1)[-1]}, {counted(len(plan.folds), 'fold')}",
         "guard": _guard(plan),
         "load": first.loaders.how,
@@ -50,9 +50,14 @@ def _tracking(plan: Plan) -> str:
     return f"{place}experiment {experiment} (from {', '.join(used)})" if used else ""
 
 
-def _dated(table: Table, name: str) -> bool:
-    """Whether a feature was read as dates."""
-    return name in table.frame.columns and pd.api.types.is_datetime64_any_dtype(table.frame[name])
+def _dates(table: Table) -> str:
+    """The features that were read as dates, the time column with the setting that leaves it out."""
+    columns = table.frame.columns.intersection(list(table.features))
+    dates = [name for name in columns if pd.api.types.is_datetime64_any_dtype(table.frame[name])]
+    parts = f" ({', '.join(table.time_parts)}; data.extract.time_features=null leaves the time out)"
+    return listed(
+        [f"{name}{parts if name == table.time and table.time_parts else ''}" for name in dates], most=5
+    )
 
 
 def _pretrain(before: Experiment | None) -> str:

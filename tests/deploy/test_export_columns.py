@@ -62,7 +62,7 @@ def fitted(frame: pd.DataFrame = FRAME, **change: Any) -> Tabular:
 def test_the_steps_as_plain_numbers_equal_scikit_learn(cyclic: bool) -> None:
     dates = ["elapsed", "year", "month", "day_of_week", "hour"]
     transform = fitted(dates=dates, cyclic=cyclic)
-    made, wanted = prepared(transform, read(transform.chains, dates, cyclic))
+    made, wanted = prepared(transform, read(transform.chains, cyclic))
     np.testing.assert_array_equal(made, wanted)
     assert made.shape == (6, 2 + (8 if cyclic else 5) + 3 + 2)
 
@@ -70,14 +70,14 @@ def test_the_steps_as_plain_numbers_equal_scikit_learn(cyclic: bool) -> None:
 @pytest.mark.parametrize("scaler", [RobustScaler(), MinMaxScaler(), StandardScaler(with_mean=False)])
 def test_other_scalers_are_a_shift_and_a_division(scaler: Any) -> None:
     transform = fitted(numeric=[SimpleImputer(), scaler])
-    made, wanted = prepared(transform, read(transform.chains, [], True))
+    made, wanted = prepared(transform, read(transform.chains, True))
     np.testing.assert_allclose(made, wanted, rtol=1e-6, atol=1e-6)
 
 
 def test_an_ordinal_code_is_looked_up_too() -> None:
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     transform = fitted(categorical=[SimpleImputer(strategy="most_frequent"), encoder])
-    columns = read(transform.chains, [], True)
+    columns = read(transform.chains, True)
     made, wanted = prepared(transform, columns, FRAME.assign(ward=["a", "zz", "bb", None, "rare", "a"]))
     np.testing.assert_array_equal(made, wanted)
     ward = columns.categories[0]
@@ -91,13 +91,13 @@ def test_a_target_encoding_is_looked_up_too() -> None:
     frame = FRAME[["ward", "sex"]].assign(y=["x", "y", "z", "x", "y", "z"])
     transform = Tabular(numeric=[], categorical=[TargetEncoder()], dates=[], cyclic=True)
     transform.fit(Table(frame, ("ward", "sex"), target=("y",)), np.arange(6), task)
-    made, wanted = prepared(transform, read(transform.chains, [], True), frame[["ward", "sex"]])
+    made, wanted = prepared(transform, read(transform.chains, True), frame[["ward", "sex"]])
     assert made.shape == (6, 6)
     np.testing.assert_array_equal(made, wanted)
 
 
 def test_rare_categories_share_a_code() -> None:
-    ward = read(fitted().chains, [], True).categories[0]
+    ward = read(fitted().chains, True).categories[0]
     assert ward.codes == {"a": 0, "bb": 1, "rare": 2}
     assert (ward.missing, ward.unknown) == (0, 2)
     assert ward.features.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -106,7 +106,7 @@ def test_rare_categories_share_a_code() -> None:
 def test_a_category_that_the_encoder_refuses_is_refused() -> None:
     refusing = OneHotEncoder(handle_unknown="error", sparse_output=False)
     transform = fitted(categorical=[SimpleImputer(strategy="most_frequent"), refusing])
-    columns = read(transform.chains, [], True)
+    columns = read(transform.chains, True)
     assert columns.categories[0].unknown is None
     frame = FRAME.assign(ward=["a", "a", "bbb", "a", "a", "a"])
     with pytest.raises(
@@ -118,9 +118,9 @@ def test_a_category_that_the_encoder_refuses_is_refused() -> None:
 
 def test_a_part_that_mixes_columns_is_named() -> None:
     with pytest.raises(Opaque, match="PCA"):
-        read(fitted(numeric=[SimpleImputer(), PCA()]).chains, [], True)
+        read(fitted(numeric=[SimpleImputer(), PCA()]).chains, True)
     with pytest.raises(Opaque, match="SimpleImputer"):
-        read(fitted(numeric=[SimpleImputer(add_indicator=True)]).chains, [], True)
+        read(fitted(numeric=[SimpleImputer(add_indicator=True)]).chains, True)
 
 
 @pytest.mark.parametrize("pad", ["front", "back"])
@@ -141,7 +141,7 @@ def test_events_are_padded_and_masked_as_in_training(pad: Any) -> None:
     )
     table = transform.arrange(table, lambda size: True)
     transform.fit(table, np.arange(2), NONE)
-    columns = read(transform.chains, [], True)
+    columns = read(transform.chains, True)
     inputs = Sequences(columns, {}, 3, pad, True, {"joined_by": "id"})
     given = inputs.feed(table)
     assert given["events"].tolist()[0] == ([False, True, True] if pad == "front" else [True, True, False])

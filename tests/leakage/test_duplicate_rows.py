@@ -82,3 +82,10 @@ def test_folds_are_counted_and_three_pairs_named():
 def test_copies_in_one_part_are_none_of_its_business():
     found = find_duplicates(EXACT, [fold(0, [1, 100], [2], [3, 4])], grouped=False)
     assert (found.severity, found.sentence) == ("fine", "None of 2 test rows is a copy of a training row.")
+
+
+def test_a_copy_with_another_time_is_a_copy() -> None:
+    frame = EXACT.frame.assign(when=pd.date_range("2026-01-01", periods=104, freq="D"))
+    timed = replace(EXACT, frame=frame, features=("when", "a", "b"), time="when")
+    folds = [fold(0, range(2, 99), [0, 1], [100, 101, 102])]
+    assert find_duplicates(timed, folds, grouped=False) == find_duplicates(EXACT, folds, grouped=False)

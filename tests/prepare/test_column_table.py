@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,3 +78,11 @@ def test_images_have_no_columns():
     pixels = Table(pd.DataFrame({"a": [0, 1], "b": [1, 0]}), ("a", "b"), kind="image", shape=(1, 1, 2))
     assert column_table(pixels, fitted([], [])) == []
     assert printed([]) == []
+
+
+def test_the_features_of_the_time_are_its_own_parts() -> None:
+    rows = replace(table(), time_parts=("month",))
+    transform = Tabular(numeric=[], categorical=[], dates=["elapsed", "month"], cyclic=True)
+    transform.fit(replace(rows, features=("when", "rooms")), np.arange(ROWS), rows.task)
+    lines = {line[0]: line for line in column_table(rows, transform)}
+    assert lines["when"][-2:] == ["unchanged", "2"]

@@ -30,6 +30,7 @@ _PLAIN = (
     "files",
     "contents",
     "positive",
+    "time_parts",
 )
 
 
@@ -62,7 +63,7 @@ def read_table(folder: Path) -> Table:
         facts["frame"] = pd.DataFrame(index=pd.RangeIndex(rows))
     for name in ("array", "spans"):
         facts[name] = _read_array(folder / f"{name}.npy", "r")
-    for name in ("features", "target", "shape"):
+    for name in ("features", "target", "shape", "time_parts"):
         facts[name] = None if facts[name] is None else tuple(facts[name])
     return Table(**facts).with_digest(digest)
 

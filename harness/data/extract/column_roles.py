@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
-from harness.core.table import Aim, ClassName, Kind, Table
+from harness.core.table import Aim, ClassName, DatePart, Kind, Table
 from harness.data.extract.row_checks import Infinite, finite, finite_array, require_rows
+
+_NO_FEATURE = "; data.extract.time_features=null keeps the time from being a feature"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Roles:
     shape     [C, H, W] of images that are made of pixel columns, else None
     infinite  whether an infinite feature or target is an "error" or counts as "missing"
     positive  of two classes, the positive one; None: the last one in order
+    time_features  what of a time column of dates is a feature of a table too, where `features` is None:
+              "elapsed", "year", "month", "day_of_week", "hour"
     """
 
     target: str | list[str] | None
@@ -44,6 +49,7 @@ class Roles:
     shape: list[int] | None
     infinite: Infinite
     positive: ClassName | None = None
+    time_features: Sequence[DatePart] = ()
 
     def __post_init__(self) -> None:
         if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
@@ -94,6 +100,7 @@ class Roles:
             aim=self.task,
             array=array,
             positive=self.positive,
+            time_parts=tuple(self.time_features) if self._takes_time(frame) else (),
         )
         require_rows(table)
         return table
@@ -101,7 +108,9 @@ class Roles:
     def _features(self, frame: pd.DataFrame, name: str) -> tuple[str, ...]:
         features = self.features
         if features is None:
-            aside = {*self.targets, self.group, self.id, self.time, *self.keep}
+            aside = {*self.targets, self.group, self.id, *self.keep}
+            if not self._takes_time(frame):
+                aside.add(self.time)
             features = [column for column in frame.columns if column not in aside]
         if not features:
             raise UserError(
@@ -114,6 +123,14 @@ class Roles:
                 key="data.extract.kind",
             )
         return tuple(features)
+
+    def _takes_time(self, frame: pd.DataFrame) -> bool:
+        """Whether the time column is a feature: many targets depend on the month, the day or the hour."""
+        if self.time is None or self.time in self.keep or self.features is not None:
+            return False
+        if self.kind != "table" or not self.time_features:
+            return False
+        return pd.api.types.is_datetime64_any_dtype(frame[self.time])
 
     def _require_array(self, array: np.ndarray, rows: int, name: str) -> None:
         if len(array) != rows:
@@ -149,7 +166,7 @@ class Roles:
                 )
         for role, column in named:
             if role != "drop" and column in self.drop:
-                self._refuse_both("drop", role, column)
+                self._refuse_both("drop", role, column, _NO_FEATURE if role == "time" else "")
             if role in ("group", "id") and column in self.targets:
                 self._refuse_both("target", role, column)
             if role == "features" and column in self.keep:
@@ -163,10 +180,10 @@ class Roles:
                 key="data.extract.target",
             )
 
-    def _refuse_both(self, first: str, second: str, column: str) -> None:
+    def _refuse_both(self, first: str, second: str, column: str, more: str = "") -> None:
         raise UserError(
             f"data.extract.{first} and data.extract.{second} both name the column {column!r}",
-            "take it out of one",
+            f"take it out of one{more}",
             key="data.extract",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.core.table import Aim, ClassName, Kind
+from harness.core.table import Aim, ClassName, DatePart, Kind
 from harness.data.extract.column_roles import Roles
 
 
@@ -13,7 +13,8 @@ class Source:
 
     Args:
         name: the name of the data set; None: a default of the source, such as the file name.
-        kind, shape, target, group, id, time, features, keep, drop, task, infinite, positive: see `Roles`.
+        kind, shape, target, group, id, time, features, keep, drop, task, infinite, positive,
+            time_features: see `Roles`.
     """
 
     def __init__(
@@ -32,10 +33,23 @@ class Source:
         task: Aim,
         infinite: Literal["error", "missing"],
         positive: ClassName | None = None,
+        time_features: list[DatePart] | None = None,
     ) -> None:
         self.name = name
         self.roles = Roles(
-            target, group, id, time, features, keep, drop, task, kind, shape, infinite, positive
+            target,
+            group,
+            id,
+            time,
+            features,
+            keep,
+            drop,
+            task,
+            kind,
+            shape,
+            infinite,
+            positive,
+            tuple(time_features or ()),
         )
 
     def fingerprint(self) -> str | None:

@@ -14,10 +14,7 @@ def encodings(chains: Chains) -> dict[str, tuple[str, int | None]]:
     None: the parts mix columns, or do not say.
     """
     numbers, dates = chains.columns["numeric"], chains.columns["dates"]
-    fitted = chains.fitted["numeric"]
-    read = len(numbers) if fitted is None or isinstance(fitted, str) else fitted.n_features_in_
-    each = (read - len(numbers)) // len(dates) if dates else 0
-    inputs = {"numeric": [*numbers, *(name for name in dates for _ in range(each))]}
+    inputs = {"numeric": [*numbers, *(name for name in dates for _ in range(chains.width_of(name)))]}
     inputs["categorical"] = chains.columns["categorical"]
     return {
         str(name): made

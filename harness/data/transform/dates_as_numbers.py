@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from harness.core.errors import UserError
+from harness.core.table import DatePart
 from harness.core.typed_override import typed
-
-DatePart = Literal["elapsed", "year", "month", "day_of_week", "hour"]
 
 _PERIODS = {"month": 12, "day_of_week": 7, "hour": 24}
 """The parts that begin again, by the number of their values: December is next to January."""
@@ -26,6 +24,11 @@ def days(column: pd.Series) -> np.ndarray:
         UserError: the column holds something else than dates.
     """
     return (_clock(column) - pd.Timestamp(0)).dt.total_seconds().to_numpy(dtype=np.float64) / _DAY
+
+
+def width(parts: Sequence[DatePart], cyclic: bool) -> int:
+    """How many arrays `numbers_of` makes of a date."""
+    return len(parts) + (sum(part in _PERIODS for part in parts) if cyclic else 0)
 
 
 def numbers_of(column: pd.Series, parts: Sequence[DatePart], cyclic: bool, origin: float) -> list[np.ndarray]:

@@ -10,9 +10,8 @@ import torch
 
 from harness.core.arrays import Arrays
 from harness.core.errors import UserError
-from harness.core.table import Table
+from harness.core.table import DatePart, Table
 from harness.core.task import Task
-from harness.data.transform.dates_as_numbers import DatePart
 from harness.data.transform.event_windows import Pad, Windows, joined
 from harness.data.transform.sklearn_chains import Chains, Source
 from harness.data.transform.target_tensor import encode, pack, unpack

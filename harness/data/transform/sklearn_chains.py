@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.table import DatePart
 from harness.core.typed_override import typed
 from harness.data.transform import skops_file
 from harness.data.transform.column_values import (
@@ -20,7 +21,7 @@ from harness.data.transform.column_values import (
     require,
     texts,
 )
-from harness.data.transform.dates_as_numbers import DatePart, days, numbers_of
+from harness.data.transform.dates_as_numbers import days, numbers_of, width
 from harness.data.transform.fitted_parts import Parts
 from harness.data.transform.number_origins import find_origins, without_origins
 
@@ -55,6 +56,8 @@ class Chains:
         self.columns: dict[str, list[Any]] = {}
         self.origins: dict[str, float] = {}
         """The earliest date of a column, in days since 1970, or what is taken off numbers far from zero."""
+        self.special: dict[str, Sequence[DatePart]] = {}
+        """The dates of which other numbers are made than `dates`."""
         self.fitted: dict[str, Any] = {}
         """By kind: a pipeline of fitted parts, "passthrough" without any, None without columns."""
 
@@ -63,6 +66,14 @@ class Chains:
         """Whether a part needs targets."""
         return any(map(_asks_for_targets, [*self._parts["numeric"], *self._parts["categorical"]]))
 
+    def parts_of(self, name: str) -> Sequence[DatePart]:
+        """The numbers that are made of a column of dates."""
+        return self.special.get(name, self._dates)
+
+    def width_of(self, name: str) -> int:
+        """How many numbers reach the numeric parts of a column of dates."""
+        return width(self.parts_of(name), self._cyclic)
+
     def fit(
         self,
         source: Source,
@@ -70,6 +81,7 @@ class Chains:
         rows: np.ndarray,
         name: str,
         targets: np.ndarray | None,
+        special: Mapping[str, Sequence[DatePart]] | None = None,
     ) -> None:
         """Learns from `rows` of the source alone.
 
@@ -79,11 +91,13 @@ class Chains:
             rows: (n,) positions.
             name: what the table is called in messages.
             targets: (n,) of `rows`, negative or NaN where unknown; used by parts that ask for them.
+            special: the dates of which other numbers are made than `dates`.
 
         Raises:
             UserError: a column of another kind, no column with a value, or a part that asks for
                 targets where there are none.
         """
+        self.special = dict(special or {})
         self._choose(source, features, rows, name)
         blocks = {
             "numeric": self._numbers_to_fit(source, rows),
@@ -139,7 +153,14 @@ class Chains:
         from safetensors.numpy import save
 
         packed, arrays = self._stored().pack(self.fitted)
-        return {"parts": packed, "arrays": save(arrays), "columns": self.columns, "origins": self.origins}
+        special = {name: list(parts) for name, parts in self.special.items()}
+        return {
+            "parts": packed,
+            "arrays": save(arrays),
+            "columns": self.columns,
+            "origins": self.origins,
+            **({"special": special} if special else {}),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Raises UntrustedState: the state holds something that is not built from a file."""
@@ -152,6 +173,9 @@ class Chains:
             arrays = {name: array.copy() for name, array in load(state["arrays"]).items()}
             self.fitted = self._stored().unpack(state["parts"], arrays)
         self.columns, self.origins = state["columns"], state["origins"]
+        self.special = state.get("special", {})
+        if not all({*parts} <= {*get_args(DatePart)} for parts in self.special.values()):
+            raise ValueError("what is made of a date is unknown")
         if {*self.columns} != {"numeric", "categorical", "dates"} or {*self.fitted} != {*self._parts}:
             raise ValueError("its parts are not those of the configuration")
 
@@ -226,7 +250,9 @@ class Chains:
         return [
             part
             for name in self.columns["dates"]
-            for part in numbers_of(source[name].iloc[rows], self._dates, self._cyclic, self.origins[name])
+            for part in numbers_of(
+                source[name].iloc[rows], self.parts_of(name), self._cyclic, self.origins[name]
+            )
         ]
 
     def _categories(self, source: Source, rows: np.ndarray | slice) -> np.ndarray:

@@ -9,9 +9,8 @@ import torch
 
 from harness.core.arrays import Arrays
 from harness.core.errors import UserError
-from harness.core.table import Table
+from harness.core.table import DatePart, Table
 from harness.core.task import Task
-from harness.data.transform.dates_as_numbers import DatePart
 from harness.data.transform.sklearn_chains import Chains, Source
 from harness.data.transform.target_tensor import encode, pack, unpack
 
@@ -34,6 +33,7 @@ class Tabular:
         categorical: transformers for categories, likewise; they end in numbers.
         dates: what the numeric parts are given of each date: days since the earliest training date
             ("elapsed"), "year", "month", "day_of_week" (Monday is 0), "hour"; empty: dates are left out.
+            Of the table's time, those of `Table.time_parts`, if there are any.
         cyclic: month, day of week and hour as sine and cosine, so that December is next to January.
     """
 
@@ -47,7 +47,8 @@ class Tabular:
         self.task = task
         targets = encode(table, task) if self.chains.supervised else None
         known = None if targets is None else targets.numpy()[rows]
-        self.chains.fit(_source(table), table.features, rows, table.name, known)
+        special = {table.time: table.time_parts} if table.time and table.time_parts else {}
+        self.chains.fit(_source(table), table.features, rows, table.name, known, special)
 
     def __call__(self, table: Table) -> Arrays:
         """Raises UserError: a column is missing or holds text for numbers, or the parts leave gaps."""

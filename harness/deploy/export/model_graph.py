@@ -114,7 +114,7 @@ def inputs(reader: RowPredictor) -> Inputs:
 
 def _of_columns(transform: Any, bundle: Bundle) -> Inputs:
     settings = bundle.config["data"]["transform"]
-    columns = read(transform.chains, settings["dates"], settings["cyclic"])
+    columns = read(transform.chains, settings["cyclic"])
     if isinstance(transform, Tabular):
         return Rows(columns, bundle.columns)
     order = {"joined_by": bundle.id, "ordered_by": bundle.time}

@@ -73,11 +73,11 @@ class Columns:
     categories: tuple[Category, ...]
 
 
-def read(chains: Chains, dates: Sequence[str], cyclic: bool) -> Columns:
+def read(chains: Chains, cyclic: bool) -> Columns:
     """Reads the arithmetic of fitted chains.
 
     Args:
-        dates, cyclic: as the transform was configured.
+        cyclic: as the transform was configured.
 
     Raises:
         Opaque: they contain a transform that `Columns` cannot express.
@@ -85,7 +85,7 @@ def read(chains: Chains, dates: Sequence[str], cyclic: bool) -> Columns:
     fitted, names = chains.fitted, chains.columns
     numbers = [Number(column, origin=chains.origins.get(str(column))) for column in names["numeric"]]
     for column in names["dates"]:
-        numbers += _of_date(column, dates, cyclic, chains.origins[column])
+        numbers += _of_date(column, chains.parts_of(column), cyclic, chains.origins[column])
     return Columns(
         tuple(numbers),
         tuple(_step(part) for part in _parts(fitted["numeric"])),

@@ -169,3 +169,34 @@ def test_a_sequence_without_an_id_is_refused():
         "column with data.extract.id=COLUMN.",
         kind="sequence",
     )
+
+
+DATED = pd.DataFrame({"when": pd.to_datetime(["2026-01-01", "2026-02-01"]), "x": [1, 2], "y": [0, 1]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "features", "parts"),
+    [
+        ({"time_features": ()}, ("x", "y"), ()),
+        ({}, ("when", "x", "y"), ("month", "hour")),
+        ({"target": "y"}, ("when", "x"), ("month", "hour")),
+        ({"features": ["x"]}, ("x",), ()),
+        ({"features": ["when", "x"]}, ("when", "x"), ()),
+        ({"keep": ["when"]}, ("x", "y"), ()),
+        ({"time": "x"}, ("when", "y"), ()),  # a number has no month
+        ({"kind": "sequence", "id": "x"}, ("y",), ()),
+    ],
+)
+def test_a_time_column_of_dates_is_a_feature_of_a_table(changes, features, parts):
+    table = assign(DATED, **({"time": "when", "time_features": ["month", "hour"]} | changes))
+    assert (table.features, table.time_parts) == (features, parts)
+
+
+def test_the_parts_of_the_time_are_in_the_digest():
+    digests = {assign(DATED, time="when", time_features=parts).digest for parts in ([], ["month"], ["hour"])}
+    assert len(digests) == 3
+
+
+def test_a_time_column_that_is_dropped_is_answered_with_the_setting():
+    with pytest.raises(UserError, match="time_features"):
+        assign(DATED, time="when", drop=["when"])

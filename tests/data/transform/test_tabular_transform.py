@@ -316,3 +316,19 @@ def test_an_array_of_images_is_refused():
         UserError, match=r"takes rows of features, and photos gives arrays of shape \(3, 4, 4\)"
     ):
         tabular().fit(source, np.arange(1), source.task)
+
+
+@pytest.mark.parametrize("cyclic", [False, True])
+def test_of_the_time_column_only_its_own_parts_are_features(cyclic: bool) -> None:
+    days = pd.to_datetime(["2026-01-31 06:00", "2026-05-01 18:00", "2027-05-01 18:00"])
+    rows = Table(
+        pd.DataFrame({"when": days, "born": days}), ("when", "born"), time="when", time_parts=("hour",)
+    )
+    transform = tabular(numeric=[], dates=["year"], cyclic=cyclic)
+    transform.fit(rows, np.arange(2), rows.task)
+    again = tabular(numeric=[], dates=["year"], cyclic=cyclic)
+    again.restore(transform.state())
+    hours = [[1, 0], [-1, 0], [-1, 0]] if cyclic else [[6], [18], [18]]
+    wanted = np.column_stack([hours, [2026, 2026, 2027]])
+    for made in (transform, again):
+        np.testing.assert_allclose(made(rows).inputs, wanted, atol=1e-6)
