@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
 from harness.core.typed_override import typed
+
+Source = pd.DataFrame | np.ndarray
+"""A frame of columns, or an (N, F) array of features instead."""
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -45,6 +49,17 @@ def numbers(frame: pd.DataFrame) -> np.ndarray:
                 f"correct it, or leave it out with {typed('data.extract.drop', [str(column)])}",
             ) from None
     return finite(values)
+
+
+def source_numbers(source: Source, names: Sequence[Any], rows: np.ndarray | slice) -> np.ndarray:
+    """(n, F) float64, NaN where missing; `names` are positions in an array."""
+    if isinstance(source, np.ndarray):
+        whole = len(names) == source.shape[1]
+        values = source[rows] if whole else source[rows][:, names]
+        return finite(np.asarray(values, dtype=np.float64))
+    if isinstance(rows, slice):
+        return numbers(source.iloc[rows][list(names)])  # the slice is a view, the columns of it a copy
+    return numbers(source[list(names)].iloc[rows])
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -93,3 +108,24 @@ def is_date(column: pd.Series) -> bool:
     if pd.api.types.is_object_dtype(column):
         return pd.api.types.infer_dtype(column, skipna=True) in ("date", "datetime", "datetime64")
     return pd.api.types.is_datetime64_any_dtype(column)
+
+
+def kind_of(column: pd.Series, name: str) -> str:
+    """One of "numeric", "dates" and "categorical".
+
+    Raises:
+        UserError: the column holds something else.
+    """
+    if is_number(column):
+        return "numeric"
+    if is_date(column):
+        return "dates"
+    if is_category(column):
+        return "categorical"
+    held = "bytes" if pd.api.types.is_object_dtype(column) else column.dtype
+    raise UserError(
+        f"column {column.name!r} of {name} holds {held}, and data.transform takes numbers, text, "
+        "booleans, dates and categories",
+        f"convert it, or leave it out with {typed('data.extract.drop', [str(column.name)])}",
+        key="data.transform",
+    )

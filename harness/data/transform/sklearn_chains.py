@@ -10,15 +10,12 @@ import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
 from harness.core.table import DatePart
-from harness.core.typed_override import typed
 from harness.data.transform import skops_file
 from harness.data.transform.column_values import (
-    finite,
-    is_category,
-    is_date,
-    is_number,
-    numbers,
+    Source,
+    kind_of,
     require,
+    source_numbers,
     texts,
 )
 from harness.data.transform.dates_as_numbers import days, numbers_of, width
@@ -30,9 +27,6 @@ _CELLS_AT_ONCE = 2**20
 
 _CELLS_TO_FIT = 2**22
 """Columns are gathered for the fit in groups of this many numbers: what is copied twice is 32 MB."""
-
-Source = pd.DataFrame | np.ndarray
-"""A frame of columns, or an (N, F) array of features instead."""
 
 
 class Chains:
@@ -191,7 +185,7 @@ class Chains:
             return
         for feature in features:
             column = source[feature]
-            kind = _kind(column, name)
+            kind = kind_of(column, name)
             if kind == "dates" and not self._dates:
                 continue
             if kind == "numeric" or column.iloc[rows].notna().any():
@@ -210,7 +204,7 @@ class Chains:
         step = max(1, _CELLS_TO_FIT // len(source))
         for first in range(0, len(names), step):
             group = names[first : first + step]
-            values[:, first : first + len(group)] = _numbers(source, group, rows)
+            values[:, first : first + len(group)] = source_numbers(source, group, rows)
         for position, part in enumerate(dates):
             values[:, len(names) + position] = part
         empty = [position for position in range(len(names)) if np.isnan(values[:, position]).all()]
@@ -242,7 +236,7 @@ class Chains:
 
     def _numeric(self, source: Source, rows: slice) -> np.ndarray:
         names = self.columns["numeric"]
-        return without_origins(_numbers(source, names, rows), source, names, rows, self.origins)
+        return without_origins(source_numbers(source, names, rows), source, names, rows, self.origins)
 
     def _date_parts(self, source: Source, rows: np.ndarray | slice) -> list[np.ndarray]:
         if isinstance(source, np.ndarray):
@@ -328,33 +322,6 @@ class Chains:
     def _require(self, source: Source, name: str) -> None:
         if isinstance(source, pd.DataFrame):
             require(source, [column for columns in self.columns.values() for column in columns], name)
-
-
-def _kind(column: pd.Series, name: str) -> str:
-    if is_number(column):
-        return "numeric"
-    if is_date(column):
-        return "dates"
-    if is_category(column):
-        return "categorical"
-    held = "bytes" if pd.api.types.is_object_dtype(column) else column.dtype
-    raise UserError(
-        f"column {column.name!r} of {name} holds {held}, and data.transform takes numbers, text, "
-        "booleans, dates and categories",
-        f"convert it, or leave it out with {typed('data.extract.drop', [str(column.name)])}",
-        key="data.transform",
-    )
-
-
-def _numbers(source: Source, names: Sequence[Any], rows: np.ndarray | slice) -> np.ndarray:
-    """(n, F) float64, NaN where missing; `names` are positions in an array."""
-    if isinstance(source, np.ndarray):
-        whole = len(names) == source.shape[1]
-        values = source[rows] if whole else source[rows][:, names]
-        return finite(np.asarray(values, dtype=np.float64))
-    if isinstance(rows, slice):
-        return numbers(source.iloc[rows][list(names)])  # the slice is a view, the columns of it a copy
-    return numbers(source[list(names)].iloc[rows])
 
 
 def _transformed(chain: Any, block: np.ndarray) -> np.ndarray:

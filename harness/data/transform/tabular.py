@@ -11,7 +11,8 @@ from harness.core.arrays import Arrays
 from harness.core.errors import UserError
 from harness.core.table import DatePart, Table
 from harness.core.task import Task
-from harness.data.transform.sklearn_chains import Chains, Source
+from harness.data.transform.column_values import Source
+from harness.data.transform.sklearn_chains import Chains
 from harness.data.transform.target_tensor import encode, pack, unpack
 
 
