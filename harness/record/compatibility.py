@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -14,12 +15,15 @@ import numpy as np
 from harness.config.argument_defaults import with_defaults
 from harness.core.errors import UserError, near
 from harness.core.table import Table
+from harness.core.typed_override import typed
 from harness.prepare.plan import Plan
 from harness.runs.fold_rows import parts_of, read_rows
 from harness.runs.run_history import RunHistory
 from harness.runs.setting_effects import below, fixed_on_resume
 from harness.runtime.redact import MASK
 from harness.runtime.secret_values import Secrets, leaves
+
+_EXTRACTION = "data.extract"
 
 
 def settings(config: dict[str, Any]) -> dict[str, str]:
@@ -37,8 +41,41 @@ def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]
     old, new = with_defaults([fixed_on_resume(past.settings), today])
     keys = [key for key in dict.fromkeys([*old, *new]) if not _equal(old.get(key), new.get(key))]
     keys = [key for key in keys if not (old.get(key) == "None" and key in plan.chosen)]
-    allowed = [*plan.cfg.resume.allow, *(["data.extract"] if _same_table(past, plan) else [])]
+    allowed = [*plan.cfg.resume.allow, *([_EXTRACTION] if _same_table(past, plan) else [])]
     return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}
+
+
+def earlier_extraction(past: RunHistory, changed: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Returns the overrides that read the rows as the version of harness did that began the run.
+
+    Empty where the run has all settings of the extraction, or where a value of it is secret.
+
+    Args:
+        changed: the settings that differ, with old and new value.
+    """
+    extraction = {key: old for key, (old, _) in changed.items() if below(key, [_EXTRACTION])}
+    if extraction.keys() <= past.settings.keys() or "absent" in extraction.values():
+        return []
+    if any(MASK in text for text in extraction.values()):
+        return []
+    return [_typed(key, text) for key, text in extraction.items()]
+
+
+def _typed(key: str, text: str) -> str:
+    """A setting as it is typed, from its text in the journal."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return typed(key, text)
+    plain = value is None or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+    return typed(key, value) if plain else f"{key}={text.lower()}"
+
+
+def same_source(past: RunHistory, plan: Plan) -> bool:
+    """Whether the run read the same file, query or data set, as far as its name shows."""
+    read = [] if past.start is None else past.start["inputs"]
+    today = (plan.table.name, Secrets(plan.cfg).text(plan.table.source))
+    return bool(read) and (read[0]["name"], read[0]["source"]) == today
 
 
 def _same_table(past: RunHistory, plan: Plan) -> bool:

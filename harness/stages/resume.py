@@ -24,12 +24,21 @@ from harness.core.name_list import listed
 from harness.core.user_path import user_path
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
-from harness.record.compatibility import changed_settings, check_allow, digest, earlier_digests, other_data
+from harness.record.compatibility import (
+    changed_settings,
+    check_allow,
+    digest,
+    earlier_digests,
+    earlier_extraction,
+    other_data,
+    same_source,
+)
 from harness.record.fold_record import key_of
 from harness.record.run_start import Start
 from harness.runs.journal import JOURNAL, Journal, read
 from harness.runs.outputs import Outputs
 from harness.runs.run_history import OVER, RunHistory
+from harness.runs.setting_effects import below
 from harness.runtime.distributed import broadcast, rank
 from harness.runtime.inner_path import check_tree
 from harness.runtime.secret_values import Secrets
@@ -166,7 +175,14 @@ def _newest(plan: Plan, folder: Path) -> Start:
     for journal in journals:
         earlier = journal.parent
         past = RunHistory(read(earlier)[0])
-        if _over(past) or past.running or changed_settings(past, plan):
+        if _over(past) or past.running:
+            continue
+        changed = changed_settings(past, plan)
+        if changed:
+            remedy = earlier_extraction(past, changed)
+            if remedy and all(below(key, ["data.extract"]) for key in changed) and same_source(past, plan):
+                reason = "an earlier version of harness began it, and it is resumed with"
+                notes.append(f"resume=auto: {earlier} has this data: {reason} {' '.join(remedy)}.")
             continue
         difference = other_data(earlier, past, plan)
         if difference:
@@ -214,6 +230,13 @@ def _check(plan: Plan, start: Start, command: str) -> None:
     if changed:
         message = listed((f"{key} {old} -> {new}" for key, (old, new) in changed.items()), most=10)
         remedy = f"revert them, or accept them with 'resume.allow=[{','.join(changed)}]'"
+        earlier = earlier_extraction(past, changed)
+        if earlier:
+            remedy = (
+                f"an earlier version of harness began it: read the rows as it did with {' '.join(earlier)}"
+            )
+            others = [key for key in changed if not below(key, ["data.extract"])]
+            remedy += f", and revert {listed(others, most=10)}" if others else ""
         _refuse(command, f"a run continues with its own configuration, and these differ: {message}", remedy)
     difference = other_data(start.folder, past, plan)
     if difference:

@@ -322,6 +322,45 @@ def test_other_data_is_refused(run_cli: Any, here: Path) -> None:
     )
 
 
+def without_settings(folder: Path, *keys: str) -> None:
+    """Makes the run one of an earlier version, which had no such settings."""
+    events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    for event in events:
+        for key in keys:
+            event.get("params", {}).pop(key, None)
+    (folder / "journal.jsonl").write_text("".join(f"{json.dumps(event)}\n" for event in events))
+
+
+def test_the_extraction_of_an_earlier_version_is_named_where_it_explains_other_data(
+    run_cli: Any, here: Path
+) -> None:
+    days = pd.date_range("2026-01-01", periods=60).strftime("%Y-%m-%d")
+    pd.DataFrame({"day": days, "b": [i % 7 for i in range(60)], "y": ["p", "q"] * 30}).to_csv(
+        here / "rows.csv", index=False
+    )
+    words = ["data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y", "data.cache=off"]
+    words += ["data.extract.time=day", "split.guard=off"]
+    earlier = ["data.extract.recognise=false", "data.extract.time_features=null"]
+    assert run_cli(*FAST, *words, *earlier).status == 0
+    (folder,) = (here / "outputs/runs").iterdir()
+    keys = [word.partition("=")[0] for word in earlier]
+    interrupt(folder)
+    without_settings(folder, *keys)
+    sentence = refused(run_cli, here, *words, f"resume={folder.name}")
+    assert "differ: data.extract.recognise False -> True and data.extract.time_features None -> [" in sentence
+    remedy = f"an earlier version of harness began it: read the rows as it did with {' '.join(earlier)}."
+    assert sentence.endswith(remedy)
+    refusal = refused(run_cli, here, *words, f"resume={folder.name}", "seed=7")
+    assert refusal.endswith(f"{remedy[:-1]}, and revert seed.")
+    answer = run_cli(*FAST, *words, f"resume={folder.name}", *earlier)
+    assert answer.status == 0, answer.err
+    interrupt(folder)
+    without_settings(folder, *keys)
+    answer = run_cli(*FAST, *words, "resume=auto")
+    assert answer.status == 0, answer.err
+    assert f"and it is resumed with {' '.join(earlier)}." in answer.out
+
+
 def test_a_run_that_diverged_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
     interrupt(finished, "failed", "Diverged: the training loss became nan")
     assert refused(run_cli, here, f"resume={finished}") == (
