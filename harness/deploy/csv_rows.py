@@ -1,4 +1,4 @@
-"""Reads raw rows from a CSV file."""
+"""Reads raw rows from CSV: a file, or the body of a request."""
 
 from __future__ import annotations
 
@@ -26,38 +26,47 @@ _FAULTS = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error, lzma.LZ
 
 
 class Separated:
-    """A text file of separated values; .gz and similar are unpacked.
+    """Separated values in a text file or in UTF-8; .gz and similar are unpacked.
 
     It is read as the training file was: header, separator, encoding, missing values, and how numbers and
     dates are written; else with commas, points and UTF-8, and the column names in the first line. Each
     column is read with the type that it had in training, independent of the other rows of a chunk. The
     original text is written again, without blanks around it where those do not count.
 
+    Args:
+        text: the path of the file, or its content.
+        bundle: of the model.
+
     Raises:
-        UserError: the file is empty or not readable as CSV, or two columns have the same name.
+        UserError: the text is empty or not readable as CSV, or two columns have the same name.
     """
 
-    def __init__(self, path: Path, bundle: Bundle) -> None:
+    def __init__(self, text: Path | bytes, bundle: Bundle) -> None:
         extract = bundle.config.get("data", {}).get("extract", {})
-        separator = "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else ","
-        self._path, self._bundle = path, bundle
-        self._format = TextFormat.of(extract, separator)
+        self._place = "the body" if isinstance(text, bytes) else str(text)
+        self._name = self._place if isinstance(text, bytes) else f"IN={self._place}"
+        tabs = self._place.lower().endswith((".tsv", ".tsv.gz"))
+        self._text, self._bundle = text, bundle
+        self._format = TextFormat.of(extract, "\t" if tabs else ",")
         self._dialect = self._format.dialect
+        if isinstance(text, bytes):
+            self._dialect = self._dialect._replace(encoding="utf-8")
         self._types = (extract.get("types") or {}) if "separator" in extract else {}
         self._dates = [*extract.get("dates", ()), *(c for c, kind in self._types.items() if kind == "date")]
         first = next(self._blocks(1), (0, [[]]))[1][0]
         if not first:
-            raise UserError(f"IN={path} is empty", "name a file with a line of column names and some rows")
+            header = "a line of column names and some rows" if self._dialect.header else "some rows"
+            raise UserError(f"{self._name} is empty", f"give one with {header}")
         self.columns = self._dialect.columns(first)
         if len(self.columns) != len(first):
             raise UserError(
-                f"IN={path} must have the {len(self.columns)} columns of data.extract.names, and its first "
-                f"line has {len(first)} cells",
+                f"{self._name} must have the {len(self.columns)} columns of data.extract.names, and its "
+                f"first line has {len(first)} cells",
                 "give rows as the data source gives them",
             )
         twice = [name for name in self.columns if self.columns.count(name) > 1]
         if twice:
-            raise UserError(f"IN={path} has two columns named {twice[0]!r}", "rename one in the file")
+            raise UserError(f"{self._name} has two columns named {twice[0]!r}", "rename one")
 
     def pieces(self, size: int | None) -> Iterator[Piece]:
         first = 0
@@ -72,15 +81,15 @@ class Separated:
 
     def _blocks(self, size: int | None, skip: int = 0) -> Iterator[tuple[list[int], list[list[str]]]]:
         """The line numbers and the cells of the records, `size` records at a time."""
-        remaining = islice(records(self._path, self._dialect), skip, None)
+        remaining = islice(records(self._text, self._dialect), skip, None)
         while True:
             try:
                 block = list(islice(remaining, size))
             except _FAULTS as fault:
                 reason = " ".join(str(fault).split()).rstrip(".").replace(". ", ", ")
                 raise UserError(
-                    f"IN={self._path} cannot be read as {self._dialect.encoding.upper()} text: {reason}",
-                    "correct the file, or save it as such",
+                    f"{self._name} cannot be read as {self._dialect.encoding.upper()} text: {reason}",
+                    "correct it, or save it as such",
                 ) from None
             if not block:
                 return
@@ -91,7 +100,7 @@ class Separated:
         for line, cells in zip(lines, block, strict=True):
             if len(cells) != len(self.columns):
                 raise UserError(
-                    f"line {line} of {self._path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the "
+                    f"line {line} of {self._place} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the "
                     f"first line names {len(self.columns)} column{'s' * (len(self.columns) != 1)}",
                     "correct the line",
                 )
@@ -101,6 +110,8 @@ class Separated:
 
         Numbers are parsed by the same parser as in training, so they are equal to the last digit.
         """
+        if not cells:
+            return pd.DataFrame(index=index)
         text = io.StringIO()
         writer = csv.writer(text, quoting=csv.QUOTE_ALL)
         writer.writerow(cells)

@@ -38,6 +38,22 @@ class RawRows(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         self._predictor = open_predictor(context.artifacts["bundle"])
 
+    def rows_of_csv(self, body: bytes) -> tuple[list[str], pd.DataFrame]:
+        """The columns and the rows of a CSV text in UTF-8, read as `predict` reads a file.
+
+        Raises:
+            Refused: it cannot be read.
+        """
+        from harness.core.errors import UserError
+        from harness.deploy.row_reader import open_text
+
+        try:
+            source = open_text(body, self._predictor.bundle)
+            rows = [piece.rows for piece in source.pieces(None)]
+        except UserError as error:
+            raise Refused(str(error), BAD_REQUEST) from error
+        return source.columns, rows[0] if rows else pd.DataFrame(columns=source.columns)
+
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         from harness.core.errors import UserError
 

@@ -44,12 +44,7 @@ def open_source(path: Path, bundle: Bundle, argument: str = "IN") -> Source:
     if ending in _PARQUET:
         return Columnar(path, bundle)
     if ending in _TEXT:
-        if bundle.array is not None:
-            raise UserError(
-                f"IN={path} is text, and this model reads {_words(bundle)}",
-                f"give a .npy file, or a .parquet with a column {ARRAY!r}",
-            )
-        return Separated(path, bundle)
+        return open_text(path, bundle)
     known = ", ".join((*_TEXT, *_PARQUET))
     raise UserError(
         f"{argument} must be a folder of images, or end in {known} or .npy, got {path}",
@@ -57,6 +52,21 @@ def open_source(path: Path, bundle: Bundle, argument: str = "IN") -> Source:
         key=argument,
         value=str(path),
     )
+
+
+def open_text(text: Path | bytes, bundle: Bundle) -> Separated:
+    """The reader of a text file, or of the content of one.
+
+    Raises:
+        UserError: it cannot be read, or the model takes arrays.
+    """
+    if bundle.array is not None:
+        name = "the body" if isinstance(text, bytes) else f"IN={text}"
+        raise UserError(
+            f"{name} is text, and this model reads {_words(bundle)}",
+            f"give a .npy file, or a .parquet with a column {ARRAY!r}",
+        )
+    return Separated(text, bundle)
 
 
 def ending_of(path: Path) -> str:

@@ -311,7 +311,7 @@ def test_a_fault_far_down_leaves_the_older_file_as_it_was(
             ("cancer.json", "out.csv"),
             "IN must be a folder of images, or end in .csv, .tsv, .txt, .parquet, .pq or .np",
         ),
-        (("empty.csv", "out.csv"), "IN=empty.csv is empty; name a file with a line of column names"),
+        (("empty.csv", "out.csv"), "IN=empty.csv is empty; give one with a line of column names"),
         (
             ("short.csv", "out.csv"),
             "line 3 of short.csv has 2 cells, and the first line names 30 columns; correct the",
@@ -319,7 +319,7 @@ def test_a_fault_far_down_leaves_the_older_file_as_it_was(
         (("broken.parquet", "out.csv"), "IN=broken.parquet cannot be read as parquet: "),
         (("zip.csv.gz", "out.csv"), "IN=zip.csv.gz cannot be read as UTF-8 text: Not a gzipped file"),
         (("latin.csv", "out.csv"), "IN=latin.csv cannot be read as UTF-8 text: 'utf-8' codec can't decode"),
-        (("twice.csv", "out.csv"), "IN=twice.csv has two columns named 'a'; rename one in the file."),
+        (("twice.csv", "out.csv"), "IN=twice.csv has two columns named 'a'; rename one."),
         (
             ("sub.csv", "out.csv"),
             "IN=sub.csv is a folder, which a model of image files takes, and this one reads 30",

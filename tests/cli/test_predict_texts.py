@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,14 @@ import pandas as pd
 import pytest
 
 from harness.bundle.row_predictor import RowPredictor
+from harness.tracking import mlflow_model
+from harness.tracking.mlflow_store import prepare
 
-pytestmark = pytest.mark.slow
+# MLflow uses parts of SQLAlchemy that are deprecated, and warns about its own code.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*Any type hint:UserWarning"),
+]
 
 FORM = (
     "data.extract.header=false",
@@ -53,3 +60,17 @@ def test_units_blanks_comments_and_dates_are_read_as_in_training(
     written = pd.read_csv("out.csv").filter(like="probability_")
     pd.testing.assert_frame_equal(written, expected.filter(like="probability_"), check_exact=True)
     assert found.astype(str).tolist() == expected["prediction"].tolist()
+    answer = serving(run / "model", here).predict(Path("new.csv").read_bytes(), {"content-type": "text/csv"})
+    served = pd.DataFrame(json.loads(answer)["predictions"])
+    pd.testing.assert_frame_equal(served, expected, check_exact=True, check_dtype=False)
+
+
+def serving(bundle: Path, folder: Path) -> Any:
+    """The application of `serve` with a model as MLflow loads it."""
+    prepare()
+    import mlflow.pyfunc
+
+    from harness.deploy.server.scoring_app import ScoringApp
+
+    mlflow_model.save(folder / "served", bundle)
+    return ScoringApp(mlflow.pyfunc.load_model(str(folder / "served")), limit=2**20, timeout=60)

@@ -138,10 +138,15 @@ BAD = {
 }
 BAD_TYPES = {
     "a doubled header": ("text/csv", "a,a\n1,2\n", 400, "two columns named 'a'"),
-    "a short line": ("text/csv", f"{CSV}1\n", 400, "row 1 has 1 value for 2 columns"),
-    "a long line": ("text/csv", f"{CSV}1,2,3\n", 400, "row 1 has 3 values for 2 columns"),
-    "an open quote": ("text/csv", f'{CSV}"1,2\n', 400, "no CSV with a header"),
-    "an empty text": ("text/csv", "", 400, "it is empty"),
+    "a short line": (
+        "text/csv",
+        f"{CSV}1\n",
+        400,
+        "line 3 of the body has 1 cell, and the first",
+    ),
+    "a long line": ("text/csv", f"{CSV}1,2,3\n", 400, "line 3 of the body has 3 cells"),
+    "an open quote": ("text/csv", f'{CSV}"1,2\n', 400, "line 3 of the body has 1 cell"),
+    "an empty text": ("text/csv", "", 400, "the body is empty; give one with a line of column names"),
     "no known header": ("text/csv", "a,b\n1,2\n", 400, "no column of the model ('a', 'b')"),
     "a huge number": ("text/csv", "mean radius\n1e999\n", 400, "holds inf in row 0"),
     "no parquet": ("application/vnd.apache.parquet", b"PAR1xx", 400, "no Parquet file"),
@@ -159,7 +164,7 @@ def test_a_bad_request_is_one_sentence_without_a_stack(served: Any, name: str) -
     assert set(answer) == {"error_code", "message"}
     assert words in answer["message"]
     assert "\n" not in answer["message"]
-    if words.startswith(("no column", "two columns", "1 value", "row 1")):
+    if words.startswith(("no column", "two columns", "1 value", "row 1", "line", "the body")):
         assert "the model expects 30 columns: 'mean radius', " in answer["message"]
         assert answer["message"].endswith("and 20 more.")
 

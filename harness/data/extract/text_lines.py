@@ -99,8 +99,10 @@ class TableLines:
         return first
 
 
-def opened(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked as pandas does, which has read it before."""
+def opened(path: Path | bytes) -> IO[bytes]:
+    """The bytes of a file, unpacked as pandas does, which has read it before. Bytes are a content."""
+    if isinstance(path, bytes):
+        return io.BytesIO(path)
     match path.suffix:
         case ".gz":
             import gzip
@@ -132,8 +134,8 @@ def _unpacked_zst(path: Path) -> IO[bytes]:
     return cast(IO[bytes], zstd.open(path, "rb"))
 
 
-def records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each record and the number of the line on which it begins, counted from 1.
+def records(path: Path | bytes, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each record of a file, or of its content, and the line where it begins, counted from 1.
 
     Lines are counted as in an editor: a quoted cell may span several. Blank lines are skipped.
     """
