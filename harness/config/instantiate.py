@@ -11,6 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any, Literal, cast
 
@@ -20,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.callback_settings import callback_node, check_callback_settings
 from harness.config.metric_settings import callable_node, check_metric_settings
+from harness.config.node_replay import NodeReplay, outline
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near, refused, sentence
 
@@ -43,10 +45,17 @@ def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
     Raises:
         UserError: the target cannot be found, is not allowed, or refuses a value.
     """
+    content: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    known = outline(content)
+    if _replay.knows(known):
+        with suppress(Exception):  # Hydra builds it again, for the key in its message
+            return _replay.build(content, key)
     try:
-        return instantiate(node, _convert_="all")
+        made = instantiate(node, _convert_="all")
     except InstantiationException as error:
         raise _refusal(error, key) from error
+    _replay.remember(known)
+    return made
 
 
 def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
@@ -72,6 +81,8 @@ def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
     _known[name] = cast("partial[Any]", deferred).func
     return _known[name]
 
+
+_replay = NodeReplay(target)
 
 _known: dict[str, Callable[..., Any]] = {}
 """Targets that Hydra has found before: a lookup takes a millisecond, and each trial needs sixty."""
