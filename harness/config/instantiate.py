@@ -20,8 +20,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.callback_settings import callback_node, check_callback_settings
+from harness.config.check_memory import CheckMemory
 from harness.config.metric_settings import callable_node, check_metric_settings
 from harness.config.node_replay import NodeReplay, outline
+from harness.config.nodes import nodes
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near, refused, sentence
 
@@ -83,6 +85,7 @@ def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
 
 
 _replay = NodeReplay(target)
+_checks = CheckMemory()
 
 _known: dict[str, Callable[..., Any]] = {}
 """Targets that Hydra has found before: a lookup takes a millisecond, and each trial needs sixty."""
@@ -135,14 +138,21 @@ def check_nodes(value: Any, key: str) -> None:
     Raises:
         UserError: as `check`.
     """
+    targets = [target(node, key) for node in nodes(value)]
+    if not _checks.has(key, value, targets):
+        _check_below(value, key)
+        _checks.remember(key, value, targets)
+
+
+def _check_below(value: Any, key: str) -> None:
     if isinstance(value, dict):
         if "_target_" in value:
             _check_node(value, key)
         for name, item in value.items():
-            check_nodes(item, f"{key}.{name}")
+            _check_below(item, f"{key}.{name}")
     elif isinstance(value, list):
         for position, item in enumerate(value):
-            check_nodes(item, f"{key}[{position}]")
+            _check_below(item, f"{key}[{position}]")
 
 
 def _check_node(node: dict[str, Any], key: str) -> None:

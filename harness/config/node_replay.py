@@ -42,7 +42,7 @@ class NodeReplay:
             self._known.add(outline)
 
     def build(self, content: Any, key: str) -> Any:
-        """What Hydra would build of a plain node that it has built before; lists and mappings are new ones."""
+        """What Hydra would build of a plain node that it has built before; each list and mapping is new."""
         if isinstance(content, list):
             return [self.build(value, key) for value in content]
         if not isinstance(content, dict):

@@ -79,14 +79,14 @@ def arrange_rows(parts: Parts, table: Table, cache: Cache) -> Table:
         )
 
 
-def split_rows(parts: Parts, table: Table) -> list[Fold]:
+def split_rows(parts: Parts, table: Table, cache: Cache) -> list[Fold]:
     """The folds of the split.
 
     Raises:
         UserError: the rows cannot be divided so.
     """
     passes("split")
-    folds = list(parts.split(table))
+    folds = cache.folds(parts.node("split"), parts.cfg.seed, table, lambda: list(parts.split(table)))
     if not folds:
         raise UserError(
             f"split={chosen(parts.cfg, 'split')} gives no fold of {table.name}",
@@ -143,11 +143,16 @@ def fit_transform(
             has them in the fold's training part, where nothing else marks them.
     """
     node = parts.node("data.transform")
-    transform = parts.new_transform()
     table = table.with_hidden_target(fold.unlabelled if hidden is None else hidden)
     passes("transform")
-    with refusing("data.transform"):
-        arrays = cache.fit(node, transform, table, fold.train, parts.cfg.seed if _draws(node) else None)
+    seed = parts.cfg.seed if _draws(node) else None
+
+    def make() -> tuple[Transform, Arrays]:
+        made = parts.new_transform()
+        with refusing("data.transform"):
+            return made, cache.fit(node, made, table, fold.train, seed)
+
+    transform, arrays = cache.fitted(node, table, fold.train, seed, make)
     return transform, in_arithmetic(arrays, parts.cfg)
 
 

@@ -77,7 +77,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     cfg, chosen = finish(cfg, table)
     chosen = {f"{_TRANSFORM}.{name}": text for name, text in settings.texts().items()} | chosen
     parts = parts.with_config(cfg)
-    whole = data_pipeline.split_rows(parts, table)
+    whole = data_pipeline.split_rows(parts, table, cache)
     folds = data_pipeline.hide_labels(cfg, table, whole)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,3 +14,9 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+def generator_states() -> list[Any]:
+    """The states of the CPU's generators; equal if nothing was drawn in between."""
+    name, key, *rest = np.random.get_state(legacy=True)
+    return [random.getstate(), name, bytes(key), rest, torch.get_rng_state().tolist()]

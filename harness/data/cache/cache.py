@@ -24,6 +24,7 @@ from harness.data.cache.cache_key import key
 from harness.data.cache.cache_store import Store
 from harness.data.cache.command_scope import current
 from harness.data.cache.table_files import read_arrays, read_table, write_arrays, write_table
+from harness.runtime.random_seed import generator_states
 
 _log = logging.getLogger("harness")
 
@@ -158,10 +159,45 @@ class Cache:
 
         if self._store is None:
             return make()
-        chosen = hashlib.sha256(rows.tobytes()).hexdigest()
-        details = repr((task, _types(table), seed))
-        entry = Entry("fitted arrays", key("fit", node, table.digest, chosen, details), read, write)
+        entry = Entry("fitted arrays", _fit_key(node, table, rows, seed), read, write)
         return self._found_or_made(entry, self._store, make)
+
+    def fitted(
+        self,
+        node: Any,
+        table: Table,
+        rows: np.ndarray,
+        seed: int | None,
+        make: Callable[[], tuple[Transform, Arrays]],
+    ) -> tuple[Transform, Arrays]:
+        """A transform fitted on `rows` and the arrays of all rows: those of an earlier run of this command.
+
+        Args:
+            seed: as in `fit`.
+            make: builds and fits the transform. One that draws from the generators of the process is made
+                anew each time, because the random numbers that follow depend on that.
+        """
+        if not self._command.many or _unread(table):
+            return make()
+        name = _fit_key(node, table, rows, seed)
+        known: tuple[Transform, Arrays] | None = self._command.fitted(name)
+        if known is None:
+            before = generator_states()
+            known = make()
+            if generator_states() == before:
+                self._command.remember_fitted(name, known, known[1].size)
+        return known
+
+    def folds(self, node: Any, seed: int, table: Table, divide: Callable[[], list[Fold]]) -> list[Fold]:
+        """The folds of a split: those of an earlier run of this command, where its rows are the same.
+
+        Args:
+            node: the split's plain configuration.
+            seed: of the run, from which a part may take random numbers when it is built.
+        """
+        roles = (table.features, table.target, table.group, table.id, table.time)
+        details = repr((seed, table.name, table.task, table.kind, roles, _types(table)))
+        return list(self._command.shared(key("folds", node, table.digest, details), divide))
 
     def findings(
         self, table: Table, folds: Sequence[Fold], promises: dict[str, Any], look: Callable[[], list[Finding]]
@@ -253,6 +289,11 @@ class Cache:
         except (TypeError, ValueError, ArithmeticError) as fault:
             # Arrow's errors are ValueErrors and TypeErrors: a column of objects that it has no type for.
             _log.info("not kept for later commands: %s", fault)
+
+
+def _fit_key(node: Any, table: Table, rows: np.ndarray, seed: int | None) -> str:
+    chosen = hashlib.sha256(rows.tobytes()).hexdigest()
+    return key("fit", node, table.digest, chosen, repr((table.task, _types(table), seed)))
 
 
 def _unread(table: Table) -> bool:

@@ -17,6 +17,8 @@ T = TypeVar("T")
 _VARIABLE = "HARNESS_COMMAND"
 _MOST_TABLES = 4
 _MOST_VALUES = 64
+_MOST_BYTES = 2**29
+"""Of the fitted arrays of all folds that are kept in memory."""
 
 
 class Command:
@@ -35,6 +37,7 @@ class Command:
         self.many = many
         self.folders: set[Path] = set()
         self._tables: OrderedDict[str, Any] = OrderedDict()
+        self._fitted: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._values: OrderedDict[str, Any] = OrderedDict()
 
     def table(self, key: str) -> Any:
@@ -49,6 +52,19 @@ class Command:
             self._tables[key] = table
             while len(self._tables) > _MOST_TABLES:
                 self._tables.popitem(last=False)
+
+    def fitted(self, key: str) -> Any:
+        """What was fitted before in this process, if it is among the last."""
+        if key in self._fitted:
+            self._fitted.move_to_end(key)
+        return self._fitted.get(key, (None, 0))[0]
+
+    def remember_fitted(self, key: str, content: Any, size: int) -> None:
+        """As `remember`; `size` is in bytes."""
+        if self.many:
+            self._fitted[key] = content, size
+            while sum(size for _, size in self._fitted.values()) > _MOST_BYTES:
+                self._fitted.popitem(last=False)
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
         """What `make` returns, made once for the runs of this process that have this key."""
