@@ -77,4 +77,5 @@ def _outline(content: Any) -> Hashable:
         return ("list", *map(_outline, content))
     if kind not in _ORDINARY or (kind is str and ("${" in content or content == MISSING)):
         raise _LeftToHydra
-    return kind if kind in _NUMBERS else content
+    simple: Hashable = kind if kind in _NUMBERS else content
+    return simple

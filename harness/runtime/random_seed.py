@@ -18,5 +18,5 @@ def seed_everything(seed: int) -> None:
 
 def generator_states() -> list[Any]:
     """The states of the CPU's generators; equal if nothing was drawn in between."""
-    name, key, *rest = np.random.get_state(legacy=True)
-    return [random.getstate(), name, bytes(key), rest, torch.get_rng_state().tolist()]
+    numpy: Any = np.random.get_state()
+    return [random.getstate(), numpy[1].tobytes(), numpy[2:], torch.get_rng_state().tolist()]

@@ -97,7 +97,7 @@ def test_text_that_differs_is_another_node() -> None:
     assert len(set(texts)) == 6
 
 
-def test_a_check_is_repeated_where_the_class_of_that_name_was_replaced(
+def test_a_check_is_repeated_where_a_class_was_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     node = {"_target_": PAIR, "number": 5}
