@@ -77,5 +77,7 @@ def _outline(content: Any) -> Hashable:
         return ("list", *map(_outline, content))
     if kind not in _ORDINARY or (kind is str and ("${" in content or content == MISSING)):
         raise _LeftToHydra
-    simple: Hashable = kind if kind in _NUMBERS else content
-    return simple
+    if kind in _NUMBERS:
+        return ("number", kind.__name__)
+    text: str | None = content
+    return text
