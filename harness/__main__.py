@@ -18,7 +18,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from harness.core.error_text import clipped, printable, stack
+from harness.core.error_text import clipped, mask_errors, printable, stack
 from harness.core.errors import (
     FileNotUsable,
     FolderNotWritable,
@@ -182,7 +182,7 @@ class Task:
 
     def __init__(self, words: list[str]) -> None:
         self._words = words
-        self.secrets = Secrets(None, words)
+        self._keep(Secrets(None, words))
         self.error: Exception | None = None
         self.typed: Any = None  # `Overrides`, whose parser a verb such as `ls` need not import
         self.begun = False
@@ -211,7 +211,7 @@ class Task:
             if not many and os.environ.get("RANK", "0") == "0":
                 hydra_files = (str(hydra_cfg.output_subdir), f"{hydra_cfg.job.name}.log")
                 check_run_folder(folder, resumes=cfg.resume.run is not None, besides=hydra_files)
-            self.secrets = Secrets(cfg, self._words)
+            self._keep(Secrets(cfg, self._words))
             self._mask(folder, hydra_cfg.output_subdir)
             typed = command([self.secrets.text(word) for word in words])
             chosen = any(word.startswith("hydra.run.dir=") for word in hydra_cfg.overrides.hydra)
@@ -226,6 +226,10 @@ class Task:
             discard(folder)
         objective = result.objective
         return None if objective is None else objective["value"]
+
+    def _keep(self, secrets: Secrets) -> None:
+        self.secrets = secrets
+        mask_errors(secrets.text)
 
     def _mask(self, folder: Path, subdir: str | None) -> None:
         """Masks the secrets in the files that Hydra has written."""

@@ -91,6 +91,7 @@ def _serve(seen: Any, uri: str, options: Any) -> None:
 
 def _views(seen: Any, base: str) -> list[tuple[str, str]]:
     """Returns a table per experiment with the important columns; none if the store refuses the view."""
+    from harness.tracking.journal_upload import error_line
     from harness.tracking.mlflow_view import share, view_page
 
     pages = []
@@ -98,7 +99,7 @@ def _views(seen: Any, base: str) -> list[tuple[str, str]]:
         try:
             share(seen.uri, id, seen.scores, sort=next(iter(seen.scores), None), better=seen.direction)
         except Exception as error:
-            print(f"! no table of our columns for {name}: {' '.join(str(error).split())[:200]}")
+            print(f"! no table of our columns for {name}: {error_line(error, seen.uri)}")
         else:
             pages.append((f"{name}, table", view_page(base, id)))
     return pages

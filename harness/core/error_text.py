@@ -19,6 +19,18 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2
 """Control characters, surrogates, and characters that change the direction of writing."""
 
 
+_mask: Callable[[str], str] = str
+
+
+def mask_errors(mask: Callable[[str], str]) -> None:
+    """From now on `mask` hides secrets in the errors of this process, before a long text is clipped.
+
+    A secret of which the end was clipped could no longer be recognised.
+    """
+    global _mask
+    _mask = mask
+
+
 def printable(text: str) -> str:
     r"""The text with control characters and surrogates as escapes such as `\x1b`; line ends and tabs stay."""
     if _CONTROL.search(text) is None:
@@ -38,20 +50,25 @@ def error_text(error: BaseException) -> str:
 
     `ValueError: invalid value` is `invalid value`, and an exception without a text its type.
     """
-    return clipped(_one_line(error) or type(error).__name__)
+    return clipped(whole_text(error))
 
 
-def described(error: BaseException, mask: Callable[[str], str] = str) -> str:
+def whole_text(error: BaseException) -> str:
+    """As `error_text`, but not clipped."""
+    return _mask(_one_line(error)) or type(error).__name__
+
+
+def described(error: BaseException, mask: Callable[[str], str] | None = None) -> str:
     """`ValueError: invalid value`, on one line, printable and clipped; never raises an error of its own.
 
     Args:
-        mask: hides secrets; applied before the text is clipped, so that no part of a secret remains.
+        mask: hides secrets before the text is clipped; None: that of `mask_errors`.
     """
     name, text = type(error).__name__, _one_line(error)
-    return clipped(mask(f"{name}: {text}" if text else name))
+    return clipped((mask or _mask)(f"{name}: {text}" if text else name))
 
 
-def stack(error: BaseException, mask: Callable[[str], str] = str) -> str:
+def stack(error: BaseException, mask: Callable[[str], str] | None = None) -> str:
     """The traceback of an exception, printable; of a long one the middle is left out.
 
     Args:
@@ -61,7 +78,7 @@ def stack(error: BaseException, mask: Callable[[str], str] = str) -> str:
         whole = "".join(traceback.format_exception(error))
     except Exception:  # Python calls the code that makes the text, and that may raise
         whole = "".join([*traceback.format_tb(error.__traceback__), described(error)]) + "\n"
-    lines = [clipped(line) for line in printable(mask(whole)).splitlines()]
+    lines = [clipped(line) for line in printable((mask or _mask)(whole)).splitlines()]
     text = "".join(f"{line}\n" for line in lines)
     half = _LONGEST_STACK // 2
     return text if len(text) <= 2 * half else f"{text[:half]}\n…\n{text[-half:]}"

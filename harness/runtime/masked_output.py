@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
+from harness.core.error_text import mask_errors
 from harness.runtime.redact import mask
 from harness.runtime.secret_values import Secrets
 
@@ -27,13 +28,15 @@ class MaskedStream(io.TextIOWrapper):
 
 
 def mask_output() -> None:
-    """Masks standard output and standard error of this process from now on."""
+    """Masks standard output, standard error and errors of this process from now on."""
     for name in ("stdout", "stderr"):
         setattr(sys, name, MaskedStream(getattr(sys, name).fileno()))
+    mask_errors(Secrets(None).text)
 
 
 def mask_also(secrets: Secrets) -> None:
-    """Masks in this process's log what the configuration of a trial says is secret."""
+    """Masks in this process's log and errors what the configuration of a trial says is secret."""
+    mask_errors(secrets.text)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, MaskedStream):
             stream.secrets = secrets

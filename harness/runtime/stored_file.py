@@ -10,9 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.core.error_text import whole_text
 from harness.core.errors import UserError
 
 _FILES = (".csv", ".json", ".jsonl", ".log", ".pt", ".safetensors", ".svg", ".html", ".txt", ".yaml")
+
+_LONGEST_REASON = 200
 
 REMEDY = "restore the file from a copy, or remove its folder"
 
@@ -54,9 +57,9 @@ def reading(path: Path, *also: type[Exception]) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Returns the message of an error on one line of at most 200 characters."""
-    text = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(text).split())[:200].rstrip(".") or type(error).__name__
+    """Returns the message of an error on one line of at most 200 characters, without secrets."""
+    text = (isinstance(error, OSError) and error.strerror) or whole_text(error)
+    return text[:_LONGEST_REASON].rstrip(".")
 
 
 def read_json(path: Path, shape: Any) -> Any:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.core.error_text import LONGEST, clipped, described, error_text, printable, stack
+from harness.core import error_text as error_text_module
+from harness.core.error_text import (
+    LONGEST,
+    clipped,
+    described,
+    error_text,
+    mask_errors,
+    printable,
+    stack,
+)
 
 
 class WithoutText(Exception):
@@ -40,6 +49,14 @@ def test_a_text_of_megabytes_is_cut() -> None:
 def test_a_secret_at_the_cut_is_masked_as_a_whole() -> None:
     error = ValueError("z" * (LONGEST - 15) + "secret")
     assert described(error, lambda text: text.replace("secret", "***")).endswith("z***")
+
+
+def test_a_secret_that_the_process_knows_is_masked_before_the_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_text_module, "_mask", str)
+    mask_errors(lambda text: text.replace("secret", "***"))
+    error = ValueError("z" * (LONGEST - 3) + "secret")
+    assert error_text(error).endswith("z***")
+    assert "sec" not in stack(error)
 
 
 @pytest.mark.parametrize("error", [WithoutText(), ValueError("\ud800"), ExceptionGroup("g", [WithoutText()])])

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.core import error_text
+from harness.core.error_text import mask_errors
 from harness.core.errors import UserError
-from harness.runtime.stored_file import DamagedFile, check_entries, configured_by, read_json
+from harness.runtime.secret_values import Secrets
+from harness.runtime.stored_file import DamagedFile, check_entries, configured_by, read_json, reason
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,13 @@ def test_a_damaged_file_is_named_with_the_reason(tmp_path: Path, content: str, r
         read_json(path, TypedDict("Shape", {"a": int}))
     assert caught.value.path == path
     assert caught.value.reason.startswith(reason)
+
+
+def test_a_secret_at_the_cut_is_masked_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_text, "_mask", str)
+    mask_errors(Secrets(None, ["data.extract.password=Zq7-one-two-three"]).text)
+    assert reason(ValueError("z" * 190 + " Zq7-one-two-three")) == "z" * 190 + " ***"
+    assert reason(ValueError("z" * 1000)) == "z" * 200
 
 
 def test_a_folder_or_a_pipe_is_not_read(tmp_path: Path) -> None:

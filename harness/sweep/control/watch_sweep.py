@@ -18,6 +18,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.instantiate import build
+from harness.core.error_text import mask_errors
 from harness.runs.journal import alive
 from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
@@ -50,6 +51,7 @@ class SweepWatcher:
         self.spec, self.study, self.queue, self.pool = spec, study, queue, pool
         without_hydra = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         self.secrets = Secrets(without_hydra, list(spec.typed))
+        mask_errors(self.secrets.text)
         self.display = ProgressBoard()
         label = label_of(spec.location.url)
         self.patience = Patience(spec.settings.patience, self.display.note, label, queue.lease.forget)
