@@ -10,8 +10,9 @@ import pandas as pd
 
 from harness.core.name_list import MOST_NAMED, listed
 from harness.core.table import Table
+from harness.core.typed_override import typed
 
-MOST_SET = 20
+_MOST_DROPPED = 20
 """A setting in a sentence has at most this many columns."""
 
 
@@ -44,11 +45,12 @@ def verb(count: int, word: str) -> str:
     return f"{word}s" if count == 1 else word
 
 
-def settings(columns: Iterable[str]) -> str:
-    """Columns in the form of a setting, to be pasted: `[a,b]`; of very many only the first."""
+def dropping(columns: Iterable[str]) -> str:
+    """The override that removes columns, as it must be typed; of very many only the first are listed."""
     names = list(columns)
-    more = f",… {len(names) - MOST_SET} more" if len(names) > MOST_SET else ""
-    return f"[{','.join(names[:MOST_SET])}{more}]"
+    others = len(names) - _MOST_DROPPED
+    more = f" and {others} more" if others > 0 else ""
+    return f"{typed('data.extract.drop', names[:_MOST_DROPPED])}{more}"
 
 
 def codes(values: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.core.finding import Finding
 from harness.core.name_list import listed
 from harness.core.table import Table
-from harness.leakage.finding_text import codes, settings
+from harness.leakage.finding_text import codes, dropping
 from harness.leakage.group_columns import Groups
 
 NEARLY_ALL = 0.95
@@ -51,7 +51,7 @@ def _remedy(table: Table, names: list[str]) -> str:
     roles = {"id": table.id, "group": table.group}
     free = " or ".join(f"data.extract.{role}=COLUMN" for role, column in roles.items() if column is None)
     named = f"name its role with {free}, or " if free else ""
-    return f"{named}remove {'them' if len(names) > 1 else 'it'} with data.extract.drop={settings(names)}"
+    return f"{named}remove {'them' if len(names) > 1 else 'it'} with {dropping(names)}"
 
 
 def _why(table: Table, name: str, groups: Groups | None) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from harness.core.finding import Finding
 from harness.core.table import Table
-from harness.leakage.finding_text import codes, quoted, settings
+from harness.leakage.finding_text import codes, dropping, quoted
 
 CHANCE = 16
 """A feature must agree with this many bits of the target; fewer could agree by chance."""
@@ -29,7 +29,7 @@ def find_target_copy(table: Table) -> Finding:
             "error",
             f"feature {name!r}{also} is a copy of the target {target!r}: it determines the target in every "
             f"row; "
-            f"remove it with data.extract.drop={settings(names)}.",
+            f"remove it with {dropping(names)}.",
         )
     return Finding("equals", "fine", f"None of {len(table.features)} features is a copy of the target.")
 

@@ -10,7 +10,7 @@ from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.name_list import listed
 from harness.core.table import Table
-from harness.leakage.finding_text import codes, settings
+from harness.leakage.finding_text import codes, dropping
 from harness.leakage.holdout import Halves, halves
 from harness.leakage.single_feature import comparable, guess_class, guess_number
 
@@ -40,8 +40,7 @@ def find_target_proxy(table: Table, folds: Sequence[Fold]) -> Finding:
         return Finding(
             "determines",
             "warning",
-            f"{proxies}; if it is not known before the target, remove it with "
-            f"data.extract.drop={settings(names)}.",
+            f"{proxies}; if it is not known before the target, remove it with {dropping(names)}.",
         )
     if not tested:
         return Finding("determines", "fine", "Too few labelled rows are held out to check single features.")

@@ -24,6 +24,7 @@ from harness.core.predictor import Predictor
 from harness.core.protocol import Augment, Evaluator, Transform
 from harness.core.scores import direction
 from harness.core.table import Table
+from harness.core.typed_override import typed
 from harness.core.walk import passes
 from harness.data.load.row_pairs import find_pairs
 from harness.evaluate.with_user_metrics import WithUserMetrics
@@ -144,7 +145,7 @@ def _check_names(table: Table, loaders: Loaders, model: nn.Module, head: bool) -
         raise UserError(
             f"a feature must not have the name of a column that predictions add, and {clash!r} of "
             f"{table.name} does",
-            f"rename it in the data, or leave it out with 'data.extract.drop=[{clash}]'",
+            f"rename it in the data, or leave it out with {typed('data.extract.drop', [clash])}",
             key="data.extract",
             value=clash,
         )

@@ -21,6 +21,7 @@ from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
 from harness.core.errors import UserError
 from harness.core.name_list import listed
+from harness.core.typed_override import typed
 from harness.core.user_path import user_path
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
@@ -229,7 +230,7 @@ def _check(plan: Plan, start: Start, command: str) -> None:
     check_allow(plan, changed)
     if changed:
         message = listed((f"{key} {old} -> {new}" for key, (old, new) in changed.items()), most=10)
-        remedy = f"revert them, or accept them with 'resume.allow=[{','.join(changed)}]'"
+        remedy = f"revert them, or accept them with {typed('resume.allow', changed)}"
         earlier = earlier_extraction(past, changed)
         if earlier:
             remedy = (

@@ -1,13 +1,26 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from harness.core.table import Table
-from harness.leakage.finding_text import among, codes, counted, quoted, row, settings, verb
+from harness.leakage.finding_text import among, codes, counted, dropping, quoted, row, verb
 
 
 def test_names_are_quoted_as_text():
     assert quoted([1, "it's"]) == "'1' and \"it's\""
-    assert settings(["a", "b"]) == "[a,b]"
+
+
+@pytest.mark.parametrize(
+    ("names", "override"),
+    [
+        (["a", "b"], "'data.extract.drop=[a,b]'"),
+        (["first name", "größe"], """'data.extract.drop=["first name","größe"]'"""),
+        (["it's"], """'data.extract.drop=["it'"'"'s"]'"""),
+        (["x"] * 22, f"'data.extract.drop=[{','.join(['x'] * 20)}]' and 2 more"),
+    ],
+)
+def test_columns_are_dropped_by_an_override_that_can_be_typed(names: list[str], override: str) -> None:
+    assert dropping(names) == override
 
 
 def test_words_agree_with_their_number():

@@ -57,7 +57,7 @@ def test_a_column_that_names_rows_or_groups_is_found(case):
     assert found.sentence == (
         f"feature {name!r} ({why}) may be memorised by the model, which does not generalise to new rows; "
         f"name its role with data.extract.id=COLUMN, or remove it with "
-        f"data.extract.drop=[{name}]."
+        f"'data.extract.drop=[{name}]'."
     )
 
 
@@ -76,7 +76,7 @@ def test_a_column_that_measures_something_is_not(case):
     [
         ({}, "; name its role with data.extract.id=COLUMN or data.extract.group=COLUMN, or remove it with"),
         ({"id": "k"}, "; name its role with data.extract.group=COLUMN, or remove it with"),
-        ({"id": "k", "group": "g"}, "; remove it with data.extract.drop=[note]."),
+        ({"id": "k", "group": "g"}, "; remove it with 'data.extract.drop=[note]'."),
     ],
 )
 def test_the_remedy_names_only_roles_that_are_free(roles, remedy):
@@ -97,7 +97,7 @@ def test_text_of_mostly_distinct_values_is_an_identifier(rows, distinct, found):
 def test_a_setting_of_very_many_columns_is_cut():
     columns = {f"n{number}": [f"{number}-{row}" for row in range(20)] for number in range(30)}
     found = find_identifiers(Table(pd.DataFrame(columns), tuple(columns)))
-    assert found.sentence.endswith(",n18,n19,… 10 more].")
+    assert found.sentence.endswith(",n18,n19]' and 10 more.")
 
 
 def test_the_remedy_names_every_column():
@@ -106,7 +106,7 @@ def test_the_remedy_names_every_column():
     assert found.sentence.startswith(
         f"features 'note0' ({TEXT}), 'note1' ({TEXT}), 'note2' ({TEXT}) and 2 more may"
     )
-    assert found.sentence.endswith("data.extract.drop=[note0,note1,note2,note3,note4].")
+    assert found.sentence.endswith("'data.extract.drop=[note0,note1,note2,note3,note4]'.")
 
 
 def test_the_id_and_the_group_are_no_features():

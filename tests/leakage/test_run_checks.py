@@ -71,7 +71,7 @@ def test_every_planted_leak_is_found_and_no_other(seed, copied, folds):
     assert found["duplicates"].severity == ("warning" if expected else "fine")
     assert not expected or found["duplicates"].sentence.startswith(f"{expected} of 120 test rows")
     assert found["determines"].sentence.startswith("feature 'leak' alone predicts 'y' of ")
-    assert found["determines"].sentence.endswith("data.extract.drop=[leak].")
+    assert found["determines"].sentence.endswith("'data.extract.drop=[leak]'.")
     assert {check for check in found if found[check].severity != "fine"} <= {"duplicates", "determines"}
 
 

@@ -66,7 +66,7 @@ def test_a_feature_that_determines_the_target_is_found(name, folds):
     assert found.severity == "warning", name
     assert found.sentence.startswith("feature 'leak' alone predicts 'y' of ")
     assert found.sentence.endswith(
-        "; if it is not known before the target, remove it with data.extract.drop=[leak]."
+        "; if it is not known before the target, remove it with 'data.extract.drop=[leak]'."
     )
 
 
@@ -88,7 +88,7 @@ def test_several_features_that_determine_the_target_are_named_with_their_accurac
     assert find_target_proxy(rows, dealt(COUNT)).sentence == (
         "feature 'a' alone predicts 'y' of 400 of 400 held-out rows and feature 'c' alone predicts 'y' of "
         "400 of 400 "
-        "held-out rows; if it is not known before the target, remove it with data.extract.drop=[a,c]."
+        "held-out rows; if it is not known before the target, remove it with 'data.extract.drop=[a,c]'."
     )
 
 
@@ -193,7 +193,7 @@ def test_the_target_by_another_name_is_an_error(target, same):
     assert (found.check, found.severity) == ("equals", "error")
     assert found.sentence == (
         "feature 'same' is a copy of the target 'y': it determines the target in every row; remove it with "
-        "data.extract.drop=[same]."
+        "'data.extract.drop=[same]'."
     )
 
 
@@ -202,7 +202,7 @@ def test_all_its_names_are_to_be_dropped():
     assert found.sentence == (
         "feature 'a' (and 'c' as well) is a copy of the target 'y': it determines the target in every row; "
         "remove "
-        "it with data.extract.drop=[a,c]."
+        "it with 'data.extract.drop=[a,c]'."
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from harness.core.errors import Unfinished
-from harness.sweep.study.storage_refusal import StorageUnreachable
+from harness.sweep.study.storage_refusal import StorageDamaged, StorageUnreachable
 
 T = TypeVar("T")
 
@@ -20,6 +21,20 @@ _TRAINING_PAUSE = 5.0
 
 _LIBRARIES = ("sqlalchemy", "psycopg", "sqlite3")
 _OUTAGES = {"OperationalError", "InterfaceError", "DisconnectionError", "TimeoutError"}
+
+_SQLITE_OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+}
+"""Result codes of SQLite that can pass: another writer, or a file system that is away or full."""
+
+
+_PROGRAM_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+"""Errors of the program that asks, not of the file."""
 
 
 class StorageLost(Unfinished):
@@ -56,14 +71,14 @@ class Patience:
 
         Raises:
             StorageLost: the database stayed away, or `give_up` was called.
+            StorageDamaged: it is an SQLite file that is damaged or has lost a table.
             Exception: what `ask` raises for another reason.
         """
         while True:
             try:
                 answer = ask()
             except Exception as error:
-                if not is_outage(error):
-                    raise
+                self._require_outage(error)
                 until = self._away() + 60 * self._minutes
                 if self._given_up.wait(_PAUSE) or time.monotonic() > until:
                     raise StorageLost(
@@ -78,6 +93,7 @@ class Patience:
         """The answer, or `otherwise` while the database is away: for a training, which does not wait.
 
         Raises:
+            StorageDamaged: as `wait`.
             Exception: what `ask` raises for another reason.
         """
         if self._since is not None and time.monotonic() < self._next_try:
@@ -86,8 +102,7 @@ class Patience:
         try:
             answer = ask()
         except Exception as error:
-            if not is_outage(error):
-                raise
+            self._require_outage(error)
             self._away()
             # A connection to a machine that is switched off fails only after seconds.
             self._next_try = time.monotonic() + max(_TRAINING_PAUSE, 10 * (time.monotonic() - begun))
@@ -98,6 +113,14 @@ class Patience:
     def give_up(self) -> None:
         """From now on nothing waits: the user has stopped the command."""
         self._given_up.set()
+
+    def _require_outage(self, error: Exception) -> None:
+        if is_outage(error):
+            return
+        fault = _sqlite_error(error)
+        if fault is None or isinstance(fault, _PROGRAM_ERRORS):
+            raise error
+        raise StorageDamaged(self._label, str(fault)) from error
 
     def _away(self) -> float:
         """When the database was first found away, as a monotonic time."""
@@ -121,7 +144,14 @@ class Patience:
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether the error, or one that caused it, says that a database is unreachable or was restarted."""
+    """Whether the error, or one that caused it, says that a database is unreachable or was restarted.
+
+    SQLite raises an `OperationalError` for a locked file and for a missing table, so its result code decides.
+    """
+    fault = _sqlite_error(error)
+    if fault is not None:
+        # The lower byte of an extended code, such as SQLITE_IOERR_READ, is the code.
+        return getattr(fault, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
     while error is not None:
         if isinstance(error, StorageUnreachable):
             return True
@@ -130,3 +160,10 @@ def is_outage(error: BaseException | None) -> bool:
                 return True
         error = error.__cause__
     return False
+
+
+def _sqlite_error(error: BaseException | None) -> sqlite3.DatabaseError | None:
+    """The error of SQLite that caused this one; SQLAlchemy keeps it as the cause."""
+    while error is not None and not isinstance(error, sqlite3.DatabaseError):
+        error = getattr(error, "orig", None) or error.__cause__
+    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,8 @@ def quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     optuna.logging.disable_default_handler()  # a handler of its own would write across the screen's table
     optuna.logging.enable_propagation()
+    # While a database is away, each try would print that Optuna falls back to a slower query.
+    logging.getLogger("optuna.storages").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 

@@ -32,7 +32,7 @@ from harness.sweep.study.optuna_internals import forget_cached_trials, storage_o
 from harness.sweep.study.pruning import build_pruner
 from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_other
 from harness.sweep.study.study_lock import study_lock
-from harness.sweep.study.study_storage import load_or_create, open_storage
+from harness.sweep.study.study_storage import label_of, load_or_create, open_storage
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
@@ -96,7 +96,7 @@ def _in_children(spec: SweepSpec, limit: int, job: int) -> WorkerOutcome:
     """Runs the trials in child processes, `limit` in each; a child that dies is replaced."""
     done, deaths = 0, 0
     log = spec.folder / "workers" / str(job) / "child.log"
-    patience = Patience(spec.settings.patience)
+    patience = Patience(spec.settings.patience, label=label_of(spec.location.url))
     queue = _open_queue(spec, job, patience)
     with Stop() as stop, Heartbeat(queue, spec.settings.lease, spec.launch, patience) as heartbeat:
         while True:
@@ -157,7 +157,11 @@ class _ClaimLoop:
     def __init__(self, spec: SweepSpec, job: int, limit: int | None) -> None:
         self.spec = spec
         self.limit = limit
-        self.patience = Patience(spec.settings.patience, recovered=lambda: self.queue.lease.forget())
+        self.patience = Patience(
+            spec.settings.patience,
+            label=label_of(spec.location.url),
+            recovered=lambda: self.queue.lease.forget(),
+        )
         self.queue = _open_queue(spec, job, self.patience, "" if limit is None else "-child")
         self.study = self.queue.study
         units = spec.folds * spec.settings.repeat

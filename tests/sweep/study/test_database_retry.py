@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,18 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from harness.core.errors import UserError
 from harness.sweep.study import database_retry
 from harness.sweep.study.database_retry import Patience, StorageLost, is_outage
-from harness.sweep.study.storage_refusal import StorageUnreachable
+from harness.sweep.study.storage_refusal import StorageDamaged, StorageUnreachable
 
-AWAY = sqlite3.OperationalError("unable to open database file")
+
+def sqlite_error(code: int, text: str, kind: type[sqlite3.Error] = sqlite3.OperationalError) -> sqlite3.Error:
+    error = kind(text)
+    error.sqlite_errorcode = code
+    return error
+
+
+AWAY = sqlite_error(sqlite3.SQLITE_CANTOPEN, "unable to open database file")
+NO_TABLE = sqlite_error(sqlite3.SQLITE_ERROR, "no such table: trials")
+MALFORMED = sqlite_error(sqlite3.SQLITE_CORRUPT, "database disk image is malformed", sqlite3.DatabaseError)
 
 
 def caused(error: Exception) -> Exception:
@@ -29,6 +39,11 @@ def caused(error: Exception) -> Exception:
         (AWAY, True),
         (OperationalError("select", {}, AWAY), True),
         (caused(OperationalError("select", {}, AWAY)), True),
+        (caused(sqlite_error(sqlite3.SQLITE_BUSY_SNAPSHOT, "database is locked")), True),
+        (sqlite_error(sqlite3.SQLITE_IOERR_WRITE, "disk I/O error"), True),
+        (OperationalError("select", {}, NO_TABLE), False),
+        (caused(OperationalError("select", {}, NO_TABLE)), False),
+        (MALFORMED, False),
         (StorageUnreachable("sweep.storage: no"), True),
         (IntegrityError("insert", {}, sqlite3.IntegrityError("unique")), False),
         (sqlite3.ProgrammingError("closed"), False),
@@ -82,6 +97,28 @@ def test_other_errors_are_not_waited_for(patience: Any) -> None:
     with pytest.raises(ValueError, match="other"):
         waiting.wait(Database(1, ValueError("other")))
     assert lines == []
+
+
+@pytest.mark.parametrize("error", [NO_TABLE, caused(OperationalError("select", {}, NO_TABLE)), MALFORMED])
+def test_a_damaged_file_is_refused_at_once(patience: Any, error: Exception) -> None:
+    waiting, lines = patience()
+    for ask in (waiting.wait, lambda database: waiting.attempt(database, "later")):
+        database = Database(99, error)
+        with pytest.raises(StorageDamaged, match=r"^the store cannot be used \((no such|database disk)"):
+            ask(database)
+        assert database.asked == 1
+    assert lines == []
+
+
+def test_the_error_of_a_deleted_table_is_damage(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "a.db")
+    with pytest.raises(sqlite3.OperationalError) as missing:
+        connection.execute("select * from trials")
+    other = sqlite3.connect(tmp_path / "a.db", timeout=0)
+    connection.execute("begin exclusive")
+    with pytest.raises(sqlite3.OperationalError) as locked:
+        other.execute("begin exclusive")
+    assert [is_outage(missing.value), is_outage(locked.value)] == [False, True]
 
 
 def test_it_ends_after_its_minutes(patience: Any) -> None:
