@@ -162,6 +162,13 @@ USES = (
         "a fused optimizer unscales gradients itself, and cannot for divided weights",
     ),
     Private(
+        "harness/trainer/fused/fused_optimizer.py",
+        "_opt_called",
+        "torch",
+        "",
+        "torch's schedulers look here whether the optimizer has taken a step, which another function takes",
+    ),
+    Private(
         "harness/trainer/global_batch_norm.py",
         "torch.nn.modules.batchnorm",
         "torch",

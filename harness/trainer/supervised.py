@@ -161,6 +161,11 @@ class SupervisedTrainer(UniversalTrainer):
         self.mix = mix
         self._own_unpack, self._own_head = unpack, head
 
+    @property
+    def has_own_unpack(self) -> bool:
+        """Whether batches are unpacked by the user's function."""
+        return self._own_unpack is not None
+
     def build_head(self, width: int, task: Task) -> nn.Module:
         if not task.labelled:
             raise UserError(

@@ -30,6 +30,10 @@ class Clock:
     def halt(self) -> None:
         self._epoch, self._since = self.epoch, None
 
+    def add(self, seconds: float) -> None:
+        """Counts time that other code measured, such as a share of that of several trainings."""
+        self._epoch += seconds
+
     def turn(self) -> None:
         """Starts the next epoch at the next `run`."""
         self._epochs, self._epoch, self._since = self.total, 0.0, None

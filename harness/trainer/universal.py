@@ -16,7 +16,7 @@ from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.core.scores import Direction, direction
 from harness.runtime.distributed import Agreed, broadcast, world
-from harness.trainer.batch_source import EpochIterator
+from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.best_epoch import Best
 from harness.trainer.data_parallel import Replicas, check_device, set_process_seed, weak_loss, weight_of
 from harness.trainer.device import AUTOCAST, Precision, check_precision, find_device, under_autocast
@@ -143,24 +143,47 @@ class UniversalTrainer(TrainingMethod):
     ) -> Iterator[Progress]:
         """The part of `fit` after everything is built; `whole` has the network that is validated and kept."""
         stop, due = (stop, due) if world() == 1 else (Agreed(stop), Agreed(due, lasting=False))
-        best = Best(self.monitor, whole._kept, self.update.averages, self.direction)
+        best = whole.new_best()
         if state is not None:
-            self._restore(state, best)
-        while self._epochs.under_way or not self._is_finished(best):
+            self.restore(state, best)
+        while not self.is_over(best):
             for stopping in self._train_epoch(augment, stop, due):
-                yield self._progress(best)
+                yield self.progress(best)
                 if stopping:
-                    self._finish(best)
+                    self.finish(best)
                     return
-            trained = self._epoch_means()
-            with self.update.averaged(), self._spread.whole():
-                scores = broadcast({**trained, **validate(whole.predictor()), **self._rate_and_time()})
-                improved = best.see(scores)
-            self._end_epoch(scores.get(self.monitor))
-            yield self._progress(best, scores, improved)
-        self._finish(best)
+            yield self.end_epoch(whole, best, validate)
+        self.finish(best)
 
-    def _finish(self, best: Best) -> None:
+    @final
+    def new_best(self) -> Best:
+        """The best epoch of a training that begins."""
+        return Best(self.monitor, self._kept, self.update.averages, self.direction)
+
+    @final
+    def is_over(self, best: Best) -> bool:
+        """Whether no step is left to take and no epoch to end."""
+        return not self._epochs.under_way and self._is_finished(best)
+
+    @final
+    def end_epoch(self, whole: UniversalTrainer, best: Best, validate: Validate) -> Progress:
+        """Validates after the last step of an epoch.
+
+        Args:
+            whole: has the network that is validated and kept.
+
+        Raises:
+            Diverged: the loss or its gradient became NaN or infinite.
+        """
+        trained = self._epoch_means()
+        with self.update.averaged(), self._spread.whole():
+            scores = broadcast({**trained, **validate(whole.predictor()), **self._rate_and_time()})
+            improved = best.see(scores)
+        self._end_epoch(scores.get(self.monitor))
+        return self.progress(best, scores, improved)
+
+    @final
+    def finish(self, best: Best) -> None:
         """Restores the best epoch's weights, undivided in every process."""
         self._spread.release()
         best.restore()
@@ -239,9 +262,10 @@ class UniversalTrainer(TrainingMethod):
 
     def _is_finished(self, best: Best) -> bool:
         impatient = self.patience is not None and best.epochs_since >= self.patience
-        return impatient or self.epoch >= self.budget.epochs or self._budget_used()
+        return impatient or self.epoch >= self.budget.epochs or self.budget_used
 
-    def _budget_used(self) -> bool:
+    @property
+    def budget_used(self) -> bool:
         """Whether the limit of steps or minutes is reached."""
         return self.step >= self.budget.steps or (self.budget.timed and self._late())
 
@@ -252,30 +276,41 @@ class UniversalTrainer(TrainingMethod):
 
         Yields after a step where a `Progress` is due: true if the training stops there.
         """
-        self.network.train()
-        if self.layers.begin(self.epoch + 1, self.model):
-            self._spread_loss = self._spread.loss()
+        batches = self.begin_epoch()
         epochs, update, meters = self._epochs, self.update, self.meters
         loss_of = self._loss_of(augment)
         self.clock.run()
-        for batch in () if epochs.under_way and self._budget_used() else epochs:
+        for batch in batches:
             loss = loss_of(batch)
             update.backward(loss, epochs.step_size(update.accumulate))
             meters.add("train/loss", loss)
             if epochs.awaits_more(update.accumulate):
                 continue
             update.step()
-            self.step += 1
-            if self.schedule.step is not None:
-                self.schedule.step()
-            self.follow()
+            self.count_step()
             stopping = stop()
             if stopping or due():
                 self.clock.halt()
                 yield stopping
                 self.clock.run()
-            if self._budget_used():
+            if self.budget_used:
                 break
+
+    @final
+    def begin_epoch(self) -> Iterator[StepBatch]:
+        """Puts the network into training mode; returns the batches of the rest of the epoch."""
+        self.network.train()
+        if self.layers.begin(self.epoch + 1, self.model):
+            self._spread_loss = self._spread.loss()
+        return iter(()) if self._epochs.under_way and self.budget_used else iter(self._epochs)
+
+    @final
+    def count_step(self) -> None:
+        """Must be called after each optimizer step: moves what follows the steps."""
+        self.step += 1
+        if self.schedule.step is not None:
+            self.schedule.step()
+        self.follow()
 
     def _loss_of(self, augment: Augment) -> Callable[[Any], Tensor]:
         """The loss of a batch, or this process's contribution to its mean over several processes."""
@@ -314,7 +349,8 @@ class UniversalTrainer(TrainingMethod):
         self.meters.clear()
         self.clock.turn()
 
-    def _progress(
+    @final
+    def progress(
         self, best: Best, scores: dict[str, float] | None = None, improved: bool = False
     ) -> Progress:
         """The progress after an epoch with these scores; without scores, after a step within an epoch."""
@@ -340,8 +376,9 @@ class UniversalTrainer(TrainingMethod):
             "best": best,
         }
 
-    def _restore(self, state: dict[str, Any], best: Best) -> None:
-        """Restores the training from `state`."""
+    @final
+    def restore(self, state: dict[str, Any], best: Best) -> None:
+        """Restores the training, which is attached, from `state`."""
         for name, part in self._stateful(best).items():
             self._spread.load(
                 part, copied(state[name])

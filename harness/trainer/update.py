@@ -117,6 +117,23 @@ class Update:
         if self._average is not None:
             self._follow()
 
+    @property
+    def may_step(self) -> bool:
+        """Whether the next step may change the weights: no more than `skip` steps were bad."""
+        return int(self._bad) <= self.skip
+
+    def record(self, finite: bool) -> None:
+        """Records a step that other code took with these weights (`harness.trainer.fused`).
+
+        Args:
+            finite: whether it changed the weights, because its gradient was finite and `may_step` held.
+        """
+        if not finite:
+            self._nonfinite.fill_(1.0)
+            self._count()
+        if self._average is not None:
+            self._follow()
+
     def _count(self) -> None:
         """Counts a bad step in Python; after more than `skip` of them `_nonfinite` stays set."""
         self._bad += 1

@@ -1,0 +1,1 @@
+"""Several trainings of one kind as one vectorised training."""

@@ -1,0 +1,115 @@
+"""Which trainings can be members of one fused training, and why others cannot."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from harness.core.arrays import Batch, Loaders
+from harness.core.protocol import Augment
+from harness.data.augment.none import Identity
+from harness.runtime.distributed import world
+from harness.trainer.fused.flat_members import FlatMembers
+from harness.trainer.fused.fused_optimizer import OPTIMIZERS
+from harness.trainer.fused.fused_step import FusedStep, unused_parameters
+from harness.trainer.fused.member_functions import NotVectorised
+from harness.trainer.mix import Unmixed
+from harness.trainer.random_state import generators, set_generators
+from harness.trainer.supervised import SupervisedTrainer
+from harness.trainer.universal import UniversalTrainer
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_RECURRENT = nn.RNNBase
+
+
+def why_alone(trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment) -> str | None:
+    """Why this training cannot be a member of a fused one; None if it can.
+
+    Tries one step of two members, on copies; nothing is changed.
+    """
+    reason = next(_reasons(trainer, model, augment), None)
+    if reason is not None:
+        return reason
+    assert isinstance(trainer, SupervisedTrainer)
+    return _try_step(trainer, model, loaders)
+
+
+def _reasons(trainer: UniversalTrainer, model: nn.Module, augment: Augment) -> Iterator[str]:
+    """What is known without a step."""
+    if not isinstance(trainer, SupervisedTrainer):
+        yield f"{type(trainer).__name__} is not vectorised"
+        return
+    if world() > 1:
+        yield "torchrun divides each batch over its processes"
+    if trainer.device.type != "cpu":
+        yield f"this was tested on the CPU only, and the device is {trainer.device.type}"
+    if trainer.autocast is torch.float16:
+        yield "trainer.precision=fp16 scales the loss"
+    if trainer.update.accumulate > 1:
+        yield "trainer.update.accumulate is above 1"
+    if trainer.layers.head_first:
+        yield "trainer.layers.head_first is above 0"
+    if trainer.budget.timed:
+        yield "trainer.minutes limits the time of each training"
+    if trainer.speed.compile:
+        yield "trainer.speed.compile is set"
+    if type(trainer.mix) is not Unmixed:
+        yield "trainer.mix blends the rows of a batch"
+    if type(augment) is not Identity:
+        yield "data.augment changes the rows of a batch"
+    if trainer.has_own_unpack:
+        yield "trainer.unpack is set"
+    if any(isinstance(module, _RECURRENT) for module in model.modules()):
+        yield "recurrent layers are not vectorised"
+    if any(isinstance(module, _CONVOLUTIONS) for module in model.modules()):
+        yield "convolutions are not faster on a CPU"
+
+
+def _try_step(trainer: SupervisedTrainer, model: nn.Module, loaders: Loaders) -> str | None:
+    kept = generators(trainer.device)
+    try:
+        own, network = copy.deepcopy((trainer, model))
+        own.attach(network, loaders)
+        optimizer = type(own.optimizer)
+        if optimizer not in OPTIMIZERS:
+            return f"the optimizer {optimizer.__name__} is not vectorised"
+        batch = next(own.begin_epoch())
+        assert isinstance(batch, Batch)
+        parts = own.unpack(batch, Identity())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # torch warns of an operation that it repeats for each member
+            return _tried(own, parts.data, parts.labels)
+    except NotVectorised as error:
+        return str(error)
+    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, UserWarning) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        return f"the network cannot be vectorised ({reason})"
+    finally:
+        set_generators(kept, trainer.device)
+
+
+def _tried(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> str | None:
+    """Takes a step of three members together, and of each of them alone, and compares the bits."""
+    unused = unused_parameters(trainer, data, labels)
+    rows = [torch.arange(len(data)).roll(number) for number in range(3)]
+    inputs = torch.stack([data * (1 + number / 4) for number in range(3)])
+    targets = torch.stack([labels[order] for order in rows])
+
+    def step(first: int, last: int) -> list[Tensor]:
+        fused = FusedStep(trainer, FlatMembers([trainer] * (last - first), unused))
+        random = [torch.Generator().manual_seed(number) for number in range(first, last)]
+        losses, gradients = fused(0, inputs[first:last], targets[first:last], random)
+        return [losses, *gradients]
+
+    together = step(0, 3)
+    if together[0].shape != (3,):
+        return "its loss is not one number for a batch"
+    for number in range(3):
+        alone = step(number, number + 1)
+        if not all(torch.equal(one[0], all_[number]) for one, all_ in zip(alone, together, strict=True)):
+            return "its roundings would depend on the number of members"
+    return None

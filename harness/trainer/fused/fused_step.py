@@ -1,0 +1,105 @@
+"""Loss and gradients of several members at once, without mixing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from harness.trainer.device import under_autocast
+from harness.trainer.fused.flat_members import FlatMembers
+from harness.trainer.fused.member_functions import Dropout, DropoutRecorder, MemberFunctions, draw_masks
+from harness.trainer.supervised import Labelled, SupervisedTrainer
+
+
+class _Loss(nn.Module):
+    """The loss of a batch as the forward pass of everything that learns."""
+
+    def __init__(self, trainer: SupervisedTrainer) -> None:
+        super().__init__()
+        self.network = trainer.network
+        self._loss = under_autocast(trainer.loss, trainer.device, trainer.autocast)
+
+    def forward(self, data: Tensor, labels: Tensor) -> Tensor:
+        return self._loss(Labelled(data, labels))
+
+
+@final
+class FusedStep:
+    """Losses and gradients of consecutive members.
+
+    Each member's loss is that of its own trainer, with its own parameters, buffers and masks of dropout. The
+    losses are summed, so that one backward pass gives all gradients; nothing else combines members.
+
+    Args:
+        trainer: of one of the members, whose network is the code of all.
+        members: the stacked tensors.
+    """
+
+    def __init__(self, trainer: SupervisedTrainer, members: FlatMembers) -> None:
+        self._loss = _Loss(trainer)
+        self._members = members
+        self._learned = [name for names in members.learned for name in names]
+        self._sizes = [len(names) for names in members.learned]
+        self._used: dict[tuple[torch.Size, bool], list[Dropout]] = {}
+        self._all = vmap(self._of_member, randomness="error")
+
+    def __call__(
+        self, first: int, data: Tensor, labels: Tensor, generators: Sequence[torch.Generator]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The losses (K,) of K members from number `first` on, and the gradients (K, P) of each group.
+
+        Args:
+            data: (K, B, *shape).
+            labels: (K, B) or (K, B, T).
+            generators: of these members, for the masks of dropout.
+        """
+        rows = slice(first, first + len(data))
+        tensors = {name: tensor[rows] for name, tensor in self._members.stacked.items()}
+        for name in self._learned:
+            tensors[name] = tensors[name].detach().requires_grad_()
+        masks = draw_masks(self._dropout(data[0], labels[0]), generators)
+        losses = self._all(tensors, data, labels, masks)
+        gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
+        columns = [gradient.flatten(1) if gradient.ndim > 1 else gradient[:, None] for gradient in gradients]
+        groups = []
+        for size in self._sizes:
+            groups.append(torch.cat(columns[:size], dim=1) if size else losses.new_empty(len(data), 0))
+            columns = columns[size:]
+        return losses.detach(), groups
+
+    def _of_member(self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor, masks: Any) -> Tensor:
+        with MemberFunctions(masks):
+            return self._called(tensors, data, labels)
+
+    def _called(self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor) -> Tensor:
+        named = {f"network.{name}": tensor for name, tensor in tensors.items()}
+        loss: Tensor = functional_call(self._loss, named, (data, labels))
+        return loss
+
+    def _dropout(self, data: Tensor, labels: Tensor) -> list[Dropout]:
+        """The uses of dropout in a forward pass of such a batch."""
+        key = data.shape, self._loss.network.training
+        if key not in self._used:
+            with DropoutRecorder() as recorder, torch.no_grad():
+                self._called({n: t[0].clone() for n, t in self._members.stacked.items()}, data, labels)
+            self._used[key] = recorder.used
+        return self._used[key]
+
+
+def unused_parameters(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> frozenset[str]:
+    """The names of the network's parameters that get no gradient from a batch; nothing is changed."""
+    own = {**dict(trainer.network.named_parameters()), **dict(trainer.network.named_buffers())}
+    copies = {
+        name: tensor.detach().clone().requires_grad_(tensor.requires_grad) for name, tensor in own.items()
+    }
+    learned = {name: tensor for name, tensor in copies.items() if tensor.requires_grad}
+    with DropoutRecorder():
+        loss = functional_call(
+            _Loss(trainer), {f"network.{name}": tensor for name, tensor in copies.items()}, (data, labels)
+        )
+    gradients = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
+    return frozenset(name for name, gradient in zip(learned, gradients, strict=True) if gradient is None)

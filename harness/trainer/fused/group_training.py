@@ -1,0 +1,235 @@
+"""Several trainings of one kind, trained as one, each as it would be alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from time import perf_counter
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from harness.core.arrays import Batch, Loaders
+from harness.core.errors import Diverged
+from harness.core.progress import Progress
+from harness.core.protocol import Augment
+from harness.trainer.best_epoch import Best
+from harness.trainer.fused.flat_members import FlatMembers, release
+from harness.trainer.fused.fused_optimizer import FusedOptimizer
+from harness.trainer.fused.fused_step import FusedStep, unused_parameters
+from harness.trainer.fused.member_random import MemberRandom
+from harness.trainer.supervised import SupervisedTrainer
+from harness.trainer.universal import Validate
+
+
+@dataclass
+class Member:
+    """One of the trainings, with what `UniversalTrainer.fit` takes.
+
+    random   its random numbers from here on: made when the process has the state that `fit` would begin with
+    state    of an earlier, interrupted training; None: a new one
+    failure  why it ended early; None: it did not
+    """
+
+    trainer: SupervisedTrainer
+    model: nn.Module
+    loaders: Loaders
+    augment: Augment
+    validate: Validate
+    state: dict[str, Any] | None = None
+    random: MemberRandom = field(default_factory=MemberRandom)
+    failure: Diverged | None = None
+
+    def begin(self) -> None:
+        """Builds what `fit` builds before its first step."""
+        with self.random.active():
+            self.trainer.attach(self.model, self.loaders)
+            self.best: Best = self.trainer.new_best()
+            if self.state is not None:
+                self.trainer.restore(self.state, self.best)
+        self.state = None
+
+    def end_epoch(self) -> Progress | None:
+        """Validates; None where the training failed."""
+        try:
+            return self.trainer.end_epoch(self.trainer, self.best, self.validate)
+        except Diverged as error:
+            self.failure = error
+            return None
+
+    def finish(self) -> None:
+        """Ends the training with the weights of its best epoch, in tensors of its own."""
+        release(self.trainer.network)
+        self.trainer.finish(self.best)
+
+
+class Step(NamedTuple):
+    """The input of one member's step."""
+
+    data: Tensor
+    labels: Tensor
+
+
+class Reached(NamedTuple):
+    """What a member has reached: a progress, within which the member's random numbers are the process's."""
+
+    number: int
+    progress: Progress
+
+
+def fit_members(
+    members: Sequence[Member], stop: Callable[[], bool], due: Callable[[], bool] = lambda: False
+) -> Iterator[Reached]:
+    """Trains all members, epoch by epoch, and yields what `UniversalTrainer.fit` yields for each.
+
+    A member whose training is over, or failed (`failure`), leaves; the others are not changed by that. At the
+    end each model has the weights of its best epoch. The random generators are left as they were.
+
+    Args:
+        members: of one kind, see `harness.trainer.fused.fuse_rule`.
+        stop, due: as in `fit`; every member then yields its progress within the epoch.
+    """
+    for member in members:
+        member.begin()
+    # Members with equal batches are neighbours, so that their rows are one slice.
+    order = sorted(range(len(members)), key=lambda number: len(members[number].loaders.train.rows))
+    before: list[int] = []
+    group: _Group | None = None
+    while order := [n for n in order if members[n].failure is None and not _left(members[n])]:
+        if group is None or order != before:
+            group, before = _Group([members[n] for n in order]), order
+        for stopping in group.train_epoch(stop, due):
+            for number in order:
+                with members[number].random.active():
+                    yield Reached(number, members[number].trainer.progress(members[number].best))
+            if stopping:
+                for number in order:
+                    members[number].finish()
+                return
+        for number in order:
+            with members[number].random.active():
+                progress = members[number].end_epoch()
+                if progress is not None:
+                    yield Reached(number, progress)
+
+
+def _left(member: Member) -> bool:
+    """Whether a member's training is over; it then has its final weights."""
+    if not member.trainer.is_over(member.best):
+        return False
+    member.finish()
+    return True
+
+
+@final
+class _Group:
+    """The members that train now, their stacked tensors and their steps."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self._members = members
+        self._parts: tuple[FusedStep, FusedOptimizer] | None = None
+
+    def _stacked(self, first: Step) -> tuple[FusedStep, FusedOptimizer]:
+        if self._parts is None:
+            trainers = [member.trainer for member in self._members]
+            flat = FlatMembers(trainers, unused_parameters(trainers[0], *first))
+            self._parts = FusedStep(trainers[0], flat), FusedOptimizer(trainers, flat)
+        return self._parts
+
+    def train_epoch(self, stop: Callable[[], bool], due: Callable[[], bool]) -> Iterator[bool]:
+        """Trains the rest of an epoch; yields after a step where progress is due: true if it stops there."""
+        batches = [member.trainer.begin_epoch() for member in self._members]
+        running = list(range(len(self._members)))
+        begun = perf_counter()
+        drawn = False
+        while running:
+            steps: dict[int, Step] = {}
+            for number in running:
+                step = self._next(number, batches[number], drawn)
+                if step is not None:
+                    steps[number] = step
+            drawn = True
+            for together in _runs(steps):
+                self._step(together)
+            running = [n for n in steps if not self._members[n].trainer.budget_used]
+            stopping = bool(steps) and stop()
+            if steps and (stopping or due()):
+                begun = self._share_time(begun)
+                yield stopping
+                if stopping:
+                    return
+                begun = perf_counter()
+        self._share_time(begun)
+
+    def _share_time(self, begun: float) -> float:
+        """Counts the time since `begun` for all members, each its share."""
+        now = perf_counter()
+        for member in self._members:
+            member.trainer.clock.add((now - begun) / len(self._members))
+        return now
+
+    def _next(self, number: int, batches: Iterator[Any], drawn: bool) -> Step | None:
+        """The input of a member's next step; None after the last of its epoch."""
+        member = self._members[number]
+        if drawn:
+            batch = next(batches, None)
+        else:
+            with member.random.active():  # the order of an epoch is drawn with its first batch
+                batch = next(batches, None)
+        if batch is None:
+            return None
+        assert isinstance(batch, Batch)
+        parts = member.trainer.unpack(batch, member.augment)
+        return Step(parts.data, parts.labels)
+
+    def _step(self, steps: dict[int, Step]) -> None:
+        """One optimizer step of consecutive members with batches of one shape."""
+        numbers = list(steps)
+        members = [self._members[number] for number in numbers]
+        step, optimizer = self._stacked(next(iter(steps.values())))
+        losses, gradients = step(
+            numbers[0],
+            torch.stack([one.data for one in steps.values()]),
+            torch.stack([one.labels for one in steps.values()]),
+            [member.random.generator for member in members],
+        )
+        rows = [list(gradient.unbind(0)) for gradient in gradients]
+        finite = _finite(gradients)
+        may = [good and m.trainer.update.may_step for good, m in zip(finite, members, strict=True)]
+        clip(rows, members[0].trainer.update.clip_norm)
+        kept = [place for place, allowed in enumerate(may) if allowed]
+        optimizer.step([numbers[place] for place in kept], [[row[place] for place in kept] for row in rows])
+        for member, loss, allowed in zip(members, losses, may, strict=True):
+            member.trainer.update.record(allowed)
+            member.trainer.meters.add("train/loss", loss)
+            member.trainer.count_step()
+
+
+def _runs(steps: dict[int, Step]) -> Iterator[dict[int, Step]]:
+    """The steps by members that are neighbours and have batches of one shape."""
+    places = {number: number - place for place, number in enumerate(steps)}
+    for _, same in groupby(steps, key=lambda number: (places[number], steps[number].data.shape)):
+        yield {number: steps[number] for number in same}
+
+
+def _finite(gradients: Sequence[Tensor]) -> list[bool]:
+    """Of each member, whether all its gradients are finite."""
+    finite = torch.stack([gradient.isfinite().all(dim=1) for gradient in gradients]).all(dim=0)
+    return [bool(good) for good in finite.tolist()]
+
+
+def clip(rows: Sequence[Sequence[Tensor]], most: float | None) -> None:
+    """Scales each member's gradients so that their 2-norm is at most `most`; each row by itself.
+
+    Args:
+        rows: of each group of parameters, a row (P,) for each member; changed in place.
+    """
+    if most is None:
+        return
+    for own in zip(*rows, strict=True):
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(row) for row in own]))
+        scale = (most / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
+        for row in own:
+            row.mul_(scale)

@@ -1,0 +1,306 @@
+"""A member of a fused training is what it would be alone: at any group size, and beside the plain engine."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.core.arrays import Arrays, Loaders
+from harness.core.errors import Diverged
+from harness.core.fold import Fold
+from harness.core.predictor import Predictor
+from harness.core.progress import Progress
+from harness.core.task import Task, TaskKind
+from harness.data.augment.none import Identity
+from harness.data.load.resident import Resident
+from harness.model.mlp import MLP
+from harness.model.transformer import Transformer
+from harness.trainer.fused.fuse_rule import why_alone
+from harness.trainer.fused.group_training import Member, fit_members
+from harness.trainer.layers import Layers
+from harness.trainer.mix import Unmixed
+from harness.trainer.scheduler import WarmupCosine
+from harness.trainer.speed import Speed
+from harness.trainer.supervised import SupervisedTrainer
+from harness.trainer.update import Update
+
+CLASSES: dict[TaskKind, tuple[str, ...]] = {"multiclass": ("a", "b", "c"), "binary": ("no", "yes")}
+CRITERIA = {"multiclass": nn.CrossEntropyLoss, "binary": nn.BCEWithLogitsLoss, "regression": nn.MSELoss}
+PLAIN = {"widths": [16, 8], "dropout": 0.0, "norm": "none", "activation": "relu"}
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "dropout": partial(MLP, (5,), **{**PLAIN, "dropout": 0.3}),
+    "batch": partial(MLP, (5,), **{**PLAIN, "norm": "batch"}),
+    "layer": partial(MLP, (5,), **{**PLAIN, "norm": "layer", "activation": "gelu"}),
+    "transformer": partial(
+        Transformer,
+        (5,),
+        width=8,
+        depth=1,
+        heads=2,
+        mlp_ratio=2,
+        dropout=0.2,
+        position="learned",
+        pooling="cls",
+    ),
+}
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
+    "adamw": partial(torch.optim.AdamW, lr=0.01, fused=True),
+    "adam": partial(torch.optim.Adam, lr=0.01, weight_decay=0.1, amsgrad=True),
+    "nesterov": partial(torch.optim.SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01, fused=True),
+    "sgd": partial(torch.optim.SGD, lr=0.05),
+    "dampened": partial(torch.optim.SGD, lr=0.05, momentum=0.9, dampening=0.5),
+}
+ROWS = [40, 41, 33, 40, 48, 25, 41, 40]
+"""The training rows of each member: batches of 8, last ones of different size, epochs of different length."""
+
+
+def member(
+    number: int,
+    model: str = "dropout",
+    kind: TaskKind = "multiclass",
+    dtype: torch.dtype = torch.float32,
+    extreme: bool = False,
+    **changes: Any,
+) -> Member:
+    """Training `number`: with rows, weights and random numbers of its own."""
+    inputs = torch.randn(64, 5, generator=torch.Generator().manual_seed(number), dtype=dtype)
+    sums = inputs[:, 0] + inputs[:, 1]
+    codes = (sums > -0.5).long() + (sums > 0.5) * (kind == "multiclass")
+    if extreme:
+        inputs[0] = torch.inf
+    targets = 152 + 77 * sums.double() if kind == "regression" else codes
+    rows = np.arange(64)
+    fold = Fold(0, rows[: ROWS[number]], rows[50:], rows[:0])
+    load = Resident(batch_size=8, eval_batch_size=64, shuffle=True)
+    loaders = load(Arrays(inputs, targets, Task(kind, CLASSES.get(kind, ()))), fold, torch.device("cpu"))
+    torch.manual_seed(number)
+    network = MODELS[model]().to(dtype)
+    update = {"accumulate": 1, "clip_norm": None, "ema": None, "skip": 0}
+    update |= {name: changes.pop(name) for name in list(changes) if name in update}
+    layers = {"freeze": 0, "head_first": 0, "decay": 1.0, "decay_all": False}
+    layers |= {name: changes.pop(name) for name in list(changes) if name in layers}
+    settings: dict[str, Any] = {
+        "loss": CRITERIA[kind](),
+        "class_weights": None,
+        "mix": Unmixed(),
+        "epochs": 2,
+        "steps": None,
+        "minutes": None,
+        "optimizer": OPTIMIZERS["adamw"],
+        "scheduler": partial(WarmupCosine, warmup=0.2, final=0.0),
+        "monitor": "valid/loss",
+        "patience": None,
+        "update": Update(**update),
+        "layers": Layers(**layers),
+        "speed": Speed(channels_last=False, compile=False, tune=False, tf32=False, parallel="ddp"),
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    trainer = Doubled if dtype == torch.float64 else SupervisedTrainer
+    own = trainer(**(settings | changes))
+    return Member(own, network, loaders, Identity(), partial(validate, loaders))
+
+
+class Doubled(SupervisedTrainer):  # type: ignore[misc]  # final: a test's head in float64
+    """With a head in float64."""
+
+    def build_head(self, width: int, task: Task) -> nn.Module:
+        return super().build_head(width, task).double()
+
+
+def validate(loaders: Loaders, predictor: Predictor) -> dict[str, float]:
+    valid = loaders.valid
+    assert valid is not None
+    assert valid.targets is not None
+    assert predictor.loss is not None
+    outputs = predictor.gather(valid).outputs
+    assert outputs is not None
+    return {"valid/loss": float(predictor.loss(outputs, valid.targets))}
+
+
+def scores(progress: Progress) -> dict[str, float]:
+    return {name: value for name, value in progress.scores.items() if not name.startswith("time/")}
+
+
+def together(members: Sequence[Member]) -> list[list[dict[str, float]]]:
+    """Trains them as one; the scores of each member's epochs."""
+    seen: list[list[dict[str, float]]] = [[] for _ in members]
+    for number, progress in fit_members(members, lambda: False):
+        seen[number].append(scores(progress))
+    return seen
+
+
+def alone(one: Member) -> list[dict[str, float]]:
+    """Trains it by the plain engine."""
+    with one.random.active():
+        fit = one.trainer.fit(one.model, one.loaders, one.augment, one.validate, lambda: False)
+        return [scores(progress) for progress in fit]
+
+
+def weights(one: Member) -> dict[str, Tensor]:
+    return dict(one.trainer.network.state_dict())
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+CASES: list[dict[str, Any]] = [
+    {"model": "dropout"},
+    {"model": "batch", "optimizer": OPTIMIZERS["adam"], "scheduler": None},
+    {"model": "layer", "optimizer": OPTIMIZERS["nesterov"], "clip_norm": 0.1},
+    {"model": "transformer", "kind": "binary"},
+    {"model": "dropout", "kind": "regression", "ema": 0.9, "optimizer": OPTIMIZERS["sgd"]},
+    {"model": "layer", "freeze": 1, "decay": 0.5, "optimizer": OPTIMIZERS["dampened"]},
+    {"model": "dropout", "scheduler": partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.02)},
+    {"model": "batch", "steps": 7, "patience": 1, "class_weights": "balanced"},
+]
+NAMES = [
+    " ".join(str(value) for value in case.values() if isinstance(value, str | int | float)) for case in CASES
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_a_member_is_the_same_to_the_last_bit_at_any_group_size(case: dict[str, Any]) -> None:
+    whole = [member(number, **case) for number in range(6)]
+    curves = together(whole)
+    for chosen in ([5], [2, 0, 4]):
+        group = [member(number, **case) for number in chosen]
+        assert together(group) == [curves[number] for number in chosen]
+        assert all(equal(weights(one), weights(whole[n])) for one, n in zip(group, chosen, strict=True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_a_member_equals_the_plain_engine_in_float64(case: dict[str, Any]) -> None:
+    """With dropout too: a member draws the masks that it would draw alone."""
+    case = {**case, "class_weights": None}  # these are float32
+    if case["model"] in (
+        "batch",
+        "transformer",
+    ):
+        # Some of their gradients are zero but for rounding, which Adam magnifies.
+        case["optimizer"] = OPTIMIZERS["nesterov"]
+    group = [member(number, dtype=torch.float64, **case) for number in range(3)]
+    curves = together(group)
+    for number, one in enumerate(group):
+        plain = member(number, dtype=torch.float64, **case)
+        expected = alone(plain)
+        assert [list(epoch) for epoch in curves[number]] == [list(epoch) for epoch in expected]
+        for epoch, right in zip(curves[number], expected, strict=True):
+            # The mean of the training loss is computed in float32.
+            assert {n: v for n, v in epoch.items() if n != "train/loss"} == pytest.approx(
+                {n: v for n, v in right.items() if n != "train/loss"}, rel=1e-12
+            )
+            assert epoch["train/loss"] == pytest.approx(right["train/loss"], rel=1e-6)
+        for name, value in weights(plain).items():
+            torch.testing.assert_close(weights(one)[name], value, rtol=1e-12, atol=1e-12)
+        assert one.random.generator.get_state().equal(plain.random.generator.get_state())
+
+
+def test_a_member_that_diverges_leaves_and_changes_no_other() -> None:
+    group = [member(number, extreme=number == 2) for number in range(4)]
+    curves = together(group)
+    assert [one.failure is None for one in group] == [True, True, False, True]
+    assert isinstance(group[2].failure, Diverged)
+    with pytest.raises(Diverged) as plain:
+        alone(member(2, extreme=True))
+    assert str(group[2].failure) == str(plain.value)
+    others = [member(number) for number in (0, 1, 3)]
+    assert together(others) == [curves[number] for number in (0, 1, 3)]
+    assert curves[2] == []
+
+
+def stopped(members: Sequence[Member], steps: int) -> list[dict[str, Any]]:
+    """Their states after so many steps."""
+    calls = iter([False] * (steps - 1) + [True])
+    states = [(number, progress.state()) for number, progress in fit_members(members, lambda: next(calls))]
+    return [state for _, state in sorted(states[-len(members) :], key=lambda pair: pair[0])]
+
+
+@pytest.mark.parametrize("model", ["dropout", "batch"])
+@pytest.mark.parametrize("steps", [3, 6, 8])
+def test_a_stopped_member_goes_on_in_another_group_as_if_it_had_not_been_stopped(
+    model: str, steps: int
+) -> None:
+    whole = [member(number, model) for number in range(3)]
+    curves = together(whole)
+    states = stopped([member(number, model) for number in range(3)], steps)
+    for group in ([1], [2, 0]):
+        resumed = [member(number, model) for number in group]
+        for one, number in zip(resumed, group, strict=True):
+            one.state = copy.deepcopy(states[number])
+        seen = together(resumed)
+        for one, number, rest in zip(resumed, group, seen, strict=True):
+            assert equal(weights(one), weights(whole[number]))
+            assert rest == curves[number][-len(rest) :]
+
+
+def test_members_that_stop_early_leave_and_change_no_other() -> None:
+    patient = [member(number, patience=1, epochs=12, scheduler=None) for number in range(6)]
+    lengths = [len(curve) for curve in together(patient)]
+    assert len(set(lengths)) > 1
+    assert lengths == [len(alone(member(n, patience=1, epochs=12, scheduler=None))) for n in range(6)]
+
+
+def test_the_state_of_a_member_is_that_of_the_plain_engine() -> None:
+    state = stopped([member(0), member(1)], 6)[1]
+    plain = member(1)
+    calls = iter([False] * 5 + [True])
+    with plain.random.active():
+        fit = plain.trainer.fit(
+            plain.model, plain.loaders, plain.augment, plain.validate, lambda: next(calls)
+        )
+        expected = [progress.state() for progress in fit][-1]
+    assert state.keys() == expected.keys()
+    assert state["optimizer"].keys() == expected["optimizer"].keys()
+    assert state["generators"]["torch"].equal(expected["generators"]["torch"])
+    for key, kept in expected["optimizer"]["state"].items():
+        assert state["optimizer"]["state"][key].keys() == kept.keys()
+        for name, value in kept.items():
+            torch.testing.assert_close(state["optimizer"]["state"][key][name], value, rtol=1e-4, atol=1e-6)
+
+
+class Noisy(nn.Module):
+    """Draws random numbers by itself."""
+
+    width = 5
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs + torch.randn_like(inputs)
+
+
+class Branching(nn.Module):
+    """Looks at values."""
+
+    width = 5
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs if inputs.sum() > 0 else -inputs
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"accumulate": 2}, "accumulate"),
+        ({"minutes": 1.0}, "minutes"),
+        ({"head_first": 1}, "head_first"),
+        ({"optimizer": partial(torch.optim.RMSprop, lr=0.01)}, "RMSprop"),
+        ({"network": nn.LSTM(5, 5)}, "recurrent"),
+        ({"network": nn.Conv2d(1, 1, 1)}, "convolutions"),
+        ({"network": Noisy()}, "vectorised"),
+        ({"network": Branching()}, "vectorised"),
+    ],
+)
+def test_what_cannot_be_fused_is_named(changes: dict[str, Any], reason: str | None) -> None:
+    network = changes.pop("network", None)
+    one = member(0, **changes)
+    found = why_alone(one.trainer, network or one.model, one.loaders, one.augment)
+    assert found is None if reason is None else found is not None and reason in found
