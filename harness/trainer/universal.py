@@ -26,19 +26,19 @@ from harness.trainer.global_batch_norm import norm_globally
 from harness.trainer.layers import Layers, new_optimizer
 from harness.trainer.network import as_module_dict, width_of
 from harness.trainer.optimizer_check import check_optimizer, require_validation_rows
-from harness.trainer.random_state import copied, generators, set_generators
+from harness.trainer.random_state import generators, set_generators
 from harness.trainer.scheduler import Schedule, schedule
 from harness.trainer.speed import Speed
 from harness.trainer.step_meters import Meters
 from harness.trainer.training_budget import Budget
 from harness.trainer.training_clock import Clock
-from harness.trainer.training_method import TrainingMethod
+from harness.trainer.training_state import TrainingState
 from harness.trainer.update import Update
 
 Validate = Callable[[Predictor], dict[str, float]]
 
 
-class UniversalTrainer(TrainingMethod):
+class UniversalTrainer(TrainingState):
     """Trains a model with data, optimizer, scheduler and loss, and yields `Progress` once per epoch.
 
     A subclass is one training method and defines the hooks of `TrainingMethod` only. A trainer does not use
@@ -63,11 +63,6 @@ class UniversalTrainer(TrainingMethod):
         ValueError: a value is out of range.
         UserError: there is no such device, or it cannot do that precision.
     """
-
-    _spread: Replicas | FsdpShards
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
-    step: int
 
     def __init__(
         self,
@@ -154,11 +149,6 @@ class UniversalTrainer(TrainingMethod):
                     return
             yield self.end_epoch(whole, best, validate)
         self.finish(best)
-
-    @final
-    def new_best(self) -> Best:
-        """The best epoch of a training that begins."""
-        return Best(self.monitor, self._kept, self.update.averages, self.direction)
 
     @final
     def is_over(self, best: Best) -> bool:
@@ -348,40 +338,3 @@ class UniversalTrainer(TrainingMethod):
         self._epochs.end()
         self.meters.clear()
         self.clock.turn()
-
-    @final
-    def progress(
-        self, best: Best, scores: dict[str, float] | None = None, improved: bool = False
-    ) -> Progress:
-        """The progress after an epoch with these scores; without scores, after a step within an epoch."""
-        state = partial(self._state, best)
-        whole = scores is not None
-        epoch = self.epoch if whole else self.epoch + 1
-        return Progress(epoch, self.budget.epochs, self.step, scores or {}, improved, state, whole)
-
-    def _state(self, best: Best) -> dict[str, Any]:
-        parts = {name: part.state_dict() for name, part in self._stateful(best).items()}
-        live = {**parts, "generators": generators(self.device)}
-        return {"epoch": self.epoch, "step": self.step, **copied(live)}
-
-    def _stateful(self, best: Best) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-            "update": self.update,
-            "course": self._epochs,
-            "meters": self.meters,
-            "clock": self.clock,
-            "best": best,
-        }
-
-    @final
-    def restore(self, state: dict[str, Any], best: Best) -> None:
-        """Restores the training, which is attached, from `state`."""
-        for name, part in self._stateful(best).items():
-            self._spread.load(
-                part, copied(state[name])
-            )  # a copy: training must not change the caller's tensors
-        set_generators(state["generators"], self.device)  # last: the epoch iterator draws random orders
-        self.epoch, self.step = int(state["epoch"]), int(state["step"])
