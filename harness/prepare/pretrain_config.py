@@ -30,7 +30,6 @@ def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, st
     words = cfg.pretrain.words
     if words is None:
         return None
-    overrides = parse(words)
     kind = OmegaConf.select(cfg, "data.extract.kind")
 
     def composed(texts: list[str]) -> DictConfig:
@@ -40,6 +39,7 @@ def pretraining(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, st
         return fresh
 
     with _outside_of_hydra():
+        overrides = parse(words)
         chosen = choose_parts(overrides, composed)
         own = {group: name for group, name in chosen.items() if group == "data/augment"}
         fresh = composed(overrides.with_choices(own).texts)

@@ -180,6 +180,15 @@ def test_words_that_cannot_be_are_refused(words: str, sentence: str) -> None:
         pretraining(plan.cfg, plan.table)
 
 
+def test_a_text_among_the_words_is_taken_as_typed() -> None:
+    plan = make_plan(compose(IRIS))
+    method = "trainer=contrastive trainer/method=column_pairs"
+    plan.cfg.pretrain.words = f"{method} 'trainer.method.positive=größe=(1)'"
+    made = pretraining(plan.cfg, plan.table)
+    assert made is not None
+    assert made[0].trainer.method.positive == "größe=(1)"
+
+
 def test_a_wrong_value_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^trainer\.epochs must be at least 1 or null, got 0\.$"):
         run(compose([*IRIS, "pretrain.words=trainer=contrastive trainer.epochs=0"]), tmp_path / "run")
