@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -128,6 +129,36 @@ def run_cli(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         capsys.readouterr()
         status = execute(list(words))
         return Answer(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refusal(run_cli: RunCli, here: Path) -> Callable[..., str]:
+    """`refusal("seed=x")` is the sentence with which a command is refused that has written nothing.
+
+    A check of the rows that took long may be in the cache: a second attempt finds it there.
+    """
+
+    cache = here / "outputs" / "cache"
+
+    def paths() -> dict[Path, int]:
+        return {
+            path: path.stat().st_mtime_ns if path.is_file() else 0
+            for path in here.rglob("*")
+            if cache not in (path, *path.parents)
+        }
+
+    def run(*words: str) -> str:
+        before = paths()
+        answer = run_cli(*words)
+        assert answer.status == 2, answer.err
+        assert re.fullmatch(r"(trying \d+ points of the space, .*\n)?", answer.out)
+        (sentence,) = answer.err.splitlines()
+        if cache.exists():
+            before.setdefault(cache.parent, 0)
+        assert paths() == before
+        return sentence.removeprefix("error: ")
 
     return run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from omegaconf import OmegaConf
 
 from harness.config.instantiate import build
@@ -113,8 +113,12 @@ def examples(count: int) -> settings:
     """How many made-up cases a property is tried on.
 
     pytest makes an object for each parameter of a method, which Hypothesis takes for a change of executor;
-    the suites keep nothing in them, so that it makes no difference which one calls.
+    the suites keep nothing in them, so that it makes no difference which one calls. The first case that
+    fails is reported: to look for a smaller one may take a minute, and the message names the rule anyway.
     """
     return settings(
-        max_examples=count, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+        max_examples=count,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=[HealthCheck.differing_executors],
     )

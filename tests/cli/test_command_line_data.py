@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,11 @@ from PIL import Image
 
 pytestmark = pytest.mark.slow
 
+Refusal = Callable[..., str]
+
 FAST = ["tracking=none", "trainer.epochs=1", "trainer.device=cpu"]
 CSV = ["data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y", "model.widths=[8]"]
 GROUPED = ["split=group_kfold", "data.extract.group=g"]
-
-
-def refused(run_cli: Any, here: Path, *words: str) -> str:
-    """The sentence, after everything else about a refusal was checked."""
-    before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
-    answer = run_cli(*words, *FAST)
-    assert answer.status == 2, answer.err
-    assert answer.out == ""
-    (sentence,) = answer.err.splitlines()
-    assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
-    return str(sentence).removeprefix("error: ")
 
 
 TABLES = [
@@ -103,10 +95,10 @@ TABLES = [
     ("words", "content", "sentence"), TABLES, ids=lambda row: " ".join(row)[:40] if row else ""
 )
 def test_a_table_that_cannot_be_used_is_refused(
-    run_cli: Any, here: Path, words: list[str], content: str, sentence: str
+    here: Path, words: list[str], content: str, sentence: str, refusal: Refusal
 ) -> None:
     (here / "rows.csv").write_text(content)
-    error = refused(run_cli, here, *CSV, *words)
+    error = refusal(*FAST, *CSV, *words)
     assert re.fullmatch(sentence, error), error
 
 
@@ -153,10 +145,10 @@ def database(here: Path) -> None:
     ids=lambda row: " ".join(row)[:60] if isinstance(row, list) else "",
 )
 def test_a_database_that_cannot_be_used_is_refused(
-    run_cli: Any, here: Path, words: list[str], sentence: str
+    here: Path, words: list[str], sentence: str, refusal: Refusal
 ) -> None:
     database(here)
-    error = refused(run_cli, here, *SQL, *words)
+    error = refusal(*FAST, *SQL, *words)
     assert re.fullmatch(sentence, error), error
 
 
@@ -169,21 +161,17 @@ def closed_port() -> int:
 QUICK = ["data.extract.retries=1", "data.extract.backoff=0.01"]
 
 
-def test_a_database_that_cannot_be_reached_is_reported_after_the_stated_tries(
-    run_cli: Any, here: Path
-) -> None:
+def test_a_database_that_cannot_be_reached_is_reported_after_the_stated_tries(refusal: Refusal) -> None:
     url = f"postgresql://me:s3cr3t@127.0.0.1:{closed_port()}/clinic"
-    sentence = refused(run_cli, here, *SQL, f"data.extract.url={url}", "data.extract.table=visits", *QUICK)
+    sentence = refusal(*FAST, *SQL, f"data.extract.url={url}", "data.extract.table=visits", *QUICK)
     assert "2 tries" in sentence
     assert "s3cr3t" not in sentence
 
 
-def test_an_endpoint_that_cannot_be_reached_is_reported_after_the_stated_tries(
-    run_cli: Any, here: Path
-) -> None:
+def test_an_endpoint_that_cannot_be_reached_is_reported_after_the_stated_tries(refusal: Refusal) -> None:
     url = f"http://127.0.0.1:{closed_port()}/graphql"
     words = ["data/extract=graphql", f"data.extract.url={url}", "data.extract.query={ all { a y } }", *QUICK]
-    sentence = refused(run_cli, here, *words, "data.extract.target=y")
+    sentence = refusal(*FAST, *words, "data.extract.target=y")
     assert "2 tries" in sentence
 
 
@@ -212,12 +200,12 @@ PAGED = "query($after: String) { rows(after: $after) { nodes { a y } pageInfo { 
     ids=["errors within 200", "looping cursor", "unauthorised", "no rows", "a web page"],
 )
 def test_an_endpoint_with_a_wrong_answer_is_reported(
-    run_cli: Any, here: Path, graphql_server: Any, prepare: Any, sentence: str
+    graphql_server: Any, prepare: Any, sentence: str, refusal: Refusal
 ) -> None:
     graphql_server.rows = [{"a": n / 7, "y": n % 2} for n in range(20)]
     prepare(graphql_server)
     words = ["data/extract=graphql", f"data.extract.url={graphql_server.url}", f"data.extract.query={PAGED}"]
-    error = refused(run_cli, here, *words, "data.extract.target=y", *QUICK)
+    error = refusal(*FAST, *words, "data.extract.target=y", *QUICK)
     assert re.fullmatch(sentence, error), error
 
 
@@ -235,9 +223,9 @@ def pictures(here: Path) -> None:
 FOLDER = ["data/extract=image_folder", "data.extract.path=pictures", "model.widths=[4]"]
 
 
-def test_a_truncated_image_is_named_before_training(run_cli: Any, here: Path) -> None:
+def test_a_truncated_image_is_named_before_training(here: Path, refusal: Refusal) -> None:
     pictures(here)
-    sentence = refused(run_cli, here, *FOLDER)
+    sentence = refusal(*FAST, *FOLDER)
     assert "pictures/dog/05.jpg" in sentence
     assert "data.extract.unreadable=skip" in sentence
 

@@ -45,9 +45,10 @@ NAMES = [
 
 
 @pytest.mark.parametrize("text", NAMES)
-@pytest.mark.parametrize("key", ["data.extract.path", "data.extract.target", "name", "tracking.experiment"])
-def test_a_text_is_taken_as_typed(key: str, text: str) -> None:
-    assert OmegaConf.select(compose([CSV, f"{key}={text}"]), key) == text
+def test_a_text_is_taken_as_typed(text: str) -> None:
+    keys = ("data.extract.path", "data.extract.target", "name", "tracking.experiment")
+    cfg = compose([CSV, *(f"{key}={text}" for key in keys)])
+    assert {key: OmegaConf.select(cfg, key) for key in keys} == dict.fromkeys(keys, text)
 
 
 @pytest.mark.parametrize(

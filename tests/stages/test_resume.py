@@ -199,6 +199,8 @@ def test_the_mlflow_run_continues_and_has_no_point_twice(
     assert [point.step for point in client.get_metric_history(link["run_id"], "lr")] == [1, 2, 3, 4]
 
 
+Refusal = Callable[..., str]
+
 FAST = ("data/extract=iris", "model.widths=[8]", "trainer.epochs=2", "trainer.device=cpu", "tracking=none")
 
 
@@ -229,43 +231,31 @@ def interrupt(folder: Path, status: str = "interrupted", error: str | None = Non
     )
 
 
-def refused(run_cli: Any, here: Path, *words: str) -> str:
-    """The error of a command, which writes nothing."""
-    before = sorted(path for path in here.rglob("*"))
-    answer = run_cli(*FAST, *words)
-    assert answer.status == 2
-    assert sorted(path for path in here.rglob("*")) == before
-    (sentence,) = answer.err.splitlines()
-    return str(sentence.removeprefix("error: "))
-
-
-def test_a_finished_run_is_not_resumed(finished: Path, run_cli: Any, here: Path) -> None:
-    sentence = refused(run_cli, here, f"resume={finished.name}")
+def test_a_finished_run_is_not_resumed(finished: Path, refusal: Refusal) -> None:
+    sentence = refusal(*FAST, f"resume={finished.name}")
     assert sentence == (
         f"resume={finished.name} cannot be done: that run is finished; leave resume out to run it anew."
     )
 
 
 def test_a_run_that_there_is_not_is_refused_with_near_misses(
-    finished: Path, run_cli: Any, here: Path
+    finished: Path, here: Path, refusal: Refusal
 ) -> None:
     wrong = finished.name[:-1]
-    assert refused(run_cli, here, f"resume={wrong}") == (
+    assert refusal(*FAST, f"resume={wrong}") == (
         f"{wrong} is no run below outputs; did you mean {finished.name}?"
     )
     (here / "empty").mkdir()
-    assert refused(run_cli, here, "resume=empty") == (
+    assert refusal(*FAST, "resume=empty") == (
         "resume=empty cannot be done: empty holds no run; name the folder of a run, or resume=auto."
     )
     sentence = "resume must not be empty; give resume=VALUE, or leave it out."
-    assert refused(run_cli, here, "resume=") == sentence
+    assert refusal(*FAST, "resume=") == sentence
 
 
-def test_a_changed_configuration_is_refused_with_what_changed(
-    finished: Path, run_cli: Any, here: Path
-) -> None:
+def test_a_changed_configuration_is_refused_with_what_changed(finished: Path, refusal: Refusal) -> None:
     interrupt(finished)
-    sentence = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
+    sentence = refusal(*FAST, f"resume={finished}", "model.widths=[9]", "trainer.epochs=5")
     assert sentence == (
         f"resume={finished} cannot be done: a run continues with its own configuration, and these differ: "
         "model.widths [8] -> [9] and trainer.epochs 2 -> 5; revert them, or accept them with "
@@ -273,14 +263,14 @@ def test_a_changed_configuration_is_refused_with_what_changed(
     )
 
 
-def test_an_allowed_change_that_does_not_fit_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
+def test_an_allowed_change_that_does_not_fit_is_refused(finished: Path, refusal: Refusal) -> None:
     interrupt(finished)
     (finished / "done" / "fold-0000.safetensors").unlink(missing_ok=True)
     allow = "resume.allow=[model.widths]"
-    sentence = refused(run_cli, here, f"resume={finished}", "model.widths=[9]", allow)
+    sentence = refusal(*FAST, f"resume={finished}", "model.widths=[9]", allow)
     assert sentence.startswith("epoch-0001.safetensors does not fit the changes of resume.allow (Error(s) in")
     assert sentence.endswith("); revert the change, or start a new run.")
-    sentence = refused(run_cli, here, f"resume={finished}", "resume.allow=[model.width]")
+    sentence = refusal(*FAST, f"resume={finished}", "resume.allow=[model.width]")
     assert sentence.startswith(
         "resume.allow names 'model.width', and there is no such setting; did you mean model.widths or "
     )
@@ -296,7 +286,7 @@ def test_a_run_resumes_with_an_allowed_change(finished: Path, run_cli: Any, here
     assert "epochs: 5" in (finished / "config.yaml").read_text()
 
 
-def test_other_data_is_refused(run_cli: Any, here: Path) -> None:
+def test_other_data_is_refused(run_cli: Any, here: Path, refusal: Refusal) -> None:
     frame = pd.DataFrame({"a": range(60), "b": [float(i % 7) for i in range(60)], "y": ["p", "q"] * 30})
     frame.to_csv(here / "rows.csv", index=False)
     words = [
@@ -310,7 +300,7 @@ def test_other_data_is_refused(run_cli: Any, here: Path) -> None:
     assert run_cli(*FAST, *words).status == 0
     interrupt(here / "run")
     frame.assign(a=frame.a + 1).to_csv(here / "rows.csv", index=False)
-    sentence = refused(run_cli, here, *words, "resume=run")
+    sentence = refusal(*FAST, *words, "resume=run")
     assert sentence.startswith("resume=run cannot be done: that run had other data (data.digest ")
     assert sentence.endswith("); restore them, or start a new run.")
     (here / "outputs" / "runs").mkdir(parents=True)
@@ -332,7 +322,7 @@ def without_settings(folder: Path, *keys: str) -> None:
 
 
 def test_the_extraction_of_an_earlier_version_is_named_where_it_explains_other_data(
-    run_cli: Any, here: Path
+    run_cli: Any, here: Path, refusal: Refusal
 ) -> None:
     days = pd.date_range("2026-01-01", periods=60).strftime("%Y-%m-%d")
     pd.DataFrame({"day": days, "b": [i % 7 for i in range(60)], "y": ["p", "q"] * 30}).to_csv(
@@ -346,12 +336,12 @@ def test_the_extraction_of_an_earlier_version_is_named_where_it_explains_other_d
     keys = [word.partition("=")[0] for word in earlier]
     interrupt(folder)
     without_settings(folder, *keys)
-    sentence = refused(run_cli, here, *words, f"resume={folder.name}")
+    sentence = refusal(*FAST, *words, f"resume={folder.name}")
     assert "differ: data.extract.recognise False -> True and data.extract.time_features None -> [" in sentence
     remedy = f"an earlier version of harness began it: read the rows as it did with {' '.join(earlier)}."
     assert sentence.endswith(remedy)
-    refusal = refused(run_cli, here, *words, f"resume={folder.name}", "seed=7")
-    assert refusal.endswith(f"{remedy[:-1]}, and revert seed.")
+    other = refusal(*FAST, *words, f"resume={folder.name}", "seed=7")
+    assert other.endswith(f"{remedy[:-1]}, and revert seed.")
     answer = run_cli(*FAST, *words, f"resume={folder.name}", *earlier)
     assert answer.status == 0, answer.err
     interrupt(folder)
@@ -361,15 +351,17 @@ def test_the_extraction_of_an_earlier_version_is_named_where_it_explains_other_d
     assert f"and it is resumed with {' '.join(earlier)}." in answer.out
 
 
-def test_a_run_that_diverged_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
+def test_a_run_that_diverged_is_refused(finished: Path, refusal: Refusal) -> None:
     interrupt(finished, "failed", "Diverged: the training loss became nan")
-    assert refused(run_cli, here, f"resume={finished}") == (
+    assert refusal(*FAST, f"resume={finished}") == (
         f"resume={finished} cannot be done: the training of that run diverged, and resuming would "
         "repeat it; start a new run with the changes that its error suggests."
     )
 
 
-def test_a_run_that_another_process_resumes_is_refused(finished: Path, run_cli: Any, here: Path) -> None:
+def test_a_run_that_another_process_resumes_is_refused(
+    finished: Path, run_cli: Any, refusal: Refusal
+) -> None:
     interrupt(finished)
     holder = (
         "import sys; from pathlib import Path; from harness.runs.journal import Journal; "
@@ -383,7 +375,7 @@ def test_a_run_that_another_process_resumes_is_refused(finished: Path, run_cli: 
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "True\n"
-        assert refused(run_cli, here, f"resume={finished}") == (
+        assert refusal(*FAST, f"resume={finished}") == (
             f"resume={finished} cannot be done: that run is still running; wait for it, or stop it first."
         )
         process.kill()  # and its claim goes with it
@@ -391,7 +383,7 @@ def test_a_run_that_another_process_resumes_is_refused(finished: Path, run_cli: 
 
 
 def test_without_an_unfinished_run_a_new_one_starts_with_a_note(
-    finished: Path, run_cli: Any, here: Path
+    finished: Path, run_cli: Any, here: Path, refusal: Refusal
 ) -> None:
     answer = run_cli(*FAST, "resume=auto")
     assert answer.status == 0
@@ -402,21 +394,21 @@ def test_without_an_unfinished_run_a_new_one_starts_with_a_note(
     assert len(list((here / "outputs" / "runs").iterdir())) == 2
     answer = run_cli(*FAST, "resume=auto", "hydra.run.dir=mine")
     assert f"! resume=auto: {here}/mine holds no run yet; a new run starts." in answer.out.splitlines()
-    sentence = refused(run_cli, here, "resume=auto", "hydra.run.dir=mine")
+    sentence = refusal(*FAST, "resume=auto", "hydra.run.dir=mine")
     assert sentence.endswith("cannot be done: that run is finished; leave resume out to run it anew.")
 
 
 def test_damaged_checkpoints_of_a_named_run_are_refused_and_of_another_start_afresh(
-    finished: Path, run_cli: Any, here: Path
+    finished: Path, run_cli: Any, refusal: Refusal
 ) -> None:
     interrupt(finished)
     (finished / "checkpoints" / "epoch-0001.safetensors").write_bytes(b"no longer what it was")
-    sentence = refused(run_cli, here, f"resume={finished}")
+    sentence = refusal(*FAST, f"resume={finished}")
     assert sentence == (
         f"no checkpoint in {finished}/checkpoints is intact: epoch-0001.safetensors is unusable (it is cut "
         "off, or no safetensors file at all); name another run, or start anew without resume."
     )
-    named = refused(run_cli, here, f"resume={finished}/checkpoints/epoch-0001.safetensors")
+    named = refusal(*FAST, f"resume={finished}/checkpoints/epoch-0001.safetensors")
     assert named.startswith(
         "a checkpoint is a safetensors file that harness wrote, with its .sha256 beside it"
     )
@@ -477,9 +469,9 @@ def test_of_two_commands_that_begin_in_one_folder_at_once_the_second_is_refused(
     )
 
 
-def test_a_checkpoint_is_no_run(finished: Path, run_cli: Any, here: Path) -> None:
+def test_a_checkpoint_is_no_run(finished: Path, refusal: Refusal) -> None:
     file = finished / "checkpoints" / "epoch-0001.safetensors"
-    assert refused(run_cli, here, f"resume={file}") == (
+    assert refusal(*FAST, f"resume={file}") == (
         f"resume={file} names a checkpoint; name the folder of its run."
     )
 
