@@ -176,7 +176,11 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
     if "weights" in architecture:
         architecture["weights"] = None  # the weights of the bundle are loaded afterwards
     model: nn.Module = build(architecture, "model")(bundle.inputs)
-    return model, build(trainer, "trainer").build_head(bundle.width, bundle.task) if bundle.head else None
+    if not bundle.head:
+        return model, None
+    method = build(trainer, "trainer")
+    method.members = getattr(model, "members", 1)
+    return model, method.build_head(bundle.width, bundle.task)
 
 
 def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:

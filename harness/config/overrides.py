@@ -109,8 +109,14 @@ def as_texts(chosen: Mapping[str, str]) -> list[str]:
     return [f"{group}={choice}" for group, choice in chosen.items()]
 
 
+_BELOW_AUTO = ("model/", "data/transform/", "data/augment/")
+"""Groups below a part that may be `auto`: they exist once it is chosen, and no choice depends on them."""
+
+
 def chooses(text: OverrideText) -> bool:
     """Whether a choice of `auto` can depend on an override."""
+    if text.key.startswith(_BELOW_AUTO):
+        return False
     name = f"{text.key}@{text.package}" if text.package else text.key
     return ("." not in name and name not in _plain_settings()) or name in _CHOOSING_VALUES
 

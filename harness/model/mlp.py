@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from harness.model.numeric_embedding import Numeric, embedding_of
 from harness.model.pretrained_weights import load
 
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
@@ -15,7 +16,7 @@ _NORMS = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 class MLP(nn.Module):
     """Linear, norm, activation, dropout for each of `widths`; images and sequences are flattened.
 
-    (B, *shape) -> (B, widths[-1]).
+    (B, *shape) -> (B, widths[-1]). `numeric` embeds each number before the first layer.
 
     Raises:
         ValueError: no widths, a width below 1, or a dropout outside [0, 1).
@@ -31,6 +32,7 @@ class MLP(nn.Module):
         dropout: float,
         norm: Literal["none", "batch", "layer"],
         activation: Literal["relu", "gelu", "silu", "tanh"],
+        numeric: Numeric | None = None,
         weights: str | None = None,
     ) -> None:
         super().__init__()
@@ -41,6 +43,9 @@ class MLP(nn.Module):
         features = 1
         for side in shape:
             features *= side
+        self.numeric = embedding_of(numeric, features)
+        if self.numeric is not None:
+            features *= self.numeric.width
         self.layers = nn.Sequential()
         for width in widths:
             self.layers.append(nn.Linear(features, width))
@@ -52,6 +57,12 @@ class MLP(nn.Module):
         if weights is not None:
             load(self, weights)
 
+    def fit_inputs(self, inputs: Tensor) -> None:
+        """Fits the embedding of numbers to the training rows, (n, *shape)."""
+        if self.numeric is not None:
+            self.numeric.fit_inputs(inputs.flatten(1))
+
     def forward(self, inputs: Tensor) -> Tensor:
-        representation: Tensor = self.layers(inputs.flatten(1))
+        columns = inputs.flatten(1)
+        representation: Tensor = self.layers(columns if self.numeric is None else self.numeric(columns))
         return representation

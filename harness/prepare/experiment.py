@@ -33,6 +33,7 @@ from harness.prepare.evaluation import with_user_metrics
 from harness.prepare.plan import Plan
 from harness.runtime.random_seed import seed_everything
 from harness.trainer.batch_source import EpochIterator, StepBatch
+from harness.trainer.network import members_of
 from harness.trainer.random_state import generators, set_generators
 from harness.trainer.universal import UniversalTrainer
 
@@ -118,6 +119,8 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     loaders = parts.load(arrays, fold, trainer.device)
     weights = plan.initial_weights.get(fold.number)
     model = parts.new_model(arrays.shape, None if weights is None else weights.file)
+    if weights is None and cfg.model.get("weights") is None:
+        _fit_inputs(model, arrays, fold)
     _check_names(table, loaders, model, trainer.learns != "representation")
     augment = parts.augment
     if isinstance(evaluator, WithUserMetrics):
@@ -130,6 +133,16 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     return Experiment(
         fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, notes, before, scratch
     )
+
+
+def _fit_inputs(model: nn.Module, arrays: Arrays, fold: Fold) -> None:
+    """Shows the inputs of the training rows to a model that asks for them, see `harness.model`.
+
+    Raises:
+        UserError: it cannot be fitted to them.
+    """
+    if hasattr(model, "fit_inputs"):
+        model.fit_inputs(arrays.take(fold.train))
 
 
 def _check_names(table: Table, loaders: Loaders, model: nn.Module, head: bool) -> None:
@@ -176,7 +189,7 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
     with refusing("data.augment"):
         augment(batch.inputs)
     trial = copy.deepcopy(trainer)
-    trial.attach(Blank(int(model.width)), loaders)  # type: ignore[arg-type]  # checked by the trainer
+    trial.attach(Blank(model), loaders)  # type: ignore[arg-type]  # checked by the trainer
     batches = next(iter(EpochIterator(trial.batch_source(loaders))))
     place = "trainer.method" if hasattr(trainer, "method") else "trainer.loss"
     with refusing(place), warnings.catch_warnings():
@@ -224,9 +237,10 @@ def _require_representation(model: nn.Module, inputs: Tensor) -> None:
 class Blank(nn.Module):
     """Replaces a model: zeros of its width."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.width = width
+        self.width = int(model.width)  # type: ignore[arg-type]  # what the protocol of a model promises
+        self.members = members_of(model)
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.new_zeros(len(inputs), self.width)

@@ -65,8 +65,9 @@ class TestModels(Suite):
 
     @classmethod
     def options(cls, choice: str) -> dict[str, Any]:
-        """Its arguments by name."""
-        return {key: value for key, value in cls.node(choice).items() if not key.startswith("_")}
+        """Its arguments by name; those that the yaml takes from a group below its own are built."""
+        own = {key: value for key, value in cls.node(choice).items() if not key.startswith("_")}
+        return {**own, **cls.below(choice)}
 
     @classmethod
     def model(cls, choice: str, shape: Shape, seed: int = 0) -> nn.Module:
@@ -84,6 +85,21 @@ class TestModels(Suite):
         hints = get_type_hints(self.part(choice).__init__)
         for name, value in options.items():
             typeguard.check_type(value, hints[name])
+
+    def test_what_is_fitted_to_the_training_rows_is_in_the_state(self, choice: str, shape: Shape) -> None:
+        trained, fresh = self.model(choice, shape), self.model(choice, shape, seed=1)
+        if not hasattr(trained, "fit_inputs"):
+            return
+        trained.fit_inputs(3 * sample(shape, rows=64) + 1)
+        fresh.load_state_dict(trained.state_dict())
+        with torch.no_grad():
+            made = trained.eval()(sample(shape))
+            assert made.isfinite().all(), "the representation is not finite after fit_inputs"
+            assert torch.equal(fresh.eval()(sample(shape)), made)
+
+    def test_members_divide_the_representation(self, choice: str, shape: Shape) -> None:
+        model = self.model(choice, shape)
+        assert int(model.width) % int(getattr(model, "members", 1)) == 0
 
     def test_a_model_takes_the_shape_but_no_number_of_classes(self, choice: str) -> None:
         names = list(inspect.signature(self.part(choice)).parameters)

@@ -82,6 +82,17 @@ class Suite:
         return node
 
     @classmethod
+    def below(cls, choice: str) -> dict[str, Any]:
+        """The parts that the yaml's list of defaults names, by argument."""
+        assert cls.conf is not None
+        parts = {}
+        for entry in _defaults(cls.yamls()[choice]):
+            for name, below in entry.items():
+                node: Any = OmegaConf.load(cls.conf / cls.group / name / f"{below}.yaml")
+                parts[str(name)] = build(node, f"{cls.group}.{name}") if "_target_" in node else node[name]
+        return parts
+
+    @classmethod
     def make(cls, choice: str, **changes: Any) -> Any:
         """The part that the yaml describes, with these arguments changed."""
         node = cls.node(choice)
@@ -107,6 +118,12 @@ def _contents(folder: Path) -> dict[Path, dict[str, Any]]:
         path: OmegaConf.to_container(OmegaConf.load(path)) for path in sorted(folder.glob("*.yaml"))
     }
     return {path: content for path, content in contents.items() if "_target_" in content}
+
+
+def _defaults(path: Path) -> list[dict[str, str]]:
+    """The groups in a yaml's list of defaults."""
+    content: Any = OmegaConf.to_container(OmegaConf.load(path))
+    return [entry for entry in content.get("defaults", ()) if isinstance(entry, dict)]
 
 
 def examples(count: int) -> settings:

@@ -18,6 +18,7 @@ from harness.runtime.distributed import world
 from harness.trainer.batch_source import BatchSource
 from harness.trainer.class_weights import check_weights, share_correction, share_of_weights, weigh
 from harness.trainer.loss_choice import require_fit
+from harness.trainer.member_heads import MemberHeads, per_member
 from harness.trainer.mix import Mix
 from harness.trainer.universal import UniversalTrainer
 
@@ -139,6 +140,7 @@ class SupervisedTrainer(UniversalTrainer):
     """
 
     needs_labels = True
+    uses_members = True
     criterion: nn.Module
 
     def __init__(
@@ -176,6 +178,8 @@ class SupervisedTrainer(UniversalTrainer):
         require_fit(self.criterion, task)
         check_weights(self.class_weights, self.criterion, task)
         own = None if self._own_head is None else self._own_head(width, task.outputs)
+        if own is None and self.members > 1:
+            own = MemberHeads(width, self.members, task)
         if task.kind == "regression":
             return Regressor(width, task.outputs, own)
         if own is not None:
@@ -193,7 +197,10 @@ class SupervisedTrainer(UniversalTrainer):
             self.head.fit_unit(targets)
         if targets is not None:
             weigh(self.class_weights, self.criterion, self.task, targets)
-        each = self._each = self._comparison()
+        each = self._comparison()
+        if self.members > 1 and self._own_head is None:
+            each = per_member(each, 1 if self.task.outputs == 1 and not self.task.several else 2)
+        self._each = each
         self._compare = lambda outputs, targets: mean_loss(each(outputs, targets), None)
 
     def _comparison(self) -> Callable[[Tensor, Tensor], Tensor]:

@@ -48,6 +48,12 @@ class TrainingMethod(ABC):
     learns: ClassVar[Literal["outputs", "representation"]] = "outputs"
     """What is evaluated afterwards: predictions, or the representation."""
 
+    uses_members: ClassVar[bool] = False
+    """Whether it gives each member of a model with `members` a head and a loss of its own."""
+
+    members: int = 1
+    """How many members the representation consists of, (B, members * D); set before `build_head`."""
+
     criterion: nn.Module | None = None
     """The loss that compares outputs with targets, set by the subclass; its parameters are learned too."""
 

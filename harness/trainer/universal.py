@@ -24,7 +24,7 @@ from harness.trainer.divergence_advice import require_finite
 from harness.trainer.fsdp_shards import FsdpShards
 from harness.trainer.global_batch_norm import norm_globally
 from harness.trainer.layers import Layers, new_optimizer
-from harness.trainer.network import as_module_dict, width_of
+from harness.trainer.network import as_module_dict, members_for, width_of
 from harness.trainer.optimizer_check import check_optimizer, require_validation_rows
 from harness.trainer.random_state import generators, set_generators
 from harness.trainer.scheduler import Schedule, schedule
@@ -215,6 +215,7 @@ class UniversalTrainer(TrainingState):
         """Builds the network on its device; returns the modules that learn beside the model."""
         self.task = loaders.task
         self.model = model
+        self.members = members_for(self, model)
         self.head = self.build_head(width_of(model), self.task)
         self.companion = self.build_companion(model, self.head, self.task)
         self._kept = as_module_dict(model=model, head=self.head, criterion=self.criterion)
@@ -235,6 +236,7 @@ class UniversalTrainer(TrainingState):
         Raises:
             UserError: model, heads, optimizer and scheduler do not fit each other, the data or the split.
         """
+        self.members = members_for(self, model)
         with torch.random.fork_rng(devices=[]):
             head = self.build_head(width_of(model), loaders.task)
             self.build_companion(model, head, loaders.task)

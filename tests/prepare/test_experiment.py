@@ -166,7 +166,11 @@ def test_an_evaluator_written_for_the_old_name_of_validate_gets_an_error_with_th
 
 
 def test_a_blank_model_is_zeros_of_its_width() -> None:
-    assert torch.equal(Blank(3)(torch.ones(2, 7)), torch.zeros(2, 3))
+    model = nn.Linear(7, 3)
+    model.width, model.members = 3, 3
+    blank = Blank(model)
+    assert torch.equal(blank(torch.ones(2, 7)), torch.zeros(2, 3))
+    assert blank.members == 3
 
 
 def test_the_runs_of_one_command_share_their_rows_and_another_command_reads_anew() -> None:

@@ -1,0 +1,110 @@
+"""TabM: an ensemble of perceptrons that share almost all their weights."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from harness.model.numeric_embedding import Numeric, embedding_of
+from harness.model.pretrained_weights import load
+
+
+class TabM(nn.Module):
+    """(B, F) -> (B, members * widths[-1]): the representations of all members, one after the other.
+
+    Gorishniy et al. 2025, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling" (arXiv
+    2410.24210), as in the authors' package `tabm`. `members` tells a trainer that the representation has that
+    many parts: each gets a head and a loss of its own, and predictions are averaged.
+
+    Args:
+        members: number of perceptrons.
+        widths: units of each hidden layer; the last is the width of a member's representation.
+        dropout: share of units zeroed in training.
+        numeric: embeds the columns that are numbers; shared by the members.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = ("row",)
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        members: int,
+        widths: list[int],
+        dropout: float,
+        numeric: Numeric | None = None,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        if members < 1:
+            raise ValueError(f"members must be at least 1, got {members}")
+        if not widths or min(widths) < 1:
+            raise ValueError(f"widths must be one or more numbers of at least 1, got {widths}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        (columns,) = shape
+        self.members = members
+        self.numeric = embedding_of(numeric, columns)
+        each = 1 if self.numeric is None else self.numeric.width
+        features = columns * each
+        self.layers = nn.ModuleList()
+        for width in widths:
+            self.layers.append(MemberLinear(features, width, members))
+            features = width
+        _spread(self.layers[0].before, each, normal=self.numeric is not None)
+        self.dropout = nn.Dropout(dropout)
+        self.width = members * features
+        if weights is not None:
+            load(self, weights)
+
+    def fit_inputs(self, inputs: Tensor) -> None:
+        """Fits the embedding of numbers to the training rows, (n, F)."""
+        if self.numeric is not None:
+            self.numeric.fit_inputs(inputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        columns = inputs if self.numeric is None else self.numeric(inputs)
+        values = columns.unsqueeze(1).expand(-1, self.members, -1)
+        for layer in self.layers:
+            values = self.dropout(layer(values).relu())
+        return values.flatten(1)
+
+
+class MemberLinear(nn.Module):
+    """A linear layer whose matrix the members share: (B, M, in) -> (B, M, out).
+
+    Each member scales inputs and outputs and has its own bias (BatchEnsemble, arXiv 2002.06715, equation 5).
+    Both scales start at 1, and the biases of all members are equal at the start.
+    """
+
+    def __init__(self, inputs: int, outputs: int, members: int) -> None:
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        self.before = nn.Parameter(torch.ones(members, inputs))
+        self.after = nn.Parameter(torch.ones(members, outputs))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound).repeat(members, 1))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return (values * self.before) @ self.weight.T * self.after + self.bias
+
+
+@torch.no_grad()
+def _spread(scales: Tensor, each: int, *, normal: bool) -> None:
+    """Fills the first scales (M, F * each) with a random number per member and column, by which members
+    differ.
+
+    Standard normal numbers, or signs where the columns are not embedded.
+    """
+    members, features = scales.shape
+    drawn = torch.randn(members, features // each) if normal else _signs(members, features // each)
+    scales.copy_(drawn.repeat_interleave(each, dim=1))
+
+
+def _signs(*shape: int) -> Tensor:
+    return torch.randint(0, 2, shape) * 2.0 - 1.0
