@@ -162,7 +162,7 @@ class PBLDEmbedding(NumericEmbedding):
         self.linear = ColumnLinear(columns, frequencies, width - 1)
         with torch.no_grad():
             for each in self.linear.parameters():
-                each /= rate
+                each.div_(rate)
 
     def embed(self, values: Tensor) -> Tensor:
         waves = (2 * math.pi * self.rate * self.frequency * values + self.rate * self.phase).cos()

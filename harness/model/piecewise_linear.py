@@ -47,7 +47,7 @@ class PiecewiseLinearEmbedding(NumericEmbedding):
         """Raises UserError: no column is a number."""
         super().fit_inputs(inputs)
         shares = torch.linspace(0, 1, self.bins + 1, dtype=torch.float64)
-        self._set_edges([torch.quantile(column.double(), shares).unique() for column in inputs.T.cpu()])
+        self._set_edges([torch.unique(torch.quantile(column.double(), shares)) for column in inputs.T.cpu()])
 
     def _set_edges(self, edges: list[Tensor]) -> None:
         """The encoding as slope * x + shift, clamped; the last bin is in the last place, others are 0."""

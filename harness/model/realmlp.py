@@ -85,6 +85,7 @@ class RealMLP(nn.Module):
             self.numeric.fit_inputs(inputs)
         values = self._columns(_some(inputs))
         for layer in self.layers:
+            assert isinstance(layer, NTKLayer)
             layer.fit_inputs(values)
             values = layer(values)
 
@@ -124,7 +125,7 @@ class NTKLayer(nn.Module):
     def fit_inputs(self, values: Tensor) -> None:
         """Weights with outputs of deviation 1, and biases that put kinks among the rows ("he+5")."""
         deviation = (self.gain * values @ self.weight.T).std(dim=0, correction=0)
-        self.weight /= deviation.clamp_min(_LEAST_DEVIATION)[:, None]
+        self.weight.div_(deviation.clamp_min(_LEAST_DEVIATION)[:, None])
         made = self.gain * values @ self.weight.T
         rows = torch.randint(len(made), (len(self.bias), _SIMPLEX))
         shares = torch.empty(len(self.bias), _SIMPLEX).exponential_()

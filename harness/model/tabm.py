@@ -52,11 +52,12 @@ class TabM(nn.Module):
         self.numeric = embedding_of(numeric, columns)
         each = 1 if self.numeric is None else self.numeric.width
         features = columns * each
-        self.layers = nn.ModuleList()
+        layers = []
         for width in widths:
-            self.layers.append(MemberLinear(features, width, members))
+            layers.append(MemberLinear(features, width, members))
             features = width
-        _spread(self.layers[0].before, each, normal=self.numeric is not None)
+        _spread(layers[0].before, each, normal=self.numeric is not None)
+        self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
         self.width = members * features
         if weights is not None:

@@ -141,8 +141,9 @@ def _fit_inputs(model: nn.Module, arrays: Arrays, fold: Fold) -> None:
     Raises:
         UserError: it cannot be fitted to them.
     """
-    if hasattr(model, "fit_inputs"):
-        model.fit_inputs(arrays.take(fold.train))
+    fit: Callable[[Tensor], None] | None = getattr(model, "fit_inputs", None)
+    if fit is not None:
+        fit(arrays.take(fold.train))
 
 
 def _check_names(table: Table, loaders: Loaders, model: nn.Module, head: bool) -> None:
@@ -189,7 +190,7 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
     with refusing("data.augment"):
         augment(batch.inputs)
     trial = copy.deepcopy(trainer)
-    trial.attach(Blank(model), loaders)  # type: ignore[arg-type]  # checked by the trainer
+    trial.attach(Blank(model), loaders)
     batches = next(iter(EpochIterator(trial.batch_source(loaders))))
     place = "trainer.method" if hasattr(trainer, "method") else "trainer.loss"
     with refusing(place), warnings.catch_warnings():

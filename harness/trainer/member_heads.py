@@ -39,7 +39,7 @@ class MemberHeads(nn.Module):
         self.bias = nn.Parameter(torch.empty(members, task.outputs).uniform_(-bound, bound))
 
     def forward(self, representation: Tensor) -> Tensor:
-        parts = representation.unflatten(1, (self.members, -1)).transpose(0, 1)
+        parts = representation.reshape(-1, self.members, self.weight.shape[1]).transpose(0, 1)
         outputs = (parts @ self.weight).transpose(0, 1) + self.bias
         if self.single:
             outputs = outputs.squeeze(2)
@@ -72,6 +72,6 @@ def per_member(compare: Comparison, dimensions: int) -> Comparison:
             return compare(outputs, targets)
         rows, members = outputs.shape[:2]
         loss = compare(outputs.flatten(0, 1), targets.repeat_interleave(members, dim=0))
-        return loss if loss.ndim == 0 else loss.unflatten(0, (rows, members))
+        return loss if loss.ndim == 0 else loss.reshape(rows, members)
 
     return each

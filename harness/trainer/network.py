@@ -56,8 +56,8 @@ def members_for(method: TrainingMethod, model: nn.Module) -> int:
     members = members_of(model)
     if members > 1 and not method.uses_members:
         raise UserError(
-            f"{type(method).__name__} has no use for the {members} members of {type(model).__name__}, which need "
-            "a loss each",
+            f"{type(method).__name__} has no use for the {members} members of {type(model).__name__}, "
+            "which need a loss each",
             "use trainer=supervised, or a model without members such as model=mlp",
             key="model",
         )
