@@ -25,7 +25,7 @@ from harness.sweep.worker.trial_config import TrialComposer
 
 pytestmark = pytest.mark.slow
 
-IRIS = ("data/extract=iris", "model=mlp", "model.widths=[8]", "trainer.epochs=2")
+IRIS = ("data/extract=iris", "data.cache=off", "model=mlp", "model.widths=[8]", "trainer.epochs=2")
 Opened = tuple[Space, TrialComposer, SweepSettings]
 
 
@@ -92,7 +92,7 @@ def test_the_number_of_tried_points_is_printed(opened: Callable[..., Opened]) ->
 
 
 def test_folds_are_counted(rehearsed: Callable[..., Preflight]) -> None:
-    found = rehearsed(*IRIS[:3], "split=stratified_kfold,ratio", "trainer.epochs=3,4")
+    found = rehearsed(*IRIS[:-1], "split=stratified_kfold,ratio", "trainer.epochs=3,4")
     assert (found.epochs, found.folds) == (4, 5)
 
 
@@ -112,7 +112,7 @@ def test_an_error_of_all_points_is_reported_without_a_point(refused: Callable[..
 
 
 def test_a_float_for_a_whole_number_is_refused_with_the_way_to_write_it(refused: Callable[..., str]) -> None:
-    tpe = ("sweep=tpe", "sweep.trials=2", *IRIS[:3])
+    tpe = ("sweep=tpe", "sweep.trials=2", *IRIS[:-1])
     assert refused(*tpe, "trainer.epochs=interval(1,5)") == (
         "trainer.epochs=1.0: trainer.epochs must be a whole number or null, got 1.0; "
         "whole numbers of an interval are 'trainer.epochs=int(interval(1,5))'."
