@@ -23,8 +23,8 @@ from harness.core.user_path import user_path
 _FUNCTION = re.compile(r"[a-z_]+\(.*\)", re.DOTALL)
 """A value of Hydra's grammar such as `interval(0,1)` and `glob(*)`."""
 
-_HYDRA_KEY = re.compile(r"[\w.$/:-]*", re.ASCII)
-_ITEM_NAME = re.compile(r"[\w/+.$%*@?| ()\[\]{}:=,-]+", re.ASCII)
+_HYDRA_KEY = re.compile(r"[\w.$/:-]*")
+_ITEM_NAME = re.compile(r"[\w/+.$%*@?| ()\[\]{}:=,-]+")
 """The name of an item of a mapping that Hydra's grammar can write."""
 
 _NESTED = re.compile(r"""("|').*?\1|\[.*?\]|\{.*?\}|\(.*?\)""")

@@ -190,9 +190,6 @@ class Unreadable(UserError):
         rule = f"the setting {text!r} cannot be read as KEY=VALUE"
         allowed = "plain letters, digits and /.-_"
         remedy = f"a text of more than {allowed} needs quotes within the shell's: \"KEY='a text (1)'\""
-        if not key.isascii():
-            rule = f"the key of {text!r} has letters that the command line cannot read"
-            remedy = "set it in a yaml file, conf/experiment/NAME.yaml, and choose that: experiment=NAME"
         super().__init__(rule, remedy, key=key, value=text)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 _PLAIN = re.compile(r"[A-Za-z_/%*@?|][\w/%.*@?|+-]*", re.ASCII)
 _WORDS = ("true", "false", "null", "nan", "inf")
-_KEY = re.compile(r"\w+( \w+)*", re.ASCII)
+_KEY = re.compile(r"\w+( \w+)*")
 
 
 def typed(key: str, value: str | Iterable[str] | None) -> str:
@@ -27,7 +27,7 @@ def typed(key: str, value: str | Iterable[str] | None) -> str:
 def typed_item(key: str, name: str, value: str) -> str:
     """`+KEY.NAME=VALUE`, which sets an item of a mapping.
 
-    Hydra's grammar has no key with an umlaut, a point or a bracket: `KEY: {NAME: VALUE} in a yaml file`.
+    Hydra's grammar has no key with a point or a bracket: `KEY: {NAME: VALUE} in a yaml file`.
     """
     if _KEY.fullmatch(name):
         return shlex.quote(f"+{key}.{name}={value}")

@@ -91,8 +91,8 @@ def test_in_a_multirun_a_comma_separates_values() -> None:
             "there is no setting 'data.extract.pth'; did you mean data.extract.path .*",
         ),
         (
-            "+data.extract.types.größe=int",
-            "the key of '.*' has letters that the command line cannot read; .*",
+            "data.extract.types.größe=int",
+            "there is no setting 'data.extract.types.größe' yet; add it with a plus before it: .*",
         ),
         ("~data.cache.folder", "the setting data\\.cache\\.folder is missing; .*"),
         ("trainer.epochs=3;4", "the setting 'trainer.epochs=3;4' cannot be read as KEY=VALUE; .*"),
@@ -102,12 +102,6 @@ def test_what_is_no_text_is_refused(run_cli: Any, word: str, sentence: str) -> N
     answer = run_cli("check", CSV, word)
     assert answer.status == 2
     assert re.fullmatch(f"error: {sentence}\n", answer.err), answer.err
-
-
-def test_a_key_that_no_grammar_has_is_refused_in_a_multirun_too(run_cli: Any) -> None:
-    answer = run_cli("-m", CSV, "+data.extract.types.größe=int", "seed=1,2")
-    assert answer.status == 2
-    assert "has letters that the command line cannot read; set it in a yaml file" in answer.err
 
 
 @pytest.mark.slow

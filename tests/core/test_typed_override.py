@@ -48,7 +48,7 @@ def test_a_text_of_any_characters_is_read_as_it_is(name):
     assert value(typed("data.extract.target", name), "target") == name
 
 
-@pytest.mark.parametrize("name", ["plain", "first name", "2019"])
+@pytest.mark.parametrize("name", ["plain", "first name", "2019", "größe"])
 def test_an_item_of_a_mapping_is_read_as_it_is(name):
     assert value(typed_item("data.extract.types", name, "text"), "types") == {name: "text"}
 
@@ -62,8 +62,8 @@ def test_an_item_of_a_mapping_is_read_as_it_is(name):
         (typed("data.extract.group", None), "data.extract.group=null"),
         (typed_item("data.extract.types", "a", "int"), "+data.extract.types.a=int"),
         (
-            typed_item("data.extract.types", "größe", "int"),
-            'data.extract.types: {"größe": int} in a yaml file',
+            typed_item("data.extract.types", "größe (cm)", "int"),
+            'data.extract.types: {"größe (cm)": int} in a yaml file',
         ),
     ],
 )
