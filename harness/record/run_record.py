@@ -102,6 +102,7 @@ class Record:
         self.screen = Screen() if self.trial is None else QuietScreen(self.log)
         self._start()
         self.tracking.follow(self.folder)
+        self._sampler = self.tracking.sample(self.journal, self.folder, self.start.past.samples)
         return self
 
     def _require_fresh_folder(self) -> None:
@@ -218,6 +219,8 @@ class Record:
             close_log(self.log)
 
     def _close(self, status: End, error: str | None) -> None:
+        if self._sampler is not None:
+            self._sampler.stop()
         # The scores first, so that a chart that fails, or a second Ctrl-C while MLflow is slow, loses none.
         self._count()
         self.result = self._result(status, error, None)

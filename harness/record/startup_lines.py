@@ -42,10 +42,11 @@ def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]
 
 def _tracking(plan: Plan) -> str:
     """What MLflow's environment variables have chosen; "" if none of them holds."""
-    if plan.cfg.tracking.get("_target_") != TRACKER:
+    tracking = plan.cfg.tracking
+    if tracking.get("_target_") != TRACKER:
         return ""
-    uri, experiment = plan.cfg.tracking.get("uri"), plan.cfg.tracking.get("experiment")
-    used = applied(uri, plan.chosen.get("tracking.experiment"), plan.cfg.name)
+    uri, experiment = tracking.get("uri"), tracking.get("experiment")
+    used = applied(uri, plan.chosen.get("tracking.experiment"), plan.cfg.name, tracking.get("system_metrics"))
     place = "" if uri or variable(URI) is None else f"{masked(str(variable(URI)))}, "
     return f"{place}experiment {experiment} (from {', '.join(used)})" if used else ""
 

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import socket
+import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
@@ -77,6 +78,7 @@ class _End(_Event):
 _SHAPES = {
     "start": _Start,
     "metrics": _Metrics,
+    "system": _Metrics,
     "tags": _Tags,
     "artifact": _Artifact,
     "model": _Model,
@@ -102,6 +104,7 @@ class Journal:
             raise DamagedFile(path, "it is not a file")
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._torn = _ends_within_a_line(path)
+        self._lock = threading.Lock()
 
     def claim(self) -> bool:
         """Locks the journal for this process; returns False if another process has the lock.
@@ -155,6 +158,10 @@ class Journal:
         """Records scores of an epoch or optimizer step; call it once per epoch."""
         self._append("metrics", run, step=int(step), values={k: _number(v) for k, v in values.items()})
 
+    def system(self, run: str, step: int, values: Mapping[str, float]) -> None:
+        """Records a sample of system metrics; another thread may call it."""
+        self._append("system", run, step=step, values={k: _number(v) for k, v in values.items()})
+
     def tags(self, run: str, tags: Mapping[str, object]) -> None:
         """Records tags that are new or have changed since the start."""
         self._append("tags", run, tags={key: str(value) for key, value in tags.items()})
@@ -182,13 +189,14 @@ class Journal:
     def _append(self, event: str, run: str, **facts: object) -> None:
         record = {"event": event, "time": time.time_ns() // 1_000_000, "run": run, **facts}
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        if self._torn:
-            line = b"\n" + line
-        # A full disk may accept half a line: the next event then starts on a new line.
-        self._torn = True
-        if os.write(self._file, line) < len(line):
-            raise OSError(f"only part of a line fitted into {JOURNAL}; is the disk full?")
-        self._torn = False
+        with self._lock:
+            if self._torn:
+                line = b"\n" + line
+            # A full disk may accept half a line: the next event then starts on a new line.
+            self._torn = True
+            if os.write(self._file, line) < len(line):
+                raise OSError(f"only part of a line fitted into {JOURNAL}; is the disk full?")
+            self._torn = False
 
 
 _claimed: weakref.WeakSet[Journal] = weakref.WeakSet()

@@ -21,12 +21,14 @@ class RunHistory:
     starts   every `start` event of the run itself
     start    the last of them, or None
     seconds  working time of the earlier processes, from the times in the journal
+    samples  the number of samples of system metrics
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.start: Event | None = None
         self.starts: list[Event] = []
         self.seconds = 0.0
+        self.samples = 0
         self._ends: dict[str, Event] = {}
         self._points: set[tuple[str, int, frozenset[str]]] = set()
         begun = last = 0
@@ -42,6 +44,8 @@ class RunHistory:
                 self._ends[run] = event
             elif event["event"] == "metrics":
                 self._points.add((run, event["step"], frozenset(event["values"])))
+            elif event["event"] == "system":
+                self.samples += 1
             last = event["time"]
         if self.start is not None:
             self.seconds += (last - begun) / 1000

@@ -11,6 +11,8 @@ URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 EXPERIMENT_ID = "MLFLOW_EXPERIMENT_ID"
 RUN_NAME = "MLFLOW_RUN_NAME"
+SYSTEM_METRICS = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
+SAMPLING_INTERVAL = "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"
 CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 _BY_ID = f"{EXPERIMENT_ID}="
@@ -33,18 +35,38 @@ def experiment_id(name: str) -> str | None:
     return name.removeprefix(_BY_ID) if name.startswith(_BY_ID) else None
 
 
-def applied(uri: str | None, experiment_name: str | None, name: str | None) -> list[str]:
+def system_metrics_enabled() -> bool:
+    """Whether the environment asks for system metrics, in the spellings that MLflow takes.
+
+    Raises:
+        ValueError: the variable is neither true nor false.
+    """
+    text = variable(SYSTEM_METRICS)
+    if text is not None and text.lower() not in ("true", "1", "false", "0"):
+        raise ValueError(f"{SYSTEM_METRICS} must be true or false, got {text!r}")
+    return text is not None and text.lower() in ("true", "1")
+
+
+def applied(
+    uri: str | None, experiment_name: str | None, name: str | None, system_metrics: bool | None = False
+) -> list[str]:
     """The variables by which a run's settings were chosen.
 
     Args:
         uri: `tracking.uri`; None: the configuration does not say.
         experiment_name: what replaced `tracking.experiment=auto`; None: the configuration says it.
         name: of the run.
+        system_metrics: `tracking.system_metrics`; None: the configuration does not say.
     """
     used = [URI] if uri is None and variable(URI) else []
     if experiment_name is not None and experiment_name == experiment():
         used.append(EXPERIMENT_ID if variable(EXPERIMENT_ID) else EXPERIMENT_NAME)
     if name is not None and name == variable(RUN_NAME):
         used.append(RUN_NAME)
+    if system_metrics is None and system_metrics_enabled():
+        used.append(SYSTEM_METRICS)
+        system_metrics = True
+    if system_metrics and variable(SAMPLING_INTERVAL):
+        used.append(SAMPLING_INTERVAL)
     served = (uri or variable(URI) or "").startswith("http")
     return [*used, *(key for key in CREDENTIALS if served and variable(key))]

@@ -22,6 +22,7 @@ from harness.runtime.atomic_file import replace_folder
 from harness.tracking import store_address
 from harness.tracking.journal_upload import error_line
 from harness.tracking.mlflow_store import prepare
+from harness.tracking.system_sampler import PREFIX
 
 FOLDER = "fetched"
 """The folder below the outputs folder; its content comes from the store and is not trusted."""
@@ -261,7 +262,8 @@ def _result(runs: Mapping[str, Any]) -> Result:
     """The result from the last metric values, for a run whose `result.json` was not uploaded."""
     run = runs[""]
     folds = [part for key, part in runs.items() if key]
-    names = {name for part in folds or [run] for name in part.data.metrics if "/" in name}
+    logged = {name for part in folds or [run] for name in part.data.metrics if "/" in name}
+    names = {name for name in logged if not name.startswith(PREFIX)}
     scores = {
         name: summarise(
             [part.data.metrics[name] for part in folds or [run] if name in part.data.metrics],

@@ -136,12 +136,12 @@ class JournalUpload:
     def _next_group(self) -> list[Event]:
         """The next event; for metrics, as many epochs of one run as fit into one request."""
         first = self._waiting[0]
-        if first["event"] != "metrics":
+        if first["event"] not in ("metrics", "system"):
             return [first]
         group, points = [first], len(first["values"])
         for event in islice(self._waiting, 1, _POINTS_PER_CALL):
             points += len(event.get("values", ()))
-            if event["event"] != "metrics" or event["run"] != first["run"] or points > _POINTS_PER_CALL:
+            if (event["event"], event["run"]) != (first["event"], first["run"]) or points > _POINTS_PER_CALL:
                 break
             group.append(event)
         return group
@@ -155,7 +155,7 @@ class JournalUpload:
                 self._unless_refused(event, sender.params, self._history.params(event))
                 self._unless_refused(event, sender.tags, event["tags"])
                 self._unless_refused(event, sender.inputs, event["inputs"])
-            case "metrics":
+            case "metrics" | "system":
                 points = [point for event in group for point in self._history.points(event)]
                 for at in range(0, len(points), _POINTS_PER_CALL):
                     sender.metrics(run, points[at : at + _POINTS_PER_CALL])

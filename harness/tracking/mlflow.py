@@ -15,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 
+from harness.runs.journal import Journal
 from harness.runs.tracking_state import SILENCE, State
-from harness.runtime.mlflow_environment import URI, variable
+from harness.runtime.mlflow_environment import URI, system_metrics_enabled, variable
 from harness.tracking import store_address
 from harness.tracking.run_link import Link
+from harness.tracking.system_sampler import SystemSampler, require_packages, sampling_interval
 
 _POLL = 0.02
 _ROOT = Path(__file__).resolve().parents[2]
@@ -99,21 +101,37 @@ class Mlflow:
             `<outputs>/mlflow.db`.
         experiment: created if it does not exist.
         outputs: folder of the local store, its artifacts, and the log of a crashed uploader.
+        system_metrics: whether to sample CPU, memory, disk, network and GPUs; None: as
+            MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING says, else not.
         patience: the longest time in seconds that the end of a run waits for MLflow. If a store did not
             answer at the end of one run, later runs wait only one second until it answers again.
 
     Raises:
         ValueError: a value is out of range.
-        UserError: the path of the local store is too long for SQLite.
+        UserError: the path of the local store is too long for SQLite, or a package is missing that reads
+            system metrics.
     """
 
-    def __init__(self, *, uri: str | None, experiment: str, outputs: str, patience: float) -> None:
+    def __init__(
+        self,
+        *,
+        uri: str | None,
+        experiment: str,
+        outputs: str,
+        patience: float,
+        system_metrics: bool | None = None,
+    ) -> None:
         uri = uri if uri is not None else _uri_of_environment()
         store_address.check(uri)
         if not experiment.strip():
             raise ValueError("experiment must be a name, got an empty text")
         if patience < 0:
             raise ValueError(f"patience must be at least 0 seconds, got {patience}")
+        if system_metrics is None:
+            system_metrics = system_metrics_enabled()
+        self._interval = sampling_interval() if system_metrics else None
+        if system_metrics:
+            require_packages()
         self._outputs = Path(outputs).absolute()
         self._uri = store_address.absolute(uri, self._outputs)
         store_address.check_length(self._uri)
@@ -145,6 +163,14 @@ class Mlflow:
                 _uploader, self._fault = None, str(error)
                 return
             _uploader.send(command)
+
+    def sample(self, journal: Journal, folder: Path, step: int) -> SystemSampler | None:
+        """Starts to sample system metrics into the journal of a run; None if they are not wanted.
+
+        Args:
+            step: of the first sample.
+        """
+        return None if self._interval is None else SystemSampler(journal, folder, step, self._interval)
 
     def link(self, folder: Path, timeout: float | None = None) -> Link:
         """Waits until MLflow has assigned a run id, for `result.json`. With `timeout=0` it only checks.

@@ -37,7 +37,7 @@ class History:
                 self.parents[run] = event["parent"]
             self._params.setdefault(run, set()).update(event["params"])
             self.writer = event["writer"]
-        elif event["event"] == "metrics":
+        elif event["event"] in ("metrics", "system"):
             for name, value, _, step in self.points(event):
                 self._last[run, name] = (step, value)
         elif event["event"] == "end":
@@ -49,7 +49,7 @@ class History:
         return {name: value for name, value in event["params"].items() if name not in known}
 
     def points(self, event: Event) -> list[tuple[str, float, int, int]]:
-        """(name, value, time in ms, step) of a `metrics` event that are new.
+        """(name, value, time in ms, step) of a `metrics` or `system` event that are new.
 
         A resumed run goes through the epochs since its checkpoint once more; MLflow would draw those
         points twice. What lies before a name's latest step, or repeats it, is not new then.

@@ -79,6 +79,7 @@ def test_a_missing_result_is_made_of_the_metrics(outputs: Path, uri: str, folder
     journal.artifact("", "config.yaml")
     journal.metrics("", 1, {"valid/loss": 0.5, "test/accuracy": 0.25, "test/accuracy_majority": 0.125})
     journal.metrics("", 2, {"valid/loss": 0.125})
+    journal.system("", 0, {"system/cpu_utilization_percentage": 50.0})
     journal.end("", "failed", "it broke")
     sync(folder, outputs, uri=uri)
     found = fetch(ids(folder)[""], outputs)

@@ -78,12 +78,14 @@ def test_a_run_goes_where_the_environment_says(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
     monkeypatch.setenv("MLFLOW_RUN_NAME", "nightly")
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
     answer = run_cli("data/extract=iris", "trainer.epochs=1", "report=false", "tracking.patience=60")
     assert answer.status == 0, answer.err
-    named = "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_NAME"
+    named = "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_NAME, MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
     assert f"experiment MLFLOW_EXPERIMENT_ID={experiment} (from {named})" in answer.out
     (run,) = client.search_runs([experiment])
     assert run.info.run_name == "nightly"
+    assert run.data.metrics["system/process_memory_usage_megabytes"] > 1
     (folder,) = (here / "outputs" / "runs").iterdir()
     assert json.loads((folder / "result.json").read_text())["mlflow"]["run_id"] == run.info.run_id
     assert not (here / "outputs" / "mlflow.db").exists()
