@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -52,7 +51,7 @@ from harness.runtime.atomic_file import write_text
 from harness.runtime.run_log import close_log, open_log
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_exit import as_error
-from harness.tracking.run_link import Link, screen_line
+from harness.tracking.run_link import pages_command, screen_line
 
 RESULT = "result.json"
 
@@ -264,7 +263,8 @@ class Record:
         # Resuming a run that diverged, or failed a debug check, would only repeat that.
         stopped = status in ("interrupted", "failed") and not (error or "").startswith((DIVERGED, "Unproved"))
         go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
-        self.screen.closing(self.result, self.folder, screen_line(link), self._pages_of(link), go_on)
+        pages = pages_command(link, self.secrets.text(self.cfg.outputs))
+        self.screen.closing(self.result, self.folder, screen_line(link), pages, go_on)
 
     def _report(self) -> None:
         """Writes the run's report; a failure there is a warning, unless the disk is full."""
@@ -280,13 +280,6 @@ class Record:
             self.screen.note(f"{REPORT} could not be written: {described(error, self.secrets.text)}")
         else:
             self.journal.artifact("", REPORT)
-
-    def _pages_of(self, link: Link | None) -> str | None:
-        """Returns the command that shows the run; None with a server, which has its own pages."""
-        if link is None or link.run_id is None or not link.tracking_uri.startswith("sqlite"):
-            return None
-        place = "" if self.cfg.outputs == "outputs" else f" --outputs {shlex.quote(self.cfg.outputs)}"
-        return self.secrets.text(f"python -m harness ui{place}")
 
     def _write_packages(self) -> None:
         lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 
@@ -27,3 +28,11 @@ def screen_line(link: Link | None) -> str | None:
     if link is None or link.run_id is None:
         return None
     return f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}"
+
+
+def pages_command(link: Link | None, outputs: str) -> str | None:
+    """The command that shows the run; None with a server, which has its own pages."""
+    if link is None or link.run_id is None or not link.tracking_uri.startswith("sqlite"):
+        return None
+    place = "" if outputs == "outputs" else f" --outputs {shlex.quote(outputs)}"
+    return f"python -m harness ui{place}"
