@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,14 @@ def columns(table: Table) -> dict[str, str]:
     if table.array is not None:
         return {ARRAY: str(table.array.dtype)}
     if table.events is None:
-        return {name: str(table.frame[name].dtype) for name in table.features}
+        return _types(table.frame, table.features)
     names = dict.fromkeys([*table.features, *filter(None, (table.id, table.time))])
-    return {name: str(table.events[name].dtype) for name in names}
+    return _types(table.events, names)
+
+
+def _types(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, str]:
+    types = dict(zip(frame.columns, map(str, frame.dtypes), strict=True))
+    return {name: types[name] for name in names}
 
 
 def example(table: Table, count: int) -> pd.DataFrame | None:
@@ -42,8 +48,9 @@ def example(table: Table, count: int) -> pd.DataFrame | None:
     if table.events is not None and table.spans is not None:
         return _events(table, table.events, table.spans[:count])
     rows = table.frame[list(table.features)].head(count)
-    texts = any(isinstance(value, str) for column in rows for value in rows[column])
-    held = not any(isinstance(value, bytes) for column in rows for value in rows[column])
+    cells = rows.select_dtypes(exclude="number").to_numpy(dtype=object).ravel()
+    texts = any(isinstance(value, str) for value in cells)
+    held = not any(isinstance(value, bytes) for value in cells)
     return rows if held and not (table.kind == "image" and texts) else None
 
 

@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "sweep.space": dict[str, Any],
     "sweep.enqueue": list[dict[str, Any]],
     "sweep.seed": int,
+    "sweep.keep": int | Literal["all", "best"],
     "sweep.test": Literal["best", "all", "none"],
     "sweep.retries": int,
     "sweep.fail_fast": bool,
@@ -57,7 +58,9 @@ SETTINGS: dict[str, Any] = {
 }
 """Setting -> type, of the settings that do not belong to a part."""
 
-OPTIONAL = frozenset({"evaluate.metrics", "harness.walk", "harness.arithmetic", "sweep.patience"})
+OPTIONAL = frozenset(
+    {"evaluate.metrics", "sweep.keep", "harness.walk", "harness.arithmetic", "sweep.patience"}
+)
 """Settings that may be missing, such as in a configuration stored by an earlier version of harness."""
 
 CACHE: dict[str, Any] = {
@@ -96,6 +99,29 @@ def check_settings(cfg: Mapping[str, Any]) -> None:
     Raises:
         UserError: the first setting or part that is missing or wrong.
     """
+    read = _read(cfg)
+    if read not in _passed:
+        _check_all(cfg)
+        _passed.add(read)
+        if len(_passed) > _MOST_PASSED:
+            _passed.clear()
+
+
+_passed: set[str] = set()
+"""The settings without a fault, as text: most trials of a sweep have the same."""
+
+_MOST_PASSED = 64
+
+
+def _read(cfg: Mapping[str, Any]) -> str:
+    """All that the check of the settings reads, as text."""
+    parts = [_at(cfg, key) for key in PARTS]
+    kinds = [[*part.keys() & {"_target_", "_auto_"}] if isinstance(part, dict) else part for part in parts]
+    values = [_at(cfg, key) for key in (*SETTINGS, "checkpoint", "sweep", "data.cache")]
+    return repr([kinds, cfg.get("debug"), ["absent" if value is _ABSENT else [value] for value in values]])
+
+
+def _check_all(cfg: Mapping[str, Any]) -> None:
     for key in PARTS:
         _check_part(cfg, key)
     if cfg.get("debug") is not None:

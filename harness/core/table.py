@@ -146,7 +146,7 @@ class Table:
 
         The digest is made of this table's digest and the rows, so that the frame is not read again.
         """
-        rows = rows[self.labelled[rows]]
+        rows = rows[self.labelled[rows]] if len(rows) else rows
         if not len(rows):
             return self
         hidden = np.zeros(len(self), dtype=bool)

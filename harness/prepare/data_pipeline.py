@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -158,11 +159,13 @@ def fit_transform(
 
 def _draws(content: dict[str, Any]) -> bool:
     """Whether a part of a transform takes its random numbers from the run's seed."""
-    for node in nodes(content):
-        try:
-            parameters = signature(target(node, "data.transform")).parameters
-        except ValueError:
-            return True  # written in C, so its signature is not known
-        if "random_state" in parameters and node.get("random_state") is None:
-            return True
-    return False
+    takers = (node for node in nodes(content) if _takes_random_state(target(node, "data.transform")))
+    return any(node.get("random_state") is None for node in takers)
+
+
+@cache
+def _takes_random_state(function: Callable[..., Any]) -> bool:
+    try:
+        return "random_state" in signature(function).parameters
+    except ValueError:
+        return True  # written in C, so its signature is not known

@@ -62,6 +62,8 @@ class Plan:
 def make_plan(cfg: DictConfig) -> Plan:
     """Checks the configuration, reads the rows, divides them and looks for leaks.
 
+    The configuration of the plan is a copy.
+
     Raises:
         UserError: configuration or data is wrong.
     """

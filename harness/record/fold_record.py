@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from harness.record import plots
 from harness.record.predictions import FoldPredictions, RowOutputs, fold_predictions
 from harness.runs.journal import End, Journal
 from harness.runs.run_history import RunHistory
+from harness.runs.trial import always
 
 MOST_MODELS = 10
 """A cross-validated run keeps the models of its first ten folds."""
@@ -52,6 +53,7 @@ class FoldRecord:
     training     the trainer's state to resume from; None for a new fold
     deferred     whether test rows are not scored yet: then nothing is drawn, and every fold's model is
                  kept, so that `harness.stages.deferred_test` can test it later
+    keeps        whether the model is kept, given the fold's scores
     """
 
     journal: Journal
@@ -66,6 +68,7 @@ class FoldRecord:
     clock: Callable[[], float]
     training: dict[str, Any] | None = None
     deferred: bool = False
+    keeps: Callable[[Mapping[str, float]], bool] = always
     scores: dict[str, float] = field(default_factory=dict)
     predictions: FoldPredictions | None = None
     _outputs: RowOutputs | None = None
@@ -217,14 +220,14 @@ class FoldRecord:
 
     def _keep_alone(self, experiment: Experiment, table: Table) -> None:
         self._metrics(self.key, self._final_step, self.scores)
-        if self._saved:
+        if self._saved and self.keeps(self.scores):
             experiment.save(self.folder / "model", table, self.config)
         if not self.deferred:
             self._show_model(experiment.trainer.monitor)
 
     def _show_model(self, monitor: str) -> None:
         """Logs the model and the curves, once it is known that the run counts."""
-        if self._kept:
+        if self._kept and (self.folder / "model").is_dir():
             self.journal.model(self.key, self._relative("model"))
         direction_of = partial(direction, declared=directions(self.config))
         self.draw(

@@ -45,7 +45,7 @@ from harness.runs.journal import JOURNAL, End, Journal
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
 from harness.runs.stored_run import StoredRun
-from harness.runs.trial import Trial
+from harness.runs.trial import Trial, always
 from harness.runtime import provenance
 from harness.runtime.atomic_file import write_text
 from harness.runtime.run_log import close_log, open_log
@@ -81,7 +81,7 @@ class Record:
         self._scores: dict[str, Summary] = {}
         self._predictions: PredictedRows | None = None
         self._checkpoints = Settings(**plain(self.cfg.checkpoint))
-        self._pace = Pace(self._checkpoints)
+        self._pace = Pace(self._checkpoints, early=trial is None)
         self._digest = digest(plan.table, self.secrets.config)
         self._began = time.perf_counter() - start.seconds
 
@@ -166,6 +166,7 @@ class Record:
             past=self.start.past,
             clock=lambda: self.seconds,
             deferred=self.deferred,
+            keeps=always if self.trial is None or len(self.folds) > 1 else self.trial.keeps,
         )
         if self.start.checkpoint is not None and fold.number == self.start.fold:
             fold_record.resume(self.start.checkpoint.state)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+
+def always(scores: Mapping[str, float]) -> bool:
+    """The weights are kept whatever the scores are."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -14,9 +19,11 @@ class Trial:
     parent   the folder of the sweep, relative to the run's; it contains the parent run of MLflow
     tags     additional tags of the run: the sweep, the study, the number
     tests    whether its test rows are scored and predicted; a sweep does this for its best trial only
+    keeps    whether its weights are kept, given the scores of its only fold; those of several folds always are
     """
 
     number: int
     parent: str = ".."
     tags: Mapping[str, object] = field(default_factory=dict)
     tests: bool = False
+    keeps: Callable[[Mapping[str, float]], bool] = always

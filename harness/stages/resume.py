@@ -15,7 +15,6 @@ from harness.checkpoint.checkpoint_file import DamagedCheckpoint, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
 from harness.checkpoint.latest_checkpoint import newest
-from harness.config.copy_config import copied
 from harness.config.mlflow_experiment import KEY as EXPERIMENT
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
@@ -67,7 +66,7 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
     if start.folder != folder:
         with suppress(OSError):
             folder.rmdir()  # made for a new run; this process may be killed before it cleans up
-    cfg = copied(plan.cfg)
+    cfg = plan.cfg  # of this run alone, see `make_plan`
     OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
     if EXPERIMENT in plan.chosen and (experiment := start.past.settings.get(EXPERIMENT)) is not None:
         OmegaConf.update(cfg, EXPERIMENT, experiment)  # a resumed run is the same run in MLflow

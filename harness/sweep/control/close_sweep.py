@@ -18,6 +18,7 @@ from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
+from harness.sweep.worker.kept_models import remove_worse
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_run import TrialAssignment, test_trial
 
@@ -42,6 +43,7 @@ def close_sweep(
         status: Status = "interrupted" if signum is not None else "failed" if error else "finished"
         if status != "interrupted" and not finished(spec.folder):
             _test_best(spec, now, watcher)
+        remove_worse(now, spec.settings.keep, spec.folder)
         broadcast(None)  # the other processes of torchrun stop waiting for a trial
         return _write(spec, study, watcher, now, status, error)
 

@@ -35,6 +35,7 @@ class SweepSettings:
     isolate     whether each trial has a process of its own
     patience    minutes for which the storage may be away while the sweep runs
     lease       seconds without a sign of life after which a worker elsewhere counts as dead
+    keep        how many of the best trials keep their weights; "best": one, "all": every trial
     test        whose test rows are scored: the best trial's, all trials' or none
     seed        of the sampler
     axis        what a pruner's steps are: epochs, or folds
@@ -58,6 +59,7 @@ class SweepSettings:
     isolate: bool
     patience: float
     lease: float
+    keep: int | Literal["all", "best"]
     test: Literal["best", "all", "none"]
     seed: int
     axis: Literal["epochs", "folds"]
@@ -75,6 +77,7 @@ _LEAST = {
     "failures": 1,
     "recycle": 1,
     "patience": 0,
+    "keep": 1,
     "lease": 5,
 }
 """The smallest value of each; null passes where its type admits it."""
@@ -117,7 +120,7 @@ def check_name(name: str | None) -> None:
 def _check_ranges(settings: SweepSettings) -> None:
     for name, least in _LEAST.items():
         value = getattr(settings, name)
-        if value is not None and not (value >= least and math.isfinite(value)):
+        if not isinstance(value, str | None) and not (value >= least and math.isfinite(value)):
             raise UserError(
                 f"sweep.{name} must be at least {least}, got {value}", key=f"sweep.{name}", value=value
             )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -53,12 +54,17 @@ class TrialComposer:
         """The words, followed by the choices for `auto`."""
         return [*words, *_automatic(self, tuple(word for word in words if _chooses(word)))]
 
-    def task(self, words: Sequence[str]) -> DictConfig:
-        """The configuration of one run, of whole words; Hydra's node becomes that of the process."""
+    def task(self, words: Sequence[str], shared: Collection[str] = ()) -> DictConfig:
+        """The configuration of one run, of whole words; Hydra's node becomes that of the process.
+
+        Args:
+            shared: the words that all trials have: their values are set once.
+        """
+        values = tuple(word for word in words if sets_value(word) and word in shared)
         composed = self._composed(words)
         HydraConfig.instance().cfg = composed.hydra
-        cfg: DictConfig = pickle.loads(composed.task)
-        _set(cfg, words)
+        cfg: DictConfig = pickle.loads(_with_values(composed, values))
+        _set(cfg, [word for word in words if word not in values])
         OmegaConf.set_struct(cfg, None)
         return cfg
 
@@ -66,12 +72,12 @@ class TrialComposer:
         return _composed(self.places, tuple(word for word in words if not sets_value(word)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Composed:
     """A composed configuration before its values are set, pickled: read back, it is a copy of its own.
 
     whole  with Hydra's own node
-    task   without it, addresses encoded
+    task   without it, addresses encoded, references to what no value can set resolved
     hydra  Hydra's own node, as `HydraConfig` holds it; never changed
     """
 
@@ -82,6 +88,13 @@ class _Composed:
 
 def _set(cfg: DictConfig, words: Sequence[str]) -> None:
     set_values(cfg, [_parsed(word) for word in words if sets_value(word)])
+
+
+@lru_cache(maxsize=64)
+def _with_values(composed: _Composed, words: tuple[str, ...]) -> bytes:
+    cfg: DictConfig = pickle.loads(composed.task)
+    _set(cfg, words)
+    return pickle.dumps(cfg)
 
 
 @lru_cache(maxsize=1024)  # most values are those of all trials
@@ -116,7 +129,22 @@ def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> _C
     task = pickle.loads(pickle.dumps(cfg))
     OmegaConf.set_struct(task, None)
     del task["hydra"]
+    _resolve_below(task, OmegaConf.to_container(task, resolve=False))
     return _Composed(whole, pickle.dumps(task), _hydra_node(cfg))
+
+
+def _resolve_below(node: Any, plain: Any) -> None:
+    """Resolves references such as `${outputs}`, in place: each trial would resolve them several times."""
+    entries = plain.items() if isinstance(plain, dict) else enumerate(plain)
+    for key, value in entries:
+        if isinstance(value, dict | list):
+            _resolve_below(node[key], value)
+        elif isinstance(value, str) and "${" in value and not _REFERENCE.sub("", value).count("${"):
+            node[key] = node[key]
+
+
+_REFERENCE = re.compile(r"\$\{(?!seed\}|name\})\w+\}")
+"""To a key that `sets_value` does not set."""
 
 
 def _hydra_node(cfg: DictConfig) -> Any:

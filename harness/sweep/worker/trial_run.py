@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,9 +17,9 @@ from harness.core.progress import Progress
 from harness.record.run_record import RESULT
 from harness.run import run
 from harness.runs.run_result import Result
-from harness.runs.trial import Trial
+from harness.runs.trial import Trial, always
 from harness.runtime import provenance
-from harness.runtime.distributed import broadcast, rank
+from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.masked_output import mask_also
 from harness.runtime.secret_values import Secrets
 from harness.stages.deferred_test import run_deferred_test
@@ -49,13 +49,18 @@ class TrialAssignment:
 
 
 def run_trial(
-    spec: SweepSpec, assignment: TrialAssignment, report: Report, on_epoch: OnEpoch
+    spec: SweepSpec,
+    assignment: TrialAssignment,
+    report: Report,
+    on_epoch: OnEpoch,
+    keeps: Callable[[Mapping[str, float]], bool] = always,
 ) -> list[Result]:
     """Trains the trial once per repeat; a run that an earlier worker finished is not trained again.
 
     Args:
         report: called by rank 0 with a step and its value; returns whether the trial is to be pruned.
         on_epoch: called as `OnEpoch` at the end of each epoch.
+        keeps: see `Trial`; of several repeats, the weights are kept.
 
     Raises:
         Pruned: the pruner ended the trial.
@@ -72,10 +77,11 @@ def run_trial(
         epochs=spec.epochs,
     )
     deadline = _Deadline(spec.settings.timeout)
+    once = spec.settings.repeat == 1 and world() == 1
     results = []
     for repeat in range(spec.settings.repeat):
         steps.start_run(repeat)
-        results.append(_run(spec, assignment, repeat, steps, deadline))
+        results.append(_run(spec, assignment, repeat, (deadline, steps), keeps if once else always))
     return results
 
 
@@ -97,13 +103,14 @@ def _configured(
 ) -> tuple[DictConfig, Path, str, Trial]:
     """Configuration, folder, command and trial of one run of the trial."""
     folder, overrides, parent = spec.folder / assignment.folder, [*assignment.overrides], ".."
-    cfg = spec.composer.task(overrides)
+    shared = frozenset(spec.space.fixed)
+    cfg = spec.composer.task(overrides, shared)
     secrets = Secrets(cfg, overrides)
     mask_also(secrets)
     if spec.settings.repeat > 1:
         seed = cfg.seed + repeat
         overrides.append(f"seed={seed}")
-        cfg, folder, parent = spec.composer.task(overrides), folder / f"seed-{seed}", "../.."
+        cfg, folder, parent = spec.composer.task(overrides, shared), folder / f"seed-{seed}", "../.."
     repeated = provenance.command([*spec.options, *(secrets.text(override) for override in overrides)])
     if not any(override.startswith("checkpoint.finished=") for override in overrides):
         # The model is kept; the optimizer states of all trials would fill the disk.
@@ -118,18 +125,22 @@ def _configured(
 
 
 def _run(
-    spec: SweepSpec, assignment: TrialAssignment, repeat: int, steps: PruningSteps, deadline: _Deadline
+    spec: SweepSpec,
+    assignment: TrialAssignment,
+    repeat: int,
+    steps: tuple[_Deadline, PruningSteps],
+    keeps: Callable[[Mapping[str, float]], bool],
 ) -> Result:
     cfg, folder, command, trial = _configured(spec, assignment, repeat)
     earlier = _earlier_result(folder)
     if earlier is not None and earlier.status == "finished":
-        steps.run_was_finished(earlier.scores)
+        steps[1].run_was_finished(earlier.scores)
         return earlier
     if earlier is not None and earlier.status == "pruned":
         raise Pruned(earlier.error or "pruned by an earlier worker")
     OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return run(cfg, folder, [deadline, steps], command=command, trial=trial)
+    return run(cfg, folder, steps, command=command, trial=replace(trial, keeps=keeps))
 
 
 def _earlier_result(folder: Path) -> Result | None:

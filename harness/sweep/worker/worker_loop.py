@@ -9,6 +9,7 @@ import socket
 import threading
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from harness.sweep.study.study_storage import label_of, load_or_create, open_sto
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
+from harness.sweep.worker.kept_models import KeptModels
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
 from harness.sweep.worker.trial_run import TrialAssignment, run_trial, test_trial
@@ -167,6 +169,7 @@ class _ClaimLoop:
         units = spec.folds * spec.settings.repeat
         self.pruner = build_pruner(spec.pruner, spec.epochs, units, spec.settings.axis)
         self.constraints = read_constraints(spec.settings.constraints)
+        self.kept = KeptModels(spec.settings.keep, spec.objectives, spec.folder)
         self.in_a_row = 0
         self.error: str | None = None
 
@@ -265,13 +268,16 @@ class _ClaimLoop:
                 self.patience.attempt(lambda: self.queue.note_progress(claim, total), None)
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
 
-        results = run_trial(self.spec, assignment, report, on_epoch)
+        admits = partial(self.kept.admits, claim.number)
+        results = run_trial(self.spec, assignment, report, on_epoch, admits)
         reached = values(self.spec.objectives, results)
         scores = _means(results)
         violated = violations(self.constraints, results)
         attributes = {"scores": scores, "seconds": sum(result.seconds for result in results)}
         self.patience.wait(send)
         self.patience.wait(lambda: self.queue.complete(claim, reached, attributes, violated))
+        if not any(amount > 0 for amount in violated.values()):
+            self.kept.add(claim.number, reached, assignment.folder)
 
     def _assignment(self, claim: Claim) -> TrialAssignment:
         """The trial's point, drawn by the sampler unless it is known, as overrides."""

@@ -1,0 +1,81 @@
+"""Which trials of a sweep keep their weights: the best ones, as many as `sweep.keep` says."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from harness.sweep.study.snapshot import Objective, Snapshot, eligible
+
+Keep = int | Literal["all", "best"]
+
+_MODELS = ("model", "fold-*/model", "seed-*/model", "seed-*/fold-*/model")
+
+
+class KeptModels:
+    """The best trials of one worker so far; the best of the sweep are among those of its workers.
+
+    Args:
+        keep: `sweep.keep`.
+        objectives: of the sweep; with several, every trial keeps its weights until the sweep is closed.
+        root: the sweep's folder.
+    """
+
+    def __init__(self, keep: Keep, objectives: Sequence[Objective], root: Path) -> None:
+        self._most = most(keep)
+        self._objective = objectives[0] if len(objectives) == 1 else None
+        self._root = root
+        self._best: list[tuple[float, int, str]] = []  # cost, number and folder, best first
+
+    def admits(self, number: int, scores: Mapping[str, float]) -> bool:
+        """Whether a trial with these scores of its only fold is among the best so far."""
+        if self._most is None or self._objective is None or self._objective.name not in scores:
+            return True
+        return (
+            len(self._best) < self._most or self._rank(number, scores[self._objective.name]) < self._best[-1]
+        )
+
+    def add(self, number: int, values: Sequence[float], folder: str) -> None:
+        """Takes a complete trial that may be the best; the weights of the worst one are removed."""
+        if self._most is None or self._objective is None:
+            return
+        bisect.insort(self._best, (*self._rank(number, values[0])[:2], folder))
+        for _, _, worst in self._best[self._most :]:
+            remove_models(self._root / worst)
+        del self._best[self._most :]
+
+    def _rank(self, number: int, value: float) -> tuple[float, int, str]:
+        assert self._objective is not None
+        cost = self._objective.cost(value)
+        return (math.inf if math.isnan(cost) else cost, number, "")
+
+
+def most(keep: Keep) -> int | None:
+    """The number of trials whose weights are kept; None: all."""
+    return None if keep == "all" else 1 if keep == "best" else keep
+
+
+def remove_worse(now: Snapshot, keep: Keep, root: Path) -> None:
+    """Removes the weights of all complete trials but the best; of several objectives, but the Pareto front."""
+    count = most(keep)
+    if count is None:
+        return
+    ranked = sorted(filter(eligible, now.rows), key=lambda row: (now.cost(row), row.number))
+    kept = {row.number for row in (now.best if len(now.objectives) > 1 else ranked[:count])}
+    for row in now.rows:
+        if row.state == "complete" and row.number not in kept:
+            remove_models(root / (row.folder or str(row.number)))
+
+
+def remove_models(trial: Path) -> None:
+    """Removes the weights of all folds and repeats of a trial; its scores and curves stay."""
+    for folder in _models(trial):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _models(trial: Path) -> Iterable[Path]:
+    return [folder for pattern in _MODELS for folder in trial.glob(pattern)]
