@@ -19,7 +19,7 @@ class Trial:
     parent   the folder of the sweep, relative to the run's; it contains the parent run of MLflow
     tags     additional tags of the run: the sweep, the study, the number
     tests    whether its test rows are scored and predicted; a sweep does this for its best trial only
-    keeps    whether its weights are kept, given the scores of its only fold; those of several folds always are
+    keeps    whether its weights are kept, given the scores of its only fold; of several, they always are
     """
 
     number: int

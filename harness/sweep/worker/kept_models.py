@@ -60,7 +60,7 @@ def most(keep: Keep) -> int | None:
 
 
 def remove_worse(now: Snapshot, keep: Keep, root: Path) -> None:
-    """Removes the weights of all complete trials but the best; of several objectives, but the Pareto front."""
+    """Removes the weights of complete trials that are not among the best, or not on the Pareto front."""
     count = most(keep)
     if count is None:
         return

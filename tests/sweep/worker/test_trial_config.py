@@ -34,7 +34,10 @@ def _hydra_forgets() -> Iterator[None]:
 )
 def test_a_task_is_what_hydra_composes_of_its_words(words: list[str]) -> None:
     found = COMPOSER.task(COMPOSER.whole(words))
-    assert OmegaConf.to_container(found) == OmegaConf.to_container(compose(words))
+    expected = OmegaConf.to_container(compose(words), resolve=True)
+    assert OmegaConf.to_container(found, resolve=True) == expected
+    shared = COMPOSER.task(COMPOSER.whole(words), words)
+    assert OmegaConf.to_container(shared, resolve=True) == expected
 
 
 def test_each_trial_has_its_own_copy_of_the_configuration() -> None:
