@@ -71,18 +71,8 @@ EFFECTS: dict[str, Effects] = {
     **{
         f"sweep.{name}": _OF_COMMAND
         for name in (
-            *("name", "trials", "hours", "stagnation", "workers", "storage", "test"),
-            *(
-                "retries",
-                "fail_fast",
-                "failures",
-                "timeout",
-                "recycle",
-                "isolate",
-                "lease",
-                "patience",
-                "keep",
-            ),
+            *("name", "trials", "hours", "stagnation", "workers", "storage", "test", "keep"),
+            *("retries", "fail_fast", "failures", "timeout", "recycle", "isolate", "lease", "patience"),
         )
     },
 }
