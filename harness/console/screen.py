@@ -18,6 +18,7 @@ from harness.console.text_format import (
     epoch_row,
     file_width,
     fold_columns,
+    fit_bar,
     fold_row,
     headline,
     number,
@@ -108,7 +109,7 @@ class Screen:
         if self._folds == 1 and (due or overdue):
             self._print_pending()
         elif overdue:
-            self._say([(self._state(progress), "")])
+            self._say([(self._states(progress)[0], "")])
         self._show(progress)
 
     def fact(self, name: str, fact: str) -> None:
@@ -216,12 +217,13 @@ class Screen:
         row = fold_row([cells.get(name, "-") for name in self._fold_columns], self._fold_columns)
         self._say([(row, ""), (f"  {duration(seconds)}", "dim")])
 
-    def _state(self, progress: Progress) -> str:
-        """`fold 3 (4 of 10), epoch 12 of 50, valid/accuracy 0.9812`."""
+    def _states(self, progress: Progress) -> list[str]:
+        """`fold 3 (4 of 10), epoch 12 of 50, best valid/accuracy 0.9812`, and shorter forms of it."""
         fold = f"fold {self._fold} ({self._finished + 1} of {self._folds}), " if self._folds > 1 else ""
+        epoch = f"{fold}epoch {progress.epoch} of {progress.epochs}"
         best = self._best.scores.get(self._monitor) if self._best else None
-        score = f", best {self._monitor} {number(best)}" if best is not None else ""
-        return f"{fold}epoch {progress.epoch} of {progress.epochs}{score}"
+        scores = [] if best is None else [f", best {self._monitor} {number(best)}", f", best {number(best)}"]
+        return [*(f"{epoch}{score}" for score in scores), epoch, f"epoch {progress.epoch}"]
 
     def _remaining(self, progress: Progress) -> float:
         """Estimated seconds until the last epoch of the last fold."""
@@ -275,16 +277,19 @@ class Screen:
         return self._console
 
     def _move_bar(self, progress: Progress) -> None:
-        state = f"{self._state(progress)}, [dim]{duration(self._remaining(progress))} left"
+        left = f", {duration(self._remaining(progress))} left"
+        bar, state = fit_bar(self._states(progress), self._terminal().width - len(left))
+        state += f"[dim]{left}"
         completed = self._finished * progress.epochs + progress.epoch
         if self._bar is not None:
+            self._bar.columns[0].bar_width = bar
             self._bar.update(self._bar.task_ids[0], completed=completed, description=state)
             return
         from rich import progress as rich
 
         ours = self._stream is sys.stdout
         self._bar = rich.Progress(
-            rich.BarColumn(bar_width=24, complete_style="cyan", finished_style="cyan"),
+            rich.BarColumn(bar_width=bar, complete_style="cyan", finished_style="cyan"),
             rich.TextColumn("{task.description}"),
             console=self._terminal(),
             auto_refresh=False,

@@ -25,6 +25,7 @@ Line = list[Span]
 _BEST = "bold green"
 _GAP = "  "
 _NARROWEST = 8
+_BARS = (24, 8)  # the lengths of a progress bar
 
 
 def number(value: float | None) -> str:
@@ -77,6 +78,19 @@ def put(line: Line, stream: TextIO) -> None:
         stream.flush()
     except OSError:  # nobody reads it, or the disk is full: a run must not end with that
         discard(stream)
+
+
+def fit_bar(texts: Sequence[str], width: int) -> tuple[int, str]:
+    """The length of a progress bar and the text behind it that fit beside each other.
+
+    A shorter bar is preferred to a shorter text.
+
+    Args:
+        texts: from the longest to the shortest.
+        width: in characters.
+    """
+    sizes = [(bar, text) for text in texts for bar in _BARS]
+    return next(((bar, text) for bar, text in sizes if bar + 1 + len(text) <= width), (_BARS[-1], texts[-1]))
 
 
 def epoch_columns(progress: Progress, monitor: str, width: int) -> list[str]:

@@ -178,6 +178,32 @@ def test_a_terminal_gets_the_same_lines_in_colour(terminal: Terminal) -> None:
     assert "\x1b[1;32m" in terminal.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (92, "━" * 8 + " fold 0 (1 of 10), epoch 10 of 100, best valid/accuracy 0.2500, 1 h 39 min left"),
+        (75, "━" * 8 + " fold 0 (1 of 10), epoch 10 of 100, best 0.2500, 1 h 39 min left"),
+        (60, "━" * 8 + " fold 0 (1 of 10), epoch 10 of 100, 1 h 39 min left"),
+        (40, "━" * 8 + " epoch 10, 1 h 39 min left"),
+    ],
+)
+def test_a_narrow_terminal_shows_the_time_that_is_left(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, width: int, line: str
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setenv("COLUMNS", str(width))
+    screen = Screen(terminal)
+    screen.opening({"data": "digits"}, monitor="valid/accuracy")
+    screen.fold(0, 10, {"train": 1})
+    for number in range(1, 11):
+        now[0] += 6.05
+        screen.epoch(epoch(number, 100, accuracy=0.25))
+    bare = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    assert line in bare.replace("╸", "━").replace("╺", "━")
+    screen.close()
+
+
 def test_the_bar_counts_all_epochs_of_all_folds_and_is_removed_at_the_end(
     terminal: Terminal, monkeypatch
 ) -> None:
@@ -192,8 +218,8 @@ def test_the_bar_counts_all_epochs_of_all_folds_and_is_removed_at_the_end(
             screen.epoch(epoch(number, 2, accuracy=0.25))
         screen.fold_scores(fold, {"test/accuracy": 0.5})
     bare = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
-    assert "fold 0 (1 of 2), epoch 1 of 2, best valid/accuracy 0.2500, 30 s left" in bare
-    assert "fold 1 (2 of 2), epoch 1 of 2, best valid/accuracy 0.2500, 10 s left" in bare
+    assert "━ fold 0 (1 of 2), epoch 1 of 2, best valid/accuracy 0.2500, 30 s left" in bare
+    assert "━ fold 1 (2 of 2), epoch 1 of 2, best valid/accuracy 0.2500, 10 s left" in bare
     screen.close()
     screen.close()
     assert terminal.getvalue().rstrip("\r\n").endswith(("\x1b[?25h", "\x1b[2K"))
