@@ -38,6 +38,7 @@ from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
 from harness.stages import refit
 from harness.stages.deferred_test import run_deferred_test
+from harness.stages.fold_baselines import without_baselines
 from harness.stages.pretrain import pretrained
 from harness.stages.resume import check_step, starting
 from harness.stages.score_fold import score_fold
@@ -77,7 +78,7 @@ def run(
         Pruned: a consumer has seen enough; the run is recorded as pruned.
         Interrupted: a signal came; the run is recorded as interrupted.
     """
-    plan = make_plan(cfg)
+    plan = make_plan(without_baselines(cfg) if trial is not None and trial.tests else cfg)
     debug = mode(plan.cfg)
     plan = sized(limited(plan, debug))
     callbacks = build_callbacks(plan.cfg)

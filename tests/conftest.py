@@ -93,6 +93,20 @@ def hydra_as_before() -> Iterator[None]:
         root.removeHandler(handler)
 
 
+@pytest.fixture
+def fitted_baselines() -> None:
+    """Asks for the baselines that `baseline=auto` fits, see below."""
+
+
+@pytest.fixture(autouse=True)
+def no_fitted_baselines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves them out of runs in the test's own process: they would take longer than most of these runs."""
+    if "fitted_baselines" not in request.fixturenames:
+        from harness.stages import fold_baselines, score_fold
+
+        monkeypatch.setattr(score_fold, "fit_baselines", lambda *_: fold_baselines.FoldBaselines())
+
+
 @pytest.fixture(autouse=True)
 def import_path_as_before() -> Iterator[None]:
     """Restores sys.path: a model that MLflow loads puts its own copy of the code first, for all processes."""

@@ -17,13 +17,15 @@ FOLDER = "done"
 class Outcome(NamedTuple):
     """The results of a fold.
 
-    scores   by full name
-    outputs  (rows, targets, outputs) of its test rows, as `harness.record.predictions.RowOutputs`; None
-             without any
+    scores     by full name
+    outputs    (rows, targets, outputs) of its test rows, as `harness.record.predictions.RowOutputs`; None
+               without any
+    intervals  of baseline minus network over the rows, by the full name of the baseline's score
     """
 
     scores: dict[str, float]
     outputs: tuple[Tensor, Tensor | None, Tensor] | None
+    intervals: dict[str, tuple[float, float]] | None = None
 
 
 @final
@@ -47,8 +49,8 @@ class Done:
         outcomes = {}
         for path in sorted(self._folder.glob(f"fold-*{ENDING}")):
             try:
-                scores, outputs = read(path)
-                outcome = Outcome(with_baseline_names(scores), outputs)
+                scores, outputs, *intervals = read(path)
+                outcome = Outcome(with_baseline_names(scores), outputs, *intervals)
                 outcomes[int(path.stem.removeprefix("fold-"))] = outcome
             except (DamagedCheckpoint, OSError, ValueError, TypeError):
                 continue  # a process died while it wrote: that fold is not done

@@ -49,6 +49,7 @@ SETTINGS: dict[str, Any] = {
     "production.ensemble": bool,
     "production.refit": bool,
     "report": bool,
+    "baseline": Literal["auto", "off", "all"],
     "resume.run": str | None,
     "resume.allow": list[str],
     "checkpoint.keep": int,
@@ -59,7 +60,7 @@ SETTINGS: dict[str, Any] = {
 """Setting -> type, of the settings that do not belong to a part."""
 
 OPTIONAL = frozenset(
-    {"evaluate.metrics", "sweep.keep", "harness.walk", "harness.arithmetic", "sweep.patience"}
+    {"baseline", "evaluate.metrics", "sweep.keep", "harness.walk", "harness.arithmetic", "sweep.patience"}
 )
 """Settings that may be missing, such as in a configuration stored by an earlier version of harness."""
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
-from harness.core.baseline_names import baseline_name, kinds, split_baseline
+from harness.core.baseline_names import FITTED, baseline_name, kinds, split_baseline
 from harness.core.error_text import printable
 from harness.core.progress import Progress
 from harness.core.scores import direction
@@ -196,7 +196,9 @@ def score_table(result: Result, width: int | None = None) -> list[Line]:
         pooled = [(number(own[name].get("pooled")), "")] if together else []
         rows.append([(_short(name), ""), model, *_spread(own[name])[2 - len(folds) :], *pooled, *others])
     titles = [part, "model", *folds, *together, *beside]
-    droppable = [*together, *reversed(beside[1:]), *folds, *beside[:1]]
+    fitted = [kind for kind in reversed(FITTED) if kind in beside]
+    strongest = [*fitted, *(kind for kind in beside if kind not in FITTED)]
+    droppable = [*together, *reversed(strongest[1:]), *folds, *strongest[:1]]
     lines = table_lines(titles, rows)
     while width is not None and droppable and sum(len(text) for text, _ in lines[0]) > width:
         place = titles.index(droppable.pop(0))

@@ -13,9 +13,14 @@ BASELINES = {
     "random": "a network that was not trained",
     "raw": "the raw input",
     "scratch": "without the pre-training",
+    "linear": "a linear model, fitted on the training rows",
+    "boosting": "gradient boosting, fitted on the training rows",
 }
 """The kinds of baselines in the order of a table's columns, and what each is. An evaluation of the user's may
 have others."""
+
+FITTED = {"linear": "a linear model", "boosting": "gradient boosting"}
+"""Those that are fitted on the rows of each fold, in words."""
 
 _MARK = "_baseline_"
 _EARLIER = ("majority", "mean", "random", "raw", "scratch")

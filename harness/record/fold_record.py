@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -70,6 +70,7 @@ class FoldRecord:
     deferred: bool = False
     keeps: Callable[[Mapping[str, float]], bool] = always
     scores: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     predictions: FoldPredictions | None = None
     _outputs: RowOutputs | None = None
     _history: list[dict[str, float]] = field(default_factory=list)
@@ -162,6 +163,12 @@ class FoldRecord:
         for note in scores.notes if self.alone else ():  # of hundreds of folds, what is pooled counts
             self.screen.note(f"{part}: {note}")
 
+    def compare(self, intervals: dict[str, tuple[float, float]], notes: Sequence[str]) -> None:
+        """Takes how far the fitted baselines are from the network, and prints why one is missing."""
+        self.intervals = intervals
+        for note in notes if self.fold.number == 0 or self.folds == 1 else ():
+            self.screen.note(note)
+
     def predict(self, table: Table, outputs: RowOutputs) -> None:
         """Takes the outputs of the test rows; the run's record joins the predictions of all folds."""
         self._outputs = outputs
@@ -197,7 +204,7 @@ class FoldRecord:
     def _write_done(self) -> None:
         """Stores the fold's scores and outputs for a resumed run; a full disk is a warning only."""
         try:
-            Done(self.root).write(self.fold.number, Outcome(self.scores, self._outputs))
+            Done(self.root).write(self.fold.number, Outcome(self.scores, self._outputs, self.intervals))
         except OSError as error:
             self.screen.note(
                 f"the scores of fold {self.fold.number} could not be stored ({error.strerror}): if the run "
@@ -206,7 +213,7 @@ class FoldRecord:
 
     def read_back(self, outcome: Outcome, table: Table) -> None:
         """Takes the scores and outputs that an earlier process stored for the fold."""
-        self.scores = outcome.scores
+        self.scores, self.intervals = outcome.scores, dict(outcome.intervals or {})
         if outcome.outputs is not None:
             self.predict(table, RowOutputs(*outcome.outputs))
         self.checkpoints.take_back()

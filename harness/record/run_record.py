@@ -30,12 +30,14 @@ from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
 from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
+from harness.record.baseline_differences import add_differences
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
 from harness.record.json_files import write_json
 from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on
 from harness.record.startup_lines import notes, startup_lines
+from harness.report.better_baseline import not_better
 from harness.report.predicted_rows import PredictedRows
 from harness.report.row_intervals import add_row_intervals
 from harness.report.run_material import RunMaterial
@@ -234,6 +236,9 @@ class Record:
                     split = self.cfg.split
                     for note in add_row_intervals(self._scores, self._predictions, monitored, split):
                         self.screen.note(note)
+            note = not_better(self._scores, self.cfg.trainer.monitor, len(self.folds))
+            if note:
+                self.screen.note(note)
             self.result = self._result(status, error, None)
             self.result.write(self.folder / RESULT)
             for fold_record in self.fold_records:
@@ -322,6 +327,7 @@ class Record:
         for name, value in pooled(self.fold_records, measure).items():
             if name in self._scores:
                 self._scores[name]["pooled"] = value
+        add_differences(self._scores, self.fold_records)
 
     def _result(self, status: End, error: str | None, link: Any) -> Result:
         scores = self._scores

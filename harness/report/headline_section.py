@@ -6,6 +6,7 @@ import math
 
 from harness.console.text_format import duration, headline, number
 from harness.core.baseline_names import BASELINES, baselines
+from harness.report.better_baseline import not_better
 from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
 from harness.report.row_intervals import row_intervals, too_few_rows
 from harness.report.run_material import RunMaterial, chosen
@@ -28,6 +29,9 @@ def lead(material: RunMaterial) -> list[Block]:
     elif result.error is not None:
         blocks.append(Text(result.error, "error"))
     blocks += _score(material)
+    sentence = not_better(material.scores, material.monitor, 0 if result is None else result.folds)
+    if sentence:
+        blocks.append(Text(f"{sentence[0].upper()}{sentence[1:]}."))
     if result is not None and result.command:
         blocks += [Text("Repeat it", "dim"), Code(result.command)]
     return blocks

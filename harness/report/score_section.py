@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.console.text_format import headline, number
-from harness.core.baseline_names import BASELINES, baseline_name, baselines, kinds, split_baseline
+from harness.core.baseline_names import BASELINES, FITTED, baseline_name, baselines, kinds, split_baseline
 from harness.report.headline_section import main_score
 from harness.report.html.chart import Chart, padded_range, whole_ticks
 from harness.report.html.page_parts import Block, Cell, Figure, Figures, Heading, Section, Table
@@ -30,7 +30,7 @@ def scores(material: RunMaterial) -> Section | None:
         blocks = [*_over_folds(material), _spreads(material, shown, compared), *_listed(material)]
     else:
         blocks = _by_part(material)
-    return Section("Scores", sentence.strip(), blocks)
+    return Section("Scores", sentence.strip(), [*blocks, *_differences(material)])
 
 
 _PARTS = ("test", "valid", "train")
@@ -66,6 +66,23 @@ def _spreads(material: RunMaterial, shown: list[str], compared: list[str]) -> Ta
         beside = [_number(_mean(material.scores.get(baseline_name(name, kind)))) for kind in compared]
         rows.append([name, _number(score["mean"]), *_spread(score), *beside])
     return Table(["score", "mean", "± std", "95 % interval", "pooled", *compared], rows)
+
+
+def _differences(material: RunMaterial) -> list[Block]:
+    """A row per score and fitted baseline: how far the baseline is from the model on the same rows."""
+    rows: list[list[object]] = []
+    for name in headline(material.scores):
+        for kind, full in baselines(name, material.scores).items():
+            difference = material.scores[full].get("difference")
+            if kind in FITTED and difference is not None:
+                ends = difference["ci95"]
+                between = "" if ends is None or None in ends else f"{number(ends[0])} – {number(ends[1])}"
+                values = (material.scores[full]["mean"], difference["mean"])
+                rows.append([name, kind, *map(_number, values), between])
+    if not rows:
+        return []
+    columns = ["score", "baseline", "its value", "baseline - model", "95 % interval"]
+    return [Heading("Fitted baselines on the same rows"), Table(columns, rows)]
 
 
 def _mean(score: Summary | None) -> float | None:

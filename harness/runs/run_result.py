@@ -24,7 +24,14 @@ Status = Literal["finished", "pruned", "failed", "interrupted"]
 Summary = dict[str, Any]
 """{"mean", "std", "ci95": [low, high], "folds": [...]}, as `summarise` returns it; a test score of several
 folds also has "pooled", the score of all out-of-fold predictions together, and one of a single fold
-"ci95_rows", the interval over its test rows where one can be computed (`harness.report.row_intervals`)."""
+"ci95_rows", the interval over its test rows where one can be computed (`harness.report.row_intervals`); one
+of
+a fitted baseline has "difference", {"mean", "ci95"} of baseline minus network on the same folds or rows."""
+
+
+class _Difference(TypedDict):
+    mean: float | None
+    ci95: list[float | None] | None
 
 
 class _Summary(TypedDict):
@@ -34,6 +41,7 @@ class _Summary(TypedDict):
     folds: list[float | None]
     pooled: NotRequired[float | None]
     ci95_rows: NotRequired[list[float]]
+    difference: NotRequired[_Difference]
 
 
 class _Objective(TypedDict):

@@ -62,6 +62,7 @@ EFFECTS: dict[str, Effects] = {
         scores=False, resume=False, names_sweep=False, rerun=False, foreign=False, evaluation=True
     ),
     "report": Effects(scores=False, resume=False, names_sweep=False, evaluation=True),
+    "baseline": Effects(scores=False, resume=False, names_sweep=False, evaluation=True),
     "checkpoint": _KEPT_BESIDE,
     "production": _KEPT_BESIDE,
     "harness": _KEPT_BESIDE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from harness.core.scores import Scores
@@ -14,6 +14,7 @@ from harness.prepare.experiment import Experiment
 from harness.record.fold_record import FoldRecord
 from harness.record.predictions import RowOutputs
 from harness.runtime.stop_signals import Stop
+from harness.stages.fold_baselines import FoldBaselines, fit_baselines
 from harness.stages.pretrain import compared
 
 
@@ -24,17 +25,20 @@ class FoldScores:
     scores   of each part, with baselines beside them
     outputs  of the test rows; None where they are not scored, or the model has no head
     picture  of the representation; None where the evaluator has none, or test rows are not scored
+    fitted   the baselines that were fitted on the fold's rows
     """
 
     scores: list[tuple[str, Scores]]
     outputs: RowOutputs | None = None
     picture: Projection | None = None
+    fitted: FoldBaselines = field(default_factory=FoldBaselines)
 
     def write(self, fold_record: FoldRecord, table: Table) -> None:
         """Writes them into the fold's record."""
         passes("record")
-        for part, scores in self.scores:
+        for part, scores in [*self.scores, *self.fitted.scores]:
             fold_record.score(part, scores)
+        fold_record.compare(self.fitted.intervals, self.fitted.notes)
         if self.outputs is not None:
             fold_record.predict(table, self.outputs)
         fold_record.project(self.picture)
@@ -46,7 +50,8 @@ def score_fold(experiment: Experiment, stop: Stop, parts: Sequence[str]) -> Fold
     scores = [*of(experiment), *compared(experiment, stop, of)]
     if "test" not in parts:
         return FoldScores(scores)
-    return FoldScores(scores, test_outputs(experiment), projection(experiment))
+    baselines = fit_baselines(experiment, parts, experiment.cfg.get("baseline", "off"))
+    return FoldScores(scores, test_outputs(experiment), projection(experiment), baselines)
 
 
 def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Scores]]:

@@ -1,0 +1,130 @@
+"""Baselines that are fitted on a fold's own rows: a linear model and gradient boosting, by scikit-learn.
+
+They see what the network sees: the transformed features of the training rows with a known target. Boosting
+stops early by the validation rows, from which the network takes its best epoch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.core.arrays import Loader
+from harness.core.task import Task
+from harness.evaluate.scored_rows import known
+
+_LEAST = 1e-12
+"""The least probability of a class, so that the log-loss of one that no training row has is finite."""
+
+_MOST_ITERATIONS = 500
+_PENALTIES = np.logspace(-3, 4, 15)
+
+
+class LabelledRows(NamedTuple):
+    """The rows of a part with a known target.
+
+    inputs   (n, F) float32
+    targets  (n,) int64 class codes or float64 numbers, (n, T) numbers or labels 0 and 1
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+
+def labelled_rows(loader: Loader | None) -> LabelledRows | None:
+    """The labelled rows of a part, each flattened; None without any."""
+    if loader is None or loader.targets is None:
+        return None
+    kept = known(loader.targets).cpu()
+    if not kept.any():
+        return None
+    inputs = torch.cat([batch.inputs.flatten(1).cpu() for batch in loader.ordered()])
+    return LabelledRows(inputs[kept].float().numpy(), loader.targets.cpu()[kept].numpy())
+
+
+def fitted(
+    name: str, task: Task, train: LabelledRows, valid: LabelledRows | None, seed: int
+) -> FittedBaseline:
+    """A baseline fitted on the training rows; boosting stops by the validation rows.
+
+    Raises:
+        Exception: whatever scikit-learn raises.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit that has not converged is a baseline too
+        fit = _linear if name == "linear" else _boosting
+        columns = train.targets.shape[1] if train.targets.ndim == 2 else 1
+        classes = task.kind != "regression"
+        estimators = []
+        for place in range(columns):
+            parts = [_column(part, place) for part in (train, valid)]
+            estimators.append(fit(parts[0], parts[1], classes, seed))
+        return FittedBaseline(task, estimators)
+
+
+class FittedBaseline:
+    """Fitted estimators, one for each target."""
+
+    def __init__(self, task: Task, estimators: list[Any]) -> None:
+        self._task, self._estimators = task, estimators
+
+    def __call__(self, inputs: np.ndarray) -> Tensor:
+        """(n, F) -> what `Evaluator.pool` takes of the task: log-probabilities or numbers, float64."""
+        if self._task.classification:
+            shares = _shares(self._estimators[0], inputs, len(self._task.classes))
+            return torch.from_numpy(np.log(np.clip(shares, _LEAST, 1.0)))
+        if self._task.kind == "multilabel":
+            present = [_shares(each, inputs, 2)[:, 1] for each in self._estimators]
+            return torch.from_numpy(np.log(np.clip(np.stack(present, axis=1), _LEAST, 1 - _LEAST)))
+        numbers = np.stack([each.predict(inputs) for each in self._estimators], axis=1).astype(np.float64)
+        return torch.from_numpy(numbers if self._task.several else numbers[:, 0])
+
+
+def _column(part: LabelledRows | None, place: int) -> Any:
+    if part is None or part.targets.ndim == 1:
+        return part
+    return LabelledRows(part.inputs, part.targets[:, place])
+
+
+def _shares(estimator: Any, inputs: np.ndarray, classes: int) -> np.ndarray:
+    """(n, C) probabilities; 0 of a class that no training row has."""
+    shares = np.zeros((len(inputs), classes))
+    shares[:, estimator.classes_.astype(np.int64)] = estimator.predict_proba(inputs)
+    return shares
+
+
+def _linear(train: LabelledRows, valid: LabelledRows | None, classes: bool, seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if classes and (train.targets == train.targets[0]).all():
+        return _constant(train)
+    model = LogisticRegression(max_iter=1000) if classes else RidgeCV(alphas=_PENALTIES)
+    return make_pipeline(StandardScaler(), model).fit(train.inputs.astype(np.float64), train.targets)
+
+
+def _boosting(train: LabelledRows, valid: LabelledRows | None, classes: bool, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if classes:
+        if (train.targets == train.targets[0]).all():
+            return _constant(train)
+        if valid is not None:  # one class more in the validation rows is an error
+            seen = np.isin(valid.targets, train.targets)
+            valid = LabelledRows(valid.inputs[seen], valid.targets[seen]) if seen.any() else None
+    make = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    early = valid is not None
+    model = make(max_iter=_MOST_ITERATIONS if early else 100, early_stopping=early, random_state=seed % 2**32)
+    beside = {} if valid is None else {"X_val": valid.inputs, "y_val": valid.targets}
+    return model.fit(train.inputs, train.targets, **beside)
+
+
+def _constant(train: LabelledRows) -> Any:
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="most_frequent").fit(train.inputs, train.targets)

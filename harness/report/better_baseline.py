@@ -1,0 +1,54 @@
+"""The sentence that says when a fitted baseline is as good as the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from harness.console.text_format import number
+from harness.core.baseline_names import FITTED, baseline_name
+from harness.core.scores import direction
+from harness.runs.run_result import Summary
+
+_PREFERRED = ("accuracy", "rmse")
+
+
+def not_better(scores: Mapping[str, Summary], monitor: str, folds: int) -> str:
+    """One sentence about the best fitted baseline where the network is not better; else "".
+
+    Args:
+        monitor: the full name of the score that chooses the epoch; its test score counts, or that of the
+            validation rows without a test part. For a score that baselines do not have, accuracy or RMSE.
+    """
+    part = "test" if any(name.startswith("test/") for name in scores) else "valid"
+    for plain in (monitor.partition("/")[2], *_PREFERRED):
+        score = f"{part}/{plain}"
+        known = [name for name in FITTED if baseline_name(score, name) in scores]
+        if score in scores and known:
+            break
+    else:
+        return ""
+    lower = direction(score) == "minimize"
+    best = (min if lower else max)(known, key=lambda name: _mean(scores, baseline_name(score, name), lower))
+    other = scores[baseline_name(score, best)]
+    gap = (other.get("difference") or {}).get("mean")
+    if gap is None or math.isnan(gap) or (gap > 0 if lower else gap < 0):
+        return ""
+    where = "these folds" if folds > 1 else f"the same {part} rows"
+    distance = (
+        "as the network"
+        if gap == 0
+        else f"{number(abs(gap))} {'less' if gap < 0 else 'more'} than the network"
+    )
+    sentence = f"{FITTED[best]} reaches {score} {number(other['mean'])} on {where}, {distance}"
+    ends = other["difference"].get("ci95")
+    if gap and ends is not None and None not in ends:
+        low, high = sorted(math.copysign(1.0, gap) * end for end in ends)
+        sentence += f" (95 % interval {number(low)} to {number(high)})"
+    return sentence
+
+
+def _mean(scores: Mapping[str, Summary], name: str, lower: bool) -> float:
+    mean = scores[name]["mean"]
+    worst = math.inf if lower else -math.inf
+    return worst if mean is None or math.isnan(mean) else float(mean)

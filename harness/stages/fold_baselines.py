@@ -1,0 +1,120 @@
+"""The fitted baselines of a fold: which of them, their scores, and how far they are from the network's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from harness.core.arrays import Loader
+from harness.core.baseline_names import FITTED, baseline_name
+from harness.core.error_text import described
+from harness.core.scores import Scores
+from harness.evaluate.fitted_baselines import FittedBaseline, fitted, labelled_rows
+from harness.evaluate.row_scores import as_pooled, difference_interval
+from harness.evaluate.scored_rows import known
+from harness.prepare.experiment import Experiment
+
+_MOST_NUMBERS = 20_000_000
+"""Training rows x features up to which `auto` fits a baseline: some ten seconds on one core."""
+
+
+@dataclass
+class FoldBaselines:
+    """What the fitted baselines of a fold reach.
+
+    scores     of each part, by plain name such as "accuracy_baseline_linear"
+    intervals  95 % interval of baseline minus network over the rows of the part that counts, by full name
+    notes      why one is missing
+    """
+
+    scores: list[tuple[str, Scores]] = field(default_factory=list)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def fit_baselines(
+    experiment: Experiment, parts: Sequence[str], choice: Literal["auto", "off", "all"]
+) -> FoldBaselines:
+    """Fits and scores the baselines on the fold's rows. One that fails is a note: the run goes on.
+
+    Args:
+        parts: which are scored; without "test" among them a run is compared with others first, and has none.
+        choice: "auto": both for a table, the linear one for images without pre-training; "all": both for any
+            rows with targets.
+    """
+    found = FoldBaselines()
+    pool = getattr(experiment.evaluator, "pool", None)
+    if choice == "off" or pool is None or "test" not in parts or not experiment.loaders.task.labelled:
+        return found
+    names = _wanted(experiment, choice)
+    size = len(experiment.loaders.train.rows) * math.prod(experiment.loaders.shape)
+    if names and choice == "auto" and size > _MOST_NUMBERS:
+        found.notes.append(
+            f"no fitted baselines: {len(experiment.loaders.train.rows):,} training rows of "
+            f"{math.prod(experiment.loaders.shape):,} features would take long; baseline=all fits them"
+        )
+        return found
+    train = labelled_rows(experiment.loaders.train) if names else None
+    if train is None:
+        return found
+    valid = labelled_rows(experiment.loaders.valid)
+    for name in names:
+        try:
+            made = fitted(name, experiment.loaders.task, train, valid, experiment.cfg.seed)
+            _score(experiment, made, name, parts, found)
+        except Exception as error:
+            found.notes.append(f"the baseline {name} could not be fitted: {described(error)}")
+    return found
+
+
+def without_baselines(cfg: DictConfig) -> DictConfig:
+    """The configuration of a trial that is tested among many others."""
+    cfg = cfg.copy()
+    OmegaConf.update(cfg, "baseline", "off", force_add=True)
+    return cfg
+
+
+def _wanted(experiment: Experiment, choice: str) -> Iterable[str]:
+    if experiment.trainer.learns == "representation":
+        return ()
+    if choice == "all" or len(experiment.loaders.shape) == 1:
+        return tuple(FITTED)
+    pretrained = experiment.before is not None or experiment.cfg.model.get("weights") is not None
+    return ("linear",) if len(experiment.loaders.shape) == 3 and not pretrained else ()
+
+
+def _score(
+    experiment: Experiment, made: FittedBaseline, name: str, parts: Sequence[str], found: FoldBaselines
+) -> None:
+    present = [part for part, _ in experiment.fold.parts() if part in ("valid", "test") and part in parts]
+    for part in present:
+        loader: Loader = getattr(experiment.loaders, part)
+        rows = labelled_rows(loader)
+        if rows is None:
+            continue
+        outputs, targets = made(rows.inputs), torch.from_numpy(rows.targets)
+        values = experiment.evaluator.pool(outputs, targets)  # type: ignore[attr-defined]  # looked up before
+        found.scores.append(
+            (part, Scores({baseline_name(own, name): value for own, value in values.items()}))
+        )
+        if part == present[-1]:
+            ends = _intervals(experiment, loader, outputs, targets)
+            found.intervals |= {f"{part}/{baseline_name(own, name)}": each for own, each in ends.items()}
+
+
+def _intervals(
+    experiment: Experiment, loader: Loader, outputs: Tensor, targets: Tensor
+) -> dict[str, tuple[float, float]]:
+    network = experiment.trainer.predictor().gather(loader).outputs
+    if network is None:
+        return {}
+    assert loader.targets is not None
+    kept = known(loader.targets)
+    own = as_pooled(network[kept].cpu(), experiment.loaders.task)
+    return difference_interval(own, outputs, targets, experiment.loaders.task)
