@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.core.fold import Fold
 from harness.core.scores import score_range
+from harness.record.baseline_differences import add_differences
 from harness.record.fold_record import FoldRecord
 from harness.record.predictions import Measure, pool
 from harness.runs.run_result import Summary, summarise
@@ -18,11 +19,13 @@ from harness.runs.run_result import Summary, summarise
 def over_folds(fold_records: Sequence[FoldRecord]) -> dict[str, Summary]:
     """Each score by full name, summarised over the folds that have it.
 
-    Folds of a nested split that share their test rows count as one, with the mean of their scores.
+    Fitted baselines also have their difference from the network. Folds of a nested split that share their test rows count as one, with the mean of their scores.
     """
     done = [fold_record for fold_record in fold_records if fold_record.scores]
     names = list(dict.fromkeys(name for fold_record in done for name in fold_record.scores))
-    return {name: summarise(_by_outer(done, name), score_range(name)) for name in names}
+    scores = {name: summarise(_by_outer(done, name), score_range(name)) for name in names}
+    add_differences(scores, done)
+    return scores
 
 
 def _by_outer(fold_records: Sequence[FoldRecord], name: str) -> list[float]:

@@ -30,7 +30,6 @@ from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
 from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
-from harness.record.baseline_differences import add_differences
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
 from harness.record.json_files import write_json
@@ -327,7 +326,6 @@ class Record:
         for name, value in pooled(self.fold_records, measure).items():
             if name in self._scores:
                 self._scores[name]["pooled"] = value
-        add_differences(self._scores, self.fold_records)
 
     def _result(self, status: End, error: str | None, link: Any) -> Result:
         scores = self._scores
