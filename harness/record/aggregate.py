@@ -19,7 +19,8 @@ from harness.runs.run_result import Summary, summarise
 def over_folds(fold_records: Sequence[FoldRecord]) -> dict[str, Summary]:
     """Each score by full name, summarised over the folds that have it.
 
-    Fitted baselines also have their difference from the network. Folds of a nested split that share their test rows count as one, with the mean of their scores.
+    Fitted baselines also have their difference from the network. Folds of a nested split that share their
+    test rows count as one, with the mean of their scores.
     """
     done = [fold_record for fold_record in fold_records if fold_record.scores]
     names = list(dict.fromkeys(name for fold_record in done for name in fold_record.scores))
