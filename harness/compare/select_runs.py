@@ -13,6 +13,7 @@ from harness.runs.outputs import Outputs
 from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runs.sweep_folders import SWEEPS
 from harness.runtime.inner_path import OutsideFolder, check_tree
+from harness.runtime.mlflow_environment import experiment_id, experiment_title
 from harness.runtime.stored_file import DamagedFile
 from harness.tracking.fetch_run import fetcher
 
@@ -118,4 +119,7 @@ def _names(logged: StoredRun) -> tuple[str, ...]:
 
 def experiment(logged: StoredRun) -> str:
     """MLflow's experiment as configured, also where the run was not tracked; "" without one."""
-    return str(logged.start["params"].get("tracking.experiment", ""))
+    name = str(logged.start["params"].get("tracking.experiment", ""))
+    if experiment_id(name) is None:
+        return name
+    return experiment_title(name) if logged.state is None else logged.state.title

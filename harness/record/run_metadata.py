@@ -25,6 +25,7 @@ class RunMetadata:
         """What `Journal.start` takes of the run itself."""
         folds = self._plan.folds
         tags = {
+            **self._plan.parts.tracking.tags,
             **self._secrets.config["tags"],
             "command": command,
             "seed": self._plan.cfg.seed,
@@ -54,7 +55,12 @@ class RunMetadata:
         return {
             "name": f"{self._name} fold {fold.number}",
             "params": dict(leaves(self._secrets.config)),
-            "tags": {"fold": fold.number, "data.digest": digest, **self._initial_weights(fold)},
+            "tags": {
+                **self._secrets.texts(dict(self._plan.parts.tracking.tags)),
+                "fold": fold.number,
+                "data.digest": digest,
+                **self._initial_weights(fold),
+            },
             "inputs": self.inputs(fold),
         }
 

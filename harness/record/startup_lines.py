@@ -12,7 +12,7 @@ from harness.core.table import Table
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.runtime.distributed import world
-from harness.runtime.mlflow_environment import URI, applied, variable
+from harness.runtime.mlflow_environment import URI, applied, experiment_title, variable
 from harness.tracking.store_address import masked
 
 TRACKER = "harness.tracking.mlflow.Mlflow"
@@ -48,7 +48,7 @@ def _tracking(plan: Plan) -> str:
     uri, experiment = tracking.get("uri"), tracking.get("experiment")
     used = applied(uri, plan.chosen.get("tracking.experiment"), plan.cfg.name, tracking.get("system_metrics"))
     place = "" if uri or variable(URI) is None else f"{masked(str(variable(URI)))}, "
-    return f"{place}experiment {experiment} (from {', '.join(used)})" if used else ""
+    return f"{place}experiment {experiment_title(str(experiment))} (from {', '.join(used)})" if used else ""
 
 
 def _dates(table: Table) -> str:

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from harness.runs.journal import JOURNAL
 from harness.runtime.atomic_file import write_text
+from harness.runtime.mlflow_environment import experiment_title
 from harness.runtime.stored_file import read_json
 
 STATE = "tracking.json"
@@ -26,6 +27,7 @@ class _Content(TypedDict):
     experiment: str
     token: NotRequired[str]
     experiment_id: NotRequired[str | None]
+    experiment_name: NotRequired[str | None]
     creating: NotRequired[str | None]
     runs: NotRequired[dict[str, str]]
     models: NotRequired[dict[str, str]]
@@ -40,6 +42,7 @@ class State:
     """The content of `tracking.json`; a run that has this file is tracked.
 
     uri         of the store, absolute, its password masked
+    experiment  as configured: a name, or an id in the form of `harness.runtime.mlflow_environment`
     token       a tag of this run's MLflow runs, by which one whose creation was interrupted is found again
     creating    the run, or the model by its key in `models`, whose creation was started and not confirmed
     runs        MLflow's run id by the journal's key ("" is the parent, or only, run)
@@ -54,6 +57,7 @@ class State:
     experiment: str
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     experiment_id: str | None = None
+    experiment_name: str | None = None
     creating: str | None = None
     runs: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
@@ -85,6 +89,11 @@ class State:
         # Saved after every upload. After a power cut the events are sent again, so no flush to disk is
         # needed.
         write_text(folder / STATE, text + "\n", lasting=False)
+
+    @property
+    def title(self) -> str:
+        """The experiment's name; its id while MLflow has not told the name."""
+        return self.experiment_name or experiment_title(self.experiment)
 
     @property
     def refusals(self) -> str:

@@ -5,12 +5,14 @@ MLflow's client reads credentials (MLFLOW_TRACKING_TOKEN, _USERNAME, _PASSWORD) 
 
 from __future__ import annotations
 
+import json
 import os
 
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 EXPERIMENT_ID = "MLFLOW_EXPERIMENT_ID"
 RUN_NAME = "MLFLOW_RUN_NAME"
+RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"
 SYSTEM_METRICS = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
 SAMPLING_INTERVAL = "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"
 CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -47,6 +49,27 @@ def system_metrics_enabled() -> bool:
     return text is not None and text.lower() in ("true", "1")
 
 
+def experiment_title(name: str) -> str:
+    """The experiment as a person knows it: a name, or the id where only that is known."""
+    return experiment_id(name) or name
+
+
+def run_tags() -> dict[str, str]:
+    """The tags that the environment gives to every run.
+
+    Raises:
+        ValueError: the variable is no JSON object of texts.
+    """
+    text = variable(RUN_CONTEXT)
+    try:
+        tags = {} if text is None else json.loads(text)
+    except ValueError:
+        tags = None
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise ValueError(f'{RUN_CONTEXT} must be tags such as {{"team": "vision"}}, got {text}')
+    return tags
+
+
 def applied(
     uri: str | None, experiment_name: str | None, name: str | None, system_metrics: bool | None = False
 ) -> list[str]:
@@ -63,6 +86,8 @@ def applied(
         used.append(EXPERIMENT_ID if variable(EXPERIMENT_ID) else EXPERIMENT_NAME)
     if name is not None and name == variable(RUN_NAME):
         used.append(RUN_NAME)
+    if variable(RUN_CONTEXT):
+        used.append(RUN_CONTEXT)
     if system_metrics is None and system_metrics_enabled():
         used.append(SYSTEM_METRICS)
         system_metrics = True

@@ -17,7 +17,7 @@ from time import monotonic, sleep
 
 from harness.runs.journal import Journal
 from harness.runs.tracking_state import SILENCE, State
-from harness.runtime.mlflow_environment import URI, system_metrics_enabled, variable
+from harness.runtime.mlflow_environment import URI, run_tags, system_metrics_enabled, variable
 from harness.tracking import store_address
 from harness.tracking.run_link import Link
 from harness.tracking.system_sampler import SystemSampler, require_packages, sampling_interval
@@ -94,7 +94,8 @@ class Mlflow:
     """Tracks runs in an MLflow store: a server, a database, or by default a file in `outputs`.
 
     One uploader serves all runs of a process. What cannot be sent in time stays in the run's folder and is
-    sent by `python -m harness sync` or by the uploader of the next run.
+    sent by `python -m harness sync` or by the uploader of the next run. `tags` are those that
+    MLFLOW_RUN_CONTEXT gives to every run.
 
     Args:
         uri: a tracking server or a database; None: that of MLFLOW_TRACKING_URI, else sqlite,
@@ -137,6 +138,7 @@ class Mlflow:
         store_address.check_length(self._uri)
         self._place = store_address.masked(self._uri)
         self._experiment = experiment
+        self.tags = run_tags()
         self._patience = patience
         self._left = patience
         self._fault: str | None = None
@@ -203,7 +205,7 @@ class Mlflow:
         self._left -= monotonic() - begun
         sent = state.sent(folder)
         trouble = self._sentence(folder, state, sent, fate, arrived(state))
-        return Link(self._place, self._experiment, state.runs.get(""), sent, trouble)
+        return Link(self._place, state.title, state.runs.get(""), sent, trouble)
 
     def _sentence(
         self, folder: Path, state: State, sent: bool, fate: int | None, arrived: bool

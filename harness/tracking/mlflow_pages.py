@@ -60,7 +60,7 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
         default = absolute(None, outputs)
         here = [run for run in tracked if run[1].uri == default] or tracked
         return None if not here else _experiments(here, here[-1][1].uri)
-    named = [run for run in tracked if run[1].experiment == word]
+    named = [run for run in tracked if word in (run[1].title, run[1].experiment)]
     if named:
         return _experiments(named, named[-1][1].uri)
     sweep = Outputs(outputs).sweep_folder(word)
@@ -70,7 +70,7 @@ def shown(word: str | None, outputs: Path) -> Shown | None:
     try:
         logged = Outputs(outputs).find(word, fetcher())
     except UserError as error:
-        names = sorted({state.experiment for _, state in tracked})
+        names = sorted({state.title for _, state in tracked})
         known = f" Experiments: {listed(names, most=20)}." if names else ""
         raise UserError(f"{error}{known}") from None
     if not (Outputs(outputs).made(logged.folder) or logged.foreign):
@@ -109,7 +109,7 @@ def _runs(tracked: list[tuple[StoredRun, State]], word: str) -> Shown:
 
 
 def _ids(tracked: list[tuple[StoredRun, State]]) -> dict[str, str]:
-    return {str(state.experiment_id): state.experiment for _, state in tracked}
+    return {str(state.experiment_id): state.title for _, state in tracked}
 
 
 def _scores(tracked: list[tuple[StoredRun, State]]) -> tuple[str, ...]:

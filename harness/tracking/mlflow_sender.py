@@ -34,6 +34,7 @@ class Sender:
         self._client = store.client
         self._experiment = store.experiment_id
         self._state = state
+        state.experiment_name = store.experiment_name
         self._folder = folder
 
     def start(self, event: Event, parent: str | None) -> None:

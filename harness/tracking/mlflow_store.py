@@ -62,7 +62,7 @@ def sent_once() -> Iterator[None]:
 
 
 class Store:
-    """A client and the id of the experiment, which is created if it does not exist.
+    """A client, and the id and name of the experiment, which is created if it does not exist.
 
     Args:
         uri: absolute, with its password.
@@ -82,9 +82,9 @@ class Store:
         if path is not None:
             create(path, artifacts or "")
         self.client: Any = MlflowClient(tracking_uri=uri)
-        self.experiment_id = self._find_or_create(experiment, artifacts)
+        self.experiment_id, self.experiment_name = self._find_or_create(experiment, artifacts)
 
-    def _find_or_create(self, name: str, artifacts: str | None) -> str:
+    def _find_or_create(self, name: str, artifacts: str | None) -> tuple[str, str]:
         from mlflow.exceptions import MlflowException
 
         id = experiment_id(name)
@@ -94,7 +94,7 @@ class Store:
             experiment = self.client.get_experiment(id)
         if experiment is None:
             try:
-                return str(self.client.create_experiment(name, artifact_location=artifacts))
+                return str(self.client.create_experiment(name, artifact_location=artifacts)), name
             except MlflowException:
                 # Another run may have created it in the meantime.
                 experiment = self.client.get_experiment_by_name(name)
@@ -105,7 +105,7 @@ class Store:
                 f"experiment {name!r} is deleted there; restore it, or choose another with "
                 "tracking.experiment=NAME"
             )
-        return str(experiment.experiment_id)
+        return str(experiment.experiment_id), str(experiment.name)
 
 
 def create(path: Path, artifacts: str) -> None:

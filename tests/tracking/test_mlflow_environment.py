@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.runs.tracking_state import State
 from harness.runtime.mlflow_environment import applied
 from harness.tracking.mlflow import Mlflow
 
@@ -29,6 +30,7 @@ SERVER = "http://user:hidden@127.0.0.1:9"
             ["MLFLOW_EXPERIMENT_ID"],
         ),
         ({"MLFLOW_RUN_NAME": "nightly"}, (None, "iris", "nightly"), ["MLFLOW_RUN_NAME"]),
+        ({"MLFLOW_RUN_CONTEXT": '{"team": "vision"}'}, (None, "iris", "mlp"), ["MLFLOW_RUN_CONTEXT"]),
         ({"MLFLOW_TRACKING_TOKEN": "t"}, ("http://other", "iris", "mlp"), ["MLFLOW_TRACKING_TOKEN"]),
         ({"MLFLOW_TRACKING_TOKEN": "t"}, (None, "iris", "mlp"), []),
     ],
@@ -64,6 +66,32 @@ def test_an_address_of_the_environment_that_is_not_supported_is_refused(
         Mlflow(uri=None, experiment="digits", outputs=str(tmp_path), patience=1.0)
 
 
+@pytest.mark.parametrize("text", ["team=vision", "[1]", '{"team": 1}'])
+def test_tags_of_the_environment_that_cannot_be_read_are_refused(
+    text: str, run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_CONTEXT", text)
+    answer = run_cli("data/extract=iris")
+    assert answer.status == 2
+    assert f'MLFLOW_RUN_CONTEXT must be tags such as {{"team": "vision"}}, got {text}' in answer.err
+    assert not (here / "outputs" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("stored", "title"),
+    [
+        ({"experiment": "digits"}, "digits"),
+        ({"experiment": "MLFLOW_EXPERIMENT_ID=7"}, "7"),
+        ({"experiment": "MLFLOW_EXPERIMENT_ID=7", "experiment_name": "team"}, "team"),
+    ],
+)
+def test_an_experiment_is_shown_by_its_name(stored: dict[str, str], title: str, tmp_path: Path) -> None:
+    State("sqlite:///x", **stored).save(tmp_path)
+    assert (state := State.load(tmp_path)) is not None
+    assert state.title == title
+    assert state.same_place("sqlite:///x", stored["experiment"])
+
+
 @pytest.mark.slow
 def test_a_run_goes_where_the_environment_says(
     run_cli: Any, here: Path, blank_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,14 +106,23 @@ def test_a_run_goes_where_the_environment_says(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
     monkeypatch.setenv("MLFLOW_RUN_NAME", "nightly")
+    monkeypatch.setenv("MLFLOW_RUN_CONTEXT", '{"team": "vision", "stage": "early"}')
     monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
-    answer = run_cli("data/extract=iris", "trainer.epochs=1", "report=false", "tracking.patience=60")
+    answer = run_cli(
+        "data/extract=iris", "trainer.epochs=1", "report=false", "tracking.patience=60", "+tags.stage=late"
+    )
     assert answer.status == 0, answer.err
-    named = "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_NAME, MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
-    assert f"experiment MLFLOW_EXPERIMENT_ID={experiment} (from {named})" in answer.out
+    named = (
+        "MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_CONTEXT, "
+        "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
+    )
+    assert f"experiment {experiment} (from {named})" in answer.out
+    assert f"of experiment team, sqlite:///{store}" in answer.out
     (run,) = client.search_runs([experiment])
     assert run.info.run_name == "nightly"
     assert run.data.metrics["system/process_memory_usage_megabytes"] > 1
+    assert (run.data.tags["team"], run.data.tags["stage"]) == ("vision", "late")
     (folder,) = (here / "outputs" / "runs").iterdir()
-    assert json.loads((folder / "result.json").read_text())["mlflow"]["run_id"] == run.info.run_id
+    stored = json.loads((folder / "result.json").read_text())["mlflow"]
+    assert (stored["run_id"], stored["experiment"]) == (run.info.run_id, "team")
     assert not (here / "outputs" / "mlflow.db").exists()

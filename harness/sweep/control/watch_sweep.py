@@ -57,6 +57,7 @@ class SweepWatcher:
         self.patience = Patience(spec.settings.patience, self.display.note, label, queue.lease.forget)
         spec.name_experiment(config)
         tracking = build(config.tracking, "tracking")
+        self._tags = self.secrets.texts(dict(tracking.tags))
         self.parent_run = MlflowParentRun(spec.folder, spec.location.study, tracking)
         self.error: str | None = None
         self._config = config
@@ -67,7 +68,7 @@ class SweepWatcher:
     def __enter__(self) -> SweepWatcher:
         settings = self.secrets.texts(self.secrets.config["sweep"])
         space = {dimension.key: dimension.description for dimension in self.spec.space.dimensions}
-        self.parent_run.start(space, settings, {"command": self.command})
+        self.parent_run.start(space, settings, {**self._tags, "command": self.command})
         self.display.opening(self._summary(), self.snapshot())
         return self
 
