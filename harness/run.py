@@ -13,23 +13,22 @@ wrong is refused before the record is opened: no folder, no MLflow run, no train
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from harness.core.fold import Fold
-from harness.core.progress import Progress
 from harness.core.table import Table
 from harness.core.walk import passes
 from harness.debug.debug_mode import Mode, limited, mode
 from harness.prepare.batch_size import sized
 from harness.prepare.callback_parts import build_callbacks
 from harness.prepare.experiment import Experiment, prepare
-from harness.prepare.plan import make_plan
+from harness.prepare.plan import Plan, make_plan
 from harness.record.connect_callbacks import start_callbacks
 from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
+from harness.record.run_start import Start
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.isolation import isolated
@@ -39,12 +38,11 @@ from harness.runtime.torchrun import shared_failure
 from harness.stages import refit
 from harness.stages.deferred_test import run_deferred_test
 from harness.stages.fold_baselines import without_baselines
+from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
+from harness.stages.fused_folds import choose_fuse, run_together
 from harness.stages.pretrain import pretrained
 from harness.stages.resume import check_step, starting
 from harness.stages.score_fold import score_fold
-
-Consumer = Callable[[Fold, Progress], None]
-"""May also have a method `fold_done(fold, scores)`, see `run`."""
 
 
 @isolated()
@@ -85,6 +83,7 @@ def run(
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         check_step(ready[0], start)
+        plan, together = choose_fuse(plan, ready[0], why_each_alone(plan, trial))
         if trial is None:
             refit.check_refit(plan)
         with Stop() as stop, Record(plan, start, command, trial) as record, shared_failure(), keep_signals():
@@ -92,16 +91,11 @@ def run(
             if debug.says:
                 record.screen.note(debug.says)
             own = start_callbacks(record, callbacks)
-            for fold in plan.folds:
-                fold_record = record.fold_record(fold)
-                if fold.number in start.done:
-                    fold_record.read_back(start.done[fold.number], plan.table)
-                else:
-                    # Popped, so that no fold's data stays on the device while the next one trains.
-                    experiment = ready.pop() if ready else prepare(plan, fold)
-                    run_fold(experiment, plan.table, fold_record, stop, [own, *consumers], debug)
-                    del experiment
-                report_fold_done(fold_record, [own, *consumers])
+            informed: list[Consumer] = [own, *consumers]
+            if together is not None:
+                run_together(plan, start, record, ready, together, stop, informed)
+            else:
+                run_each(plan, start, record, ready, stop, informed, debug)
             own.run_done(record.mean_scores)
             if trial is None:
                 refit.make(plan, record, stop)
@@ -110,12 +104,40 @@ def run(
     return record.result
 
 
-def report_fold_done(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None:
-    """Reports a fold's scores to the consumers that define `fold_done`; a debug mode may leave none."""
-    for consumer in consumers if fold_record.scores else ():
-        fold_done = getattr(consumer, "fold_done", None)
-        if fold_done is not None:
-            fold_done(fold_record.fold, fold_record.scores)
+def why_each_alone(plan: Plan, trial: Trial | None) -> str:
+    """Why this run trains each fold alone; "" where it may train them together."""
+    if trial is not None:
+        return "a trial of a sweep is pruned fold by fold"
+    for key in ("callbacks", "debug"):
+        if plan.cfg.get(key):
+            return f"{key} is set"
+    return "pretrain.words is set" if plan.before is not None else ""
+
+
+def run_each(
+    plan: Plan,
+    start: Start,
+    record: Record,
+    ready: list[Experiment],
+    stop: Stop,
+    consumers: Sequence[Consumer],
+    debug: Mode,
+) -> None:
+    """Runs all folds, one after another.
+
+    Args:
+        ready: the first fold to train, if it is prepared.
+    """
+    for fold in plan.folds:
+        fold_record = record.fold_record(fold)
+        if fold.number in start.done:
+            fold_record.read_back(start.done[fold.number], plan.table)
+        else:
+            # Popped, so that no fold's data stays on the device while the next one trains.
+            experiment = ready.pop() if ready else prepare(plan, fold)
+            run_fold(experiment, plan.table, fold_record, stop, consumers, debug)
+            del experiment
+        report_done(fold_record, consumers)
 
 
 def run_fold(
@@ -127,11 +149,7 @@ def run_fold(
     debug: Mode,
 ) -> None:
     """Trains, scores and records one fold; a debug mode may change or replace this."""
-    fold_record.begin()
-    for consumer in consumers:
-        fold_started = getattr(consumer, "fold_started", None)
-        if fold_started is not None:
-            fold_started(fold_record.fold)
+    report_start(fold_record, consumers)
     with debug(experiment, fold_record, stop) as debugged:
         if debugged is not None:
             train_and_score(debugged, table, fold_record, stop, consumers)
@@ -159,11 +177,5 @@ def train(experiment: Experiment, fold_record: FoldRecord, stop: Stop, consumers
     model, augment, validate = experiment.model, experiment.augment, experiment.validate
     with stop.after_step(), fold_record.checkpoints.pace as pace, enough_memory(fold_record.config):
         for progress in trainer.fit(model, loaders, augment, validate, stop, fold_record.training, pace.due):
-            if progress.whole:
-                fold_record.epoch(progress)
-            try:  # a process that dies in between repeats the epoch instead of never reporting it
-                for consumer in consumers if progress.whole else ():
-                    consumer(experiment.fold, progress)
-            finally:
-                fold_record.checkpoint(progress, stopping=stop())
+            report_progress(fold_record, progress, stop, consumers)
     stop.raise_if_asked()

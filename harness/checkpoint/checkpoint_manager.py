@@ -46,6 +46,7 @@ class Pace:
         self._seconds = None if settings.minutes is None else 60 * settings.minutes
         self._trained = self._spent = 0.0
         self._first = 0.0 if early else _FIRST
+        self._count = 0
         self._begun = self._written = perf_counter()
 
     def __enter__(self) -> Pace:
@@ -60,14 +61,22 @@ class Pace:
         waits = self._seconds is None or not self._share
         return not waits and perf_counter() - self._written >= (self._seconds or 0.0)
 
-    def allows(self) -> bool:
-        """Whether a checkpoint at the end of an epoch stays within the share."""
+    def allows(self, count: int = 1) -> bool:
+        """Whether checkpoints at the end of an epoch stay within the share.
+
+        Args:
+            count: how many are written at once. Of more than one, the time that they will take counts too.
+        """
         trained = self._trained + perf_counter() - self._begun
-        return self._share > 0 and (self._spent or self._first) <= self._share * trained
+        spent = self._spent or self._first
+        if count > 1:
+            spent = self._spent + count * (self._spent / self._count if self._count else _FIRST)
+        return self._share > 0 and spent <= self._share * trained
 
     def wrote(self, seconds: float) -> None:
         """Records how many seconds a checkpoint took."""
         self._spent += seconds
+        self._count += 1
         self._written = perf_counter()
 
 
@@ -120,17 +129,22 @@ class CheckpointManager:
         )
         return manager, None if checkpoint is None else checkpoint.state
 
-    def see(self, progress: Progress, state: Callable[[], Any], stopping: bool) -> None:
+    def see(
+        self, progress: Progress, state: Callable[[], Any], stopping: bool, allowed: bool | None = None
+    ) -> None:
         """Writes a checkpoint if one is due; if that fails, the user is warned and the training continues.
 
         Args:
             state: returns the state to be written; called only if one is.
             stopping: whether the training stops here and will resume from this checkpoint.
+            allowed: whether one at the end of an epoch is written; None: as `pace` says.
         """
         if progress.whole and progress.best:
             self._best = progress.epoch
         # Rank 0's clock decides for all processes, because collecting the state may need all of them.
-        if not broadcast(stopping or not progress.whole or self.pace.allows()):
+        if allowed is None:
+            allowed = self.pace.allows()
+        if not broadcast(stopping or not progress.whole or allowed):
             return
         began = perf_counter()
         try:

@@ -50,6 +50,7 @@ SETTINGS: dict[str, Any] = {
     "production.refit": bool,
     "report": bool,
     "baseline": Literal["auto", "off", "all"],
+    "fuse": int | Literal["auto", "off"],
     "resume.run": str | None,
     "resume.allow": list[str],
     "checkpoint.keep": int,
@@ -60,7 +61,15 @@ SETTINGS: dict[str, Any] = {
 """Setting -> type, of the settings that do not belong to a part."""
 
 OPTIONAL = frozenset(
-    {"baseline", "evaluate.metrics", "sweep.keep", "harness.walk", "harness.arithmetic", "sweep.patience"}
+    {
+        "baseline",
+        "fuse",
+        "evaluate.metrics",
+        "sweep.keep",
+        "harness.walk",
+        "harness.arithmetic",
+        "sweep.patience",
+    }
 )
 """Settings that may be missing, such as in a configuration stored by an earlier version of harness."""
 
@@ -138,6 +147,10 @@ def _check_all(cfg: Mapping[str, Any]) -> None:
     if not 0 <= cfg["seed"] <= LARGEST_SEED:
         rule = f"seed must be between 0 and {LARGEST_SEED}, got {cfg['seed']}"
         raise UserError(rule, key="seed", value=cfg["seed"])
+    fuse = cfg.get("fuse", "off")
+    if isinstance(fuse, int) and fuse < 1:
+        rule = f"fuse must be auto, off or a number of folds of at least 1, got {fuse}"
+        raise UserError(rule, key="fuse", value=fuse)
     texts = {"name": cfg["name"], "outputs": cfg["outputs"], "resume": cfg["resume"]["run"]}
     for key, text in texts.items():
         if text is not None and not text.strip():

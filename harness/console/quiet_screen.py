@@ -23,7 +23,7 @@ class QuietScreen:
     def fold(self, number: int, folds: int, rows: dict[str, int]) -> None:
         return None
 
-    def epoch(self, progress: Progress) -> None:
+    def epoch(self, progress: Progress, fold: int | None = None) -> None:
         return None
 
     def fact(self, name: str, fact: str) -> None:

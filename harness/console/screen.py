@@ -60,11 +60,11 @@ class Screen:
         self._epochs_done = 0
         self._started: float | None = None
         self._fold_started = 0.0
-        self._rows: dict[str, int] = {}
+        self._rows: dict[int, dict[str, int]] = {}
         self._columns: list[str] = []
         self._fold_columns: list[str] = []
         self._pending: Progress | None = None
-        self._best: Progress | None = None
+        self._bests: dict[int, Progress] = {}
 
     def __enter__(self) -> Screen:
         return self
@@ -84,8 +84,9 @@ class Screen:
 
     def fold(self, number: int, folds: int, rows: dict[str, int]) -> None:
         """A fold begins: its 0-based number, the number of folds, and the number of rows of each part."""
-        self._folds, self._fold, self._rows = folds, number, rows
-        self._pending = self._best = None
+        self._folds, self._fold, self._rows[number] = folds, number, rows
+        self._pending = None
+        self._bests.pop(number, None)
         self._fold_started = time.monotonic()
         if self._started is None:
             self._started = self._fold_started
@@ -95,12 +96,17 @@ class Screen:
             self._say([])
         self._show(force=True)
 
-    def epoch(self, progress: Progress) -> None:
-        """An epoch has ended. Where there are many, only the best of every few is printed."""
+    def epoch(self, progress: Progress, fold: int | None = None) -> None:
+        """An epoch has ended. Where there are many, only the best of every few is printed.
+
+        Args:
+            fold: the number of its fold; None: that which began last.
+        """
+        self._fold = fold = self._fold if fold is None else fold
         progress = replace(progress, state=dict)  # keeps the scores and releases the model
         self._epochs_done += 1
-        if progress.best or self._best is None:
-            self._best = progress
+        if progress.best or fold not in self._bests:
+            self._bests[fold] = progress
         if self._pending is None or progress.best or not self._pending.best:
             self._pending = progress
         stride = max(1, math.ceil(progress.epochs / _ROWS))
@@ -136,6 +142,7 @@ class Screen:
             self._print_pending()
         elif self._finished in (1, self._folds) or self._finished % stride == 0:
             self._print_fold(number, scores)
+        self._fold_started = time.monotonic()  # of folds that were trained together, the first took the time
         self._show(force=True)
 
     def closing(
@@ -203,10 +210,10 @@ class Screen:
     def _print_fold(self, fold: int, scores: dict[str, float]) -> None:
         """One line per fold, below a header that is printed once."""
         seconds = time.monotonic() - self._fold_started
-        best = self._best
+        best, rows = self._bests.get(fold), self._rows[fold]
         cells = {
             "fold": f"{fold}",
-            "/".join(self._rows): "/".join(str(count) for count in self._rows.values()),
+            "/".join(rows): "/".join(str(count) for count in rows.values()),
             "best epoch": f"{best.epoch}" if best else "-",
         }
         cells |= {name: number(value) for name, value in headline(scores).items()}
@@ -221,13 +228,18 @@ class Screen:
         """`fold 3 (4 of 10), epoch 12 of 50, best valid/accuracy 0.9812`, and shorter forms of it."""
         fold = f"fold {self._fold} ({self._finished + 1} of {self._folds}), " if self._folds > 1 else ""
         epoch = f"{fold}epoch {progress.epoch} of {progress.epochs}"
-        best = self._best.scores.get(self._monitor) if self._best else None
+        kept = self._bests.get(self._fold)
+        best = kept.scores.get(self._monitor) if kept else None
         scores = [] if best is None else [f", best {self._monitor} {number(best)}", f", best {number(best)}"]
         return [*(f"{epoch}{score}" for score in scores), epoch, f"epoch {progress.epoch}"]
 
+    def _completed(self, progress: Progress) -> int:
+        """How many epochs of all folds are done; of folds that ended early, all."""
+        return max(self._finished * progress.epochs + progress.epoch, self._epochs_done)
+
     def _remaining(self, progress: Progress) -> float:
         """Estimated seconds until the last epoch of the last fold."""
-        done = self._finished * progress.epochs + progress.epoch
+        done = self._completed(progress)
         started = self._fold_started if self._started is None else self._started
         pace = (time.monotonic() - started) / max(1, self._epochs_done)
         return pace * (self._folds * progress.epochs - done)
@@ -280,7 +292,7 @@ class Screen:
         left = f", {duration(self._remaining(progress))} left"
         bar, state = fit_bar(self._states(progress), self._terminal().width - len(left))
         state += f"[dim]{left}"
-        completed = self._finished * progress.epochs + progress.epoch
+        completed = self._completed(progress)
         if self._bar is not None:
             self._bar.columns[0].bar_width = bar
             self._bar.update(self._bar.task_ids[0], completed=completed, description=state)

@@ -37,6 +37,7 @@ class Plan:
     initial_weights   the weights that each fold starts from, by its number, where they are not random
     before    the plan of the pre-training on the same rows; None: there is none
     notes     sentences about the rows that the user must not miss
+    fuse      how the folds are trained, see `harness.stages.fused_folds`; "": there is only one
     """
 
     parts: Parts
@@ -48,6 +49,7 @@ class Plan:
     initial_weights: dict[int, InitialWeights] = field(default_factory=dict)
     before: Plan | None = None
     notes: tuple[str, ...] = ()
+    fuse: str = ""
 
     @property
     def cfg(self) -> DictConfig:

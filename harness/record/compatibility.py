@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.config.argument_defaults import with_defaults
 from harness.core.errors import UserError, near
+from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.core.table import Table
 from harness.core.typed_override import typed
 from harness.prepare.plan import Plan
@@ -41,6 +42,7 @@ def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]
     old, new = with_defaults([fixed_on_resume(past.settings), today])
     keys = [key for key in dict.fromkeys([*old, *new]) if not _equal(old.get(key), new.get(key))]
     keys = [key for key in keys if not (old.get(key) == "None" and key in plan.chosen)]
+    keys = [key for key in keys if key != FUSE or not _same_fuse(past, plan)]
     allowed = [*plan.cfg.resume.allow, *([_EXTRACTION] if _same_table(past, plan) else [])]
     return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}
 
@@ -76,6 +78,11 @@ def same_source(past: RunHistory, plan: Plan) -> bool:
     read = [] if past.start is None else past.start["inputs"]
     today = (plan.table.name, Secrets(plan.cfg).text(plan.table.source))
     return bool(read) and (read[0]["name"], read[0]["source"]) == today
+
+
+def _same_fuse(past: RunHistory, plan: Plan) -> bool:
+    """Whether a run that resumes trains its folds together, or alone, as before."""
+    return str(plan.cfg.get(FUSE, OFF)) in (AUTO, past.settings.get(FUSE, OFF))
 
 
 def _same_table(past: RunHistory, plan: Plan) -> bool:

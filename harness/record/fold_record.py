@@ -133,16 +133,16 @@ class FoldRecord:
         self._step = progress.epoch
         if progress.best:
             self._best, self._best_epoch = progress.scores, progress.epoch
-        self.screen.epoch(progress)
+        self.screen.epoch(progress, self.fold.number)
 
     def _metrics(self, run: str, step: int, values: dict[str, float]) -> None:
         """Writes the scores that the journal does not hold yet: a resumed run repeats some epochs."""
         if not self.past.has(run, step, values):
             self.journal.metrics(run, step, values)
 
-    def checkpoint(self, progress: Progress, stopping: bool) -> None:
+    def checkpoint(self, progress: Progress, stopping: bool, allowed: bool | None = None) -> None:
         """Offers the current state to the checkpoint manager, which decides whether to write it."""
-        self.checkpoints.see(progress, lambda: self._state(progress), stopping)
+        self.checkpoints.see(progress, lambda: self._state(progress), stopping, allowed)
 
     def _state(self, progress: Progress) -> dict[str, Any]:
         """Returns all that is needed to resume: the trainer's state and the curves so far."""

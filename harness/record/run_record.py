@@ -169,8 +169,9 @@ class Record:
             deferred=self.deferred,
             keeps=always if self.trial is None or len(self.folds) > 1 else self.trial.keeps,
         )
-        if self.start.checkpoint is not None and fold.number == self.start.fold:
-            fold_record.resume(self.start.checkpoint.state)
+        checkpoint = self.start.checkpoint_of(fold.number)
+        if checkpoint is not None:
+            fold_record.resume(checkpoint.state)
         self.fold_records.append(fold_record)
         return fold_record
 
@@ -190,7 +191,7 @@ class Record:
             self._pace,
             {"fold": fold.number, "digest": self._digest},
             self.screen.note,
-            self.start.checkpoint if fold.number == self.start.fold else None,
+            self.start.checkpoint_of(fold.number),
             earlier_digests(self.start.past, self.table),
         )
 

@@ -27,6 +27,7 @@ class Start:
     done       scores and outputs of the finished folds, by number
     fold       the number of the first unfinished fold; None where all are finished
     checkpoint the checkpoint from which that fold resumes, or None
+    others     the checkpoints of further folds that were trained together with it, by number
     """
 
     folder: Path
@@ -38,6 +39,11 @@ class Start:
     done: dict[int, Outcome] = field(default_factory=dict)
     fold: int | None = None
     checkpoint: LatestCheckpoint | None = None
+    others: dict[int, LatestCheckpoint] = field(default_factory=dict)
+
+    def checkpoint_of(self, fold: int) -> LatestCheckpoint | None:
+        """The checkpoint from which a fold resumes, by the fold's number."""
+        return self.checkpoint if fold == self.fold else self.others.get(fold)
 
     @property
     def seconds(self) -> float:

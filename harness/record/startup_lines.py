@@ -30,6 +30,7 @@ def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]
         "model": f"{type(first.model).__name__}, {first.parameters:,} parameters",
         "trainer": f"{type(first.trainer).__name__}, {counted(first.trainer.budget.epochs, 'epoch')} "
         f"on {first.trainer.device}{f', {world()} processes' if world() > 1 else ''}",
+        "fuse": plan.fuse,
         "pretrain": _pretrain(first.before),
         "mlflow": _tracking(plan),
         "folder": str(folder),

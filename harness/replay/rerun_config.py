@@ -22,6 +22,7 @@ from harness.config.text_values import texts_quoted
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
 from harness.core.errors import UserError
+from harness.core.fuse_setting import FUSE, OFF
 from harness.core.override_text import OverrideText
 from harness.replay.rerun_overrides import Words, has, path_of, set_values, without
 from harness.runs.setting_effects import groups_without
@@ -83,6 +84,8 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
     reference = _as_chosen(stored, logged)
     if not has(stored, ARITHMETIC):
         OmegaConf.update(stored, ARITHMETIC, EARLIEST, force_add=True)
+    if not has(stored, FUSE):
+        OmegaConf.update(stored, FUSE, OFF, force_add=True)
     filled = _fill(stored, _settings_of_today(), "") | _fill_parts(stored, compose_exactly(reference.texts))
     before = stored.copy()
     if words.groups:

@@ -50,6 +50,7 @@ EFFECTS: dict[str, Effects] = {
     "trainer.device": _READ_ANEW,
     "evaluate": _READ_ANEW,
     "callbacks": _KEPT_BESIDE,
+    "fuse": _PART,
     "debug": _PART,
     # A resumed run keeps its name, its tags and its run in MLflow.
     "name": _LABEL,

@@ -14,11 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 from harness.checkpoint.checkpoint_file import DamagedCheckpoint, read_named
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.finished_folds import Done
-from harness.checkpoint.latest_checkpoint import newest
+from harness.checkpoint.latest_checkpoint import LatestCheckpoint, newest
 from harness.config.mlflow_experiment import KEY as EXPERIMENT
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
 from harness.core.errors import UserError
+from harness.core.fuse_setting import AUTO as FUSE_AUTO
+from harness.core.fuse_setting import FUSE, OFF
 from harness.core.name_list import listed
 from harness.core.typed_override import typed
 from harness.core.user_path import user_path
@@ -84,13 +86,15 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
 
 
 def keep_arithmetic(cfg: DictConfig, settings: Mapping[str, str]) -> None:
-    """Gives a configuration the version of the arithmetic of a run that was begun.
+    """Gives a configuration the version of the arithmetic of a run that was begun, and its `fuse`.
 
     Args:
         settings: of that run, as text by dotted key; {} of a new run.
     """
     if settings:
         OmegaConf.update(cfg, ARITHMETIC, int(settings.get(ARITHMETIC, EARLIEST)), force_add=True)
+        fuse = settings.get(FUSE, OFF)
+        OmegaConf.update(cfg, FUSE, fuse if fuse in (FUSE_AUTO, OFF) else int(fuse), force_add=True)
 
 
 def _with_checkpoint(plan: Plan, start: Start) -> Start:
@@ -104,6 +108,8 @@ def _with_checkpoint(plan: Plan, start: Start) -> Start:
     config = Secrets(plan.cfg).config
     digests = {digest(plan.table, config), *earlier_digests(start.past, plan.table)}
     start = replace(start, done=done, fold=unfinished.number)
+    if start.past.settings.get(FUSE, OFF) != OFF:
+        start = replace(start, others=_others(plan, start, digests))
     place = f"fold {unfinished.number}" if len(plan.folds) > 1 else "the training"
     try:
         checkpoint = newest(folder, unfinished.number, digests)
@@ -119,6 +125,20 @@ def _with_checkpoint(plan: Plan, start: Start) -> Start:
     message = f"{place} resumes {where} {checkpoint.entries[-1].epoch}, step {checkpoint.entries[-1].step}."
     skipped = [] if checkpoint.damaged is None else [checkpoint.damaged]
     return replace(start, checkpoint=checkpoint, notes=[*start.notes, *skipped, message])
+
+
+def _others(plan: Plan, start: Start, digests: set[str]) -> dict[int, LatestCheckpoint]:
+    """The checkpoints of the unfinished folds after the first; a fold without an intact one starts anew."""
+    found = {}
+    for fold in plan.folds:
+        if fold.number not in start.done and fold.number != start.fold:
+            with suppress(DamagedCheckpoint):
+                checkpoint = newest(
+                    start.folder / key_of(fold, len(plan.folds)) / CHECKPOINTS, fold.number, digests
+                )
+                if checkpoint is not None:
+                    found[fold.number] = checkpoint
+    return found
 
 
 def check_step(experiment: Experiment, start: Start) -> None:

@@ -52,13 +52,13 @@ class Resident:
         inputs = _moved(arrays, device)
         targets = None if arrays.targets is None else tensor_on_device(arrays.targets, device)
 
-        def part(order: Order) -> _Part:
-            return _Part(inputs, targets, order)
+        def part(order: Order) -> ResidentPart:
+            return ResidentPart(inputs, targets, order)
 
         return self.batching.loaders(arrays, fold, part, f"resident on {device.type}, {amount(arrays.size)}")
 
 
-class _Part:
+class ResidentPart:
     """A `Loader` of some rows of tensors that lie on one device."""
 
     def __init__(self, inputs: Tensor, targets: Tensor | None, order: Order) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from harness.core.arrays import Batch, Loaders
 from harness.core.protocol import Augment
 from harness.data.augment.none import Identity
+from harness.data.load.resident import ResidentPart
 from harness.runtime.distributed import world
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.fused_optimizer import OPTIMIZERS
@@ -26,19 +27,27 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _RECURRENT = nn.RNNBase
 
 
+def is_faster(model: nn.Module, shape: tuple[int, ...], train_rows: Sequence[int], batch_size: int) -> bool:
+    """Whether trainings of this model are faster together than one after another, by the table above."""
+    del model, shape, batch_size
+    return len(train_rows) > 2
+
+
 def why_alone(trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment) -> str | None:
     """Why this training cannot be a member of a fused one; None if it can.
 
     Tries one step of two members, on copies; nothing is changed.
     """
-    reason = next(_reasons(trainer, model, augment), None)
+    reason = next(_reasons(trainer, model, loaders, augment), None)
     if reason is not None:
         return reason
     assert isinstance(trainer, SupervisedTrainer)
     return _try_step(trainer, model, loaders)
 
 
-def _reasons(trainer: UniversalTrainer, model: nn.Module, augment: Augment) -> Iterator[str]:
+def _reasons(
+    trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment
+) -> Iterator[str]:
     """What is known without a step."""
     if not isinstance(trainer, SupervisedTrainer):
         yield f"{type(trainer).__name__} is not vectorised"
@@ -63,6 +72,8 @@ def _reasons(trainer: UniversalTrainer, model: nn.Module, augment: Augment) -> I
         yield "data.augment changes the rows of a batch"
     if trainer.has_own_unpack:
         yield "trainer.unpack is set"
+    if not isinstance(loaders.train, ResidentPart):
+        yield "the samples do not stay in memory"
     if any(isinstance(module, _RECURRENT) for module in model.modules()):
         yield "recurrent layers are not vectorised"
     if any(isinstance(module, _CONVOLUTIONS) for module in model.modules()):

@@ -43,6 +43,7 @@ class FusedStep:
         self._loss = _Loss(trainer)
         self._members = members
         self._learned = [name for names in members.learned for name in names]
+        self._buffers = {name for name, _ in trainer.network.named_buffers()}
         self._sizes = [len(names) for names in members.learned]
         self._used: dict[tuple[torch.Size, bool], list[Dropout]] = {}
         self._all = vmap(self._of_member, randomness="error")
@@ -62,7 +63,7 @@ class FusedStep:
         for name in self._learned:
             tensors[name] = tensors[name].detach().requires_grad_()
         masks = draw_masks(self._dropout(data[0], labels[0]), generators)
-        losses = self._all(tensors, data, labels, masks)
+        losses = self._losses(tensors, data, labels, masks)
         gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
         columns = [gradient.flatten(1) if gradient.ndim > 1 else gradient[:, None] for gradient in gradients]
         groups = []
@@ -70,6 +71,24 @@ class FusedStep:
             groups.append(torch.cat(columns[:size], dim=1) if size else losses.new_empty(len(data), 0))
             columns = columns[size:]
         return losses.detach(), groups
+
+    def _losses(
+        self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor, masks: list[Tensor]
+    ) -> Tensor:
+        """The losses (K,).
+
+        A single member is computed twice: for one matrix torch may choose another kernel than for several,
+        with other roundings. The second loss is left out, so that its gradient is zero.
+        """
+        if len(data) > 1:
+            return self._all(tensors, data, labels, masks)
+        doubled = {name: torch.cat([tensor, tensor]) for name, tensor in tensors.items()}
+        inputs, targets = (torch.cat([one, one]) for one in (data, labels))
+        losses = self._all(doubled, inputs, targets, [torch.cat([mask, mask]) for mask in masks])
+        for name, tensor in tensors.items():
+            if name in self._buffers:
+                tensor.copy_(doubled[name][:1])
+        return losses[:1]
 
     def _of_member(self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor, masks: Any) -> Tensor:
         with MemberFunctions(masks):

@@ -160,6 +160,7 @@ CASES: list[dict[str, Any]] = [
     {"model": "dropout", "kind": "regression", "ema": 0.9, "optimizer": OPTIMIZERS["sgd"]},
     {"model": "layer", "freeze": 1, "decay": 0.5, "optimizer": OPTIMIZERS["dampened"]},
     {"model": "dropout", "scheduler": partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.02)},
+    {"model": "dropout", "kind": "binary"},
     {"model": "batch", "steps": 7, "patience": 1, "class_weights": "balanced"},
 ]
 NAMES = [

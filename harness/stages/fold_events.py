@@ -1,0 +1,51 @@
+"""The events of a fold, reported to its record and to the consumers of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.core.fold import Fold
+from harness.core.progress import Progress
+from harness.record.fold_record import FoldRecord
+from harness.runtime.stop_signals import Stop
+
+Consumer = Callable[[Fold, Progress], None]
+"""May also have methods `fold_started(fold)` and `fold_done(fold, scores)`, see `harness.run.run`."""
+
+
+def report_start(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None:
+    """Reports that a fold starts, or resumes."""
+    fold_record.begin()
+    for consumer in consumers:
+        fold_started = getattr(consumer, "fold_started", None)
+        if fold_started is not None:
+            fold_started(fold_record.fold)
+
+
+def report_progress(
+    fold_record: FoldRecord,
+    progress: Progress,
+    stop: Stop,
+    consumers: Sequence[Consumer],
+    allowed: bool | None = None,
+) -> None:
+    """Reports a progress, and offers its state as a checkpoint.
+
+    Args:
+        allowed: whether a checkpoint at the end of an epoch is written; None: as its pace says.
+    """
+    if progress.whole:
+        fold_record.epoch(progress)
+    try:  # a process that dies in between repeats the epoch instead of never reporting it
+        for consumer in consumers if progress.whole else ():
+            consumer(fold_record.fold, progress)
+    finally:
+        fold_record.checkpoint(progress, stopping=stop(), allowed=allowed)
+
+
+def report_done(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None:
+    """Reports a fold's scores to the consumers that define `fold_done`; a debug mode may leave none."""
+    for consumer in consumers if fold_record.scores else ():
+        fold_done = getattr(consumer, "fold_done", None)
+        if fold_done is not None:
+            fold_done(fold_record.fold, fold_record.scores)

@@ -1,0 +1,183 @@
+"""The folds of a run, trained together: the choice, the training, and each fold's scores and record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from omegaconf import OmegaConf
+
+from harness.core.fold import Fold
+from harness.core.fuse_setting import AUTO, FUSE, OFF
+from harness.core.walk import passes
+from harness.data.load.free_memory import free
+from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.plan import Plan
+from harness.record.fold_record import FoldRecord
+from harness.record.run_record import Record
+from harness.record.run_start import Start
+from harness.record.startup_lines import counted
+from harness.runtime.out_of_memory import enough_memory
+from harness.runtime.stop_signals import Stop
+from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
+from harness.stages.score_fold import score_fold
+from harness.trainer.fused.fuse_rule import is_faster, why_alone
+from harness.trainer.fused.group_training import Member, fit_members
+from harness.trainer.supervised import SupervisedTrainer
+
+_SHARE = 0.25
+"""Of the free memory, for the rows and the weights of all folds of a group."""
+
+_COPIES = 6
+"""Tensors of the size of the weights that a fold has: weights, best epoch, gradient, moments, average."""
+
+_MOST = 256
+"""Folds in a group: with more of them a step is no faster for each."""
+
+
+class _Fused(NamedTuple):
+    """A fold of a group that trains."""
+
+    record: FoldRecord
+    experiment: Experiment
+    member: Member
+
+
+def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | None]:
+    """The plan with a value of `fuse` for `auto`, and how many folds train together; None: each alone.
+
+    Args:
+        first: a fold that is ready to train.
+        alone: why this run trains each fold alone; "": nothing speaks against a fused training.
+    """
+    asked = plan.cfg.get(FUSE, OFF)
+    asked = OFF if asked is False else asked
+    folds = len(plan.folds)
+    if asked == OFF or (folds == 1 and asked == AUTO):
+        return _with(plan, OFF, "each fold alone (fuse=off)" if folds > 1 else ""), None
+    trainer, model, loaders = first.trainer, first.model, first.loaders
+    reason = alone or why_alone(trainer, model, loaders, first.augment)
+    if not reason and asked == AUTO:
+        rows = plan.cfg.data.load.batch_size
+        sizes = [len(fold.train) for fold in plan.folds]
+        reason = "" if is_faster(model, loaders.shape, sizes, rows) else "that is faster for this model"
+    if reason:
+        chosen = OFF if asked == AUTO else asked
+        return _with(plan, chosen, f"each fold alone: {reason}"), None
+    size = min(folds, _fitting(plan, first)) if asked == AUTO else min(folds, int(asked))
+    together = (
+        f"{counted(folds, 'fold')} as one training" if size >= folds else f"{size} of {folds} folds at a time"
+    )
+    return _with(plan, size if asked == AUTO else asked, together), size
+
+
+def _with(plan: Plan, value: int | str, line: str) -> Plan:
+    cfg = plan.cfg.copy()
+    OmegaConf.update(cfg, FUSE, value, force_add=True)
+    return plan.with_config(cfg, fuse=line)
+
+
+def _fitting(plan: Plan, first: Experiment) -> int:
+    """How many folds fit into the memory together."""
+    values = len(plan.table)
+    for side in first.loaders.shape:
+        values *= side
+    each = 4 * (values + _COPIES * first.parameters)
+    return max(1, min(_MOST, int(_SHARE * free(first.trainer.device)) // each))
+
+
+def run_together(
+    plan: Plan,
+    start: Start,
+    record: Record,
+    ready: list[Experiment],
+    size: int,
+    stop: Stop,
+    consumers: Sequence[Consumer],
+) -> None:
+    """Trains, scores and records all folds, `size` at a time.
+
+    The folds of a group are scored in order after their training. A fold that diverged fails the run when
+    its turn comes, after the scores of those before it.
+
+    Args:
+        ready: the first fold to train, if it is prepared.
+
+    Raises:
+        Diverged: the loss of a fold became NaN.
+        Interrupted: a signal came.
+    """
+    for folds in _groups(plan.folds, start, size):
+        records = [record.fold_record(fold) for fold in folds]
+        group: dict[int, _Fused] = {}
+        for fold_record in records:
+            if fold_record.fold.number not in start.done:
+                experiment = ready.pop() if ready else prepare(plan, fold_record.fold)
+                member = _member(experiment, fold_record)
+                group[fold_record.fold.number] = _Fused(fold_record, experiment, member)
+                report_start(fold_record, consumers)
+        if group:
+            _train(list(group.values()), stop, consumers)
+        for fold_record in records:
+            number = fold_record.fold.number
+            if number in start.done:
+                fold_record.read_back(start.done[number], plan.table)
+            else:
+                _score(group.pop(number), plan, stop)
+            report_done(fold_record, consumers)
+
+
+def _groups(folds: Sequence[Fold], start: Start, size: int) -> Iterator[list[Fold]]:
+    """Neighbouring folds, of which `size` at most are not done."""
+    group: list[Fold] = []
+    for fold in folds:
+        waiting = sum(other.number not in start.done for other in group)
+        if waiting == size and fold.number not in start.done:
+            yield group
+            group = []
+        group.append(fold)
+    yield group
+
+
+def _member(experiment: Experiment, fold_record: FoldRecord) -> Member:
+    """A fold's training; its random numbers are those that the process has after the fold was prepared."""
+    trainer = experiment.trainer
+    assert isinstance(trainer, SupervisedTrainer)
+    return Member(
+        trainer,
+        experiment.model,
+        experiment.loaders,
+        experiment.augment,
+        experiment.validate,
+        fold_record.training,
+    )
+
+
+def _train(group: Sequence[_Fused], stop: Stop, consumers: Sequence[Consumer]) -> None:
+    """The trainings of the folds, from their checkpoints on."""
+    passes("train")
+    first = group[0].record
+    reported: set[int] = set()
+    allowed = False
+    with stop.after_step(), first.checkpoints.pace as pace, enough_memory(first.config):
+        for number, progress in fit_members([fold.member for fold in group], stop, pace.due):
+            if number in reported or not reported:  # a new epoch: all folds write a checkpoint, or none
+                reported.clear()
+                allowed = pace.allows(len(group))
+            reported.add(number)
+            report_progress(group[number].record, progress, stop, consumers, allowed)
+    stop.raise_if_asked()
+
+
+def _score(fold: _Fused, plan: Plan, stop: Stop) -> None:
+    """Scores and records a trained fold.
+
+    Raises:
+        Diverged: its loss became NaN.
+    """
+    if fold.member.failure is not None:
+        raise fold.member.failure
+    parts = ("valid",) if fold.record.deferred else ("valid", "test")
+    with fold.member.random.active():
+        score_fold(fold.experiment, stop, parts).write(fold.record, plan.table)
+        fold.record.keep(fold.experiment, plan.table)
