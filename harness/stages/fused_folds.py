@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from omegaconf import OmegaConf
@@ -21,7 +21,7 @@ from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
-from harness.trainer.fused.fuse_rule import is_faster, why_alone
+from harness.trainer.fused.fuse_rule import is_faster, kind_of, why_alone
 from harness.trainer.fused.group_training import Member, fit_members
 from harness.trainer.supervised import SupervisedTrainer
 
@@ -116,8 +116,8 @@ def run_together(
                 member = _member(experiment, fold_record)
                 group[fold_record.fold.number] = _Fused(fold_record, experiment, member)
                 report_start(fold_record, consumers)
-        if group:
-            _train(list(group.values()), stop, consumers)
+        for together in _of_one_kind(group.values()):
+            _train(together, stop, consumers)
         for fold_record in records:
             number = fold_record.fold.number
             if number in start.done:
@@ -137,6 +137,14 @@ def _groups(folds: Sequence[Fold], start: Start, size: int) -> Iterator[list[Fol
             group = []
         group.append(fold)
     yield group
+
+
+def _of_one_kind(group: Iterable[_Fused]) -> list[list[_Fused]]:
+    """The folds by the kind of their model; nearly always all are of one."""
+    kinds: dict[Hashable, list[_Fused]] = {}
+    for fold in group:
+        kinds.setdefault(kind_of(fold.experiment.model), []).append(fold)
+    return list(kinds.values())
 
 
 def _member(experiment: Experiment, fold_record: FoldRecord) -> Member:

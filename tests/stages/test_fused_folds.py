@@ -20,7 +20,15 @@ from harness.runtime.stop_signals import Stop
 RunCli = Callable[..., Any]
 
 SMALL = ["data/extract=iris", "split=kfold", "split.folds=3", "trainer.epochs=3", "trainer.device=cpu"]
-TYPED = [*SMALL, "tracking=none", "split.guard=off", "report=false", "data.cache=off", "model.widths=[16]"]
+TYPED = [
+    *SMALL,
+    "tracking=none",
+    "split.guard=off",
+    "report=false",
+    "baseline=off",
+    "data.cache=off",
+    "model.widths=[16]",
+]
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,31 @@ def is_faster(model: nn.Module, shape: tuple[int, ...], train_rows: Sequence[int
     """Whether trainings of this model are faster together than one after another, by the table above."""
     del model, shape, batch_size
     return len(train_rows) > 2
+
+
+def kind_of(model: nn.Module) -> Hashable:
+    """What must be equal of models that train together: their modules, settings and shapes.
+
+    A model that looks at the training rows may have another shape in another fold.
+    """
+    tensors = [(name, tuple(t.shape), t.dtype) for name, t in model.state_dict(keep_vars=True).items()]
+    settings = [
+        (name, type(module), tuple((key, repr(value)) for key, value in _settings(module)))
+        for name, module in model.named_modules()
+    ]
+    return tuple(tensors), tuple(settings)
+
+
+def _settings(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """The plain values that a module computes with."""
+    for key, value in vars(module).items():
+        if isinstance(value, int | float | str | tuple | list | dict) and not key.startswith("_"):
+            yield key, value
+
+
+def _has_free_tensors(model: nn.Module) -> bool:
+    """Whether a module has a tensor that is neither parameter nor buffer, and so no member's own."""
+    return any(isinstance(value, Tensor) for module in model.modules() for value in vars(module).values())
 
 
 def why_alone(trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment) -> str | None:
@@ -74,6 +100,8 @@ def _reasons(
         yield "trainer.unpack is set"
     if not isinstance(loaders.train, ResidentPart):
         yield "the samples do not stay in memory"
+    if _has_free_tensors(model):
+        yield "the model has a tensor that is no parameter or buffer"
     if any(isinstance(module, _RECURRENT) for module in model.modules()):
         yield "recurrent layers are not vectorised"
     if any(isinstance(module, _CONVOLUTIONS) for module in model.modules()):
