@@ -169,8 +169,7 @@ class Record:
             deferred=self.deferred,
             keeps=always if self.trial is None or len(self.folds) > 1 else self.trial.keeps,
         )
-        checkpoint = self.start.checkpoint_of(fold.number)
-        if checkpoint is not None:
+        if (checkpoint := self.start.checkpoint_of(fold.number)) is not None:
             fold_record.resume(checkpoint.state)
         self.fold_records.append(fold_record)
         return fold_record
