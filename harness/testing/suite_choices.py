@@ -93,6 +93,19 @@ class Suite:
         return parts
 
     @classmethod
+    def settings_below(cls, choice: str) -> dict[str, Any]:
+        """The settings of the part itself in the yaml files that its list of defaults names."""
+        assert cls.conf is not None
+        settings: dict[str, Any] = {}
+        for entry in _defaults(cls.yamls()[choice]):
+            for name, below in entry.items():
+                content: Any = OmegaConf.to_container(
+                    OmegaConf.load(cls.conf / cls.group / name / f"{below}.yaml")
+                )
+                settings |= {} if "_target_" in content else content
+        return settings
+
+    @classmethod
     def make(cls, choice: str, **changes: Any) -> Any:
         """The part that the yaml describes, with these arguments changed."""
         node = cls.node(choice)

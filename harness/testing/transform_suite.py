@@ -25,6 +25,11 @@ class TestTransforms(Suite):
     group: ClassVar[str] = "data/transform"
     kinds: ClassVar[Mapping[str, str]] = {}
 
+    @classmethod
+    def node(cls, choice: str) -> dict[str, Any]:
+        """With the settings that the yaml takes from a group below its own."""
+        return {**cls.settings_below(choice), **super().node(choice)}
+
     def table(self, choice: str) -> Table:
         """Twelve samples of the kind that it takes."""
         return make_table(self.kinds.get(choice, "table"))

@@ -59,7 +59,8 @@ def test_the_yaml_opens_with_two_comments_and_lists_every_argument(yaml):
     assert lines[1].startswith("# python -m harness ")
     node = OmegaConf.load(yaml)
     target = get_class(node._target_)
-    assert set(node) - {"_target_", "defaults"} == arguments(target)
+    below = {name for entry in node.get("defaults", []) if entry != "_self_" for name in entry}
+    assert set(node) - {"_target_", "defaults"} | below == arguments(target)
     assert target.__module__.startswith(f"harness.data.{yaml.parent.name}.")
 
 

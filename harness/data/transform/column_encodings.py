@@ -33,7 +33,8 @@ def _encoding(chain: Any, names: Sequence[Any]) -> dict[Any, tuple[str, int | No
     except (AttributeError, ValueError, TypeError):
         made = ["unknown"]
     for feature in map(str, made):
-        place, bar, rest = feature.partition("|")
+        # An imputer's indicator of missing values belongs to the column.
+        place, bar, rest = feature.removeprefix("missingindicator_").partition("|")
         if not bar or "|" in rest or not place.isdigit():
             counts = dict.fromkeys(names)
             break

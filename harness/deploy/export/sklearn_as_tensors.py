@@ -12,6 +12,7 @@ import numpy as np
 from harness.data.transform.sklearn_chains import Chains
 
 _CYCLES = ("month", "day_of_week", "hour")
+_OURS = "harness.data.transform.number_scaling"  # by name, because the module imports scikit-learn
 _STRANGE = "\x00 no such category"
 
 
@@ -41,7 +42,9 @@ class Number:
 
 @dataclass(frozen=True)
 class Step:
-    """`fill`: a missing value of column j becomes first[j]; `scale`: x becomes (x - first) / second."""
+    """`fill`: a missing value of column j becomes first[j]; `scale`: x becomes (x - first) / second; `clip`:
+    x
+    becomes x / sqrt(1 + (x / first)^2)."""
 
     kind: str
     first: np.ndarray
@@ -108,9 +111,13 @@ def _parts(chain: Any) -> list[Any]:
 def _step(part: Any) -> Step:
     """A transform of numbers as (x - first) / second, from its documented attributes."""
     name, one = type(part).__name__, np.ones(part.n_features_in_)
+    if type(part).__module__ == _OURS and name == "RobustScale":
+        return _scale(part.center_, part.scale_, one)
+    if type(part).__module__ == _OURS and name == "SmoothClip":
+        return Step("clip", one * part.limit, one)
     if not type(part).__module__.startswith("sklearn."):
         raise Opaque(name)
-    if name == "SimpleImputer" and not part.add_indicator and _is_nan(part.missing_values):
+    if name == "SimpleImputer" and not _has_indicators(part) and _is_nan(part.missing_values):
         return Step("fill", np.asarray(part.statistics_, dtype=np.float64), one)
     if name == "StandardScaler":
         return _scale(part.mean_ if part.with_mean else None, part.scale_, one)
@@ -121,6 +128,11 @@ def _step(part: Any) -> Step:
     if name == "MinMaxScaler" and not part.clip:  # x * scale + min
         return _scale(-part.min_ / part.scale_, 1 / part.scale_, one)
     raise Opaque(name)
+
+
+def _has_indicators(part: Any) -> bool:
+    """Whether an imputer adds columns; it adds none where the training rows have no missing value."""
+    return bool(part.add_indicator) and len(part.indicator_.features_) > 0
 
 
 def _is_nan(value: Any) -> bool:

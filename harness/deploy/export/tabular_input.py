@@ -83,6 +83,8 @@ class Rows(Inputs):
             first, second = getattr(self, f"first_{place}"), getattr(self, f"second_{place}")
             if step.kind == "fill":
                 values = torch.where(values.isnan(), first, values)
+            elif step.kind == "clip":
+                values = values / (1 + (values / first).square()).sqrt()
             else:
                 values = (values - first) / second
         return values
@@ -129,6 +131,9 @@ def _steps(columns: Columns) -> list[dict[str, Any]]:
     for step in columns.steps:
         if step.kind == "fill":
             steps.append({"step": "fill missing numbers", "values": step.first.tolist()})
+        elif step.kind == "clip":
+            words = "clip numbers smoothly: x / sqrt(1 + (x / limit)^2)"
+            steps.append({"step": words, "limits": step.first.tolist()})
         else:
             shift, scale = step.first.tolist(), step.second.tolist()
             steps.append(
