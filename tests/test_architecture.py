@@ -237,7 +237,7 @@ def test_no_room_is_a_catch_all() -> None:
 
 def test_every_folder_of_choices_has_its_room() -> None:
     for folder in {yaml.parent.relative_to(CONF) for yaml in YAMLS} - {Path(".")}:
-        inside = folder if folder.parts[0] == "data" else Path(folder.parts[0])
+        inside = Path(*folder.parts[: 2 if folder.parts[0] == "data" else 1])
         room = PACKAGE / inside
         # An experiment is of all rooms; a launcher is chosen in Hydra's own group.
         roomless = folder.parts[0] in ("experiment", "hydra")
