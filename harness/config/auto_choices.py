@@ -54,7 +54,8 @@ def choose_parts(overrides: Overrides, composer: Composer) -> dict[str, str]:
     configuration holds. What needs the rows is chosen later, by `harness.config.finish_config.finish`.
 
     Args:
-        composer: how these overrides are composed here, such as `harness.config.compose.compose_exactly`.
+        composer: how these overrides are composed here, such as `harness.config.compose.compose_to_read`.
+            What it returns is only read.
 
     Raises:
         UserError: a group is given several choices.

@@ -37,8 +37,8 @@ def compose(overrides: Iterable[str] = ()) -> DictConfig:
         UserError: a group is given no choice, or several; nothing reads a setting.
         hydra.errors.HydraException: a choice or key does not exist.
     """
-    typed = read_overrides(overrides, compose_exactly)
-    cfg = compose_with_hydra(typed.with_choices(choose_parts(typed, compose_exactly)).texts)
+    typed = read_overrides(overrides, compose_to_read)
+    cfg = compose_with_hydra(typed.with_choices(choose_parts(typed, compose_to_read)).texts)
     refuse_unread(cfg)
     expand_home(cfg)
     return _without_hydra(cfg)
@@ -47,6 +47,21 @@ def compose(overrides: Iterable[str] = ()) -> DictConfig:
 def compose_exactly(overrides: list[str]) -> DictConfig:
     """Composes these overrides and no others; `auto` stays `auto`."""
     return _without_hydra(compose_with_hydra(overrides))
+
+
+def compose_to_read(overrides: list[str]) -> DictConfig:
+    """As `compose_exactly`, for what is only read: equal overrides give the same object."""
+    if any("hydra.searchpath" in text for text in overrides):  # other folders than those in the key
+        return compose_exactly(overrides)
+    enter()
+    return _kept(tuple(overrides), _state())
+
+
+@lru_cache(maxsize=32)
+def _kept(overrides: tuple[str, ...], state: tuple[object, ...]) -> DictConfig:
+    cfg = compose_exactly(list(overrides))
+    OmegaConf.set_readonly(cfg, True)
+    return cfg
 
 
 def _without_hydra(cfg: DictConfig) -> DictConfig:
@@ -74,7 +89,6 @@ def compose_with_hydra(overrides: list[str]) -> DictConfig:
     # Read back, it is a copy of its own, in half the time of `copy.deepcopy`.
     cfg: DictConfig = pickle.loads(stored)
     set_values(cfg, values)
-    encode_references(cfg)
     _describe(cfg, [override for override in parsed if not override.is_hydra_override()])
     return cfg
 
@@ -105,7 +119,9 @@ def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> bytes:
         hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"),
         explaining_yaml(),
     ):
-        return pickle.dumps(hydra.compose("config", list(overrides), return_hydra_config=True))
+        cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
+    encode_references(cfg)  # a value that is set later has none, see `sets_value`
+    return pickle.dumps(cfg)
 
 
 def _describe(cfg: DictConfig, overrides: list[Override]) -> None:

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override
 
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, config_dir
-from harness.config.compose import compose_exactly, compose_with_hydra, register_resolvers
+from harness.config.compose import compose_to_read, compose_with_hydra, register_resolvers
 from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts, normalised
 from harness.config.text_values import read_overrides
@@ -79,12 +79,12 @@ def read_command(words: list[str]) -> HydraCommand:
         return HydraCommand(tuple(words), Overrides(), False, folder=folder)
     _check_modes(options)
     with config_dir(folder):
-        typed = read_overrides(options.overrides, compose_exactly, bool(options.multirun))
+        typed = read_overrides(options.overrides, compose_to_read, bool(options.multirun))
     if not (options.multirun or options.cfg):
         _refuse_sweep(typed)
     with config_dir(folder):
         typed.check_choices()
-        chosen = choose_parts(typed.first_values() if options.multirun else typed, compose_exactly)
+        chosen = choose_parts(typed.first_values() if options.multirun else typed, compose_to_read)
     # Lists of values without -m: `hydra.mode` may say MULTIRUN, which Hydra finds out.
     several = not options.multirun and any(map(Override.is_sweep_override, typed))
     plain = set(given) <= _MULTIRUN and not several

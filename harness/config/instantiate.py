@@ -138,10 +138,11 @@ def check_nodes(value: Any, key: str) -> None:
     Raises:
         UserError: as `check`.
     """
-    targets = [target(node, key) for node in nodes(value)]
-    if not _checks.has(key, value, targets):
-        _check_below(value, key)
-        _checks.remember(key, value, targets)
+    with suppress(UserError):  # a target that is not found is reported below, with the key of its node
+        if _checks.has(key, value, [target(node, key) for node in nodes(value)]):
+            return
+    _check_below(value, key)
+    _checks.remember(key, value, [target(node, key) for node in nodes(value)])
 
 
 def _check_below(value: Any, key: str) -> None:

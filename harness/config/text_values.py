@@ -12,6 +12,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import Composer, choose_parts
+from harness.config.copy_config import copied
 from harness.config.home_folders import FOLDERS
 from harness.config.overrides import Overrides, chooses, normalised
 from harness.config.setting_types import setting_type
@@ -43,7 +44,7 @@ def read_overrides(texts: Iterable[str], composer: Composer, many: bool = False)
     a text, because both keys have the type of a text.
 
     Args:
-        composer: how overrides are composed here; called only where a value may be meant as a text.
+        composer: as of `choose_parts`; called only where a value may be meant as a text.
         many: a comma outside quotes and brackets separates the values of runs.
 
     Raises:
@@ -72,8 +73,12 @@ def _chosen(words: list[str], composer: Composer) -> DictConfig:
     choosing = Overrides.parse(word for word in words if chooses(OverrideText.split(word)))
     choosing = choosing.first_values()
     cfg = composer(choosing.with_choices(choose_parts(choosing, composer)).texts)
-    for typed in map(OverrideText.split, words):
-        if typed.key.endswith("._target_") and typed.value:
+    targets = [typed for typed in map(OverrideText.split, words) if typed.key.endswith("._target_")]
+    if targets:
+        cfg = copied(cfg)
+        OmegaConf.set_readonly(cfg, False)
+    for typed in targets:
+        if typed.value:
             OmegaConf.update(cfg, typed.key, typed.value, force_add=True)
     return cfg
 

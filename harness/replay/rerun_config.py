@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from harness.bundle import allowlist
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, choices, is_group
-from harness.config.compose import compose_exactly
+from harness.config.compose import compose_exactly, compose_to_read
 from harness.config.finish_config import chosen
 from harness.config.instantiate import target
 from harness.config.overrides import Overrides, as_texts
@@ -212,8 +212,8 @@ def _choose(cfg: DictConfig, words: Words, reference: Overrides, logged: StoredR
     stored = {override.key_or_group: str(override.value()) for override in reference}
     taken = reference.without(*_FOLLOW)
     kept = taken.without(*groups, *(["data.extract.kind"] if "data/extract" in groups else []))
-    before = choose_parts(taken, compose_exactly)
-    now = choose_parts(Overrides((*kept, *words.groups)), compose_exactly)
+    before = choose_parts(taken, compose_to_read)
+    now = choose_parts(Overrides((*kept, *words.groups)), compose_to_read)
     # A choice that `auto` made is made again; any other choice was the user's and is kept.
     open_ = [group for group in now if group not in groups and stored.get(group) == before.get(group, "")]
     follow = {group: now[group] for group in open_}

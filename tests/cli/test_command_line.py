@@ -200,7 +200,7 @@ PARTS = [
     ),
     (
         ["model=resnet50", "data/extract=iris"],
-        r"model=resnet50 takes images, and iris gives rows of 4 features; use model=mlp or .*",
+        r"model=resnet50 takes images, and iris gives rows of 4 features; use model=.* or model=mlp or .*",
     ),
     (["data/augment=image", "data/extract=iris"], r"data/augment=image changes images, .*"),
     (

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF
-from harness.config.compose import compose_exactly
+from harness.config.compose import compose_to_read
 from harness.config.text_values import read_overrides
 from harness.console.text_format import duration
 from harness.data.cache.command_scope import command
@@ -40,8 +40,8 @@ def preview(words: Sequence[str]) -> list[str]:
         UserError: what the multirun would refuse.
         HydraException: a choice or a key does not exist.
     """
-    overrides = read_overrides(words, compose_exactly, many=True)
-    whole = overrides.with_choices(choose_parts(overrides.first_values(), compose_exactly))
+    overrides = read_overrides(words, compose_to_read, many=True)
+    whole = overrides.with_choices(choose_parts(overrides.first_values(), compose_to_read))
     typed = overrides.of_the_task()
     check_swept(overrides)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
