@@ -42,8 +42,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve_model, "request", lambda *_: "")
 
 
-@pytest.fixture(autouse=True)
-def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="package")
+def read_once() -> Iterator[None]:
     """Parses each yaml file of Hydra's once, which takes half the time of a composition."""
     import pickle
 
@@ -57,7 +57,9 @@ def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
             parsed[key] = pickle.dumps(parse(self, config_path))
         return pickle.loads(parsed[key])
 
-    monkeypatch.setattr(FileConfigSource, "load_config", load)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileConfigSource, "load_config", load)
+        yield
 
 
 @pytest.fixture

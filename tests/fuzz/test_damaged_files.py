@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 CASES = 50
 
-RUN = ["data/extract=iris", "trainer.epochs=2", "trainer.device=cpu", "tracking=none"]
+RUN = ["data/extract=iris", "trainer.epochs=2", "trainer.device=cpu", "tracking=none", "report=false"]
 KEPT = [*RUN, "data.cache.worth=0"]
 STOPPED = [*KEPT, "name=stopped"]
 SWEEP = ["-m", *RUN, "model=mlp", "trainer.optimizer.lr=0.1,0.01", "hydra/launcher=basic", "sweep.name=sw"]
