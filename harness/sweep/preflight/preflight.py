@@ -15,7 +15,9 @@ from harness.config.error_messages import as_user_error
 from harness.config.instantiate import check
 from harness.config.overrides import Overrides, as_texts
 from harness.config.schema import SWEEPERS
-from harness.core.errors import SettingOfOtherChoice, UserError, WrongType
+from harness.core.errors import SettingOfOtherChoice, UnknownName, UserError, WrongType
+from harness.core.typed_override import typed
+from harness.core.user_path import user_path
 from harness.runtime.secret_values import Secrets
 from harness.sweep.space.interval import Interval
 from harness.sweep.space.search_space import Space
@@ -213,7 +215,9 @@ class _Tried:
             raise error
         if isinstance(mistake, WrongType):
             return self._with_whole_numbers(mistake)
-        return self._with_condition(mistake) if isinstance(mistake, SettingOfOtherChoice) else mistake
+        if isinstance(mistake, SettingOfOtherChoice):
+            return self._with_condition(mistake)
+        return self._with_comma(mistake)
 
     def _with_whole_numbers(self, mistake: WrongType) -> UserError:
         """With the remedy for an interval of floats whose key takes whole numbers."""
@@ -223,6 +227,16 @@ class _Tried:
         written = f"int(interval({swept.low:g},{swept.high:g}))"
         written = f"tag(log,{written})" if swept.log else written
         return mistake.with_remedy(f"whole numbers of an interval are '{swept.key}={written}'")
+
+    def _with_comma(self, mistake: UserError) -> UserError:
+        """With the remedy for a file or a name with a comma, which separates the values of a multirun."""
+        for key, swept in self._space.by_key.items():
+            texts = [value for value in swept.landmarks() if isinstance(value, str)]
+            name = ",".join(texts)
+            known = mistake.known if isinstance(mistake, UnknownName) else ()
+            if len(texts) > 1 and (name in known or (mistake.key == key and user_path(name).exists())):
+                return mistake.with_remedy(f"for the one name {name!r}, quote it: {typed(key, name)}")
+        return mistake
 
     def _with_condition(self, mistake: SettingOfOtherChoice) -> UserError:
         """With the remedy for a setting that only some choices of a swept group have."""

@@ -132,6 +132,16 @@ def test_a_key_of_some_choices_is_refused_with_the_way_to_set_it_for_these_only(
     )
 
 
+def test_a_name_with_a_comma_is_answered_with_its_quotes(refused: Callable[..., str], here: Path) -> None:
+    csv = ("data/extract=csv", "trainer.epochs=2", "data.extract.path=a,b.csv")
+    assert "quote it" not in refused(*csv)
+    (here / "a,b.csv").write_text("x,'y,z'\n1,2\n")
+    assert refused(*csv).endswith("; for the one name 'a,b.csv', quote it: 'data.extract.path=\"a,b.csv\"'.")
+    (here / "rows.csv").write_text('x,"y,z"\n1,2\n')
+    rows = ("data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y,z")
+    assert refused(*rows).endswith("; for the one name 'y,z', quote it: 'data.extract.target=\"y,z\"'.")
+
+
 def test_both_ends_of_an_interval_are_tried(refused: Callable[..., str]) -> None:
     tpe = ("sweep=tpe", "sweep.trials=2", *IRIS)
     assert refused(*tpe, "trainer.optimizer.lr=interval(-0.1,0.1)").startswith("trainer.optimizer.lr=-0.1: ")
