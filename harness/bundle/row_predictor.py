@@ -22,6 +22,7 @@ from harness.core.protocol import Transform
 from harness.core.table import Table
 from harness.data.extract.row_checks import finite, finite_array
 from harness.data.extract.text_format import TextFormat, is_text
+from harness.data.transform.number_ranges import beyond
 from harness.runs.bundle_files import FACTS, TRANSFORM, check_files
 from harness.runtime.stored_file import configured_by
 
@@ -105,6 +106,17 @@ class RowPredictor:
         if rows.empty or self.bundle.array is not None or chains is None:
             return {}
         return dict(chains.unseen(self.table(rows).frame))
+
+    def beyond(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Which numbers of raw rows are beyond the range of the training rows: a bool for each row and
+        column.
+
+        Without columns where the transform does not know the range.
+        """
+        ranges = getattr(getattr(self.transform, "chains", None), "ranges", {})
+        if rows.empty or self.bundle.array is not None or not ranges:
+            return pd.DataFrame(index=rows.index)
+        return beyond(self.table(rows).frame, ranges)
 
     def table(self, rows: pd.DataFrame) -> Table:
         """Raw rows as a table for the transform.

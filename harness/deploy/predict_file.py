@@ -44,6 +44,7 @@ class Account:
     answers  rows written: as many, or one per sequence for events
     gaps     by column of the model, the number of missing values
     unseen   by column, the categories that did not occur in training
+    beyond   by column, the number of values beyond the range of the training rows
     """
 
     rows: int = 0
@@ -51,6 +52,7 @@ class Account:
     seconds: float = 0.0
     gaps: dict[str, int] = field(default_factory=dict)
     unseen: dict[str, set[str]] = field(default_factory=dict)
+    beyond: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """One line of text for each fact."""
@@ -60,6 +62,12 @@ class Account:
             lines.append(
                 f"column {column!r} holds {_some(texts)}, which no training row had; "
                 "data.transform answers as it does for the unknown."
+            )
+        if self.beyond:
+            texts = [f"{column!r} ({count:,})" for column, count in self.beyond.items()]
+            lines.append(
+                f"values are beyond the range of the training rows in {_some(texts)}; the predictions for "
+                "these rows are extrapolated."
             )
         if self.gaps:
             texts = [f"{column!r} ({count:,})" for column, count in self.gaps.items()]
@@ -205,6 +213,10 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
             known = account.unseen.setdefault(column, set())
             if len(known) < _MOST_UNSEEN:  # a free-text column has a new value in each row
                 known.update(values)
+        outside = _beyond(predictor, rows)
+        for column, count in outside.sum().items():
+            if count:
+                account.beyond[str(column)] = account.beyond.get(str(column), 0) + int(count)
     table = piece.carried
     if bundle.id is not None:
         table = pa.table({bundle.id: pa.Array.from_pandas(answers.index)})
@@ -222,6 +234,15 @@ def _unseen(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> dict[str,
         for column, values in unseen[0].items()
     }
     return {column: values for column, values in shared.items() if values}
+
+
+def _beyond(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> pd.DataFrame:
+    """Which numbers are beyond the training range of every model."""
+    members = predictor.members if isinstance(predictor, Ensemble) else [predictor]
+    outside = members[0].beyond(rows)
+    for member in members[1:]:
+        outside &= member.beyond(rows)
+    return outside
 
 
 def _bundle(folder: Path) -> Path:

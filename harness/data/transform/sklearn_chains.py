@@ -21,6 +21,7 @@ from harness.data.transform.column_values import (
 from harness.data.transform.dates_as_numbers import days, numbers_of, width
 from harness.data.transform.fitted_parts import Parts
 from harness.data.transform.number_origins import find_origins, without_origins
+from harness.data.transform.number_ranges import Ranges, find_ranges
 
 _CELLS_AT_ONCE = 2**20
 """A transform works on as many rows at a time as make this many numbers: 8 MB, which stay in the cache."""
@@ -50,6 +51,8 @@ class Chains:
         self.columns: dict[str, list[Any]] = {}
         self.origins: dict[str, float] = {}
         """The earliest date of a column, in days since 1970, or what is taken off numbers far from zero."""
+        self.ranges: Ranges = {}
+        """Of the columns of numbers in the training rows, of a frame."""
         self.special: dict[str, Sequence[DatePart]] = {}
         """The dates of which other numbers are made than `dates`."""
         self.fitted: dict[str, Any] = {}
@@ -153,6 +156,7 @@ class Chains:
             "arrays": save(arrays),
             "columns": self.columns,
             "origins": self.origins,
+            "ranges": self.ranges,
             **({"special": special} if special else {}),
         }
 
@@ -167,7 +171,7 @@ class Chains:
             arrays = {name: array.copy() for name, array in load(state["arrays"]).items()}
             self.fitted = self._stored().unpack(state["parts"], arrays)
         self.columns, self.origins = state["columns"], state["origins"]
-        self.special = state.get("special", {})
+        self.special, self.ranges = state.get("special", {}), state.get("ranges", {})
         if not all({*parts} <= {*get_args(DatePart)} for parts in self.special.values()):
             raise ValueError("what is made of a date is unknown")
         if {*self.columns} != {"numeric", "categorical", "dates"} or {*self.fitted} != {*self._parts}:
@@ -212,6 +216,7 @@ class Chains:
             names = [name for position, name in enumerate(names) if position not in empty]
             self.columns["numeric"], values = names, np.delete(values, empty, axis=1)
         read = values[:, : len(names)]
+        self.ranges = {} if isinstance(source, np.ndarray) else find_ranges(read, names)
         origins = find_origins(read, names)
         if origins:
             self.origins |= origins
