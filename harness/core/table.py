@@ -184,6 +184,12 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @cached_property
+    def types(self) -> tuple[str, ...]:
+        """The types of all columns, which the digest does not include: 0 and 1 equal false and true there."""
+        frames = [frame for frame in (self.frame, self.events) if frame is not None]
+        return tuple(repr(dtype) for frame in frames for dtype in frame.dtypes)
+
     @property
     def labels(self) -> pd.Series:
         """The target column, or the first of several; missing where a row is unlabelled."""

@@ -32,7 +32,7 @@ def column_table(table: Table, transform: Transform) -> list[list[str]]:
     encoded = {} if chains is None else encodings(chains)
     roles = (table.features, table.target, table.group, table.id, table.time)
     # The trials of a sweep mostly have the same columns.
-    key = f"columns {table.digest} {table.frame.dtypes.tolist()} {roles} {encoded}"
+    key = f"columns {table.digest} {table.types} {roles} {encoded}"
     return current().shared(key, lambda: _lines(table, encoded))
 
 

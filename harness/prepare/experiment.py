@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from harness.bundle import bundle, raw_rows
+from harness.config.check_memory import without_fractions
 from harness.config.finish_config import check_monitor, check_shape
 from harness.config.metric_settings import directions, metric_directions, require_direction
 from harness.core.arrays import Arrays, Batch, Loaders
@@ -26,6 +27,7 @@ from harness.core.scores import direction
 from harness.core.table import Table
 from harness.core.typed_override import typed
 from harness.core.walk import passes
+from harness.data.cache.command_scope import current
 from harness.data.load.row_pairs import find_pairs
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
@@ -127,7 +129,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
         evaluator.try_metrics(loaders)
     trainer.layers.check(model)
     trainer.preflight(model, loaders)
-    try_batch(model, trainer, loaders, augment)
+    _try_batch_once(plan, model, trainer, loaders, augment)
     fresh = partial(parts.new_untrained_model, arrays.shape)
     notes += () if weights is None else weights.notes
     return Experiment(
@@ -174,6 +176,21 @@ def _with_partners(
         return arrays, ()
     pairs, notes = find_pairs(table, columns, fold.train)
     return replace(arrays, pairs=pairs), (notes,)
+
+
+def _try_batch_once(
+    plan: Plan, model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, augment: Augment
+) -> None:
+    """`try_batch`, unless an earlier run of this command tried the same parts on samples of the same form."""
+    parts = [plan.parts.node(key) for key in ("trainer", "model", "data.load", "data.augment")]
+    form = (loaders.shape, loaders.task, len(loaders.train.rows), trainer.learns_unlabelled)
+    key = f"tried {without_fractions(parts)} {form} {[type(part) for part in (trainer, model, augment)]}"
+
+    def tried() -> bool:
+        try_batch(model, trainer, loaders, augment)
+        return True
+
+    current().shared(key, tried)
 
 
 def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, augment: Augment) -> None:

@@ -15,6 +15,7 @@ from harness.core.finding import Finding
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.data.cache.cache import Cache
+from harness.data.cache.command_scope import current
 from harness.prepare import data_pipeline
 from harness.prepare.fixed_parts import fixed_parts_note
 from harness.prepare.initial_weights import InitialWeights, find_initial_weights
@@ -85,10 +86,18 @@ def make_plan(cfg: DictConfig) -> Plan:
     folds = data_pipeline.hide_labels(cfg, table, whole)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
-    notes = tuple(filter(None, [fixed_parts_note(cfg, table), *settings.notes, *value_notes(table)]))
+    parts_note, *of_values = _table_notes(cfg, table)
+    notes = tuple(filter(None, [parts_note, *settings.notes, *of_values]))
     weights = find_initial_weights(cfg, table, folds)
     plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes)
     return replace(plan, before=_before(plan))
+
+
+def _table_notes(cfg: DictConfig, table: Table) -> tuple[str, ...]:
+    """The sentences about the values of a table; the trials of a sweep mostly have the same table."""
+    roles = (table.name, table.features, table.target, table.group)
+    key = f"notes {table.digest} {table.types} {roles} {table.task} {cfg.split.get('column')}"
+    return current().shared(key, lambda: (fixed_parts_note(cfg, table), *value_notes(table)))
 
 
 def _with_settings(cfg: DictConfig, values: dict[str, Any]) -> DictConfig:

@@ -225,7 +225,8 @@ class Record:
         # The scores first, so that a chart that fails, or a second Ctrl-C while MLflow is slow, loses none.
         self._count()
         self.result = self._result(status, error, None)
-        self.result.write(self.folder / RESULT)
+        if self.trial is None or status != "finished":
+            self.result.write(self.folder / RESULT)
         try:
             self._write_packages()
             self._sum_up(status)
@@ -277,8 +278,8 @@ class Record:
         if not self.cfg.report or silent or self.deferred:
             return
         try:
-            made = self._predictions
-            write_run_page(self.folder / REPORT, RunMaterial(StoredRun(self.folder), self.table, made=made))
+            material = RunMaterial(StoredRun(self.folder), self.table, made=self._predictions)
+            write_run_page(self.folder / REPORT, material)
         except Exception as error:
             if disk_full(error):
                 raise

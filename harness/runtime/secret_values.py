@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
@@ -49,11 +49,15 @@ class Secrets:
         self._known: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self._learn_process()
-        for word in words or []:
-            self._learn_word(word)
+        self.learn(words or [])
         self.config: dict[str, Any] = {} if cfg is None else self._whole(cfg)
         # A secret may have been copied into another value by an interpolation.
         self.config = self._scrub(self.config)
+
+    def learn(self, words: Iterable[str]) -> None:
+        """Learns the secrets of more words of the command line."""
+        for word in words:
+            self._learn_word(word)
 
     def text(self, text: str) -> str:
         """`text` with every known secret and every password in a URL masked."""

@@ -123,7 +123,7 @@ class Cache:
                 raise LookupError("what was decoded ahead is more than the loader would hold")
             return found
 
-        details = repr((table.name, table.source, table.aim, table.kind, _types(table)))
+        details = repr((table.name, table.source, table.aim, table.kind, list(table.types)))
         entry = Entry("arranged rows", key("arrange", node, table.digest, details), read, write_table)
         store = None if _unread(table) else self._store
         return self._table(entry, lambda: arrange(table, holds), store)
@@ -196,7 +196,7 @@ class Cache:
             seed: of the run, from which a part may take random numbers when it is built.
         """
         roles = (table.features, table.target, table.group, table.id, table.time)
-        details = repr((seed, table.name, table.task, table.kind, roles, _types(table)))
+        details = repr((seed, table.name, table.task, table.kind, roles, list(table.types)))
         return list(self._command.shared(key("folds", node, table.digest, details), divide))
 
     def findings(
@@ -215,7 +215,7 @@ class Cache:
             for part, rows in fold.parts():
                 digest.update(f"{fold.number} {part} {len(rows)} ".encode() + rows.tobytes())
 
-        details = repr((table.name, table.task, table.kind, _types(table)))
+        details = repr((table.name, table.task, table.kind, list(table.types)))
         name = key("guard", promises, table.digest, digest.hexdigest(), details)
         return list(
             self._kept_values(
@@ -235,7 +235,7 @@ class Cache:
         """
         if self._store is None or _unread(table):
             return look()
-        name = key("settings", node, table.digest, repr((table.kind, _types(table))))
+        name = key("settings", node, table.digest, repr((table.kind, list(table.types))))
         return self._kept_values("settings", name, look, asdict, lambda values: RowSettings(**values))
 
     def _kept_values(
@@ -293,15 +293,9 @@ class Cache:
 
 def _fit_key(node: Any, table: Table, rows: np.ndarray, seed: int | None) -> str:
     chosen = hashlib.sha256(rows.tobytes()).hexdigest()
-    return key("fit", node, table.digest, chosen, repr((table.task, _types(table), seed)))
+    return key("fit", node, table.digest, chosen, repr((table.task, list(table.types), seed)))
 
 
 def _unread(table: Table) -> bool:
     """Whether the rows name files whose content is not in the table's digest."""
     return table.names_files and not table.contents
-
-
-def _types(table: Table) -> list[str]:
-    """The types of the columns, which the digest does not include: 0 and 1 equal false and true there."""
-    frames = [frame for frame in (table.frame, table.events) if frame is not None]
-    return [repr(dtype) for frame in frames for dtype in frame.dtypes]

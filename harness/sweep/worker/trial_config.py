@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from collections.abc import Collection, Sequence
@@ -26,6 +27,7 @@ from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts
 from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.runtime.address import encode_references
+from harness.runtime.secret_values import Secrets
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,20 @@ class TrialComposer:
         Args:
             shared: the words that all trials have: their values are set once.
         """
-        values = tuple(word for word in words if sets_value(word) and word in shared)
+        values = _values(words, shared)
         composed = self._composed(words)
         HydraConfig.instance().cfg = composed.hydra
         cfg: DictConfig = pickle.loads(_with_values(composed, values))
         _set(cfg, [word for word in words if word not in values])
         OmegaConf.set_struct(cfg, None)
         return cfg
+
+    def secrets(self, words: Sequence[str], shared: Collection[str]) -> Secrets:
+        """The secrets of a configuration that `task` makes and of its words; `config` is not the trial's."""
+        values = _values(words, shared)
+        secrets = _secrets(self._composed(words), values, frozenset(os.environ.items()))
+        secrets.learn(word for word in words if word not in values)
+        return secrets
 
     def _composed(self, words: Sequence[str]) -> _Composed:
         return _composed(self.places, tuple(word for word in words if not sets_value(word)))
@@ -88,6 +97,16 @@ class _Composed:
 
 def _set(cfg: DictConfig, words: Sequence[str]) -> None:
     set_values(cfg, [_parsed(word) for word in words if sets_value(word)])
+
+
+def _values(words: Sequence[str], shared: Collection[str]) -> tuple[str, ...]:
+    """The words that set a value and that all trials have."""
+    return tuple(word for word in words if sets_value(word) and word in shared)
+
+
+@lru_cache(maxsize=16)
+def _secrets(composed: _Composed, words: tuple[str, ...], environment: frozenset[tuple[str, str]]) -> Secrets:
+    return Secrets(pickle.loads(_with_values(composed, words)), list(words))
 
 
 @lru_cache(maxsize=64)

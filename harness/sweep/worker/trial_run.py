@@ -21,7 +21,6 @@ from harness.runs.trial import Trial, always
 from harness.runtime import provenance
 from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.masked_output import mask_also
-from harness.runtime.secret_values import Secrets
 from harness.stages.deferred_test import run_deferred_test
 from harness.sweep.worker.pruning_steps import OnEpoch, PruningSteps, Report
 from harness.sweep.worker.sweep_spec import SweepSpec
@@ -105,7 +104,7 @@ def _configured(
     folder, overrides, parent = spec.folder / assignment.folder, [*assignment.overrides], ".."
     shared = frozenset(spec.space.fixed)
     cfg = spec.composer.task(overrides, shared)
-    secrets = Secrets(cfg, overrides)
+    secrets = spec.composer.secrets(overrides, shared)
     mask_also(secrets)
     if spec.settings.repeat > 1:
         seed = cfg.seed + repeat
