@@ -232,8 +232,7 @@ class Record:
             self._sum_up(status)
             if len(self.folds) == 1 and self._predictions is not None:
                 with plots.optional("the intervals of the test scores", self.screen.note):
-                    monitored = self.cfg.trainer.monitor.partition("/")[2]
-                    split = self.cfg.split
+                    monitored, split = self.cfg.trainer.monitor.partition("/")[2], self.cfg.split
                     for note in add_row_intervals(self._scores, self._predictions, monitored, split):
                         self.screen.note(note)
             note = not_better(self._scores, self.cfg.trainer.monitor, len(self.folds))
