@@ -1,0 +1,51 @@
+"""Notes on test values far beyond the range of their training rows, such as a misplaced decimal point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.core.fold import Fold
+from harness.core.table import Table
+from harness.data.transform.column_values import is_number, numbers
+
+_MOST_CELLS = 100_000_000
+"""Rows x columns x folds up to which the ranges are compared: a second or so."""
+
+
+def range_notes(table: Table, folds: Sequence[Fold]) -> list[str]:
+    """A sentence for each column of numbers with a test value at least a whole range beyond the training
+    range.
+
+    A network extrapolates from such a value without bound. Empty of arrays, images and very large tables.
+    """
+    if table.array is not None or table.kind != "table":
+        return []
+    names = [name for name in table.features if is_number(table.frame[name])]
+    if len(table) * len(names) * len(folds) > _MOST_CELLS:
+        return []
+    return [note for name in names if (note := _note(table, name, folds))]
+
+
+def _note(table: Table, name: str, folds: Sequence[Fold]) -> str:
+    values = numbers(table.frame[[name]])[:, 0]
+    found: dict[int, tuple[float, float]] = {}
+    for fold in folds:
+        learned = values[fold.train]
+        if np.isnan(learned).all():
+            continue
+        low, high = float(np.nanmin(learned)), float(np.nanmax(learned))
+        with np.errstate(invalid="ignore"):
+            far = np.abs(values[fold.test] - (low + high) / 2) > 1.5 * (high - low)
+        if high > low:
+            found |= dict.fromkeys(fold.test[far].tolist(), (low, high))
+    if not found:
+        return ""
+    row, (low, high) = max(found.items(), key=lambda one: abs(values[one[0]]))
+    are = "row is" if len(found) == 1 else "rows are"
+    return (
+        f"in column {name!r}, {len(found):,} test {are} far beyond the training range {low:g} … {high:g}, "
+        f"such as {values[row]:g} in row {row:,}; correct the value, or bound it with "
+        "data/transform/numeric=robust"
+    )
