@@ -18,6 +18,7 @@ from benchmarks.measure import Comparison, Unable
 
 SCRIPTS = (
     "step",
+    "fused",
     "methods",
     "checkpoint",
     "startup",

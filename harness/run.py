@@ -83,7 +83,7 @@ def run(
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         check_step(ready[0], start)
-        plan, together = choose_fuse(plan, ready[0], why_each_alone(plan, trial))
+        plan, together = choose_fuse(plan, ready[0], why_each_alone(plan, trial, consumers))
         if trial is None:
             refit.check_refit(plan)
         with Stop() as stop, Record(plan, start, command, trial) as record, shared_failure(), keep_signals():
@@ -104,10 +104,12 @@ def run(
     return record.result
 
 
-def why_each_alone(plan: Plan, trial: Trial | None) -> str:
+def why_each_alone(plan: Plan, trial: Trial | None, consumers: Sequence[Consumer]) -> str:
     """Why this run trains each fold alone; "" where it may train them together."""
     if trial is not None:
         return "a trial of a sweep is pruned fold by fold"
+    if consumers:
+        return "a function of the caller follows each fold"
     for key in ("callbacks", "debug"):
         if plan.cfg.get(key):
             return f"{key} is set"

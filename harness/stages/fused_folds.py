@@ -60,7 +60,7 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     if not reason and asked == AUTO:
         rows = plan.cfg.data.load.batch_size
         sizes = [len(fold.train) for fold in plan.folds]
-        reason = "" if is_faster(model, loaders.shape, sizes, rows) else "that is faster for this model"
+        reason = "" if is_faster(first.parameters, sizes, rows) else "that is faster for this model"
     if reason:
         chosen = OFF if asked == AUTO else asked
         return _with(plan, chosen, f"each fold alone: {reason}"), None

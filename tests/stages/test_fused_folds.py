@@ -35,9 +35,9 @@ TYPED = [
 def trained(run_cli: RunCli, here: Path) -> Callable[..., Path]:
     """Runs the command with more words; the folder of the run."""
 
-    def run(*words: str, status: int = 0) -> Path:
+    def run(*words: str, fuse: str = "8", status: int = 0) -> Path:
         before = set((here / "outputs" / "runs").glob("*"))
-        answer = run_cli(*TYPED, *words)
+        answer = run_cli(*TYPED, f"fuse={fuse}", *words)
         assert answer.status == status, answer.err
         (folder,) = set((here / "outputs" / "runs").glob("*")) - before
         return folder
@@ -67,9 +67,9 @@ def epochs(folder: Path) -> Counter[tuple[str, int]]:
     )
 
 
-def test_folds_are_fused_by_default_and_give_the_scores_of_folds_alone(trained: Callable[..., Path]) -> None:
-    fused, alone = trained(), trained("fuse=off")
-    assert (config(fused)["fuse"], config(alone)["fuse"]) == (3, "off")
+def test_folds_that_are_trained_together_give_the_scores_of_folds_alone(trained: Callable[..., Path]) -> None:
+    fused, alone = trained(), trained(fuse="off")
+    assert (config(fused)["fuse"], config(alone)["fuse"]) == (8, "off")
     assert scores(fused).keys() == scores(alone).keys()
     for name, score in scores(fused).items():
         assert score["folds"] == pytest.approx(scores(alone)[name]["folds"], rel=1e-3, abs=1e-3), name
@@ -87,7 +87,7 @@ def test_folds_are_fused_by_default_and_give_the_scores_of_folds_alone(trained: 
 
 
 def test_a_fold_does_not_depend_on_how_many_are_trained_with_it(trained: Callable[..., Path]) -> None:
-    whole, pairs, single = trained(), trained("fuse=2"), trained("fuse=1", "split.fold=1")
+    whole, pairs, single = trained(), trained(fuse="2"), trained("split.fold=1", fuse="1")
     assert scores(pairs) == scores(whole)
     assert pd.read_csv(pairs / "predictions.csv").equals(pd.read_csv(whole / "predictions.csv"))
     for name, score in scores(single).items():
@@ -103,7 +103,7 @@ def test_a_fused_run_is_run_again_to_the_last_bit(
     assert answer.status == 0, answer.err
     (second,) = set((here / "outputs" / "runs").glob("*")) - {first}
     assert scores(second) == scores(first)
-    assert config(second)["fuse"] == 3
+    assert config(second)["fuse"] == 8
 
 
 class StopAt(Stop):
@@ -129,14 +129,14 @@ def test_a_stopped_run_goes_on_with_all_folds_to_the_last_bit(
         stopped = trained("checkpoint.share=1", status=130)
     assert result(stopped)["status"] == "interrupted"
     assert len(list(stopped.glob("fold-*/checkpoints/*.safetensors"))) >= 3
-    assert run_cli(*TYPED, "checkpoint.share=1", f"resume={stopped}").status == 0
+    assert run_cli(*TYPED, "fuse=8", "checkpoint.share=1", f"resume={stopped}").status == 0
     assert scores(stopped) == scores(whole)
     assert epochs(stopped) == epochs(whole)
 
 
 def test_a_fold_that_diverges_fails_the_run_as_it_would_alone(trained: Callable[..., Path]) -> None:
     words = ["trainer.optimizer.lr=1e30", "trainer/scheduler=none"]
-    fused, alone = trained(*words, status=1), trained(*words, "fuse=off", status=1)
+    fused, alone = trained(*words, status=1), trained(*words, fuse="off", status=1)
     assert result(fused)["error"] == result(alone)["error"]
     assert result(fused)["status"] == result(alone)["status"] == "failed"
 
@@ -165,6 +165,20 @@ def test_what_cannot_be_fused_is_trained_alone_and_named(
     (line,) = [line for line in answer.out.splitlines() if line.startswith("fuse ")]
     assert "each fold alone" in line
     assert reason in line
+
+
+@pytest.mark.parametrize(
+    ("folds", "fuse", "line"), [(3, "off", "each fold alone"), (10, 10, "10 folds as one")]
+)
+def test_auto_fuses_where_it_is_faster_and_stores_its_choice(
+    run_cli: RunCli, only_run: Callable[[], Path], folds: int, fuse: int | str, line: str
+) -> None:
+    words = [word for word in TYPED if "folds" not in word and "epochs" not in word]
+    answer = run_cli(*words, f"split.folds={folds}", "trainer.epochs=1")
+    assert answer.status == 0, answer.err
+    assert line in answer.out
+    assert config(only_run())["fuse"] == fuse
+    assert read(only_run())[0][0]["params"]["fuse"] == str(fuse)
 
 
 def test_one_fold_has_no_line_and_is_trained_as_ever(run_cli: RunCli, only_run: Callable[[], Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from harness.core.arrays import Batch, Loaders
 from harness.core.protocol import Augment
 from harness.data.augment.none import Identity
+from harness.data.load.batch_order import batch_sizes
 from harness.data.load.resident import ResidentPart
 from harness.runtime.distributed import world
 from harness.trainer.fused.flat_members import FlatMembers
@@ -27,11 +29,29 @@ from harness.trainer.universal import UniversalTrainer
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _RECURRENT = nn.RNNBase
 
+_LEAST = ((50_000, 6.0), (150_000, 10.0))
+"""Parameters of a model at most, and batches that a step must compute together to be faster on a CPU.
 
-def is_faster(model: nn.Module, shape: tuple[int, ...], train_rows: Sequence[int], batch_size: int) -> bool:
-    """Whether trainings of this model are faster together than one after another, by the table above."""
-    del model, shape, batch_size
-    return len(train_rows) > 2
+Measured by `benchmarks/fused.py` on multilayer perceptrons with and without norms, and on a transformer. With
+fewer members, torch's overhead of a vectorised step is larger than that of the plain steps; of larger models,
+all members together exceed the cache.
+"""
+
+
+def is_faster(parameters: int, train_rows: Sequence[int], batch_size: int) -> bool:
+    """Whether trainings are faster together than one after another, by `_LEAST`.
+
+    Only batches of one size are computed together. Trainings with different numbers of rows have last batches
+    of different sizes, so what counts is how many batches a step computes on average.
+
+    Args:
+        parameters: of the model.
+        train_rows: of each training.
+    """
+    passes = [batch_sizes(rows, batch_size) for rows in train_rows]
+    calls = sum(len({size for size in step if size}) for step in zip_longest(*passes))
+    together = sum(map(len, passes)) / max(1, calls)
+    return any(parameters <= most and together >= least for most, least in _LEAST)
 
 
 def kind_of(model: nn.Module) -> Hashable:

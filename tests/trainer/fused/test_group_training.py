@@ -22,7 +22,7 @@ from harness.data.augment.none import Identity
 from harness.data.load.resident import Resident
 from harness.model.mlp import MLP
 from harness.model.transformer import Transformer
-from harness.trainer.fused.fuse_rule import why_alone
+from harness.trainer.fused.fuse_rule import is_faster, kind_of, why_alone
 from harness.trainer.fused.group_training import Member, fit_members
 from harness.trainer.layers import Layers
 from harness.trainer.mix import Unmixed
@@ -305,3 +305,29 @@ def test_what_cannot_be_fused_is_named(changes: dict[str, Any], reason: str | No
     one = member(0, **changes)
     found = why_alone(one.trainer, network or one.model, one.loaders, one.augment)
     assert found is None if reason is None else found is not None and reason in found
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rows", "faster"),
+    [
+        (20_000, [150] * 178, True),
+        (20_000, [435] * 9 + [436], True),  # 7 steps of 10 folds take 8 calls
+        (20_000, [150] * 5, False),
+        (20_000, [60, 59, 58, 57, 56, 55, 54], False),  # no two batches have one size
+        (100_000, [128] * 8, False),
+        (100_000, [128] * 10, True),
+        (1_000_000, [128] * 100, False),
+    ],
+)
+def test_the_rule_counts_parameters_and_batches_of_one_size(
+    parameters: int, rows: list[int], faster: bool
+) -> None:
+    assert is_faster(parameters, rows, 64) is faster
+
+
+def test_models_of_other_settings_are_of_another_kind() -> None:
+    assert kind_of(MODELS["dropout"]()) == kind_of(MODELS["dropout"]())
+    other = MODELS["dropout"]()
+    other.layers[3].p = 0.5  # type: ignore[union-attr, index]
+    assert kind_of(other) != kind_of(MODELS["dropout"]())
+    assert kind_of(MODELS["batch"]()) != kind_of(MODELS["layer"]())
