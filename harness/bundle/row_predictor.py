@@ -97,7 +97,9 @@ class RowPredictor:
             self._predict(arrays.take(every[first : first + self.batch]))
             for first in range(0, len(every), self.batch)
         ]
-        return pd.concat(parts, ignore_index=True).set_axis(names, axis=1).set_axis(index, axis=0)
+        whole = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+        whole.columns, whole.index = pd.Index(names), index
+        return whole
 
     def unseen(self, rows: pd.DataFrame) -> dict[str, list[str]]:
         """By column, the categories in raw rows that did not occur in training, if the transform knows
@@ -134,12 +136,12 @@ class RowPredictor:
             array = finite_array(array, name, bundle.infinite, _EMPTY)
             return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
         # An id is only a name; its type does not matter to the model.
-        cells = {
-            column: frame[column] if column == bundle.id else typed(self._read(frame[column], kind), kind)
-            for column, kind in bundle.columns.items()
-        }
+        typed_rows = frame.reset_index(drop=True)
+        for column, found in zip(bundle.columns, map(str, frame.dtypes), strict=True):
+            kind = bundle.columns[column]
+            if column != bundle.id and not (found == kind and kind.startswith(_NUMERIC)):
+                typed_rows[column] = typed(self._read(frame[column], kind), kind).set_axis(typed_rows.index)
         features = tuple(column for column in bundle.columns if column not in (bundle.id, bundle.time))
-        typed_rows = pd.DataFrame(cells).reset_index(drop=True)
         return Table(
             finite(typed_rows, features, name, bundle.infinite, instead=_EMPTY),
             features,

@@ -52,15 +52,15 @@ class Predictor:
     def __call__(self, inputs: Tensor) -> Prediction:
         """inputs: (B, *shape) on the model's device."""
         parts = [part for part in (self.model, self.head) if part is not None]
-        modes = [(module, module.training) for part in parts for module in part.modules()]
-        for part in parts:
+        learning = [module for part in parts for module in part.modules() if module.training]
+        for part in parts if learning else ():
             part.eval()
         enabled = self.autocast is not None
         with torch.autocast(inputs.device.type, dtype=self.autocast, enabled=enabled):
             representation = self.model(inputs)
             outputs = None if self.head is None else self.head(representation)
-        for module, training in modes:
-            module.training = training  # one by one: a part frozen in evaluation mode stays so
+        for module in learning:
+            module.training = True  # one by one: a part frozen in evaluation mode stays so
         return Prediction(representation.float(), None if outputs is None else at_least_single(outputs))
 
     def gather(self, loader: Loader) -> Prediction:

@@ -88,6 +88,8 @@ def finite(
     Raises:
         UserError: a value is infinite and `infinite` is "error".
     """
+    if len(frame) <= _ROWS_AT_ONCE and not _any_beyond(frame, columns, largest):
+        return frame
     for column in columns:
         if not pd.api.types.is_float_dtype(frame[column].dtype):
             continue
@@ -100,6 +102,14 @@ def finite(
             _refuse_value(frame[column].iloc[row], held, instead)
         frame = frame.assign(**{column: frame[column].mask(beyond)})
     return frame
+
+
+def _any_beyond(frame: pd.DataFrame, columns: Sequence[str], largest: float) -> bool:
+    """Whether a value of a few rows is beyond `largest`."""
+    types = dict(zip(frame.columns, frame.dtypes, strict=True))
+    names = [column for column in columns if pd.api.types.is_float_dtype(types[column])]
+    values = (frame if names == list(frame.columns) else frame[names]).to_numpy(np.float64, na_value=np.nan)
+    return bool((np.abs(values) > largest).any())
 
 
 def finite_array(array: np.ndarray, name: str, infinite: Infinite, instead: str = _COUNT) -> np.ndarray:

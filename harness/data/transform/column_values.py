@@ -58,7 +58,8 @@ def source_numbers(source: Source, names: Sequence[Any], rows: np.ndarray | slic
         values = source[rows] if whole else source[rows][:, names]
         return finite(np.asarray(values, dtype=np.float64))
     if isinstance(rows, slice):
-        return numbers(source.iloc[rows][list(names)])  # the slice is a view, the columns of it a copy
+        part = source.iloc[rows]  # a view, the columns of it are a copy
+        return numbers(part[list(names)]) if list(names) != list(part.columns) else numbers(part).copy()
     return numbers(source[list(names)].iloc[rows])
 
 
