@@ -17,6 +17,7 @@ from harness.bundle.bundle import Bundle, load_weights, network, read
 from harness.config.instantiate import build
 from harness.core.double_precision import module_on_device
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.predictor import Predictor, probabilities
 from harness.core.protocol import Transform
 from harness.core.table import Table
@@ -216,8 +217,7 @@ def require(bundle: Bundle, columns: Iterable[str]) -> None:
     held = set(columns)
     missing = [name for name in bundle.columns if name not in held]
     if missing:
-        others = len(missing) - _NAMED
-        names = ", ".join(map(repr, missing[:_NAMED])) + (f" and {others} more" if others > 0 else "")
+        names = listed(map(repr, missing), _NAMED)
         raise UserError(
             f"the model needs the {_counted(len(bundle.columns))} that it was trained on, and {len(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing: {names}",

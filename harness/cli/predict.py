@@ -8,7 +8,10 @@ from typing import Any
 
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.user_path import user_path
+
+_NAMED = 5
 
 
 def main(words: list[str]) -> None:
@@ -37,7 +40,7 @@ def main(words: list[str]) -> None:
         predictor = predict_file.opened(folder, options.device, embed=options.embed, batch=options.batch)
         beside = predict_file.check(predictor.bundle, rows)
         if beside:
-            _say(f"the model does not look at {_some(beside)}.")
+            _say(f"the model does not look at {listed(map(repr, beside), _NAMED)}.")
         account = predict_file.predict(predictor, rows, path, batch=options.batch)
     for line in account.lines():
         _say(line)
@@ -71,8 +74,3 @@ def _options(words: list[str]) -> Any:
 
 def _say(text: str) -> None:
     print(f"! {text}", file=sys.stderr)
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    others = len(names) - most
-    return ", ".join(map(repr, names[:most])) + (f" and {others} more columns" if others > 0 else "")

@@ -78,7 +78,7 @@ def _rounded(text: str, digits: int) -> str:
     """A number, or a list of numbers, with fewer digits; other text as it is."""
     if not _LIST.fullmatch(text):
         return text
-    return _DECIMAL.sub(lambda found: min(found[0], f"{float(found[0]):.{digits}g}", key=len), text)
+    return _DECIMAL.sub(lambda number: min(number[0], f"{float(number[0]):.{digits}g}", key=len), text)
 
 
 def most_telling(parameters: Mapping[str, Sequence[str]], most: int) -> list[str]:

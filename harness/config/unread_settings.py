@@ -126,10 +126,10 @@ def _refusal(cfg: DictConfig, key: str) -> UserError:
 def _files(cfg: DictConfig) -> dict[str, Path]:
     """The yaml file of each group's choice."""
     chosen = {str(group): choice for group, choice in cfg.hydra.runtime.choices.items()}
-    found = {
+    files = {
         group: yamls(group).get(str(choice)) for group, choice in chosen.items() if "hydra/" not in group
     }
-    return {group: file for group, file in found.items() if file is not None}
+    return {group: file for group, file in files.items() if file is not None}
 
 
 def _origin(cfg: DictConfig, key: str) -> str:

@@ -39,15 +39,15 @@ def split_baseline(name: str) -> tuple[str, str] | None:
 
 def baselines(score: str, names: Collection[str]) -> dict[str, str]:
     """Returns the baselines of a score among `names`: kind -> full name, in the order of `BASELINES`."""
-    found = [(parts[1], name) for name in names if (parts := split_baseline(name)) and parts[0] == score]
+    pairs = [(parts[1], name) for name in names if (parts := split_baseline(name)) and parts[0] == score]
     order = list(BASELINES)
-    return dict(sorted(found, key=lambda one: order.index(one[0]) if one[0] in order else len(order)))
+    return dict(sorted(pairs, key=lambda one: order.index(one[0]) if one[0] in order else len(order)))
 
 
 def kinds(scores: Collection[str], names: Collection[str]) -> list[str]:
     """Returns the kinds of the baselines that any of `scores` has among `names`."""
-    found = {kind for score in scores for kind in baselines(score, names)}
-    return [*(kind for kind in BASELINES if kind in found), *sorted(found - BASELINES.keys())]
+    present = {kind for score in scores for kind in baselines(score, names)}
+    return [*(kind for kind in BASELINES if kind in present), *sorted(present - BASELINES.keys())]
 
 
 def with_baseline_names(scores: Mapping[str, T]) -> dict[str, T]:

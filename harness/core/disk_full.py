@@ -25,8 +25,8 @@ def full_place(error: BaseException | None) -> str | None:
 def _number(error: BaseException) -> int | None:
     if isinstance(error, OSError):
         return error.errno
-    found = _NUMBER_IN_TEXT.search(str(error)) if type(error).__module__.startswith("safetensors") else None
-    return None if found is None else int(found[1])
+    number = _NUMBER_IN_TEXT.search(str(error)) if type(error).__module__.startswith("safetensors") else None
+    return None if number is None else int(number[1])
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from harness.core.error_text import described, error_text
+from harness.core.name_list import listed
 
 
 class UserError(Exception):
@@ -137,13 +138,7 @@ class SettingOfOtherChoice(UserError):
 
     def __init__(self, key: str, group: str, choices: Iterable[str]) -> None:
         able = [f"{group}={choice}" for choice in choices]
-        more = len(able) - _MOST_OWNERS
-        named = ", ".join(able[:_MOST_OWNERS]) if more > 0 else " and ".join(able)
-        have = (
-            f"{named} and {more} more have it"
-            if more > 0
-            else f"{named} {'has' if len(able) == 1 else 'have'} it"
-        )
+        have = f"{listed(able, _MOST_OWNERS)} {'has' if len(able) == 1 else 'have'} it"
         super().__init__(f"there is no setting {key!r} with the choice made", have, key=key)
         self.group, self.choices = group, tuple(choices)
 

@@ -37,7 +37,7 @@ def typed_item(key: str, name: str, value: str) -> str:
 def quoted(value: str) -> str:
     """A text within quotes, which Hydra's grammar reads as exactly that text."""
     # Hydra reads \" within quotes as a quote, and backslashes before it in pairs.
-    escaped = re.sub(r'(\\*)"', lambda found: f'{found[1] * 2}\\"', value)
+    escaped = re.sub(r'(\\*)"', lambda marks: f'{marks[1] * 2}\\"', value)
     tail = len(escaped) - len(escaped.rstrip("\\"))
     return f'"{escaped}{escaped[len(escaped) - tail :]}"'
 

@@ -20,6 +20,7 @@ from harness.bundle.bundle import Bundle, read
 from harness.bundle.ensemble import Ensemble, write
 from harness.bundle.row_predictor import RowPredictor, require
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.user_path import user_path
 from harness.deploy.prediction_writer import open_sink
 from harness.deploy.row_chunk import Piece, Source
@@ -60,7 +61,7 @@ class Account:
         for column, values in self.unseen.items():
             texts = [repr(value) for value in sorted(values)]  # repr escapes control characters
             lines.append(
-                f"column {column!r} holds {_some(texts)}, which no training row had; "
+                f"column {column!r} holds {listed(texts, _NAMED)}, which no training row had; "
                 "data.transform answers as it does for the unknown."
             )
         if self.beyond:
@@ -71,7 +72,9 @@ class Account:
             )
         if self.gaps:
             texts = [f"{column!r} ({count:,})" for column, count in self.gaps.items()]
-            lines.append(f"values are missing in {_some(texts)}; data.transform fills them as in training.")
+            lines.append(
+                f"values are missing in {listed(texts, _NAMED)}; data.transform fills them as in training."
+            )
         return lines
 
 
@@ -277,8 +280,3 @@ class _Screen:
         if self._stream is not None:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
-
-
-def _some(names: list[str]) -> str:
-    others = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {others} more" if others > 0 else "")

@@ -74,11 +74,11 @@ class Multilabel:
         """The scores of a part by name, and its labels (n, C)."""
         task = predictor.task
         if task.labelled and task.kind != "multilabel":
-            found, right = (
+            actual, right = (
                 ("a class", "classification") if task.classification else ("a number", "regression")
             )
             raise UserError(
-                f"evaluate=multilabel needs several target columns of 0 and 1, and this target is {found}",
+                f"evaluate=multilabel needs several target columns of 0 and 1, and this target is {actual}",
                 f"use evaluate={right}",
             )
         outputs, targets = answers(predictor, loader, "multilabel")

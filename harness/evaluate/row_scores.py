@@ -38,11 +38,11 @@ def difference_interval(
     """
     if len(targets) < 2 or task.kind == "multilabel":
         return {}
-    found = {}
+    intervals = {}
     for name, gaps in _gaps(own, other, targets, task).items():
         half = _NORMAL * gaps.std().item() / math.sqrt(len(gaps))
-        found[name] = (gaps.mean().item() - half, gaps.mean().item() + half)
-    return found
+        intervals[name] = (gaps.mean().item() - half, gaps.mean().item() + half)
+    return intervals
 
 
 def _gaps(own: Tensor, other: Tensor, targets: Tensor, task: Task) -> dict[str, Tensor]:

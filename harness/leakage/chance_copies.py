@@ -154,9 +154,9 @@ def _shared(one: np.ndarray, other: np.ndarray, apart: float) -> float:
     Of independent features, 2 n times it is distributed as chi-squared.
     """
     width = int(other.max()) + 1
-    found = apart - _entropy(np.unique(one * width + other, return_counts=True)[1])
+    information = apart - _entropy(np.unique(one * width + other, return_counts=True)[1])
     freedom = int(one.max()) * (width - 1)
-    surplus = 2 * len(one) * found - freedom
+    surplus = 2 * len(one) * information - freedom
     return surplus / (2 * len(one)) if surplus > 3 * math.sqrt(2 * freedom) else 0.0
 
 

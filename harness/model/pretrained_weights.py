@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.core.user_path import user_path
 
 _WRAPPERS = ("trainer.", "best.weights.", "network.", "module.", "model.", "_orig_mod.")
@@ -102,21 +103,22 @@ def _unwrap(stored: dict[str, Tensor], wanted: Iterable[str]) -> dict[str, Tenso
 def _check_names(path: str, stored: set[str], wanted: set[str]) -> None:
     if not stored & wanted:
         raise UserError(
-            f"model.weights must hold tensors of this model, such as {_some(wanted)}, and {path} has none of "
-            f"them but {_some(stored)}",
+            f"model.weights must hold tensors of this model, such as {listed(sorted(wanted))}, and {path} "
+            f"has none of them but {listed(sorted(stored))}",
             "choose the model that the file was saved from",
             key="model.weights",
         )
     missing = {name for name in wanted - stored if not name.endswith("num_batches_tracked")}
     if missing:
         raise UserError(
-            f"model.weights must hold every tensor of this model, and {path} lacks {_some(missing)}",
+            f"model.weights must hold every tensor of this model, and {path} lacks {listed(sorted(missing))}",
             "choose the model and options that the file was saved from",
             key="model.weights",
         )
     if stored - wanted:
         raise UserError(
-            f"model.weights must hold tensors of this model only, and {path} has {_some(stored - wanted)}",
+            f"model.weights must hold tensors of this model only, and {path} has "
+            f"{listed(sorted(stored - wanted))}",
             "choose the model and options that the file was saved from",
             key="model.weights",
         )
@@ -140,10 +142,3 @@ def _remedy(name: str, there: tuple[int, ...], here: tuple[int, ...]) -> str:
     if len(there) == len(here) == 4 and there[2:] == here[2:] and there[0] == here[0]:
         return f"give images of {there[1]} channels"
     return "choose the model and options that the file was saved from"
-
-
-def _some(names: set[str]) -> str:
-    """At most three of the names, in order, for a sentence."""
-    first = sorted(names)[:3]
-    rest = len(names) - len(first)
-    return ", ".join(first) + (f" and {rest} more" if rest else "")

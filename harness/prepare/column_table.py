@@ -75,10 +75,10 @@ def _line(table: Table, name: str, encodings: dict[str, tuple[str, int | None]])
 
 def _role(table: Table, name: str) -> str:
     roles = {"group": table.group, "id": table.id, "time": table.time}
-    found = ["target"] if name in table.target else []
-    found += [role for role, column in roles.items() if column == name]
-    found += ["feature"] if name in table.features else []
-    return ", ".join(found) or "kept"
+    names = ["target"] if name in table.target else []
+    names += [role for role, column in roles.items() if column == name]
+    names += ["feature"] if name in table.features else []
+    return ", ".join(names) or "kept"
 
 
 def _type(column: pd.Series) -> str:

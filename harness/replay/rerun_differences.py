@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.console.text_format import Line, number, table_lines
+from harness.core.name_list import listed
 from harness.runs.run_result import Result
 from harness.runs.stored_run import StoredRun, changes
 from harness.runtime import provenance
@@ -74,11 +75,8 @@ def _packages(versions: Mapping[str, tuple[str, str]]) -> Iterator[str]:
         names = sorted(
             versions, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)
         )
-        listed = ", ".join(
-            f"{name} {versions[name][0]} -> {versions[name][1]}" for name in names[:_MOST_NAMES]
-        )
-        more = len(names) - _MOST_NAMES
-        yield f"packages differ: {listed}{f', and {more} more' if more > 0 else ''}"
+        changes = (f"{name} {versions[name][0]} -> {versions[name][1]}" for name in names)
+        yield f"packages differ: {listed(changes, _MOST_NAMES)}"
 
 
 def data(logged: StoredRun, digest: str) -> str | None:

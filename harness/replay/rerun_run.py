@@ -15,6 +15,7 @@ from harness.bundle import allowlist
 from harness.config.choice_files import CONF
 from harness.config.compose import register_resolvers
 from harness.config.instantiate import check
+from harness.core.name_list import listed
 from harness.data.cache.command_scope import command as one_command
 from harness.prepare.plan import make_plan
 from harness.replay import rerun_differences
@@ -124,10 +125,10 @@ def _opening(
     yield f"Rerun of {logged.label} ({logged.name}) from its stored configuration, seed {seed}."
     if changed:
         texts = [f"{key.removesuffix('._target_')} {old} -> {new}" for key, (old, new) in changed.items()]
-        yield f"Changed: {_first(texts)}."
+        yield f"Changed: {listed(texts, _MOST_KEYS)}."
     if revised.filled:
         texts = [f"{key}={value}" for key, value in revised.filled.items()]
-        yield f"! an earlier harness made it; today's defaults fill in {_first(texts)}."
+        yield f"! an earlier harness made it; today's defaults fill in {listed(texts, _MOST_KEYS)}."
     for note in revised.notes:
         yield f"! {note}"
     if logged.fold is not None:
@@ -140,11 +141,6 @@ def _opening(
     other = rerun_differences.data(logged, digest)
     if other is not None:
         yield f"! {other}."
-
-
-def _first(texts: Sequence[str]) -> str:
-    more = len(texts) - _MOST_KEYS
-    return ", ".join(texts[:_MOST_KEYS]) + (f", and {more} more" if more > 0 else "")
 
 
 def _compare(old: Result | None, new: Result, why_not: str, say: Callable[[str], None]) -> bool:

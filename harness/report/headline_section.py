@@ -77,10 +77,10 @@ def interval(material: RunMaterial, name: str) -> tuple[tuple[float, float], str
         return (low, high), f"Student's t over {len(score['folds'])} folds"
     if predictions is None or not name.startswith("test/") or len(score["folds"]) != 1:
         return None
-    found = row_intervals(predictions).get(name.removeprefix("test/"))
-    if found is None:
+    of_rows = row_intervals(predictions).get(name.removeprefix("test/"))
+    if of_rows is None:
         return None
-    return (found.low, found.high), f"{found.method}, assuming {predictions.known:,} independent rows"
+    return (of_rows.low, of_rows.high), f"{of_rows.method}, assuming {predictions.known:,} independent rows"
 
 
 def _score(material: RunMaterial) -> list[Block]:

@@ -37,30 +37,30 @@ def row_intervals(rows: PredictedRows) -> dict[str, RowInterval]:
     bootstrap. All of them stay within what the score can be.
     """
     if rows.kind == "classes" and len(rows.labelled):
-        found = _of_classes(rows)
+        intervals = _of_classes(rows)
     elif rows.kind == "number":
-        found = _of_numbers(rows)
+        intervals = _of_numbers(rows)
     else:
-        found = {}
-    return {name: interval for name, interval in found.items() if np.isfinite(interval[:2]).all()}
+        intervals = {}
+    return {name: interval for name, interval in intervals.items() if np.isfinite(interval[:2]).all()}
 
 
 def _of_classes(rows: PredictedRows) -> dict[str, RowInterval]:
     counts, (target, _) = rows.counts, rows.codes
-    found = {"accuracy": RowInterval(*wilson(int(np.trace(counts)), int(counts.sum())), "Wilson")}
+    intervals = {"accuracy": RowInterval(*wilson(int(np.trace(counts)), int(counts.sum())), "Wilson")}
     if len(target) < 2:
-        return found
+        return intervals
     if len(counts) <= _MOST_CLASSES:
-        found["f1"] = RowInterval(*bootstrap_counts(counts, _macro_f1), "bootstrap")
+        intervals["f1"] = RowInterval(*bootstrap_counts(counts, _macro_f1), "bootstrap")
     if len(target) <= _MOST_RESAMPLED:
         with np.errstate(divide="ignore"):
             losses = -np.log(rows.probabilities[np.arange(len(target)), target])
-        found["log_loss"] = RowInterval(*bootstrap_interval(losses, _mean), "bootstrap")
+        intervals["log_loss"] = RowInterval(*bootstrap_interval(losses, _mean), "bootstrap")
     if len(rows.classes) == 2:
         ends = rank_interval(rows.probabilities[:, 1], target == 1)
         if ends is not None:
-            found["auroc"] = RowInterval(*ends, "DeLong")
-    return found
+            intervals["auroc"] = RowInterval(*ends, "DeLong")
+    return intervals
 
 
 def _of_numbers(rows: PredictedRows) -> dict[str, RowInterval]:
@@ -73,9 +73,9 @@ def _of_numbers(rows: PredictedRows) -> dict[str, RowInterval]:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(1 - np.mean(errors[drawn] ** 2, axis=-1) / np.var(target[drawn], axis=-1))
 
-    found = {name: bootstrap_interval(errors, score) for name, score in _OF_ERRORS.items()}
-    found["r2"] = bootstrap_interval(np.arange(len(target)), r2)
-    return {name: RowInterval(*ends, "bootstrap") for name, ends in found.items()}
+    intervals = {name: bootstrap_interval(errors, score) for name, score in _OF_ERRORS.items()}
+    intervals["r2"] = bootstrap_interval(np.arange(len(target)), r2)
+    return {name: RowInterval(*ends, "bootstrap") for name, ends in intervals.items()}
 
 
 def _macro_f1(counts: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.runs.journal import JOURNAL
 
 
@@ -57,10 +58,9 @@ def check_empty(folder: Path, what: str, remedy: str, key: str, besides: Collect
         return
     if not folder.is_dir():
         raise FolderTaken(folder, what, "is a file", remedy, key)
-    found = sorted(entry.name for entry in folder.iterdir() if entry.name not in besides)
-    if found:
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        raise FolderTaken(folder, what, f"contains {found[0]}{more}", remedy, key)
+    others = sorted(entry.name for entry in folder.iterdir() if entry.name not in besides)
+    if others:
+        raise FolderTaken(folder, what, f"contains {listed(others, 1)}", remedy, key)
 
 
 def _protected(folder: Path) -> bool:

@@ -63,7 +63,7 @@ def _git(folder: Path, *words: str) -> str:
 def packages() -> Mapping[str, str]:
     """Returns every installed distribution and its version, sorted by name."""
     read = (distribution.metadata for distribution in metadata.distributions())
-    versions = {found["Name"]: found["Version"] for found in read if found["Name"]}
+    versions = {names["Name"]: names["Version"] for names in read if names["Name"]}
     return dict(sorted(versions.items(), key=lambda item: item[0].lower()))
 
 

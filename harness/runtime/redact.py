@@ -166,7 +166,7 @@ def forms(secret: str) -> set[str]:
 
 
 def _mask_parameters(text: str, secret: Callable[[str], bool]) -> str:
-    return _PARAMETER.sub(lambda found: f"{found['head']}{MASK}" if secret(found["name"]) else found[0], text)
+    return _PARAMETER.sub(lambda part: f"{part['head']}{MASK}" if secret(part["name"]) else part[0], text)
 
 
 def _quote_all(text: str) -> str:

@@ -83,7 +83,7 @@ class Secrets:
         """
         override = OverrideText.split(word)
         *parents, name = override.key.split(".")
-        inner = [(found["name"], found["value"]) for found in _WITHIN_A_VALUE.finditer(override.value or "")]
+        inner = [(part["name"], part["value"]) for part in _WITHIN_A_VALUE.finditer(override.value or "")]
         headers = dict(inner) if _of_headers(name) else {}
         if parents and _of_headers(parents[-1]):
             headers[name] = override.value or ""
@@ -110,7 +110,7 @@ class Secrets:
 
     def _learn_environment(self, raw: str) -> bool:
         """Whether any of the variables in `raw` is set; a default is no secret."""
-        names = [found["name"] for found in _FROM_ENVIRONMENT.finditer(raw)]
+        names = [reference["name"] for reference in _FROM_ENVIRONMENT.finditer(raw)]
         for name in names:
             self._learn(os.environ.get(name), f"${{oc.env:{name}}}")
         return any(name in os.environ for name in names)

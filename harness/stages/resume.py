@@ -129,7 +129,7 @@ def _with_checkpoint(plan: Plan, start: Start) -> Start:
 
 def _others(plan: Plan, start: Start, digests: set[str]) -> dict[int, LatestCheckpoint]:
     """The checkpoints of the unfinished folds after the first; a fold without an intact one starts anew."""
-    found = {}
+    checkpoints = {}
     for fold in plan.folds:
         if fold.number not in start.done and fold.number != start.fold:
             with suppress(DamagedCheckpoint):
@@ -137,8 +137,8 @@ def _others(plan: Plan, start: Start, digests: set[str]) -> dict[int, LatestChec
                     start.folder / key_of(fold, len(plan.folds)) / CHECKPOINTS, fold.number, digests
                 )
                 if checkpoint is not None:
-                    found[fold.number] = checkpoint
-    return found
+                    checkpoints[fold.number] = checkpoint
+    return checkpoints
 
 
 def check_step(experiment: Experiment, start: Start) -> None:

@@ -113,10 +113,10 @@ class Sender:
     def _create_model(self, run: str, path: str, key: str) -> None:
         name, created = Path(path).name, None
         if self._state.creating == key:
-            found = self._client.search_logged_models(
+            models = self._client.search_logged_models(
                 [self._experiment], f"source_run_id = '{self._id(run)}'"
             )
-            created = next((model for model in found if model.name == name), None)
+            created = next((model for model in models if model.name == name), None)
         self._state.creating = key
         self._state.save(self._folder)
         if created is None:

@@ -253,7 +253,7 @@ def test_missing_values_are_filled_and_counted(
     [
         (
             lambda f: f.drop(columns=["mean radius", "mean area"]),
-            "needs the 30 columns that it was trained on, and 2 are missing: 'mean radius', 'mean area';",
+            "needs the 30 columns that it was trained on, and 2 are missing: 'mean radius' and 'mean area';",
         ),
         (
             lambda f: f.iloc[:, :2],

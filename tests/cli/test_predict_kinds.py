@@ -122,7 +122,7 @@ def test_categories_that_no_training_row_had_are_named_and_answered(
     rows.to_csv("new.csv", index=False, lineterminator="\r\n")
     answer = asked(run_cli, run, "new.csv")
     assert answer.status == 0
-    assert "! column 'colour' holds '\\x1b[31mpink', 'lilac', which no training row had;" in answer.err
+    assert "! column 'colour' holds '\\x1b[31mpink' and 'lilac', which no training row had;" in answer.err
     assert "! values are missing in 'colour' (1);" in answer.err
     found = pd.read_csv("out.csv", dtype={"prediction": str})
     expected = RowPredictor(run / "model")(rows)

@@ -174,7 +174,7 @@ def test_other_code_packages_and_data_are_listed_before_the_training(outputs: Pa
     _, lines = again(outputs, dry=True)
     assert any(line.startswith(f"! the commit was {'a' * 10}, and is ") for line in lines)
     assert f"! Python was 3.11.0, and is {tags['python']}." in lines
-    assert f"! packages differ: numpy 1.0 -> {version}, gone-one 2.0 -> absent." in lines
+    assert f"! packages differ: numpy 1.0 -> {version} and gone-one 2.0 -> absent." in lines
     assert f"! the data has changed: its digest was 0123, and is {tags['data.digest']}." in lines
 
 

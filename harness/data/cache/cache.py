@@ -118,10 +118,10 @@ class Cache:
         """
 
         def read(folder: Path) -> Table:
-            found = read_table(folder)
-            if found.array is not None and not holds(found.array.size * 4):
+            arranged = read_table(folder)
+            if arranged.array is not None and not holds(arranged.array.size * 4):
                 raise LookupError("what was decoded ahead is more than the loader would hold")
-            return found
+            return arranged
 
         details = repr((table.name, table.source, table.aim, table.kind, list(table.types)))
         entry = Entry("arranged rows", key("arrange", node, table.digest, details), read, write_table)
@@ -251,8 +251,8 @@ class Cache:
         known: T | None = self._command.values(name)
         if known is None:
 
-            def write(found: T, folder: Path) -> None:
-                (folder / _VALUES).write_text(json.dumps(pack(found)))
+            def write(values: T, folder: Path) -> None:
+                (folder / _VALUES).write_text(json.dumps(pack(values)))
 
             def read(folder: Path) -> T:
                 return unpack(json.loads((folder / _VALUES).read_text()))

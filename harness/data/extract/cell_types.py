@@ -36,7 +36,7 @@ class CellTypes:
         Raises:
             UserError: a cell does not fit the type of its column, or a column is written in another way.
         """
-        found = []
+        disguises = []
         for column in frame.columns:
             frame[column] = self._format.trimmed(frame[column])
             kind = self._types.get(column)
@@ -50,9 +50,9 @@ class CellTypes:
                 frame[column] = self._numbers(frame[column])
                 if is_text(frame[column]) and self._recognises(column):
                     disguise = number_disguise.disguise(frame[column])
-                    found += [disguise] if disguise is not None else []
-        if found:
-            raise number_disguise.error(found, self._format.numbers, self._declared_as("text"))
+                    disguises += [disguise] if disguise is not None else []
+        if disguises:
+            raise number_disguise.error(disguises, self._format.numbers, self._declared_as("text"))
         for column in frame.columns:
             open_type = column not in self._types and column not in (self._roles.group, self._roles.id)
             if open_type and column not in self._roles.drop and is_text(frame[column]):
@@ -99,9 +99,9 @@ class CellTypes:
         raise date_disguise.error(str(column.name), example, formats, *declared)
 
     def _declared(self, column: pd.Series, kind: Type, places: Places) -> pd.Series:
-        found, row = converted(column, kind, self._format.numbers, self._format.date_format)
+        values, row = converted(column, kind, self._format.numbers, self._format.date_format)
         if row < 0:
-            return found
+            return values
         key = "date_format" if kind == "date" else "types"
         form = f" written {self._format.date_format or 'as in ISO 8601'}" if kind == "date" else ""
         cell = str(column.iloc[row])

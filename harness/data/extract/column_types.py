@@ -41,18 +41,18 @@ def converted(
     if kind == "category":
         return column.astype("category"), -1
     if kind == "boolean":
-        found = _booleans(column)
+        values = _booleans(column)
     elif kind == "date":
-        found = dates(column, date_format)
+        values = dates(column, date_format)
     else:
-        found = numbers.numbers(column, hexadecimal=kind == "int")
-    wrong = (found.isna() & column.notna()).to_numpy()
+        values = numbers.numbers(column, hexadecimal=kind == "int")
+    wrong = (values.isna() & column.notna()).to_numpy()
     if kind == "int":
-        wrong = wrong | (found.notna() & (found % 1 != 0)).to_numpy()  # nor is inf whole
-        found = found if wrong.any() or found.hasnans else found.astype(np.int64)
+        wrong = wrong | (values.notna() & (values % 1 != 0)).to_numpy()  # nor is inf whole
+        values = values if wrong.any() or values.hasnans else values.astype(np.int64)
     elif kind == "float":
-        found = found.astype(np.float64)
-    return found, int(wrong.argmax()) if wrong.any() else -1
+        values = values.astype(np.float64)
+    return values, int(wrong.argmax()) if wrong.any() else -1
 
 
 def _booleans(column: pd.Series) -> pd.Series:

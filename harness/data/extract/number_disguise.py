@@ -69,16 +69,16 @@ def disguise(column: pd.Series) -> Disguise | None:
     if all(_HEXADECIMAL.fullmatch(cell) for cell in cells):
         return Disguise(str(column.name), cells[0], None)
     parts = [_AROUND.fullmatch(cell) for cell in cells]
-    found = [part for part in parts if part is not None]
-    before, behind = ({part[side].strip() for part in found} for side in ("before", "behind"))
+    numeric = [part for part in parts if part is not None]
+    before, behind = ({part[side].strip() for part in numeric} for side in ("before", "behind"))
     # A number without the unit of all others, as in "0" and "5 %", is one in the same unit.
     units = [side - {""} for side in (before, behind)]
-    with_unit = sum(bool(part["before"].strip() or part["behind"]) for part in found)
+    with_unit = sum(bool(part["before"].strip() or part["behind"]) for part in numeric)
     if any(units) and with_unit <= len(cells) / 2:
         return None
-    if len(found) < len(cells) or max(map(len, units)) > 1 or not all(map(_is_currency, before)):
+    if len(numeric) < len(cells) or max(map(len, units)) > 1 or not all(map(_is_currency, before)):
         return None
-    numbers = [part["number"].lstrip("+-") for part in found]
+    numbers = [part["number"].lstrip("+-") for part in numeric]
     for thousands, decimal, pattern in _FORMATS:
         if all(re.fullmatch(pattern, number) for number in numbers):
             strip = tuple(unit for side in units for unit in side)
@@ -87,18 +87,18 @@ def disguise(column: pd.Series) -> Disguise | None:
     return None
 
 
-def error(found: Sequence[Disguise], now: NumberFormat, texts: Sequence[str]) -> UserError:
+def error(disguises: Sequence[Disguise], now: NumberFormat, texts: Sequence[str]) -> UserError:
     """The error for columns of numbers in disguise, with the settings that read them.
 
     Args:
-        found: one column or more.
+        disguises: one column or more.
         now: how numbers are read now.
         texts: the columns that are kept as text already.
     """
-    first = next((one.form for one in found if one.form is not None), now)
+    first = next((one.form for one in disguises if one.form is not None), now)
     same = [
         one
-        for one in found
+        for one in disguises
         if one.form is None
         or (one.form.decimal, one.form.thousands) in {(first.decimal, first.thousands), (".", None)}
     ]
@@ -113,8 +113,8 @@ def error(found: Sequence[Disguise], now: NumberFormat, texts: Sequence[str]) ->
     )
 
 
-def _settings(found: Sequence[Disguise], now: NumberFormat) -> list[str]:
-    forms = [one.form for one in found if one.form is not None]
+def _settings(disguises: Sequence[Disguise], now: NumberFormat) -> list[str]:
+    forms = [one.form for one in disguises if one.form is not None]
     strip = dict.fromkeys([*now.strip, *(unit for form in forms for unit in form.strip)])
     thousands = next((form.thousands for form in forms if form.thousands is not None), now.thousands)
     decimals = [form.decimal for form in forms if form.decimal != "."]
@@ -126,7 +126,7 @@ def _settings(found: Sequence[Disguise], now: NumberFormat) -> list[str]:
         settings.append(typed("data.extract.thousands", thousands))
     if decimal != now.decimal:
         settings.append(typed("data.extract.decimal", decimal))
-    hexadecimal = [one.column for one in found if one.form is None]
+    hexadecimal = [one.column for one in disguises if one.form is None]
     return settings + [typed_item("data.extract.types", column, "int") for column in hexadecimal]
 
 

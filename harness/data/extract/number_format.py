@@ -38,10 +38,10 @@ class NumberFormat(NamedTuple):
         if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
             return column
         text = self._plain_text(column.map(str, na_action="ignore"))  # true and false are no numbers
-        found = pd.to_numeric(text, errors="coerce")
-        if hexadecimal and found.isna().any():
-            found = found.fillna(text.map(_hexadecimal, na_action="ignore").astype(np.float64))
-        return found
+        values = pd.to_numeric(text, errors="coerce")
+        if hexadecimal and values.isna().any():
+            values = values.fillna(text.map(_hexadecimal, na_action="ignore").astype(np.float64))
+        return values
 
     def _plain_text(self, text: pd.Series) -> pd.Series:
         """(N,) texts of digits and a decimal point alone."""

@@ -135,8 +135,8 @@ class Columns:
         types = set(map(type, values)) - {type(None)}
         if not types:
             return len(values)
-        for found in types:
-            self._require_one_kind(name, next(value for value in values if type(value) is found))
+        for one_type in types:
+            self._require_one_kind(name, next(value for value in values if type(value) is one_type))
         kind = self._kinds[name][0]
         if "date" in kind:
             for value in values:

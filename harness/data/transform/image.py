@@ -67,22 +67,22 @@ class Image:
             return RowSettings()
         images = table.frame[table.features[0]].tolist()
         _check_paths(images)
-        found = survey(images)
-        if found is None:
+        surveyed = survey(images)
+        if surveyed is None:
             return RowSettings()
         given = {"size": self.shaping.size, "channels": self.shaping.channels}
-        own = {"size": found.size, "channels": found.channels}
+        own = {"size": surveyed.size, "channels": surveyed.channels}
         settings = RowSettings({name: value for name, value in own.items() if given[name] is None})
-        if settings.values and (differences := found.differences()):
+        if settings.values and (differences := surveyed.differences()):
             chosen = [f"data.transform.{name}={text}" for name, text in settings.texts().items()]
             settings.notes.append(
                 f"the images differ ({', '.join(differences)}) and are brought to one shape by "
                 f"{', '.join(chosen)}, data.transform.resize={self.shaping.resize}"
             )
-        if found.cut:
+        if surveyed.cut:
             settings.notes.append(
-                f"only the upper 8 of 16 bits can be read of {found.cut} of {len(found.shapes)} images; save "
-                "them as PNG to use all bits"
+                f"only the upper 8 of 16 bits can be read of {surveyed.cut} of {len(surveyed.shapes)} "
+                "images; save them as PNG to use all bits"
             )
         return settings
 

@@ -65,10 +65,10 @@ def survey(images: Sequence[Any]) -> ImageSurvey | None:
         images: paths, or bytes of files.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = [each for each in threads.map(_looked_at, images) if each is not None]
-    if not found:
+        readable = [each for each in threads.map(_looked_at, images) if each is not None]
+    if not readable:
         return None
-    return ImageSurvey(np.array([each[:3] for each in found]), sum(each.cut for each in found))
+    return ImageSurvey(np.array([each[:3] for each in readable]), sum(each.cut for each in readable))
 
 
 def _looked_at(source: Any) -> _Found | None:

@@ -70,7 +70,7 @@ def _codes(labels: pd.Series, classes: Sequence[str]) -> Tensor:
                 name,
                 classes,
             )
-    # A missing value has the code -1 in `found`, which picks the -1 at the end.
+    # A missing value has the code -1 in `raw_codes`, which picks the -1 at the end.
     codes = np.array([*(positions[name] for name in names), -1], dtype=np.int64)
     return torch.from_numpy(codes[raw_codes])
 

@@ -15,7 +15,7 @@ def printable(value: object) -> object:
     """A text with such characters as an escape sequence, `\\x01`; any other object as it is."""
     if not isinstance(value, str) or not _NOT_XML.search(value):
         return value
-    return type(value)(_NOT_XML.sub(lambda found: found[0].encode("unicode_escape").decode(), value))
+    return type(value)(_NOT_XML.sub(lambda letter: letter[0].encode("unicode_escape").decode(), value))
 
 
 def escape(value: object) -> Markup:

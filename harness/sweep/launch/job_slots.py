@@ -58,7 +58,7 @@ def share_gpus(gpus: Sequence[str], count: int, each: float | None) -> list[list
     """Which GPUs each of `count` slots sees; None: each sees whatever there is.
 
     Args:
-        found: the GPUs' names.
+        gpus: the GPUs' names.
         each: GPUs per slot, a whole number or a fraction; None: all that were found, evenly.
 
     Raises:

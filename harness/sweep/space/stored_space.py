@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.core.name_list import listed
 from harness.runtime.secret_values import Secrets
 from harness.sweep.space.dimension import Dimension
 from harness.sweep.space.listed_values import Choices
 from harness.sweep.space.swept_key import OWN, root
 from harness.sweep.space.swept_value import word
+
+_MOST_VALUES = 10
 
 _HOW = (*OWN, "harness")
 """Settings that control how a sweep runs; they may differ when it is resumed."""
@@ -68,15 +71,15 @@ def _choices(key: str, old: list[str], new: list[str]) -> Iterator[str]:
     lost = [value for value in old if value not in new]
     for verb, values in (("gained", gained), ("lost", lost)):
         if values:
-            yield f"{key} {verb} the choice{'s' if len(values) > 1 else ''} {', '.join(values)}"
+            yield f"{key} {verb} the choice{'s' if len(values) > 1 else ''} {listed(values, _MOST_VALUES)}"
     if not gained and not lost and old != new:
-        yield f"{key} listed {', '.join(old)}, and lists {', '.join(new)}"
+        yield f"{key} listed {listed(old, _MOST_VALUES)}, and lists {listed(new, _MOST_VALUES)}"
 
 
 def _values(plain: Mapping[str, Any]) -> str:
     values = plain["values"]
-    return str(values) if isinstance(values, str) else ", ".join(map(word, values))
+    return str(values) if isinstance(values, str) else listed(map(word, values), _MOST_VALUES)
 
 
 def _when(plain: Mapping[str, Any]) -> str:
-    return f"when {' and '.join(plain['when'])}" if plain["when"] else "always"
+    return f"when {listed(plain['when'], _MOST_VALUES)}" if plain["when"] else "always"

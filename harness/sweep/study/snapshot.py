@@ -148,7 +148,7 @@ def eligible(row: Row) -> bool:
 
 def shortened(keys: Iterable[str]) -> dict[str, str]:
     """Each key's last part, with as many of those before it as distinguish it from the others."""
-    tails = {key: [key[found.start() :] for found in re.finditer(r"[^./]+", key)][::-1] for key in keys}
+    tails = {key: [key[part.start() :] for part in re.finditer(r"[^./]+", key)][::-1] for key in keys}
     return {key: next((t for t in own if _of_one(t, tails)), key) for key, own in tails.items()}
 
 

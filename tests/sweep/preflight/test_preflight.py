@@ -125,10 +125,11 @@ def test_a_float_for_a_whole_number_is_refused_with_the_way_to_write_it(refused:
 def test_a_key_of_some_choices_is_refused_with_the_way_to_set_it_for_these_only(
     refused: Callable[..., str],
 ) -> None:
-    assert refused("data/extract=iris", "model=mlp,transformer", "model.widths=[8],[16]").endswith(
-        "there is no setting 'model.widths' with the choice made; model=convnet and model=mlp have it; "
-        "in its place, 'sweep.space.model.widths={values: VALUES, when: \"model=CHOICE\"}' gives it to these "
-        "alone."
+    sentence = refused("data/extract=iris", "model=mlp,transformer", "model.widths=[8],[16]")
+    assert "there is no setting 'model.widths' with the choice made; model=convnet, model=mlp" in sentence
+    assert sentence.endswith(
+        " have it; in its place, 'sweep.space.model.widths={values: VALUES, when: \"model=CHOICE\"}' "
+        "gives it to these alone."
     )
 
 

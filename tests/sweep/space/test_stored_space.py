@@ -76,10 +76,10 @@ def test_each_change_is_one_phrase(space: Build) -> None:
     assert changes(before, now) == [
         "model gained the choice resnet18",
         "trainer.optimizer.lr was interval 0.0001 to 0.1 (log), and is 0.001 to 0.1 (log)",
-        "a listed 1, 2, and lists 2, 1",
-        "b was interval 0.0 to 1.0, and is choices 0.5, 1.5",
+        "a listed 1 and 2, and lists 2 and 1",
+        "b was interval 0.0 to 1.0, and is choices 0.5 and 1.5",
         "c was range 1 to 3 in steps of 1, and is 1 to 7 in steps of 2",
-        "d gained the choices 3, 4",
+        "d gained the choices 3 and 4",
         "d lost the choice 2",
         "g is swept now",
         "f was tried when model=mlp, and is always",
@@ -92,6 +92,6 @@ def test_each_change_is_one_phrase(space: Build) -> None:
 
 def test_a_number_and_its_text_are_different_choices(space: Build) -> None:
     assert changes(space("a=1,2"), space("a='1',2.0")) == [
-        "a gained the choices '1', 2.0",
-        "a lost the choices 1, 2",
+        "a gained the choices '1' and 2.0",
+        "a lost the choices 1 and 2",
     ]

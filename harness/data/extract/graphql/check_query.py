@@ -61,11 +61,11 @@ def parsed(
 
 
 def _declared(document: DocumentNode) -> dict[str, VariableDefinitionNode]:
-    operations = [found for found in document.definitions if isinstance(found, OperationDefinitionNode)]
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     if len(operations) != 1 or operations[0].operation is not OperationType.QUERY:
-        found = " and ".join(operation.operation.value for operation in operations) or "none"
+        kinds = " and ".join(operation.operation.value for operation in operations) or "none"
         raise UserError(
-            f"data.extract.query must hold one operation, a query, and it holds {found}",
+            f"data.extract.query must hold one operation, a query, and it holds {kinds}",
             "leave the rest out",
             key="data.extract.query",
         )
