@@ -67,7 +67,7 @@ class Account:
         if self.beyond:
             texts = [f"{column!r} ({count:,})" for column, count in self.beyond.items()]
             lines.append(
-                f"values are beyond the range of the training rows in {_some(texts)}; the predictions for "
+                f"values are beyond the range of the training rows in {listed(texts, _NAMED)}; the predictions for "
                 "these rows are extrapolated."
             )
         if self.gaps:
