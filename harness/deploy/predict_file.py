@@ -67,8 +67,8 @@ class Account:
         if self.beyond:
             texts = [f"{column!r} ({count:,})" for column, count in self.beyond.items()]
             lines.append(
-                f"values are beyond the range of the training rows in {listed(texts, _NAMED)}; the predictions for "
-                "these rows are extrapolated."
+                f"values are beyond the range of the training rows in {listed(texts, _NAMED)}; the "
+                "predictions for these rows are extrapolated."
             )
         if self.gaps:
             texts = [f"{column!r} ({count:,})" for column, count in self.gaps.items()]

@@ -34,6 +34,6 @@ def test_predict_counts_them_by_column(run_cli, here) -> None:
     new.to_csv("new.csv", index=False)
     answer = run_cli("predict", str(here / "run"), "new.csv", "made.csv")
     assert answer.status == 0, answer.err
-    assert "values are beyond the range of the training rows in 'size' (2), 'age' (1)" in answer.err
+    assert "values are beyond the range of the training rows in 'size' (2) and 'age' (1)" in answer.err
     frame.head(3).assign(size=160.0, age=30.0).to_csv("new.csv", index=False)
     assert "beyond" not in run_cli("predict", str(here / "run"), "new.csv", "made.csv").err
