@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from harness.core.error_text import clipped, mask_errors, printable, stack
 from harness.core.errors import (
@@ -154,7 +155,7 @@ def experiment(words: list[str], task: Task) -> None:
         raise
     except ValueError as error:
         # Hydra refuses some options with a bare ValueError, before it calls the task.
-        if not (task.begun or called.multirun):
+        if not (task.begun or called.multirun or isinstance(error, OmegaConfBaseException)):
             raise UserError(sentence(str(error))) from error
         raise
     finally:

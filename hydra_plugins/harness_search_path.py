@@ -11,7 +11,7 @@ class ProjectSearchPath(SearchPathPlugin):
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        from harness.config.choice_files import CONF, config_dirs, folders
+        from harness.config.choice_files import CONF, CONFIG_DIR, config_dirs, folders
 
         places = {entry.path for entry in search_path.get_path()}  # type: ignore[attr-defined]
         if f"file://{CONF}" in places or str(CONF) in places:
@@ -20,4 +20,4 @@ class ProjectSearchPath(SearchPathPlugin):
                 if folder not in given:
                     search_path.append("project", f"file://{folder}")
             for folder in given:
-                search_path.prepend("--config-dir", f"file://{folder}")
+                search_path.prepend(CONFIG_DIR, f"file://{folder}")

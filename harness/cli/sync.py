@@ -12,7 +12,7 @@ def main(words: list[str]) -> None:
         UserError: there is no such run, or its tracking address needs a password.
     """
     parser = Parser("sync", "Bring MLflow up to date.")
-    parser.add_argument("run", nargs="?", help="the folder of a run; all runs if left out")
+    parser.add_argument("run", nargs="?", help="a run: its folder, its name, SWEEP/best, or last; else all")
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
     parser.add_argument("--uri", help="the tracking server, where the stored address had a password")
     options = parser.parse_args(words)

@@ -19,6 +19,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 """The folder of yaml files: inside the package of a wheel, beside it in a checkout."""
 
+CONFIG_DIR = "--config-dir"
+"""The option, and the name of its folder in Hydra's search path."""
+
 _config_dirs: list[Path] = []
 """The folder of `--config-dir`, during a command that has it."""
 

@@ -6,7 +6,7 @@ import os
 import pickle
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from harness.config.choice_files import CONF, folders
 from harness.config.home_folders import expand_home
 from harness.config.text_values import read_overrides
 from harness.config.unread_settings import explaining_yaml, refuse_unread
+from harness.core.override_text import OverrideText
 from harness.runs.sweep_folders import SWEEPS, below, newest, stem
 from harness.runtime.address import encode_references, register_environment
 from harness.runtime.user_project import enter
@@ -80,6 +81,8 @@ def compose_with_hydra(overrides: list[str]) -> DictConfig:
     parsed = OverridesParser.create().parse_overrides(overrides)
     # Hydra itself refuses a list of values for one run.
     split = not any(override.is_sweep_override() for override in parsed)
+    last = effective([str(override.input_line) for override in parsed])
+    parsed = [override for override in parsed if str(override.input_line) in last]
     values = [override for override in parsed if split and sets_value(str(override.input_line))]
     others = tuple(str(override.input_line) for override in parsed if override not in values)
     if any("hydra.searchpath" in text for text in others):  # other folders than those in the key
@@ -96,6 +99,23 @@ def compose_with_hydra(overrides: list[str]) -> DictConfig:
 def sets_value(text: str) -> bool:
     """Whether an override sets one plain value of the composed configuration, and so chooses nothing."""
     return bool(_VALUE.match(text)) and not text.startswith("hydra.") and "${" not in text
+
+
+def effective(texts: Sequence[str]) -> list[str]:
+    """The overrides without plain values whose key a later override sets in another way.
+
+    Plain values are set after all others; `trainer.epochs=5 ++trainer.epochs=2` still means 2.
+    """
+    kept: list[str] = []
+    replaced: set[str] = set()
+    for text in reversed(texts):
+        key = OverrideText.split(text).key
+        if not sets_value(text):
+            replaced.add(key)
+        elif key in replaced:
+            continue
+        kept.append(text)
+    return kept[::-1]
 
 
 def set_values(cfg: DictConfig, overrides: list[Override]) -> None:

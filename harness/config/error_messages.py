@@ -129,6 +129,24 @@ def _unset(name: str, overrides: list[str]) -> UserError:
     return UserError(rule, "set it first", key=name)
 
 
+def _unresolved(name: str, overrides: list[str]) -> UserError:
+    reference = f"${{{name}}}"
+    within = [word for word in overrides if reference in word]
+    rule = f"{within[0] if within else 'a setting'} refers to the setting {name!r}, which does not exist"
+    settings = _settings([word for word in overrides if word not in within], name)
+    if name in settings:
+        remedy = f"leave out the override that deletes {name}"
+    else:
+        remedy = f"{_near_setting(name, settings)} Within a text, \\{reference} is no reference"
+    return UserError(rule, remedy, key=OverrideText.split(within[0]).key if within else name, value=name)
+
+
+def _unknown_resolver(name: str, overrides: list[str]) -> UserError:
+    within = next((word for word in overrides if f"${{{name}:" in word), "a setting")
+    rule = f"{within} calls the resolver {name!r}, which does not exist"
+    return UserError(rule, "${oc.env:NAME} reads an environment variable", value=name)
+
+
 def _without_value(key: str, overrides: list[str]) -> UserError:
     return UserError(f"{key} has no value yet", f"give it with {key}=VALUE", key=key)
 
@@ -271,6 +289,8 @@ _ANSWERS: dict[str, Callable[[str, list[str]], UserError]] = {
     r"Could not delete from config\. '([^']+)'": _unknown_key,
     r"Key '[^']+' is not in struct\s+full_key: (\S+)": _unknown_key,
     r"Environment variable '([^']+)' not found": _unset,
+    r"Interpolation key '([^']+)' not found": _unresolved,
+    r"Unsupported interpolation type (\S+)": _unknown_resolver,
     r"Missing mandatory value: (\S+)": _without_value,
     r"Ambiguous value for argument '([^']+)'": _ambiguous,
     r"An item is already at '([^']+)'": _set_already,

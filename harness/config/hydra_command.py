@@ -23,7 +23,7 @@ from harness.config.text_values import read_overrides
 from harness.config.unread_settings import refuse_unread
 from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
-from harness.runs.new_folder import check_run_folder
+from harness.runs.new_folder import check_run_folder, empty_removed
 
 _MULTIRUN = {"-m", "--multirun"}
 
@@ -150,7 +150,8 @@ def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
         callbacks = Callbacks(cfg)
         context = HydraContext(GlobalHydra.instance().config_loader(), callbacks)
         callbacks.on_run_start(config=cfg, config_name="config")
-        ended = run_job(task, cfg, "hydra.run.dir", None, context)
+        with empty_removed(Path(cfg.hydra.run.dir)):
+            ended = run_job(task, cfg, "hydra.run.dir", None, context)
         callbacks.on_run_end(config=cfg, config_name="config", job_return=ended)
         _ = ended.return_value  # raises what the task raised
     return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.core.errors import UserError
@@ -44,6 +45,25 @@ def check_run_folder(folder: Path, resumes: bool = False, besides: Collection[st
             raise FolderTaken(folder, "a run", "holds one already", remedy, "hydra.run.dir")
         return
     check_empty(folder, "a run", "choose another with hydra.run.dir=FOLDER", "hydra.run.dir", besides)
+
+
+@contextmanager
+def empty_removed(folder: Path) -> Iterator[None]:
+    """At the end of this context, `folder` and the folders above it that were made within it are removed if
+    they are empty: a run that is refused leaves none.
+    """
+    folder = folder.absolute()
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        yield
+    finally:
+        for place in missing:
+            try:
+                place.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:  # it holds something
+                break
 
 
 def check_empty(folder: Path, what: str, remedy: str, key: str, besides: Collection[str] = ()) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from harness.core.errors import UserError
+from harness.core.user_path import user_path
 from harness.runs.journal import JOURNAL
 from harness.runs.outputs import Outputs
 from harness.runs.stored_run import StoredRun
@@ -35,7 +36,7 @@ def sync(
     A killed run is marked as KILLED. A running run is skipped; its own uploader sends it.
 
     Args:
-        target: a run's folder, or its name below `<outputs>/runs`; None: all that are not sent.
+        target: a run, named as in `Outputs.find`, or a sweep; None: all that are not sent.
         uri: the target store; needed if its address has a password, which is never stored. A new address
             receives the whole run.
         experiment: None: unchanged.
@@ -44,7 +45,7 @@ def sync(
         UserError: there is no such run, its address or password is unknown, or MLflow did not answer.
     """
     outputs = Path(outputs).absolute()
-    folders = unsent(outputs) if target is None else [_find(Path(target), outputs)]
+    folders = unsent(outputs) if target is None else [_find(str(target), outputs)]
     lines, failures = [], []
     refused: UserError | None = None
     for folder in folders:
@@ -106,14 +107,20 @@ def leftovers(uri: str, outputs: Path) -> Iterator[None]:
         yield
 
 
-def _find(target: Path, outputs: Path) -> Path:
-    for folder in (target.absolute(), outputs / "runs" / target):
+def _find(target: str, outputs: Path) -> Path:
+    """The folder of the run, or of the sweep, that a user names.
+
+    Raises:
+        UserError: there is no such run or sweep.
+    """
+    for folder in (user_path(target).absolute(), outputs / "runs" / target):
         if (folder / JOURNAL).exists():
             return folder
-    raise UserError(
-        f"sync needs the folder of a run, and {target} holds no {JOURNAL}",
-        f"the runs are in {outputs / 'runs'}",
-    )
+    known = Outputs(outputs)
+    sweep = known.sweep_folder(target)
+    if sweep is not None and (sweep / JOURNAL).exists():
+        return sweep
+    return known.find(target).folder
 
 
 def _place(

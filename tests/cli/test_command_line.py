@@ -109,7 +109,14 @@ KEYS = [
     (["name='x"], r"the setting \"name='x\" cannot be read as KEY=VALUE; .* \"KEY='a text \(1\)'\"\."),
     (["Train"], r"the word 'Train' is neither KEY=VALUE nor a verb at the beginning\."),
     ([""], r"the word '' is neither KEY=VALUE nor a verb at the beginning\."),
-    (["name=${nope}"], r"Interpolation key 'nope' not found \(at name\)\."),
+    (
+        ["name=${nope}"],
+        r"name=\$\{nope\} refers to the setting 'nope', which does not exist; `python -m harness --cfg job` "
+        r"prints all settings\. Within a text, \\\$\{nope\} is no reference\.",
+    ),
+    (["name=${sed}"], r"name=.* 'sed', which does not exist; did you mean seed\? Within a text, .*"),
+    (["outputs=${nope}"], r"outputs=\$\{nope\} refers to the setting 'nope', which does not exist; .*"),
+    (["name=${nope:1}"], r"name=.* calls the resolver 'nope', which does not exist; \$\{oc\.env:NAME\} .*"),
     (["name=???"], r"name has no value yet; give it with name=VALUE\."),
     (
         ["name=${oc.env:HARNESS_NOPE}"],
@@ -336,7 +343,7 @@ OPTIONS = [
     ),
     (["ls", "modle"], r"there is no group 'modle'; did you mean model\?"),
     (["ui"], r"there is no MLflow store at \S+/outputs/mlflow\.db; run an experiment first: .*"),
-    (["sync", "nope"], r"sync needs the folder of a run, and nope holds no journal\.jsonl; .*"),
+    (["sync", "nope"], r"nope is no run below .*"),
 ]
 
 TRACKING = [

@@ -153,3 +153,17 @@ def test_the_folder_of_a_multirun_is_that_of_the_sweep_its_words_mean(tmp_path: 
     assert folder("mine", "a=1") == "mine-0"
     (tmp_path / "sweeps" / "mine-0" / "result.json").write_text('{"status": "finished"}')
     assert folder("mine", "a=1") == "mine-1"
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs"),
+    [
+        (["trainer.epochs=5", "trainer.epochs=2"], 2),
+        (["trainer.epochs=5", "++trainer.epochs=2"], 2),
+        (["++trainer.epochs=5", "trainer.epochs=2"], 2),
+        (["seed=7", "trainer.epochs=5", "trainer.epochs=${seed}"], 7),
+        (["seed=7", "trainer.epochs=${seed}", "trainer.epochs=5"], 5),
+    ],
+)
+def test_of_several_overrides_of_a_setting_the_last_holds(words: list[str], epochs: int) -> None:
+    assert compose(words).trainer.epochs == epochs

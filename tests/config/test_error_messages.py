@@ -33,7 +33,8 @@ def test_an_error_is_a_status_and_a_sentence(error: BaseException, expected: tup
         ("Missing mandatory value: a.b\n    full_key: a.b", "a.b has no value yet; give it with a.b=VALUE."),
         (
             "Interpolation key 'x' not found\n    full_key: a.b\n    object_type=dict",
-            "Interpolation key 'x' not found (at a.b).",
+            "a setting refers to the setting 'x', which does not exist; `python -m harness --cfg job` prints "
+            "all settings. Within a text, \\${x} is no reference.",
         ),
         ("first\nsecond\n\nthird", "first second."),
         (

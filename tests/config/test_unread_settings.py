@@ -95,7 +95,11 @@ def test_a_setting_that_another_one_uses_is_read(run_cli: Any) -> None:
     [
         ("checkpoint=-1", "checkpoint consists of several settings", "set one of checkpoint.finished, "),
         ("harness=x", "harness consists of several settings", "set one of harness."),
-        ("~outputs", "Interpolation key 'outputs' not found (at data.cache.folder)", ""),
+        (
+            "~outputs",
+            "a setting refers to the setting 'outputs', which does not exist",
+            "leave out the override",
+        ),
         ("~data.cache.folder", "the setting data.cache.folder is missing", "remove the override"),
         ("~resume.run", "resume.run is null, and cannot be deleted", "leave out ~resume.run."),
         ("trainer.scheduler._partial_=x", "trainer.scheduler._partial_ must be true or false, got 'x'", ""),

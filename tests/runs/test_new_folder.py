@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.core.errors import UserError
-from harness.runs.new_folder import FolderTaken, check_empty, check_run_folder
+from harness.runs.new_folder import FolderTaken, check_empty, check_run_folder, empty_removed
 
 QUICK = ("data/extract=iris", "trainer.epochs=1", "tracking=none")
 
@@ -85,6 +86,19 @@ def test_files_that_a_folder_may_already_have(here: Path) -> None:
     check_run_folder(here, resumes=True)
     with pytest.raises(FolderTaken, match="holds one already"):
         check_run_folder(here)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_refused_run_leaves_none_of_the_folders_that_were_made_for_it(here: Path, refused: bool) -> None:
+    (here / "kept").mkdir()
+    folder = here / "kept/a/b/c"
+    with suppress(ValueError), empty_removed(folder):
+        folder.mkdir(parents=True)
+        if refused:
+            raise ValueError
+        (folder / "journal.jsonl").touch()
+    assert (here / "kept").exists()
+    assert (here / "kept/a").exists() is not refused
 
 
 @pytest.mark.parametrize("place", ["/", "home", "home/..", "link", "file"])

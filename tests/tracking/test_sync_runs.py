@@ -9,6 +9,7 @@ import pytest
 from harness.core.errors import UserError
 from harness.runs.journal import Journal
 from harness.runs.tracking_state import State
+from harness.tracking import sync_runs
 from harness.tracking.sync_runs import sync, unsent
 from harness.tracking.upload_task import lock
 
@@ -63,6 +64,33 @@ def test_a_run_is_found_by_its_name(outputs: Path, uri: str, client: Any) -> Non
     assert statuses(client) == {"a": "FINISHED"}
 
 
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [
+        ("last", "runs/new"),
+        ("new", "runs/new"),
+        ("s-0/3", "sweeps/s-0/3"),
+        ("s", "sweeps/s-0"),
+        ("s-0", "sweeps/s-0"),
+        ("outputs/runs/old", "runs/old"),
+        ("old/fold-1", "runs/old"),
+    ],
+)
+def test_a_run_is_named_as_for_other_verbs(
+    word: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outputs = tmp_path / "outputs"
+    for number, name in enumerate(("runs/old", "sweeps/s-0", "sweeps/s-0/3", "runs/new")):
+        folder = write(outputs / name)
+        journal = folder / "journal.jsonl"
+        journal.write_text(journal.read_text().replace('"time":', f'"time":{number}'))
+        if name != "sweeps/s-0":
+            (folder / "config.yaml").touch()
+    (outputs / "runs/old/fold-1").mkdir()
+    assert sync_runs._find(word, outputs) == outputs / place
+
+
 def test_another_address_gets_the_whole_run(outputs: Path, uri: str, client: Any) -> None:
     folder = write(outputs / "runs" / "a", uri="http://127.0.0.1:9")
     sync(folder, outputs, uri=uri)
@@ -109,9 +137,7 @@ def test_a_server_that_cannot_be_reached_is_reported(outputs: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(outputs: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"sync needs the folder of a run, and nowhere holds no journal.jsonl; the"
-    ):
+    with pytest.raises(UserError, match=r"^nowhere is no run below .*; it has no runs yet"):
         sync("nowhere", outputs)
 
 

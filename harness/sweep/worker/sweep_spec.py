@@ -59,8 +59,7 @@ class SweepSpec:
     @property
     def options(self) -> tuple[str, ...]:
         """The options that a command needs before its overrides to find the same configuration."""
-        given = [path for provider, path in self.composer.places if provider == "command-line"]
-        return tuple(word for path in given for word in ("--config-dir", path.removeprefix("file://")))
+        return self.composer.options
 
     def queued_points(self) -> Iterator[Point]:
         """The points to try first: every point of a grid, else those of `sweep.enqueue`.

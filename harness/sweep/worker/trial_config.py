@@ -22,7 +22,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import choose_parts
-from harness.config.compose import register_resolvers, set_values, sets_value
+from harness.config.choice_files import CONFIG_DIR
+from harness.config.compose import effective, register_resolvers, set_values, sets_value
 from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts
 from harness.config.unread_settings import explaining_yaml, refuse_unread
@@ -40,6 +41,12 @@ class TrialComposer:
 
     places: tuple[tuple[str, str], ...]
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that a command needs to find the same configuration."""
+        given = [path for provider, path in self.places if provider == CONFIG_DIR]
+        return tuple(word for path in given for word in (CONFIG_DIR, path.removeprefix("file://")))
+
     @classmethod
     def of(cls, loader: ConfigLoader) -> TrialComposer:
         path = loader.get_search_path().get_path()
@@ -47,6 +54,7 @@ class TrialComposer:
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """Composes exactly these words, Hydra's own node included; `auto` stays `auto`."""
+        words = effective(words)
         cfg: DictConfig = pickle.loads(self._composed(words).whole)
         _set(cfg, words)
         encode_references(cfg)
@@ -62,6 +70,7 @@ class TrialComposer:
         Args:
             shared: the words that all trials have: their values are set once.
         """
+        words = effective(words)
         values = _values(words, shared)
         composed = self._composed(words)
         HydraConfig.instance().cfg = composed.hydra

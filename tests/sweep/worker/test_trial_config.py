@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import hydra
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from harness.config.choice_files import CONF
+from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import compose
 from harness.sweep.worker.trial_config import TrialComposer
 
@@ -30,6 +33,8 @@ def _hydra_forgets() -> Iterator[None]:
     [
         ["data/extract=breast_cancer", "trainer.optimizer.lr=0.01", "seed=3"],
         ["data/extract=csv", "data.extract.path=a.csv", "data.extract.kind=image"],
+        ["seed=7", "trainer.epochs=5", "trainer.epochs=${seed}"],
+        ["trainer.epochs=5", "++trainer.epochs=2"],
     ],
 )
 def test_a_task_is_what_hydra_composes_of_its_words(words: list[str]) -> None:
@@ -38,6 +43,13 @@ def test_a_task_is_what_hydra_composes_of_its_words(words: list[str]) -> None:
     assert OmegaConf.to_container(found, resolve=True) == expected
     shared = COMPOSER.task(COMPOSER.whole(words), words)
     assert OmegaConf.to_container(shared, resolve=True) == expected
+
+
+def test_the_folder_of_the_command_is_an_option_of_each_trial(tmp_path: Path) -> None:
+    with config_dir(str(tmp_path)), hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        composer = TrialComposer.of(GlobalHydra.instance().config_loader())
+    assert composer.options == ("--config-dir", str(tmp_path))
+    assert COMPOSER.options == ()
 
 
 def test_each_trial_has_its_own_copy_of_the_configuration() -> None:
