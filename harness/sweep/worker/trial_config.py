@@ -81,7 +81,7 @@ class TrialComposer:
 
     def secrets(self, words: Sequence[str], shared: Collection[str]) -> Secrets:
         """The secrets of a configuration that `task` makes and of its words; `config` is not the trial's."""
-        values = _values(words, shared)
+        values = _values(effective(words), shared)
         secrets = _secrets(self._composed(words), values, frozenset(os.environ.items()))
         secrets.learn(word for word in words if word not in values)
         return secrets
