@@ -217,6 +217,12 @@ class StoredRun:
                 f"with "
                 "--ensemble",
             )
+        if not self.models and self.result is not None and self.result.status == "finished":
+            raise UserError(
+                f"{self.label} has no weights: of a sweep, only the best trials keep theirs (sweep.keep)",
+                f"train it again with: python -m harness rerun {self.folder}",
+                key="sweep.keep",
+            )
         if not self.models:
             raise UserError(
                 f"{self.label} has no model, because only a finished run has one", "name a finished run"

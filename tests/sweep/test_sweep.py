@@ -252,3 +252,17 @@ def test_a_mistake_is_reported_before_anything_is_started(
     assert sentence in answer.err
     assert answer.err.count("\n") == 1
     assert not (here / "outputs/sweeps").exists()
+
+
+def test_only_the_best_trials_keep_their_weights(sweep: Callable[..., Sweep], run_cli: RunCli) -> None:
+    made = sweep("seed=1,2,3", "sweep.keep=best", "trainer.epochs=1")
+    best = made.result["best"]["number"]
+    kept = [path.parent.name for path in made.folder.glob("*/model")]
+    other = made.folder / str((best + 1) % 3)
+    answer = run_cli("evaluate", str(other))
+    assert (kept, answer.status) == ([str(best)], 2)
+    assert (
+        f"has no weights: of a sweep, only the best trials keep theirs (sweep.keep); train it again with: "
+        f"python -m harness rerun {other}" in answer.err
+    )
+    assert run_cli("evaluate", str(made.folder / str(best))).status == 0
