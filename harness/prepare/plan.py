@@ -19,7 +19,7 @@ from harness.data.cache.command_scope import current
 from harness.prepare import data_pipeline
 from harness.prepare.fixed_parts import fixed_parts_note
 from harness.prepare.initial_weights import InitialWeights, find_initial_weights
-from harness.prepare.parts import Parts
+from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
 from harness.prepare.range_notes import range_notes
 from harness.prepare.value_notes import value_notes
@@ -88,7 +88,9 @@ def make_plan(cfg: DictConfig) -> Plan:
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
     parts_note, *of_values = _table_notes(cfg, table)
-    of_values += range_notes(table, folds)
+    # The trials of a sweep mostly have the same table and split.
+    key = f"ranges {table.digest} {table.features} {plain(cfg.split)}"
+    of_values += current().shared(key, lambda: range_notes(table, folds))
     notes = tuple(filter(None, [parts_note, *settings.notes, *of_values]))
     weights = find_initial_weights(cfg, table, folds)
     plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -114,3 +115,15 @@ def test_a_trainer_without_a_use_for_members_refuses_them(run_cli, here, words) 
     assert answer.status == 2
     assert "has no use for the 3 members of TabM" in answer.err
     assert not (here / "outputs" / "runs").exists()
+
+
+def test_an_exported_ensemble_says_what_its_head_is(run_cli, here) -> None:
+    folder = here / "run"
+    assert run_cli("data/extract=iris", *SMALL, f"hydra.run.dir={folder}").status == 0
+    answer = run_cli("export", str(folder), "--format", "safetensors", "--out", "exported")
+    assert answer.status == 0, answer.err
+    network = json.loads((here / "exported" / "preprocessing.json").read_text())["network"]
+    assert network["head"] == (
+        "a linear layer for each of 3 members on its part of the representation, whose mean of the "
+        "probabilities counts; each is a linear layer that gives the logits"
+    )

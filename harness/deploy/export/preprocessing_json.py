@@ -57,7 +57,7 @@ def describe(
         "network": {
             "takes": {"dtype": "float32", "shape": ["batch", *bundle.inputs]},
             "architecture": {**bundle.config["model"], "weights": None},
-            "head": _HEADS.get(bundle.task.kind, _HEADS["classes"]) if bundle.head else None,
+            "head": _head(bundle),
             "trained_in": bundle.autocast or "float32",
         },
         "outputs": [_output(name, bundle, graph.target_std) for name in graph.outputs],
@@ -69,6 +69,18 @@ def describe(
         )
         del description["steps"]
     return description
+
+
+def _head(bundle: Bundle) -> str | None:
+    if not bundle.head:
+        return None
+    words = _HEADS.get(bundle.task.kind, _HEADS["classes"])
+    members = bundle.config["model"].get("members", 1)
+    if members == 1:
+        return words
+    averaged = "the numbers" if bundle.task.kind == "regression" else "the probabilities"
+    layers = f"a linear layer for each of {members} members on its part of the representation"
+    return f"{layers}, whose mean of {averaged} counts; each is {words}"
 
 
 def _graph(member: Any) -> Graph:
