@@ -69,7 +69,14 @@ def train(data, lr, epochs, scores=scores_of, report=None):
     """The best accuracy; `report` is called with (epoch, best so far)."""
     inputs, targets, others, answers = data
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(inputs.shape[1], WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1), nn.Flatten(0))
+    model = nn.Sequential(
+        nn.Linear(inputs.shape[1], WIDTH),
+        nn.ReLU(),
+        nn.Linear(WIDTH, WIDTH),
+        nn.ReLU(),
+        nn.Linear(WIDTH, 1),
+        nn.Flatten(0),
+    )
     parameters = list(model.parameters())
     optimizer, scheduler = mover(parameters, lr, epochs * math.ceil(len(inputs) / BATCH))
     best, weights = -1.0, None

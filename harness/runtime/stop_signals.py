@@ -15,6 +15,9 @@ from harness.runtime.distributed import highest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_LOOK_INTERVAL = 0.05
+"""Seconds between two looks at the handlers: steps may take a fraction of a millisecond."""
+
 _SAME_REQUEST = 5.0
 """Seconds within which SIGINT and SIGTERM are one request: on Ctrl-C a worker gets SIGINT from the terminal
 and SIGTERM from its command."""
@@ -26,20 +29,27 @@ class Stop:
     Within `with stop.after_step():`, where a training runs, the first signal only sets the answer: the
     training ends after its step, and the run is closed in order. Outside of it, and at a second signal, it
     raises `Interrupted` at once. A repetition of the same request within a short time is ignored. A handler
-    that other code has installed meanwhile is replaced after the current step.
+    that other code has installed meanwhile is replaced after a step, .05 seconds later at most.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
         self._after_step = False
-        self._since = 0.0
+        self._since = self._looks_at = 0.0
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
+        now = time.monotonic()
+        if now >= self._looks_at:
+            self._looks_at = now + _LOOK_INTERVAL
+            self._take_back()
+        return self.signum is not None
+
+    def _take_back(self) -> None:
+        """Replaces the handlers that other code has installed."""
         for number in self._before:
             if signal.getsignal(number) != self._receive and _in_main_thread():
                 signal.signal(number, self._receive)
-        return self.signum is not None
 
     @contextmanager
     def after_step(self) -> Iterator[None]:
