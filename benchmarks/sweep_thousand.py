@@ -1,4 +1,4 @@
-"""Whether the last of thousands of trials costs what the first did: time and memory of a sweep of trials of one step.
+"""Whether the last of thousands of trials costs what the first did: time and memory of trials of one step.
 
 Such a trial trains next to nothing, so that what is left is its own fixed cost: configuration, rows, parts,
 folder, journals, model. Beside it stands the queue alone, which gives a trial and takes its result.
