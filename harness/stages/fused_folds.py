@@ -72,7 +72,7 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
 
 
 def _with(plan: Plan, value: int | str, line: str) -> Plan:
-    cfg = plan.cfg.copy()
+    cfg = plan.cfg  # of this run alone, see `make_plan`: a copy takes as long as a step of a small trial
     OmegaConf.update(cfg, FUSE, value, force_add=True)
     return plan.with_config(cfg, fuse=line)
 
