@@ -431,7 +431,7 @@ def test_the_outcomes_of_folds_are_restored_except_a_damaged_one(tmp_path: Path)
     # An earlier version's name of a baseline.
     done.write(1234, Outcome({"test/accuracy": 1.0, "test/accuracy_majority": 0.5}, None))
     back = done.read()
-    assert same(tuple(back[0]), ({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs))
+    assert same(tuple(back[0]), ({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs, None))
     assert back[1234] == Outcome({"test/accuracy": 1.0, "test/accuracy_baseline_majority": 0.5}, None)
     (tmp_path / "done" / "fold-0000.safetensors").write_bytes(b"torn")
     assert list(done.read()) == [1234]

@@ -18,7 +18,9 @@ def test_without_a_group_every_group_is_listed_with_its_choices(run_cli: Any) ->
 def test_a_group_is_listed_with_a_description_of_each_choice(run_cli: Any) -> None:
     lines = run_cli("ls", "model").out.splitlines()
     assert [line.split()[0] for line in lines] == groups()["model"]
-    assert "mlp          multilayer perceptron, the plain choice for a table of features" in lines
+    described = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines}
+    assert described["mlp"] == "multilayer perceptron, the plain choice for a table of features"
+    assert len({len(line) - len(text) for line, text in zip(lines, described.values(), strict=True)}) == 1
 
 
 def test_a_group_may_be_written_as_a_key(run_cli: Any) -> None:

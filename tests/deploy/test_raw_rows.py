@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 from harness.bundle import bundle, raw_rows
 from harness.bundle.row_predictor import RowPredictor
-from harness.config.choice_files import choice
+from harness.config.compose import compose_exactly
 from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor
@@ -51,7 +52,8 @@ def write(folder: Path, standin: Any) -> Write:
     def do(
         table: Table, choose: str, holds: bool = False, **settings: Any
     ) -> tuple[RowPredictor, np.ndarray]:
-        node = {**choice("data/transform", choose), **settings}
+        composed: Any = OmegaConf.to_container(compose_exactly([f"data/transform={choose}"]))
+        node = {**composed["data"]["transform"], **settings}
         transform: Any = build(node, "data.transform")
         if hasattr(transform, "arrange"):
             table = transform.arrange(table, lambda size: holds)

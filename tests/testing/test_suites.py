@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from harness import testing
-from harness.config.choice_files import CONF
+from harness.config.compose import compose_exactly
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.scores import Scores
@@ -130,7 +131,12 @@ class Failing:
         raise KeyError("epoch")
 
 
-TABULAR = (CONF / "data/transform/tabular.yaml").read_text(encoding="utf-8").partition("_target_:")[2]
+TABULAR = OmegaConf.to_yaml(
+    OmegaConf.masked_copy(
+        compose_exactly(["data/transform=tabular"]).data.transform,
+        ["numeric", "categorical", "dates", "cyclic"],
+    )
+)
 LINEAR = "_partial_: true\nwidth: 4"
 NO_CLASSES = "test_a_model_takes_the_shape_but_no_number_of_classes"
 REPRESENTATION = "test_the_representation_is_finite_has_the_width_and_is_the_same_each_time"
@@ -157,7 +163,7 @@ WRONG = [
         testing.TestTransforms,
         BLIND,
         "FitsAll",
-        TABULAR.partition("\n")[2],
+        TABULAR,
         "other values of test rows changed",
     ),
     (testing.TestEvaluators, VALIDATE, "Touching", "", "must not change the model"),
