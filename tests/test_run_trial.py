@@ -71,6 +71,8 @@ def test_a_tested_trial_has_the_files_of_any_run(tmp_path: Path, capfd: pytest.C
         {str(path.relative_to(tmp_path / name)) for path in (tmp_path / name).rglob("*")}
         for name in ("trial", "run")
     ]
+    # A trial of a tenth of a second writes no checkpoint.
+    left = [{name for name in own if not name.startswith("checkpoints")} for own in left]
     assert left[0] - {"run.log"} == left[1] - {"run.log"}
     results = [Result.read(tmp_path / name / "result.json").scores for name in ("trial", "run")]
     for result in results:

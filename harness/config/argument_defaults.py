@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.core.errors import UserError
+from harness.core.fuse_setting import FUSE, OFF
+
+_BEFORE = {FUSE: OFF}
+"""Settings that are no part's argument -> the value that leaves everything as it was before they existed."""
 
 
 def with_defaults(runs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """The settings of runs, as text by dotted key, each with the arguments that others have and it lacks.
 
     Such an argument of one of harness's own parts has the value of its default: a version that adds an
-    argument gives it the default that leaves everything as it was. What has no default stays absent.
+    argument gives it the default that leaves everything as it was. So has `fuse`. What has no default stays
+    absent.
     """
     keys = dict.fromkeys(key for texts in runs for key in texts)
     absent = [[key for key in keys if key not in texts] for texts in runs]
@@ -23,6 +28,8 @@ def _defaults(texts: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
 
     defaults = {}
     for key in keys:
+        if key in _BEFORE:
+            defaults[key] = _BEFORE[key]
         place, _, name = key.rpartition(".")
         maker = texts.get(f"{place}._target_", "")
         if not maker.startswith("harness."):  # code of others is not imported for a comparison

@@ -133,5 +133,7 @@ def earlier_digests(past: RunHistory, table: Table) -> set[str]:
 
 
 def digest_of(table: Table, texts: Mapping[str, str]) -> str:
-    content = json.dumps([table.digest, fixed_on_resume(texts)], sort_keys=True)
+    # Whether folds train together is checked by itself: a run's own value is chosen after its start.
+    compared = {key: text for key, text in fixed_on_resume(texts).items() if key != FUSE}
+    content = json.dumps([table.digest, compared], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -56,11 +56,13 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     if asked == OFF or (folds == 1 and asked == AUTO):
         return _with(plan, OFF, "each fold alone (fuse=off)" if folds > 1 else ""), None
     trainer, model, loaders = first.trainer, first.model, first.loaders
-    reason = alone or why_alone(trainer, model, loaders, first.augment)
+    reason = alone
     if not reason and asked == AUTO:
         rows = plan.cfg.data.load.batch_size
         sizes = [len(fold.train) for fold in plan.folds]
         reason = "" if is_faster(first.parameters, sizes, rows) else "that is faster for this model"
+    # A step is tried last: it calls the model.
+    reason = reason or why_alone(trainer, model, loaders, first.augment) or ""
     if reason:
         chosen = OFF if asked == AUTO else asked
         return _with(plan, chosen, f"each fold alone: {reason}"), None

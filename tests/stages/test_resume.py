@@ -135,7 +135,7 @@ def test_a_run_killed_twice_and_between_folds_trains_no_fold_again(
     typed: list[str], killed: Killed, run_cli: Any, here: Path
 ) -> None:
     folds = ["split=stratified_kfold", "split.folds=3", "split.valid=0.1", "trainer.epochs=2"]
-    words = [*typed, *folds, "tracking=none", "data.load.batch_size=256"]
+    words = [*typed, *folds, "tracking=none", "data.load.batch_size=256", "baseline=off"]
     assert run_cli(*words, "hydra.run.dir=whole").status == 0
     per_fold = 2 * 5  # 1,078 training rows
     killed(1, *words)  # before the first checkpoint
