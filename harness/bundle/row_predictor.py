@@ -138,9 +138,9 @@ class RowPredictor:
             return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
         # An id is only a name; its type does not matter to the model.
         typed_rows = frame.reset_index(drop=True)
-        for column, found in zip(bundle.columns, map(str, frame.dtypes), strict=True):
+        for column, dtype in zip(bundle.columns, map(str, frame.dtypes), strict=True):
             kind = bundle.columns[column]
-            if column != bundle.id and not (found == kind and kind.startswith(_NUMERIC)):
+            if column != bundle.id and not (dtype == kind and kind.startswith(_NUMERIC)):
                 typed_rows[column] = typed(self._read(frame[column], kind), kind).set_axis(typed_rows.index)
         features = tuple(column for column in bundle.columns if column not in (bundle.id, bundle.time))
         return Table(

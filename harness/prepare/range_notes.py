@@ -30,7 +30,7 @@ def range_notes(table: Table, folds: Sequence[Fold]) -> list[str]:
 
 def _note(table: Table, name: str, folds: Sequence[Fold]) -> str:
     values = numbers(table.frame[[name]])[:, 0]
-    found: dict[int, tuple[float, float]] = {}
+    far_rows: dict[int, tuple[float, float]] = {}
     for fold in folds:
         learned = values[fold.train]
         if np.isnan(learned).all():
@@ -39,13 +39,13 @@ def _note(table: Table, name: str, folds: Sequence[Fold]) -> str:
         with np.errstate(invalid="ignore"):
             far = np.abs(values[fold.test] - (low + high) / 2) > 1.5 * (high - low)
         if high > low:
-            found |= dict.fromkeys(fold.test[far].tolist(), (low, high))
-    if not found:
+            far_rows |= dict.fromkeys(fold.test[far].tolist(), (low, high))
+    if not far_rows:
         return ""
-    row, (low, high) = max(found.items(), key=lambda one: abs(values[one[0]]))
-    are = "row is" if len(found) == 1 else "rows are"
+    row, (low, high) = max(far_rows.items(), key=lambda one: abs(values[one[0]]))
+    are = "row is" if len(far_rows) == 1 else "rows are"
     return (
-        f"in column {name!r}, {len(found):,} test {are} far beyond the training range {low:g} … {high:g}, "
+        f"in column {name!r}, {len(far_rows):,} test {are} far beyond the training range {low:g} … {high:g}, "
         f"such as {values[row]:g} in row {row:,}; correct the value, or bound it with "
         "data/transform/numeric=robust"
     )
