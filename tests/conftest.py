@@ -93,18 +93,25 @@ def hydra_as_before() -> Iterator[None]:
         root.removeHandler(handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_fitted_baselines() -> Iterator[None]:
+    """Leaves the baselines that `baseline=auto` fits out of runs in the test's own process.
+
+    They would take longer than most of these runs.
+    """
+    from harness.stages import fold_baselines, score_fold
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(score_fold, "fit_baselines", lambda *_: fold_baselines.FoldBaselines())
+        yield
+
+
 @pytest.fixture
-def fitted_baselines() -> None:
-    """Asks for the baselines that `baseline=auto` fits, see below."""
+def fitted_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks for these baselines."""
+    from harness.stages import fold_baselines, score_fold
 
-
-@pytest.fixture(autouse=True)
-def no_fitted_baselines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves them out of runs in the test's own process: they would take longer than most of these runs."""
-    if "fitted_baselines" not in request.fixturenames:
-        from harness.stages import fold_baselines, score_fold
-
-        monkeypatch.setattr(score_fold, "fit_baselines", lambda *_: fold_baselines.FoldBaselines())
+    monkeypatch.setattr(score_fold, "fit_baselines", fold_baselines.fit_baselines)
 
 
 @pytest.fixture(autouse=True)
