@@ -560,4 +560,4 @@ def test_the_console_script_completes_words_in_bash(here: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", COMPLETE], cwd=here, env=path, capture_output=True, text=True, timeout=60
     )
-    assert done.stdout.split() == ["model=resnet18", "model=resnet50"]
+    assert done.stdout.split() == ["model=realmlp", "model=resnet18", "model=resnet50"]

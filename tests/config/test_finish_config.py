@@ -197,7 +197,8 @@ def test_a_model_that_cannot_take_the_shape_is_refused_with_those_that_can() -> 
     with pytest.raises(UserError) as caught:
         check_shape(cfg, (7,), TABLES["none"])
     assert str(caught.value) == (
-        "model=resnet18 takes images, and table gives rows of 7 features; use model=mlp or model=transformer."
+        "model=resnet18 takes images, and table gives rows of 7 features; use model=ft_transformer "
+        "or model=mlp or model=realmlp or model=tabm or model=transformer."
     )
     with pytest.raises(UserError, match=r"gives sequences of shape \(5, 2\); use .*model=transformer\.$"):
         check_shape(cfg, (5, 2), TABLES["none"])
