@@ -47,8 +47,8 @@ def test_units_blanks_comments_and_dates_are_read_as_in_training(
     assert answer.status == 0
     assert answer.err.splitlines() == [
         "! the model does not look at 'sold'.",
-        "! values are beyond the range of the training rows in 'price' (2); the predictions for these rows are "
-        "extrapolated.",
+        "! values are beyond the range of the training rows in 'price' (2); "
+        "the predictions for these rows are extrapolated.",
     ]
     found = pd.read_csv("out.csv")["prediction"]
     plain = pd.DataFrame(
