@@ -64,7 +64,7 @@ def takes(model: str) -> tuple[str, ...]:
 
 def trains(model: str, way: str) -> bool:
     """Whether the way gives each member of an ensemble a loss of its own, where the model is one."""
-    return model != "tabm" or way == "supervised"
+    return way == "supervised" or "members" not in OmegaConf.load(CONF / "model" / f"{model}.yaml")
 
 
 def fits(way: str, data: str) -> bool:

@@ -50,6 +50,20 @@ _FOREACH = "one kernel for all weights; the public optimizers use these too, and
 
 USES = (
     Private(
+        "harness/config/any_letters.py",
+        "_value",
+        "hydra-core",
+        "",
+        "`value()` cannot be set, and the parser, whose method is replaced, reads ASCII keys only",
+    ),
+    Private(
+        "harness/runtime/address.py",
+        "_value",
+        "omegaconf",
+        "",
+        "a resolver gets the node that refers to it, whose text as written has no public name",
+    ),
+    Private(
         "harness/config/hydra_command.py",
         "hydra._internal.utils",
         "hydra-core",

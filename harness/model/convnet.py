@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from harness.model.option_checks import check_share, check_widths
 from harness.model.pretrained_weights import load
 
 
@@ -36,12 +37,10 @@ class ConvNet(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        if not widths or min(widths) < 1:
-            raise ValueError(f"widths must be one or more numbers of at least 1, got {widths}")
+        check_widths(widths)
         if depth < 1:
             raise ValueError(f"depth must be at least 1, got {depth}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check_share("dropout", dropout)
         channels = shape[0]
         self.stages = nn.Sequential()
         for number, width in enumerate(widths):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from harness.model.numeric_embedding import Numeric, embedding_of
+from harness.model.option_checks import check_share
 from harness.model.pretrained_weights import load
 from harness.model.transformer import FeatureTokens
 
@@ -56,8 +57,7 @@ class FTTransformer(nn.Module):
             ("mlp_dropout", mlp_dropout),
             ("residual_dropout", residual_dropout),
         ):
-            if not 0 <= share < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {share}")
+            check_share(name, share)
         (columns,) = shape
         bound = width**-0.5
         self.cls = nn.Parameter(torch.empty(width).uniform_(-bound, bound))

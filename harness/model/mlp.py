@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from harness.model.numeric_embedding import Numeric, embedding_of
+from harness.model.option_checks import check_share, check_widths
 from harness.model.pretrained_weights import load
 
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
@@ -36,10 +37,8 @@ class MLP(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        if not widths or min(widths) < 1:
-            raise ValueError(f"widths must be one or more numbers of at least 1, got {widths}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check_widths(widths)
+        check_share("dropout", dropout)
         features = 1
         for side in shape:
             features *= side

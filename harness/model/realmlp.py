@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.model.numeric_embedding import Numeric, embedding_of
+from harness.model.option_checks import check_share, check_widths
 from harness.model.pretrained_weights import load
 
 _ACTIVATIONS = {"selu": functional.selu, "mish": functional.mish, "relu": functional.relu}
@@ -53,10 +54,8 @@ class RealMLP(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        if not widths or min(widths) < 1:
-            raise ValueError(f"widths must be one or more numbers of at least 1, got {widths}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check_widths(widths)
+        check_share("dropout", dropout)
         for name, rate in (
             ("scale_rate", scale_rate),
             ("bias_rate", bias_rate),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.model.numeric_embedding import Numeric, embedding_of
+from harness.model.option_checks import check_share, check_widths
 from harness.model.pretrained_weights import load
 
 
@@ -43,10 +44,8 @@ class TabM(nn.Module):
         super().__init__()
         if members < 1:
             raise ValueError(f"members must be at least 1, got {members}")
-        if not widths or min(widths) < 1:
-            raise ValueError(f"widths must be one or more numbers of at least 1, got {widths}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check_widths(widths)
+        check_share("dropout", dropout)
         (columns,) = shape
         self.members = members
         self.numeric = embedding_of(numeric, columns)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from harness.model.option_checks import check_share
+
 
 class Attention(nn.Module):
     """Multi-head self-attention (arXiv 1706.03762, section 3.2): (B, T, D) -> (B, T, D)."""
@@ -75,8 +77,7 @@ class Encoder(nn.Module):
                 raise ValueError(f"{name} must be at least 1, got {number}")
         if width % heads:
             raise ValueError(f"width must be a multiple of heads ({heads}), got {width}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        check_share("dropout", dropout)
         hidden = int(width * mlp_ratio)
         self.cls = nn.Parameter(torch.zeros(1, 1, width)) if pooling == "cls" else None
         self.dropout = nn.Dropout(dropout)

@@ -92,7 +92,7 @@ class State:
 
     @property
     def title(self) -> str:
-        """The experiment's name; its id while MLflow has not told the name."""
+        """The experiment's name; its id until MLflow has given the name."""
         return self.experiment_name or experiment_title(self.experiment)
 
     @property

@@ -11,6 +11,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from harness.config.copy_config import copied
 from harness.core.arrays import Loader
 from harness.core.baseline_names import FITTED, baseline_name
 from harness.core.error_text import described
@@ -48,34 +49,34 @@ def fit_baselines(
         choice: "auto": both for a table, the linear one for images without pre-training; "all": both for any
             rows with targets.
     """
-    found = FoldBaselines()
+    result = FoldBaselines()
     pool = getattr(experiment.evaluator, "pool", None)
     if choice == "off" or pool is None or "test" not in parts or not experiment.loaders.task.labelled:
-        return found
+        return result
     names = _wanted(experiment, choice)
     size = len(experiment.loaders.train.rows) * math.prod(experiment.loaders.shape)
     if names and choice == "auto" and size > _MOST_NUMBERS:
-        found.notes.append(
+        result.notes.append(
             f"no fitted baselines: {len(experiment.loaders.train.rows):,} training rows of "
             f"{math.prod(experiment.loaders.shape):,} features would take long; baseline=all fits them"
         )
-        return found
+        return result
     train = labelled_rows(experiment.loaders.train) if names else None
     if train is None:
-        return found
+        return result
     valid = labelled_rows(experiment.loaders.valid)
     for name in names:
         try:
             made = fitted(name, experiment.loaders.task, train, valid, experiment.cfg.seed)
-            _score(experiment, made, name, parts, found)
+            _score(experiment, made, name, parts, result)
         except Exception as error:
-            found.notes.append(f"the baseline {name} could not be fitted: {described(error)}")
-    return found
+            result.notes.append(f"the baseline {name} could not be fitted: {described(error)}")
+    return result
 
 
 def without_baselines(cfg: DictConfig) -> DictConfig:
     """The configuration of a trial that is tested among many others."""
-    cfg = cfg.copy()
+    cfg = copied(cfg)
     OmegaConf.update(cfg, "baseline", "off", force_add=True)
     return cfg
 
@@ -90,7 +91,7 @@ def _wanted(experiment: Experiment, choice: str) -> Iterable[str]:
 
 
 def _score(
-    experiment: Experiment, made: FittedBaseline, name: str, parts: Sequence[str], found: FoldBaselines
+    experiment: Experiment, made: FittedBaseline, name: str, parts: Sequence[str], result: FoldBaselines
 ) -> None:
     present = [part for part, _ in experiment.fold.parts() if part in ("valid", "test") and part in parts]
     for part in present:
@@ -100,12 +101,12 @@ def _score(
             continue
         outputs, targets = made(rows.inputs), torch.from_numpy(rows.targets)
         values = experiment.evaluator.pool(outputs, targets)  # type: ignore[attr-defined]  # looked up before
-        found.scores.append(
+        result.scores.append(
             (part, Scores({baseline_name(own, name): value for own, value in values.items()}))
         )
         if part == present[-1]:
             ends = _intervals(experiment, loader, outputs, targets)
-            found.intervals |= {f"{part}/{baseline_name(own, name)}": each for own, each in ends.items()}
+            result.intervals |= {f"{part}/{baseline_name(own, name)}": each for own, each in ends.items()}
 
 
 def _intervals(
