@@ -177,7 +177,7 @@ class _Group:
         if drawn:
             batch = next(batches, None)
         else:
-            with member.random.active():  # the order of an epoch is drawn with its first batch
+            with member.random.drawing_order():  # that of an epoch is drawn with its first batch
                 batch = next(batches, None)
         if batch is None:
             return None

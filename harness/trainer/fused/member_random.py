@@ -34,6 +34,15 @@ class MemberRandom:
         finally:
             self._take()
 
+    @contextmanager
+    def drawing_order(self) -> Iterator[None]:
+        """The same for torch's generator alone, from which the order of an epoch is drawn."""
+        torch.set_rng_state(self.generator.get_state())
+        try:
+            yield
+        finally:
+            self.generator.set_state(torch.get_rng_state())
+
     def _take(self) -> None:
         self.generator.set_state(torch.get_rng_state())
         self._python = random.getstate()
