@@ -158,7 +158,12 @@ def read(folder: Path) -> Bundle:
             raise OutsideFolder(folder, name, "is the ensemble itself")
     return Bundle(
         config=facts["config"],
-        task=Task(facts["task"]["kind"], tuple(facts["task"]["classes"]), tuple(facts["task"]["columns"])),
+        task=Task(
+            facts["task"]["kind"],
+            tuple(facts["task"]["classes"]),
+            tuple(facts["task"]["columns"]),
+            facts["task"].get("scale", "none"),
+        ),
         columns=facts["columns"],
         kind=facts["kind"],
         image=None if facts["image"] is None else (facts["image"][0], facts["image"][1], facts["image"][2]),

@@ -7,6 +7,9 @@ from typing import Literal
 
 TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "none"]
 
+Scale = Literal["none", "log", "quantile"]
+"""On what scale numbers are learned: as they are, log(1 + y), or by rank."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -14,7 +17,8 @@ class Task:
 
     `classes` are the labels in the order of their codes 0 … C-1 (empty for a regression); of a
     multi-label task, the columns, each of which is 0 or 1. `columns` are the target columns of a
-    regression on several, else empty.
+    regression on several, else empty. `scale` is that on which numbers are learned, see
+    `harness.trainer.target_scale`; targets and predictions are in their own unit all the same.
 
     They are a property of the whole table, not of a fold, so that every fold predicts the same
     columns; no other fact of a test row reaches the training.
@@ -23,6 +27,7 @@ class Task:
     kind: TaskKind
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    scale: Scale = "none"
 
     @property
     def labelled(self) -> bool:

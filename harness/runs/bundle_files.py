@@ -10,7 +10,7 @@ from annotated_types import Ge, Len
 from typing_extensions import TypedDict
 
 from harness.core.table import Kind
-from harness.core.task import TaskKind
+from harness.core.task import Scale, TaskKind
 from harness.runtime.inner_path import inner
 from harness.runtime.stored_file import DamagedFile, read_json, reading
 
@@ -26,6 +26,7 @@ class _Task(TypedDict):
     kind: TaskKind
     classes: list[str]
     columns: list[str]
+    scale: NotRequired[Scale]
 
 
 class _Data(TypedDict):

@@ -13,13 +13,14 @@ from harness.core.double_precision import at_least_single
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
-from harness.core.task import Task
+from harness.core.task import Scale, Task
 from harness.runtime.distributed import world
 from harness.trainer.batch_source import BatchSource
 from harness.trainer.class_weights import check_weights, share_correction, share_of_weights, weigh
 from harness.trainer.loss_choice import require_fit
 from harness.trainer.member_heads import MemberHeads, per_member
 from harness.trainer.mix import Mix
+from harness.trainer.target_scale import scale_of
 from harness.trainer.universal import UniversalTrainer
 
 Unpack = Callable[[Batch], tuple[Tensor, ...]]
@@ -48,20 +49,28 @@ class Regressor(nn.Module):
     The unit is changed in the precision of the targets, float64: of a target far from zero, float32 would
     lose the differences. Weights that are loaded bring the precision that they were stored with.
 
+    With a `scale`, what is standardised are the targets on that scale. In training mode the outputs are then
+    on the scale as well, since its inverse has no gradient everywhere; in evaluation mode they have the
+    target's unit.
+
     Args:
         width: D, of the representation.
         targets: T, how many numbers are predicted.
         head: (B, D) -> the standardised numbers, in any shape that ends like them; None: a linear layer.
+        scale: on which the targets are learned.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, width: int, targets: int = 1, head: nn.Module | None = None) -> None:
+    def __init__(
+        self, width: int, targets: int = 1, head: nn.Module | None = None, scale: Scale = "none"
+    ) -> None:
         super().__init__()
         shape = () if targets == 1 else (targets,)
         self._reshapes = head is None
         self.linear = nn.Linear(width, targets) if head is None else head
+        self.scale = scale_of(scale, targets)
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
 
@@ -70,20 +79,38 @@ class Regressor(nn.Module):
 
         The deviation is 1 for a constant target.
         """
+        if self.scale is not None:
+            self.scale.fit_targets(targets)
+            targets = self.scale(targets)
         std = targets.std(dim=0, correction=0)
         self.mean = targets.mean(dim=0)
         self.std = torch.where(std > 0, std, 1.0)
 
     def standardise(self, values: Tensor) -> Tensor:
         """(B,) or (B, T) in the targets' own units -> the same standardised, float32."""
+        values = values.to(self.mean.dtype)
+        return self.standardise_scaled(values if self.scale is None else self.scale(values))
+
+    def standardise_scaled(self, values: Tensor) -> Tensor:
+        """(B,) or (B, T) on the scale, such as the outputs in training mode -> the same standardised,
+        float32."""
         return ((values.to(self.mean.dtype) - self.mean) / self.std).float()
+
+    @property
+    def unit_std(self) -> Tensor:
+        """The standard deviation of the training targets in their own unit; with a scale, near their mean."""
+        if self.scale is None:
+            return self.std
+        low, high = self.scale.inverse(self.mean - self.std), self.scale.inverse(self.mean + self.std)
+        return (high - low) / 2
 
     def forward(self, representation: Tensor) -> Tensor:
         # In float32 also under autocast: bfloat16 has 8 bits of mantissa, and cannot represent 152.2.
         standardised: Tensor = self.linear(representation).float()
         if self._reshapes:
             standardised = standardised.reshape(-1, *self.mean.shape)
-        return standardised.to(self.mean.dtype) * self.std + self.mean
+        scaled = standardised.to(self.mean.dtype) * self.std + self.mean
+        return scaled if self.scale is None or self.training else self.scale.inverse(scaled)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         for name in ("mean", "std"):
@@ -181,7 +208,7 @@ class SupervisedTrainer(UniversalTrainer):
         if own is None and self.members > 1:
             own = MemberHeads(width, self.members, task)
         if task.kind == "regression":
-            return Regressor(width, task.outputs, own)
+            return Regressor(width, task.outputs, own, task.scale)
         if own is not None:
             return own
         logits = nn.Linear(width, task.outputs)
@@ -197,17 +224,22 @@ class SupervisedTrainer(UniversalTrainer):
             self.head.fit_unit(targets)
         if targets is not None:
             weigh(self.class_weights, self.criterion, self.task, targets)
-        each = self._comparison()
+        each, compare = self._comparison(training=True), self._comparison(training=False)
         if self.members > 1 and self._own_head is None:
             each = per_member(each, 1 if self.task.outputs == 1 and not self.task.several else 2)
         self._each = each
-        self._compare = lambda outputs, targets: mean_loss(each(outputs, targets), None)
+        self._compare = lambda outputs, targets: mean_loss(compare(outputs, targets), None)
 
-    def _comparison(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """(outputs, targets) -> loss; converts both to the form that the criterion takes."""
+    def _comparison(self, *, training: bool) -> Callable[[Tensor, Tensor], Tensor]:
+        """(outputs, targets) -> loss; converts both to the form that the criterion takes.
+
+        Args:
+            training: whether the outputs are those of training mode.
+        """
         criterion, head = self.criterion, self.head
         if isinstance(head, Regressor):
-            return lambda outputs, targets: criterion(head.standardise(outputs), head.standardise(targets))
+            unit = head.standardise_scaled if training else head.standardise
+            return lambda outputs, targets: criterion(unit(outputs), head.standardise(targets))
         if self.task.kind == "binary":
             return lambda outputs, targets: criterion(outputs, targets.to(outputs.dtype))
         return criterion

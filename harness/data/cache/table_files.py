@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.core.table import Table
 from harness.core.task import Task
 
 _FACTS = "facts.json"
+_SCALE = "scale.json"
 _PLAIN = (
     "features",
     "target",
@@ -75,6 +77,7 @@ def write_arrays(arrays: Arrays, folder: Path) -> None:
     _write_array(arrays.inputs.numpy(), folder / "inputs.npy")
     if arrays.targets is not None:
         _write_array(arrays.targets.numpy(), folder / "targets.npy")
+    (folder / _SCALE).write_text(json.dumps(arrays.task.scale))
 
 
 def read_arrays(folder: Path, task: Task) -> Arrays:
@@ -82,6 +85,7 @@ def read_arrays(folder: Path, task: Task) -> Arrays:
     inputs, targets = (_read_array(folder / f"{name}.npy", "c") for name in ("inputs", "targets"))
     if inputs is None:
         raise FileNotFoundError(folder / "inputs.npy")
+    task = replace(task, scale=json.loads((folder / _SCALE).read_text()))
     return Arrays(torch.from_numpy(inputs), None if targets is None else torch.from_numpy(targets), task)
 
 

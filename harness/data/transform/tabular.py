@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import torch
 from harness.core.arrays import Arrays
 from harness.core.errors import UserError
 from harness.core.table import DatePart, Table
-from harness.core.task import Task
+from harness.core.task import Scale, Task
 from harness.data.transform.column_values import Source
 from harness.data.transform.sklearn_chains import Chains
-from harness.data.transform.target_tensor import encode, pack, unpack
+from harness.data.transform.target_tensor import encode, pack, require_numbers, require_on_scale, unpack
 
 
 class Tabular:
@@ -36,25 +37,39 @@ class Tabular:
             ("elapsed"), "year", "month", "day_of_week" (Monday is 0), "hour"; empty: dates are left out.
             Of the table's time, those of `Table.time_parts`, if there are any.
         cyclic: month, day of week and hour as sine and cosine, so that December is next to January.
+        target: the scale on which a number to predict is learned. The arrays hold it in its own unit.
     """
 
     def __init__(
-        self, *, numeric: list[Any], categorical: list[Any], dates: list[DatePart], cyclic: bool
+        self,
+        *,
+        numeric: list[Any],
+        categorical: list[Any],
+        dates: list[DatePart],
+        cyclic: bool,
+        target: Scale = "none",
     ) -> None:
         self.chains = Chains(numeric=numeric, categorical=categorical, dates=dates, cyclic=cyclic)
+        self.scale: Scale = target
 
     def fit(self, table: Table, rows: np.ndarray, task: Task) -> None:
-        """Raises UserError: a column that cannot become numbers, or no column with a value."""
-        self.task = task
+        """Raises UserError: a column that cannot become numbers, no column with a value, or a scale of
+        targets that are no numbers."""
+        require_numbers(self.scale, task)
+        self.task = replace(task, scale=self.scale)
         targets = encode(table, task) if self.chains.supervised else None
         known = None if targets is None else targets.numpy()[rows]
         special = {table.time: table.time_parts} if table.time and table.time_parts else {}
         self.chains.fit(_source(table), table.features, rows, table.name, known, special)
 
     def __call__(self, table: Table) -> Arrays:
-        """Raises UserError: a column is missing or holds text for numbers, or the parts leave gaps."""
+        """Raises UserError: a column is missing or holds text for numbers, or the parts leave gaps,
+        or a target is not on the scale."""
         inputs = torch.from_numpy(self.chains(_source(table), table.name))
-        return Arrays(inputs, encode(table, self.task), self.task)
+        targets = encode(table, self.task)
+        if targets is not None:
+            require_on_scale(targets, self.task, table)
+        return Arrays(inputs, targets, self.task)
 
     def state(self) -> dict[str, Any]:
         return {**self.chains.state(), "task": pack(self.task)}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.core.errors import UnknownName, UserError
 from harness.core.table import Table
-from harness.core.task import Task
+from harness.core.task import Scale, Task
 
 LARGEST = 1e150
 """The largest magnitude of a number to predict: the sum of squared errors stays within float64."""
@@ -40,12 +40,45 @@ def encode(table: Table, task: Task) -> Tensor | None:
 
 def pack(task: Task) -> dict[str, Any]:
     """The task as plain values, for a transform's state."""
-    return {"kind": task.kind, "classes": list(task.classes), "columns": list(task.columns)}
+    return {
+        "kind": task.kind,
+        "classes": list(task.classes),
+        "columns": list(task.columns),
+        "scale": task.scale,
+    }
 
 
 def unpack(state: dict[str, Any]) -> Task:
     """The task that `pack` packed."""
-    return Task(state["kind"], tuple(state["classes"]), tuple(state["columns"]))
+    return Task(state["kind"], tuple(state["classes"]), tuple(state["columns"]), state.get("scale", "none"))
+
+
+def require_numbers(scale: Scale, task: Task) -> None:
+    """Raises UserError: a scale other than "none" of targets that are no numbers."""
+    if scale != "none" and task.kind != "regression":
+        actual = "there is none" if task.kind == "none" else "it is a class"
+        actual = "they are labels" if task.kind == "multilabel" else actual
+        raise UserError(
+            f"data/transform/target={scale} is a scale of a number to predict, and {actual}",
+            "leave it out, or use data.extract.task=regression if the target is a number",
+            key="data.transform.target",
+            value=scale,
+        )
+
+
+def require_on_scale(targets: Tensor, task: Task, table: Table) -> None:
+    """Raises UserError: a target is negative where the logarithm is learned."""
+    if task.scale != "log" or not (targets < 0).any():
+        return
+    row, *place = (int(number) for number in (targets < 0).nonzero()[0])
+    name = task.columns[place[0]] if place else table.target[0]
+    raise UserError(
+        f"data/transform/target=log needs targets of at least 0, and {name!r} is {targets[row, *place]:g} in "
+        f"row {row}",
+        "use data/transform/target=quantile or none",
+        key="data.transform.target",
+        value="log",
+    )
 
 
 def _several(table: Table, columns: Sequence[str]) -> list[pd.Series]:

@@ -43,7 +43,7 @@ class Graph(nn.Module):
     @property
     def target_std(self) -> Tensor | None:
         """The standard deviation of each number to predict, in the precision of a prediction; else None."""
-        return self.head.std if isinstance(self.head, Regressor) else None
+        return self.head.unit_std if isinstance(self.head, Regressor) else None
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         representation = self.model(self.inputs(*inputs))

@@ -30,6 +30,12 @@ _HEADS = {
     "classes": "a linear layer that gives the logits",
 }
 
+_SCALES = {
+    "log": ", clipped to 0 … 345, and exp(x) - 1 of that",
+    "quantile": ", clipped to head.scale.quantiles, and interpolated from these to head.scale.values",
+}
+"""The way from the scale on which numbers were learned to their unit."""
+
 
 def describe(
     graph: Graph | Mean, bundle: Bundle, format: str, file: str, facts: dict[str, Any]
@@ -75,12 +81,13 @@ def _head(bundle: Bundle) -> str | None:
     if not bundle.head:
         return None
     words = _HEADS.get(bundle.task.kind, _HEADS["classes"])
+    scale = _SCALES.get(bundle.task.scale, "")
     members = bundle.config["model"].get("members", 1)
     if members == 1:
-        return words
+        return words + scale
     averaged = "the numbers" if bundle.task.kind == "regression" else "the probabilities"
     layers = f"a linear layer for each of {members} members on its part of the representation"
-    return f"{layers}, whose mean of {averaged} counts; each is {words}"
+    return f"{layers}, whose mean of {averaged} counts; each is {words}{scale}"
 
 
 def _graph(member: Any) -> Graph:
