@@ -85,7 +85,11 @@ class QuantileScale(TargetScale):
         self.values = torch.lerp(ordered[low], ordered[high], share)
 
     def forward(self, values: Tensor) -> Tensor:
-        parts = [self._rank(part) for part in values.split(_CHUNK)] if values.ndim else [self._rank(values)]
+        parts = (
+            [self._rank(part) for part in torch.split(values, _CHUNK)]
+            if values.ndim
+            else [self._rank(values)]
+        )
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _rank(self, values: Tensor) -> Tensor:
