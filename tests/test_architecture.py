@@ -25,7 +25,6 @@ MODULES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES
 }
 YAMLS = sorted(CONF.rglob("*.yaml"))
-each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 each_choice = pytest.mark.parametrize(
     "file", [yaml for yaml in YAMLS if yaml.parent != CONF], ids=lambda file: str(file.relative_to(CONF))
 )
@@ -96,20 +95,25 @@ HOMES = {
 
 
 @cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+@cache
 def imports(file: Path) -> tuple[str, ...]:
     """Every module that a file imports anywhere, those within functions as well."""
-    return tuple(sorted(set(_imports(ast.parse(file.read_text())))))
+    return tuple(sorted(set(_imports(tree(file)))))
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(whole: ast.AST) -> Iterator[str]:
+    for node in ast.walk(whole):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                yield whole if whole in MODULES else str(node.module)
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else str(node.module)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             yield from _named(node.args[0])
         elif isinstance(node, ast.List | ast.Tuple):  # a command: what follows `-m` is imported by a process
@@ -136,12 +140,13 @@ def lies_in(module: str, place: str) -> bool:
     return f"{module}.".startswith(f"{place}.")
 
 
+@cache
 def package(module: str) -> str:
     """The entry of ORDER that a module of harness belongs to, such as `data.load`."""
     places = sorted((place for line in ORDER for place in line), key=len, reverse=True)
-    found = next((place for place in places if lies_in(module or "__init__", place)), None)
-    assert found is not None, f"harness.{module} is in no package of ORDER; add it"
-    return found
+    place = next((place for place in places if lies_in(module or "__init__", place)), None)
+    assert place is not None, f"harness.{module} is in no package of ORDER; add it"
+    return place
 
 
 def line(place: str) -> int:
@@ -150,35 +155,35 @@ def line(place: str) -> int:
 
 def own(file: Path) -> list[str]:
     """The modules of this package that a file imports, without its name."""
-    return [found.removeprefix("harness").lstrip(".") for found in imports(file) if lies_in(found, "harness")]
+    return [name.removeprefix("harness").lstrip(".") for name in imports(file) if lies_in(name, "harness")]
 
 
-@each_file
-def test_a_module_imports_its_own_package_or_an_earlier_line(file: Path) -> None:
-    here = package(name(file))
-    for found in own(file):
-        there = package(found)
-        entry = here == "__main__" and there == "cli"
-        assert here == there or line(there) < line(here) or entry, (
-            f"{name(file) or '__init__'} imports {found or '__init__'}, and {there} is not below {here}"
-        )
+def test_a_module_imports_its_own_package_or_an_earlier_line() -> None:
+    wrong = []
+    for file in FILES:
+        here = package(name(file))
+        for module in own(file):
+            there = package(module)
+            entry = here == "__main__" and there == "cli"
+            if not (here == there or line(there) < line(here) or entry):
+                wrong.append(f"{name(file) or '__init__'} imports {module or '__init__'}, not below {here}")
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(
-    "file", sorted((PACKAGE / "sweep").rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
-)
-def test_within_sweep_a_module_imports_its_own_package_or_an_earlier_line(file: Path) -> None:
+def test_within_sweep_a_module_imports_its_own_package_or_an_earlier_line() -> None:
     def place(module: str) -> str:
         return module.split(".")[1]
 
     lines = {package: number for number, packages in enumerate(SWEEP_ORDER) for package in packages}
-    if name(file) == "sweep":
-        return
-    here = place(name(file))
-    for found in own(file):
-        if lies_in(found, "sweep") and found != "sweep":
-            there = place(found)
-            assert here == there or lines[there] < lines[here], f"{name(file)} imports {found}"
+    files = [file for file in FILES if lies_in(name(file), "sweep") and name(file) != "sweep"]
+    wrong = [
+        f"{name(file)} imports {module}"
+        for file in files
+        for module in own(file)
+        if module.startswith("sweep.") and place(module) != place(name(file))
+        if lines[place(module)] >= lines[place(name(file))]
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_root_holds_four_modules() -> None:
@@ -204,30 +209,38 @@ def test_no_import_leads_back_to_itself() -> None:
         visit(module, ())
 
 
-@each_file
-def test_a_third_party_has_few_homes(file: Path) -> None:
-    for found in imports(file):
-        homes = HOMES.get(found.partition(".")[0])
-        assert homes is None or any(lies_in(name(file), home) for home in homes), f"{found} has no home here"
+def test_a_third_party_has_few_homes() -> None:
+    wrong = []
+    for file in FILES:
+        for module in imports(file):
+            homes = HOMES.get(module.partition(".")[0])
+            if homes is not None and not any(lies_in(name(file), home) for home in homes):
+                wrong.append(f"{name(file)} imports {module}")
+    assert not wrong, "\n".join(wrong)
 
 
-@each_file
-def test_no_cycle_is_hidden_and_no_file_or_function_is_long(file: Path) -> None:
-    text = file.read_text()
-    assert "TYPE_CHECKING" not in text
-    assert text.count("\n") <= 350
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} is long"
+def test_no_cycle_is_hidden() -> None:
+    assert not [name(file) for file in FILES if "TYPE_CHECKING" in file.read_text()]
 
 
-@each_file
-def test_every_module_and_every_public_class_has_a_docstring(file: Path) -> None:
-    tree = ast.parse(file.read_text())
-    assert ast.get_docstring(tree)
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), f"{node.name} has no docstring"
+def test_no_file_or_function_is_long() -> None:
+    long = [name(file) for file in FILES if file.read_text().count("\n") > 350]
+    for file in FILES:
+        functions = [node for node in ast.walk(tree(file)) if isinstance(node, ast.FunctionDef)]
+        long += [
+            f"{name(file)}.{node.name}" for node in functions if (node.end_lineno or 0) - node.lineno >= 60
+        ]
+    assert not long, "\n".join(long)
+
+
+def test_every_module_and_every_public_class_has_a_docstring() -> None:
+    without = [name(file) for file in FILES if not ast.get_docstring(tree(file))]
+    for file in FILES:
+        for node in tree(file).body:
+            public = isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                without.append(f"{name(file)}.{node.name}")
+    assert not without, "\n".join(without)
 
 
 def test_no_room_is_a_catch_all() -> None:
@@ -245,12 +258,15 @@ def test_every_folder_of_choices_has_its_room() -> None:
         assert found, f"conf/{folder} has no room"
 
 
-@pytest.mark.parametrize("file", YAMLS, ids=lambda file: str(file.relative_to(CONF)))
-def test_a_yaml_begins_with_what_it_is_and_the_command_that_runs_it(file: Path) -> None:
-    lines = [line for line in file.read_text().splitlines() if "@package" not in line]
-    assert lines[0].startswith("# ")
-    assert len(lines[0]) > 10
-    assert lines[1].startswith("# python -m harness")
+def test_a_yaml_begins_with_what_it_is_and_the_command_that_runs_it() -> None:
+    wrong = []
+    for file in YAMLS:
+        lines = [line for line in file.read_text().splitlines() if "@package" not in line]
+        if not (
+            lines[0].startswith("# ") and len(lines[0]) > 10 and lines[1].startswith("# python -m harness")
+        ):
+            wrong.append(str(file.relative_to(CONF)))
+    assert not wrong, "\n".join(wrong)
 
 
 def content(file: Path) -> Any:
