@@ -91,6 +91,7 @@ TARGET = f"+{OWN}._target_=sklearn.metrics"
     ("words", "key"),
     [
         ((f"+{OWN}=3",), OWN),
+        (("+evaluate.metrics={_target_: sklearn.metrics.f1_score}",), "`# @package evaluate.metrics.NAME`"),
         ((f"+{OWN}._target_=no_such_package.metric",), f"{OWN}._target_=no_such_package.metric"),
         (("+evaluate.metrics.f1._target_=sklearn.metrics.matthews_corrcoef",), "evaluate.metrics.f1"),
         ((f"{TARGET}.matthews_corrcoef", f"+{OWN}.beta=2"), f"{OWN}.beta"),

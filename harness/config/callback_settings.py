@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.config.named_parts import check_named_parts
 from harness.config.typecheck import shown
 from harness.core.errors import UserError
 
@@ -18,21 +19,8 @@ def check_callback_settings(callbacks: Any) -> None:
     Raises:
         UserError: the first callback that does not.
     """
-    if not isinstance(callbacks, dict):
-        raise UserError(
-            f"callbacks must be a mapping from names to parts with a _target_, got {shown(callbacks)}",
-            "write +callbacks.NAME._target_=CLASS",
-            key="callbacks",
-            value=callbacks,
-        )
+    check_named_parts("callbacks", callbacks, "CLASS")
     for name, node in callbacks.items():
-        if not isinstance(node, dict) or "_target_" not in node:
-            raise UserError(
-                f"callbacks.{name} must be a part with a _target_, got {shown(node)}",
-                f"write +callbacks.{name}._target_=CLASS",
-                key=f"callbacks.{name}",
-                value=node,
-            )
         if node.get("on_error", "warn") not in ("warn", "fail"):
             raise UserError(
                 f"callbacks.{name}.on_error must be warn or fail, got {shown(node['on_error'])}",

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.named_parts import check_named_parts
 from harness.config.typecheck import shown
 from harness.core.errors import UserError
 from harness.core.scores import Direction
@@ -39,18 +40,12 @@ def check_metric_settings(metrics: Any) -> None:
     """
     if metrics is None:
         return
-    if not isinstance(metrics, dict):
-        raise UserError(
-            f"{KEY} must be a mapping from names to parts with a _target_, got {shown(metrics)}",
-            f"write +{KEY}.NAME._target_=CALLABLE",
-            key=KEY,
-            value=metrics,
-        )
+    check_named_parts(KEY, metrics, "CALLABLE")
     for name, node in metrics.items():
         _check_metric(str(name), node)
 
 
-def _check_metric(name: str, node: Any) -> None:
+def _check_metric(name: str, node: Mapping[str, Any]) -> None:
     key = f"{KEY}.{name}"
     if not name.isidentifier():
         raise UserError(
@@ -58,13 +53,6 @@ def _check_metric(name: str, node: Any) -> None:
             "choose another",
             key=key,
             value=name,
-        )
-    if not isinstance(node, dict) or "_target_" not in node:
-        raise UserError(
-            f"{key} must be a part with a _target_, got {shown(node)}",
-            f"write +{key}._target_=CALLABLE",
-            key=key,
-            value=node,
         )
     given = node.get("direction")
     if given not in (None, *get_args(Direction)):

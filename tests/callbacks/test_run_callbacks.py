@@ -68,6 +68,7 @@ def test_a_callback_that_raises_is_one_warning_or_a_failed_run(
     ("word", "key"),
     [
         ("+callbacks.own=3", "callbacks.own"),
+        ("+callbacks={_target_: own_callback.Own}", "`# @package callbacks.NAME`"),
         ("+callbacks.own._target_=no_such.Callback", "callbacks.own._target_"),
         ("+callbacks.own={_target_: own_callback.Own, on_error: stop}", "callbacks.own.on_error"),
         ("+callbacks.own={_target_: own_callback.Own, colour: red}", "callbacks.own.colour"),
