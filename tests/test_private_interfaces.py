@@ -45,6 +45,7 @@ class Private:
     reason: str
 
 
+_NODES = "the public ways to read and copy a configuration check each node; each trial of a sweep does both"
 _LOADER = "workers compose trials outside of `hydra.main`; only this class composes with Hydra's own node"
 _FOREACH = "one kernel for all weights; the public optimizers use these too, and offer them to nobody else"
 
@@ -62,6 +63,34 @@ USES = (
         "omegaconf",
         "",
         "a resolver gets the node that refers to it, whose text as written has no public name",
+    ),
+    Private(
+        "harness/runtime/config_nodes.py",
+        "_content",
+        "omegaconf",
+        "",
+        _NODES,
+    ),
+    Private(
+        "harness/runtime/config_nodes.py",
+        "_metadata",
+        "omegaconf",
+        "",
+        _NODES,
+    ),
+    Private(
+        "harness/runtime/config_nodes.py",
+        "_parent",
+        "omegaconf",
+        "",
+        _NODES,
+    ),
+    Private(
+        "harness/runtime/config_nodes.py",
+        "_val",
+        "omegaconf",
+        "",
+        _NODES,
     ),
     Private(
         "harness/config/hydra_command.py",

@@ -9,7 +9,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS
 from harness.config.choice_files import choice, choices, yamls
-from harness.config.copy_config import copied
 from harness.config.instantiate import check_part, target
 from harness.config.metric_nodes import resolve_directions
 from harness.config.metric_settings import metric_nodes
@@ -18,6 +17,7 @@ from harness.core.errors import UserError, near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
 from harness.runtime import mlflow_environment
+from harness.runtime.config_nodes import copied
 
 
 def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:

@@ -26,6 +26,7 @@ from harness.config.node_replay import NodeReplay, outline
 from harness.config.nodes import nodes
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near, refused, sentence
+from harness.runtime.config_nodes import container
 
 _OWN_KEYS: dict[str, Any] = {
     "_target_": str,
@@ -47,7 +48,7 @@ def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
     Raises:
         UserError: the target cannot be found, is not allowed, or refuses a value.
     """
-    content: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    content: Any = container(node, resolve=True) if isinstance(node, DictConfig) else node
     known = outline(content)
     if _replay.knows(known):
         with suppress(Exception):  # Hydra builds it again, for the key in its message
@@ -105,7 +106,7 @@ def check(cfg: DictConfig) -> None:
     Raises:
         UserError: the first thing that does not fit, with suggestions.
     """
-    plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    plain: Any = container(cfg, resolve=True, throw_on_missing=True)
     check_settings(plain)
     callbacks = plain.pop("callbacks", None) or {}
     check_callback_settings(callbacks)
@@ -123,7 +124,7 @@ def check_part(cfg: DictConfig, name: str) -> None:
     Raises:
         UserError: as `check`.
     """
-    plain: Any = OmegaConf.to_container(cfg[name], resolve=True, throw_on_missing=True)
+    plain: Any = container(cfg[name], resolve=True, throw_on_missing=True)
     check_nodes(own(plain, name), name)
 
 

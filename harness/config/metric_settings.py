@@ -15,6 +15,7 @@ from harness.config.named_parts import check_named_parts
 from harness.config.typecheck import shown
 from harness.core.errors import UserError
 from harness.core.scores import Direction
+from harness.runtime.config_nodes import container
 
 KEY = "evaluate.metrics"
 
@@ -25,7 +26,7 @@ def metric_nodes(cfg: DictConfig | Mapping[str, Any]) -> dict[str, dict[str, Any
     # Not `get` or `in`: of an absent key both leave an error that keeps the frames of all callers, and so a
     # trainer with its network, until Python looks for cycles.
     nodes: Any = (evaluate["metrics"] or {}) if "metrics" in list(evaluate) else {}
-    plain: Any = OmegaConf.to_container(nodes, resolve=True) if OmegaConf.is_config(nodes) else nodes
+    plain: Any = container(nodes, resolve=True) if OmegaConf.is_config(nodes) else nodes
     return plain if isinstance(plain, dict) else {}
 
 

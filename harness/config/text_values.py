@@ -12,7 +12,6 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import Composer, choose_parts
-from harness.config.copy_config import copied
 from harness.config.home_folders import FOLDERS
 from harness.config.overrides import Overrides, chooses, normalised
 from harness.config.setting_types import setting_type
@@ -20,6 +19,7 @@ from harness.config.typecheck import fits
 from harness.core.override_text import OverrideText
 from harness.core.typed_override import quoted
 from harness.core.user_path import user_path
+from harness.runtime.config_nodes import copied
 
 _FUNCTION = re.compile(r"[a-z_]+\(.*\)", re.DOTALL)
 """A value of Hydra's grammar such as `interval(0,1)` and `glob(*)`."""

@@ -10,11 +10,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from harness.config.copy_config import copied
 from harness.core.errors import UserError
 from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan
+from harness.runtime.config_nodes import copied
 from harness.runtime.distributed import any_process, highest
 from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.device import find_device

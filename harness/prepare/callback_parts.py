@@ -10,6 +10,7 @@ from harness.callbacks.run_callbacks import Callback
 from harness.config.callback_settings import callback_node
 from harness.config.instantiate import build
 from harness.core.errors import UserError
+from harness.runtime.config_nodes import container
 from harness.runtime.distributed import rank
 
 
@@ -19,7 +20,7 @@ def build_callbacks(cfg: DictConfig) -> list[Callback]:
     Raises:
         UserError: one cannot be built, or is not callable.
     """
-    nodes: Any = OmegaConf.to_container(cfg.get("callbacks") or OmegaConf.create({}), resolve=True)
+    nodes: Any = container(cfg.get("callbacks") or OmegaConf.create({}), resolve=True)
     callbacks = []
     for name, node in nodes.items() if rank() == 0 else ():
         part = build(callback_node(node), f"callbacks.{name}")

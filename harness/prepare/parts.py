@@ -17,6 +17,7 @@ from torch import nn
 from harness.config.instantiate import build, own, target
 from harness.core.errors import UserError, refused
 from harness.core.protocol import Augment, Evaluator, Extractor, Load, Splitter, Transform
+from harness.runtime.config_nodes import container
 from harness.trainer.universal import UniversalTrainer
 
 
@@ -160,5 +161,5 @@ def new_model(node: Mapping[str, Any] | DictConfig, shape: tuple[int, ...]) -> n
 
 def plain(node: DictConfig) -> dict[str, Any]:
     """A node as plain dicts and lists, its references resolved."""
-    container: Any = OmegaConf.to_container(node, resolve=True)
-    return dict(container)
+    content: Any = container(node, resolve=True)
+    return dict(content)

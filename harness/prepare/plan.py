@@ -7,7 +7,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.copy_config import copied
 from harness.config.finish_config import finish
 from harness.config.instantiate import check
 from harness.core.errors import UserError
@@ -23,6 +22,7 @@ from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
 from harness.prepare.range_notes import range_notes
 from harness.prepare.value_notes import value_notes
+from harness.runtime.config_nodes import copied
 from harness.runtime.distributed import broadcast, same_in_all
 
 _TRANSFORM = "data.transform"

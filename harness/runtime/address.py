@@ -10,6 +10,7 @@ from urllib.parse import quote
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from harness.core.errors import UserError
+from harness.runtime.config_nodes import container
 
 _ADDRESS = re.compile(r"(?P<scheme>[^\s:/?#@]+)://(?P<rest>.+)", re.DOTALL)
 _REFERENCE = re.compile(r"\$\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
@@ -72,7 +73,7 @@ def encode_references(cfg: DictConfig) -> None:
     Changes every such address in the configuration, in place: OmegaConf inserts the value of another key as
     text, so that an `@` in a password would move the end of the password.
     """
-    _encode_below(cfg, OmegaConf.to_container(cfg, resolve=False))
+    _encode_below(cfg, container(cfg, resolve=False))
 
 
 def _encode_below(node: Any, plain: Any) -> None:

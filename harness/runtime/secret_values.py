@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.core.override_text import OverrideText
+from harness.runtime.config_nodes import container
 from harness.runtime.redact import MASK, forms, mask_urls, passwords, secret_header, secret_name, secret_value
 
 SHORTEST = 4
@@ -128,7 +129,7 @@ class Secrets:
 
     def _whole(self, cfg: Any, secret: str = "", headers: bool = False) -> Any:
         """The container of a node of the configuration."""
-        return self._container(OmegaConf.to_container(cfg, resolve=False), lambda: cfg, secret, headers)
+        return self._container(container(cfg, resolve=False), lambda: cfg, secret, headers)
 
     def _container(self, raw: Any, node: Callable[[], Any], secret: str, headers: bool) -> Any:
         """The container of a node.

@@ -16,7 +16,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.bundle import bundle
 from harness.checkpoint.finished_folds import Done, Outcome
-from harness.config.copy_config import copied
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.name_list import listed
@@ -33,6 +32,7 @@ from harness.runs.journal import JOURNAL, Event, read
 from harness.runs.run_history import OVER, RunHistory
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
+from harness.runtime.config_nodes import copied
 from harness.runtime.distributed import broadcast, rank
 from harness.runtime.isolation import isolated
 from harness.runtime.stop_signals import Stop, keep_signals

@@ -11,7 +11,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from harness.config.copy_config import copied
 from harness.core.arrays import Loader
 from harness.core.baseline_names import FITTED, baseline_name
 from harness.core.error_text import described
@@ -20,6 +19,7 @@ from harness.evaluate.fitted_baselines import FittedBaseline, fitted, labelled_r
 from harness.evaluate.row_scores import as_pooled, difference_interval
 from harness.evaluate.scored_rows import known
 from harness.prepare.experiment import Experiment
+from harness.runtime.config_nodes import copied
 
 _MOST_NUMBERS = 20_000_000
 """Training rows x features up to which `auto` fits a baseline: some ten seconds on one core."""

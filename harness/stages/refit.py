@@ -12,7 +12,6 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from harness.bundle import ensemble
-from harness.config.copy_config import copied
 from harness.config.instantiate import target
 from harness.core.errors import UserError
 from harness.core.fold import Fold
@@ -23,6 +22,7 @@ from harness.prepare.plan import Plan
 from harness.record.run_record import Record
 from harness.runs.bundle_files import FACTS
 from harness.runs.stored_run import ENSEMBLE, REFIT
+from harness.runtime.config_nodes import copied
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop

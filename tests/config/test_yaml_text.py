@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from harness.config.copy_config import copied
 from harness.config.yaml_text import yaml_text
+from harness.runtime.config_nodes import container, copied
 
 TREES: list[dict[str, Any]] = [
     {},
@@ -45,3 +45,17 @@ def test_a_configuration_with_objects_that_cannot_be_pickled_is_copied() -> None
     copy.b = 2
     assert copy.a is local
     assert cfg.b == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"a": 1, "b": [True, None, 0.5, {"c": "x"}], "d": {}, "e": []},
+        {"a": 1, "b": {"c": "${a}"}, "d": "${b}"},
+        {"a": "???", "b": 1},
+    ],
+)
+@pytest.mark.parametrize("resolve", [True, False])
+def test_a_container_is_that_of_omegaconf(content: dict[str, Any], resolve: bool) -> None:
+    cfg = OmegaConf.create(content)
+    assert container(cfg, resolve) == OmegaConf.to_container(cfg, resolve=resolve)

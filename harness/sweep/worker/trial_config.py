@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +27,7 @@ from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts
 from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.runtime.address import encode_references
+from harness.runtime.config_nodes import copied
 from harness.runtime.secret_values import Secrets
 
 
@@ -55,7 +55,7 @@ class TrialComposer:
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """Composes exactly these words, Hydra's own node included; `auto` stays `auto`."""
         words = effective(words)
-        cfg: DictConfig = pickle.loads(self._composed(words).whole)
+        cfg = copied(self._composed(words).whole)
         _set(cfg, words)
         encode_references(cfg)
         return cfg
@@ -74,7 +74,7 @@ class TrialComposer:
         values = _values(words, shared)
         composed = self._composed(words)
         HydraConfig.instance().cfg = composed.hydra
-        cfg: DictConfig = pickle.loads(_with_values(composed, values))
+        cfg = copied(_with_values(composed, values))
         _set(cfg, [word for word in words if word not in values])
         OmegaConf.set_struct(cfg, None)
         return cfg
@@ -92,15 +92,15 @@ class TrialComposer:
 
 @dataclass(frozen=True, eq=False)
 class _Composed:
-    """A composed configuration before its values are set, pickled: read back, it is a copy of its own.
+    """A composed configuration before its values are set; a copy of it is changed, never itself.
 
     whole  with Hydra's own node
     task   without it, addresses encoded, references to what no value can set resolved
     hydra  Hydra's own node, as `HydraConfig` holds it; never changed
     """
 
-    whole: bytes
-    task: bytes
+    whole: DictConfig
+    task: DictConfig
     hydra: Any
 
 
@@ -115,19 +115,32 @@ def _values(words: Sequence[str], shared: Collection[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def _secrets(composed: _Composed, words: tuple[str, ...], environment: frozenset[tuple[str, str]]) -> Secrets:
-    return Secrets(pickle.loads(_with_values(composed, words)), list(words))
+    return Secrets(_with_values(composed, words), list(words))
 
 
 @lru_cache(maxsize=64)
-def _with_values(composed: _Composed, words: tuple[str, ...]) -> bytes:
-    cfg: DictConfig = pickle.loads(composed.task)
+def _with_values(composed: _Composed, words: tuple[str, ...]) -> DictConfig:
+    cfg = copied(composed.task)
     _set(cfg, words)
-    return pickle.dumps(cfg)
+    return cfg
 
 
 @lru_cache(maxsize=1024)  # most values are those of all trials
 def _parsed(word: str) -> Override:
-    return OverridesParser.create().parse_override(word)
+    key, _, text = word.partition("=")
+    if not _NUMBER.match(text):
+        return OverridesParser.create().parse_override(word)
+    # Hydra's parser takes a millisecond; the swept words of a key differ in the number only.
+    value = int(text) if text.lstrip("-").isdigit() else float(text)
+    return replace(_parsed_key(key), _value=value, input_line=word)
+
+
+@lru_cache(maxsize=256)
+def _parsed_key(key: str) -> Override:
+    return OverridesParser.create().parse_override(f"{key}=0")
+
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[-+]?[0-9]+)?\Z")
 
 
 def _chooses(word: str) -> bool:
@@ -152,13 +165,13 @@ def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> _C
         cfg = ConfigLoaderImpl(path).load_configuration("config", list(words), run_mode=RunMode.RUN)
     refuse_unread(cfg)
     expand_home(cfg)
-    whole = pickle.dumps(cfg)
+    whole = copied(cfg)
     encode_references(cfg)  # no value has a reference, see `sets_value`
-    task = pickle.loads(pickle.dumps(cfg))
+    task = copied(cfg)
     OmegaConf.set_struct(task, None)
     del task["hydra"]
     _resolve_below(task, OmegaConf.to_container(task, resolve=False))
-    return _Composed(whole, pickle.dumps(task), _hydra_node(cfg))
+    return _Composed(whole, task, _hydra_node(cfg))
 
 
 def _resolve_below(node: Any, plain: Any) -> None:

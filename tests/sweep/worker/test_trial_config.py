@@ -9,10 +9,12 @@ import hydra
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import compose
+from harness.sweep.worker import trial_config
 from harness.sweep.worker.trial_config import TrialComposer
 
 COMPOSER = TrialComposer(
@@ -26,6 +28,17 @@ def _hydra_forgets() -> Iterator[None]:
     before = HydraConfig.instance().cfg
     yield
     HydraConfig.instance().cfg = before
+
+
+@pytest.mark.parametrize(
+    "number", ["0.0048", "1", "-3", "1e5", "1.5e-07", "0", "-0.0", "01", "1_0", "-0", "inf"]
+)
+@pytest.mark.parametrize("key", ["seed", "trainer.epochs", "++trainer.epochs", "+data.load.my_number"])
+def test_a_number_is_read_as_hydra_reads_it(key: str, number: str) -> None:
+    word = f"{key}={number}"
+    ours, theirs = trial_config._parsed(word), OverridesParser.create().parse_override(word)
+    assert ours == theirs
+    assert repr(ours.value()) == repr(theirs.value())
 
 
 @pytest.mark.parametrize(
