@@ -18,6 +18,7 @@ class Progress:
     best     whether the monitored score is the best so far
     state    everything that exact resume needs, as tensors and plain values; computed when called
     whole    whether the epoch has ended
+    last     whether the training ends with this epoch
     """
 
     epoch: int
@@ -27,3 +28,4 @@ class Progress:
     best: bool
     state: Callable[[], dict[str, Any]]
     whole: bool = True
+    last: bool = False

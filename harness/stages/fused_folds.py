@@ -21,8 +21,9 @@ from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
-from harness.trainer.fused.fuse_rule import is_faster, kind_of, why_alone
+from harness.trainer.fused.fuse_rule import is_faster, why_alone
 from harness.trainer.fused.group_training import Member, fit_members
+from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.supervised import SupervisedTrainer
 
 _SHARE = 0.25

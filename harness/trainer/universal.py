@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, final
 
@@ -170,7 +171,7 @@ class UniversalTrainer(TrainingState):
             scores = broadcast({**trained, **validate(whole.predictor()), **self._rate_and_time()})
             improved = best.see(scores)
         self._end_epoch(scores.get(self.monitor))
-        return self.progress(best, scores, improved)
+        return replace(self.progress(best, scores, improved), last=self.is_over(best))
 
     @final
     def finish(self, best: Best) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from harness.data.load.resident import ResidentPart
 from harness.runtime.distributed import world
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.fused_optimizer import OPTIMIZERS
-from harness.trainer.fused.fused_step import FusedStep, unused_parameters
+from harness.trainer.fused.fused_step import DropoutUses, FusedStep, unused_parameters
 from harness.trainer.fused.member_functions import NotVectorised
 from harness.trainer.mix import Unmixed
 from harness.trainer.random_state import generators, set_generators
@@ -52,26 +51,6 @@ def is_faster(parameters: int, train_rows: Sequence[int], batch_size: int) -> bo
     calls = sum(len({size for size in step if size}) for step in zip_longest(*passes))
     together = sum(map(len, passes)) / max(1, calls)
     return any(parameters <= most and together >= least for most, least in _LEAST)
-
-
-def kind_of(model: nn.Module) -> Hashable:
-    """What must be equal of models that train together: their modules, settings and shapes.
-
-    A model that looks at the training rows may have another shape in another fold.
-    """
-    tensors = [(name, tuple(t.shape), t.dtype) for name, t in model.state_dict(keep_vars=True).items()]
-    settings = [
-        (name, type(module), tuple((key, repr(value)) for key, value in _settings(module)))
-        for name, module in model.named_modules()
-    ]
-    return tuple(tensors), tuple(settings)
-
-
-def _settings(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    """The plain values that a module computes with."""
-    for key, value in vars(module).items():
-        if isinstance(value, int | float | str | tuple | list | dict) and not key.startswith("_"):
-            yield key, value
 
 
 def _has_free_tensors(model: nn.Module) -> bool:
@@ -159,7 +138,8 @@ def _tried(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> str | No
     targets = torch.stack([labels[order] for order in rows])
 
     def step(first: int, last: int) -> list[Tensor]:
-        fused = FusedStep(trainer, FlatMembers([trainer] * (last - first), unused))
+        members = [trainer] * (last - first)
+        fused = FusedStep(trainer, FlatMembers(members, unused), [DropoutUses(one) for one in members])
         random = [torch.Generator().manual_seed(number) for number in range(first, last)]
         losses, gradients = fused(0, inputs[first:last], targets[first:last], random)
         return [losses, *gradients]

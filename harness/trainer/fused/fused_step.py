@@ -37,15 +37,18 @@ class FusedStep:
     Args:
         trainer: of one of the members, whose network is the code of all.
         members: the stacked tensors.
+        dropout: of each member.
     """
 
-    def __init__(self, trainer: SupervisedTrainer, members: FlatMembers) -> None:
+    def __init__(
+        self, trainer: SupervisedTrainer, members: FlatMembers, dropout: Sequence[DropoutUses]
+    ) -> None:
         self._loss = _Loss(trainer)
+        self._dropout = dropout
         self._members = members
         self._learned = [name for names in members.learned for name in names]
         self._buffers = {name for name, _ in trainer.network.named_buffers()}
         self._sizes = [len(names) for names in members.learned]
-        self._used: dict[tuple[torch.Size, bool], list[Dropout]] = {}
         self._all = vmap(self._of_member, randomness="error")
 
     def __call__(
@@ -62,7 +65,7 @@ class FusedStep:
         tensors = {name: tensor[rows] for name, tensor in self._members.stacked.items()}
         for name in self._learned:
             tensors[name] = tensors[name].detach().requires_grad_()
-        masks = draw_masks(self._dropout(data[0], labels[0]), generators)
+        masks = draw_masks([uses.of(data[0], labels[0]) for uses in self._dropout[rows]], generators)
         losses = self._losses(tensors, data, labels, masks)
         gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
         columns = [gradient.flatten(1) if gradient.ndim > 1 else gradient[:, None] for gradient in gradients]
@@ -92,21 +95,33 @@ class FusedStep:
 
     def _of_member(self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor, masks: Any) -> Tensor:
         with MemberFunctions(masks):
-            return self._called(tensors, data, labels)
+            return _called(self._loss, tensors, data, labels)
 
-    def _called(self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor) -> Tensor:
-        named = {f"network.{name}": tensor for name, tensor in tensors.items()}
-        loss: Tensor = functional_call(self._loss, named, (data, labels))
-        return loss
 
-    def _dropout(self, data: Tensor, labels: Tensor) -> list[Dropout]:
-        """The uses of dropout in a forward pass of such a batch."""
-        key = data.shape, self._loss.network.training
+@final
+class DropoutUses:
+    """The uses of dropout in the forward pass of one member, which may have shares of its own."""
+
+    def __init__(self, trainer: SupervisedTrainer) -> None:
+        self._loss = _Loss(trainer)
+        self._used: dict[tuple[torch.Size, bool], list[Dropout]] = {}
+
+    def of(self, data: Tensor, labels: Tensor) -> list[Dropout]:
+        """Those of a batch (B, *shape) with such labels; nothing is changed."""
+        network = self._loss.network
+        key = data.shape, network.training
         if key not in self._used:
+            own = [*network.named_parameters(), *network.named_buffers()]
             with DropoutRecorder() as recorder, torch.no_grad():
-                self._called({n: t[0].clone() for n, t in self._members.stacked.items()}, data, labels)
+                _called(self._loss, {name: tensor.clone() for name, tensor in own}, data, labels)
             self._used[key] = recorder.used
         return self._used[key]
+
+
+def _called(loss: _Loss, tensors: dict[str, Tensor], data: Tensor, labels: Tensor) -> Tensor:
+    named = {f"network.{name}": tensor for name, tensor in tensors.items()}
+    value: Tensor = functional_call(loss, named, (data, labels))
+    return value
 
 
 def unused_parameters(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> frozenset[str]:

@@ -19,13 +19,13 @@ from harness.core.protocol import Augment
 from harness.trainer.best_epoch import Best
 from harness.trainer.fused.flat_members import FlatMembers, release
 from harness.trainer.fused.fused_optimizer import FusedOptimizer
-from harness.trainer.fused.fused_step import FusedStep, unused_parameters
+from harness.trainer.fused.fused_step import DropoutUses, FusedStep, unused_parameters
 from harness.trainer.fused.member_random import MemberRandom
 from harness.trainer.supervised import SupervisedTrainer
 from harness.trainer.universal import Validate
 
 
-@dataclass
+@dataclass(eq=False)
 class Member:
     """One of the trainings, with what `UniversalTrainer.fit` takes.
 
@@ -51,6 +51,9 @@ class Member:
             if self.state is not None:
                 self.trainer.restore(self.state, self.best)
         self.state = None
+        self.dropout = DropoutUses(self.trainer)
+        # What the weights are never used for does not depend on the group, so it is looked up once.
+        self.unused: frozenset[str] | None = None
 
     def end_epoch(self) -> Progress | None:
         """Validates; None where the training failed."""
@@ -76,7 +79,7 @@ class Step(NamedTuple):
 class Reached(NamedTuple):
     """What a member has reached: a progress, within which the member's random numbers are the process's."""
 
-    number: int
+    member: Member
     progress: Progress
 
 
@@ -89,31 +92,60 @@ def fit_members(
     end each model has the weights of its best epoch. The random generators are left as they were.
 
     Args:
-        members: of one kind, see `harness.trainer.fused.fuse_rule`.
+        members: of one kind, see `harness.trainer.fused.training_kind`.
         stop, due: as in `fit`; every member then yields its progress within the epoch.
     """
+    group = GroupTraining()
     for member in members:
         member.begin()
-    # Members with equal batches are neighbours, so that their rows are one slice.
-    order = sorted(range(len(members)), key=lambda number: len(members[number].loaders.train.rows))
-    before: list[int] = []
-    group: _Group | None = None
-    while order := [n for n in order if members[n].failure is None and not _left(members[n])]:
-        if group is None or order != before:
-            group, before = _Group([members[n] for n in order]), order
-        for stopping in group.train_epoch(stop, due):
-            for number in order:
-                with members[number].random.active():
-                    yield Reached(number, members[number].trainer.progress(members[number].best))
+        group.add(member)
+    while group.members:
+        yield from group.epoch(stop, due)
+
+
+@final
+class GroupTraining:
+    """Trainings of one kind that advance together. Members join between epochs, and leave at any time."""
+
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self._stacked: tuple[list[Member], _Stacked] | None = None
+
+    def add(self, member: Member) -> None:
+        """Takes a member that has begun; one whose training is over is finished at once."""
+        if not _left(member):
+            self.members.append(member)
+
+    def remove(self, member: Member) -> None:
+        """Lets a member go, within an epoch too; its weights are then of no use."""
+        if member in self.members:
+            self.members.remove(member)
+
+    def epoch(self, stop: Callable[[], bool], due: Callable[[], bool]) -> Iterator[Reached]:
+        """Trains an epoch of every member, or what is left of one; see `fit_members`."""
+        # Members with equal batches are neighbours, so that their rows are one slice.
+        order = sorted(self.members, key=lambda member: len(member.loaders.train.rows))
+        if self._stacked is None or order != self._stacked[0]:
+            self._stacked = order, _Stacked(order)
+        for stopping in self._stacked[1].train_epoch(stop, due):
+            for member in self._still(order):
+                with member.random.active():
+                    yield Reached(member, member.trainer.progress(member.best))
             if stopping:
-                for number in order:
-                    members[number].finish()
+                for member in self._still(order):
+                    member.finish()
+                self.members = []
                 return
-        for number in order:
-            with members[number].random.active():
-                progress = members[number].end_epoch()
+        for member in self._still(order):
+            with member.random.active():
+                progress = member.end_epoch()
                 if progress is not None:
-                    yield Reached(number, progress)
+                    yield Reached(member, progress)
+        self.members = [m for m in self.members if m.failure is None and not _left(m)]
+
+    def _still(self, members: Sequence[Member]) -> Iterator[Member]:
+        """Those that have not been removed by the time that they are asked for."""
+        return (member for member in members if member in self.members)
 
 
 def _left(member: Member) -> bool:
@@ -125,18 +157,22 @@ def _left(member: Member) -> bool:
 
 
 @final
-class _Group:
+class _Stacked:
     """The members that train now, their stacked tensors and their steps."""
 
     def __init__(self, members: Sequence[Member]) -> None:
         self._members = members
         self._parts: tuple[FusedStep, FusedOptimizer] | None = None
 
-    def _stacked(self, first: Step) -> tuple[FusedStep, FusedOptimizer]:
+    def _built(self, first: Step) -> tuple[FusedStep, FusedOptimizer]:
         if self._parts is None:
             trainers = [member.trainer for member in self._members]
-            flat = FlatMembers(trainers, unused_parameters(trainers[0], *first))
-            self._parts = FusedStep(trainers[0], flat), FusedOptimizer(trainers, flat)
+            leader = self._members[0]
+            if leader.unused is None:
+                leader.unused = unused_parameters(leader.trainer, *first)
+            flat = FlatMembers(trainers, leader.unused)
+            dropout = [member.dropout for member in self._members]
+            self._parts = FusedStep(trainers[0], flat, dropout), FusedOptimizer(trainers, flat)
         return self._parts
 
     def train_epoch(self, stop: Callable[[], bool], due: Callable[[], bool]) -> Iterator[bool]:
@@ -189,7 +225,7 @@ class _Group:
         """One optimizer step of consecutive members with batches of one shape."""
         numbers = list(steps)
         members = [self._members[number] for number in numbers]
-        step, optimizer = self._stacked(next(iter(steps.values())))
+        step, optimizer = self._built(next(iter(steps.values())))
         losses, gradients = step(
             numbers[0],
             torch.stack([one.data for one in steps.values()]),
@@ -199,7 +235,7 @@ class _Group:
         rows = [list(gradient.unbind(0)) for gradient in gradients]
         finite = _finite(gradients)
         may = [good and m.trainer.update.may_step for good, m in zip(finite, members, strict=True)]
-        clip(rows, members[0].trainer.update.clip_norm)
+        clip(rows, [member.trainer.update.clip_norm for member in members])
         kept = [place for place, allowed in enumerate(may) if allowed]
         optimizer.step([numbers[place] for place in kept], [[row[place] for place in kept] for row in rows])
         for member, loss, allowed in zip(members, losses, may, strict=True):
@@ -224,16 +260,16 @@ def _finite(gradients: Sequence[Tensor]) -> list[bool]:
     return [bool(good) for good in finite.tolist()]
 
 
-def clip(rows: Sequence[Sequence[Tensor]], most: float | None) -> None:
-    """Scales each member's gradients so that their 2-norm is at most `most`; each row by itself.
+def clip(rows: Sequence[Sequence[Tensor]], most: Sequence[float | None]) -> None:
+    """Scales each member's gradients so that their 2-norm is at most its own `most`.
 
     Args:
         rows: of each group of parameters, a row (P,) for each member; changed in place.
     """
-    if most is None:
-        return
-    for own in zip(*rows, strict=True):
+    for own, limit in zip(zip(*rows, strict=True), most, strict=True):
+        if limit is None:
+            continue
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(row) for row in own]))
-        scale = (most / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
+        scale = (limit / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
         for row in own:
             row.mul_(scale)

@@ -61,17 +61,21 @@ class MemberFunctions(TorchFunctionMode):
         return _intercepted(func, args, kwargs or {}, lambda inputs, share: inputs * next(self._masks))
 
 
-def draw_masks(used: Sequence[Dropout], generators: Sequence[torch.Generator]) -> list[Tensor]:
+def draw_masks(used: Sequence[Sequence[Dropout]], generators: Sequence[torch.Generator]) -> list[Tensor]:
     """The masks of one step: for each use of dropout (K, *shape), 0 or 1 / (1 - share).
 
     Member k draws from its generator in the order in which its own forward pass would.
+
+    Args:
+        used: of each member, its uses of dropout; only the shares differ between members.
     """
-    masks = [torch.empty((len(generators), *one.shape), dtype=one.dtype) for one in used]
-    for number, generator in enumerate(generators):
-        for mask, one in zip(masks, used, strict=True):
+    masks = [torch.empty((len(used), *one.shape), dtype=one.dtype) for one in used[0]]
+    for number, (own, generator) in enumerate(zip(used, generators, strict=True)):
+        for mask, one in zip(masks, own, strict=True):
             mask[number].bernoulli_(1 - one.share, generator=generator)
-    for mask, one in zip(masks, used, strict=True):
-        mask.div_(1 - one.share)
+    for mask, uses in zip(masks, zip(*used, strict=True), strict=True):
+        kept = torch.tensor([1 - one.share for one in uses], dtype=mask.dtype)
+        mask.div_(kept.view(-1, *[1] * (mask.ndim - 1)))
     return masks
 
 

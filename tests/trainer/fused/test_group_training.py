@@ -22,8 +22,9 @@ from harness.data.augment.none import Identity
 from harness.data.load.resident import Resident
 from harness.model.mlp import MLP
 from harness.model.transformer import Transformer
-from harness.trainer.fused.fuse_rule import is_faster, kind_of, why_alone
-from harness.trainer.fused.group_training import Member, fit_members
+from harness.trainer.fused.fuse_rule import is_faster, why_alone
+from harness.trainer.fused.group_training import GroupTraining, Member, fit_members
+from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.layers import Layers
 from harness.trainer.mix import Unmixed
 from harness.trainer.scheduler import WarmupCosine
@@ -132,8 +133,8 @@ def scores(progress: Progress) -> dict[str, float]:
 def together(members: Sequence[Member]) -> list[list[dict[str, float]]]:
     """Trains them as one; the scores of each member's epochs."""
     seen: list[list[dict[str, float]]] = [[] for _ in members]
-    for number, progress in fit_members(members, lambda: False):
-        seen[number].append(scores(progress))
+    for one, progress in fit_members(members, lambda: False):
+        seen[members.index(one)].append(scores(progress))
     return seen
 
 
@@ -221,7 +222,9 @@ def test_a_member_that_diverges_leaves_and_changes_no_other() -> None:
 def stopped(members: Sequence[Member], steps: int) -> list[dict[str, Any]]:
     """Their states after so many steps."""
     calls = iter([False] * (steps - 1) + [True])
-    states = [(number, progress.state()) for number, progress in fit_members(members, lambda: next(calls))]
+    states = [
+        (members.index(one), progress.state()) for one, progress in fit_members(members, lambda: next(calls))
+    ]
     return [state for _, state in sorted(states[-len(members) :], key=lambda pair: pair[0])]
 
 
@@ -325,9 +328,82 @@ def test_the_rule_counts_parameters_and_batches_of_one_size(
     assert is_faster(parameters, rows, 64) is faster
 
 
-def test_models_of_other_settings_are_of_another_kind() -> None:
-    assert kind_of(MODELS["dropout"]()) == kind_of(MODELS["dropout"]())
-    other = MODELS["dropout"]()
-    other.layers[3].p = 0.5  # type: ignore[union-attr, index]
-    assert kind_of(other) != kind_of(MODELS["dropout"]())
-    assert kind_of(MODELS["batch"]()) != kind_of(MODELS["layer"]())
+class Scaled(nn.Module):
+    """With a setting that is no plain value."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self._function = function
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (MLP((5,), **PLAIN), MLP((5,), **PLAIN), True),
+        (MLP((5,), **{**PLAIN, "dropout": 0.1}), MLP((5,), **{**PLAIN, "dropout": 0.4}), True),
+        (MLP((5,), **{**PLAIN, "dropout": 0.1}), MLP((5,), **PLAIN), False),
+        (MODELS["batch"](), MODELS["layer"](), False),
+        (nn.CrossEntropyLoss(label_smoothing=0.1), nn.CrossEntropyLoss(label_smoothing=0.2), False),
+        (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(torch.ones(3)), False),
+        (nn.CrossEntropyLoss(torch.zeros(3)), nn.CrossEntropyLoss(torch.ones(3)), True),
+        (Scaled(torch.relu), Scaled(torch.relu), True),
+        (Scaled(partial(torch.clamp, min=0)), Scaled(partial(torch.clamp, min=1)), False),
+        (Scaled(lambda values: values), Scaled(lambda values: values + 1), False),
+    ],
+)
+def test_networks_are_of_one_kind_where_only_tensors_and_dropout_differ(
+    one: nn.Module, other: nn.Module, same: bool
+) -> None:
+    assert (kind_of(one) == kind_of(other)) is same
+
+
+def differing(number: int) -> Member:
+    """A training whose settings differ from those of the others in whatever may differ within a group."""
+    member_of = partial(member, number, epochs=2 + number % 3, patience=None if number % 2 else 2)
+    one = member_of(
+        optimizer=partial(
+            torch.optim.AdamW, lr=0.002 * (number + 1), weight_decay=0.01 * (number + 1), fused=True
+        ),
+        scheduler=partial(WarmupCosine, warmup=0.1 * (number % 3), final=0.0),
+        clip_norm=None if number % 3 else 0.1 * (number + 1),
+        ema=0.9 if number % 2 else None,
+    )
+    for module in one.model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.1 * (number + 1)
+    return one
+
+
+def joined(
+    arrivals: Sequence[Sequence[int]], leaving: int | None = None
+) -> dict[int, list[dict[str, float]]]:
+    """The curves of trainings that join before each epoch; one of them leaves within its second epoch."""
+    group = GroupTraining()
+    numbers: dict[int, int] = {}
+    curves: dict[int, list[dict[str, float]]] = {}
+    waiting = list(arrivals)
+    while group.members or waiting:
+        for number in waiting.pop(0) if waiting else ():
+            one = differing(number)
+            one.begin()
+            group.add(one)
+            numbers[id(one)] = number
+        for one, progress in group.epoch(lambda: False, lambda: False):
+            curves.setdefault(numbers[id(one)], []).append(scores(progress))
+            if numbers[id(one)] == leaving:
+                group.remove(one)
+    return curves
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "leaving"),
+    [([[0, 1, 2, 3, 4]], None), ([[4], [2, 0], [], [1], [3]], None), ([[1, 0, 3]], 3)],
+)
+def test_a_training_is_the_same_whoever_joins_and_leaves(
+    arrivals: list[list[int]], leaving: int | None
+) -> None:
+    curves = joined(arrivals, leaving)
+    for number, curve in curves.items():
+        (whole,) = together([differing(number)])
+        assert curve == (whole[:1] if number == leaving else whole)
+        assert len(whole) > 1
