@@ -106,10 +106,10 @@ def run(
 
 def why_each_alone(plan: Plan, trial: Trial | None, consumers: Sequence[Consumer]) -> str:
     """Why this run trains each fold alone; "" where it may train them together."""
-    if trial is not None:
-        return "a trial of a sweep is pruned fold by fold"
-    if consumers:
+    if trial is None and consumers:
         return "a function of the caller follows each fold"
+    if trial is not None and trial.each_fold:
+        return "sweep.axis=folds compares trials fold by fold"
     for key in ("callbacks", "debug"):
         if plan.cfg.get(key):
             return f"{key} is set"

@@ -157,6 +157,11 @@ class FoldRecord:
         self._best_epoch = curves["best_epoch"]
         self.training = state["trainer"]
 
+    @property
+    def best_scores(self) -> Mapping[str, float]:
+        """The scores of the best epoch so far; {} before there is one."""
+        return self._best
+
     def score(self, part: str, scores: Scores) -> None:
         """Records the scores of a part after training."""
         self.scores |= {f"{part}/{name}": value for name, value in scores.values.items()}

@@ -15,11 +15,12 @@ def always(scores: Mapping[str, float]) -> bool:
 class Trial:
     """Identifies a run as a trial; such a run prints nothing and draws no plots.
 
-    number   in the study
-    parent   the folder of the sweep, relative to the run's; it contains the parent run of MLflow
-    tags     additional tags of the run: the sweep, the study, the number
-    tests    whether its test rows are scored and predicted; a sweep does this for its best trial only
-    keeps    whether its weights are kept, given the scores of its only fold; of several, they always are
+    number     in the study
+    parent     the folder of the sweep, relative to the run's; it contains the parent run of MLflow
+    tags       additional tags of the run: the sweep, the study, the number
+    tests      whether its test rows are scored and predicted; a sweep does this for its best trial only
+    keeps      whether its weights are kept, given the scores of its only fold; of several, they always are
+    each_fold  whether the score of a fold may end the trial before the next fold is trained
     """
 
     number: int
@@ -27,3 +28,4 @@ class Trial:
     tags: Mapping[str, object] = field(default_factory=dict)
     tests: bool = False
     keeps: Callable[[Mapping[str, float]], bool] = always
+    each_fold: bool = False

@@ -10,7 +10,8 @@ from harness.record.fold_record import FoldRecord
 from harness.runtime.stop_signals import Stop
 
 Consumer = Callable[[Fold, Progress], None]
-"""May also have methods `fold_started(fold)` and `fold_done(fold, scores)`, see `harness.run.run`."""
+"""May also have methods, see `harness.run.run`: `folds_together(count)`, `fold_started(fold)`,
+`fold_resumed(fold, scores)` with the scores of the best epoch before, and `fold_done(fold, scores)`."""
 
 
 def report_start(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None:
@@ -20,6 +21,9 @@ def report_start(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None
         fold_started = getattr(consumer, "fold_started", None)
         if fold_started is not None:
             fold_started(fold_record.fold)
+        fold_resumed = getattr(consumer, "fold_resumed", None)
+        if fold_resumed is not None and fold_record.best_scores:
+            fold_resumed(fold_record.fold, fold_record.best_scores)
 
 
 def report_progress(

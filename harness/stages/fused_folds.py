@@ -22,7 +22,7 @@ from harness.runtime.stop_signals import Stop
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
 from harness.trainer.fused.fuse_rule import is_faster, why_alone
-from harness.trainer.fused.group_training import Member, fit_members
+from harness.trainer.fused.group_training import Fit, Member, fit_members
 from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.supervised import SupervisedTrainer
 
@@ -97,6 +97,7 @@ def run_together(
     size: int,
     stop: Stop,
     consumers: Sequence[Consumer],
+    fit: Fit = fit_members,
 ) -> None:
     """Trains, scores and records all folds, `size` at a time.
 
@@ -105,11 +106,16 @@ def run_together(
 
     Args:
         ready: the first fold to train, if it is prepared.
+        fit: trains members as `fit_members` does.
 
     Raises:
         Diverged: the loss of a fold became NaN.
         Interrupted: a signal came.
     """
+    for consumer in consumers:
+        folds_together = getattr(consumer, "folds_together", None)
+        if folds_together is not None:
+            folds_together(min(size, len(plan.folds)))
     for folds in _groups(plan.folds, start, size):
         records = [record.fold_record(fold) for fold in folds]
         group: dict[int, _Fused] = {}
@@ -120,7 +126,7 @@ def run_together(
                 group[fold_record.fold.number] = _Fused(fold_record, experiment, member)
                 report_start(fold_record, consumers)
         for together in _of_one_kind(group.values()):
-            _train(together, stop, consumers)
+            _train(together, stop, consumers, fit)
         for fold_record in records:
             number = fold_record.fold.number
             if number in start.done:
@@ -164,19 +170,20 @@ def _member(experiment: Experiment, fold_record: FoldRecord) -> Member:
     )
 
 
-def _train(group: Sequence[_Fused], stop: Stop, consumers: Sequence[Consumer]) -> None:
+def _train(group: Sequence[_Fused], stop: Stop, consumers: Sequence[Consumer], fit: Fit) -> None:
     """The trainings of the folds, from their checkpoints on."""
     passes("train")
     first = group[0].record
+    records = {id(fold.member): fold.record for fold in group}
     reported: set[int] = set()
     allowed = False
     with stop.after_step(), first.checkpoints.pace as pace, enough_memory(first.config):
-        for number, progress in fit_members([fold.member for fold in group], stop, pace.due):
-            if number in reported or not reported:  # a new epoch: all folds write a checkpoint, or none
+        for member, progress in fit([fold.member for fold in group], stop, pace.due):
+            if id(member) in reported or not reported:  # a new epoch: all folds write a checkpoint, or none
                 reported.clear()
                 allowed = pace.allows(len(group))
-            reported.add(number)
-            report_progress(group[number].record, progress, stop, consumers, allowed)
+            reported.add(id(member))
+            report_progress(records[id(member)], progress, stop, consumers, allowed)
     stop.raise_if_asked()
 
 

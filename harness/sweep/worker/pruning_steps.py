@@ -9,6 +9,11 @@ are placed on one axis. A unit is a fold of a run; units are numbered through al
 
 So a bad trial ends within its first training or after few folds, and the value of the last step is the value
 of the trial. No trial is stopped at its last step, where this would save nothing.
+
+Of folds that are trained together (`fuse`), the first n units advance at the same time:
+
+    axis=epochs   step e, e = 1 … E     the mean over units 0 … n-1 of the objective at the best epoch so far
+                  step E + n - 1        the end of these units: their mean
 """
 
 from __future__ import annotations
@@ -65,13 +70,20 @@ class PruningSteps:
         self._run = 0
         self._done: list[list[float]] = [[]]  # scores of the units that ended, by run
         self._epochs = epochs
-        self._best: float | None = None
+        self._best: dict[int, float] = {}  # of the trainings that run, by unit
+        self._reached: dict[int, int] = {}  # their epochs
+        self._over: set[int] = set()
+        self._together = 1
+
+    def folds_together(self, count: int) -> None:
+        """Must be called before a run of which `count` folds are trained together."""
+        if self._run == 0:
+            self._together = count
 
     def start_run(self, index: int) -> None:
         """Starts run `index` of the trial, 0 for the first."""
         self._run = index
         self._done = [*self._done[:index], *([] for _ in range(len(self._done), index)), []]
-        self._best = None
 
     def run_was_finished(self, scores: Mapping[str, Mapping[str, Any]]) -> None:
         """Takes over the `Result.scores` of a run that an earlier process has finished."""
@@ -88,13 +100,56 @@ class PruningSteps:
         epoch, epochs = progress.epoch, progress.epochs
         if self._epochs is None:
             self._epochs = epochs
-        value = self._so_far(progress)
-        self._on_epoch(epoch, epochs, value, (self._run * self._folds + fold.number) * epochs + epoch)
-        if self._axis == "folds" or self._unit > 0 or value is None:
+        unit = self._run * self._folds + fold.number
+        self._see(unit, progress)
+        value = self._best.get(unit)
+        self._on_epoch(epoch, epochs, value, self._passed(unit, epochs))
+        step = self._common_epoch()
+        if self._axis == "folds" or unit >= self._together or step is None:
             return
-        last = epoch >= epochs and self._units == 1
-        if self._stops(epoch, value) and not last:
-            raise Pruned(f"stopped after epoch {epoch} of {epochs}, with {self._describe(value)}.")
+        first = [self._best.get(other) for other in range(self._together)]
+        known = [best for best in first if best is not None]
+        if len(known) < self._together:
+            return
+        value = math.fsum(known) / len(known)
+        last = len(self._over) == self._units
+        if self._stops(step, value) and not last:
+            raise Pruned(f"stopped after epoch {step} of {epochs}, with {self._describe(value)}.")
+
+    def _see(self, unit: int, progress: Progress) -> None:
+        """Takes the epoch of a unit, and its objective at the best epoch so far, where it is known."""
+        self._reached[unit] = progress.epoch
+        if progress.last or progress.epoch >= progress.epochs:
+            self._over.add(unit)
+        if self._objective is None:
+            return
+        if unit not in self._best and unit == 0 and self._together == 1 and self._axis == "epochs":
+            # The training was resumed from a checkpoint: an earlier process reported its best epoch.
+            before = [step for step in self._reported if step < progress.epoch]
+            if before:
+                self._best[unit] = self._reported[max(before)]
+        value = progress.scores.get(self._objective.name, math.nan)
+        if progress.best and math.isfinite(value):
+            self._best[unit] = value
+
+    def _passed(self, unit: int, epochs: int) -> int:
+        """The epochs so far in all folds and runs of the trial."""
+        if unit < self._together:
+            return sum(self._reached.values())
+        return unit * epochs + self._reached[unit]
+
+    def _common_epoch(self) -> int | None:
+        """The epoch that all of the first units have passed; None before there is one."""
+        first = range(self._together)
+        if not all(unit in self._reached for unit in first):
+            return None
+        running = [self._reached[unit] for unit in first if unit not in self._over]
+        return min(running, default=max(self._reached[unit] for unit in first))
+
+    def fold_resumed(self, fold: Fold, best: Mapping[str, float]) -> None:
+        """Takes the scores at the best epoch of a training that goes on from a checkpoint."""
+        if self._objective is not None and self._objective.name in best:
+            self._best[self._run * self._folds + fold.number] = best[self._objective.name]
 
     def fold_done(self, fold: Fold, scores: Mapping[str, float]) -> None:
         """Reports a fold that was scored, now or by an earlier process; `scores` by full name.
@@ -102,7 +157,7 @@ class PruningSteps:
         Raises:
             Pruned: the pruner ends the trial.
         """
-        unit, self._best = self._unit, None
+        unit = self._unit
         if self._objective is None:
             return
         value = scores.get(self._objective.name, math.nan)
@@ -128,20 +183,8 @@ class PruningSteps:
         """
         if self._axis == "folds":
             return unit
-        return None if unit == 0 or self._epochs is None else self._epochs + unit
-
-    def _so_far(self, progress: Progress) -> float | None:
-        """The objective at the best epoch of this training so far; None where it is not known."""
-        if self._objective is None:
-            return None
-        if self._best is None and self._unit == 0 and self._axis == "epochs":
-            # The training was resumed from a checkpoint: an earlier process reported its best epoch.
-            before = [step for step in self._reported if step < progress.epoch]
-            self._best = self._reported[max(before)] if before else None
-        value = progress.scores.get(self._objective.name, math.nan)
-        if progress.best and math.isfinite(value):
-            self._best = value
-        return self._best
+        known = self._epochs is not None and unit > 0 and unit >= self._together - 1
+        return (self._epochs or 0) + unit if known else None
 
     def _mean(self) -> float:
         """The mean over all units so far in which the score is defined."""
@@ -157,5 +200,6 @@ class PruningSteps:
 
     def _describe(self, value: float) -> str:
         name = "" if self._objective is None else self._objective.name
-        mean = "a mean " if self._axis == "epochs" and self._unit > 0 else ""
+        several = self._axis == "epochs" and (self._unit > 0 or self._together > 1)
+        mean = "a mean " if several else ""
         return f"{mean}{name} of {value:.4g}"

@@ -120,7 +120,8 @@ def _configured(
     study = spec.location.study
     tags = {"sweep": study, "study": study, "trial": assignment.number}
     tests = assignment.test or spec.settings.test == "all"
-    return cfg, folder, repeated, Trial(assignment.number, parent, tags, tests)
+    each_fold = spec.settings.axis == "folds" and spec.pruner is not None
+    return cfg, folder, repeated, Trial(assignment.number, parent, tags, tests, each_fold=each_fold)
 
 
 def _run(

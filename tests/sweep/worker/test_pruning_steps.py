@@ -208,3 +208,57 @@ def test_an_undefined_score_is_no_step() -> None:
     watched.axis.fold_done(fold(0), {NAME: math.inf})
     watched.axis.fold_done(fold(1), {})
     assert watched.reported == {}
+
+
+def advance(watched: Watched, curves: Sequence[Sequence[float]], last: Sequence[int]) -> None:
+    """Folds that advance together, epoch by epoch; each ends after its `last` epoch."""
+    watched.axis.folds_together(len(curves))
+    for epoch in range(1, max(last) + 1):
+        for number, curve in enumerate(curves):
+            if epoch <= last[number]:
+                value = curve[epoch - 1]
+                progress = Progress(
+                    epoch,
+                    len(curve),
+                    10 * epoch,
+                    {NAME: value},
+                    value >= max(curve[:epoch]),
+                    dict,
+                    last=epoch == last[number],
+                )
+                watched.axis(fold(number), progress)
+    for number, curve in enumerate(curves):
+        watched.axis.fold_done(fold(number), {NAME: max(curve[: last[number]])})
+
+
+TOGETHER = [[0.2, 0.4, 0.1], [0.6, 0.5, 0.8]]
+
+
+def test_folds_that_advance_together_have_the_mean_of_all_at_each_epoch() -> None:
+    watched = Watched(folds=2)
+    advance(watched, TOGETHER, last=[3, 3])
+    assert watched.reported == pytest.approx({1: 0.4, 2: 0.5, 3: 0.6, 4: 0.6})
+    assert watched.totals == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_fold_that_stopped_early_counts_with_its_best_epoch() -> None:
+    watched = Watched(folds=2)
+    advance(watched, TOGETHER, last=[1, 3])
+    assert watched.reported == pytest.approx({1: 0.4, 2: 0.4, 3: 0.5, 4: 0.5})
+
+
+def test_folds_that_advance_together_are_stopped_together() -> None:
+    watched = Watched(folds=2, stop_at=2)
+    with pytest.raises(Pruned, match=r"^stopped after epoch 2 of 3, with a mean valid/accuracy of 0\.5\.$"):
+        advance(watched, TOGETHER, last=[3, 3])
+    assert sorted(watched.reported) == [1, 2]
+
+
+def test_a_resumed_fold_counts_with_its_best_epoch_before() -> None:
+    watched = Watched(folds=2, reported={1: 0.4})
+    watched.axis.fold_resumed(fold(0), {NAME: 0.5})
+    watched.axis.fold_resumed(fold(1), {NAME: 0.7})
+    watched.axis.folds_together(2)
+    for number in (0, 1):
+        watched.axis(fold(number), Progress(2, 3, 20, {NAME: 0.1}, False, dict))
+    assert watched.reported == pytest.approx({2: 0.6})
