@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
+from hydra.errors import HydraException
 
 _OTHER = re.compile(r"[^\x00-\x7f]")
 _WRITTEN = re.compile(r"ZqZ([0-9a-f]+)ZqZ")
@@ -18,7 +20,7 @@ def install() -> None:
     """Makes Hydra's parser read letters of any language in keys, and in mappings and lists.
 
     Hydra parses overrides in many places of its own, each with this parser, so it is changed where it is
-    defined. An override in ASCII is parsed as before.
+    defined. What Hydra can read is read by it alone, so that no other code in the process sees a difference.
     """
     original = OverridesParser.parse_rule
     if hasattr(original, "__wrapped__"):
@@ -27,6 +29,8 @@ def install() -> None:
     @wraps(original)
     def parse_rule(self: OverridesParser, s: str, rule_name: str) -> Any:
         if s.isascii() or rule_name != "override":
+            return original(self, s, rule_name)
+        with suppress(HydraException):
             return original(self, s, rule_name)
         override: Override = original(self, _in_ascii(s), rule_name)
         override.input_line = s

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from harness.config.callback_settings import callback_node, check_callback_settings
 from harness.config.check_memory import CheckMemory
 from harness.config.metric_settings import callable_node, check_metric_settings
-from harness.config.node_replay import NodeReplay, outline
+from harness.config.node_replay import ConstructorFailed, NodeReplay, outline
 from harness.config.nodes import nodes
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near, refused, sentence
@@ -51,12 +51,14 @@ def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
     content: Any = container(node, resolve=True) if isinstance(node, DictConfig) else node
     known = outline(content)
     if _replay.knows(known):
-        with suppress(Exception):  # Hydra builds it again, for the key in its message
+        try:
             return _replay.build(content, key)
+        except ConstructorFailed as error:
+            raise _refusal(error.cause, error.place or _WHOLE) from error
     try:
         made = instantiate(node, _convert_="all")
     except InstantiationException as error:
-        raise _refusal(error, key) from error
+        raise _refusal(_cause(error), _full_key(error, key)) from error
     _replay.remember(known)
     return made
 
@@ -84,6 +86,9 @@ def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
     _known[name] = cast("partial[Any]", deferred).func
     return _known[name]
 
+
+_WHOLE = "configuration"
+"""The place of a node without a key, in messages."""
 
 _replay = NodeReplay(target)
 _checks = CheckMemory()
@@ -292,19 +297,28 @@ def _holds_nodes(value: Any) -> bool:
     return isinstance(value, list) and any(_holds_nodes(item) for item in value)
 
 
-def _refusal(error: InstantiationException, key: str) -> UserError | Exception:
-    """Returns a UserError for a value that a constructor refused, or the error itself if it is a bug."""
-    cause = error.__cause__
-    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
-        cause = cause.__cause__
+def _cause(error: BaseException) -> BaseException:
+    """Returns what a constructor raised."""
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _refusal(cause: BaseException, place: str) -> Exception:
+    """Returns a UserError for a value that a constructor refused, or the error itself if it is a bug.
+
+    Args:
+        cause: what the constructor raised, or Hydra itself.
+        place: the key of its node.
+    """
     if isinstance(cause, UserError):
         return cause
-    place = _full_key(error, key)
     if isinstance(cause, ValueError | TypeError):
         return UserError(refused(place, cause))
-    if isinstance(cause, Exception) and not isinstance(cause, ImportError | AttributeError):
+    own = ImportError | AttributeError | InstantiationException
+    if isinstance(cause, Exception) and not isinstance(cause, own):
         return cause
-    return UserError(f"{place}: {sentence(str(cause or error))}")
+    return UserError(f"{place}: {sentence(str(cause))}")
 
 
 def _full_key(error: InstantiationException, key: str) -> str:
@@ -313,7 +327,7 @@ def _full_key(error: InstantiationException, key: str) -> str:
         if line.startswith("full_key: "):
             inner = line.removeprefix("full_key: ")
             return inner if not key or f"{inner}.".startswith(f"{key}.") else f"{key}.{inner}"
-    return key or "configuration"
+    return key or _WHOLE
 
 
 def _not_found(name: str, key: str, error: InstantiationException) -> UserError:

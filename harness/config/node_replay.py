@@ -22,6 +22,19 @@ _OF_HYDRA = ("_args_", "_convert_", "_recursive_")
 """Keys of a node that change how Hydra builds it; such a node is left to Hydra."""
 
 
+class ConstructorFailed(Exception):
+    """A constructor raised an error.
+
+    Args:
+        place: the key of its node.
+        cause: what it raised.
+    """
+
+    def __init__(self, place: str, cause: Exception) -> None:
+        super().__init__(place, cause)
+        self.place, self.cause = place, cause
+
+
 class NodeReplay:
     """Remembers the nodes that Hydra has built.
 
@@ -42,16 +55,29 @@ class NodeReplay:
             self._known.add(outline)
 
     def build(self, content: Any, key: str) -> Any:
-        """What Hydra would build of a plain node that it has built before; each list and mapping is new."""
+        """What Hydra would build of a plain node that it has built before; each list and mapping is new.
+
+        Raises:
+            ConstructorFailed: a constructor refused a value, or failed.
+        """
         if isinstance(content, list):
-            return [self.build(value, key) for value in content]
+            return [self.build(value, f"{key}[{position}]") for position, value in enumerate(content)]
         if not isinstance(content, dict):
             return content
-        made = {name: self.build(value, key) for name, value in content.items() if name != "_partial_"}
+        made = {
+            name: self.build(value, f"{key}.{name}" if key else name)
+            for name, value in content.items()
+            if name != "_partial_"
+        }
         if "_target_" not in made:
             return made
         target = self._lookup({"_target_": made.pop("_target_")}, key)
-        return partial(target, **made) if content.get("_partial_") else target(**made)
+        if content.get("_partial_"):
+            return partial(target, **made)
+        try:
+            return target(**made)
+        except Exception as error:
+            raise ConstructorFailed(key, error) from error
 
 
 def outline(content: Any) -> Hashable:

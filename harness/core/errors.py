@@ -310,8 +310,7 @@ def near(name: str, names: Iterable[str]) -> str:
         return f"did you mean {' or '.join(close)}?"
     if not known:
         return "there are none."
-    others = len(known) - MOST_NAMES
-    return f"there are {', '.join(known[:MOST_NAMES])}{f' and {others} more' if others > 0 else ''}."
+    return f"there are {listed(known, MOST_NAMES)}."
 
 
 def refused(place: str, error: Exception) -> str:

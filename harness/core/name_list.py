@@ -1,4 +1,4 @@
-"""Names in a sentence: the first few, and how many there are besides."""
+"""Names in a sentence: the first few, and the number of the others."""
 
 from __future__ import annotations
 
@@ -13,5 +13,10 @@ def listed(names: Iterable[Any], most: int = MOST_NAMED) -> str:
     """`a, b and c`, or `a, b, c and 4 more`."""
     texts = [str(name) for name in names]
     if len(texts) > most:
-        return f"{', '.join(texts[:most])} and {len(texts) - most} more"
+        return and_more(", ".join(texts[:most]), len(texts) - most)
     return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
+
+
+def and_more(text: str, others: int) -> str:
+    """`text and 4 more`; the text alone if there are no others."""
+    return f"{text} and {others} more" if others > 0 else text

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.core.name_list import MOST_NAMED, listed
+from harness.core.name_list import MOST_NAMED, and_more, listed
 from harness.core.table import Table
 from harness.core.typed_override import typed
 
@@ -48,9 +48,7 @@ def verb(count: int, word: str) -> str:
 def dropping(columns: Iterable[str]) -> str:
     """The override that removes columns, as it must be typed; of very many only the first are listed."""
     names = list(columns)
-    others = len(names) - _MOST_DROPPED
-    more = f" and {others} more" if others > 0 else ""
-    return f"{typed('data.extract.drop', names[:_MOST_DROPPED])}{more}"
+    return and_more(typed("data.extract.drop", names[:_MOST_DROPPED]), len(names) - _MOST_DROPPED)
 
 
 def codes(values: Any) -> tuple[np.ndarray, np.ndarray]:

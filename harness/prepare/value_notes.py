@@ -32,10 +32,9 @@ def _spelling(column: pd.Series, what: str) -> str:
     if not several:
         return ""
     rows = int(column.isin([name for names in several for name in names]).sum())
-    others = "" if len(several) == 1 else f" (and {len(several) - 1} more likewise)"
     return (
-        f"in column {str(column.name)!r}, {listed(map(repr, several[0]))} differ only by blanks or capitals"
-        f"{others} ({rows:,} rows) and are different {what}; write each name in one way if it is the same"
+        f"column {str(column.name)!r} has {what} that differ only by blanks or capitals, such as "
+        f"{listed(map(repr, several[0]))} ({rows:,} rows); if they mean the same, write them in one way"
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from harness.config.argument_defaults import with_defaults
 from harness.core.errors import UserError, near
 from harness.core.fuse_setting import AUTO, FUSE, OFF
+from harness.core.name_list import listed
 from harness.core.table import Table
 from harness.core.typed_override import typed
 from harness.prepare.plan import Plan
@@ -61,6 +62,22 @@ def earlier_extraction(past: RunHistory, changed: Mapping[str, tuple[str, str]])
     if any(MASK in text for text in extraction.values()):
         return []
     return [_typed(key, text) for key, text in extraction.items()]
+
+
+def remedy_for(past: RunHistory, changed: Mapping[str, tuple[str, str]], otherwise: str) -> str:
+    """Returns what to do where settings of a run changed.
+
+    Args:
+        changed: as `changed_settings` returns them.
+        otherwise: the remedy where no earlier version of harness explains the change.
+    """
+    earlier = earlier_extraction(past, changed)
+    if not earlier:
+        return otherwise
+    others = [key for key in changed if not below(key, [_EXTRACTION])]
+    reverted = f", and revert {listed(others, most=10)}" if others else ""
+    words = " ".join(earlier)
+    return f"an earlier version of harness began it: read the rows as it did with {words}{reverted}"
 
 
 def _typed(key: str, text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, NotRequired
 from annotated_types import Ge
 from typing_extensions import TypedDict
 
+from harness.core.name_list import and_more
 from harness.runs.journal import JOURNAL
 from harness.runtime.atomic_file import write_text
 from harness.runtime.mlflow_environment import experiment_title
@@ -98,8 +99,7 @@ class State:
     @property
     def refusals(self) -> str:
         """A phrase with the first refusal and the number of others."""
-        more = len(self.refused) - 1
-        return self.refused[0] + (f" (and {more} more)" if more > 0 else "") if self.refused else "nothing"
+        return and_more(self.refused[0], len(self.refused) - 1) if self.refused else "nothing"
 
     def same_place(self, uri: str, experiment: str) -> bool:
         """Whether this state belongs to that store (a masked address) and experiment."""

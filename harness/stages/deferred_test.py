@@ -23,7 +23,7 @@ from harness.debug.debug_mode import limited, mode
 from harness.prepare.batch_size import with_size
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan, make_plan
-from harness.record.compatibility import changed_settings, other_data
+from harness.record.compatibility import changed_settings, other_data, remedy_for
 from harness.record.fold_record import key_of
 from harness.record.run_record import RESULT, Record
 from harness.record.run_start import Start
@@ -139,7 +139,7 @@ def _require_same(plan: Plan, start: Start) -> None:
         text = listed((f"{key} {old} -> {new}" for key, (old, new) in changed.items()), most=10)
         raise UserError(
             f"{start.folder} cannot be tested: it was trained with other settings ({text})",
-            "revert the changes",
+            remedy_for(start.past, changed, "revert the changes"),
         )
     difference = other_data(start.folder, start.past, plan)
     if difference:

@@ -33,6 +33,7 @@ from harness.record.compatibility import (
     earlier_digests,
     earlier_extraction,
     other_data,
+    remedy_for,
     same_source,
 )
 from harness.record.fold_record import key_of
@@ -249,14 +250,8 @@ def _check(plan: Plan, start: Start, command: str) -> None:
     check_allow(plan, changed)
     if changed:
         message = listed((f"{key} {old} -> {new}" for key, (old, new) in changed.items()), most=10)
-        remedy = f"revert them, or accept them with {typed('resume.allow', changed)}"
-        earlier = earlier_extraction(past, changed)
-        if earlier:
-            remedy = (
-                f"an earlier version of harness began it: read the rows as it did with {' '.join(earlier)}"
-            )
-            others = [key for key in changed if not below(key, ["data.extract"])]
-            remedy += f", and revert {listed(others, most=10)}" if others else ""
+        accept = f"revert them, or accept them with {typed('resume.allow', changed)}"
+        remedy = remedy_for(past, changed, accept)
         _refuse(command, f"a run continues with its own configuration, and these differ: {message}", remedy)
     difference = other_data(start.folder, past, plan)
     if difference:

@@ -50,6 +50,7 @@ class UploadTask:
             return False
         except Exception as error:
             if not self.folder.exists():
+                self.leave()
                 return True
             if self._upload is not None:
                 with suppress(OSError):  # on a full disk the reason cannot be stored either
@@ -72,6 +73,8 @@ class UploadTask:
 
     def _step(self, now: float, alone: bool) -> bool:
         if not self._lock.is_locked:
+            if not self.folder.is_dir():  # the lock would make a folder again that was removed
+                return True
             self._lock.acquire(timeout=0)
         if self._upload is None:
             self._upload = JournalUpload(self.folder, *self._place)

@@ -21,7 +21,7 @@ CSV = ("data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y"
 
 CHOICES = [
     (["model=resnet05"], r"model has no choice 'resnet05'; did you mean resnet50 or resnet18\?"),
-    (["trainer="], r"trainer has no choice ''; there are contrastive, semi_supervised, supervised\."),
+    (["trainer="], r"trainer has no choice ''; there are contrastive, semi_supervised and supervised\."),
     (["trainer=contrastive", "trainer/method=simclear"], r".*no choice 'simclear'; did you mean simclr\?"),
     (["model=null"], r"model takes one choice by its name: auto, convnet, .*vit\."),
     (["model=3"], r"model takes one choice by its name: .*"),
@@ -252,7 +252,7 @@ DATA: list[tuple[list[str], str, str]] = [
     (
         ["data.extract.target=z"],
         "a,y\n1,2\n",
-        r"data\.extract\.target names the column 'z', .*; there are a, y\.",
+        r"data\.extract\.target names the column 'z', .*; there are a and y\.",
     ),
     (
         ["data.extract.target=null"],
@@ -278,7 +278,7 @@ DATA: list[tuple[list[str], str, str]] = [
     (
         ["data.extract.features=[b]"],
         "a,y\n1,2\n",
-        r"data\.extract\.features names the column 'b', .*; there are a, y\.",
+        r"data\.extract\.features names the column 'b', .*; there are a and y\.",
     ),
     (
         ["data.extract.path=row.csv"],

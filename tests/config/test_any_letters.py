@@ -26,6 +26,12 @@ def test_a_key_is_read_as_it_is(word: str, key: str, value: Any) -> None:
     assert (override.key_or_group, override.value(), override.input_line) == (key, value, word)
 
 
+def test_what_hydra_can_read_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.config.any_letters._in_ascii", None)
+    (override,) = Overrides.parse(["data.extract.path='größe.csv'"])
+    assert override.value() == "größe.csv"
+
+
 def test_each_value_of_a_sweep_has_the_key() -> None:
     one, several = Overrides.parse(["+tags.größe=a,b", "++tags={ü: 1},{ü: 2}"])
     assert (one.key_or_group, list(one.sweep_string_iterator())) == ("tags.größe", ["a", "b"])

@@ -10,6 +10,7 @@ from torch import nn
 from harness.config.compose import compose
 from harness.config.instantiate import build, check, check_nodes, fitting, target
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 from harness.model.mlp import MLP
 from harness.trainer.contrastive_method import ContrastiveMethod
 
@@ -111,7 +112,7 @@ def test_a_refusal_of_the_parts_own_passes_and_a_fault_stays_a_fault() -> None:
     [
         (
             node(Child, width=1, depth=1, nope=2),
-            r"part\.nope is no argument of .*; there are depth, name, width\.",
+            r"part\.nope is no argument of .*; there are depth, name and width\.",
         ),
         (node(Parent, depth=1, nam="y"), r".* \(leave it out with '~part\.nam'\); did you mean name\?"),
         (node(Parent), r".*Parent needs the argument 'depth'; give it with part\.depth=VALUE\."),
@@ -169,7 +170,7 @@ def test_a_method_of_another_family_is_refused_with_those_that_fit() -> None:
     with pytest.raises(UserError) as caught:
         check(cfg)
     assert str(caught.value) == (
-        f"trainer.method must be a ContrastiveMethod, got torch.nn.Identity; there are {', '.join(fit)}."
+        f"trainer.method must be a ContrastiveMethod, got torch.nn.Identity; there are {listed(fit, most=len(fit))}."
     )
 
 

@@ -12,8 +12,17 @@ from omegaconf import OmegaConf
 
 from harness.config import instantiate
 from harness.config.instantiate import build
-from harness.config.node_replay import outline
+from harness.config.node_replay import NodeReplay, outline
 from harness.core.errors import UserError
+
+
+calls: list[float] = []
+"""The values that were refused."""
+
+
+def fail(number: float) -> None:
+    calls.append(number)
+    raise RuntimeError("no memory left")
 
 
 class Pair:
@@ -21,6 +30,7 @@ class Pair:
 
     def __init__(self, number: float = 0, inner: Any = None, names: Any = ()) -> None:
         if number < 0:
+            calls.append(number)
             raise ValueError(f"number must be 0 or more, got {number}")
         self.number, self.inner, self.names = number, inner, names
         self.drawn = random.random()
@@ -69,10 +79,33 @@ def test_numbers_may_differ_and_lists_are_new(monkeypatch: pytest.MonkeyPatch) -
     assert second.names is not first.names
 
 
-def test_a_value_that_the_constructor_refuses_is_refused_with_its_key() -> None:
-    build({"_target_": PAIR, "inner": {"_target_": PAIR, "number": 9}})
-    with pytest.raises(UserError, match=r"place\.inner\.number must be 0 or more, got -1"):
-        build({"_target_": PAIR, "inner": {"_target_": PAIR, "number": -1}}, "place")
+@pytest.mark.parametrize(
+    ("node", "key"),
+    [
+        ({"_target_": PAIR, "number": -1}, ""),
+        ({"_target_": PAIR, "number": -1}, "place"),
+        ({"_target_": PAIR, "inner": {"_target_": PAIR, "number": -1}}, "place"),
+        ({"_target_": PAIR, "names": {"a": {"_target_": PAIR, "number": -1}}}, "place"),
+        ({"_target_": PAIR, "inner": {"_target_": f"{__name__}.fail", "number": -1}}, "place"),
+    ],
+)
+def test_a_constructor_that_refuses_is_called_once_and_has_the_message_of_hydra(
+    node: dict[str, Any], key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusal() -> str:
+        calls.clear()
+        with pytest.raises((UserError, RuntimeError)) as caught:
+            build(node, key)
+        assert len(calls) == 1
+        return repr(caught.value)
+
+    by_hydra = refusal()
+    monkeypatch.setattr(instantiate, "_replay", NodeReplay(instantiate.target))
+    instantiate._replay.remember(outline(node))
+    monkeypatch.setattr(instantiate, "instantiate", None)
+    for name in (PAIR, f"{__name__}.fail"):
+        monkeypatch.setitem(instantiate._known, name, globals()[name.rpartition(".")[2]])
+    assert refusal() == by_hydra
 
 
 @pytest.mark.parametrize(

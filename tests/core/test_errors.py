@@ -109,7 +109,7 @@ def test_the_nearest_words_are_offered_best_first() -> None:
 
 
 def test_where_nothing_is_near_all_are_listed_up_to_twenty() -> None:
-    assert near("x", ["b", "a"]) == "there are a, b."
+    assert near("x", ["b", "a"]) == "there are a and b."
     assert near("x", []) == "there are none."
     names = [f"name{number:02}" for number in range(23)]
     assert near("x", names) == f"there are {', '.join(names[:20])} and 3 more."

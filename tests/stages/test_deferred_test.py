@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -282,6 +283,25 @@ def test_its_settings_are_others(folder: Path) -> None:
     assert "it was trained with other settings (seed 0 -> 1); revert the changes." in refusal(
         folder, "seed=1"
     )
+
+
+def test_the_extraction_of_an_earlier_version_is_named(tmp_path: Path) -> None:
+    days = pd.date_range("2026-01-01", periods=60).strftime("%Y-%m-%d")
+    pd.DataFrame({"day": days, "y": ["p", "q"] * 30}).to_csv(tmp_path / "rows.csv", index=False)
+    words = [*QUICK, *SMALL, "data/extract=csv", f"data.extract.path={tmp_path}/rows.csv", "split.guard=off"]
+    words += ["data.extract.target=y", "trainer.epochs=1"]
+    earlier = "data.extract.recognise=false"
+    deferred(compose([*words, earlier]), tmp_path / "run")
+    journal = tmp_path / "run" / "journal.jsonl"
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    for event in events:
+        event.get("params", {}).pop("data.extract.recognise", None)
+    journal.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    with pytest.raises(UserError) as refused:
+        run_deferred_test(compose(words), tmp_path / "run", "", TRIAL)
+    remedy = f"an earlier version of harness began it: read the rows as it did with {earlier}."
+    assert str(refused.value).endswith(f"(data.extract.recognise False -> True); {remedy}")
+    assert "test/accuracy" in run_deferred_test(compose([*words, earlier]), tmp_path / "run", "", TRIAL).scores
 
 
 def test_its_rows_are_others(folder: Path) -> None:

@@ -58,11 +58,15 @@ def client(uri: str) -> Any:
 
 @pytest.fixture
 def folder(outputs: Path) -> Iterator[Path]:
-    """A run's folder; removed at the end, so that the uploader gives up what it could not send."""
+    """A run's folder; removed at the end, so that the uploader gives up what it could not send.
+
+    It is renamed first: the uploader may just be writing a file into it, and a folder with a new file cannot
+    be removed.
+    """
     path = outputs / "runs" / "a"
     path.mkdir(parents=True)
     yield path
-    shutil.rmtree(path)
+    shutil.rmtree(path.rename(outputs / "removed"), ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 def test_refusals_are_one_phrase() -> None:
     assert State("u", "e").refusals == "nothing"
     assert State("u", "e", refused=["a plot"]).refusals == "a plot"
-    assert State("u", "e", refused=["a plot", "b", "c"]).refusals == "a plot (and 2 more)"
+    assert State("u", "e", refused=["a plot", "b", "c"]).refusals == "a plot and 2 more"
 
 
 def test_a_folder_without_the_file_is_not_tracked(tmp_path: Path) -> None:

@@ -297,8 +297,10 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    others = len(names) - _NAMED
-    return ", ".join(map(repr, names[:_NAMED])) + (f" and {others} more" if others > 0 else "")
+    texts = [repr(name) for name in names]  # as `harness.core.name_list.listed`
+    if len(texts) > _NAMED:
+        return f"{', '.join(texts[:_NAMED])} and {len(texts) - _NAMED} more"
+    return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
 def _either(choices: Iterable[str]) -> str:

@@ -122,10 +122,10 @@ def test_text_far_down_makes_a_column_of_numbers_text_from_its_first_row(write):
     [
         ("visit.csv", {}, r"data.extract.path=/.*/visit.csv does not exist; .* did you mean visits.csv\?"),
         ("away/a.csv", {}, "away/a.csv does not exist, nor does its folder; relative paths start at /"),
-        ("", {}, "is a folder, and a file is needed; there are empty.csv, header.csv, visits.csv."),
+        ("", {}, "is a folder, and a file is needed; there are empty.csv, header.csv and visits.csv."),
         ("empty.csv", {}, "empty.csv is empty; name a file with a line of column names."),
         ("header.csv", {}, "data set header has no rows"),
-        ("visits.csv", {"target": "sick"}, "target names .* 'sick', .* there are age, ill, mood, patient"),
+        ("visits.csv", {"target": "sick"}, "target names .* 'sick', .* there are age, ill, mood and patient"),
         ("visits.csv", {"group": "patiens"}, r"group names .* 'patiens', .* did you mean patient\?"),
         ("visits.csv", {"types": {"agee": "int"}}, r"types names the column 'agee', .* did you mean age\?"),
         ("visits.csv", {"dates": ["moon"]}, r"dates names the column 'moon', .* did you mean mood\?"),

@@ -74,7 +74,7 @@ def test_a_dropped_column_is_not_read_but_must_be_there(make, visits):
 
 def test_a_feature_that_is_not_there_is_answered_with_the_columns(make, visits):
     words = (
-        r"data.extract.features names the column 'X', which visits does not have; there are g, spare, x, y"
+        r"data.extract.features names the column 'X', which visits does not have; there are g, spare, x and y"
     )
     refuse(make, words, path=str(visits), features=["X"])
 

@@ -258,7 +258,7 @@ def test_a_point_of_the_user_becomes_what_a_study_stores(space: Build) -> None:
     [
         ({"modell": "mlp"}, r"^here names modell, which is not swept; did you mean model\?$"),
         ({"model": "mpl"}, r"^here\.model has no choice mpl; did you mean mlp\?$"),
-        ({"model": 1}, r"^here\.model has no choice 1; there are convnet, mlp\.$"),
+        ({"model": 1}, r"^here\.model has no choice 1; there are convnet and mlp\.$"),
         ({"model": {1, 2}}, r"^here\.model: a value is null, true or false, a number, .+, got \{1, 2\}\.$"),
         ({"x": 0.15}, r"^here\.x must be one of 0\.0 to 0\.9 in steps of 0\.1, got 0\.15\.$"),
         ({"x": 1.0}, r"^here\.x must be one of 0\.0 to 0\.9 in steps of 0\.1, got 1\.0\.$"),

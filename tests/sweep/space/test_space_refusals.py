@@ -175,7 +175,7 @@ def test_a_key_is_given_once(space: Build) -> None:
         ),
         (
             {"values": "1,2", "when": "lr=1"},
-            r"^sweep\.space\.lr\.when looks at lr, which is not swept; there are model, x\.$",
+            r"^sweep\.space\.lr\.when looks at lr, which is not swept; there are model and x\.$",
         ),
         (
             {"values": "1,2", "when": "x=0.5"},

@@ -53,7 +53,7 @@ NOT_SHARED = r"must be a file that other processes can open too, .*sqlite:///FIL
         (f"postgresql://me:{SECRET}@host:port/x", NO_ADDRESS),
         ("", NO_ADDRESS),
         ("sweeps.db", NO_ADDRESS),
-        (f"mysql+pymysql://me:{SECRET}@host/x", r"got mysql\+pymysql; there are postgresql, sqlite\.$"),
+        (f"mysql+pymysql://me:{SECRET}@host/x", r"got mysql\+pymysql; there are postgresql and sqlite\.$"),
         ("postgresq://host/x", r"got postgresq; did you mean postgresql\?"),
         ("postgresql+psycopg2://host/x", r"got postgresql\+psycopg2; did you mean postgresql\?"),
         ("postgresql+asyncpg://host/x", r"got postgresql\+asyncpg; did you mean postgresql\?"),

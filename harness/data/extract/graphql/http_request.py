@@ -22,6 +22,7 @@ from gql.transport.requests import RequestsHTTPTransport
 from requests.auth import HTTPBasicAuth
 
 from harness.core.errors import UserError
+from harness.core.name_list import and_more
 from harness.data.extract.connection_retry import Unreached
 from harness.runtime.address import encoded
 from harness.runtime.redact import first_line, secret_header, secret_parameter
@@ -141,10 +142,10 @@ class Endpoint:
         first = errors[0] if errors and isinstance(errors[0], Mapping) else {"message": str(errors)}
         path = ".".join(map(str, first.get("path") or []))
         place = f" at {path}" if path else ""
-        others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         reason = first_line(str(first.get("message")), self._secrets)
+        reasons = and_more(reason, len(errors) - 1)
         return UserError(
-            f"data.extract.query: {self.label} answers with an error{place}: {reason}{others}",
+            f"data.extract.query: {self.label} answers with an error{place}: {reasons}",
             "correct the query or its variables",
             key="data.extract.query",
         )
