@@ -170,7 +170,8 @@ def test_a_method_of_another_family_is_refused_with_those_that_fit() -> None:
     with pytest.raises(UserError) as caught:
         check(cfg)
     assert str(caught.value) == (
-        f"trainer.method must be a ContrastiveMethod, got torch.nn.Identity; there are {listed(fit, most=len(fit))}."
+        "trainer.method must be a ContrastiveMethod, got torch.nn.Identity; there are "
+        f"{listed(fit, most=len(fit))}."
     )
 
 

@@ -15,7 +15,6 @@ from harness.config.instantiate import build
 from harness.config.node_replay import NodeReplay, outline
 from harness.core.errors import UserError
 
-
 calls: list[float] = []
 """The values that were refused."""
 

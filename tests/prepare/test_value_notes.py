@@ -15,9 +15,17 @@ def table(group: list[object], target: list[object], aim: str = "auto") -> Table
 @pytest.mark.parametrize(
     ("group", "target", "words"),
     [
-        (["P1", "p1", " P1", "P2"], ["a", "b", "a", "b"], ["'who' has groups that", "' P1', 'P1' and 'p1' (3 rows)"]),
+        (
+            ["P1", "p1", " P1", "P2"],
+            ["a", "b", "a", "b"],
+            ["'who' has groups that", "' P1', 'P1' and 'p1' (3 rows)"],
+        ),
         (["a", "A", "b ", "b"], [0, 1, 0, 1], ["'who' has groups", "such as 'A' and 'a' (4 rows)"]),
-        (["a", "b", "c", "d"], ["yes", "yes ", "no", None], ["'ill' has classes", "'yes' and 'yes ' (2 rows)"]),
+        (
+            ["a", "b", "c", "d"],
+            ["yes", "yes ", "no", None],
+            ["'ill' has classes", "'yes' and 'yes ' (2 rows)"],
+        ),
         (["a", "b", "c", "d"], ["y z", "y  z", "no", "no"], ["'y  z' and 'y z'", "write them in one way"]),
     ],
 )

@@ -63,7 +63,9 @@ def test_a_split_is_chosen_by_name(make, tmp_path):
     datasets.DatasetDict(parts).save_to_disk(tmp_path / "two")
     path = str(tmp_path / "two")
     assert make("huggingface", path=path, split="test")().frame["x"].tolist() == [1, 1]
-    refuse(make, "data.extract.split must name a split of .*two, got null; there are test and train.", path=path)
+    refuse(
+        make, "data.extract.split must name a split of .*two, got null; there are test and train.", path=path
+    )
     refuse(make, r"got tests; did you mean test\?", path=path, split="tests")
 
 
