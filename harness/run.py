@@ -14,6 +14,7 @@ wrong is refused before the record is opened: no folder, no MLflow run, no train
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -80,6 +81,8 @@ def run(
     debug = mode(plan.cfg)
     plan = sized(limited(plan, debug))
     callbacks = build_callbacks(plan.cfg)
+    if trial is not None and trial.follows is not None and not plan.cfg.get("callbacks") and not debug.says:
+        plan = replace(plan, followed=frozenset(name.partition("/")[2] for name in trial.follows))
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         check_step(ready[0], start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from harness.core.name_list import listed
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.evaluate import classification_metrics
-from harness.evaluate.scored_rows import answers, known, loader_of, mean_loss, to_floats
+from harness.evaluate.scored_rows import answers, known, loader_of, mean_loss, selected, to_floats
 
 
 class Classification:
@@ -38,15 +38,17 @@ class Classification:
             raise ValueError(f"bins must be 1 or more, got {bins}")
         self.bins = bins
 
-    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
-        """All scores of the valid part but baselines; {} where the split keeps no valid rows.
+    def validate(
+        self, predictor: Predictor, loaders: Loaders, names: Collection[str] | None = None
+    ) -> dict[str, float]:
+        """The named scores of the valid part, and its loss; {} where the split keeps no valid rows.
 
         Raises:
             UserError: the target is no class, or the trainer learned no outputs.
         """
         if loaders.valid is None:
             return {}
-        return self._measure(predictor, loaders.valid)[0]
+        return self._measure(predictor, loaders.valid, names)[0]
 
     def score(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
@@ -65,7 +67,9 @@ class Classification:
         )
         return Scores(values, counts.cpu().numpy(), _notes(support, predictor.task.classes, part))
 
-    def _measure(self, predictor: Predictor, loader: Loader) -> tuple[dict[str, float], Tensor]:
+    def _measure(
+        self, predictor: Predictor, loader: Loader, names: Collection[str] | None = None
+    ) -> tuple[dict[str, float], Tensor]:
         """The scores of a part by name, and its confusion matrix on the device."""
         kind = predictor.task.kind
         if kind == "multilabel":
@@ -81,7 +85,7 @@ class Classification:
             )
         outputs, targets = answers(predictor, loader, "classification")
         log_p = classification_metrics.log_probabilities(outputs)
-        values, counts = self._values(log_p, targets.to(log_p.device))
+        values, counts = self._values(log_p, targets.to(log_p.device), names)
         return to_floats(mean_loss(predictor, outputs, targets) | values), counts
 
     def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
@@ -94,16 +98,18 @@ class Classification:
         rows = known(targets)
         return to_floats(self._values(outputs[rows], targets[rows])[0])
 
-    def _values(self, log_p: Tensor, codes: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _values(
+        self, log_p: Tensor, codes: Tensor, names: Collection[str] | None = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
         counts = classification_metrics.confusion(log_p.argmax(dim=1), codes, log_p.shape[1])
         values = {
-            "accuracy": classification_metrics.accuracy(counts),
-            "f1": classification_metrics.macro_f1(counts),
-            "auroc": classification_metrics.macro_auroc(log_p, codes),
-            "log_loss": classification_metrics.log_loss(log_p, codes),
-            "ece": classification_metrics.expected_calibration_error(log_p, codes, self.bins),
+            "accuracy": lambda: classification_metrics.accuracy(counts),
+            "f1": lambda: classification_metrics.macro_f1(counts),
+            "auroc": lambda: classification_metrics.macro_auroc(log_p, codes),
+            "log_loss": lambda: classification_metrics.log_loss(log_p, codes),
+            "ece": lambda: classification_metrics.expected_calibration_error(log_p, codes, self.bins),
         }
-        return classification_metrics.unless_nan(values, log_p), counts
+        return classification_metrics.unless_nan(selected(values, names), log_p), counts
 
 
 def _majority(train: Loader) -> int | None:

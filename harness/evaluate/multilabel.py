@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from harness.core.name_list import listed
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.evaluate import classification_metrics
-from harness.evaluate.scored_rows import answers, exact, known, loader_of, mean_loss, to_floats
+from harness.evaluate.scored_rows import answers, exact, known, loader_of, mean_loss, selected, to_floats
 
 
 class Multilabel:
@@ -36,15 +36,17 @@ class Multilabel:
 
     names: tuple[str, ...] = ("loss", "accuracy", "exact_match", "f1", "auroc", "log_loss")
 
-    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
-        """All scores of the valid part but the baseline; {} where the split keeps no valid rows.
+    def validate(
+        self, predictor: Predictor, loaders: Loaders, names: Collection[str] | None = None
+    ) -> dict[str, float]:
+        """The named scores of the valid part, and its loss; {} where the split keeps no valid rows.
 
         Raises:
             UserError: the target is not several labels, or the trainer learned no outputs.
         """
         if loaders.valid is None:
             return {}
-        return self._measure(predictor, loaders.valid)[0]
+        return self._measure(predictor, loaders.valid, names)[0]
 
     def score(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
@@ -70,7 +72,9 @@ class Multilabel:
         rows = known(targets)
         return to_floats(scores(outputs[rows], exact(targets[rows])))
 
-    def _measure(self, predictor: Predictor, loader: Loader) -> tuple[dict[str, float], Tensor]:
+    def _measure(
+        self, predictor: Predictor, loader: Loader, names: Collection[str] | None = None
+    ) -> tuple[dict[str, float], Tensor]:
         """The scores of a part by name, and its labels (n, C)."""
         task = predictor.task
         if task.labelled and task.kind != "multilabel":
@@ -83,29 +87,34 @@ class Multilabel:
             )
         outputs, targets = answers(predictor, loader, "multilabel")
         truth = exact(targets)
-        values = mean_loss(predictor, outputs, targets) | scores(logsigmoid(exact(outputs)), truth)
+        values = mean_loss(predictor, outputs, targets) | scores(logsigmoid(exact(outputs)), truth, names)
         return to_floats(values), truth
 
 
-def scores(log_p: Tensor, truth: Tensor) -> dict[str, Tensor]:
+def scores(log_p: Tensor, truth: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
     """Scalars by name; NaN without rows.
 
     Args:
         log_p: (n, C) float64 log-probabilities that a label is present.
         truth: (n, C) float64, 0 and 1.
+        names: of the scores to compute; None: all.
     """
     present = truth == 1
     predicted = log_p.exp() > 0.5
     right = predicted == present
-    absent_log_p = torch.log(-torch.expm1(log_p))  # exact also where the probability is close to 1
     values = {
-        "accuracy": right.double().mean(),
-        "exact_match": right.all(dim=1).double().mean(),
-        "f1": _macro_f1(predicted, present),
-        "auroc": classification_metrics.roc_areas(log_p.T.contiguous(), present.T).nanmean(),
-        "log_loss": -torch.where(present, log_p, absent_log_p).mean(),
+        "accuracy": lambda: right.double().mean(),
+        "exact_match": lambda: right.all(dim=1).double().mean(),
+        "f1": lambda: _macro_f1(predicted, present),
+        "auroc": lambda: classification_metrics.roc_areas(log_p.T.contiguous(), present.T).nanmean(),
+        "log_loss": lambda: _log_loss(log_p, present),
     }
-    return classification_metrics.unless_nan(values, log_p)
+    return classification_metrics.unless_nan(selected(values, names), log_p)
+
+
+def _log_loss(log_p: Tensor, present: Tensor) -> Tensor:
+    absent_log_p = torch.log(-torch.expm1(log_p))  # exact also where the probability is close to 1
+    return -torch.where(present, log_p, absent_log_p).mean()
 
 
 def _macro_f1(predicted: Tensor, present: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from harness.core.name_list import listed
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.core.task import Task
-from harness.evaluate.scored_rows import answers, exact, known, loader_of, mean_loss, to_floats
+from harness.evaluate.scored_rows import answers, exact, known, loader_of, mean_loss, selected, to_floats
 
 
 class Regression:
@@ -36,8 +36,10 @@ class Regression:
 
     names: tuple[str, ...] = ("loss", "rmse", "mae", "r2")
 
-    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
-        """All scores of the valid part but baselines; {} where the split keeps no valid rows.
+    def validate(
+        self, predictor: Predictor, loaders: Loaders, names: Collection[str] | None = None
+    ) -> dict[str, float]:
+        """The named scores of the valid part, and its loss; {} where the split keeps no valid rows.
 
         Raises:
             UserError: the target is no number, or the trainer learned no outputs.
@@ -45,7 +47,8 @@ class Regression:
         if loaders.valid is None:
             return {}
         outputs, targets = _answers(predictor, loaders.valid)
-        return to_floats(mean_loss(predictor, outputs, targets) | errors(exact(outputs), exact(targets)))
+        measured = errors(exact(outputs), exact(targets), names)
+        return to_floats(mean_loss(predictor, outputs, targets) | measured)
 
     def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """The scores of out-of-fold predictions, all but the loss.
@@ -73,14 +76,19 @@ class Regression:
         return Scores(to_floats(values), notes=_notes(truth, predictor.task, part))
 
 
-def errors(predicted: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """`rmse`, `mae` and `r2` of float64 numbers, (n,) or (n, T), scalars; NaN without rows."""
+def errors(predicted: Tensor, truth: Tensor, names: Collection[str] | None = None) -> dict[str, Tensor]:
+    """`rmse`, `mae` and `r2` of float64 numbers, (n,) or (n, T), scalars; NaN without rows.
+
+    Args:
+        names: of those to compute; None: all.
+    """
     gap = predicted - truth
-    return {
-        "rmse": gap.square().mean(dim=0).sqrt().mean(),
-        "mae": gap.abs().mean(),
-        "r2": r2(predicted, truth),
+    values = {
+        "rmse": lambda: gap.square().mean(dim=0).sqrt().mean(),
+        "mae": lambda: gap.abs().mean(),
+        "r2": lambda: r2(predicted, truth),
     }
+    return selected(values, names)
 
 
 def r2(predicted: Tensor, truth: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from math import prod
 from typing import Literal
 
@@ -18,7 +18,7 @@ from harness.evaluate import probes
 from harness.evaluate.probe_samples import Sample, encode, flatten, some, some_labelled
 from harness.evaluate.projection_2d import Projection, project, require_umap
 from harness.evaluate.regression import r2
-from harness.evaluate.scored_rows import loader_of, to_floats
+from harness.evaluate.scored_rows import loader_of, selected, to_floats
 from harness.evaluate.unchanged_state import unchanged
 
 _MOST_RAW = 2**28  # flattened input numbers, 2 GiB as float64: CIFAR-10 fits, photographs of 224 px do not
@@ -87,7 +87,9 @@ class Representation:
         self.projection = projection
         self.points = points
 
-    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
+    def validate(
+        self, predictor: Predictor, loaders: Loaders, names: Collection[str] | None = None
+    ) -> dict[str, float]:
         """`rankme` of the valid part and, with labels, the score of its nearest neighbours.
 
         At most `bank` labelled training rows are used, the same in every epoch. {} if the split has no
@@ -96,8 +98,8 @@ class Representation:
         if loaders.valid is None:
             return {}
         queries = encode(predictor, loaders.valid)
-        values = {"rankme": probes.rankme(queries.features)}
-        if predictor.task.labelled:
+        values = selected({"rankme": lambda: probes.rankme(queries.features)}, names)
+        if predictor.task.labelled and (names is None or any(name.startswith("knn_") for name in names)):
             bank = encode(predictor, loaders.train, some_labelled(loaders.train, self.bank))
             values |= self._neighbours(predictor.task, *_fair(bank, queries))
         return to_floats(values)

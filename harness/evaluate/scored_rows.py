@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from inspect import signature
+
 import torch
 from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor
+from harness.core.protocol import Evaluator
 
 
 def exact(values: Tensor) -> Tensor:
@@ -62,6 +67,11 @@ def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, 
     return outputs[rows], loader.targets[rows]
 
 
+def selected(values: Mapping[str, Callable[[], Tensor]], names: Collection[str] | None) -> dict[str, Tensor]:
+    """Computes those of the values that are named; None: all."""
+    return {name: value() for name, value in values.items() if names is None or name in names}
+
+
 @torch.inference_mode()
 def mean_loss(predictor: Predictor, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
     """Returns `loss` as the trainer defines it; {} if it defines none or no row is labelled."""
@@ -75,3 +85,19 @@ def to_floats(values: dict[str, Tensor]) -> dict[str, float]:
     if not values:
         return {}
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def validated(
+    evaluator: Evaluator, predictor: Predictor, loaders: Loaders, names: Collection[str] | None
+) -> dict[str, float]:
+    """The named scores of the valid part; None: all, and so where the evaluator does not know names."""
+    validate: Callable[..., dict[str, float]] = evaluator.validate
+    if names is None or not _takes_names(type(evaluator)):
+        return validate(predictor, loaders)
+    return validate(predictor, loaders, names=names)
+
+
+@cache
+def _takes_names(kind: type) -> bool:
+    method = getattr(kind, "validate", None)
+    return method is not None and "names" in signature(method).parameters

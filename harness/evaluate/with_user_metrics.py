@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.core.errors import UserError
 from harness.core.predictor import Prediction, Predictor
 from harness.core.protocol import Evaluator
 from harness.core.scores import Scores
-from harness.evaluate.scored_rows import answers, known, loader_of
+from harness.evaluate.scored_rows import answers, known, loader_of, validated
 from harness.evaluate.user_metric import UserMetric, predictions_of, try_metric
 
 
@@ -51,15 +51,17 @@ class WithUserMetrics:
             raise AttributeError(name)
         return getattr(self._evaluator, name)
 
-    def validate(self, predictor: Predictor, loaders: Loaders) -> dict[str, float]:
-        """The metrics' scores of the valid part, then the evaluator's.
+    def validate(
+        self, predictor: Predictor, loaders: Loaders, names: Collection[str] | None = None
+    ) -> dict[str, float]:
+        """The metrics' scores of the valid part, then those of the evaluator that are named.
 
         A narrow terminal has no room for all of them: the epoch table prints the first ones.
         """
         if loaders.valid is None:
-            return self._evaluator.validate(predictor, loaders)
+            return validated(self._evaluator, predictor, loaders, names)
         once = _gathering_once(predictor)
-        values = self._evaluator.validate(once, loaders)
+        values = validated(self._evaluator, once, loaders, names)
         return {**self._measure(once, loaders.valid)[0], **values}
 
     def score(

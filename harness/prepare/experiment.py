@@ -29,6 +29,7 @@ from harness.core.typed_override import typed
 from harness.core.walk import passes
 from harness.data.cache.command_scope import current
 from harness.data.load.row_pairs import find_pairs
+from harness.evaluate.scored_rows import validated
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
 from harness.prepare.evaluation import with_user_metrics
@@ -46,7 +47,8 @@ class Experiment:
 
     `new_model` gives the architecture with random weights; `notes` are what must not be missed about the
     rows; `cfg` is what all was built from. `before` is what the model learns first, and `scratch` gives the
-    same training without that, where it is to be compared.
+    same training without that, where it is to be compared. `followed` are the validation scores that each
+    epoch needs; None: all.
     """
 
     fold: Fold
@@ -61,6 +63,7 @@ class Experiment:
     notes: tuple[str, ...] = ()
     before: Experiment | None = None
     scratch: Callable[[], Experiment] | None = None
+    followed: frozenset[str] | None = None
 
     @property
     def parameters(self) -> int:
@@ -82,7 +85,8 @@ class Experiment:
         """The valid part's scores of an epoch, by full name; none without validation rows."""
         if self.loaders.valid is None:
             return {}
-        return {f"valid/{k}": v for k, v in self.evaluator.validate(predictor, self.loaders).items()}
+        scores = validated(self.evaluator, predictor, self.loaders, self.followed)
+        return {f"valid/{name}": value for name, value in scores.items()}
 
     def untrained(self) -> Predictor:
         """The same network as nothing had been learned; the random generators are left as they were."""
@@ -132,9 +136,9 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     _try_batch_once(plan, model, trainer, loaders, augment)
     fresh = partial(parts.new_untrained_model, arrays.shape)
     notes += () if weights is None else weights.notes
-    return Experiment(
-        fold, transform, loaders, model, fresh, trainer, augment, evaluator, cfg, notes, before, scratch
-    )
+    followed = None if plan.followed is None else plan.followed | {trainer.monitor.partition("/")[2]}
+    parts_of_fold = (fold, transform, loaders, model, fresh, trainer, augment, evaluator)
+    return Experiment(*parts_of_fold, cfg, notes, before, scratch, followed)
 
 
 def _fit_inputs(model: nn.Module, arrays: Arrays, fold: Fold) -> None:

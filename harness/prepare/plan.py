@@ -40,6 +40,7 @@ class Plan:
     before    the plan of the pre-training on the same rows; None: there is none
     notes     sentences about the rows that the user must not miss
     fuse      how the folds are trained, see `harness.stages.fused_folds`; "": there is only one
+    followed  the validation scores that each epoch needs beside the monitored one, by plain name; None: all
     """
 
     parts: Parts
@@ -52,6 +53,7 @@ class Plan:
     before: Plan | None = None
     notes: tuple[str, ...] = ()
     fuse: str = ""
+    followed: frozenset[str] | None = None
 
     @property
     def cfg(self) -> DictConfig:

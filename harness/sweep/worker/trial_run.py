@@ -121,7 +121,9 @@ def _configured(
     tags = {"sweep": study, "study": study, "trial": assignment.number}
     tests = assignment.test or spec.settings.test == "all"
     each_fold = spec.settings.axis == "folds" and spec.pruner is not None
-    return cfg, folder, repeated, Trial(assignment.number, parent, tags, tests, each_fold=each_fold)
+    follows = frozenset(objective.name for objective in spec.objectives)
+    place = Trial(assignment.number, parent, tags, tests, each_fold=each_fold, follows=follows)
+    return cfg, folder, repeated, place
 
 
 def _run(

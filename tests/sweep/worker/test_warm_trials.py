@@ -16,6 +16,7 @@ from harness.config.choice_files import CONF
 from harness.config.node_replay import NodeReplay
 from harness.data.cache.command_scope import command
 from harness.run import run
+from harness.runs.journal import read
 from harness.runs.trial import Trial
 from harness.sweep.worker import trial_config
 from harness.sweep.worker.trial_config import TrialComposer
@@ -91,3 +92,22 @@ def test_each_swept_key_changes_what_depends_on_it_and_nothing_else(
         with command(many=True):
             alone = _trial(tmp_path / f"alone-{number}", number, swept)
         assert (swept, warm[swept]) == (swept, alone)
+
+
+def test_a_trial_computes_in_each_epoch_what_is_followed_and_ends_as_one_that_computes_all(
+    tmp_path: Path,
+) -> None:
+    words = COMPOSER.whole([*WORDS, "trainer.epochs=2"])
+    results = {}
+    for name, follows in (("all", None), ("few", frozenset({"valid/f1"}))):
+        trial = Trial(0, follows=follows)
+        results[name] = run(COMPOSER.task(words, SHARED), tmp_path / name, trial=trial).scores
+        del results[name]["time/epoch_seconds"]
+    assert results["all"] == results["few"]
+    curves = {
+        name: [event["values"] for event in read(tmp_path / name)[0] if event["event"] == "metrics"]
+        for name in results
+    }
+    validated = [[key for key in values if key.startswith("valid/")] for values in curves["few"][:2]]
+    assert validated == [["valid/loss", "valid/accuracy", "valid/f1"]] * 2
+    assert "valid/auroc" in curves["all"][0]
