@@ -21,7 +21,7 @@ class Trial:
     tests      whether its test rows are scored and predicted; a sweep does this for its best trial only
     keeps      whether its weights are kept, given the scores of its only fold; of several, they always are
     each_fold  whether the score of a fold may end the trial before the next fold is trained
-    follows    the validation scores that each epoch needs beside the loss and the monitored one, by full name;
+    follows    the validation scores that each epoch needs beside loss and monitored score, by full name;
                None: all
     """
 
