@@ -27,7 +27,7 @@ from harness.prepare.callback_parts import build_callbacks
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan, make_plan
 from harness.record.connect_callbacks import start_callbacks
-from harness.record.fold_record import FoldRecord
+from harness.record.fold_record import MOST_CHILDREN, FoldRecord
 from harness.record.run_record import Record
 from harness.record.run_start import Start
 from harness.runs.run_result import Result
@@ -81,8 +81,8 @@ def run(
     debug = mode(plan.cfg)
     plan = sized(limited(plan, debug))
     callbacks = build_callbacks(plan.cfg)
-    if trial is not None and trial.follows is not None and not plan.cfg.get("callbacks") and not debug.says:
-        plan = replace(plan, followed=frozenset(name.partition("/")[2] for name in trial.follows))
+    if not plan.cfg.get("callbacks") and not debug.says:
+        plan = replace(plan, followed=followed_scores(plan, trial, consumers))
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         check_step(ready[0], start)
@@ -105,6 +105,15 @@ def run(
     if record.deferred and (trial is None or trial.tests):  # an earlier process left its test rows alone
         return run_deferred_test(cfg, start.folder, command, trial)
     return record.result
+
+
+def followed_scores(plan: Plan, trial: Trial | None, consumers: Sequence[Consumer]) -> frozenset[str] | None:
+    """The validation scores that each epoch needs beside the monitored one, by plain name; None: all."""
+    if trial is not None:
+        follows = trial.follows
+        return None if follows is None else frozenset(name.partition("/")[2] for name in follows)
+    # With so many folds, an epoch of a fold is neither recorded nor printed.
+    return frozenset() if len(plan.folds) > MOST_CHILDREN and not consumers else None
 
 
 def why_each_alone(plan: Plan, trial: Trial | None, consumers: Sequence[Consumer]) -> str:

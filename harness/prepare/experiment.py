@@ -48,7 +48,7 @@ class Experiment:
     `new_model` gives the architecture with random weights; `notes` are what must not be missed about the
     rows; `cfg` is what all was built from. `before` is what the model learns first, and `scratch` gives the
     same training without that, where it is to be compared. `followed` are the validation scores that each
-    epoch needs; None: all.
+    epoch needs; None: all. `folds` is how many folds the run has.
     """
 
     fold: Fold
@@ -64,6 +64,7 @@ class Experiment:
     before: Experiment | None = None
     scratch: Callable[[], Experiment] | None = None
     followed: frozenset[str] | None = None
+    folds: int = 1
 
     @property
     def parameters(self) -> int:
@@ -138,7 +139,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     notes += () if weights is None else weights.notes
     followed = None if plan.followed is None else plan.followed | {trainer.monitor.partition("/")[2]}
     parts_of_fold = (fold, transform, loaders, model, fresh, trainer, augment, evaluator)
-    return Experiment(*parts_of_fold, cfg, notes, before, scratch, followed)
+    return Experiment(*parts_of_fold, cfg, notes, before, scratch, followed, len(plan.folds))
 
 
 def _fit_inputs(model: nn.Module, arrays: Arrays, fold: Fold) -> None:

@@ -25,6 +25,10 @@ _MOST_NUMBERS = 20_000_000
 """Training rows x features up to which `auto` fits a baseline: some ten seconds on one core."""
 
 
+_MOST_FOLDS = 20
+"""Folds up to which `auto` fits baselines."""
+
+
 @dataclass
 class FoldBaselines:
     """What the fitted baselines of a fold reach.
@@ -54,6 +58,13 @@ def fit_baselines(
     if choice == "off" or pool is None or "test" not in parts or not experiment.loaders.task.labelled:
         return result
     names = _wanted(experiment, choice)
+    if names and choice == "auto" and experiment.folds > _MOST_FOLDS:
+        # None at all: a comparison of some folds would not be that of the network's mean over all of them.
+        result.notes.append(
+            f"no fitted baselines: for {experiment.folds} folds they would take longer than the trainings; "
+            "baseline=all fits them"
+        )
+        return result
     size = len(experiment.loaders.train.rows) * math.prod(experiment.loaders.shape)
     if names and choice == "auto" and size > _MOST_NUMBERS:
         result.notes.append(

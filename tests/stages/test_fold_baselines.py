@@ -111,3 +111,19 @@ def test_a_choice_that_does_not_exist_is_refused(run_cli, here) -> None:
     assert answer.status == 2
     assert "baseline" in answer.err
     assert not (here / "outputs" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("choice", "most", "expected"),
+    [("auto", 2, []), ("auto", 3, ["linear", "boosting"]), ("all", 2, ["linear", "boosting"])],
+)
+def test_auto_fits_none_for_many_folds_and_one_line_says_so(
+    run_cli, only_run, monkeypatch, choice, most, expected
+) -> None:
+    monkeypatch.setattr("harness.stages.fold_baselines._MOST_FOLDS", most)
+    answer = run_cli(
+        "data/extract=iris", "split=kfold", "split.folds=3", f"baseline={choice}", "report=false", *QUICK
+    )
+    assert answer.status == 0, answer.err
+    assert fitted(scores(only_run())) == expected
+    assert answer.out.count("no fitted baselines: for 3 folds") == (not expected)

@@ -67,7 +67,7 @@ class Command:
                 self._fitted.popitem(last=False)
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
-        """What `make` returns, made once for the runs of this process that have this key."""
+        """What `make` returns, made once for the folds and runs of this process that have this key."""
         known: T | None = self.values(key)
         if known is None:
             known = make()
@@ -79,11 +79,10 @@ class Command:
         return self._values.get(key)
 
     def remember_values(self, key: str, values: Any) -> None:
-        """As `remember`."""
-        if self.many:
-            self._values[key] = values
-            while len(self._values) > _MOST_VALUES:
-                self._values.popitem(last=False)
+        """Keeps a value in memory, for the folds of one run as well."""
+        self._values[key] = values
+        while len(self._values) > _MOST_VALUES:
+            self._values.popitem(last=False)
 
 
 _current: Command | None = None

@@ -36,7 +36,7 @@ def test_a_command_of_many_runs_remembers_its_last_four_tables():
     assert [own.table(name) for name in "abcde"] == ["A", None, "C", "D", "E"]
 
 
-def test_a_command_of_one_run_holds_nothing_in_memory():
+def test_a_command_of_one_run_holds_no_table_in_memory():
     own = Command("t", many=False)
     own.remember("a", "A")
     assert own.table("a") is None
