@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.clean.outputs_entry import Entry
 from harness.console.text_format import aligned
-from harness.record.startup_lines import counted
+from harness.core.name_list import counted
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 

@@ -34,6 +34,7 @@ def _check_sweep(overrides: list[str]) -> None:
 
 def _check_run(overrides: list[str]) -> None:
     from harness.config.compose import compose
+    from harness.core.name_list import counted
     from harness.prepare.batch_size import sized
     from harness.prepare.column_table import column_table, printed
     from harness.prepare.experiment import prepare
@@ -44,12 +45,13 @@ def _check_run(overrides: list[str]) -> None:
     for fold in plan.folds[1:]:
         prepare(plan, fold)
     parts = ", ".join(f"{len(rows)} {part}" for part, rows in plan.folds[0].parts())
-    counted = f"{len(plan.folds)} fold{'s' if len(plan.folds) > 1 else ''}"
-    print(f"{plan.cfg.name}: {len(plan.table)} rows, {counted}, the first of {parts};")
+    folds = counted(len(plan.folds), "fold")
+    print(f"{plan.cfg.name}: {counted(len(plan.table), 'row')}, {folds}, the first of {parts}.")
     positive = plan.table.task.positive
     if positive is not None:
         print(f"positive class: {positive} (another: data.extract.positive=CLASS)")
-    print(f"{experiment.parameters:,} parameters, {experiment.trainer.budget.epochs} epochs.")
+    epochs = counted(experiment.trainer.budget.epochs, "epoch")
+    print(f"{counted(experiment.parameters, 'parameter')}, {epochs}.")
     for key, value in plan.chosen.items():
         print(f"auto: {key}={value}")
     for line in printed(column_table(plan.table, experiment.transform)):

@@ -105,7 +105,7 @@ def _agreed(yes: bool) -> bool:
 def _remove(entries: list[Any], outputs: Path, uri: str | None, in_mlflow: bool) -> None:
     from harness.clean.mlflow_runs import delete_runs
     from harness.clean.remove_entries import remove
-    from harness.record.startup_lines import counted
+    from harness.core.name_list import counted
 
     states: list[Any] = []
     count = 0

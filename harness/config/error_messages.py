@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.config.choice_files import all_groups, choices, is_group, yamls
 from harness.config.compose import compose
 from harness.config.sweep_override_errors import unreadable
+from harness.config.yaml_shape import wrong_shape
 from harness.core.disk_full import disk_full, full_place
 from harness.core.error_text import described
 from harness.core.errors import (
@@ -106,6 +107,9 @@ def translated(error: Exception, overrides: list[str]) -> UserError:
             return _stray(error.override, overrides)
         of_sweep = {"-m", "--multirun"} & set(overrides) and error.override.partition("=")[0].isascii()
         return unreadable(error.override, text) if of_sweep else Unreadable(error.override)
+    misshapen = wrong_shape(overrides, _settings([], ""))
+    if misshapen is not None:
+        return misshapen
     for pattern, answer in _ANSWERS.items():
         match = re.search(pattern, text)
         if match:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.choice_files import folders, yamls
 from harness.config.schema import CACHE, PARTS, SETTINGS, SWEEPERS
+from harness.config.yaml_shape import no_settings
 from harness.core.errors import UserError, nearest
 
 _WHOLE = frozenset({*PARTS, "debug", "callbacks", "data.cache", *(f"sweep.{name}" for name in SWEEPERS)})
@@ -50,7 +51,7 @@ def explaining_yaml() -> Iterator[None]:
     """Within this context, the error for a yaml file that cannot be read names the file and its line.
 
     Raises:
-        UserError: a file is not valid yaml, or not UTF-8.
+        UserError: a file is not valid yaml, is not UTF-8, or holds one value.
     """
     try:
         yield
@@ -69,6 +70,9 @@ def explaining_yaml() -> Iterator[None]:
                 rule = f"{file} is not UTF-8, line {line}"
                 raise UserError(rule, "save it in that encoding", key=str(file)) from error
         raise
+    except OSError as error:  # OmegaConf raises it for a file of one value
+        refusal = no_settings()
+        raise refusal or error from error
 
 
 def _line_that_is_not_utf8(content: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""Names in a sentence: the first few, and the number of the others."""
+"""Names and numbers in a sentence: the first few names, and how many others there are."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def listed(names: Iterable[Any], most: int = MOST_NAMED) -> str:
 def and_more(text: str, others: int) -> str:
     """`text and 4 more`; the text alone if there are no others."""
     return f"{text} and {others} more" if others > 0 else text
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 fold`, `1,780 folds`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

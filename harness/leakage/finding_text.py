@@ -28,11 +28,6 @@ def row(table: Table, position: int) -> str:
     return f"{table.id} {str(table.frame[table.id].iloc[position])!r}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def among(hit: int, folds: int) -> str:
     """` in 3 of 5 folds`; empty if there is only one fold."""
     return "" if folds == 1 else f" in {hit} of {folds} folds"

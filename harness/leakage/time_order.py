@@ -9,9 +9,10 @@ import pandas as pd
 
 from harness.core.finding import Finding
 from harness.core.fold import Fold
+from harness.core.name_list import counted
 from harness.core.table import Table
 from harness.core.typed_override import typed
-from harness.leakage.finding_text import among, counted, row
+from harness.leakage.finding_text import among, row
 
 
 def find_later_training_rows(table: Table, folds: Sequence[Fold], *, timed: bool, split: str) -> Finding:

@@ -8,9 +8,9 @@ import numpy as np
 
 from harness.core.finding import Finding
 from harness.core.fold import Fold
-from harness.core.name_list import listed
+from harness.core.name_list import counted, listed
 from harness.core.table import Table
-from harness.leakage.finding_text import among, codes, counted, quoted, row
+from harness.leakage.finding_text import among, codes, quoted, row
 
 _USUAL_FOLDS = 5
 """The folds of `split=stratified_kfold` where no number is given."""

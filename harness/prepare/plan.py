@@ -21,7 +21,7 @@ from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
 from harness.prepare.range_notes import range_notes
-from harness.prepare.value_notes import value_notes
+from harness.prepare.value_notes import header_note, value_notes
 from harness.runtime.config_nodes import copied
 from harness.runtime.distributed import broadcast, same_in_all
 
@@ -99,11 +99,15 @@ def make_plan(cfg: DictConfig) -> Plan:
     return replace(plan, before=_before(plan))
 
 
-def _table_notes(cfg: DictConfig, table: Table) -> tuple[str, ...]:
+def _table_notes(cfg: DictConfig, table: Table) -> tuple[str | None, ...]:
     """The sentences about the values of a table; the trials of a sweep mostly have the same table."""
     roles = (table.name, table.features, table.target, table.group)
-    key = f"notes {table.digest} {table.types} {roles} {table.task} {cfg.split.get('column')}"
-    return current().shared(key, lambda: (fixed_parts_note(cfg, table), *value_notes(table)))
+    extract = cfg.data.extract
+    key = f"notes {table.digest} {table.types} {roles} {table.task} {cfg.split.get('column')} "
+    key += f"{extract.get('header')} {extract.get('names')}"
+    return current().shared(
+        key, lambda: (fixed_parts_note(cfg, table), header_note(cfg, table), *value_notes(table))
+    )
 
 
 def _with_settings(cfg: DictConfig, values: dict[str, Any]) -> DictConfig:

@@ -1,10 +1,12 @@
-"""Notes on the values of a table: a name written in several ways, and numbers taken for classes."""
+"""Notes on the values of a table: a name written in several ways, numbers as classes, a row as column names."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable
 
 import pandas as pd
+from omegaconf import DictConfig
 
 from harness.core.name_list import listed
 from harness.core.table import MOST_CLASSES, Table
@@ -20,6 +22,39 @@ def value_notes(table: Table) -> list[str]:
     notes += [_spelling(table.frame[name], "classes") for name in classes]
     notes += [] if table.group is None else [_spelling(table.frame[table.group], "groups")]
     return [note for note in notes if note]
+
+
+def header_note(cfg: DictConfig, table: Table) -> str | None:
+    """About column names of a file that are probably its first row; None if they are not."""
+    extract = cfg.data.extract
+    if not extract.get("header") or extract.get("names") is not None:
+        return None
+    numbers = [name for name in table.features if pd.api.types.is_numeric_dtype(table.frame[name])]
+    if not numbers or not all(_within(table.frame[name], str(name)) for name in numbers):
+        return None
+    if _is_count([float(name) for name in numbers]):
+        return None
+    return (
+        f"the column names {listed(map(repr, numbers))} look like values; if the first line of the file is "
+        "a row, set data.extract.header=false: the columns are then column_1, column_2 and so on"
+    )
+
+
+def _within(column: pd.Series, name: str) -> bool:
+    """Whether the name is a number in the range of the column's values."""
+    try:
+        value = float(name)
+    except ValueError:
+        return False
+    return bool(column.min() <= value <= column.max())
+
+
+def _is_count(names: list[float]) -> bool:
+    """Whether the names are numbers in equal steps, such as years, or a single 0 or 1."""
+    if len(names) == 1:
+        return names[0] in (0, 1)
+    steps = {after - before for before, after in itertools.pairwise(names)}
+    return len(steps) == 1 and (len(names) > 2 or steps == {1})
 
 
 def _spelling(column: pd.Series, what: str) -> str:

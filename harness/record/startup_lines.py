@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.core.name_list import listed
+from harness.core.name_list import counted, listed
 from harness.core.table import Table
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
@@ -124,8 +124,3 @@ def notes(plan: Plan, first: Experiment) -> Iterator[str]:
             yield f"data.load.sampler draws by class: {counted(unlabelled, 'unlabelled row')} are never drawn"
     if first.loaders.valid is None:
         yield "no validation rows (split.valid=0): the last epoch is kept, not the best"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 fold`, `178 folds`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

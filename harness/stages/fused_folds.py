@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from harness.core.fold import Fold
 from harness.core.fuse_setting import AUTO, FUSE, OFF
+from harness.core.name_list import counted
 from harness.core.walk import passes
 from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
@@ -16,7 +17,6 @@ from harness.prepare.plan import Plan
 from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
 from harness.record.run_start import Start
-from harness.record.startup_lines import counted
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start

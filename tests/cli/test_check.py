@@ -18,7 +18,7 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: 
     )
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.splitlines() == [
-        "mlp-supervised-iris: 150 rows, 5 folds, the first of 102 train, 18 valid, 30 test;",
+        "mlp-supervised-iris: 150 rows, 5 folds, the first of 102 train, 18 valid, 30 test.",
         "40 parameters, 7 epochs.",
         "auto: trainer.loss=cross_entropy",
         "auto: evaluate=classification",

@@ -38,6 +38,13 @@ FILES = [
     (f"{GLOBAL}seed:\t3\n\tname: x\n", r"\S+/x\.yaml is not valid yaml, line 2: .*; indent with spaces, .*"),
     (f"{GLOBAL}tags: {{a: 1\nseed: 3\n", r"\S+/x\.yaml is not valid yaml, line 3: .*; correct that line\."),
     (f"{GLOBAL}seed: 3\nseed: 4\n", r"\S+/x\.yaml is not valid yaml, line 3: found duplicate key seed; .*"),
+    ("3\n", r"\S+/x\.yaml holds the value 3, and a file of settings has lines KEY: VALUE; correct it\."),
+    (f"{GLOBAL}- a\n", r"\S+/x\.yaml holds a list, and a file of settings has lines .*"),
+    (f"{GLOBAL}tags: [1]\n", r"\S+/x\.yaml gives tags a list, and tags consists of several settings; .*"),
+    (
+        f"{GLOBAL}trainer: {{optimizer: [1]}}\n",
+        r".* gives trainer\.optimizer a list, .*; write each of them on a line below trainer\.optimizer\.",
+    ),
     (f"{GLOBAL}name: caf\udce9\n", r"\S+/x\.yaml is not UTF-8, line 2; save it in that encoding\."),
 ]
 
@@ -67,6 +74,15 @@ def test_a_yaml_file_that_sets_nothing_is_refused(
     assert answer.status == 2
     assert re.fullmatch(rf"error: (?:experiment=x: )?{sentence}\n", answer.err), answer.err
     assert not (here / "outputs").exists()
+
+
+def test_a_value_in_place_of_settings_is_named_where_one_of_them_is_typed(
+    run_cli: Any, experiment: Any
+) -> None:
+    experiment(f"{GLOBAL}trainer: 3\n")
+    answer = run_cli("data/extract=iris", "experiment=x", "trainer.epochs=1")
+    assert answer.status == 2
+    assert "x.yaml gives trainer the value 3, and trainer consists of several settings; " in answer.err
 
 
 @pytest.mark.parametrize("word", ["+production.refitt=true", "+mine=3", "+data.loader.workers=2"])

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.core.name_list import counted
 from harness.core.table import Table
-from harness.leakage.finding_text import among, codes, counted, dropping, quoted, row, verb
+from harness.leakage.finding_text import among, codes, dropping, quoted, row, verb
 
 
 def test_names_are_quoted_as_text():

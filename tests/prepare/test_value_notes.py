@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
 from harness.core.table import Table
-from harness.prepare.value_notes import value_notes
+from harness.prepare.value_notes import header_note, value_notes
 
 
 def table(group: list[object], target: list[object], aim: str = "auto") -> Table:
@@ -55,3 +56,27 @@ def test_many_numbers_as_classes_are_answered_with_regression():
 
 def test_numbers_that_are_predicted_as_such_have_no_note():
     assert value_notes(table(list("ab") * 15, [row * 0.5 for row in range(30)])) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "extract", "noted"),
+    [
+        (("0.5", "1.25"), {"header": True}, True),
+        (("3", "1"), {"header": True}, True),
+        (("0.5", "1.25"), {"header": True, "names": ["0.5", "1.25"]}, False),
+        (("0.5", "1.25"), {"header": False}, False),
+        (("0.5", "1.25"), {}, False),  # no text file
+        (("0", "1"), {"header": True}, False),  # positions
+        (("1", "2", "3"), {"header": True}, False),
+        (("0.5", "width"), {"header": True}, False),
+        (("0.5", "7"), {"header": True}, False),  # no column has such a value
+    ],
+)
+def test_a_first_row_that_was_read_as_names_is_reported(
+    names: tuple[str, ...], extract: dict[str, object], noted: bool
+) -> None:
+    frame = pd.DataFrame({**{name: [0.0, 1.0, 4.0] for name in names}, "ill": ["a", "b", "a"]})
+    cfg = OmegaConf.create({"data": {"extract": extract}})
+    note = header_note(cfg, Table(frame, names, target=("ill",)))
+    assert (note is not None) is noted
+    assert note is None or f"the column names '{names[0]}' and '{names[1]}' look like values; if " in note

@@ -13,9 +13,13 @@ from typing import IO, NamedTuple, cast
 import pandas as pd
 
 from harness.core.errors import UserError
+from harness.core.typed_override import typed
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
 """Endings of files that are unpacked while they are read; .zst needs Python 3.14 or `zstandard`."""
+
+_COMMENTS = ("#", "//", "%", "!")
+"""Texts with which lines above a table often begin."""
 
 _BYTES_AT_ONCE = 1 << 20
 
@@ -223,11 +227,14 @@ def malformed(path: Path, dialect: Dialect) -> UserError | None:
         for line, cells in records(path, dialect):
             names = names or cells
             if len(cells) != len(names):
+                mark = next((mark for mark in _COMMENTS if names[0].lstrip().startswith(mark)), None)
                 return UserError(
                     f"line {line} of {path} has {len(cells)} cell{'s' * (len(cells) != 1)}, and the first "
                     f"line {'names' if dialect.header else 'has'} {len(names)} "
                     f"{'column' if dialect.header else 'cell'}{'s' * (len(names) != 1)}",
-                    "correct the line, or set data.extract.separator",
+                    "correct the line, or set data.extract.separator"
+                    if mark is None or dialect.comment is not None
+                    else f"leave out lines that begin with {mark} by {typed('data.extract.comment', mark)}",
                 )
     except (csv.Error, UnicodeDecodeError):
         return None  # pandas reports this error itself

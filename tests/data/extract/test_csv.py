@@ -359,6 +359,10 @@ def test_a_group_of_whole_numbers_is_the_same_as_from_a_database(write, text, ex
             "line 3 of .*a.csv has 3 cells, and the first line names 2 columns; correct the line",
         ),
         ("a,b\n1,2,3\n4,5,6\n", "line 2 of .*a.csv has 3 cells, and the first line names 2 columns"),
+        (
+            "# mine\na,b\n1,2\n",
+            r"line 2 .*; leave out lines that begin with # by 'data.extract.comm.*=\"#\"'",
+        ),
         ("a,b\n1,2\n3\n4,5\n", "line 3 of .*a.csv has 1 cell, and the first line names 2 columns"),
         ('a,b\n"1\n2",2\n\n3\n4,5\n', "line 5 of .*a.csv has 1 cell, and"),
         ('a,b\n"x\ny",2\n1,2,3\n', "line 4 of .*a.csv has 3 cells"),
