@@ -1,4 +1,4 @@
-"""Notes on the values of a table: a name written in several ways, numbers as classes, a row as column names."""
+"""Notes on the values of a table: a name in several spellings, numbers as classes, a row as column names."""
 
 from __future__ import annotations
 
