@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,10 @@ class RowPredictor:
             self._predict(arrays.take(every[first : first + self.batch]))
             for first in range(0, len(every), self.batch)
         ]
-        whole = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-        whole.columns, whole.index = pd.Index(names), index
-        return whole
+        # A frame is made once, of its columns: to insert, name and index them takes longer than the network.
+        return pd.DataFrame(
+            dict(zip(names, map(_joined, zip(*parts, strict=True)), strict=True)), index=index
+        )
 
     def unseen(self, rows: pd.DataFrame) -> dict[str, list[str]]:
         """By column, the categories in raw rows that did not occur in training, if the transform knows
@@ -131,14 +133,15 @@ class RowPredictor:
         require(bundle, rows.columns)
         later = isinstance(rows.index, pd.RangeIndex) and rows.index.start > 0
         name = f"the rows from {rows.index[0]} on" if later else "rows"  # the name used in messages
-        frame = rows[list(bundle.columns)]
+        wanted = list(bundle.columns)
+        frame = rows if list(rows.columns) == wanted else rows[wanted]
         if bundle.array is not None:
             array = raw_rows.stacked(frame[raw_rows.ARRAY], bundle.array)
             array = finite_array(array, name, bundle.infinite, _EMPTY)
             return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
         # An id is only a name; its type does not matter to the model.
         typed_rows = frame.reset_index(drop=True)
-        for column, dtype in zip(bundle.columns, map(str, frame.dtypes), strict=True):
+        for column, dtype in zip(bundle.columns, map(_name_of, frame.dtypes), strict=True):
             kind = bundle.columns[column]
             if column != bundle.id and not (dtype == kind and kind.startswith(_NUMERIC)):
                 typed_rows[column] = typed(self._read(frame[column], kind), kind).set_axis(typed_rows.index)
@@ -161,20 +164,27 @@ class RowPredictor:
         numbers = self._format.numbers.numbers(column)
         return column if (numbers.isna() & column.notna()).any() else numbers
 
-    def _predict(self, inputs: Tensor) -> pd.DataFrame:
+    def _predict(self, inputs: Tensor) -> list[np.ndarray | list[str]]:
+        """The columns of the predictions, in the order of `Bundle.outputs`."""
         prediction = self.predictor(inputs.to(self._device))
         task, outputs = self.bundle.task, prediction.outputs
         if outputs is None:
-            return pd.DataFrame(prediction.representation.double().cpu().numpy())
+            return [*prediction.representation.double().cpu().numpy().T]
         if task.kind == "regression":
-            return pd.DataFrame(outputs.double().cpu().numpy())
+            values = outputs.double().cpu().numpy()
+            return [*values.reshape(len(values), -1).T]
         if task.kind == "multilabel":
             labels = outputs.sigmoid().double().cpu().numpy()
-            return pd.concat([pd.DataFrame(labels > 0.5).astype(np.int64), pd.DataFrame(labels)], axis=1)
+            return [*(labels > 0.5).astype(np.int64).T, *labels.T]
         chances = probabilities(outputs).double().cpu()
-        frame = pd.DataFrame(chances.numpy())
-        frame.insert(0, "prediction", [task.classes[code] for code in chances.argmax(dim=1).tolist()])
-        return frame
+        return [[task.classes[code] for code in chances.argmax(dim=1).tolist()], *chances.numpy().T]
+
+
+def _joined(parts: Sequence[np.ndarray | list[str]]) -> np.ndarray | list[str]:
+    """A column of several batches."""
+    if isinstance(parts[0], list):
+        return [value for part in parts for value in part]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
@@ -198,10 +208,14 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
     return model, method.build_head(bundle.width, bundle.task)
 
 
+_name_of = lru_cache(maxsize=256)(str)
+"""The name of a dtype, which pandas and NumPy make slowly."""
+
+
 def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
     model, head = built(bundle)
     load_weights(network(model, head), folder, torch.device("cpu"))
-    module_on_device(network(model, head), device)
+    module_on_device(network(model, head).eval(), device)  # else each call changes the mode and back
     autocast = None if bundle.autocast is None else getattr(torch, bundle.autocast)
     return Predictor(model, head, bundle.task, autocast=autocast)
 
