@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from harness.runs.journal import Journal
 from harness.runs.tracking_state import SILENCE, State
 from harness.runtime.mlflow_environment import URI, run_tags, system_metrics_enabled, variable
+from harness.runtime.redact import MASK
 from harness.tracking import store_address
 from harness.tracking.run_link import Link
 from harness.tracking.system_sampler import SystemSampler, require_packages, sampling_interval
@@ -224,7 +225,9 @@ class Mlflow:
             reason = f"MLflow at {self._place} did not answer"
         else:
             reason = f"MLflow at {self._place} did not take the run: {state.trouble.rstrip('.')}"
-        command = f"python -m harness sync {shlex.quote(str(folder))}"
+        # A password is not stored, so that `sync` needs the whole address.
+        address = " --uri ADDRESS" if MASK in self._place else ""
+        command = f"python -m harness sync {shlex.quote(str(folder))}{address}"
         return f"{reason}; the run is complete in {folder}, send it later with `{command}`."
 
 

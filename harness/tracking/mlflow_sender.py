@@ -95,11 +95,24 @@ class Sender:
             raise FileNotFoundError(f"{path} is no longer in the run's folder")
 
     def model(self, run: str, path: str) -> None:
-        """Logs the bundle as an MLflow model of the run, named after its folder."""
-        key = f"{run}:{path}"
-        if key not in self._state.models:
-            self._create_model(run, path, key)
-        mlflow_model.log(self._client, self._id(run), self._state.models[key], inner(self._folder, path))
+        """Logs the bundle as an MLflow model of the run, named after its folder.
+
+        A sweep removes the models of trials that are no longer among its best, which an upload that is late
+        does not send.
+        """
+        key, bundle = f"{run}:{path}", inner(self._folder, path)
+        if bundle.is_dir():
+            if key not in self._state.models:
+                self._create_model(run, path, key)
+            try:
+                mlflow_model.log(self._client, self._id(run), self._state.models[key], bundle)
+            except Exception:
+                if bundle.is_dir():
+                    raise
+            else:
+                return
+        if key in self._state.models:  # it was removed while it was sent
+            self._client.finalize_logged_model(self._state.models[key], "FAILED")
 
     def end(self, run: str, status: str, error: str | None, time: int) -> None:
         """status: the status in the journal, or "killed" for a run without an end."""

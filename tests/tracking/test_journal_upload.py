@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from harness.runs.journal import Journal, read
 from harness.runs.tracking_state import State
+from harness.tracking import mlflow_model
 from harness.tracking.journal_upload import JournalUpload, error_line
 from harness.tracking.mlflow_sender import Sender
 
@@ -277,3 +278,27 @@ def test_words_are_one_short_line() -> None:
     assert error_line(KeyError(), "http://h") == "KeyError"
     assert error_line(ValueError("no: http://me:pw1@h"), "http://me:pw1@h") == "no: http://me:***@h"
     assert len(error_line(ValueError("x" * 999), "http://h")) == 300
+
+
+def test_a_model_that_was_removed_before_its_upload_is_not_sent(
+    folder: Path, feed: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep removes the model of a trial when a better one is complete, and its upload may be late."""
+    journal = Journal(folder)
+    journal.start("", "trial")
+    journal.start("fold-0", "fold 0", parent="")
+    for run in ("", "fold-0"):
+        journal.model(run, "fold-0/model" if run else "model")
+    journal.end("", "finished")
+    (folder / "fold-0" / "model").mkdir(parents=True)
+
+    def vanish(*given: Any) -> None:
+        (folder / "fold-0" / "model").rmdir()
+        raise FileNotFoundError("weights.safetensors")
+
+    monkeypatch.setattr(mlflow_model, "log", vanish)
+    upload = feed()
+    assert upload.advance(60)
+    assert upload.state.refused == []
+    (half_sent,) = client.search_logged_models([client.get_experiment_by_name("digits").experiment_id])
+    assert (half_sent.source_run_id, str(half_sent.status)) == (runs(client)["fold 0"].info.run_id, "FAILED")

@@ -81,7 +81,8 @@ def test_a_server_that_is_not_there_costs_the_patience_and_one_line(outputs: Pat
     assert settled.tracking_uri == "http://me:***@127.0.0.1:9"
     assert settled.trouble is not None
     assert settled.trouble.startswith("MLflow at http://me:***@127.0.0.1:9 did not answer")
-    tail = f"; the run is complete in {folder}, send it later with `python -m harness sync {folder}`."
+    command = f"python -m harness sync {folder} --uri ADDRESS"
+    tail = f"; the run is complete in {folder}, send it later with `{command}`."
     assert settled.trouble.endswith(tail)
     assert "s3cret" not in settled.trouble
     assert all("s3cret" not in path.read_text() for path in folder.iterdir())
