@@ -21,6 +21,7 @@ from harness.config.choice_files import CONF, folders
 from harness.config.home_folders import expand_home
 from harness.config.text_values import read_overrides
 from harness.config.unread_settings import explaining_yaml, refuse_unread
+from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
 from harness.runs.sweep_folders import SWEEPS, below, newest, stem
 from harness.runtime.address import encode_references, register_environment
@@ -138,9 +139,22 @@ def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> DictConf
         hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"),
         explaining_yaml(),
     ):
-        cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
+        try:
+            cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
+        except TypeError as error:
+            raise _deleted_item(overrides) or error from error
     encode_references(cfg)  # a value that is set later has none, see `sets_value`
     return cfg
+
+
+def _deleted_item(overrides: Sequence[str]) -> UserError | None:
+    """The error for an override that deletes an item of a list, where Hydra has none; None without."""
+    keys = (OverrideText.split(text).key for text in overrides if text.startswith("~"))
+    for place, _, item in (key.rpartition(".") for key in keys):
+        if item.isdigit():
+            rule = f"~{place}.{item} deletes an item of a list, which is not possible"
+            return UserError(rule, f"give the whole list: '{place}=[A,B]'", key=f"{place}.{item}")
+    return None
 
 
 def _describe(cfg: DictConfig, overrides: list[Override]) -> None:

@@ -173,6 +173,11 @@ def _set_already(key: str, overrides: list[str]) -> UserError:
     return UserError(f"there is a setting {key!r} already", remedy, key=key)
 
 
+def _no_item(key: str, overrides: list[str]) -> UserError:
+    remedy = f"replace one of its items with {key}.0=VALUE, or give it whole: '{key}=[A,B]'"
+    return UserError(f"{key} is a list, and there is no such item in it", remedy, key=key)
+
+
 def _unknown_key(key: str, overrides: list[str]) -> UserError:
     if "/" in key and is_group(key):
         return _foreign_group(key)
@@ -299,6 +304,8 @@ _ANSWERS: dict[str, Callable[[str, list[str]], UserError]] = {
     r"Ambiguous value for argument '([^']+)'": _ambiguous,
     r"An item is already at '([^']+)'": _set_already,
     r"Multiple values for (\S+)\.": _chosen_already,
+    r"list index out of range\s+full_key: (\S+)\[\d+\]": _no_item,
+    r"Index '[^']*' \(str\) is not an int\s+full_key: (\S+)\.[^.\s]+": _no_item,
 }
 """Patterns of Hydra's and OmegaConf's messages, with the key or value in brackets -> maker of the error."""
 

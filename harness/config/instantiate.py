@@ -7,6 +7,7 @@ the configuration only.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import types
 import typing
@@ -162,6 +163,11 @@ def _check_below(value: Any, key: str) -> None:
             _check_below(item, f"{key}[{position}]")
 
 
+def _typed(key: str) -> str:
+    """The key as Hydra's grammar has it, which names an item of a list by `.1`."""
+    return re.sub(r"\[(\d+)\]", r".\1", key)
+
+
 def _check_node(node: dict[str, Any], key: str) -> None:
     function = target(node, key)
     for name, hint in _OWN_KEYS.items():
@@ -175,8 +181,9 @@ def _check_node(node: dict[str, Any], key: str) -> None:
     names = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for name in given:
         if name not in names and not open_ended:
+            without = f"~{_typed(key)}.{name}"
             raise UserError(
-                f"{key}.{name} is no argument of {node['_target_']} (leave it out with '~{key}.{name}')",
+                f"{key}.{name} is no argument of {node['_target_']} (leave it out with '{without}')",
                 near(name, names),
                 key=f"{key}.{name}",
             )

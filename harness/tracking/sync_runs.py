@@ -15,6 +15,7 @@ from harness.runs.stored_run import StoredRun
 from harness.runs.tracking_state import State
 from harness.runtime.inner_path import check_tree, inner
 from harness.runtime.redact import MASK
+from harness.runtime.stored_file import DamagedFile
 from harness.tracking import store_address
 from harness.tracking.journal_upload import JournalUpload, error_line
 from harness.tracking.upload_task import lock
@@ -70,37 +71,41 @@ def sync(
 
 def unsent(outputs: Path) -> list[Path]:
     """The folders of tracked runs that were not sent completely, sorted by name."""
-    folders = (folder for place in _PLACES for folder in sorted(outputs.glob(place)))
-    states = ((folder, State.load(folder)) for folder in folders)
-    return [
-        folder
-        for folder, state in states
-        if state is not None and (folder / JOURNAL).exists() and not state.sent(folder)
-    ]
+    return [folder for folder in _folders(outputs) if _unsent(folder) is not None]
+
+
+def _folders(outputs: Path) -> Iterator[Path]:
+    """The folders of runs; the files of a sweep lie beside those of its trials."""
+    return (path for place in _PLACES for path in sorted(outputs.glob(place)) if path.is_dir())
+
+
+def _unsent(folder: Path) -> State | None:
+    """The state of a tracked run that was not sent completely; None for any other folder."""
+    state = State.load(folder)
+    return state if state is not None and (folder / JOURNAL).exists() and not state.sent(folder) else None
 
 
 def leftovers(uri: str, outputs: Path) -> Iterator[None]:
     """Used by the uploader: sends the rest of killed runs to this store, about a second per step.
 
-    It ends at the first error; the next uploader tries again.
+    It ends at the first error of the store; the next uploader tries again. A run with a damaged file is left
+    out: the runs of this process do not depend on it.
     """
     yield  # the run that this uploader was started for comes first
-    for folder in unsent(outputs):
-        state = State.load(folder)
-        if (
-            state is None
-            or state.uri != store_address.masked(uri)
-            or StoredRun(folder).history.running is not False
-        ):
-            continue
+    for folder in _folders(outputs):
         try:
+            state = _unsent(folder)
+            if state is None or state.uri != store_address.masked(uri):
+                continue
+            if StoredRun(folder).history.running is not False:
+                continue
             with lock(folder).acquire(timeout=0):
                 feed = JournalUpload(folder, uri, state.experiment, outputs)
                 while not feed.advance(_SLICE):
                     yield
                 if not feed.finished and feed.writer_lives is False:
                     feed.abandon()
-        except Timeout:
+        except (Timeout, DamagedFile):
             continue
         except Exception:
             return

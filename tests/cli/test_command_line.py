@@ -202,6 +202,19 @@ PARTS = [
         r"trainer\.loss\.nope is no argument of torch\.nn\.CrossEntropyLoss .*; there are ignore_index, .*",
     ),
     (
+        ["model=mlp", "~model.widths.0"],
+        r"~model\.widths\.0 deletes an item of a list, .*; give the whole list: 'model\.widths=\[A,B\]'\.",
+    ),
+    (
+        ["model=mlp", "++model.widths.7=8"],
+        r"model\.widths is a list, and there is no such item in it; .* model\.widths\.0=VALUE, or .*",
+    ),
+    (["model=mlp", "model.widths.x=8"], r"model\.widths is a list, and there is no such item in it; .*"),
+    (
+        ["data/extract=iris", "+data.transform.categorical.1.x=2"],
+        r"data\.transform\.categorical\[1\]\.x is .*\(leave it out with '~.*\.categorical\.1\.x'\); .*",
+    ),
+    (
         ["trainer.loss={_target_:torch.nn.CrossEntropyLoss,label_smoothing:3}"],
         r"trainer\.loss\.label_smoothing must be between 0\.0 and 1\.0\. Got: 3\.",
     ),

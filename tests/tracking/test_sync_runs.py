@@ -10,7 +10,7 @@ from harness.core.errors import UserError
 from harness.runs.journal import Journal
 from harness.runs.tracking_state import State
 from harness.tracking import sync_runs
-from harness.tracking.sync_runs import sync, unsent
+from harness.tracking.sync_runs import leftovers, sync, unsent
 from harness.tracking.upload_task import lock
 
 
@@ -36,6 +36,7 @@ def statuses(client: Any) -> dict[str, str]:
 def test_all_unsent_runs_below_the_outputs_folder_are_sent(outputs: Path, uri: str, client: Any) -> None:
     done = write(outputs / "runs" / "done", uri=uri)
     trial = write(outputs / "sweeps" / "s-0" / "3", uri=uri)
+    (outputs / "sweeps" / "s-0" / "best.yaml").write_text("")
     killed = write(outputs / "runs" / "killed", end=False, dead=True, uri=uri)
     alive = write(outputs / "runs" / "alive", end=False, uri=uri)
     write(outputs / "runs" / "untracked")
@@ -163,3 +164,16 @@ def test_what_mlflow_refused_is_in_the_line(outputs: Path, uri: str) -> None:
     journal.end("", "finished")
     (line,) = sync(folder, outputs)
     assert line.endswith(" MLflow refused artifact of run '': gone.png is no longer in the run's folder.")
+
+
+def test_the_uploader_sends_what_is_left_beside_a_damaged_run_and_the_files_of_a_sweep(
+    outputs: Path, uri: str, client: Any
+) -> None:
+    (write(outputs / "runs" / "damaged", uri=uri) / "tracking.json").write_text("{")
+    trial = write(outputs / "sweeps" / "s-0" / "3", uri=uri)
+    (outputs / "sweeps" / "s-0" / "best.yaml").write_text("")
+    assert list(leftovers(uri, outputs)) == [None, None]
+    assert statuses(client) == {"3": "FINISHED"}
+    state = State.load(trial)
+    assert state is not None
+    assert state.sent(trial)
