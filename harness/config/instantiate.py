@@ -7,7 +7,6 @@ the configuration only.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import types
 import typing
@@ -20,13 +19,14 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.build_errors import not_found, refusal, refusal_of, typed_key
 from harness.config.callback_settings import callback_node, check_callback_settings
 from harness.config.check_memory import CheckMemory
 from harness.config.metric_settings import callable_node, check_metric_settings
 from harness.config.node_replay import ConstructorFailed, NodeReplay, outline
 from harness.config.nodes import nodes
 from harness.config.schema import SETTINGS, check_settings, check_type
-from harness.core.errors import UserError, near, refused, sentence
+from harness.core.errors import UserError, near
 from harness.runtime.config_nodes import container
 
 _OWN_KEYS: dict[str, Any] = {
@@ -55,11 +55,11 @@ def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
         try:
             return _replay.build(content, key)
         except ConstructorFailed as error:
-            raise _refusal(error.cause, error.place or _WHOLE) from error
+            raise refusal(error.cause, error.place) from error
     try:
         made = instantiate(node, _convert_="all")
     except InstantiationException as error:
-        raise _refusal(_cause(error), _full_key(error, key)) from error
+        raise refusal_of(error, key) from error
     _replay.remember(known)
     return made
 
@@ -83,13 +83,10 @@ def target(node: Mapping[str, Any], key: str) -> Callable[..., Any]:
     try:
         deferred = instantiate({"_target_": name, "_partial_": True})
     except InstantiationException as error:
-        raise _not_found(name, key, error) from error
+        raise not_found(name, key, error) from error
     _known[name] = cast("partial[Any]", deferred).func
     return _known[name]
 
-
-_WHOLE = "configuration"
-"""The place of a node without a key, in messages."""
 
 _replay = NodeReplay(target)
 _checks = CheckMemory()
@@ -163,11 +160,6 @@ def _check_below(value: Any, key: str) -> None:
             _check_below(item, f"{key}[{position}]")
 
 
-def _typed(key: str) -> str:
-    """The key as Hydra's grammar has it, which names an item of a list by `.1`."""
-    return re.sub(r"\[(\d+)\]", r".\1", key)
-
-
 def _check_node(node: dict[str, Any], key: str) -> None:
     function = target(node, key)
     for name, hint in _OWN_KEYS.items():
@@ -181,7 +173,7 @@ def _check_node(node: dict[str, Any], key: str) -> None:
     names = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for name in given:
         if name not in names and not open_ended:
-            without = f"~{_typed(key)}.{name}"
+            without = f"~{typed_key(key)}.{name}"
             raise UserError(
                 f"{key}.{name} is no argument of {node['_target_']} (leave it out with '{without}')",
                 near(name, names),
@@ -302,56 +294,3 @@ def _holds_nodes(value: Any) -> bool:
     if isinstance(value, dict):
         return "_target_" in value or any(_holds_nodes(item) for item in value.values())
     return isinstance(value, list) and any(_holds_nodes(item) for item in value)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Returns what a constructor raised."""
-    while isinstance(error, InstantiationException) and error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _refusal(cause: BaseException, place: str) -> Exception:
-    """Returns a UserError for a value that a constructor refused, or the error itself if it is a bug.
-
-    Args:
-        cause: what the constructor raised, or Hydra itself.
-        place: the key of its node.
-    """
-    if isinstance(cause, UserError):
-        return cause
-    if isinstance(cause, ValueError | TypeError):
-        return UserError(refused(place, cause))
-    own = ImportError | AttributeError | InstantiationException
-    if isinstance(cause, Exception) and not isinstance(cause, own):
-        return cause
-    return UserError(f"{place}: {sentence(str(cause))}")
-
-
-def _full_key(error: InstantiationException, key: str) -> str:
-    """Returns the key of the nested node that failed, if Hydra's message has it."""
-    for line in reversed(str(error).splitlines()):
-        if line.startswith("full_key: "):
-            inner = line.removeprefix("full_key: ")
-            return inner if not key or f"{inner}.".startswith(f"{key}.") else f"{key}.{inner}"
-    return key or _WHOLE
-
-
-def _not_found(name: str, key: str, error: InstantiationException) -> UserError:
-    first = str(error).splitlines()[0]
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    place = f"{key}._target_"
-    if cause is error:  # Hydra refused the name itself
-        if "callable" in first:
-            rule, remedy = "is no class or function", "name one that makes the part"
-        else:
-            rule, remedy = "is not allowed, because it can run any code", "name the part's own class"
-        return UserError(f"{place}={name} {rule}", remedy, key=place, value=name)
-    return UserError(
-        f"{place}={name} cannot be found: {sentence(str(cause).splitlines()[0])} "
-        "Check the name, and that its package is installed or on PYTHONPATH.",
-        key=place,
-        value=name,
-    )
