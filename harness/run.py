@@ -14,6 +14,7 @@ wrong is refused before the record is opened: no folder, no MLflow run, no train
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,10 +41,11 @@ from harness.stages import refit
 from harness.stages.deferred_test import run_deferred_test
 from harness.stages.fold_baselines import without_baselines
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
-from harness.stages.fused_folds import choose_fuse, run_together
+from harness.stages.fused_folds import choose_fuse, run_together, why_each_alone
 from harness.stages.pretrain import pretrained
 from harness.stages.resume import check_step, starting
 from harness.stages.score_fold import score_fold
+from harness.trainer.fused.joint_runs import JointRuns
 
 
 @isolated()
@@ -54,6 +56,7 @@ def run(
     command: str = "",
     chosen: bool = True,
     trial: Trial | None = None,
+    joint: JointRuns | None = None,
 ) -> Result:
     """Runs every fold of one experiment and returns what `result.json` holds.
 
@@ -67,6 +70,7 @@ def run(
         chosen: whether the user chose the folder: `resume=auto` then resumes the run in it, if there
             is one, and looks nowhere else.
         trial: its place in a sweep; such a run prints nothing and waits for no other process.
+        joint: the trainings that those of this run may be trained with.
 
     Whatever it changes in the process is as before when it returns.
 
@@ -81,22 +85,22 @@ def run(
     debug = mode(plan.cfg)
     plan = sized(limited(plan, debug))
     callbacks = build_callbacks(plan.cfg)
-    if not plan.cfg.get("callbacks") and not debug.says:
-        plan = replace(plan, followed=followed_scores(plan, trial, consumers))
+    plan = with_followed_scores(plan, trial, consumers, debug)
     with starting(plan, folder, chosen) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         check_step(ready[0], start)
         plan, together = choose_fuse(plan, ready[0], why_each_alone(plan, trial, consumers))
         if trial is None:
             refit.check_refit(plan)
-        with Stop() as stop, Record(plan, start, command, trial) as record, shared_failure(), keep_signals():
+        stops = stop_of(joint)
+        with stops as stop, Record(plan, start, command, trial) as record, shared_failure(), keep_signals():
             record.opening(ready[0])
             if debug.says:
                 record.screen.note(debug.says)
             own = start_callbacks(record, callbacks)
             informed: list[Consumer] = [own, *consumers]
             if together is not None:
-                run_together(plan, start, record, ready, together, stop, informed)
+                run_together(plan, start, record, ready, together, stop, informed, joint)
             else:
                 run_each(plan, start, record, ready, stop, informed, debug)
             own.run_done(record.mean_scores)
@@ -107,6 +111,18 @@ def run(
     return record.result
 
 
+def stop_of(joint: JointRuns | None) -> AbstractContextManager[Stop]:
+    """The run's own, or that of the process where several runs share it."""
+    return Stop() if joint is None else nullcontext(joint.stop)
+
+
+def with_followed_scores(plan: Plan, trial: Trial | None, consumers: Sequence[Consumer], debug: Mode) -> Plan:
+    """The plan with the scores that each epoch must have."""
+    if plan.cfg.get("callbacks") or debug.says:
+        return plan
+    return replace(plan, followed=followed_scores(plan, trial, consumers))
+
+
 def followed_scores(plan: Plan, trial: Trial | None, consumers: Sequence[Consumer]) -> frozenset[str] | None:
     """The validation scores that each epoch needs beside the monitored one, by plain name; None: all."""
     if trial is not None:
@@ -114,18 +130,6 @@ def followed_scores(plan: Plan, trial: Trial | None, consumers: Sequence[Consume
         return None if follows is None else frozenset(name.partition("/")[2] for name in follows)
     # With so many folds, an epoch of a fold is neither recorded nor printed.
     return frozenset() if len(plan.folds) > MOST_CHILDREN and not consumers else None
-
-
-def why_each_alone(plan: Plan, trial: Trial | None, consumers: Sequence[Consumer]) -> str:
-    """Why this run trains each fold alone; "" where it may train them together."""
-    if trial is None and consumers:
-        return "a function of the caller follows each fold"
-    if trial is not None and trial.each_fold:
-        return "sweep.axis=folds compares trials fold by fold"
-    for key in ("callbacks", "debug"):
-        if plan.cfg.get(key):
-            return f"{key} is set"
-    return "pretrain.words is set" if plan.before is not None else ""
 
 
 def run_each(

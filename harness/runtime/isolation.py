@@ -96,6 +96,31 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
 """(read, restore) of each setting."""
 
 
+_GENERATORS = 3
+"""How many of the settings, the last, are states of random generators."""
+
+
+def run_settings() -> list[Any]:
+    """What a run may change in the process, without random generators, signals and environment."""
+    root = logging.getLogger()
+    others = [list(root.handlers), root.level, warnings.filters, warnings.showwarning]
+    return [take() for take, _ in _SETTINGS[:-_GENERATORS]] + others
+
+
+def put_run_settings(values: list[Any]) -> None:
+    """Puts `run_settings` into the process; several runs take turns in it."""
+    root = logging.getLogger()
+    *settings, handlers, level, filters, show = values
+    for (take, put), value in zip(_SETTINGS, settings, strict=False):
+        if take() != value:
+            put(value)
+    if root.handlers != handlers:
+        root.handlers[:] = handlers
+    if root.level != level:
+        root.setLevel(level)
+    warnings.filters, warnings.showwarning = filters, show
+
+
 def _folder() -> str | None:
     try:
         return os.getcwd()

@@ -34,7 +34,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        self._after_step = False
+        self.waits_for_step = False
         self._since = self._looks_at = 0.0
         self._before: dict[int, Any] = {}
 
@@ -54,11 +54,11 @@ class Stop:
     @contextmanager
     def after_step(self) -> Iterator[None]:
         """Within this context, the first signal ends the training after its step."""
-        self._after_step = True
+        before, self.waits_for_step = self.waits_for_step, True
         try:
             yield
         finally:
-            self._after_step = False
+            self.waits_for_step = before
 
     def raise_if_asked(self) -> None:
         """Raises `Interrupted` in all processes if any of them received a signal."""
@@ -79,7 +79,7 @@ class Stop:
         del frame
         if self.signum is None:
             self.signum, self._since = signum, time.monotonic()
-            if self._after_step:
+            if self.waits_for_step:
                 return
         elif signum != self.signum and time.monotonic() - self._since <= _SAME_REQUEST:
             return

@@ -7,22 +7,26 @@ from typing import NamedTuple
 
 from omegaconf import OmegaConf
 
+from harness.config.check_memory import without_fractions
 from harness.core.fold import Fold
 from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.core.name_list import counted
 from harness.core.walk import passes
+from harness.data.cache.command_scope import current
 from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan
 from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
 from harness.record.run_start import Start
+from harness.runs.trial import Trial
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
 from harness.trainer.fused.fuse_rule import is_faster, why_alone
 from harness.trainer.fused.group_training import Fit, Member, fit_members
+from harness.trainer.fused.joint_runs import JointRuns
 from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.supervised import SupervisedTrainer
 
@@ -56,14 +60,13 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     folds = len(plan.folds)
     if asked == OFF or (folds == 1 and asked == AUTO):
         return _with(plan, OFF, "each fold alone (fuse=off)" if folds > 1 else ""), None
-    trainer, model, loaders = first.trainer, first.model, first.loaders
     reason = alone
     if not reason and asked == AUTO:
         rows = plan.cfg.data.load.batch_size
         sizes = [len(fold.train) for fold in plan.folds]
         reason = "" if is_faster(first.parameters, sizes, rows) else "that is faster for this model"
     # A step is tried last: it calls the model.
-    reason = reason or why_alone(trainer, model, loaders, first.augment) or ""
+    reason = reason or reason_alone(plan, first)
     if reason:
         chosen = OFF if asked == AUTO else asked
         return _with(plan, chosen, f"each fold alone: {reason}"), None
@@ -72,6 +75,30 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
         f"{counted(folds, 'fold')} as one training" if size >= folds else f"{size} of {folds} folds at a time"
     )
     return _with(plan, size if asked == AUTO else asked, together), size
+
+
+def why_each_alone(plan: Plan, trial: Trial | None = None, consumers: Sequence[Consumer] = ()) -> str:
+    """Why this run trains each fold alone, whatever its model is; "" where it may train them together."""
+    if trial is None and consumers:
+        return "a function of the caller follows each fold"
+    if trial is not None and trial.each_fold:
+        return "sweep.axis=folds compares trials fold by fold"
+    for key in ("callbacks", "debug"):
+        if plan.cfg.get(key):
+            return f"{key} is set"
+    return "pretrain.words is set" if plan.before is not None else ""
+
+
+def reason_alone(plan: Plan, first: Experiment) -> str:
+    """Why the model or a part keeps this training from being a member of a fused one; "": nothing does.
+
+    A step is tried, unless an earlier run of this command tried the same parts.
+    """
+    trainer, model, loaders = first.trainer, first.model, first.loaders
+    parts = [plan.parts.node(key) for key in ("trainer", "model", "data.load", "data.augment")]
+    form = (loaders.shape, loaders.task, len(loaders.train.rows))
+    key = f"fused {without_fractions(parts)} {form} {kind_of(model)}"
+    return current().shared(key, lambda: why_alone(trainer, model, loaders, first.augment) or "")
 
 
 def _with(plan: Plan, value: int | str, line: str) -> Plan:
@@ -97,7 +124,7 @@ def run_together(
     size: int,
     stop: Stop,
     consumers: Sequence[Consumer],
-    fit: Fit = fit_members,
+    joint: JointRuns | None = None,
 ) -> None:
     """Trains, scores and records all folds, `size` at a time.
 
@@ -106,12 +133,13 @@ def run_together(
 
     Args:
         ready: the first fold to train, if it is prepared.
-        fit: trains members as `fit_members` does.
+        joint: the trainings that those of this run are trained with.
 
     Raises:
         Diverged: the loss of a fold became NaN.
         Interrupted: a signal came.
     """
+    fit = fit_members if joint is None else joint.fit
     for consumer in consumers:
         folds_together = getattr(consumer, "folds_together", None)
         if folds_together is not None:

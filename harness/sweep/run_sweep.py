@@ -132,6 +132,8 @@ def _spec(
         sampler=sampler,
         pruner=pruner,
         experiment=preflight.experiment if state is None else state.experiment,
+        slots=preflight.slots.count,
+        fuse=preflight.slots.fuse,
     )
 
 

@@ -24,7 +24,7 @@ from harness.checkpoint.checkpoint_file import read_named
 from harness.runs.outputs import Outputs
 from harness.runs.tracking_state import State
 from harness.sweep.space.search_space import Space
-from harness.sweep.worker.worker_loop import _ClaimLoop
+from harness.sweep.worker.claim_loop import ClaimLoop
 from harness.tracking import store_address
 from harness.tracking.journal_upload import JournalUpload
 from harness.tracking.sync_runs import sync
@@ -150,7 +150,7 @@ def test_the_usual_places_of_a_store_are_read(location: str) -> None:
 def test_a_study_names_no_folder_elsewhere(folder: str, here: Path, refused: Any) -> None:
     worker: Any = SimpleNamespace(spec=SimpleNamespace(folder=here / "outputs" / "sweeps" / "s-0"))
     claim: Any = SimpleNamespace(resumed=True)
-    refused(lambda: _ClaimLoop._folder(worker, claim, folder), "OutsideFolder", path=folder)
+    refused(lambda: ClaimLoop._folder(worker, claim, folder), "OutsideFolder", path=folder)
 
 
 def test_a_point_of_a_study_sets_swept_keys_alone() -> None:

@@ -61,7 +61,7 @@ def _write(
     wait(lambda: study.set_user_attr(SECONDS, seconds))
 
     def command(row: Row) -> str:
-        return again(spec.space.fixed, spec.space.words(dict(row.point)), spec.options)
+        return again([*spec.space.fixed, *spec.fuse_words], spec.space.words(dict(row.point)), spec.options)
 
     result = sum_up(spec.folder, now, status, seconds, watcher.command, error)
     write_trials(spec.folder, now)

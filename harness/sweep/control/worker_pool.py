@@ -12,7 +12,7 @@ from hydra.plugins.launcher import Launcher
 
 from harness.core.error_text import described
 from harness.sweep.study.trial_queue import TrialQueue
-from harness.sweep.worker.worker_loop import WorkerOutcome
+from harness.sweep.worker.claim_loop import WorkerOutcome
 
 
 @dataclass

@@ -26,6 +26,7 @@ from harness.sweep.study.pruning import build_pruner, check_prunable
 from harness.sweep.study.sampling import build_sampler, check_sampling
 from harness.sweep.study.sweep_settings import SweepSettings
 from harness.sweep.worker.trial_agreement import PreparedTrial, SharedTraits, shared_traits
+from harness.sweep.worker.trial_slots import TrialSlots, choose_slots
 
 T = TypeVar("T")
 
@@ -43,11 +44,13 @@ class Preflight(SharedTraits):
     words     of one of them, with the choices for `auto`
     composed  points whose configuration was composed and checked
     prepared  points that were taken to the first step
+    slots     how many trials a worker trains as one
     """
 
     words: tuple[str, ...]
     composed: int
     prepared: int
+    slots: TrialSlots
 
 
 def run_preflight(
@@ -76,9 +79,16 @@ def run_preflight(
             say(f"trying {len(points)} points of the space, {len(chosen)} of them up to the first step")
         seen = tried.each(chosen, tried.prepare)
     agreed = shared_traits(settings, [tried.describe(point) for point in chosen], seen)
-    _check_method(tried.compose(points[0]), settings, agreed)
+    cfg = tried.compose(points[0])
+    _check_method(cfg, settings, agreed)
+    sampler, pruner = (OmegaConf.select(cfg, f"sweep.{name}") for name in SWEEPERS)
+    trials = space.size if sampler is None else settings.trials
+    slots = choose_slots(settings, sampler, pruner is not None, trials, agreed.fused)
+    if slots.line:
+        say(slots.line)
     return Preflight(
         **vars(agreed),
+        slots=slots,
         words=tuple(tried.words(points[0])),
         composed=len(points),
         prepared=len(chosen),
@@ -174,7 +184,7 @@ class _Tried:
         cfg = self._load(self.words(point))
         HydraConfig.instance().set_config(cfg)
         plan = make_plan(without_hydra(cfg))
-        return PreparedTrial.of(prepare(plan, plan.folds[0]), len(plan.folds))
+        return PreparedTrial.of(prepare(plan, plan.folds[0]), plan)
 
     def describe(self, point: Point) -> str:
         """The swept keys with the point's values, without secrets."""

@@ -61,6 +61,7 @@ def preview(words: Sequence[str]) -> list[str]:
         "budget": _budget(settings, space),
         "workers": f"{settings.workers} by hydra/launcher={cfg.hydra.runtime.choices['hydra/launcher']}",
         "trial": _trial(settings, rehearsed),
+        "fuse": rehearsed.slots.line,
         "storage": "a journal in the folder" if place.url is None else read_address(place.url).label,
         "folder": f"{place.folder} ({_STANDING[sweep_state(place, settings.lease)]})",
         "tried": f"{rehearsed.composed} points, {rehearsed.prepared} of them up to the first step",

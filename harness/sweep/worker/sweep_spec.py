@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.core.fuse_setting import FUSE
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point
 from harness.sweep.study.snapshot import Objective
@@ -32,6 +33,8 @@ class SweepSpec:
     sampler            the node of `sweep.sampler`; None: the points are queued
     pruner             the node of `sweep.pruner`; None: nothing is pruned
     experiment         of MLflow, where `tracking.experiment=auto`
+    slots              how many trials a worker trains as one
+    fuse               the value of `fuse` of all trials; None: each chooses
     """
 
     location: SweepLocation
@@ -50,6 +53,8 @@ class SweepSpec:
     sampler: Mapping[str, Any] | None
     pruner: Mapping[str, Any] | None
     experiment: str | None = None
+    slots: int = 1
+    fuse: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -60,6 +65,11 @@ class SweepSpec:
     def options(self) -> tuple[str, ...]:
         """The options that a command needs before its overrides to find the same configuration."""
         return self.composer.options
+
+    @property
+    def fuse_words(self) -> list[str]:
+        """The override of a trial that says how it is trained, where that is chosen for all trials."""
+        return [] if self.fuse is None else [f"{FUSE}={self.fuse}"]
 
     def queued_points(self) -> Iterator[Point]:
         """The points to try first: every point of a grid, else those of `sweep.enqueue`.

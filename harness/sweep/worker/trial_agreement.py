@@ -9,10 +9,12 @@ from harness.config.metric_settings import metric_directions, require_direction
 from harness.core.errors import UserError, near
 from harness.core.scores import Direction
 from harness.prepare.experiment import Experiment
+from harness.prepare.plan import Plan
 from harness.sweep.study.constraints import read_constraints
 from harness.sweep.study.objectives import read_objectives
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings
+from harness.sweep.worker.trial_slots import FusedTrial
 
 _ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
 """The scores that every run has, whatever its evaluation."""
@@ -29,6 +31,7 @@ class PreparedTrial:
     run_scores    the scores that a run has at its end, without those of test rows
     metrics       the user's own metrics, and whether each is better high or low
     experiment    of MLflow; None: the tracking has none
+    fused         what it says about training trials as one
     """
 
     monitor: str
@@ -38,9 +41,10 @@ class PreparedTrial:
     run_scores: tuple[str, ...]
     metrics: Mapping[str, Direction | None] = field(default_factory=dict)
     experiment: str | None = None
+    fused: FusedTrial | None = None
 
     @classmethod
-    def of(cls, experiment: Experiment, folds: int) -> PreparedTrial:
+    def of(cls, experiment: Experiment, plan: Plan) -> PreparedTrial:
         evaluator, budget = experiment.evaluator, experiment.trainer.budget
         further: tuple[str, ...] = getattr(evaluator, "further", ())
         validated = "valid" in dict(experiment.fold.parts())
@@ -49,7 +53,16 @@ class PreparedTrial:
         epochs = None if budget.timed else budget.epochs
         epoch_scores, metrics = (*each_epoch, "train/loss"), metric_directions(experiment.cfg)
         named = experiment.cfg.tracking.get("experiment")
-        return cls(experiment.trainer.monitor, epochs, folds, epoch_scores, tuple(at_end), metrics, named)
+        return cls(
+            monitor=experiment.trainer.monitor,
+            epochs=epochs,
+            folds=len(plan.folds),
+            epoch_scores=epoch_scores,
+            run_scores=tuple(at_end),
+            metrics=metrics,
+            experiment=named,
+            fused=FusedTrial.of(experiment, plan),
+        )
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,7 @@ class SharedTraits:
     folds       most folds of a run
     names       the scores that each epoch of every trial has, by full name: a pruner can use these
     experiment  of MLflow, for the sweep and its trials: MLflow shows trials below their sweep only there
+    fused       what the prepared points say about training trials as one
     """
 
     objectives: tuple[Objective, ...]
@@ -68,6 +82,7 @@ class SharedTraits:
     folds: int
     names: tuple[str, ...]
     experiment: str | None
+    fused: tuple[FusedTrial, ...]
 
 
 def shared_traits(
@@ -106,6 +121,7 @@ def shared_traits(
             name for name in trials[0].epoch_scores if all(name in trial.epoch_scores for trial in trials)
         ),
         experiment=", ".join(experiments) or None,
+        fused=tuple(trial.fused for trial in trials if trial.fused is not None),
     )
 
 

@@ -24,6 +24,7 @@ from harness.runtime.masked_output import mask_also
 from harness.stages.deferred_test import run_deferred_test
 from harness.sweep.worker.pruning_steps import OnEpoch, PruningSteps, Report
 from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.trainer.fused.joint_runs import JointRuns
 
 
 class TimedOut(Exception):
@@ -53,6 +54,7 @@ def run_trial(
     report: Report,
     on_epoch: OnEpoch,
     keeps: Callable[[Mapping[str, float]], bool] = always,
+    joint: JointRuns | None = None,
 ) -> list[Result]:
     """Trains the trial once per repeat; a run that an earlier worker finished is not trained again.
 
@@ -60,6 +62,7 @@ def run_trial(
         report: called by rank 0 with a step and its value; returns whether the trial is to be pruned.
         on_epoch: called as `OnEpoch` at the end of each epoch.
         keeps: see `Trial`; of several repeats, the weights are kept.
+        joint: the trainings of other trials, with which this one is trained.
 
     Raises:
         Pruned: the pruner ended the trial.
@@ -80,7 +83,7 @@ def run_trial(
     results = []
     for repeat in range(spec.settings.repeat):
         steps.start_run(repeat)
-        results.append(_run(spec, assignment, repeat, (deadline, steps), keeps if once else always))
+        results.append(_run(spec, assignment, repeat, (deadline, steps), keeps if once else always, joint))
     return results
 
 
@@ -101,7 +104,8 @@ def _configured(
     spec: SweepSpec, assignment: TrialAssignment, repeat: int
 ) -> tuple[DictConfig, Path, str, Trial]:
     """Configuration, folder, command and trial of one run of the trial."""
-    folder, overrides, parent = spec.folder / assignment.folder, [*assignment.overrides], ".."
+    overrides = [*assignment.overrides, *spec.fuse_words]
+    folder, parent = spec.folder / assignment.folder, ".."
     shared = frozenset(spec.space.fixed)
     cfg = spec.composer.task(overrides, shared)
     secrets = spec.composer.secrets(overrides, shared)
@@ -132,6 +136,7 @@ def _run(
     repeat: int,
     steps: tuple[_Deadline, PruningSteps],
     keeps: Callable[[Mapping[str, float]], bool],
+    joint: JointRuns | None,
 ) -> Result:
     cfg, folder, command, trial = _configured(spec, assignment, repeat)
     earlier = _earlier_result(folder)
@@ -142,7 +147,7 @@ def _run(
         raise Pruned(earlier.error or "pruned by an earlier worker")
     OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return run(cfg, folder, steps, command=command, trial=replace(trial, keeps=keeps))
+    return run(cfg, folder, steps, command=command, trial=replace(trial, keeps=keeps), joint=joint)
 
 
 def _earlier_result(folder: Path) -> Result | None:

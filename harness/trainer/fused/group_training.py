@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from time import perf_counter
@@ -32,6 +32,7 @@ class Member:
     random   its random numbers from here on: made when the process has the state that `fit` would begin with
     state    of an earlier, interrupted training; None: a new one
     failure  why it ended early; None: it did not
+    kind     see `training_kind`; None: not known yet
     """
 
     trainer: SupervisedTrainer
@@ -42,6 +43,7 @@ class Member:
     state: dict[str, Any] | None = None
     random: MemberRandom = field(default_factory=MemberRandom)
     failure: Diverged | None = None
+    kind: Hashable | None = None
 
     def begin(self) -> None:
         """Builds what `fit` builds before its first step."""

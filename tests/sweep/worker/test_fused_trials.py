@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import yaml
 
 from harness.runs.journal import read
+from harness.runtime.stop_signals import Stop
+from harness.sweep.worker.trial_slots import FusedTrial, choose_slots
 
 RunCli = Callable[..., Any]
 WORDS = [
@@ -24,6 +30,7 @@ WORDS = [
     "data.cache=off",
 ]
 FOLDS = ["split=kfold", "split.folds=3"]
+FOLLOWED = ("train/loss", "valid/accuracy", "valid/loss", "lr")
 RATES = "trainer.optimizer.lr=0.01,0.1"
 
 
@@ -43,19 +50,16 @@ def only_sweep(here: Path) -> Path:
 
 
 def curve(folder: Path) -> dict[tuple[str, int], dict[str, float]]:
-    """The scores of each epoch of each fold, without times; none is there twice."""
+    """The scores of each epoch of each fold that a trial has too; no epoch is there twice."""
     events = [event for event in read(folder)[0] if event["event"] == "metrics" and "lr" in event["values"]]
     assert set(Counter((e["run"], e["step"]) for e in events).values()) == {1}
-    return {
-        (e["run"], e["step"]): {n: v for n, v in e["values"].items() if not n.startswith("time/")}
-        for e in events
-    }
+    return {(e["run"], e["step"]): {name: e["values"][name] for name in FOLLOWED} for e in events}
 
 
 def test_the_folds_of_a_trial_are_trained_together_and_run_again_to_the_last_bit(
     run_cli: RunCli, here: Path
 ) -> None:
-    answer = run_cli("-m", *WORDS, *FOLDS, "fuse=8", RATES)
+    answer = run_cli("-m", "hydra/launcher=basic", *WORDS, *FOLDS, "fuse=8", RATES)
     assert answer.status == 0, answer.err
     sweep = only_sweep(here)
     assert yaml.safe_load((sweep / "0" / "config.yaml").read_text())["fuse"] == 8
@@ -67,8 +71,161 @@ def test_the_folds_of_a_trial_are_trained_together_and_run_again_to_the_last_bit
 
 def test_folds_that_a_pruner_compares_one_by_one_are_trained_alone(run_cli: RunCli, here: Path) -> None:
     words = ["sweep=wilcoxon", "sweep.trials=1", "trainer.optimizer.lr=interval(0.01,0.1)"]
-    answer = run_cli("-m", *WORDS, "split=kfold", "split.folds=6", "fuse=8", *words, "trainer.epochs=1")
+    answer = run_cli(
+        "-m",
+        "hydra/launcher=basic",
+        *WORDS,
+        "split=kfold",
+        "split.folds=6",
+        "fuse=8",
+        *words,
+        "trainer.epochs=1",
+    )
     assert answer.status == 0, answer.err
     times = [event["time"] for event in read(only_sweep(here) / "0")[0] if event["event"] == "end"]
     starts = [event["time"] for event in read(only_sweep(here) / "0")[0] if event["event"] == "start"]
     assert starts[2] > times[0]  # the second fold starts after the first one has ended
+
+
+def grid(run_cli: RunCli, here: Path, *words: str, fuse: str = "8", status: int = 0) -> Path:
+    """Runs the sweep; its folder."""
+    answer = run_cli("-m", "hydra/launcher=basic", *WORDS, f"fuse={fuse}", *words)
+    assert answer.status == status, answer.err
+    return only_sweep(here)
+
+
+def runs_alone(run_cli: RunCli, here: Path, *words: str) -> Path:
+    """Runs one training as the only member of a group; its folder."""
+    before = set((here / "outputs" / "runs").glob("*"))
+    answer = run_cli(*WORDS, "fuse=1", "baseline=off", *words)
+    assert answer.status == 0, answer.err
+    (folder,) = set((here / "outputs" / "runs").glob("*")) - before
+    return folder
+
+
+POINTS = [
+    f"trainer.optimizer.lr={rate} model.dropout={share}".split() for rate in (0.01, 0.1) for share in (0, 0.3)
+]
+SPACE = ["trainer.optimizer.lr=0.01,0.1", "model.dropout=0,0.3"]
+
+
+def test_a_trial_is_the_same_to_the_last_bit_whichever_trials_are_trained_with_it(
+    run_cli: RunCli, here: Path
+) -> None:
+    sweep = grid(run_cli, here, *SPACE, "trainer.update.clip_norm=1")
+    for number, words in enumerate(POINTS):
+        assert yaml.safe_load((sweep / str(number) / "config.yaml").read_text())["fuse"] == 8
+        assert result(sweep / str(number))["status"] == "finished"
+        if number in (1, 2):
+            alone = runs_alone(run_cli, here, *words, "trainer.update.clip_norm=1")
+            assert curve(alone) == curve(sweep / str(number))
+            assert len(curve(alone)) == 3
+
+
+def test_a_trial_that_diverges_fails_alone_and_changes_no_other(run_cli: RunCli, here: Path) -> None:
+    words = ["trainer/scheduler=none", "sweep.failures=3"]
+    sweep = grid(run_cli, here, "trainer.optimizer.lr=0.01,1e30,0.1", *words, status=1)
+    ended = [result(sweep / str(number))["status"] for number in range(3)]
+    assert ended == ["finished", "failed", "finished"]
+    assert result(sweep / "1")["error"].startswith("Diverged: ")
+    assert curve(runs_alone(run_cli, here, "trainer.optimizer.lr=0.1", words[0])) == curve(sweep / "2")
+
+
+def test_a_pruned_trial_leaves_and_the_next_one_takes_its_place(run_cli: RunCli, here: Path) -> None:
+    words = [
+        "sweep=asha",
+        "sweep/sampler=random",
+        "sweep.trials=9",
+        "trainer.epochs=4",
+        "sweep.pruner.reduction_factor=2",
+    ]
+    sweep = grid(run_cli, here, "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))", *words, fuse="4")
+    ended = [result(sweep / str(number))["status"] for number in range(9)]
+    assert set(ended) == {"finished", "pruned"}
+    for number, status in enumerate(ended):
+        epochs = [epoch for _, epoch in curve(sweep / str(number))]
+        assert epochs == list(range(1, len(epochs) + 1))
+        assert (len(epochs) == 4) is (status == "finished")
+    starts = {n: read(sweep / str(n))[0][0]["time"] for n in range(9)}
+    ends = {n: read(sweep / str(n))[0][-1]["time"] for n in range(9)}
+    assert all(starts[number] < min(ends.values()) for number in range(4))
+    assert min(ends.values()) < starts[4] < max(ends.values())
+    chosen = ended.index("finished")
+    rate = yaml.safe_load((sweep / str(chosen) / "config.yaml").read_text())["trainer"]["optimizer"]["lr"]
+    alone = runs_alone(run_cli, here, f"trainer.optimizer.lr={rate!r}", "trainer.epochs=4")
+    assert curve(alone) == curve(sweep / str(chosen))
+
+
+class StopAt(Stop):
+    """As if SIGTERM had come in one of the steps."""
+
+    at = 0
+
+    def __call__(self) -> bool:
+        StopAt.at -= 1
+        if StopAt.at == 0:
+            self.signum = signal.SIGTERM
+        return super().__call__()
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_stopped_trials_go_on_to_the_last_bit(
+    run_cli: RunCli, here: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    words = [*SPACE, "checkpoint.share=1"]
+    StopAt.at = step
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["harness.sweep.worker.claim_loop"], "Stop", StopAt)
+        sweep = grid(run_cli, here, *words, status=143)
+    assert {result(sweep / str(number))["status"] for number in range(4)} == {"interrupted"}
+    assert grid(run_cli, here, *words) == sweep
+    for number, point in enumerate(POINTS):
+        assert result(sweep / str(number))["status"] == "finished"
+        assert [epoch for _, epoch in curve(sweep / str(number))] == [1, 2, 3]
+        if number == 3:
+            assert curve(runs_alone(run_cli, here, *point)) == curve(sweep / "3")
+
+
+def fused(rows: tuple[int, ...] = (100,), **changes: Any) -> FusedTrial:
+    given = {"asked": "auto", "alone": "", "kind": 0, "parameters": 1000, "rows": rows, "batch_size": 64}
+    return FusedTrial(**(given | changes))
+
+
+RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Random", "TPE"))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "trials", "points", "changes", "slots"),
+    [
+        (RANDOM, 64, [fused()], {}, (32, 32)),
+        (RANDOM, 16, [fused()], {}, (16, 16)),
+        (RANDOM, None, [fused()], {}, (32, 32)),
+        (RANDOM, 64, [fused()], {"workers": 4}, (16, 16)),
+        (TPE, 64, [fused()], {}, (16, 16)),
+        (TPE, 16, [fused()], {}, (1, None)),  # four at once are not faster
+        (RANDOM, 64, [fused(rows=(90,) * 10)], {}, (6, 60)),
+        (RANDOM, 64, [fused(kind=number) for number in range(2)], {}, (32, 32)),
+        (RANDOM, 64, [fused(kind=number) for number in range(9)], {}, (1, None)),
+        (RANDOM, 64, [fused(parameters=10**6)], {}, (1, None)),
+        (RANDOM, 64, [fused(), fused(alone="a reason")], {}, (1, None)),
+        (RANDOM, 64, [fused(asked="off", alone="fuse=off")], {}, (1, None)),
+        (RANDOM, 64, [fused()], {"timeout": 1.0}, (1, None)),
+        (RANDOM, 64, [fused()], {"isolate": True}, (1, None)),
+        (RANDOM, 64, [fused()], {"recycle": 5}, (5, 32)),
+        (RANDOM, 64, [fused(asked=3)], {}, (3, 3)),
+        (TPE, 4, [fused(asked=40, rows=(90,) * 10, parameters=10**6)], {}, (4, 40)),
+        (None, 12, [fused()], {}, (12, 12)),
+    ],
+)
+def test_how_many_trials_are_trained_as_one(
+    sampler: Any,
+    trials: int | None,
+    points: list[FusedTrial],
+    changes: dict[str, Any],
+    slots: tuple[int, int | None],
+) -> None:
+    plain = {"workers": 1, "isolate": False, "timeout": None, "recycle": None, "axis": "epochs"}
+    base: Any = SimpleNamespace(**(plain | changes))
+    chosen = choose_slots(base, sampler, False, trials, points)
+    assert (chosen.count, chosen.fuse) == slots
+    assert bool(chosen.line) is (slots[0] > 1)

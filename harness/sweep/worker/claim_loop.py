@@ -1,0 +1,275 @@
+"""The claims of a worker: trials that it runs one after another, or trains as one."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import optuna
+
+from harness.core.errors import Interrupted, Pruned, sentence
+from harness.runs.journal import JOURNAL, Journal
+from harness.runs.run_result import Result
+from harness.runtime.distributed import broadcast, world
+from harness.runtime.frozen_memory import frozen_memory
+from harness.runtime.inner_path import inner
+from harness.runtime.isolation import isolated
+from harness.runtime.secret_values import Secrets
+from harness.runtime.stop_signals import Stop, keep_signals
+from harness.sweep.study.constraints import read_constraints, violations
+from harness.sweep.study.database_retry import Patience, StorageLost
+from harness.sweep.study.objectives import values
+from harness.sweep.study.optuna_internals import forget_cached_trials, storage_of
+from harness.sweep.study.pruning import build_pruner
+from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_other
+from harness.sweep.study.study_lock import study_lock
+from harness.sweep.study.study_storage import label_of, load_or_create, open_storage
+from harness.sweep.study.trial_claim import Claim, LostOwnership
+from harness.sweep.study.trial_queue import TrialQueue
+from harness.sweep.worker.heartbeat import Heartbeat
+from harness.sweep.worker.kept_models import KeptModels
+from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
+from harness.sweep.worker.trial_run import TrialAssignment, run_trial
+from harness.trainer.fused.joint_runs import JointRuns
+
+
+@dataclass(frozen=True)
+class WorkerOutcome:
+    """How a worker ended.
+
+    reason  "done": no trial is left to start; "failures": too many failed in a row; "recycle": its process is
+            to be replaced; "stopped": it was stopped
+    trials  how many it has ended
+    signum  the signal that stopped it
+    error   the last failure
+    """
+
+    reason: str
+    trials: int = 0
+    signum: int | None = None
+    error: str | None = None
+
+
+class ClaimLoop:
+    """The claims of one process."""
+
+    def __init__(self, spec: SweepSpec, job: int, limit: int | None) -> None:
+        self.spec = spec
+        self.limit = limit
+        self.patience = Patience(
+            spec.settings.patience,
+            label=label_of(spec.location.url),
+            recovered=lambda: self.queue.lease.forget(),
+        )
+        self.queue = open_queue(spec, job, self.patience, "" if limit is None else "-child")
+        self.study = self.queue.study
+        units = spec.folds * spec.settings.repeat
+        self.pruner = build_pruner(spec.pruner, spec.epochs, units, spec.settings.axis)
+        self.constraints = read_constraints(spec.settings.constraints)
+        self.kept = KeptModels(spec.settings.keep, spec.objectives, spec.folder)
+        self.in_a_row = self.done = 0
+        self.error: str | None = None
+
+    def work(self) -> WorkerOutcome:
+        lease, launch = self.spec.settings.lease, self.spec.launch
+        heartbeat = Heartbeat(self.queue, lease, launch, self.patience)
+        with Stop() as stop, heartbeat, frozen_memory():
+            try:
+                if self.spec.slots > 1:
+                    outcome = self._work_jointly(stop, heartbeat)
+                else:
+                    outcome = self._work_in_turn(heartbeat)
+            except Interrupted as interrupted:
+                outcome = WorkerOutcome("stopped", signum=stop.signum or interrupted.signum)
+            outcome = replace(outcome, trials=self.done, error=outcome.error or self.error)
+            heartbeat.attributes = {"reason": outcome.reason, "error": outcome.error}
+        return outcome
+
+    def _work_in_turn(self, heartbeat: Heartbeat) -> WorkerOutcome:
+        while self._ends() is None and (claim := self._next()):
+            self._work_on(claim, heartbeat)
+        return self._ends() or WorkerOutcome("done")
+
+    def _work_jointly(self, stop: Stop, heartbeat: Heartbeat) -> WorkerOutcome:
+        """Trains `slots` trials as one; where one ends, the next takes its place while the others go on."""
+        joint = JointRuns(stop)
+        with isolated():
+            try:
+                while True:
+                    while self._may_start(joint) and (claim := self._next()):
+                        joint.start(partial(self._work_on, claim, heartbeat, joint))
+                    if joint.count == 0:
+                        break
+                    joint.advance()
+                    if any(not isinstance(error, Interrupted) for error in joint.errors):
+                        joint.cancel()
+            except Interrupted:
+                joint.finish()
+                raise
+            finally:
+                joint.cancel()
+        for error in sorted(joint.errors, key=lambda error: isinstance(error, Interrupted)):
+            raise error
+        return self._ends() or WorkerOutcome("done")
+
+    def _may_start(self, joint: JointRuns) -> bool:
+        """Whether there is a place for another trial."""
+        limit = self.spec.slots if self.limit is None else min(self.spec.slots, self.limit - self.done)
+        return not joint.errors and self._ends() is None and joint.count < limit
+
+    def _ends(self) -> WorkerOutcome | None:
+        """Why no further trial is started; None where one may be."""
+        if self.in_a_row >= self.spec.settings.failures:
+            error = f"{self.in_a_row} trials in a row failed (sweep.failures); the last: {self.error}"
+            return WorkerOutcome("failures", error=error)
+        if self.limit is not None and self.done >= self.limit:
+            return WorkerOutcome("recycle")
+        return None
+
+    def _next(self) -> Claim | None:
+        if self.patience.wait(lambda: self.queue.stop_reason(self.spec.launch)) is not None:
+            return None  # the job waited in a cluster's queue until after the request to stop
+        return self.patience.wait(lambda: self.queue.claim(self.spec.budget))
+
+    def _work_on(self, claim: Claim, heartbeat: Heartbeat, joint: JointRuns | None = None) -> None:
+        """Runs a claimed trial and stores how it ended.
+
+        Args:
+            joint: the trainings of other trials, with which it is trained.
+
+        Raises:
+            StorageLost: the database stayed away; the trial is requeued when this process has ended.
+        """
+        heartbeat.attributes = {"trial": claim.number}
+        with suppress(LostOwnership):
+            try:
+                with keep_signals():
+                    self._run(claim, heartbeat, joint)
+                self.in_a_row = 0
+            except Pruned as pruned:
+                self.in_a_row = 0
+                attributes = {"pruned": str(pruned)}
+                self.patience.wait(lambda: self.queue.prune(claim, attributes))
+            except (LostOwnership, StorageLost):
+                raise
+            except (Interrupted, KeyboardInterrupt):
+                self.patience.give_up()
+                self._release(claim)
+                raise
+            except Exception as error:
+                if world() > 1 and not isinstance(error, COMMON_ERRORS):
+                    self._release(claim)
+                    raise  # one process alone failed: the processes of torchrun are no longer in step
+                self._fail(claim, error)
+        heartbeat.attributes = {}
+        self.done += 1
+
+    def _release(self, claim: Claim) -> None:
+        with suppress(LostOwnership, StorageLost):
+            self.patience.wait(lambda: self.queue.release(claim))
+
+    def _fail(self, claim: Claim, error: Exception) -> None:
+        masked = Secrets(None, list(self.spec.space.fixed))
+        self.in_a_row += 1
+        message = self.error = masked.text(sentence(described_failure(error)))
+        retries = self.spec.settings.retries if may_pass_next_time(error) else 0
+        ended = self.patience.wait(lambda: self.queue.fail(claim, message, retries))
+        if ended and self.spec.settings.fail_fast:
+            reason = f"trial {claim.number} failed, and sweep.fail_fast=true: {message}"
+            self.patience.wait(lambda: self.queue.stop(reason))
+
+    def _run(self, claim: Claim, heartbeat: Heartbeat, joint: JointRuns | None) -> None:
+        assignment = self.patience.wait(lambda: self._assignment(claim))
+        sampler = self.study.sampler
+        broadcast(assignment)
+        unsent: list[tuple[int, float]] = []
+
+        def report(step: int, value: float) -> bool:
+            unsent.append((step, value))  # while the database is away, the training goes on
+            return self.patience.attempt(send, False)
+
+        def send() -> bool:
+            stops = False
+            while unsent:
+                stops = self.queue.report(claim, *unsent[0])
+                del unsent[0]
+            return stops
+
+        def on_epoch(epoch: int, epochs: int, value: float | None, total: int) -> None:
+            # Several objectives are not reported, so progress has to be noted here.
+            if claim.resumed and value is None:
+                self.patience.attempt(lambda: self.queue.note_progress(claim, total), None)
+            heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
+
+        admits = partial(self.kept.admits, claim.number)
+        results = run_trial(self.spec, assignment, report, on_epoch, admits, joint)
+        reached = values(self.spec.objectives, results)
+        scores = _means(results)
+        violated = violations(self.constraints, results)
+        attributes = {"scores": scores, "seconds": sum(result.seconds for result in results)}
+        self.patience.wait(send)
+        self.study.sampler = sampler  # not that of another trial, which was claimed meanwhile
+        self.patience.wait(lambda: self.queue.complete(claim, reached, attributes, violated))
+        if not any(amount > 0 for amount in violated.values()):
+            self.kept.add(claim.number, reached, assignment.folder)
+
+    def _assignment(self, claim: Claim) -> TrialAssignment:
+        """The trial's point, drawn by the sampler unless it is known, as overrides."""
+        spec = self.spec
+        forget_cached_trials(self.study)
+        self.study.pruner = self.pruner or optuna.pruners.NopPruner()
+        self.study.sampler = build_sampler(spec.sampler, spec.settings.seed, claim.number)
+        trial = optuna.trial.Trial(self.study, claim.trial_id)
+        with self.queue.exclusive() if draws_depend_on_each_other(self.study.sampler) else nullcontext():
+            point = spec.space.suggest(trial)
+        overrides = spec.composer.whole([*spec.space.fixed, *spec.space.words(point)])
+        known = storage_of(self.study).get_trial(claim.trial_id)
+        folder = self._folder(claim, known.user_attrs.get("folder", str(claim.number)))
+        return TrialAssignment(claim.number, tuple(overrides), folder, dict(known.intermediate_values))
+
+    def _folder(self, claim: Claim, folder: str) -> str:
+        """The trial's folder; a new one where a worker taken for dead still writes to the old one."""
+        inner(self.spec.folder, folder)  # a study in a database can be written by others
+        if claim.resumed and any(
+            map(_busy, [self.spec.folder / folder, *(self.spec.folder / folder).glob("seed-*")])
+        ):
+            folder = f"{claim.number}-{secrets.token_hex(2)}"
+            self.queue.set_attributes(claim, {"folder": folder})
+        return folder
+
+
+def _busy(folder: Path) -> bool:
+    """Whether a living process writes the journal of the run in that folder."""
+    if not (folder / JOURNAL).exists():
+        return False
+    journal = Journal(folder)
+    try:
+        return not journal.claim()
+    finally:
+        journal.close()
+
+
+def _means(results: list[Result]) -> dict[str, float]:
+    """Every score's mean over the repeats."""
+    names = [name for name in results[0].scores if all(name in result.scores for result in results)]
+    means = {name: [result.scores[name]["mean"] for result in results] for name in names}
+    return {name: sum(values) / len(values) for name, values in means.items() if None not in values}
+
+
+def open_queue(spec: SweepSpec, job: int, patience: Patience, suffix: str = "") -> TrialQueue:
+    """The trial queue for this process; `suffix` distinguishes a worker's child from the worker."""
+
+    def load() -> optuna.Study:
+        storage = open_storage(spec.location.url, spec.folder)
+        return load_or_create(storage, spec.location.study, spec.objectives)
+
+    study = patience.wait(load)
+    lock = study_lock(spec.location.url, spec.folder, spec.location.study)
+    name = f"{socket.gethostname()}-{job}"
+    presence = f"{spec.launch}-{job}{suffix}"
+    return TrialQueue(study, lock, name, spec.settings.lease, presence, spec.settings.failures)

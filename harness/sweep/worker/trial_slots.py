@@ -1,0 +1,138 @@
+"""How many trials of a sweep a worker trains as one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.samplers import QMCSampler, RandomSampler
+
+from harness.config.instantiate import target
+from harness.core.fuse_setting import AUTO, FUSE, OFF
+from harness.prepare.experiment import Experiment
+from harness.prepare.plan import Plan
+from harness.runtime.distributed import world
+from harness.stages.fused_folds import reason_alone, why_each_alone
+from harness.sweep.study.sweep_settings import SweepSettings
+from harness.trainer.fused.fuse_rule import is_faster
+from harness.trainer.fused.training_kind import kind_of
+
+_MOST_TRIALS = 32
+"""With more of them a step of small networks is no faster for each."""
+
+_MOST_MEMBERS = 64
+"""Folds of all trials that are trained as one."""
+
+_BATCHES = 4
+"""A sampler that learns from ended trials is asked for a quarter of all trials at once, at most."""
+
+
+@dataclass(frozen=True)
+class FusedTrial:
+    """What one point of the space says about training its trials with others.
+
+    asked       the setting `fuse`
+    alone       why it is trained alone; "": it need not be
+    kind        of its network, see `kind_of`
+    parameters  of the model
+    rows        training rows of each fold
+    """
+
+    asked: int | str
+    alone: str
+    kind: Hashable
+    parameters: int
+    rows: tuple[int, ...]
+    batch_size: int
+
+    @classmethod
+    def of(cls, experiment: Experiment, plan: Plan) -> FusedTrial:
+        asked = plan.cfg.get(FUSE, OFF)
+        asked = OFF if asked is False else asked
+        off = "fuse=off" if asked == OFF else why_each_alone(plan)
+        alone = off or reason_alone(plan, experiment)
+        rows = tuple(len(fold.train) for fold in plan.folds)
+        size = plan.cfg.data.load.get("batch_size", 1)
+        return cls(asked, alone, kind_of(experiment.model), experiment.parameters, rows, size)
+
+
+@dataclass(frozen=True)
+class TrialSlots:
+    """How many trials a worker trains as one, and why.
+
+    count  1: one trial after another
+    fuse   what each trial's configuration stores as `fuse`; None: each trial chooses for its folds
+    line   for the screen; "" where nothing was asked for and nothing is fused
+    """
+
+    count: int = 1
+    fuse: int | None = None
+    line: str = ""
+
+
+def choose_slots(
+    settings: SweepSettings,
+    sampler: Mapping[str, Any] | None,
+    pruned: bool,
+    trials: int | None,
+    points: Sequence[FusedTrial],
+) -> TrialSlots:
+    """How many trials of a sweep are trained as one.
+
+    Args:
+        sampler: the node of `sweep.sampler`; None: the points are queued.
+        pruned: whether the sweep has a pruner.
+        trials: of the sweep; None: as many as its time allows.
+        points: that were prepared.
+    """
+    asked = {point.asked for point in points}
+    folds = max(len(point.rows) for point in points)
+    reason = next((point.alone for point in points if point.alone), "") or _reason(settings, pruned)
+    if len(asked) > 1:
+        reason = "fuse is swept"
+    numbers = [int(value) for value in asked if value not in (AUTO, OFF)]
+    if not reason and numbers:
+        count = max(1, numbers[0] // folds)
+    elif not reason:
+        count = _most(settings, sampler, trials, folds)
+        kinds = len({point.kind for point in points})
+        faster = all(
+            is_faster(point.parameters, point.rows * max(1, count // kinds), point.batch_size)
+            for point in points
+        )
+        reason = "" if count > 1 and faster else "that is faster"
+    if reason:
+        return TrialSlots(
+            line=f"each trial is trained alone: {reason} (fuse={numbers[0]})" if numbers else ""
+        )
+    together = min(count, settings.recycle or count)
+    line = f"up to {together} trials are trained as one (fuse={next(iter(asked))})" if together > 1 else ""
+    return TrialSlots(together, numbers[0] if numbers else count * folds, line)
+
+
+def _reason(settings: SweepSettings, pruned: bool) -> str:
+    """Why a worker runs one trial after another, whatever these are."""
+    if world() > 1:
+        return "torchrun divides each batch over its processes"
+    if settings.isolate:
+        return "sweep.isolate gives each trial a process"
+    if settings.timeout is not None:
+        return "sweep.timeout limits the time of each trial"
+    if pruned and settings.axis == "folds":
+        return "sweep.axis=folds compares trials fold by fold"
+    return ""
+
+
+def _most(settings: SweepSettings, sampler: Mapping[str, Any] | None, trials: int | None, folds: int) -> int:
+    count = min(_MOST_TRIALS, max(1, _MOST_MEMBERS // folds))
+    if trials is not None:
+        learns = sampler is not None and not _draws_at_random(sampler)
+        count = min(count, -(-trials // (settings.workers * (_BATCHES if learns else 1))))
+    return count
+
+
+def _draws_at_random(sampler: Mapping[str, Any]) -> bool:
+    """Whether a point does not depend on the results of trials."""
+    made = target(dict(sampler), "sweep.sampler")
+    return isinstance(made, type) and issubclass(made, RandomSampler | QMCSampler)
