@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 
+from harness.runtime.redact import MASK, mask, mask_urls, secret_value
+
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 EXPERIMENT_ID = "MLFLOW_EXPERIMENT_ID"
@@ -55,7 +57,7 @@ def experiment_title(name: str) -> str:
 
 
 def run_tags() -> dict[str, str]:
-    """The tags that the environment gives to every run.
+    """The tags that the environment gives to every run; a value with the name of a secret is masked.
 
     Raises:
         ValueError: the variable is no JSON object of texts.
@@ -66,8 +68,10 @@ def run_tags() -> dict[str, str]:
     except ValueError:
         tags = None
     if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
-        raise ValueError(f'{RUN_CONTEXT} must be tags such as {{"team": "vision"}}, got {text}')
-    return tags
+        raise ValueError(
+            f'{RUN_CONTEXT} must be tags such as {{"team": "vision"}}, got {mask(text or "", ())}'
+        )
+    return {name: MASK if secret_value(name, value) else mask_urls(value) for name, value in tags.items()}
 
 
 def applied(

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from harness.runs.journal import read
 from harness.runs.tracking_state import State
 from harness.runtime.mlflow_environment import applied
+from harness.tracking import mlflow as tracking_mlflow
 from harness.tracking.mlflow import Mlflow
 
 SERVER = "http://user:hidden@127.0.0.1:9"
@@ -126,3 +128,37 @@ def test_a_run_goes_where_the_environment_says(
     stored = json.loads((folder / "result.json").read_text())["mlflow"]
     assert (stored["run_id"], stored["experiment"]) == (run.info.run_id, "team")
     assert not (here / "outputs" / "mlflow.db").exists()
+
+
+class Silent:
+    """An uploader that sends nothing."""
+
+    fate = None
+
+    def __init__(self, outputs: Path) -> None:
+        pass
+
+    def send(self, command: dict[str, str]) -> bool:
+        return True
+
+
+def test_folds_and_a_sweep_have_the_tags_of_the_environment_too(
+    run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_CONTEXT", '{"team": "vision", "secret_key": "hush99"}')
+    monkeypatch.setattr(tracking_mlflow, "_Uploader", Silent)
+    monkeypatch.setattr(tracking_mlflow, "_uploader", None)
+    words = ["data/extract=iris", "model.widths=[4]", "trainer.epochs=1", "report=false", "split=kfold"]
+    words += ["split.folds=2", "tracking.patience=0", "hydra/launcher=basic", "trainer.optimizer.lr=0.1"]
+    answer = run_cli("-m", *words, "sweep.name=s")
+    assert answer.status == 0, answer.err
+    sweep = here / "outputs" / "sweeps" / "s-0"
+    tags = {
+        (folder.name, event["run"]): event["tags"]
+        for folder in (sweep, sweep / "0")
+        for event in read(folder)[0]
+        if event["event"] == "start"
+    }
+    assert tags.keys() == {("s-0", ""), ("0", ""), ("0", "fold-0"), ("0", "fold-1")}
+    assert {of["team"] for of in tags.values()} == {"vision"}
+    assert {of["secret_key"] for of in tags.values()} == {"***"}
