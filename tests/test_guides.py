@@ -124,7 +124,7 @@ def project(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = here / "my_project"
     new.make(folder, "harness")
     for text in (*blocks("project.md", "python"), *blocks("project.md", "yaml")):
-        named = re.match(r"# ([\w/]+\.(py|yaml))", text)
+        named = re.match(r"(?:# @package \S+\n)?# ([\w/]+\.(py|yaml))", text)
         assert named is not None, text
         (folder / named[1]).parent.mkdir(parents=True, exist_ok=True)
         (folder / named[1]).write_text(text)
