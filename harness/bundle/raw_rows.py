@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,12 @@ def columns(table: Table) -> dict[str, str]:
     return _types(table.events, names)
 
 
+name_of = lru_cache(maxsize=256)(str)
+"""The name of a dtype, which NumPy makes slowly; each trial and each prediction asks for all."""
+
+
 def _types(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, str]:
-    types = dict(zip(frame.columns, map(str, frame.dtypes), strict=True))
+    types = dict(zip(frame.columns, map(name_of, frame.dtypes), strict=True))
     return {name: types[name] for name in names}
 
 

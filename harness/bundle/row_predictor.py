@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +140,7 @@ class RowPredictor:
             return Table(frame.reset_index(drop=True), (), kind=bundle.kind, array=array, name=name)
         # An id is only a name; its type does not matter to the model.
         typed_rows = frame.reset_index(drop=True)
-        for column, dtype in zip(bundle.columns, map(_name_of, frame.dtypes), strict=True):
+        for column, dtype in zip(bundle.columns, map(raw_rows.name_of, frame.dtypes), strict=True):
             kind = bundle.columns[column]
             if column != bundle.id and not (dtype == kind and kind.startswith(_NUMERIC)):
                 typed_rows[column] = typed(self._read(frame[column], kind), kind).set_axis(typed_rows.index)
@@ -206,10 +205,6 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
     method = build(trainer, "trainer")
     method.members = getattr(model, "members", 1)
     return model, method.build_head(bundle.width, bundle.task)
-
-
-_name_of = lru_cache(maxsize=256)(str)
-"""The name of a dtype, which pandas and NumPy make slowly."""
 
 
 def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.record.common_files import write_common
 from harness.runs.journal import Journal
 
 
@@ -16,5 +17,5 @@ def write_json(folder: Path, journal: Journal, name: str, content: Any) -> None:
         content: plain values without secrets.
     """
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    (folder / name).write_text(text + "\n", encoding="utf-8")
+    write_common(folder / name, f"{text}\n".encode())
     journal.artifact("", name)

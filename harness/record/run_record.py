@@ -30,6 +30,7 @@ from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
 from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
+from harness.record.common_files import write_common
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
 from harness.record.json_files import write_json
@@ -41,7 +42,7 @@ from harness.report.predicted_rows import PredictedRows
 from harness.report.row_intervals import add_row_intervals
 from harness.report.run_material import RunMaterial
 from harness.report.run_page import REPORT, write_run_page
-from harness.runs.fold_rows import ROWS, write_rows
+from harness.runs.fold_rows import ROWS, rows_content
 from harness.runs.journal import JOURNAL, End, Journal
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
@@ -129,7 +130,7 @@ class Record:
         self.journal.artifact("", "config.yaml")
         checks = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
         write_json(self.folder, self.journal, "checks.json", checks)
-        write_rows(self.folds, len(self.table), self.folder / ROWS)
+        write_common(self.folder / ROWS, rows_content(self.folds, len(self.table)))
         self.journal.artifact("", ROWS)
         if code.dirty:
             (self.folder / "code.diff").write_text(self.secrets.text(code.diff), encoding="utf-8")
@@ -288,7 +289,7 @@ class Record:
 
     def _write_packages(self) -> None:
         lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]
-        (self.folder / "packages.txt").write_text("".join(lines), encoding="utf-8")
+        write_common(self.folder / "packages.txt", "".join(lines).encode())
         self.journal.artifact("", "packages.txt")
 
     def _sum_up(self, status: End) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -30,9 +31,16 @@ class FoldRows(NamedTuple):
 
 def write_rows(folds: Sequence[Fold], rows: int, path: Path) -> None:
     """Writes which row was in which part of which fold, as `FoldRows`."""
+    with replace_file(path, lasting=False) as draft:
+        draft.write_bytes(rows_content(folds, rows))
+
+
+def rows_content(folds: Sequence[Fold], rows: int) -> bytes:
+    """The content of the file; equal folds give equal bytes."""
+    file = BytesIO()
     parts = parts_of(folds, rows)
-    with replace_file(path, lasting=False) as draft, draft.open("wb") as file:
-        np.savez_compressed(file, parts=parts, number=np.array([fold.number for fold in folds]))
+    np.savez_compressed(file, parts=parts, number=np.array([fold.number for fold in folds]))
+    return file.getvalue()
 
 
 def read_rows(folder: Path) -> FoldRows | None:

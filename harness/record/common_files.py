@@ -1,0 +1,31 @@
+"""Files that most trials of a sweep have in common: written once, and then linked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from harness.data.cache.command_scope import current
+from harness.runtime.atomic_file import replace_file
+
+
+def write_common(path: Path, content: bytes) -> None:
+    """Writes a file, or links it to an equal one that an earlier trial of this process wrote.
+
+    The file is replaced, never changed, because a change would reach the others.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    key = f"file {path.name} {hashlib.sha256(content).hexdigest()}"
+    earlier: Path | None = current().values(key)
+    if earlier is not None:
+        try:
+            os.link(earlier, path)
+            return
+        except OSError:  # it is gone, the path is taken, or the file system has no links
+            pass
+    with replace_file(path, lasting=False) as draft:
+        draft.write_bytes(content)
+    current().remember_values(key, path.absolute())
