@@ -141,7 +141,7 @@ class Record:
         self.evaluator = first.evaluator
         lines = column_table(self.table, first.transform)
         if lines:
-            content = {"titles": TITLES, "columns": self.secrets.texts(lines)}
+            content = self.secrets.texts({"titles": TITLES, "columns": lines})
             write_json(self.folder, self.journal, "columns.json", content)
         if self.trial is None:
             facts = startup_lines(self.plan, first, self.folder)
@@ -206,8 +206,7 @@ class Record:
         status: End = "finished"
         message = None
         if error is not None:
-            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-            pruned = isinstance(error, Pruned)
+            stopped, pruned = isinstance(error, Interrupted | KeyboardInterrupt), isinstance(error, Pruned)
             status = "interrupted" if stopped else "pruned" if pruned else "failed"
             message = described(as_error(error), self.secrets.text)
             # As text, because another handler than ours would write the stack unmasked.
