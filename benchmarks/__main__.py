@@ -1,4 +1,5 @@
 """`python -m benchmarks [SCRIPT ...] [--rounds N] [--store NAME]`: prints tables; all together are stored.
+`python -m benchmarks tables [--sets NAME ...]` compares scores instead of times, see `benchmarks/tables.py`.
 
 A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
 Exits with 1 where one failed.
@@ -36,6 +37,11 @@ SCRIPTS = (
 
 def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).parent) -> int:
     """Runs what is named, or everything, which is stored in `folder`; the exit status."""
+    words = sys.argv[1:] if words is None else words
+    if words and words[0] == "tables":
+        from benchmarks import tables  # with options of its own
+
+        return tables.main(words[1:])
     parser = argparse.ArgumentParser("python -m benchmarks", description="Ratios to named alternatives.")
     parser.add_argument("scripts", nargs="*", choices=[*SCRIPTS, []], help="some alone")
     parser.add_argument("--store", help="the page's name; results where all are run, else none")
