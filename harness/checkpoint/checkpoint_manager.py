@@ -61,13 +61,14 @@ class Pace:
         waits = self._seconds is None or not self._share
         return not waits and perf_counter() - self._written >= (self._seconds or 0.0)
 
-    def allows(self, count: int = 1) -> bool:
+    def allows(self, count: int = 1, sharing: int = 1) -> bool:
         """Whether checkpoints at the end of an epoch stay within the share.
 
         Args:
             count: how many are written at once. Of more than one, the time that they will take counts too.
+            sharing: how many runs the process trains as one; each has its part of the time.
         """
-        trained = self._trained + perf_counter() - self._begun
+        trained = (self._trained + perf_counter() - self._begun) / sharing
         spent = self._spent or self._first
         if count > 1:
             spent = self._spent + count * (self._spent / self._count if self._count else _FIRST)

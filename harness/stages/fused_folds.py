@@ -25,7 +25,7 @@ from harness.runtime.stop_signals import Stop
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
 from harness.trainer.fused.fuse_rule import is_faster, why_alone
-from harness.trainer.fused.group_training import Fit, Member, fit_members
+from harness.trainer.fused.group_training import Member, fit_members
 from harness.trainer.fused.joint_runs import JointRuns
 from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.supervised import SupervisedTrainer
@@ -139,7 +139,6 @@ def run_together(
         Diverged: the loss of a fold became NaN.
         Interrupted: a signal came.
     """
-    fit = fit_members if joint is None else joint.fit
     for consumer in consumers:
         folds_together = getattr(consumer, "folds_together", None)
         if folds_together is not None:
@@ -154,7 +153,7 @@ def run_together(
                 group[fold_record.fold.number] = _Fused(fold_record, experiment, member)
                 report_start(fold_record, consumers)
         for together in _of_one_kind(group.values()):
-            _train(together, stop, consumers, fit)
+            _train(together, stop, consumers, joint)
         for fold_record in records:
             number = fold_record.fold.number
             if number in start.done:
@@ -198,9 +197,12 @@ def _member(experiment: Experiment, fold_record: FoldRecord) -> Member:
     )
 
 
-def _train(group: Sequence[_Fused], stop: Stop, consumers: Sequence[Consumer], fit: Fit) -> None:
+def _train(
+    group: Sequence[_Fused], stop: Stop, consumers: Sequence[Consumer], joint: JointRuns | None
+) -> None:
     """The trainings of the folds, from their checkpoints on."""
     passes("train")
+    fit = fit_members if joint is None else joint.fit
     first = group[0].record
     records = {id(fold.member): fold.record for fold in group}
     reported: set[int] = set()
@@ -209,7 +211,7 @@ def _train(group: Sequence[_Fused], stop: Stop, consumers: Sequence[Consumer], f
         for member, progress in fit([fold.member for fold in group], stop, pace.due):
             if id(member) in reported or not reported:  # a new epoch: all folds write a checkpoint, or none
                 reported.clear()
-                allowed = pace.allows(len(group))
+                allowed = pace.allows(len(group), sharing=1 if joint is None else joint.count)
             reported.add(id(member))
             report_progress(records[id(member)], progress, stop, consumers, allowed)
     stop.raise_if_asked()

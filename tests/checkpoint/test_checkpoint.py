@@ -437,3 +437,16 @@ def test_the_outcomes_of_folds_are_restored_except_a_damaged_one(tmp_path: Path)
     assert list(done.read()) == [1234]
     done.clear()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("sharing", "allowed"), [(1, True), (2, True), (4, False)])
+def test_runs_that_are_trained_as_one_have_a_part_of_the_time_for_checkpoints(
+    monkeypatch: pytest.MonkeyPatch, sharing: int, allowed: bool
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("harness.checkpoint.checkpoint_manager.perf_counter", lambda: now)
+    pace = Pace(Settings(keep=1, share=0.1, minutes=None, finished="none"))
+    with pace:
+        now = 10.0
+        pace.wrote(0.5)
+        assert pace.allows(sharing=sharing) is allowed

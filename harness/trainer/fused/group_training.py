@@ -85,10 +85,6 @@ class Reached(NamedTuple):
     progress: Progress
 
 
-Fit = Callable[[Sequence[Member], Callable[[], bool], Callable[[], bool]], Iterator[Reached]]
-"""Trains members as `fit_members` does, with its arguments."""
-
-
 def fit_members(
     members: Sequence[Member], stop: Callable[[], bool], due: Callable[[], bool] = lambda: False
 ) -> Iterator[Reached]:
