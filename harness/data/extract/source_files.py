@@ -112,7 +112,8 @@ def _missing(path: Path, key: str, sort: str) -> UserError:
     if sort == "files":
         entries = [entry for entry in entries if entry.suffix == path.suffix]
         sort = f"{path.suffix or 'other'} files"
+    rule = f"{key}={path} does not exist"
+    if not entries:
+        return UserError(rule, f"its folder has no {sort}; correct the path", key=key)
     names = (entry.name for entry in entries)
-    return UserError(
-        f"{key}={path} does not exist", f"among the {sort} of its folder, {near(path.name, names)}", key=key
-    )
+    return UserError(rule, f"among the {sort} of its folder, {near(path.name, names)}", key=key)

@@ -65,7 +65,7 @@ def test_arrays_of_an_archive_may_have_other_names(make, archive):
     assert table.groups.tolist() == [10, 11, 12, 13, 14, 15]
     words = r"data.extract.targets names the array 'target', which .* does not have; did you mean targets\?"
     refuse(make, words, path=archive, inputs="flat", targets="target")
-    words = "data.extract.inputs names the array 'x', which .* there are flat and groups"
+    words = "data.extract.inputs names the array 'x', which .* there are flat, groups"
     refuse(make, words, path=archive, inputs="x")
 
 

@@ -63,6 +63,7 @@ def test_a_file_may_have_the_name_of_a_pattern(tree):
             "{} does not exist",
             "among the .csv files of its folder, did you mean a.csv or b.csv?",
         ),
+        (file, "aa.tsv", "{} does not exist", "its folder has no .tsv files; correct the path"),
         (folder, "depe", "{} does not exist", "among the folders of its folder, did you mean deep?"),
         (folder, "away/deep", "{} does not exist, nor does its folder", "relative paths start at "),
         (folder, "a.csv", "{} is a file, and a folder is needed", "name the folder that holds it"),
