@@ -38,10 +38,12 @@ def main(words: list[str]) -> None:
     ) as folder:
         rows = row_reader.open_source(given, read(folder))
         predictor = predict_file.opened(folder, options.device, embed=options.embed, batch=options.batch)
-        beside = predict_file.check(predictor.bundle, rows)
+        beside = predict_file.check(predictor.bundle, rows, beyond=options.beyond_range)
         if beside:
             _say(f"the model does not look at {listed(map(repr, beside), _NAMED)}.")
-        account = predict_file.predict(predictor, rows, path, batch=options.batch)
+        account = predict_file.predict(
+            predictor, rows, path, batch=options.batch, beyond=options.beyond_range
+        )
     for line in account.lines():
         _say(line)
     rate = f"{account.seconds:.1f} s, {account.rows / max(account.seconds, 1e-9):,.0f} rows/s"
@@ -62,6 +64,11 @@ def _options(words: list[str]) -> Any:
     )
     parser.add_argument("--embed", action="store_true", help="the model's representation instead")
     parser.add_argument("--ensemble", action="store_true", help="the mean over the models of all folds")
+    parser.add_argument(
+        "--beyond-range",
+        action="store_true",
+        help="a column beyond_range: how many numbers of the row are beyond the range of the training rows",
+    )
     parser.add_argument(
         "--batch", type=int, default=1024, help="rows that the network sees at once (default: %(default)s)"
     )

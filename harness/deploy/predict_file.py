@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
@@ -149,15 +150,29 @@ def opened(folder: Path, device: str, *, embed: bool, batch: int) -> RowPredicto
     return ensemble
 
 
-def check(bundle: Bundle, source: Source) -> list[str]:
+BEYOND = "beyond_range"
+"""The column that counts, for each row, the numbers beyond the range of the training rows."""
+
+
+def check(bundle: Bundle, source: Source, *, beyond: bool = False) -> list[str]:
     """Checks that the model can take the rows; returns the columns that it does not use.
 
+    Args:
+        beyond: whether the column `BEYOND` is added.
+
     Raises:
-        UserError: a column is missing, or has the name of an output column.
+        UserError: a column is missing, or has the name of an output column; or the rows have no columns whose
+            range is known.
     """
     require(bundle, source.columns)
     kept = [bundle.id] if bundle.id is not None else source.columns
-    clash = [name for name in bundle.outputs if name in kept]
+    if beyond and (bundle.array is not None or bundle.id is not None):
+        raise UserError(
+            "--beyond-range counts the numbers of each row of a table, and this model takes "
+            f"{'arrays' if bundle.array is not None else 'sequences of events'}",
+            "leave it out",
+        )
+    clash = [name for name in [*bundle.outputs, *([BEYOND] if beyond else [])] if name in kept]
     if clash:
         raise UserError(
             f"the answer adds a column {clash[0]!r}, which IN has already", "rename or remove that one in IN"
@@ -165,7 +180,9 @@ def check(bundle: Bundle, source: Source) -> list[str]:
     return [name for name in source.columns if name not in bundle.columns and name != "row"]
 
 
-def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, batch: int) -> Account:
+def predict(
+    predictor: RowPredictor | Ensemble, source: Source, path: Path, *, batch: int, beyond: bool = False
+) -> Account:
     """Writes the rows of the source with their predictions, in chunks of constant size.
 
     Events are read as a whole, because the events of a sequence may be far apart, and written once per
@@ -174,6 +191,7 @@ def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, b
     Args:
         path: .csv, .csv.gz or .parquet; written whole or not at all.
         batch: rows per batch.
+        beyond: whether the column `BEYOND` is added.
 
     Raises:
         UserError: there are no rows, or a value does not fit the model; nothing is written.
@@ -185,7 +203,7 @@ def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, b
     with open_sink(path) as sink:
         try:
             for piece in source.pieces(None if bundle.id is not None else rows_at_once(bundle, batch)):
-                table = _answered(predictor, piece, account)
+                table = _answered(predictor, piece, account, beyond)
                 sink.write(table)
                 account.answers += len(table)
                 account.seconds = time.monotonic() - began
@@ -198,7 +216,7 @@ def predict(predictor: RowPredictor | Ensemble, source: Source, path: Path, *, b
     return account
 
 
-def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account) -> pa.Table:
+def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account, beyond: bool) -> pa.Table:
     """Predicts one chunk and updates the counts."""
     rows, bundle = piece.rows, predictor.bundle
     try:
@@ -208,6 +226,7 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
             "the model's answers do not fit into the device's memory", "use a smaller --batch"
         ) from error
     account.rows += len(rows)
+    far = np.zeros(len(rows), dtype=np.int64)
     if bundle.array is None:
         for column, count in rows[list(bundle.columns)].isna().sum().items():
             if count:
@@ -217,6 +236,7 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
             if len(known) < _MOST_UNSEEN:  # a free-text column has a new value in each row
                 known.update(values)
         outside = _beyond(predictor, rows)
+        far += outside.to_numpy(dtype=np.int64).sum(axis=1)
         for column, count in outside.sum().items():
             if count:
                 account.beyond[str(column)] = account.beyond.get(str(column), 0) + int(count)
@@ -225,7 +245,7 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
         table = pa.table({bundle.id: pa.Array.from_pandas(answers.index)})
     for name, kind in bundle.outputs.items():
         table = table.append_column(name, pa.array(answers[name].to_numpy(), _TYPES[kind]))
-    return table
+    return table.append_column(BEYOND, pa.array(far)) if beyond else table
 
 
 def _unseen(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> dict[str, set[str]]:

@@ -361,3 +361,21 @@ def test_a_run_that_does_not_exist_is_named(run_cli: Any, finished: Finished, ca
     run = finished(*CANCER)
     answer = run_cli("predict", "mad", "cancer.csv", "out.csv", "--outputs", str(run.parents[1]))
     assert (answer.status, "did you mean made?" in answer.err) == (2, True)
+
+
+def test_a_column_counts_the_numbers_beyond_the_range_on_request(
+    run_cli: Any, finished: Finished, cancer: pd.DataFrame, here: Path
+) -> None:
+    run = finished(*CANCER)
+    reader = RowPredictor(run / "model")
+    cancer.loc[3, ["mean radius", "mean texture"]] = 1e6
+    cancer.to_csv(here / "wild.csv", index=False)
+    answer = predicted(run_cli, run, "wild.csv", "out.csv", "--beyond-range")
+    assert answer.status == 0, answer.err
+    written = pd.read_csv(here / "out.csv")
+    wanted = reader.beyond(pd.read_csv("wild.csv")).sum(axis=1)
+    assert written["beyond_range"].tolist() == wanted.tolist()
+    assert written["beyond_range"][3] >= 2
+    answer = predicted(run_cli, run, "out.csv", "again.csv", "--beyond-range")
+    assert answer.status == 2
+    assert "a column" in answer.err
