@@ -13,9 +13,9 @@ from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.runtime.distributed import world
-from harness.stages.fused_folds import reason_alone, why_each_alone
+from harness.stages.fused_folds import why_each_alone
 from harness.sweep.study.sweep_settings import SweepSettings
-from harness.trainer.fused.fuse_rule import is_faster
+from harness.trainer.fused.fuse_rule import is_faster, known_reason
 from harness.trainer.fused.training_kind import kind_of
 
 _MOST_TRIALS = 32
@@ -51,7 +51,8 @@ class FusedTrial:
         asked = plan.cfg.get(FUSE, OFF)
         asked = OFF if asked is False else asked
         off = "fuse=off" if asked == OFF else why_each_alone(plan)
-        alone = off or reason_alone(plan, experiment)
+        parts = (experiment.trainer, experiment.model, experiment.loaders, experiment.augment)
+        alone = off or known_reason(*parts) or ""  # a worker tries a step, which calls the model
         rows = tuple(len(fold.train) for fold in plan.folds)
         size = plan.cfg.data.load.get("batch_size", 1)
         return cls(asked, alone, kind_of(experiment.model), experiment.parameters, rows, size)

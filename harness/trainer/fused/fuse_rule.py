@@ -63,11 +63,18 @@ def why_alone(trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, aug
 
     Tries one step of two members, on copies; nothing is changed.
     """
-    reason = next(_reasons(trainer, model, loaders, augment), None)
+    reason = known_reason(trainer, model, loaders, augment)
     if reason is not None:
         return reason
     assert isinstance(trainer, SupervisedTrainer)
     return _try_step(trainer, model, loaders)
+
+
+def known_reason(
+    trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment
+) -> str | None:
+    """As `why_alone`, without a step: the model is not called."""
+    return next(_reasons(trainer, model, loaders, augment), None)
 
 
 def _reasons(
