@@ -46,6 +46,9 @@ _guard.install()
 STARTS_PROCESSES = frozenset({"postgres", "processes", "run_apart", "server", "serving", "slurm", "terminal"})
 """Fixtures that start processes: each test that uses one is marked `slow`."""
 
+# Without their compiled files, each process that a test starts would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A script's background job ignores SIGINT, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -31,6 +31,8 @@ from harness.runtime.user_project import enter
 _VALUE = re.compile(r"(seed|name|\w+(\.\w+)+)=")
 """The text of an override that sets a value: a key with a dot, or one that is a single value."""
 
+_WORD = re.compile(r"\w+")
+
 
 def compose(overrides: Iterable[str] = ()) -> DictConfig:
     """Returns the configuration that `python -m harness OVERRIDES` would run.
@@ -56,7 +58,7 @@ def compose_to_read(overrides: list[str]) -> DictConfig:
     if any("hydra.searchpath" in text for text in overrides):  # other folders than those in the key
         return compose_exactly(overrides)
     enter()
-    return _kept(tuple(overrides), _state())
+    return _kept(tuple(overrides), _state(overrides))
 
 
 @lru_cache(maxsize=32)
@@ -89,7 +91,7 @@ def compose_with_hydra(overrides: list[str]) -> DictConfig:
     if any("hydra.searchpath" in text for text in others):  # other folders than those in the key
         stored = _composed.__wrapped__(others, ())
     else:
-        stored = _composed(others, _state())
+        stored = _composed(others, _state(others))
     cfg = copied(stored)
     set_values(cfg, values)
     _describe(cfg, [override for override in parsed if not override.is_hydra_override()])
@@ -165,12 +167,21 @@ def _describe(cfg: DictConfig, overrides: list[Override]) -> None:
     node.runtime.cwd = os.getcwd()
 
 
-def _state() -> tuple[object, ...]:
-    """Returns what a configuration depends on besides the overrides: yaml files and environment variables."""
+def _state(overrides: Iterable[str]) -> tuple[object, ...]:
+    """Returns what a composed configuration depends on besides the overrides.
+
+    These are the yaml files, and the environment variables whose names are in them or in the overrides.
+    """
     files = [path for folder in folders() for path in sorted(folder.rglob("*.yaml"))]
-    read = [(path, state.st_mtime_ns, state.st_size) for path in files for state in [path.stat()]]
-    # HARNESS_COMMAND is new in each command, and in no configuration.
-    return (*read, *sorted((name, value) for name, value in os.environ.items() if name != "HARNESS_COMMAND"))
+    read = tuple((path, state.st_mtime_ns, state.st_size) for path in files for state in [path.stat()])
+    names = _words_in(read).union(*map(_WORD.findall, overrides)) & os.environ.keys()
+    return (*read, *((name, os.environ[name]) for name in sorted(names)))
+
+
+@lru_cache(maxsize=4)
+def _words_in(files: tuple[tuple[Path, int, int], ...]) -> frozenset[str]:
+    """Every word of the files, each given with its time and size."""
+    return frozenset(word for path, *_ in files for word in _WORD.findall(path.read_text(errors="replace")))
 
 
 def register_resolvers() -> None:

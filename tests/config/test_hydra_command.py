@@ -98,6 +98,7 @@ def test_a_second_run_with_other_values_composes_nothing(
 
     counted.__wrapped__ = plain  # type: ignore[attr-defined]
     monkeypatch.setattr(compose, "_composed", lru_cache(counted))
+    compose._kept.cache_clear()
     for seed in (1, 2):
         assert run_cli(*QUICK, f"seed={seed}").status == 0
     choices = ("data/extract=iris", "model=mlp", "tracking=none")
