@@ -144,7 +144,9 @@ def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> DictConf
         try:
             cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
         except TypeError as error:
-            raise _deleted_item(overrides) or error from error
+            if (deleted := _deleted_item(overrides)) is None:
+                raise
+            raise deleted from error
     encode_references(cfg)  # a value that is set later has none, see `sets_value`
     return cfg
 

@@ -72,7 +72,9 @@ def explaining_yaml() -> Iterator[None]:
         raise
     except OSError as error:  # OmegaConf raises it for a file of one value
         refusal = no_settings()
-        raise refusal or error from error
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def _line_that_is_not_utf8(content: bytes) -> int | None:
