@@ -55,11 +55,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what uses such a fixture, and puts slow tests first, so that the last tests are short ones."""
+    """Marks what uses such a fixture, and orders the tests so that the last ones are short.
+
+    pytest-xdist gives each worker one stretch of the list, and one that is done takes over the end of
+    another's. Each stretch begins with its part of the slow tests.
+    """
     for item in items:
         if STARTS_PROCESSES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [
+        item
+        for worker in range(workers)
+        for part in (slow, quick)
+        for item in part[worker * len(part) // workers : (worker + 1) * len(part) // workers]
+    ]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,7 @@ from harness.core.predictor import Predictor, probabilities
 from harness.core.protocol import Transform
 from harness.core.table import Table
 from harness.data.extract.row_checks import finite, finite_array
-from harness.data.extract.text_format import TextFormat, is_text
+from harness.data.extract.text_file_format import TextFormat, is_text
 from harness.data.transform.number_ranges import beyond
 from harness.runs.bundle_files import FACTS, TRANSFORM, check_files
 from harness.runtime.stored_file import configured_by

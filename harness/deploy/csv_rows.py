@@ -18,7 +18,7 @@ from harness.bundle.bundle import Bundle
 from harness.bundle.row_predictor import refuse
 from harness.core.errors import UserError
 from harness.data.extract.column_types import converted, dates, number_or_text
-from harness.data.extract.text_format import TextFormat, is_text
+from harness.data.extract.text_file_format import TextFormat, is_text
 from harness.data.extract.text_lines import records
 from harness.deploy.row_chunk import Piece
 

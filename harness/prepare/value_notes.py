@@ -29,7 +29,8 @@ def header_note(cfg: DictConfig, table: Table) -> str | None:
     extract = cfg.data.extract
     if not extract.get("header") or extract.get("names") is not None:
         return None
-    numbers = [name for name in table.features if pd.api.types.is_numeric_dtype(table.frame[name])]
+    columns = [name for name in table.features if name in table.frame]  # of events they are an array
+    numbers = [name for name in columns if pd.api.types.is_numeric_dtype(table.frame[name])]
     if not numbers or not all(_within(table.frame[name], str(name)) for name in numbers):
         return None
     if _is_count([float(name) for name in numbers]):

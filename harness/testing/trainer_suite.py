@@ -44,7 +44,7 @@ class TestTrainers(Suite):
         text = self.yamls()[choice].read_text(encoding="utf-8")
         families = {".contrast.": "trainer=contrastive", ".consistency.": "trainer=semi_supervised"}
         trainer = [word for place, word in families.items() if place in text]
-        return [*trainer, f"{group}={name}"]
+        return [*trainer, f"{'+' if group == 'trainer/head' else ''}{group}={name}"]
 
     def data_for(self, choice: str) -> Sequence[str]:
         """The overrides of data that it can learn from in two steps."""

@@ -147,7 +147,7 @@ BAD_TYPES = {
     "a long line": ("text/csv", f"{CSV}1,2,3\n", 400, "line 3 of the body has 3 cells"),
     "an open quote": ("text/csv", f'{CSV}"1,2\n', 400, "line 3 of the body has 1 cell"),
     "an empty text": ("text/csv", "", 400, "the body is empty; give one with a line of column names"),
-    "no known header": ("text/csv", "a,b\n1,2\n", 400, "no column of the model ('a', 'b')"),
+    "no known header": ("text/csv", "a,b\n1,2\n", 400, "no column of the model ('a' and 'b')"),
     "a huge number": ("text/csv", "mean radius\n1e999\n", 400, "holds inf in row 0"),
     "no parquet": ("application/vnd.apache.parquet", b"PAR1xx", 400, "no Parquet file"),
     "no content type": (None, CSV, 400, "no Content-Type; it must be application/json, text/csv or"),

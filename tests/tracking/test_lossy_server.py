@@ -94,6 +94,7 @@ def test_what_was_sent_twice_is_there_once(
         journal.metrics("fold-0", step, {"loss": 1 / (step + 1)})
     (folder / "plot.txt").write_text("plot")
     journal.artifact("", "plot.txt")
+    (folder / "model").mkdir()
     journal.model("", "model")
     journal.end("fold-0", "finished")
     journal.end("", "finished")

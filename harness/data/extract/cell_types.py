@@ -11,7 +11,7 @@ from harness.core.typed_override import typed
 from harness.data.extract import date_disguise, number_disguise
 from harness.data.extract.column_roles import Roles
 from harness.data.extract.column_types import WORDS, Type, converted, dates, number_or_text, odd_row
-from harness.data.extract.text_format import TextFormat, is_text
+from harness.data.extract.text_file_format import TextFormat, is_text
 from harness.data.extract.text_lines import Places
 
 

@@ -15,7 +15,7 @@ from harness.data.extract.column_types import Type
 from harness.data.extract.csv_files import CsvFiles
 from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
-from harness.data.extract.text_format import TextFormat
+from harness.data.extract.text_file_format import TextFormat
 from harness.data.extract.text_lines import COMPRESSIONS
 
 _KEY = "data.extract.path"

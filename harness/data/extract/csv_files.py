@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from harness.core.errors import UserError, sentence
-from harness.data.extract.text_format import TextFormat
+from harness.data.extract.text_file_format import TextFormat
 from harness.data.extract.text_lines import (
     Places,
     malformed,

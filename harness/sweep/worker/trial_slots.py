@@ -24,6 +24,9 @@ _MOST_TRIALS = 32
 _MOST_MEMBERS = 64
 """Folds of all trials that are trained as one."""
 
+_LEAST_STEPS = 200
+"""Shorter trainings are not faster together: what each trial and each epoch costs outweighs its steps."""
+
 _BATCHES = 4
 """A sampler that learns from ended trials is asked for a quarter of all trials at once, at most."""
 
@@ -37,6 +40,7 @@ class FusedTrial:
     kind        of its network, see `kind_of`
     parameters  of the model
     rows        training rows of each fold
+    steps       of a training, at most
     """
 
     asked: int | str
@@ -45,6 +49,7 @@ class FusedTrial:
     parameters: int
     rows: tuple[int, ...]
     batch_size: int
+    steps: int
 
     @classmethod
     def of(cls, experiment: Experiment, plan: Plan) -> FusedTrial:
@@ -55,7 +60,8 @@ class FusedTrial:
         alone = off or known_reason(*parts) or ""  # a worker tries a step, which calls the model
         rows = tuple(len(fold.train) for fold in plan.folds)
         size = plan.cfg.data.load.get("batch_size", 1)
-        return cls(asked, alone, kind_of(experiment.model), experiment.parameters, rows, size)
+        kind, steps = kind_of(experiment.model), experiment.trainer.budget.steps
+        return cls(asked, alone, kind, experiment.parameters, rows, size, steps)
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,11 @@ def choose_slots(
         count = _most(settings, sampler, trials, folds)
         kinds = len({point.kind for point in points})
         faster = all(
-            is_faster(point.parameters, point.rows * max(1, count // kinds), point.batch_size)
+            point.steps >= _LEAST_STEPS
+            and is_faster(point.parameters, point.rows * max(1, count // kinds), point.batch_size)
             for point in points
         )
-        reason = "" if count > 1 and faster else "that is faster"
+        reason = "" if count > 1 and faster else "alone is faster"
     if reason:
         return TrialSlots(
             line=f"each trial is trained alone: {reason} (fuse={numbers[0]})" if numbers else ""

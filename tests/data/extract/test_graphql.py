@@ -299,7 +299,7 @@ def test_an_error_within_an_answer_is_reported_with_its_place(extract, server, r
         (200, JSON, json.dumps({"data": {"rows": None}, "errors": errors})),
         (400, JSON, json.dumps({"errors": [{"message": "no such thing"}]})),
     ]
-    refused(extract(), "an error at rows.edges.0.age: age is, and 1 more; correct the query")
+    refused(extract(), "an error at rows.edges.0.age: age is and 1 more; correct the query")
     refused(extract(), "answers with an error: no such thing")
     refused(extract(query="{ all { agee } }"), "Cannot query field 'agee'")
 

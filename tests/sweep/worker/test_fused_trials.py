@@ -190,8 +190,8 @@ def test_stopped_trials_go_on_to_the_last_bit(
 
 
 def fused(rows: tuple[int, ...] = (100,), **changes: Any) -> FusedTrial:
-    given = {"asked": "auto", "alone": "", "kind": 0, "parameters": 1000, "rows": rows, "batch_size": 64}
-    return FusedTrial(**(given | changes))
+    size = {"parameters": 1000, "rows": rows, "batch_size": 64, "steps": 500}
+    return FusedTrial(**({"asked": "auto", "alone": "", "kind": 0} | size | changes))
 
 
 RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Random", "TPE"))
@@ -210,6 +210,7 @@ RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Rand
         (RANDOM, 64, [fused(kind=number) for number in range(2)], {}, (32, 32)),
         (RANDOM, 64, [fused(kind=number) for number in range(9)], {}, (1, None)),
         (RANDOM, 64, [fused(parameters=10**6)], {}, (1, None)),
+        (RANDOM, 64, [fused(steps=100)], {}, (1, None)),
         (RANDOM, 64, [fused(), fused(alone="a reason")], {}, (1, None)),
         (RANDOM, 64, [fused(asked="off", alone="fuse=off")], {}, (1, None)),
         (RANDOM, 64, [fused()], {"timeout": 1.0}, (1, None)),
