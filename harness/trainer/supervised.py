@@ -20,6 +20,7 @@ from harness.trainer.class_weights import check_weights, share_correction, share
 from harness.trainer.loss_choice import require_fit
 from harness.trainer.member_heads import MemberHeads, per_member
 from harness.trainer.mix import Mix
+from harness.trainer.stored_precision import StoredPrecision
 from harness.trainer.target_scale import scale_of
 from harness.trainer.universal import UniversalTrainer
 
@@ -41,7 +42,7 @@ class Labelled(NamedTuple):
 
 
 @final
-class Regressor(nn.Module):
+class Regressor(StoredPrecision):
     """(B, D) -> (B,) in the target's own unit and precision, or (B, T) of several targets.
 
     Learns standardised targets, by each target's mean and standard deviation over the training rows
@@ -111,13 +112,6 @@ class Regressor(nn.Module):
             standardised = standardised.reshape(-1, *self.mean.shape)
         scaled = standardised.to(self.mean.dtype) * self.std + self.mean
         return scaled if self.scale is None or self.training else self.scale.inverse(scaled)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        for name in ("mean", "std"):
-            stored = state_dict.get(f"{prefix}{name}")
-            if stored is not None:
-                setattr(self, name, getattr(self, name).to(stored.dtype))
-        super()._load_from_state_dict(state_dict, prefix, *others)
 
 
 def mean_loss(loss: Tensor, weights: Tensor | None) -> Tensor:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from statistics import NormalDist
-from typing import Any, final
+from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.core.task import Scale
+from harness.trainer.stored_precision import StoredPrecision
 
 _LARGEST = 345.0
 """log(1e150), the largest target: beyond it the square of an error would not be finite."""
@@ -22,7 +23,7 @@ _KNOTS = 101
 _CHUNK = 65_536
 
 
-class TargetScale(nn.Module, ABC):
+class TargetScale(StoredPrecision, ABC):
     """Numbers in the target's unit -> numbers on the scale on which they are learned, and back.
 
     Both have the shape (..., *targets): () of one target, (T,) of several.
@@ -112,13 +113,6 @@ class QuantileScale(TargetScale):
     def _along(quantiles: Tensor, like: Tensor) -> Tensor:
         """(K,) -> (K,), or (K, 1) beside values of several targets."""
         return quantiles if like.ndim == 1 else quantiles.unsqueeze(-1)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        for name in ("values", "quantiles"):
-            stored = state_dict.get(f"{prefix}{name}")
-            if stored is not None:
-                setattr(self, name, getattr(self, name).to(stored.dtype))
-        super()._load_from_state_dict(state_dict, prefix, *others)
 
 
 def scale_of(name: Scale, targets: int) -> TargetScale | None:
