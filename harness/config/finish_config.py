@@ -13,6 +13,7 @@ from harness.config.instantiate import check_part, target
 from harness.config.metric_nodes import resolve_directions
 from harness.config.metric_settings import metric_nodes
 from harness.config.mlflow_experiment import choose_experiment
+from harness.config.part_column import choose_part_column
 from harness.core.errors import UserError, near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
@@ -50,6 +51,7 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
         resolve_directions(cfg)
         if cfg.name is None:
             cfg.name = mlflow_environment.variable(mlflow_environment.RUN_NAME) or _name(cfg, table)
+        made |= choose_part_column(cfg, table)
         made |= choose_experiment(cfg, table.name)
     for part in ("trainer", "evaluate"):  # the rest was checked before the rows were read
         if any(f"{key}.".startswith(f"{part}.") for key in made):

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.core.errors import UnknownName, UserError
 from harness.core.fold import Fold
 from harness.core.name_list import listed
+from harness.core.part_words import part_columns
 from harness.core.table import Table
 from harness.core.typed_override import typed
 from harness.split.fold_rounds import require_fold
@@ -29,7 +30,8 @@ class Predefined:
     is the one that tests.
 
     Args:
-        column: its name; a column of the table that is no feature.
+        column: its name; a column of the table that is no feature. The command line sets it where only one
+            such column holds usual words for parts.
         words: the value, or values, that mean `train`, `valid` and `test`.
         fold: only this one, 0-based; None for all.
         valid: in [0, 1), the fraction of the training rows that validates where the column names none.
@@ -76,7 +78,7 @@ class Predefined:
         if self.column is None:
             raise UserError(
                 "split=predefined needs the column that names the parts",
-                "give split.column=COLUMN",
+                _advice(table),
                 key="split.column",
             )
         if self.column not in columns:
@@ -182,6 +184,15 @@ def _meanings(words: Mapping[str, str | int | list[str | int]]) -> dict[str, str
                     f"words must stand for one part each, got {value!r} for {stands[value]} and {part}"
                 )
     return stands
+
+
+def _advice(table: Table) -> str:
+    """The settings that name the column, if the table has one with usual words for parts."""
+    if not (columns := part_columns(table)):
+        return "give split.column=COLUMN"
+    advice = f"give {typed('split.column', next(iter(columns)))}"
+    features = [name for name in columns if name in table.features][:1]
+    return f"{advice} and {typed('data.extract.keep', features)}" if features else advice
 
 
 def _is_whole(value: str) -> bool:

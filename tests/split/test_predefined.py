@@ -93,6 +93,12 @@ NO_TRAIN = {"train": [], "test": ["test"], "valid": ["valid"]}
             {"column": None},
             ["train", "test"],
             "needs the column that names the parts",
+            "give split.column=part",
+        ),
+        (
+            {"column": None},
+            [0, 1],
+            "needs the column that names the parts",
             "give split.column=COLUMN",
         ),
         ({"column": "parts"}, ["train", "test"], "visits does not have", "did you mean part?"),

@@ -33,7 +33,7 @@ class Cifar10(Source):
     """The photographs as an array (60000, 3, 32, 32) uint8, and two columns: `label`, `part`.
 
     `label` is the name of the class, `part` is "train" for the 50,000 rows that the authors train on,
-    which come first, and "test" for the others: `split=predefined split.column=part`. The arguments
+    which come first, and "test" for the others: `split=predefined`. The arguments
     not named here are those of `Source`.
 
     Args:
