@@ -19,7 +19,8 @@ from harness.config.compose import compose
 from harness.prepare.experiment import prepare
 from harness.prepare.plan import make_plan
 from harness.trainer.fused.fuse_rule import is_faster
-from harness.trainer.fused.group_training import Member, fit_members
+from harness.trainer.fused.fused_member import Member
+from harness.trainer.fused.group_training import fit_members
 from harness.trainer.supervised import SupervisedTrainer
 
 ROUNDS = 3

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.core.errors import UserError
 from harness.data.load.free_memory import free
@@ -18,6 +16,7 @@ from harness.runtime.config_nodes import copied
 from harness.runtime.distributed import any_process, highest
 from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.device import find_device
+from harness.trainer.saved_tensors import counted
 
 SMALLEST, LARGEST = 8, 4096
 """With fewer rows batch normalisation sees too little; larger ones need an adjusted learning rate."""
@@ -139,28 +138,7 @@ def _gradients(experiment: Experiment) -> int:
 
 def saved(experiment: Experiment, batch: StepBatch) -> int:
     """The bytes that the loss of a batch keeps for its gradient, beside the weights themselves."""
-    with counted(experiment.trainer.network) as sizes:
+    network = experiment.trainer.network
+    with counted([*network.parameters(), *network.buffers()]) as sizes:
         _loss(experiment, batch)
     return sum(sizes.values())
-
-
-@contextmanager
-def counted(network: nn.Module) -> Iterator[dict[int, int]]:
-    """Within it, the bytes of each storage that autograd keeps for a gradient are recorded.
-
-    By the storage's address, so that one that is kept twice counts once; each is held until the end,
-    so that no address occurs twice. Weights and buffers are the network's own and do not count.
-    """
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
-    sizes: dict[int, int] = {}
-    held: list[Tensor] = []
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            sizes[storage.data_ptr()] = storage.nbytes()
-            held.append(tensor.detach())
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield sizes

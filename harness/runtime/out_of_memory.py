@@ -23,10 +23,22 @@ def enough_memory(config: Mapping[str, Any]) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         size = config["data"]["load"].get("batch_size")
         accumulate = config["trainer"].get("update", {}).get("accumulate", 1)
         raise OutOfMemory(advice(size, accumulate)) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device or the machine had too little memory.
+
+    On the CPU torch has no class for that; its allocator's name stands in the message.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def advice(size: int | None, accumulate: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
@@ -13,7 +13,6 @@ from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.core.name_list import counted
 from harness.core.walk import passes
 from harness.data.cache.command_scope import current
-from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan
 from harness.record.fold_record import FoldRecord
@@ -25,16 +24,12 @@ from harness.runtime.stop_signals import Stop
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
 from harness.trainer.fused.fuse_rule import is_faster, why_alone
-from harness.trainer.fused.group_training import Member, fit_members
+from harness.trainer.fused.fused_member import Member
+from harness.trainer.fused.group_memory import fitting
+from harness.trainer.fused.group_training import fit_members
 from harness.trainer.fused.joint_runs import JointRuns
 from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.supervised import SupervisedTrainer
-
-_SHARE = 0.25
-"""Of the free memory, for the rows and the weights of all folds of a group."""
-
-_COPIES = 6
-"""Tensors of the size of the weights that a fold has: weights, best epoch, gradient, moments, average."""
 
 _MOST = 256
 """Folds in a group: with more of them a step is no faster for each."""
@@ -70,7 +65,7 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     if reason:
         chosen = OFF if asked == AUTO else asked
         return _with(plan, chosen, f"each fold alone: {reason}"), None
-    size = min(folds, _fitting(plan, first)) if asked == AUTO else min(folds, int(asked))
+    size = min(folds, _MOST if asked == AUTO else int(asked), fitting(_member(first)))
     together = (
         f"{counted(folds, 'fold')} as one training" if size >= folds else f"{size} of {folds} folds at a time"
     )
@@ -107,15 +102,6 @@ def _with(plan: Plan, value: int | str, line: str) -> Plan:
     return plan.with_config(cfg, fuse=line)
 
 
-def _fitting(plan: Plan, first: Experiment) -> int:
-    """How many folds fit into the memory together."""
-    values = len(plan.table)
-    for side in first.loaders.shape:
-        values *= side
-    each = 4 * (values + _COPIES * first.parameters)
-    return max(1, min(_MOST, int(_SHARE * free(first.trainer.device)) // each))
-
-
 def run_together(
     plan: Plan,
     start: Start,
@@ -137,6 +123,7 @@ def run_together(
 
     Raises:
         Diverged: the loss of a fold became NaN.
+        OutOfMemory: the step of a fold did not fit into the memory, not even alone.
         Interrupted: a signal came.
     """
     for consumer in consumers:
@@ -149,7 +136,7 @@ def run_together(
         for fold_record in records:
             if fold_record.fold.number not in start.done:
                 experiment = ready.pop() if ready else prepare(plan, fold_record.fold)
-                member = _member(experiment, fold_record)
+                member = _member(experiment, fold_record.training)
                 group[fold_record.fold.number] = _Fused(fold_record, experiment, member)
                 report_start(fold_record, consumers)
         for together in _of_one_kind(group.values()):
@@ -183,18 +170,16 @@ def _of_one_kind(group: Iterable[_Fused]) -> list[list[_Fused]]:
     return list(kinds.values())
 
 
-def _member(experiment: Experiment, fold_record: FoldRecord) -> Member:
-    """A fold's training; its random numbers are those that the process has after the fold was prepared."""
+def _member(experiment: Experiment, state: dict[str, Any] | None = None) -> Member:
+    """A fold's training; its random numbers are those that the process has after the fold was prepared.
+
+    Args:
+        state: of an earlier, interrupted training.
+    """
     trainer = experiment.trainer
     assert isinstance(trainer, SupervisedTrainer)
-    return Member(
-        trainer,
-        experiment.model,
-        experiment.loaders,
-        experiment.augment,
-        experiment.validate,
-        fold_record.training,
-    )
+    parts = (experiment.model, experiment.loaders, experiment.augment, experiment.validate)
+    return Member(trainer, *parts, state)
 
 
 def _train(
@@ -222,9 +207,11 @@ def _score(fold: _Fused, plan: Plan, stop: Stop) -> None:
 
     Raises:
         Diverged: its loss became NaN.
+        OutOfMemory: its step did not fit into the memory.
     """
     if fold.member.failure is not None:
-        raise fold.member.failure
+        with enough_memory(fold.record.config):
+            raise fold.member.failure
     parts = ("valid",) if fold.record.deferred else ("valid", "test")
     with fold.member.random.active():
         score_fold(fold.experiment, stop, parts).write(fold.record, plan.table)

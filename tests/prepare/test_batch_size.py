@@ -17,12 +17,13 @@ from harness.core.fold import Fold
 from harness.core.task import Task
 from harness.data.load.resident import Resident
 from harness.prepare import batch_size
-from harness.prepare.batch_size import SHARE, counted, power_of_two, saved, sized
+from harness.prepare.batch_size import SHARE, power_of_two, saved, sized
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan, make_plan
 from harness.run import run
 from harness.runs.journal import read
 from harness.trainer.batch_source import EpochIterator
+from harness.trainer.saved_tensors import counted
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +70,7 @@ def test_the_power_of_two_is_the_largest_that_is_not_above(most: float, size: in
 def test_what_autograd_keeps_is_counted_once_and_without_the_weights() -> None:
     layer = nn.Linear(4, 8)
     inputs = torch.ones(3, 4)
-    with counted(layer) as sizes:
+    with counted(layer.parameters()) as sizes:
         hidden = layer(inputs).relu()  # keeps the inputs, for the weight, and its own result
         (hidden * hidden).sum()  # keeps the result twice more
     assert sum(sizes.values()) == 3 * 4 * 4 + 3 * 8 * 4

@@ -94,6 +94,11 @@ class ResidentPart:
         """(n,) targets of `rows`, on the device."""
         return None if self._targets is None else self._targets.index_select(0, self._resident_rows)
 
+    @property
+    def bytes_held(self) -> int:
+        """Of all samples of the data set, which the parts share."""
+        return self._inputs.untyped_storage().nbytes()
+
     def _batches(self, order: Tensor, sizes: list[int], weights: list[float]) -> Iterator[Batch]:
         inputs = self._inputs
         if self._targets is None:

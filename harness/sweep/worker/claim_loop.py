@@ -120,7 +120,7 @@ class ClaimLoop:
     def _may_start(self, joint: JointRuns) -> bool:
         """Whether there is a place for another trial."""
         limit = self.spec.slots if self.limit is None else min(self.spec.slots, self.limit - self.done)
-        return not joint.errors and self._ends() is None and joint.count < limit
+        return not joint.errors and self._ends() is None and joint.count < limit and joint.has_room
 
     def _ends(self) -> WorkerOutcome | None:
         """Why no further trial is started; None where one may be."""

@@ -18,7 +18,7 @@ from harness.data.load.resident import ResidentPart
 from harness.runtime.distributed import world
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.fused_optimizer import OPTIMIZERS
-from harness.trainer.fused.fused_step import DropoutUses, FusedStep, unused_parameters
+from harness.trainer.fused.fused_step import DropoutUses, FusedStep, traced
 from harness.trainer.fused.member_functions import NotVectorised
 from harness.trainer.mix import Unmixed
 from harness.trainer.random_state import generators, set_generators
@@ -139,7 +139,7 @@ def _try_step(trainer: SupervisedTrainer, model: nn.Module, loaders: Loaders) ->
 
 def _tried(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> str | None:
     """Takes a step of three members together, and of each of them alone, and compares the bits."""
-    unused = unused_parameters(trainer, data, labels)
+    unused = traced(trainer, data, labels).unused
     rows = [torch.arange(len(data)).roll(number) for number in range(3)]
     inputs = torch.stack([data * (1 + number / 4) for number in range(3)])
     targets = torch.stack([labels[order] for order in rows])
@@ -148,7 +148,8 @@ def _tried(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> str | No
         members = [trainer] * (last - first)
         fused = FusedStep(trainer, FlatMembers(members, unused), [DropoutUses(one) for one in members])
         random = [torch.Generator().manual_seed(number) for number in range(first, last)]
-        losses, gradients = fused(0, inputs[first:last], targets[first:last], random)
+        own = inputs[first:last], targets[first:last]
+        losses, gradients = fused(0, *own, fused.draw(0, *own, random))
         return [losses, *gradients]
 
     together = step(0, 3)

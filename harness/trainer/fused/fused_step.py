@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 from harness.trainer.device import under_autocast
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.member_functions import Dropout, DropoutRecorder, MemberFunctions, draw_masks
+from harness.trainer.saved_tensors import counted
 from harness.trainer.supervised import Labelled, SupervisedTrainer
 
 
@@ -51,28 +52,48 @@ class FusedStep:
         self._sizes = [len(names) for names in members.learned]
         self._all = vmap(self._of_member, randomness="error")
 
-    def __call__(
+    def draw(
         self, first: int, data: Tensor, labels: Tensor, generators: Sequence[torch.Generator]
+    ) -> list[Tensor]:
+        """The masks of dropout (K, *shape) of a step of K members from number `first` on, in order of use.
+
+        Args:
+            data, labels: as for the step.
+            generators: of these members.
+        """
+        uses = self._dropout[first : first + len(data)]
+        return draw_masks([own.of(data[0], labels[0]) for own in uses], generators)
+
+    def __call__(
+        self, first: int, data: Tensor, labels: Tensor, masks: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """The losses (K,) of K members from number `first` on, and the gradients (K, P) of each group.
+
+        If it raises, for too little memory, nothing is changed.
 
         Args:
             data: (K, B, *shape).
             labels: (K, B) or (K, B, T).
-            generators: of these members, for the masks of dropout.
+            masks: that were drawn for this step.
         """
         rows = slice(first, first + len(data))
         tensors = {name: tensor[rows] for name, tensor in self._members.stacked.items()}
         for name in self._learned:
             tensors[name] = tensors[name].detach().requires_grad_()
-        masks = draw_masks([uses.of(data[0], labels[0]) for uses in self._dropout[rows]], generators)
-        losses = self._losses(tensors, data, labels, masks)
-        gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
-        columns = [gradient.flatten(1) if gradient.ndim > 1 else gradient[:, None] for gradient in gradients]
-        groups = []
-        for size in self._sizes:
-            groups.append(torch.cat(columns[:size], dim=1) if size else losses.new_empty(len(data), 0))
-            columns = columns[size:]
+        before = {name: tensors[name].clone() for name in self._buffers}
+        try:
+            losses = self._losses(tensors, data, labels, masks)
+            gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
+            columns = [one.flatten(1) if one.ndim > 1 else one[:, None] for one in gradients]
+            groups = []
+            for size in self._sizes:
+                empty = losses.new_empty(len(data), 0)
+                groups.append(torch.cat(columns[:size], dim=1) if size else empty)
+                columns = columns[size:]
+        except Exception:
+            for name, values in before.items():
+                tensors[name].copy_(values)
+            raise
         return losses.detach(), groups
 
     def _losses(
@@ -124,16 +145,28 @@ def _called(loss: _Loss, tensors: dict[str, Tensor], data: Tensor, labels: Tenso
     return value
 
 
-def unused_parameters(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> frozenset[str]:
-    """The names of the network's parameters that get no gradient from a batch; nothing is changed."""
+class Traced(NamedTuple):
+    """What a forward pass shows.
+
+    unused  the names of the network's parameters that get no gradient
+    saved   bytes that the loss keeps for its gradient, beside weights and buffers
+    """
+
+    unused: frozenset[str]
+    saved: int
+
+
+def traced(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> Traced:
+    """Looks at the forward pass of a batch; nothing is changed."""
     own = {**dict(trainer.network.named_parameters()), **dict(trainer.network.named_buffers())}
     copies = {
         name: tensor.detach().clone().requires_grad_(tensor.requires_grad) for name, tensor in own.items()
     }
     learned = {name: tensor for name, tensor in copies.items() if tensor.requires_grad}
-    with DropoutRecorder():
+    with DropoutRecorder(), counted(copies.values()) as sizes:
         loss = functional_call(
             _Loss(trainer), {f"network.{name}": tensor for name, tensor in copies.items()}, (data, labels)
         )
     gradients = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
-    return frozenset(name for name, gradient in zip(learned, gradients, strict=True) if gradient is None)
+    unused = [name for name, gradient in zip(learned, gradients, strict=True) if gradient is None]
+    return Traced(frozenset(unused), sum(sizes.values()))

@@ -13,7 +13,9 @@ from greenlet import getcurrent, greenlet
 from harness.core.errors import Interrupted
 from harness.runtime.isolation import put_run_settings, run_settings
 from harness.runtime.stop_signals import Stop
-from harness.trainer.fused.group_training import GroupTraining, Member, Reached
+from harness.trainer.fused.fused_member import Member
+from harness.trainer.fused.group_memory import another_fits
+from harness.trainer.fused.group_training import GroupTraining, Reached
 from harness.trainer.fused.training_kind import training_kind
 
 
@@ -65,6 +67,14 @@ class JointRuns:
     def count(self) -> int:
         """How many functions have not returned."""
         return len(self._runs)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the memory has room for the training of another function."""
+        groups = [group for group in self._groups.values() if group.members]
+        if any(len(group.members) >= group.most for group in groups):
+            return False  # a step of all of them did not fit
+        return not groups or another_fits([group.members for group in groups])
 
     def start(self, call: Callable[[], object]) -> None:
         """Calls a function, and returns when it waits for its first epoch, or has returned.

@@ -22,8 +22,13 @@ from harness.data.augment.none import Identity
 from harness.data.load.resident import Resident
 from harness.model.mlp import MLP
 from harness.model.transformer import Transformer
+from harness.trainer.fused import stacked_members
+from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.fuse_rule import is_faster, why_alone
-from harness.trainer.fused.group_training import GroupTraining, Member, fit_members
+from harness.trainer.fused.fused_member import Member
+from harness.trainer.fused.fused_step import FusedStep
+from harness.trainer.fused.group_memory import another_fits, fitting, member_bytes
+from harness.trainer.fused.group_training import GroupTraining, fit_members
 from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.layers import Layers
 from harness.trainer.mix import Unmixed
@@ -217,6 +222,96 @@ def test_a_member_that_diverges_leaves_and_changes_no_other() -> None:
     others = [member(number) for number in (0, 1, 3)]
     assert together(others) == [curves[number] for number in (0, 1, 3)]
     assert curves[2] == []
+
+
+def full_with(most: int, monkeypatch: pytest.MonkeyPatch, place: str) -> list[int]:
+    """From here on the memory is full with more than `most` members at once; the numbers that were tried."""
+    tried: list[int] = []
+
+    def limited(count: int) -> None:
+        tried.append(count)
+        if count > most:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 8 bytes")
+
+    if place == "stack":
+
+        def stack(trainers: Sequence[Any], unused: frozenset[str]) -> FlatMembers:
+            limited(len(trainers))
+            return FlatMembers(trainers, unused)
+
+        monkeypatch.setattr(stacked_members, "FlatMembers", stack)
+        return tried
+    grad = torch.autograd.grad
+
+    def gradient(outputs: Tensor, inputs: Sequence[Tensor], **others: Any) -> Any:
+        if not others:  # not that of `traced`
+            limited(len(inputs[0]))
+        return grad(outputs, inputs, **others)
+
+    monkeypatch.setattr(torch.autograd, "grad", gradient)
+    return tried
+
+
+@pytest.mark.parametrize("model", ["dropout", "batch"])
+@pytest.mark.parametrize("place", ["stack", "gradient"])
+def test_a_group_that_does_not_fit_is_halved_and_changes_no_member(
+    model: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [member(number, model) for number in range(5)]
+    curves = together(whole)
+    tried = full_with(2, monkeypatch, place)
+    halved = [member(number, model) for number in range(5)]
+    assert together(halved) == curves
+    assert all(equal(weights(one), weights(other)) for one, other in zip(halved, whole, strict=True))
+    assert max(tried) > 2
+    assert sum(count > 2 for count in tried) == 1  # from then on, at most two at once
+
+
+def test_a_member_whose_step_does_not_fit_alone_leaves_and_changes_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    curves = together([member(number) for number in range(3)])
+    real = FusedStep.__call__
+
+    def step(self: FusedStep, first: int, data: Tensor, *others: Any) -> Any:
+        if any(torch.equal(rows, large) for rows in data):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(self, first, data, *others)
+
+    group = [member(number) for number in range(3)]
+    with group[1].random.active():
+        group[1].trainer.attach(group[1].model, group[1].loaders)
+        large = next(group[1].trainer.begin_epoch()).inputs  # type: ignore[union-attr]  # a batch
+    group[1] = member(1)
+    monkeypatch.setattr(FusedStep, "__call__", step)
+    seen = together(group)
+    assert [type(one.failure) for one in group] == [type(None), torch.OutOfMemoryError, type(None)]
+    assert seen == [curves[0], [], curves[2]]
+
+
+def test_as_many_members_fit_as_half_of_the_free_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    new, begun = member(0), [member(0), member(1)]
+    for one in begun:
+        one.begin()
+    drawn = torch.get_rng_state()
+    needed = member_bytes(begun[0])
+    assert begun[0].traced is not None
+    kept = begun[0].traced.saved
+    assert kept >= 4 * 8 * (5 + 16 + 8)  # a batch of 8: its input, and the inputs of the other layers
+    samples, weights = 64 * 5 * 4, 4 * (5 * 16 + 16 + 16 * 8 + 8 + 8 * 3 + 3)
+    assert needed == samples + 7 * weights + kept
+
+    def is_free(amount: int) -> None:
+        monkeypatch.setattr("harness.trainer.fused.group_memory.free", lambda device: amount)
+
+    for count, amount in ((3, 2 * 3 * needed), (2, 2 * 3 * needed - 2), (1, 0)):
+        is_free(amount)
+        assert fitting(new) == count
+    for fits, amount in ((True, 2 * (needed + 2 * kept)), (False, 2 * (needed + 2 * kept) - 2)):
+        is_free(amount)
+        assert another_fits([begun]) is fits
+    assert new.traced is begun[1].traced is None
+    assert torch.equal(torch.get_rng_state(), drawn)
 
 
 def stopped(members: Sequence[Member], steps: int) -> list[dict[str, Any]]:

@@ -1,0 +1,72 @@
+"""One of the trainings that are trained as one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from harness.core.arrays import Loaders
+from harness.core.errors import Diverged
+from harness.core.progress import Progress
+from harness.core.protocol import Augment
+from harness.trainer.best_epoch import Best
+from harness.trainer.fused.flat_members import release
+from harness.trainer.fused.fused_step import DropoutUses, Traced, traced
+from harness.trainer.fused.member_random import MemberRandom
+from harness.trainer.supervised import SupervisedTrainer
+from harness.trainer.universal import Validate
+
+
+@dataclass(eq=False)
+class Member:
+    """One of the trainings, with what `UniversalTrainer.fit` takes.
+
+    random   its random numbers from here on: made when the process has the state that `fit` would begin with
+    state    of an earlier, interrupted training; None: a new one
+    failure  why it ended early: it diverged, or not even its own step fits into the memory; None: it did not
+    kind     see `training_kind`; None: not known yet
+    traced   what a forward pass shows, which does not depend on the group; None: not known yet
+    """
+
+    trainer: SupervisedTrainer
+    model: nn.Module
+    loaders: Loaders
+    augment: Augment
+    validate: Validate
+    state: dict[str, Any] | None = None
+    random: MemberRandom = field(default_factory=MemberRandom)
+    failure: Exception | None = None
+    kind: Hashable | None = None
+    traced: Traced | None = None
+
+    def begin(self) -> None:
+        """Builds what `fit` builds before its first step."""
+        with self.random.active():
+            self.trainer.attach(self.model, self.loaders)
+            self.best: Best = self.trainer.new_best()
+            if self.state is not None:
+                self.trainer.restore(self.state, self.best)
+        self.state = None
+        self.dropout = DropoutUses(self.trainer)
+
+    def trace(self, data: Tensor, labels: Tensor) -> Traced:
+        """What a forward pass of such a batch shows; looked up once."""
+        if self.traced is None:
+            self.traced = traced(self.trainer, data, labels)
+        return self.traced
+
+    def end_epoch(self) -> Progress | None:
+        """Validates; None where the training failed."""
+        try:
+            return self.trainer.end_epoch(self.trainer, self.best, self.validate)
+        except Diverged as error:
+            self.failure = error
+            return None
+
+    def finish(self) -> None:
+        """Ends the training with the weights of its best epoch, in tensors of its own."""
+        release(self.trainer.network)
+        self.trainer.finish(self.best)
