@@ -36,6 +36,7 @@ def _check_run(overrides: list[str]) -> None:
     from harness.config.compose import compose
     from harness.core.name_list import counted
     from harness.prepare.batch_size import sized
+    from harness.prepare.callback_parts import build_callbacks
     from harness.prepare.column_table import column_table, printed
     from harness.prepare.experiment import prepare
     from harness.prepare.plan import make_plan
@@ -44,6 +45,7 @@ def _check_run(overrides: list[str]) -> None:
     experiment = prepare(plan, plan.folds[0])
     for fold in plan.folds[1:]:
         prepare(plan, fold)
+    build_callbacks(plan.cfg)
     parts = ", ".join(f"{len(rows)} {part}" for part, rows in plan.folds[0].parts())
     folds = counted(len(plan.folds), "fold")
     print(f"{plan.cfg.name}: {counted(len(plan.table), 'row')}, {folds}, the first of {parts}.")

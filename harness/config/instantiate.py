@@ -27,6 +27,7 @@ from harness.config.node_replay import ConstructorFailed, NodeReplay, outline
 from harness.config.nodes import nodes
 from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near
+from harness.core.name_list import listed
 from harness.runtime.config_nodes import container
 
 _OWN_KEYS: dict[str, Any] = {
@@ -37,6 +38,8 @@ _OWN_KEYS: dict[str, Any] = {
     "_args_": list[Any],
 }
 """Hydra's own keys of a node, and their types."""
+
+_REPEATED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def build(node: Mapping[str, Any] | DictConfig, key: str = "") -> Any:
@@ -113,12 +116,23 @@ def check(cfg: DictConfig) -> None:
     check_settings(plain)
     callbacks = plain.pop("callbacks", None) or {}
     check_callback_settings(callbacks)
-    check_nodes({name: callback_node(node) for name, node in callbacks.items()}, "callbacks")
+    check_nodes({name: built_callback(node, name) for name, node in callbacks.items()}, "callbacks")
     for name, value in plain.items():
         check_nodes(own(value, name) if isinstance(value, dict) else value, str(name))
     metrics = plain["evaluate"].get("metrics")
     check_metric_settings(metrics)
     check_nodes({name: callable_node(node) for name, node in (metrics or {}).items()}, "evaluate.metrics")
+
+
+def built_callback(node: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The node that `build` makes a callback from; a function that lacks arguments is a callback itself."""
+    node = callback_node(node)
+    function = target(node, f"callbacks.{name}")
+    if inspect.isroutine(function) and "_partial_" not in node and "_args_" not in node:
+        parameters = (parameters_of(function) or {}).values()
+        needed = {p.name for p in parameters if p.default is p.empty and p.kind not in _REPEATED}
+        return {**node, "_partial_": not node.keys() >= needed}
+    return node
 
 
 def check_part(cfg: DictConfig, name: str) -> None:
@@ -259,6 +273,17 @@ def _check_value(value: Any, hint: Any, key: str) -> None:
         _check_kind(value, hint, key)
     elif not _holds_nodes(value):
         check_type(value, hint, key)
+    elif isinstance(value, list):
+        for item in _item_hints(hint):
+            for position, part in enumerate(value):
+                _check_value(part, item, f"{key}[{position}]")
+
+
+def _item_hints(hint: Any) -> list[Any]:
+    """What the items of a list must be, by the annotation of the list; empty if it does not say one thing."""
+    members = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    items = [typing.get_args(member)[0] for member in members if typing.get_origin(member) is list]
+    return items if len(items) == 1 and items[0] is not Any else []
 
 
 def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
@@ -266,7 +291,14 @@ def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
     part = target(node, key)
     if node.get("_partial_") or not inspect.isclass(part) or not inspect.isclass(hint):
         return
-    if not issubclass(part, hint):
+    if not _is_kind(part, hint):
+        if getattr(hint, "_is_protocol", False):
+            methods = listed(name for name in vars(hint) if not name.startswith("_"))
+            raise UserError(
+                f"{key} must have the methods {methods}, got {node['_target_']}",
+                key=key,
+                value=node["_target_"],
+            )
         choices = near(part.__name__, fitting(hint, key))
         raise UserError(
             f"{key} must be a {hint.__name__}, got {node['_target_']}",
@@ -274,6 +306,14 @@ def _check_kind(node: dict[str, Any], hint: Any, key: str) -> None:
             key=key,
             value=node["_target_"],
         )
+
+
+def _is_kind(part: type, hint: type) -> bool:
+    """Whether a class fits an annotation; a protocol that cannot tell counts as fitting."""
+    try:
+        return issubclass(part, hint)
+    except TypeError:  # a protocol that is not runtime_checkable, or has attributes
+        return True
 
 
 def fitting(family: type, key: str) -> list[str]:

@@ -9,7 +9,7 @@ nothing between two calls. Each fold has a transform and a trainer of its own. S
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +32,20 @@ class Extractor(Protocol):
     """
 
     def __call__(self) -> Table: ...
+
+
+@runtime_checkable
+class ColumnPart(Protocol):
+    """An item of data.transform.numeric or .categorical: an estimator as those of scikit-learn.
+
+    It is cloned by `get_params` before it is fitted.
+    """
+
+    def fit(self, inputs: Any, targets: Any = None) -> Any: ...
+
+    def transform(self, inputs: Any) -> Any: ...
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]: ...
 
 
 class Splitter(Protocol):

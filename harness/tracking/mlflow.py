@@ -24,6 +24,8 @@ from harness.tracking.run_link import Link
 from harness.tracking.system_sampler import SystemSampler, require_packages, sampling_interval
 
 _POLL = 0.02
+_CREATION = 120.0
+"""Seconds for which the first run of a project waits at most while its store is created."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -106,7 +108,8 @@ class Mlflow:
         system_metrics: whether to sample CPU, memory, disk, network and GPUs; None: as
             MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING says, else not.
         patience: the longest time in seconds that the end of a run waits for MLflow. If a store did not
-            answer at the end of one run, later runs wait only one second until it answers again.
+            answer at the end of one run, later runs wait only one second until it answers again. The
+            time in which a new local store is created does not count.
 
     Raises:
         ValueError: a value is out of range.
@@ -193,20 +196,27 @@ class Mlflow:
         return link
 
     def _wait(self, folder: Path, timeout: float | None, arrived: Callable[[State], bool]) -> Link:
-        begun = monotonic()
-        until = begun + max(0.0, self._left if timeout is None else min(timeout, self._left))
+        begun = waiting = monotonic()
+        longest = max(0.0, self._left if timeout is None else min(timeout, self._left))
         if _uploader is not None and timeout != 0:
             _uploader.send({"hurry": str(folder)})
         while True:
             fate = None if _uploader is None else _uploader.fate
             state = State.load(folder) or State(self._place, self._experiment)
-            if arrived(state) or self._fault or fate is not None or monotonic() >= until:
+            if timeout is None and longest and self._creating(state) and monotonic() - begun < _CREATION:
+                waiting = monotonic()
+            if arrived(state) or self._fault or fate is not None or monotonic() >= waiting + longest:
                 break
             sleep(_POLL)
-        self._left -= monotonic() - begun
+        self._left -= monotonic() - waiting
         sent = state.sent(folder)
         trouble = self._sentence(folder, state, sent, fate, arrived(state))
         return Link(self._place, state.title, state.runs.get(""), sent, trouble)
+
+    def _creating(self, state: State) -> bool:
+        """Whether the uploader has yet to create the local store, and has met no obstacle."""
+        path = store_address.file(self._uri)
+        return path is not None and not path.exists() and state.trouble is None
 
     def _sentence(
         self, folder: Path, state: State, sent: bool, fate: int | None, arrived: bool
@@ -218,6 +228,10 @@ class Mlflow:
         elif fate is not None:
             reason = (
                 f"the process that feeds MLflow ended with status {fate} (see {self._outputs}/uploader.log)"
+            )
+        elif state.trouble is None and store_address.file(self._uri) is not None:
+            reason = (
+                f"the upload to MLflow at {self._place} takes more than {self._patience:g} s and continues"
             )
         elif state.trouble is None:
             reason = f"MLflow at {self._place} did not answer within {self._patience:g} s"

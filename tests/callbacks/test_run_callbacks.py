@@ -29,6 +29,15 @@ class Own:
         self.calls.append(f"done {fold.number} {'test/accuracy' in scores}")
     def run_done(self, scores):
         self.log.file("\\n".join(self.calls).encode(), "calls.txt")
+class Short:
+    def __call__(self, progress): ...
+class Other(Own):
+    def run_done(self): ...
+def function(fold, progress):
+    print("called", progress.epoch)
+def short(progress): ...
+class Flag(Own):
+    fold_done = True
 """
 QUICK = ("data/extract=iris", "trainer.epochs=2", "trainer.device=cpu", "tracking=none", "report=false")
 OWN = "+callbacks.own._target_=own_callback.Own"
@@ -43,8 +52,9 @@ def own_callback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_callback_is_called_at_each_station_and_adds_numbers_and_files(
     run_cli: RunCli, only_run: Callable[[], Path]
 ) -> None:
-    answer = run_cli(*QUICK, OWN)
+    answer = run_cli(*QUICK, OWN, "+callbacks.more._target_=own_callback.function")
     assert answer.status == 0, answer.err
+    assert "called 1\n" in answer.out  # a function needs no _partial_
     folder = only_run()
     calls = (folder / "callbacks/calls.txt").read_text().splitlines()
     assert calls == ["started 0", "epoch 1", "epoch 2", "done 0 True"]
@@ -72,6 +82,13 @@ def test_a_callback_that_raises_is_one_warning_or_a_failed_run(
         ("+callbacks.own._target_=no_such.Callback", "callbacks.own._target_"),
         ("+callbacks.own={_target_: own_callback.Own, on_error: stop}", "callbacks.own.on_error"),
         ("+callbacks.own={_target_: own_callback.Own, colour: red}", "callbacks.own.colour"),
+        ("+callbacks.own._target_=own_callback.Short", "callbacks.own must be callable as (fold, progress)"),
+        ("+callbacks.own._target_=own_callback.Other", "callbacks.own.run_done must be callable as (scores)"),
+        ("+callbacks.own._target_=own_callback.short", "callbacks.own must be callable as (fold, progress)"),
+        (
+            "+callbacks.own._target_=own_callback.Flag",
+            "callbacks.own.fold_done must be callable as (fold, sc",
+        ),
     ],
 )
 def test_a_callback_that_cannot_be_built_is_refused(run_cli: RunCli, here: Path, word: str, key: str) -> None:

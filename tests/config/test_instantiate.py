@@ -11,6 +11,7 @@ from harness.config.compose import compose
 from harness.config.instantiate import build, check, check_nodes, fitting, target
 from harness.core.errors import UserError
 from harness.core.name_list import listed
+from harness.core.protocol import ColumnPart
 from harness.model.mlp import MLP
 from harness.trainer.contrastive_method import ContrastiveMethod
 
@@ -57,6 +58,15 @@ class Holder:
         self, *, parts: list[Any], kind: Literal["a", "b"] = "a", child: Parent | None = None
     ) -> None:
         self.parts, self.kind, self.child = parts, kind, child
+
+
+class Chained:
+    """Items of lists that must be parts: of a class, or with the methods of a protocol."""
+
+    def __init__(
+        self, *, parents: list[Parent] | None = None, columns: list[ColumnPart] | None = None
+    ) -> None:
+        self.parts = parents, columns
 
 
 def node(cls: type, **arguments: Any) -> dict[str, Any]:
@@ -122,6 +132,23 @@ def test_a_refusal_of_the_parts_own_passes_and_a_fault_stays_a_fault() -> None:
         (node(Child, width=1, depth=1.5), r"part\.depth must be a whole number, got 1\.5\."),
         (node(Holder, parts=[], kind="c"), r"part\.kind must be one of a, b, got 'c'\."),
         (node(Holder, parts=[node(Parent)]), r".* 'depth'; give it with part\.parts\[0\]\.depth=VALUE\."),
+        (node(Chained, parents=["x"]), r"part\.parents must be a list, each a part with .*, got \['x'\]\."),
+        (
+            node(Chained, parents=[node(Child, width=1, depth=1), "x"]),
+            r"part\.parents\[1\] must be a part with a _target_, got 'x'\.",
+        ),
+        (
+            node(Chained, parents=[node(Open)]),
+            r"part\.parents\[0\] must be a Parent, got .*Open; there are .*",
+        ),
+        (
+            node(Chained, columns=[{"_target_": "sklearn.impute.SimpleImputer"}, 3]),
+            r"part\.columns\[1\] must be a part with a _target_, got 3\.",
+        ),
+        (
+            node(Chained, columns=[{"_target_": "torch.nn.Identity"}]),
+            r"part\.columns\[0\] must have the methods fit, transform and get_params, got torch.*Identity\.",
+        ),
         (node(Faulty, x=1), r"part\.x is no argument of .*Faulty .*; there are none\."),
         ({"_target_": "torch.nn.Nope"}, r"part\._target_=torch\.nn\.Nope cannot be found: .* PYTHONPATH\."),
         (
@@ -148,6 +175,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_built(value: dict[str, 
         {**node(Parent), "_partial_": True},
         {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
         {"_target_": "builtins.dict", "a": 1},
+        node(Chained, parents=[node(Child, width=1, depth=1), {**node(Open), "_partial_": True}], columns=[]),
+        node(Chained, columns=[{"_target_": "sklearn.pipeline.make_pipeline"}]),
         [node(Parent, depth=1)],
         3,
     ],

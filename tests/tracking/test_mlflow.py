@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -93,14 +94,48 @@ def test_a_server_that_is_not_there_costs_the_patience_and_one_line(outputs: Pat
     assert time.monotonic() - begun < 4.0, "a silent server is waited for once, not once per trial"
 
 
+class Busy:
+    """An uploader that has read the command and works."""
+
+    fate = None
+
+    def send(self, command: dict[str, str]) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("name", "waits"), [("new.db", True), ("old.db", False)])
+def test_the_creation_of_a_local_store_is_waited_for(
+    name: str, waits: bool, outputs: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create() -> None:
+        time.sleep(0.5)
+        (outputs / "new.db").touch()
+
+    monkeypatch.setattr(tracking_mlflow, "_uploader", Busy())
+    outputs.mkdir(parents=True, exist_ok=True)
+    (outputs / "old.db").touch()
+    tracking = make(outputs, f"sqlite:///{outputs / name}", patience=0.1)
+    tracking.follow(folder)
+    creation = threading.Thread(target=create)
+    creation.start()
+    begun = time.monotonic()
+    link = tracking.link(folder)
+    waited = time.monotonic() - begun
+    creation.join()
+    assert (waited > 0.5) == waits
+    assert link.trouble is not None
+    assert f"{name} takes more than 0.1 s and continues; the run is complete in" in link.trouble
+
+
 @pytest.mark.slow
 def test_a_store_that_did_not_answer_in_time_is_reported(outputs: Path, folder: Path) -> None:
     tracking = make(outputs, patience=0.0)
     tracking.follow(folder)
     link = tracking.link(folder)
     assert link.trouble is not None
+    place = f"sqlite:///{outputs}/mlflow.db"
     assert link.trouble.startswith(
-        f"MLflow at sqlite:///{outputs}/mlflow.db did not answer within 0 s; the run"
+        f"the upload to MLflow at {place} takes more than 0 s and continues; the run"
     )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from harness.core.arrays import Arrays
 from harness.core.errors import UserError
+from harness.core.protocol import ColumnPart
 from harness.core.table import DatePart, Table
 from harness.core.task import Scale, Task
 from harness.data.transform.column_values import Source
@@ -43,8 +44,8 @@ class Tabular:
     def __init__(
         self,
         *,
-        numeric: list[Any],
-        categorical: list[Any],
+        numeric: list[ColumnPart],
+        categorical: list[ColumnPart],
         dates: list[DatePart],
         cyclic: bool,
         target: Scale = "none",

@@ -178,12 +178,14 @@ class _Tried:
         Raises:
             UserError: parts do not fit each other, or the data.
         """
+        from harness.prepare.callback_parts import build_callbacks
         from harness.prepare.experiment import prepare
         from harness.prepare.plan import make_plan
 
         cfg = self._load(self.words(point))
         HydraConfig.instance().set_config(cfg)
         plan = make_plan(without_hydra(cfg))
+        build_callbacks(plan.cfg)
         return PreparedTrial.of(prepare(plan, plan.folds[0]), plan)
 
     def describe(self, point: Point) -> str:
