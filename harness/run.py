@@ -184,7 +184,7 @@ def train_and_score(
     with pretrained(experiment, table, fold_record, stop):
         train(experiment, fold_record, stop, consumers)
         parts = ("valid",) if fold_record.deferred else ("valid", "test")
-        score_fold(experiment, stop, parts).write(fold_record, table)
+        score_fold(experiment, stop, parts, fold_record.validation_size > 0).write(fold_record, table)
         fold_record.keep(experiment, table)
 
 

@@ -11,6 +11,7 @@ from harness.compare.data_groups import rank_by_data
 from harness.compare.leaderboard import Leaderboard
 from harness.compare.mlflow_links import links
 from harness.compare.select_runs import select_runs
+from harness.compare.sweep_worth import best_scores
 from harness.compare.two_runs import Changes, differences
 from harness.console.text_format import Line
 from harness.core.name_list import listed
@@ -25,6 +26,7 @@ class Comparison:
     changes  of two runs: their differences by kind
     links    (address, remark) of MLflow's pages
     unscored the names of data sets whose runs do not have the score that was named
+    worth    sentences on what the best score of each named sweep is worth
     """
 
     boards: tuple[Leaderboard, ...]
@@ -32,6 +34,7 @@ class Comparison:
     changes: dict[str, Changes]
     links: tuple[tuple[str, str], ...]
     unscored: tuple[str, ...] = ()
+    worth: tuple[str, ...] = ()
 
     @property
     def remarks(self) -> Iterator[str]:
@@ -50,6 +53,7 @@ class Comparison:
             if len(self.boards) > 1:
                 yield []
         yield from ([(remark, "dim")] for remark in self.remarks)
+        yield from ([(sentence, "")] for sentence in self.worth)
         if self.pair is not None:
             yield []
             yield from terminal_table.change_lines(*self.pair, self.changes)
@@ -68,7 +72,8 @@ def compare(words: Sequence[str], outputs: Path, by: str | None = None, each: bo
     runs = select_runs(words, outputs)
     boards, unscored = rank_by_data(runs, by, each or len(runs) == 2)
     pages = tuple(links([run for board in boards for run in board.runs]))
+    worth = tuple(best_scores(words, outputs))
     if len(runs) != 2:
-        return Comparison(boards, None, {}, pages, unscored)
+        return Comparison(boards, None, {}, pages, unscored, worth)
     old, new = runs
-    return Comparison(boards, (old.label, new.label), differences(old, new), pages, unscored)
+    return Comparison(boards, (old.label, new.label), differences(old, new), pages, unscored, worth)

@@ -32,6 +32,8 @@ def comparison_page(comparison: Comparison) -> str:
     ]
     if remarks := [Text(remark) for remark in comparison.remarks]:
         sections.append(Section("Data sets", "", remarks))
+    if worth := [Text(sentence) for sentence in comparison.worth]:
+        sections.append(Section("What the best score of a sweep is worth", "", worth))
     if comparison.pair is not None:
         blocks: list[Block] = []
         for name, changes in comparison.changes.items():

@@ -38,6 +38,13 @@ def number(value: float | None) -> str:
     return f"{value:,.2f}" if 100 <= size < 1e6 else f"{value:.2e}"
 
 
+def selection_sentence(score: str, trials: int, expected: float, ci95: Sequence[float]) -> str:
+    """`after choosing among 50 trials expect valid/accuracy 0.9720 [0.9622, 0.9803]`."""
+    low, high = ci95
+    interval = f"[{number(low)}, {number(high)}]"
+    return f"after choosing among {trials} trials expect {score} {number(expected)} {interval}"
+
+
 def file_width() -> int | None:
     """The width that the user sets for files and pipes with the environment variable COLUMNS."""
     columns = os.environ.get("COLUMNS", "")

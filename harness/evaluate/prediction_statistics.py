@@ -36,8 +36,12 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0))
 
 
-def wilson(right: int, rows: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+def wilson(right: float, rows: float) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+
+    Args:
+        right, rows: counts, or what correlated rows are worth in independent ones.
+    """
     share, square = right / rows, _NORMAL**2
     middle = (share + square / (2 * rows)) / (1 + square / rows)
     half = _NORMAL / (1 + square / rows) * math.sqrt(share * (1 - share) / rows + square / (4 * rows**2))

@@ -22,10 +22,11 @@ from harness.core.table import Table
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
 from harness.record import plots
-from harness.record.predictions import FoldPredictions, RowOutputs, fold_predictions
+from harness.record.predictions import FoldPredictions, RowOutputs, fold_predictions, validation_rows
 from harness.runs.journal import End, Journal
 from harness.runs.run_history import RunHistory
 from harness.runs.trial import always
+from harness.runs.validation_rows import FILE, join_folds, partial_file, write_validation
 
 MOST_MODELS = 10
 """A cross-validated run keeps the models of its first ten folds."""
@@ -54,6 +55,7 @@ class FoldRecord:
     deferred     whether test rows are not scored yet: then nothing is drawn, and every fold's model is
                  kept, so that `harness.stages.deferred_test` can test it later
     keeps        whether the model is kept, given the fold's scores
+    validation_size  the most bytes that the outputs for the validation rows may take; 0: they are not kept
     """
 
     journal: Journal
@@ -69,6 +71,7 @@ class FoldRecord:
     training: dict[str, Any] | None = None
     deferred: bool = False
     keeps: Callable[[Mapping[str, float]], bool] = always
+    validation_size: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     predictions: FoldPredictions | None = None
@@ -178,6 +181,22 @@ class FoldRecord:
         """Takes the outputs of the test rows; the run's record joins the predictions of all folds."""
         self._outputs = outputs
         self.predictions = fold_predictions(table, self.fold, outputs, outputs.outputs)
+
+    def keep_validation(self, table: Table, outputs: RowOutputs) -> None:
+        """Stores the outputs for the validation rows, from which a sweep prices its choice.
+
+        Outputs that are too large are not stored; a full disk is a warning only.
+        """
+        rows = validation_rows(table, self.fold, outputs)
+        if rows is None or rows.size > self.validation_size:
+            return
+        path = partial_file(self.root, self.fold.number) if self.key else self.root / FILE
+        try:
+            write_validation(rows, path)
+            if self.key:
+                join_folds(self.root, range(self.folds))
+        except OSError as error:
+            self.screen.note(f"the predictions of the validation rows could not be stored ({error.strerror})")
 
     def project(self, projection: Projection | None) -> None:
         """Draws the projection of the representation."""

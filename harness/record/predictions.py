@@ -16,6 +16,8 @@ from harness.core.predictor import probabilities
 from harness.core.table import Table
 from harness.core.task import Task
 from harness.evaluate.classification_metrics import log_probabilities
+from harness.evaluate.scored_rows import known
+from harness.runs.validation_rows import ValidationRows
 
 Measure = Callable[[Tensor, Tensor], dict[str, float]]
 
@@ -96,6 +98,33 @@ def pool(folds: Sequence[FoldPredictions], measure: Measure) -> dict[str, float]
         outputs = means if numbers else means.log()
         answers = answers.new_empty((len(own), *answers.shape[1:])).index_copy_(0, place, answers)
     return measure(outputs, answers)
+
+
+def validation_rows(table: Table, fold: Fold, outputs: RowOutputs) -> ValidationRows | None:
+    """The validation rows of a fold whose targets are known; None where there is none."""
+    if outputs.targets is None:
+        return None
+    kept = known(outputs.targets)
+    if not kept.any():
+        return None
+    row = outputs.rows[kept].cpu().numpy()
+    return ValidationRows(
+        table.task,
+        fold=np.full(len(row), fold.number, dtype=np.int32),
+        row=row,
+        group=_groups(table)[row],
+        target=outputs.targets[kept].cpu().numpy(),
+        output=outputs.outputs[kept].cpu().numpy(),
+    )
+
+
+def _groups(table: Table) -> np.ndarray:
+    """(N,) int64: a code for the rows of each group; a row without a group is one of its own."""
+    places = np.arange(len(table), dtype=np.int64)
+    if table.group is None:
+        return places
+    codes, names = pd.factorize(table.frame[table.group])
+    return np.where(codes >= 0, codes, len(names) + places).astype(np.int64)
 
 
 _OWN = ("row", "fold", "target", "prediction")

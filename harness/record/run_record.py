@@ -169,6 +169,7 @@ class Record:
             clock=lambda: self.seconds,
             deferred=self.deferred,
             keeps=always if self.trial is None or len(self.folds) > 1 else self.trial.keeps,
+            validation_size=0 if self.trial is None else int(self.trial.outputs * 1e6),
         )
         if (checkpoint := self.start.checkpoint_of(fold.number)) is not None:
             fold_record.resume(checkpoint.state)
@@ -294,8 +295,7 @@ class Record:
     def _sum_up(self, status: End) -> None:
         """Writes the parent run's scores over all folds, and all out-of-fold predictions in one file.
 
-        The scores are logged only when no fold can follow, because MLflow would hold two values of a
-        resumed run.
+        The scores are logged only when no fold can follow: MLflow would hold two values of a resumed run.
         """
         if len(self.folds) > 1 and self.fold_records:
             values = {name: summary["mean"] for name, summary in self._scores.items()}

@@ -73,7 +73,7 @@ EFFECTS: dict[str, Effects] = {
     **{
         f"sweep.{name}": _OF_COMMAND
         for name in (
-            *("name", "trials", "hours", "stagnation", "workers", "storage", "test", "keep"),
+            *("name", "trials", "hours", "stagnation", "workers", "storage", "test", "keep", "predictions"),
             *("retries", "fail_fast", "failures", "timeout", "recycle", "isolate", "lease", "patience"),
         )
     },

@@ -82,10 +82,18 @@ class _Best(TypedDict):
     number: Annotated[int, Ge(0)]
 
 
+class _Selection(TypedDict):
+    score: str
+    trials: int
+    expected: float
+    ci95: list[float]
+
+
 class _Content(TypedDict):
     status: str
     best: NotRequired[_Best | list[_Best] | None]
     trials: NotRequired[dict[str, int]]
+    selection: NotRequired[_Selection | None]
 
 
 def read_result(folder: Path) -> Any:

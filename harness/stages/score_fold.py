@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
+from harness.core.arrays import Loader
 from harness.core.scores import Scores
 from harness.core.table import Table
 from harness.core.walk import passes
@@ -26,12 +28,14 @@ class FoldScores:
     outputs  of the test rows; None where they are not scored, or the model has no head
     picture  of the representation; None where the evaluator has none, or test rows are not scored
     fitted   the baselines that were fitted on the fold's rows
+    valid    outputs of the validation rows; None where nobody asks for them
     """
 
     scores: list[tuple[str, Scores]]
     outputs: RowOutputs | None = None
     picture: Projection | None = None
     fitted: FoldBaselines = field(default_factory=FoldBaselines)
+    valid: RowOutputs | None = None
 
     def write(self, fold_record: FoldRecord, table: Table) -> None:
         """Writes them into the fold's record."""
@@ -41,17 +45,26 @@ class FoldScores:
         fold_record.compare(self.fitted.intervals, self.fitted.notes)
         if self.outputs is not None:
             fold_record.predict(table, self.outputs)
+        if self.valid is not None:
+            fold_record.keep_validation(table, self.valid)
         fold_record.project(self.picture)
 
 
-def score_fold(experiment: Experiment, stop: Stop, parts: Sequence[str]) -> FoldScores:
-    """Scores the best epoch's weights; without "test" among the parts, no test row is read."""
+def score_fold(
+    experiment: Experiment, stop: Stop, parts: Sequence[str], validation: bool = False
+) -> FoldScores:
+    """Scores the best epoch's weights; without "test" among the parts, no test row is read.
+
+    Args:
+        validation: whether the outputs of the validation rows are wanted.
+    """
     of = partial(evaluate, parts=parts)
     scores = [*of(experiment), *compared(experiment, stop, of)]
+    valid = row_outputs(experiment, "valid") if validation else None
     if "test" not in parts:
-        return FoldScores(scores)
+        return FoldScores(scores, valid=valid)
     baselines = fit_baselines(experiment, parts, experiment.cfg.get("baseline", "off"))
-    return FoldScores(scores, test_outputs(experiment), projection(experiment), baselines)
+    return FoldScores(scores, row_outputs(experiment, "test"), projection(experiment), baselines, valid)
 
 
 def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Scores]]:
@@ -65,14 +78,14 @@ def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Sc
     ]
 
 
-def test_outputs(experiment: Experiment) -> RowOutputs | None:
-    """Returns the outputs of the test rows; None without test rows or without a head."""
-    test = experiment.loaders.test
-    outputs = None if test is None else experiment.trainer.predictor().gather(test).outputs
-    if test is None or outputs is None:
+def row_outputs(experiment: Experiment, part: Literal["valid", "test"]) -> RowOutputs | None:
+    """Returns the outputs of a part's rows; None without such rows or without a head."""
+    loader: Loader | None = getattr(experiment.loaders, part)
+    outputs = None if loader is None else experiment.trainer.predictor().gather(loader).outputs
+    if loader is None or outputs is None:
         return None
-    targets = None if test.targets is None else test.targets.cpu()
-    return RowOutputs(test.rows.cpu(), targets, outputs.cpu())
+    targets = None if loader.targets is None else loader.targets.cpu()
+    return RowOutputs(loader.rows.cpu(), targets, outputs.cpu())
 
 
 def projection(experiment: Experiment) -> Projection | None:

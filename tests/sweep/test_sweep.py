@@ -72,6 +72,10 @@ def test_a_grid_numbers_its_trials_as_plain_hydra_does(sweep: Callable[..., Swee
     best = found.result["best"]
     assert best["value"] == max(values(found))
     assert best["number"] == values(found).index(best["value"])
+    priced = found.result["selection"]
+    assert priced["trials"] == 4
+    assert priced["ci95"][0] < priced["expected"] < priced["ci95"][1]
+    assert best["number"] in priced["equivalent"]
 
 
 def test_a_finished_sweep_is_not_begun_again_under_the_same_number(sweep: Callable[..., Sweep]) -> None:

@@ -14,6 +14,7 @@ from harness.core.errors import Interrupted
 from harness.runs.sweep_folders import finished, over
 from harness.runtime.distributed import broadcast
 from harness.sweep.control.watch_sweep import SweepWatcher
+from harness.sweep.report.selection import price_selection
 from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up, write_best, write_trials
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
@@ -64,12 +65,18 @@ def _write(
         return again([*spec.space.fixed, *spec.fuse_words], spec.space.words(dict(row.point)), spec.options)
 
     result = sum_up(spec.folder, now, status, seconds, watcher.command, error)
+    priced = status != "interrupted" and spec.settings.predictions > 0
+    selection, reason = price_selection(spec.folder, now) if priced else (None, None)
+    if selection is not None:
+        result = replace(result, selection=selection.as_dict())
+    elif reason is not None:
+        watcher.display.note(f"what the best score is worth is not known: {reason}")
     write_trials(spec.folder, now)
-    write_best(spec.folder, now, command)
+    write_best(spec.folder, now, command, result.selection)
     write_report(
         spec.folder,
         spec.location.study,
-        SweepMaterial(now, _about(spec, watcher), spec.space.distributions(), command),
+        SweepMaterial(now, _about(spec, watcher), spec.space.distributions(), command, selection),
     )
     link = watcher.parent_run.link()
     if link is not None:
@@ -91,7 +98,8 @@ def _write(
         "again": command(best[0]) if best else None,
         "go on": watcher.command if status == "interrupted" else None,
     }
-    watcher.display.closing(result, now, spec.folder, pointers)
+    worth = [] if selection is None else [selection.sentence, selection.equivalents_sentence]
+    watcher.display.closing(result, now, spec.folder, pointers, worth)
     return result
 
 

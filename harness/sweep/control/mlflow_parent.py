@@ -167,5 +167,9 @@ class MlflowParentRun:
         point = {f"best.{k}": brief(best[0].point[k]) if k in best[0].point else "-" for k in snapshot.keys}
         journal.tags("", {"best.number": best[0].number, **point})
         means = {name: score["mean"] for name, score in result.scores.items() if score["mean"] is not None}
+        if result.selection is not None:
+            name, (low, high) = result.selection["score"], result.selection["ci95"]
+            own = {"expected": result.selection["expected"], "expected_low": low, "expected_high": high}
+            means |= {f"best/{name}_{ending}": value for ending, value in own.items()}
         if result.status == "finished" and means:
             journal.metrics("", len(self._counted), means)

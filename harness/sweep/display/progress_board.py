@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -87,11 +87,13 @@ class ProgressBoard:
         snapshot: Snapshot,
         folder: Path,
         pointers: Mapping[str, str | None] | None = None,
+        remarks: Sequence[str] = (),
     ) -> None:
         """Prints how the sweep ended, the best trial with its scores, and where the files are.
 
         Args:
             pointers: further lines, such as {"mlflow": …, "see it": …, "again": …, "go on": …}.
+            remarks: sentences below the best trial.
         """
         self.close()
         self._say([])
@@ -102,6 +104,8 @@ class ProgressBoard:
         self._say([(result.status, colour), (f" in {duration(result.seconds)}, {state(snapshot, None)}", "")])
         if best := best_line(snapshot):
             self._say([(best, "bold")])
+        for remark in remarks:
+            self._say([(remark, "")])
         if result.error:
             self._say([(result.error, "red")])
         self._say([])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ class SweepResult:
     trials      how many are complete, pruned, failed, running and waiting
     best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
     scores      of the best trial, from its `result.json`; {} with several objectives
+    selection   what the best score is worth, see `harness.sweep.report.selection.Selection`, or None
     seconds     wall time, summed over all commands that continued the sweep
     mlflow      {"tracking_uri", "experiment", "run_id"} of the parent run, or None
     command     what to type to continue the sweep, or to begin it anew
@@ -54,6 +55,7 @@ class SweepResult:
     trials: dict[str, int] = field(default_factory=dict)
     best: dict[str, Any] | list[dict[str, Any]] | None = None
     scores: dict[str, Summary] = field(default_factory=dict)
+    selection: dict[str, Any] | None = None
     seconds: float = 0.0
     mlflow: dict[str, Any] | None = None
     command: str = ""
@@ -158,13 +160,19 @@ def _line(text: str | None) -> str | None:
     return None if text is None else mask_urls(" ".join(text.split()))
 
 
-def write_best(folder: Path, snapshot: Snapshot, command: Callable[[Row], str]) -> Path | None:
+def write_best(
+    folder: Path,
+    snapshot: Snapshot,
+    command: Callable[[Row], str],
+    selection: Mapping[str, Any] | None = None,
+) -> Path | None:
     """`best.yaml`: number, values, parameters, folder and command of the best; a list of the front.
 
     Nothing is written where no trial may be called the best, and what an earlier process wrote is removed.
 
     Args:
         command: what runs a trial again without the sweep, see `again`.
+        selection: `SweepResult.selection`; the trials that cannot be told from the best are listed.
     """
     best = snapshot.best
     if not best:
@@ -173,6 +181,8 @@ def write_best(folder: Path, snapshot: Snapshot, command: Callable[[Row], str]) 
     import yaml
 
     entries = [_best_entry(snapshot, row, command(row)) for row in best]
+    if selection is not None:
+        entries[0] |= _priced(snapshot, selection, command)
     alone = len(snapshot.objectives) == 1
     what = (
         "The best trial"
@@ -193,6 +203,18 @@ def _best_entry(snapshot: Snapshot, row: Row, command: str) -> dict[str, Any]:
         "parameters": {key: mask_urls(v) if isinstance(v, str) else v for key, v in row.point.items()},
         "folder": row.folder,
         "command": command,
+    }
+
+
+def _priced(
+    snapshot: Snapshot, selection: Mapping[str, Any], command: Callable[[Row], str]
+) -> dict[str, Any]:
+    """What the choice costs, the trials that equal the best, and the simplest of them."""
+    simplest = next(row for row in snapshot.rows if row.number == selection["simplest"]["number"])
+    return {
+        "expected": {selection["score"]: selection["expected"], "ci95": list(selection["ci95"])},
+        "equivalent": list(selection["equivalent"]),
+        "simplest": {**selection["simplest"], "command": command(simplest)},
     }
 
 

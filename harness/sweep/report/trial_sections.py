@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from harness.console.text_format import duration
 from harness.report.html.page_parts import Block, Code, Facts, Table, Text, Tile, Tiles
 from harness.runtime.redact import mask_urls
+from harness.sweep.report.selection import Selection
 from harness.sweep.study.snapshot import Row, Snapshot, brief, score
 
 MOST_BEST, MOST_FAILURES = 10, 100
@@ -51,6 +52,22 @@ def best(snapshot: Snapshot, rows: Sequence[Row], command: Callable[[Row], str])
     )
     others = [first, *(row for row in ended if row.feasible and row.number != first.number)]
     return [*_commands(rows, command), _trials(snapshot, others[:MOST_BEST])]
+
+
+def selection(snapshot: Snapshot, selection: Selection) -> list[Block]:
+    """The price of the choice, and the trials that cannot be told from the best."""
+    by_number = {row.number: row for row in snapshot.rows}
+    equal = [by_number[number] for number in selection.equivalent]
+    sentence = selection.sentence[:1].upper() + selection.sentence[1:]
+    sampled = f"{selection.rows} validation rows" + (
+        f" of {selection.groups} groups, drawn as groups" if selection.groups is not None else ""
+    )
+    return [
+        Text(f"{sentence} ({sampled})."),
+        Text(f"{selection.equivalents_sentence[:1].upper()}{selection.equivalents_sentence[1:]}:"),
+        _trials(snapshot, equal[:MOST_BEST]),
+        *_more(len(equal) - MOST_BEST, "best.yaml"),
+    ]
 
 
 def _commands(rows: Sequence[Row], command: Callable[[Row], str]) -> list[Block]:

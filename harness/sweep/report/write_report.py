@@ -18,6 +18,7 @@ from harness.sweep.report import trial_figures as figures
 from harness.sweep.report import trial_sections
 from harness.sweep.report.axis_scale import scales
 from harness.sweep.report.importance import FEWEST, importance
+from harness.sweep.report.selection import Selection
 from harness.sweep.study.snapshot import Row, Snapshot
 
 REPORT = "report.html"
@@ -30,12 +31,14 @@ class SweepMaterial:
     about          facts of its summary by name, without secrets: study, sampler, pruner, command …
     distributions  Optuna's, by key of a dimension: which are logarithmic, and the order of choices
     command        makes the command that runs a trial alone
+    selection      what the best score is worth; None where that is unknown
     """
 
     snapshot: Snapshot
     about: Mapping[str, str]
     distributions: Mapping[str, Any]
     command: Callable[[Row], str]
+    selection: Selection | None = None
 
 
 Maker = Callable[[SweepMaterial], Section | None]
@@ -57,6 +60,7 @@ def sections(material: SweepMaterial) -> list[Section]:
     makers = {
         "Summary": _summary,
         "Best": _best,
+        "What the best score is worth": _selection,
         "Pareto front": _front,
         "Optimisation history": _history,
         "Importance": _importance,
@@ -103,6 +107,20 @@ def _best(material: SweepMaterial) -> Section:
     several = "No trial is better than one of these in every objective."
     text = several if len(snapshot.objectives) > 1 else ""
     return Section("Best", text, trial_sections.best(snapshot, snapshot.best, material.command), wide=True)
+
+
+def _selection(material: SweepMaterial) -> Section | None:
+    if material.selection is None:
+        return None
+    blocks = trial_sections.selection(material.snapshot, material.selection)
+    return Section("What the best score is worth", _BOOTSTRAP, blocks, wide=True)
+
+
+_BOOTSTRAP = (
+    "The best of many scores is too good, because the choice also picks the luck of the validation rows. "
+    "So the choice was repeated in bootstrap samples of these rows, and each chosen trial scored on the rows "
+    "that its sample left out (BBC-CV, doi:10.1007/s10994-018-5714-4)."
+)
 
 
 def _front(material: SweepMaterial) -> Section | None:

@@ -36,6 +36,7 @@ class SweepSettings:
     patience    minutes for which the storage may be away while the sweep runs
     lease       seconds without a sign of life after which a worker elsewhere counts as dead
     keep        how many of the best trials keep their weights; "best": one, "all": every trial
+    predictions MB that the outputs of one trial for its validation rows may take; 0: none are kept
     test        whose test rows are scored: the best trial's, all trials' or none
     seed        of the sampler
     axis        what a pruner's steps are: epochs, or folds
@@ -60,6 +61,7 @@ class SweepSettings:
     patience: float
     lease: float
     keep: int | Literal["all", "best"]
+    predictions: float
     test: Literal["best", "all", "none"]
     seed: int
     axis: Literal["epochs", "folds"]
@@ -78,6 +80,7 @@ _LEAST = {
     "recycle": 1,
     "patience": 0,
     "keep": 1,
+    "predictions": 0,
     "lease": 5,
 }
 """The smallest value of each; null passes where its type admits it."""

@@ -126,7 +126,10 @@ def _configured(
     tests = assignment.test or spec.settings.test == "all"
     each_fold = spec.settings.axis == "folds" and spec.pruner is not None
     follows = frozenset(objective.name for objective in spec.objectives)
-    place = Trial(assignment.number, parent, tags, tests, each_fold=each_fold, follows=follows)
+    outputs = spec.settings.predictions
+    place = Trial(
+        assignment.number, parent, tags, tests, each_fold=each_fold, follows=follows, outputs=outputs
+    )
     return cfg, folder, repeated, place
 
 

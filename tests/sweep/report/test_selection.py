@@ -1,0 +1,128 @@
+"""harness/sweep/report/selection.py: from the files of trials to the price of the best one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from harness.core.task import Task
+from harness.report.html.page_parts import Text
+from harness.runs.run_result import Result, summarise
+from harness.runs.validation_rows import FILE, ValidationRows, write_validation
+from harness.sweep.report.selection import price_selection
+from harness.sweep.report.sweep_result import sum_up, write_best
+from harness.sweep.report.trial_sections import selection as blocks_of
+from harness.sweep.study.snapshot import Objective, Row, Snapshot
+
+RIGHT = (57, 56, 40)
+"""Of 60 rows, how many each trial predicts correctly."""
+
+CONFIG = {
+    "outputs": "outputs",
+    "tags": {},
+    "data": {"extract": {"_target_": "x.Source"}, "transform": {}},
+    "split": {},
+    "model": {},
+    "trainer": {"monitor": "valid/accuracy"},
+    "evaluate": {"_target_": "harness.evaluate.classification.Classification", "bins": 15},
+    "tracking": {},
+    "seed": 0,
+}
+
+
+def write_trial(home: Path, right: int, parameters: int, group: int = 1) -> None:
+    home.mkdir(parents=True)
+    target = np.arange(60) % 2
+    sign = np.where((np.arange(60) * 7) % 60 < right, 1.0, -1.0)
+    row = np.arange(60)
+    rows = ValidationRows(
+        Task("binary", ("no", "yes")),
+        np.zeros(60, dtype=np.int32),
+        row,
+        row // group,
+        target,
+        (sign * (2 * target - 1)).astype(np.float32),
+    )
+    write_validation(rows, home / FILE)
+    scores = {"valid/accuracy": summarise([right / 60]), "model/parameters": summarise([float(parameters)])}
+    Result(status="finished", scores=scores).write(home / "result.json")
+    (home / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+
+
+def snapshot(name: str = "valid/accuracy") -> Snapshot:
+    rows = [
+        Row(place, "complete", {"lr": 0.1}, (right / 60,), folder=str(place))
+        for place, right in enumerate(RIGHT)
+    ]
+    return Snapshot((Objective(name, "maximize"),), tuple(rows), 3)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, right in enumerate(RIGHT):
+        write_trial(tmp_path / str(number), right, 1000 if number == 0 else 10)
+    return tmp_path
+
+
+def test_the_best_trial_has_a_price_and_a_simpler_equivalent(folder: Path) -> None:
+    found, reason = price_selection(folder, snapshot())
+    assert found is not None, reason
+    assert (found.trials, found.rows, found.groups) == (3, 60, None)
+    low, high = found.ci95
+    assert 0.8 < low < found.expected < 57 / 60 + 0.01
+    assert 57 / 60 < high < 1
+    assert found.equivalent == [0, 1]
+    assert found.simplest == {"number": 1, "parameters": 10.0, "seconds": None}
+    assert found.sentence.startswith(
+        f"after choosing among 3 trials expect valid/accuracy {found.expected:.4f} ["
+    )
+    assert found.equivalents_sentence == (
+        "1 trial cannot be told from the best; the simplest is trial 1 (10 parameters instead of 1,000)"
+    )
+    page = [block.text for block in blocks_of(snapshot(), found) if isinstance(block, Text)]
+    assert "60 validation rows" in str(page[0])
+    write_best(folder, snapshot(), lambda row: f"train {row.number}", found.as_dict())
+    best = yaml.safe_load((folder / "best.yaml").read_text())
+    assert best["equivalent"] == [0, 1]
+    assert best["simplest"]["command"] == "train 1"
+    assert best["expected"]["ci95"] == found.ci95
+    assert sum_up(folder, snapshot(), "finished", 1.0, "").selection is None
+
+
+def test_groups_and_repeats_are_counted_once(tmp_path: Path) -> None:
+    for number, right in enumerate(RIGHT):
+        for seed in (0, 1):
+            write_trial(tmp_path / str(number) / f"seed-{seed}", right, 10, group=5)
+    found, reason = price_selection(tmp_path, snapshot())
+    assert found is not None, reason
+    assert (found.rows, found.groups) == (60, 12)
+    assert found.simplest["number"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("valid/loss", None, "valid/loss cannot be computed from stored predictions"),
+        ("train/loss", None, "train/loss is no score of predictions"),
+        ("valid/accuracy", "missing", "the predictions of its trials are not here"),
+        ("valid/accuracy", "broken", "is damaged"),
+        ("valid/log_loss", None, "valid/log_loss of the stored predictions differs from that of the trial"),
+    ],
+)
+def test_what_cannot_be_priced_has_a_reason(folder: Path, name: str, damage: str | None, reason: str) -> None:
+    if damage == "missing":
+        (folder / "0" / FILE).unlink()
+    elif damage == "broken":
+        (folder / "0" / FILE).write_text("x")
+    found, given = price_selection(folder, snapshot(name))
+    assert found is None
+    assert given is not None
+    assert reason in given
+
+
+def test_a_single_trial_is_no_choice(folder: Path) -> None:
+    alone = Snapshot(snapshot().objectives, snapshot().rows[:1], 1)
+    assert price_selection(folder, alone) == (None, None)
