@@ -196,7 +196,7 @@ def _train(
         for member, progress in fit([fold.member for fold in group], stop, pace.due):
             if id(member) in reported or not reported:  # a new epoch: all folds write a checkpoint, or none
                 reported.clear()
-                allowed = pace.allows(len(group), sharing=1 if joint is None else joint.count)
+                allowed = pace.allows(len(group), sharing=1 if joint is None else joint.training)
             reported.add(id(member))
             report_progress(records[id(member)], progress, stop, consumers, allowed)
     stop.raise_if_asked()

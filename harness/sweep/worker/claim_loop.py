@@ -80,7 +80,7 @@ class ClaimLoop:
         heartbeat = Heartbeat(self.queue, lease, launch, self.patience)
         with Stop() as stop, heartbeat, frozen_memory():
             try:
-                if self.spec.slots > 1:
+                if self.spec.joint:
                     outcome = self._work_jointly(stop, heartbeat)
                 else:
                     outcome = self._work_in_turn(heartbeat)

@@ -14,6 +14,8 @@ Of folds that are trained together (`fuse`), the first n units advance at the sa
 
     axis=epochs   step e, e = 1 … E     the mean over units 0 … n-1 of the objective at the best epoch so far
                   step E + n - 1        the end of these units: their mean
+
+Where the runs of a trial are trained together too, the first folds of all runs are these units.
 """
 
 from __future__ import annotations
@@ -73,12 +75,28 @@ class PruningSteps:
         self._best: dict[int, float] = {}  # of the trainings that run, by unit
         self._reached: dict[int, int] = {}  # their epochs
         self._over: set[int] = set()
-        self._together = 1
+        self._first = [0]  # units that advance at the same time
+        self._side_by_side = False
+
+    def runs_together(self) -> list[RunSteps]:
+        """The consumers of the runs of a trial that are trained at the same time, instead of `start_run`."""
+        runs = range(self._units // self._folds)
+        self._side_by_side = True
+        self._done = [[] for _ in runs]
+        self._first = [run * self._folds for run in runs]
+        return [RunSteps(self, run) for run in runs]
 
     def folds_together(self, count: int) -> None:
         """Must be called before a run of which `count` folds are trained together."""
-        if self._run == 0:
-            self._together = count
+        if self._side_by_side:
+            runs = range(self._units // self._folds)
+            self._first = [run * self._folds + fold for run in runs for fold in range(count)]
+        elif self._run == 0:
+            self._first = list(range(count))
+
+    def go_on_in_run(self, index: int) -> None:
+        """What is reported next is of run `index`, one of several that are trained at the same time."""
+        self._run = index
 
     def start_run(self, index: int) -> None:
         """Starts run `index` of the trial, 0 for the first."""
@@ -90,6 +108,12 @@ class PruningSteps:
         if self._objective is not None and self._objective.name in scores:
             values = scores[self._objective.name]["folds"]
             self._done[self._run] = [math.nan if value is None else float(value) for value in values]
+        if self._side_by_side:
+            first = self._run * self._folds
+            self._over.update(range(first, first + self._folds))
+            self._reached |= dict.fromkeys(range(first, first + self._folds), 0)
+            ended = enumerate(self._done[self._run], first)
+            self._best |= {unit: value for unit, value in ended if not math.isnan(value)}
 
     def __call__(self, fold: Fold, progress: Progress) -> None:
         """Reports an epoch of the first unit.
@@ -105,11 +129,10 @@ class PruningSteps:
         value = self._best.get(unit)
         self._on_epoch(epoch, epochs, value, self._passed(unit, epochs))
         step = self._common_epoch()
-        if self._axis == "folds" or unit >= self._together or step is None:
+        if self._axis == "folds" or unit not in self._first or step is None:
             return
-        first = [self._best.get(other) for other in range(self._together)]
-        known = [best for best in first if best is not None]
-        if len(known) < self._together:
+        known = [self._best[other] for other in self._first if other in self._best]
+        if len(known) < len(self._first):
             return
         value = math.fsum(known) / len(known)
         last = len(self._over) == self._units
@@ -123,7 +146,7 @@ class PruningSteps:
             self._over.add(unit)
         if self._objective is None:
             return
-        if unit not in self._best and unit == 0 and self._together == 1 and self._axis == "epochs":
+        if unit not in self._best and self._first == [unit] == [0] and self._axis == "epochs":
             # The training was resumed from a checkpoint: an earlier process reported its best epoch.
             before = [step for step in self._reported if step < progress.epoch]
             if before:
@@ -134,17 +157,16 @@ class PruningSteps:
 
     def _passed(self, unit: int, epochs: int) -> int:
         """The epochs so far in all folds and runs of the trial."""
-        if unit < self._together:
+        if unit in self._first:
             return sum(self._reached.values())
         return unit * epochs + self._reached[unit]
 
     def _common_epoch(self) -> int | None:
         """The epoch that all of the first units have passed; None before there is one."""
-        first = range(self._together)
-        if not all(unit in self._reached for unit in first):
+        if not all(unit in self._reached for unit in self._first):
             return None
-        running = [self._reached[unit] for unit in first if unit not in self._over]
-        return min(running, default=max(self._reached[unit] for unit in first))
+        running = [self._reached[unit] for unit in self._first if unit not in self._over]
+        return min(running, default=max(self._reached[unit] for unit in self._first))
 
     def fold_resumed(self, fold: Fold, best: Mapping[str, float]) -> None:
         """Takes the scores at the best epoch of a training that goes on from a checkpoint."""
@@ -172,8 +194,8 @@ class PruningSteps:
 
     @property
     def _unit(self) -> int:
-        """The unit that runs, or starts next."""
-        return self._run * self._folds + len(self._done[self._run])
+        """How many units have ended: of units that follow one another, the one that runs or starts next."""
+        return sum(map(len, self._done))
 
     def _step(self, unit: int) -> int | None:
         """The step at which a unit ends; None where it has none, or where it is not known yet.
@@ -183,7 +205,7 @@ class PruningSteps:
         """
         if self._axis == "folds":
             return unit
-        known = self._epochs is not None and unit > 0 and unit >= self._together - 1
+        known = self._epochs is not None and unit > 0 and unit >= len(self._first) - 1
         return (self._epochs or 0) + unit if known else None
 
     def _mean(self) -> float:
@@ -200,6 +222,34 @@ class PruningSteps:
 
     def _describe(self, value: float) -> str:
         name = "" if self._objective is None else self._objective.name
-        several = self._axis == "epochs" and (self._unit > 0 or self._together > 1)
+        several = self._axis == "epochs" and (self._unit > 0 or len(self._first) > 1)
         mean = "a mean " if several else ""
         return f"{mean}{name} of {value:.4g}"
+
+
+class RunSteps:
+    """The consumer of one run of a trial whose runs are trained at the same time, see `PruningSteps`."""
+
+    def __init__(self, steps: PruningSteps, index: int) -> None:
+        self._steps = steps
+        self._index = index
+
+    def run_was_finished(self, scores: Mapping[str, Mapping[str, Any]]) -> None:
+        self._own.run_was_finished(scores)
+
+    def folds_together(self, count: int) -> None:
+        self._own.folds_together(count)
+
+    def fold_resumed(self, fold: Fold, best: Mapping[str, float]) -> None:
+        self._own.fold_resumed(fold, best)
+
+    def __call__(self, fold: Fold, progress: Progress) -> None:
+        self._own(fold, progress)
+
+    def fold_done(self, fold: Fold, scores: Mapping[str, float]) -> None:
+        self._own.fold_done(fold, scores)
+
+    @property
+    def _own(self) -> PruningSteps:
+        self._steps.go_on_in_run(self._index)
+        return self._steps

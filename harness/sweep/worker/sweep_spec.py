@@ -67,6 +67,11 @@ class SweepSpec:
         return self.composer.options
 
     @property
+    def joint(self) -> bool:
+        """Whether a worker trains several trials, or the repeats of one, at the same time."""
+        return self.slots > 1 or (self.fuse is not None and self.settings.repeat > 1)
+
+    @property
     def fuse_words(self) -> list[str]:
         """The override of a trial that says how it is trained, where that is chosen for all trials."""
         return [] if self.fuse is None else [f"{FUSE}={self.fuse}"]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -22,7 +23,7 @@ from harness.runtime import provenance
 from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.masked_output import mask_also
 from harness.stages.deferred_test import run_deferred_test
-from harness.sweep.worker.pruning_steps import OnEpoch, PruningSteps, Report
+from harness.sweep.worker.pruning_steps import OnEpoch, PruningSteps, Report, RunSteps
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.trainer.fused.joint_runs import JointRuns
 
@@ -62,7 +63,7 @@ def run_trial(
         report: called by rank 0 with a step and its value; returns whether the trial is to be pruned.
         on_epoch: called as `OnEpoch` at the end of each epoch.
         keeps: see `Trial`; of several repeats, the weights are kept.
-        joint: the trainings of other trials, with which this one is trained.
+        joint: the trainings of other trials, with which this one is trained; its repeats advance together.
 
     Raises:
         Pruned: the pruner ended the trial.
@@ -79,9 +80,15 @@ def run_trial(
         epochs=spec.epochs,
     )
     deadline = _Deadline(spec.settings.timeout)
+    repeats = range(spec.settings.repeat)
+    if joint is not None and len(repeats) > 1:
+        consumers = [(deadline, run) for run in steps.runs_together()]
+        return joint.all_of(
+            [partial(_run, spec, assignment, n, consumers[n], always, joint) for n in repeats]
+        )
     once = spec.settings.repeat == 1 and world() == 1
     results = []
-    for repeat in range(spec.settings.repeat):
+    for repeat in repeats:
         steps.start_run(repeat)
         results.append(_run(spec, assignment, repeat, (deadline, steps), keeps if once else always, joint))
     return results
@@ -137,7 +144,7 @@ def _run(
     spec: SweepSpec,
     assignment: TrialAssignment,
     repeat: int,
-    steps: tuple[_Deadline, PruningSteps],
+    steps: tuple[_Deadline, PruningSteps | RunSteps],
     keeps: Callable[[Mapping[str, float]], bool],
     joint: JointRuns | None,
 ) -> Result:

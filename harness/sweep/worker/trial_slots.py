@@ -94,29 +94,35 @@ def choose_slots(
         points: that were prepared.
     """
     asked = {point.asked for point in points}
-    folds = max(len(point.rows) for point in points)
+    units = max(len(point.rows) for point in points) * settings.repeat
     reason = next((point.alone for point in points if point.alone), "") or _reason(settings, pruned)
     if len(asked) > 1:
         reason = "fuse is swept"
     numbers = [int(value) for value in asked if value not in (AUTO, OFF)]
     if not reason and numbers:
-        count = max(1, numbers[0] // folds)
+        count = max(1, numbers[0] // units)
     elif not reason:
-        count = _most(settings, sampler, trials, folds)
+        count = _most(settings, sampler, trials, units)
         kinds = len({point.kind for point in points})
         faster = all(
             point.steps >= _LEAST_STEPS
-            and is_faster(point.parameters, point.rows * max(1, count // kinds), point.batch_size)
+            and is_faster(
+                point.parameters, point.rows * settings.repeat * max(1, count // kinds), point.batch_size
+            )
             for point in points
         )
-        reason = "" if count > 1 and faster else "alone is faster"
+        reason = "" if count * settings.repeat > 1 and faster else "alone is faster"
     if reason:
         return TrialSlots(
             line=f"each trial is trained alone: {reason} (fuse={numbers[0]})" if numbers else ""
         )
     together = min(count, settings.recycle or count)
-    line = f"up to {together} trials are trained as one (fuse={next(iter(asked))})" if together > 1 else ""
-    return TrialSlots(together, numbers[0] if numbers else count * folds, line)
+    each = f", with the {settings.repeat} seeds of each" if settings.repeat > 1 else ""
+    line = f"up to {together} trials are trained as one{each} (fuse={next(iter(asked))})"
+    if together == 1:
+        line = f"the {settings.repeat} seeds of a trial are trained as one (fuse={next(iter(asked))})"
+    line = line if together * settings.repeat > 1 else ""
+    return TrialSlots(together, numbers[0] if numbers else count * units, line)
 
 
 def _reason(settings: SweepSettings, pruned: bool) -> str:
@@ -132,8 +138,9 @@ def _reason(settings: SweepSettings, pruned: bool) -> str:
     return ""
 
 
-def _most(settings: SweepSettings, sampler: Mapping[str, Any] | None, trials: int | None, folds: int) -> int:
-    count = min(_MOST_TRIALS, max(1, _MOST_MEMBERS // folds))
+def _most(settings: SweepSettings, sampler: Mapping[str, Any] | None, trials: int | None, units: int) -> int:
+    """How many trials are trained as one, of so many trainings (folds and repeats) each."""
+    count = min(_MOST_TRIALS, max(1, _MOST_MEMBERS // units))
     if trials is not None:
         learns = sampler is not None and not _draws_at_random(sampler)
         count = min(count, -(-trials // (settings.workers * (_BATCHES if learns else 1))))

@@ -10,7 +10,7 @@ from typing import Any, final
 
 from greenlet import getcurrent, greenlet
 
-from harness.core.errors import Interrupted
+from harness.core.errors import Interrupted, Pruned
 from harness.runtime.isolation import put_run_settings, run_settings
 from harness.runtime.stop_signals import Stop
 from harness.trainer.fused.fused_member import Member
@@ -23,12 +23,16 @@ from harness.trainer.fused.training_kind import training_kind
 class _Run:
     """A function that was started, and what the process must restore before it goes on.
 
+    inner    whether another function called it, and gets its result and its error
     members  that it trains now; [] if it does not wait in `fit`
+    result   that it returned
     error    that it raised
     """
 
-    def __init__(self, call: Callable[[], object], parent: greenlet) -> None:
+    def __init__(self, call: Callable[[], Any], parent: greenlet, inner: bool = False) -> None:
         self._call = call
+        self.inner = inner
+        self.result: Any = None
         self.members: list[Member] = []
         self.due: Callable[[], bool] = lambda: False
         self.settings: list[Any] | None = None
@@ -39,7 +43,7 @@ class _Run:
 
     def _called(self) -> None:
         try:
-            self._call()
+            self.result = self._call()
         except BaseException as error:
             self.error = error
 
@@ -62,11 +66,17 @@ class JointRuns:
         self._runs: list[_Run] = []
         self._current: _Run | None = None
         self._groups: dict[Hashable, GroupTraining] = {}
+        self._requests: list[tuple[_Run, BaseException | None]] = []
 
     @property
     def count(self) -> int:
-        """How many functions have not returned."""
-        return len(self._runs)
+        """How many functions have not returned, without those that another one called."""
+        return sum(not run.inner for run in self._runs)
+
+    @property
+    def training(self) -> int:
+        """How many functions train now."""
+        return sum(bool(run.members) for run in self._runs)
 
     @property
     def has_room(self) -> bool:
@@ -84,6 +94,30 @@ class JointRuns:
         run = _Run(call, self._hub)
         self._runs.append(run)
         self._go_on(run)
+        self._fulfil()
+
+    def all_of(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Calls functions whose trainings advance together, within a function that was started.
+
+        Returns their results once all have returned. If one raises, the others are ended: pruned if it was,
+        else interrupted.
+
+        Raises:
+            BaseException: what the first of them raised.
+        """
+        runs = [_Run(call, self._hub, inner=True) for call in calls]
+        self._requests += [(run, None) for run in runs]
+        first: BaseException | None = None
+        while not all(run.greenlet.dead for run in runs):
+            self._hub.switch()
+            failed = next((run.error for run in runs if run.error is not None), None)
+            if failed is not None and first is None:
+                first = failed
+                ended = failed if isinstance(failed, Pruned | Interrupted) else Interrupted(signal.SIGTERM)
+                self._requests += [(run, ended) for run in runs]
+        if first is not None:
+            raise first
+        return [run.result for run in runs]
 
     def fit(
         self, members: Sequence[Member], stop: Callable[[], bool], due: Callable[[], bool]
@@ -114,6 +148,16 @@ class JointRuns:
         for run in list(self._runs):
             if not any(member in group.members for group in self._groups.values() for member in run.members):
                 self._go_on(run)
+        self._fulfil()
+
+    def _fulfil(self) -> None:
+        """Starts and ends the functions that others have called."""
+        while self._requests:
+            run, error = self._requests.pop(0)
+            if error is None:
+                self._runs.append(run)
+            if not run.greenlet.dead:
+                self._go_on(run, error=error)
 
     def finish(self) -> None:
         """Lets all functions end. After a signal, a training takes one more step and writes a checkpoint."""
@@ -125,8 +169,9 @@ class JointRuns:
 
     def cancel(self) -> None:
         """Interrupts all functions, without another step."""
-        while self._runs:
-            self._go_on(self._runs[0], error=Interrupted(self.stop.signum or signal.SIGTERM))
+        self._requests.clear()
+        while self._runs:  # the last first: a function that called others ends after them
+            self._go_on(self._runs[-1], error=Interrupted(self.stop.signum or signal.SIGTERM))
 
     def _train(self, group: GroupTraining) -> None:
         try:
@@ -169,5 +214,5 @@ class JointRuns:
             self._current = None
         if run.greenlet.dead:
             self._runs.remove(run)
-            if run.error is not None:
+            if run.error is not None and not run.inner:
                 self.errors.append(run.error)

@@ -159,6 +159,25 @@ def test_a_pruned_trial_leaves_and_the_next_one_takes_its_place(run_cli: RunCli,
     assert curve(alone) == curve(sweep / str(chosen))
 
 
+def test_the_seeds_of_a_trial_advance_together_and_are_pruned_together(run_cli: RunCli, here: Path) -> None:
+    words = ["sweep=asha", "sweep/sampler=random", "sweep.trials=4", "sweep.pruner.reduction_factor=2"]
+    rates = "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))"
+    sweep = grid(run_cli, here, rates, *words, "trainer.epochs=4", "sweep.repeat=2", fuse="4")
+    ended = {n: {result(seed)["status"] for seed in (sweep / str(n)).glob("seed-*")} for n in range(4)}
+    assert all(len(status) == 1 for status in ended.values())
+    assert set.union(*ended.values()) == {"finished", "pruned"}
+    for number, status in ended.items():
+        runs = [sweep / str(number) / f"seed-{seed}" for seed in (0, 1)]
+        assert len({tuple(curve(run)) for run in runs}) == 1
+        assert (len(curve(runs[0])) == 4) is (status == {"finished"})
+        events = [read(run)[0] for run in runs]
+        assert events[1][0]["time"] < events[0][-1]["time"]
+    chosen = sweep / str(next(n for n, status in ended.items() if status == {"finished"})) / "seed-1"
+    rate = yaml.safe_load((chosen / "config.yaml").read_text())["trainer"]["optimizer"]["lr"]
+    alone = runs_alone(run_cli, here, f"trainer.optimizer.lr={rate!r}", "trainer.epochs=4", "seed=1")
+    assert curve(alone) == curve(chosen)
+
+
 class StopAt(Stop):
     """As if SIGTERM had come in one of the steps."""
 
@@ -171,22 +190,24 @@ class StopAt(Stop):
         return super().__call__()
 
 
-@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize(("step", "repeats"), [(1, 1), (4, 2)])
 def test_stopped_trials_go_on_to_the_last_bit(
-    run_cli: RunCli, here: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    run_cli: RunCli, here: Path, monkeypatch: pytest.MonkeyPatch, step: int, repeats: int
 ) -> None:
-    words = [*SPACE, "checkpoint.share=1"]
+    words = [*SPACE, "checkpoint.share=1", f"sweep.repeat={repeats}"]
+    below = "" if repeats == 1 else "seed-1"
     StopAt.at = step
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["harness.sweep.worker.claim_loop"], "Stop", StopAt)
         sweep = grid(run_cli, here, *words, status=143)
-    assert {result(sweep / str(number))["status"] for number in range(4)} == {"interrupted"}
+    assert {result(sweep / str(number) / below)["status"] for number in range(4)} == {"interrupted"}
     assert grid(run_cli, here, *words) == sweep
     for number, point in enumerate(POINTS):
-        assert result(sweep / str(number))["status"] == "finished"
-        assert [epoch for _, epoch in curve(sweep / str(number))] == [1, 2, 3]
+        assert result(sweep / str(number) / below)["status"] == "finished"
+        assert [epoch for _, epoch in curve(sweep / str(number) / below)] == [1, 2, 3]
         if number == 3:
-            assert curve(runs_alone(run_cli, here, *point)) == curve(sweep / "3")
+            alone = runs_alone(run_cli, here, *point, f"seed={repeats - 1}")
+            assert curve(alone) == curve(sweep / "3" / below)
 
 
 def fused(rows: tuple[int, ...] = (100,), **changes: Any) -> FusedTrial:
@@ -219,6 +240,9 @@ RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Rand
         (RANDOM, 64, [fused(asked=3)], {}, (3, 3)),
         (TPE, 4, [fused(asked=40, rows=(90,) * 10, parameters=10**6)], {}, (4, 40)),
         (None, 12, [fused()], {}, (12, 12)),
+        (RANDOM, 64, [fused()], {"repeat": 3}, (21, 63)),
+        (TPE, 4, [fused()], {"repeat": 8}, (1, 8)),
+        (RANDOM, 64, [fused(asked=6)], {"repeat": 3}, (2, 6)),
     ],
 )
 def test_how_many_trials_are_trained_as_one(
@@ -229,7 +253,8 @@ def test_how_many_trials_are_trained_as_one(
     slots: tuple[int, int | None],
 ) -> None:
     plain = {"workers": 1, "isolate": False, "timeout": None, "recycle": None, "axis": "epochs"}
+    plain["repeat"] = 1
     base: Any = SimpleNamespace(**(plain | changes))
     chosen = choose_slots(base, sampler, False, trials, points)
     assert (chosen.count, chosen.fuse) == slots
-    assert bool(chosen.line) is (slots[0] > 1)
+    assert bool(chosen.line) is (slots[0] * base.repeat > 1)

@@ -262,3 +262,33 @@ def test_a_resumed_fold_counts_with_its_best_epoch_before() -> None:
     for number in (0, 1):
         watched.axis(fold(number), Progress(2, 3, 20, {NAME: 0.1}, False, dict))
     assert watched.reported == pytest.approx({2: 0.6})
+
+
+def test_runs_that_advance_together_have_the_mean_of_all_folds_at_each_epoch() -> None:
+    watched = Watched(folds=2, repeats=2)
+    runs = watched.axis.runs_together()
+    for run in runs:
+        run.folds_together(2)
+    curves = {(0, 0): [0.2, 0.4], (0, 1): [0.6, 0.5], (1, 0): [0.4, 0.8], (1, 1): [0.8, 0.7]}
+    for epoch in (1, 2):
+        for (index, number), curve in curves.items():
+            best = curve[epoch - 1] >= max(curve[:epoch])
+            progress = Progress(epoch, 2, 10 * epoch, {NAME: curve[epoch - 1]}, best, dict, last=epoch == 2)
+            runs[index](fold(number), progress)
+    for index in (1, 0):  # the second run ends first
+        for number in (0, 1):
+            runs[index].fold_done(fold(number), {NAME: max(curves[index, number])})
+    assert watched.reported == pytest.approx({1: 0.5, 2: 0.65, 5: 0.65})
+    assert watched.totals == list(range(1, 9))
+
+
+def test_a_finished_run_counts_while_the_others_advance_together() -> None:
+    watched = Watched(repeats=3, reported={1: 0.1})
+    runs = watched.axis.runs_together()
+    runs[1].run_was_finished({NAME: {"mean": 0.9, "folds": [0.9]}})
+    for epoch in (2, 3):
+        for index, value in ((0, 0.3), (2, 0.6)):
+            runs[index](fold(0), Progress(epoch, 3, 10 * epoch, {NAME: value}, True, dict, last=epoch == 3))
+    for index in (0, 2):
+        runs[index].fold_done(fold(0), {NAME: 0.6})
+    assert watched.reported == pytest.approx({2: 0.6, 3: 0.6, 5: 0.7})
