@@ -39,7 +39,7 @@ from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
 from harness.stages import refit
 from harness.stages.deferred_test import run_deferred_test
-from harness.stages.fold_baselines import without_baselines
+from harness.stages.fold_baselines import of_many_trials
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.fused_folds import choose_fuse, run_together, why_each_alone
 from harness.stages.pretrain import pretrained
@@ -81,7 +81,7 @@ def run(
         Pruned: a consumer has seen enough; the run is recorded as pruned.
         Interrupted: a signal came; the run is recorded as interrupted.
     """
-    plan = make_plan(without_baselines(cfg) if trial is not None and trial.tests else cfg)
+    plan = make_plan(of_many_trials(cfg) if trial is not None and trial.tests else cfg)
     debug = mode(plan.cfg)
     plan = sized(limited(plan, debug))
     callbacks = build_callbacks(plan.cfg)
@@ -184,7 +184,7 @@ def train_and_score(
     with pretrained(experiment, table, fold_record, stop):
         train(experiment, fold_record, stop, consumers)
         parts = ("valid",) if fold_record.deferred else ("valid", "test")
-        score_fold(experiment, stop, parts, fold_record.validation_size > 0).write(fold_record, table)
+        score_fold(experiment, table, stop, parts, fold_record.validation_size > 0).write(fold_record, table)
         fold_record.keep(experiment, table)
 
 

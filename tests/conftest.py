@@ -109,15 +109,16 @@ def hydra_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_fitted_baselines() -> Iterator[None]:
-    """Leaves the baselines that `baseline=auto` fits out of runs in the test's own process.
+def no_extras_of_tables() -> Iterator[None]:
+    """Leaves fitted baselines and the importance of columns out of runs in the test's own process.
 
     They would take longer than most of these runs.
     """
-    from harness.stages import fold_baselines, score_fold
+    from harness.stages import fold_baselines, fold_importance, score_fold
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(score_fold, "fit_baselines", lambda *_: fold_baselines.FoldBaselines())
+        patched.setattr(score_fold, "find_importance", lambda *_: fold_importance.FoldImportance())
         yield
 
 
@@ -127,6 +128,14 @@ def fitted_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.stages import fold_baselines, score_fold
 
     monkeypatch.setattr(score_fold, "fit_baselines", fold_baselines.fit_baselines)
+
+
+@pytest.fixture
+def column_importance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks for the importance of columns."""
+    from harness.stages import fold_importance, score_fold
+
+    monkeypatch.setattr(score_fold, "find_importance", fold_importance.find_importance)
 
 
 @pytest.fixture(autouse=True)

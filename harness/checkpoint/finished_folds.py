@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 from torch import Tensor
 
@@ -21,11 +21,13 @@ class Outcome(NamedTuple):
     outputs    (rows, targets, outputs) of its test rows, as `harness.record.predictions.RowOutputs`; None
                without any
     intervals  of baseline minus network over the rows, by the full name of the baseline's score
+    importance of the columns, as plain values; None where it was not computed
     """
 
     scores: dict[str, float]
     outputs: tuple[Tensor, Tensor | None, Tensor] | None
     intervals: dict[str, tuple[float, float]] | None = None
+    importance: dict[str, Any] | None = None
 
 
 @final
@@ -49,8 +51,8 @@ class Done:
         outcomes = {}
         for path in sorted(self._folder.glob(f"fold-*{ENDING}")):
             try:
-                scores, outputs, *intervals = read(path)
-                outcome = Outcome(with_baseline_names(scores), outputs, *intervals)
+                scores, outputs, *others = read(path)
+                outcome = Outcome(with_baseline_names(scores), outputs, *others)
                 outcomes[int(path.stem.removeprefix("fold-"))] = outcome
             except (DamagedCheckpoint, OSError, ValueError, TypeError):
                 continue  # a process died while it wrote: that fold is not done

@@ -11,7 +11,6 @@ from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS
 from harness.config.choice_files import choice, choices, yamls
 from harness.config.instantiate import check_part, target
 from harness.config.metric_nodes import resolve_directions
-from harness.config.metric_settings import metric_nodes
 from harness.config.mlflow_experiment import choose_experiment
 from harness.config.part_column import choose_part_column
 from harness.core.errors import UserError, near
@@ -19,6 +18,9 @@ from harness.core.table import Kind, Table
 from harness.core.task import Task
 from harness.runtime import mlflow_environment
 from harness.runtime.config_nodes import copied
+
+_BESIDE_EVALUATOR = ("metrics", "importance")
+"""Settings of `evaluate` that stay when `auto` is replaced."""
 
 
 def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
@@ -41,10 +43,8 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             cfg.trainer.loss = choice("trainer/loss", made["trainer.loss"])
         if cfg.evaluate.get("_auto_"):
             made["evaluate"] = _evaluation(trainer, task)
-            metrics = metric_nodes(cfg)
-            cfg.evaluate = choice("evaluate", made["evaluate"])
-            if metrics:
-                cfg.evaluate.metrics = metrics
+            kept = {name: cfg.evaluate[name] for name in _BESIDE_EVALUATOR if name in list(cfg.evaluate)}
+            cfg.evaluate = {**choice("evaluate", made["evaluate"]), **kept}
         _check_evaluator(cfg, trainer, task)
         if cfg.trainer.get("monitor") == "auto":
             cfg.trainer.monitor = made["trainer.monitor"] = _monitor(cfg, task)

@@ -122,6 +122,7 @@ def check(cfg: DictConfig) -> None:
     metrics = plain["evaluate"].get("metrics")
     check_metric_settings(metrics)
     check_nodes({name: callable_node(node) for name, node in (metrics or {}).items()}, "evaluate.metrics")
+    check_nodes(plain["evaluate"].get("importance"), "evaluate.importance")
 
 
 def built_callback(node: Mapping[str, Any], name: str) -> dict[str, Any]:

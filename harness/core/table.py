@@ -112,6 +112,10 @@ class Table:
         """The files that the one feature names, decoded to `array`, (N, C, H, W)."""
         return replace(self, features=(), array=array, files=self.features[0])
 
+    def with_values(self, array: np.ndarray) -> Table:
+        """Other features beside the frame, an array of the same shape."""
+        return replace(self, array=array)
+
     def with_contents(self, contents: str) -> Table:
         """With a digest of the content of the files that the rows name."""
         return replace(self, contents=contents)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
+from harness.config.instantiate import build
 from harness.config.metric_nodes import build_metrics
 from harness.config.metric_settings import KEY
 from harness.core.errors import UserError
 from harness.core.protocol import Evaluator
 from harness.core.task import Task
+from harness.evaluate.permutation_importance import PermutationImportance
 from harness.evaluate.user_metric import UserMetric
 from harness.evaluate.with_user_metrics import WithUserMetrics
 
@@ -35,6 +37,26 @@ def with_user_metrics(evaluator: Evaluator, cfg: DictConfig, task: Task, outputs
         )
     metrics = [UserMetric(name, made.func, made.keywords, task) for name, made in built.items()]
     return WithUserMetrics(evaluator, metrics)
+
+
+def build_importance(cfg: DictConfig) -> PermutationImportance | None:
+    """What computes the importance of columns; None where `evaluate/importance=off`, and of earlier runs."""
+    evaluate = cfg.evaluate
+    if "importance" not in list(evaluate) or evaluate.importance is None:
+        return None
+    made: PermutationImportance = build(evaluate.importance, "evaluate.importance")
+    return made
+
+
+def check_importance(cfg: DictConfig, evaluator: Evaluator, task: Task) -> None:
+    """Checks the settings of the importance of columns.
+
+    Raises:
+        UserError: a value is out of range, or there is no such score.
+    """
+    importance = build_importance(cfg)
+    if importance is not None and hasattr(evaluator, "pool"):
+        importance.score_of(task, [name for name in evaluator.names if name != "loss"])
 
 
 def _require_validate(evaluator: object) -> None:

@@ -32,7 +32,7 @@ from harness.data.load.row_pairs import find_pairs
 from harness.evaluate.scored_rows import validated
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
-from harness.prepare.evaluation import with_user_metrics
+from harness.prepare.evaluation import check_importance, with_user_metrics
 from harness.prepare.plan import Plan
 from harness.runtime.random_seed import seed_everything
 from harness.trainer.batch_source import EpochIterator, StepBatch
@@ -113,6 +113,8 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     trainer = parts.new_trainer()
     evaluator = with_user_metrics(parts.evaluate, cfg, table.task, trainer.learns != "representation")
     check_monitor(trainer.monitor, evaluator.names)
+    if trainer.learns != "representation":
+        check_importance(cfg, evaluator, table.task)
     require_direction(trainer.monitor, metric_directions(cfg), "trainer.monitor")
     trainer.direction = direction(trainer.monitor, directions(cfg))
     wide = trainer.learns == "representation" or trainer.learns_unlabelled

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 from harness.data.cache.command_scope import current
+from harness.runs.journal import Journal
+from harness.runtime import provenance
 from harness.runtime.atomic_file import replace_file
 
 
@@ -29,3 +31,10 @@ def write_common(path: Path, content: bytes) -> None:
     with replace_file(path, lasting=False) as draft:
         draft.write_bytes(content)
     current().remember_values(key, path.absolute())
+
+
+def write_packages(folder: Path, journal: Journal) -> None:
+    """Writes the installed packages and their versions, and enters the file in the journal."""
+    lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]
+    write_common(folder / "packages.txt", "".join(lines).encode())
+    journal.artifact("", "packages.txt")

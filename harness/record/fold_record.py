@@ -19,6 +19,7 @@ from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.core.scores import Scores, direction
 from harness.core.table import Table
+from harness.evaluate.permutation_importance import Importance
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
 from harness.record import plots
@@ -75,6 +76,7 @@ class FoldRecord:
     scores: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     predictions: FoldPredictions | None = None
+    importance: Importance | None = None
     _outputs: RowOutputs | None = None
     _history: list[dict[str, float]] = field(default_factory=list)
     _best: dict[str, float] = field(default_factory=dict)
@@ -228,7 +230,9 @@ class FoldRecord:
     def _write_done(self) -> None:
         """Stores the fold's scores and outputs for a resumed run; a full disk is a warning only."""
         try:
-            Done(self.root).write(self.fold.number, Outcome(self.scores, self._outputs, self.intervals))
+            importance = None if self.importance is None else self.importance.plain()
+            outcome = Outcome(self.scores, self._outputs, self.intervals, importance)
+            Done(self.root).write(self.fold.number, outcome)
         except OSError as error:
             self.screen.note(
                 f"the scores of fold {self.fold.number} could not be stored ({error.strerror}): if the run "
@@ -238,6 +242,8 @@ class FoldRecord:
     def read_back(self, outcome: Outcome, table: Table) -> None:
         """Takes the scores and outputs that an earlier process stored for the fold."""
         self.scores, self.intervals = outcome.scores, dict(outcome.intervals or {})
+        if outcome.importance is not None:
+            self.importance = Importance.restored(outcome.importance)
         if outcome.outputs is not None:
             self.predict(table, RowOutputs(*outcome.outputs))
         self.checkpoints.take_back()

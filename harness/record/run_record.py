@@ -30,9 +30,10 @@ from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
 from harness.record import plots
 from harness.record.aggregate import over_folds, pooled, table_of_folds
-from harness.record.common_files import write_common
+from harness.record.common_files import write_common, write_packages
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
+from harness.record.importance_files import write_importance
 from harness.record.json_files import write_json
 from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on
@@ -82,6 +83,7 @@ class Record:
         self.fold_records: list[FoldRecord] = []
         self._scores: dict[str, Summary] = {}
         self._predictions: PredictedRows | None = None
+        self._importance: dict[str, Any] | None = None
         self._checkpoints = Settings(**plain(self.cfg.checkpoint))
         self._pace = Pace(self._checkpoints, early=trial is None)
         self._digest = digest(plan.table, self.secrets.config)
@@ -229,7 +231,7 @@ class Record:
         if self.trial is None or status != "finished":
             self.result.write(self.folder / RESULT)
         try:
-            self._write_packages()
+            write_packages(self.folder, self.journal)
             self._sum_up(status)
             if len(self.folds) == 1 and self._predictions is not None:
                 with plots.optional("the intervals of the test scores", self.screen.note):
@@ -287,11 +289,6 @@ class Record:
         else:
             self.journal.artifact("", REPORT)
 
-    def _write_packages(self) -> None:
-        lines = [f"{name}=={version}\n" for name, version in provenance.packages().items()]
-        write_common(self.folder / "packages.txt", "".join(lines).encode())
-        self.journal.artifact("", "packages.txt")
-
     def _sum_up(self, status: End) -> None:
         """Writes the parent run's scores over all folds, and all out-of-fold predictions in one file.
 
@@ -306,6 +303,7 @@ class Record:
                 self.journal.metrics("", 0, values)
             table_of_folds(self.fold_records).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")
+        self._importance = write_importance(self.folder, self.journal, self.fold_records, self.cfg)
         predicted = [record.predictions for record in self.fold_records if record.predictions is not None]
         if predicted:
             together = pd.concat([predictions.frame for predictions in predicted]).sort_values(
@@ -347,4 +345,5 @@ class Record:
             command=self.secrets.text(self.command),
             error=error,
             positive=self.table.task.positive,
+            importance=self._importance,
         )

@@ -18,6 +18,7 @@ from harness.report.predicted_rows import PredictedRows, read_predictions
 from harness.report.training_charts import History, best_epoch
 from harness.runs.fold_rows import read_rows
 from harness.runs.run_result import Result, Summary
+from harness.runs.stored_importance import read_importance
 from harness.runs.stored_run import StoredRun
 from harness.runs.stored_tables import read_fold_scores
 from harness.runtime.stored_file import read_json
@@ -115,6 +116,10 @@ class RunMaterial:
         except FileNotFoundError:
             return []
         return [stored["titles"], *stored["columns"]] if {*stored} == {"titles", "columns"} else []
+
+    def importance(self, name: str) -> pd.DataFrame | None:
+        """The lines of `IMPORTANCE` or `CURVES`; None where it was not computed, and for a fold alone."""
+        return None if self.fold is not None else read_importance(self.logged.folder, name)
 
     @cached_property
     def parts(self) -> dict[int, np.ndarray]:

@@ -11,6 +11,7 @@ from harness.report.environment_section import environment
 from harness.report.headline_section import lead, status
 from harness.report.html.page_parts import Page
 from harness.report.html.render_page import render
+from harness.report.importance_section import importance
 from harness.report.label_section import labels
 from harness.report.number_section import numbers
 from harness.report.run_material import RunMaterial
@@ -22,7 +23,8 @@ from harness.runtime.atomic_file import write_text
 
 REPORT = "report.html"
 
-_SECTIONS = (scores, classes, thresholds, labels, numbers, worst, training, embedding, data, environment)
+_OF_PREDICTIONS = (scores, classes, thresholds, labels, numbers, importance, worst)
+_SECTIONS = (*_OF_PREDICTIONS, training, embedding, data, environment)
 """In the order of the page; a section that does not apply to the run is None."""
 
 

@@ -56,6 +56,17 @@ class _Place(TypedDict):
     run_id: str | None
 
 
+class _Column(TypedDict):
+    column: str
+    mean: float | None
+    std: float | None
+
+
+class _Importance(TypedDict):
+    score: str
+    columns: list[_Column]
+
+
 class _Version(TypedDict):
     schema: int
 
@@ -72,6 +83,7 @@ class _Content(_Version):
     error: NotRequired[str | None]
     objectives: NotRequired[list[_Objective] | None]
     positive: NotRequired[str | None]
+    importance: NotRequired[_Importance | None]
 
 
 def summarise(values: Sequence[float], limits: tuple[float, float] = UNLIMITED) -> Summary:
@@ -157,6 +169,8 @@ class Result:
     error       one line, or None
     objectives  each like `objective`, if a run has several; else None, and not in the file
     positive    of two classes the positive one; of any other target None, and not in the file
+    importance  {"score", "columns": [{"column", "mean", "std"}, ...]}, the ten most important columns of a
+                table; None, and not in the file, where it was not computed
     """
 
     schema: int = SCHEMA
@@ -171,11 +185,12 @@ class Result:
     error: str | None = None
     objectives: list[dict[str, Any]] | None = None
     positive: str | None = None
+    importance: dict[str, Any] | None = None
 
     def write(self, path: Path) -> None:
         """Writes the file as `write_json` does."""
         content = asdict(self)
-        for name in ("objectives", "positive"):
+        for name in ("objectives", "positive", "importance"):
             if content[name] is None:
                 del content[name]
         write_json(path, content)

@@ -49,6 +49,7 @@ EFFECTS: dict[str, Effects] = {
     "trainer": _PART,
     "trainer.device": _READ_ANEW,
     "evaluate": _READ_ANEW,
+    "evaluate.importance": Effects(scores=False, resume=False, names_sweep=False, evaluation=True),
     "callbacks": _KEPT_BESIDE,
     "fuse": _PART,
     "debug": _PART,

@@ -191,7 +191,7 @@ def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Resul
     with Stop() as stop, shared_failure(), keep_signals():
         for fold in plan.folds:
             experiment = _trained(plan, fold, _model(folder, plan, fold))
-            scores.append(score_fold(experiment, stop, ("test",)))
+            scores.append(score_fold(experiment, plan.table, stop, ("test",)))
             evaluator, monitor = experiment.evaluator, experiment.trainer.monitor
             del experiment  # before the next fold's data goes onto the device
         with Record(plan, replace(start, done={}), command, trial) as record:

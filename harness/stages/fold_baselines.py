@@ -85,10 +85,11 @@ def fit_baselines(
     return result
 
 
-def without_baselines(cfg: DictConfig) -> DictConfig:
-    """The configuration of a trial that is tested among many others."""
+def of_many_trials(cfg: DictConfig) -> DictConfig:
+    """The configuration of a trial that is tested among many others: without baselines and importance."""
     cfg = copied(cfg)
     OmegaConf.update(cfg, "baseline", "off", force_add=True)
+    OmegaConf.update(cfg, "evaluate.importance", None, force_add=True)
     return cfg
 
 

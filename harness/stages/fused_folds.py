@@ -214,7 +214,6 @@ def _score(fold: _Fused, plan: Plan, stop: Stop) -> None:
             raise fold.member.failure
     parts = ("valid",) if fold.record.deferred else ("valid", "test")
     with fold.member.random.active():
-        score_fold(fold.experiment, stop, parts, fold.record.validation_size > 0).write(
-            fold.record, plan.table
-        )
+        scores = score_fold(fold.experiment, plan.table, stop, parts, fold.record.validation_size > 0)
+        scores.write(fold.record, plan.table)
         fold.record.keep(fold.experiment, plan.table)

@@ -17,6 +17,7 @@ from harness.record.fold_record import FoldRecord
 from harness.record.predictions import RowOutputs
 from harness.runtime.stop_signals import Stop
 from harness.stages.fold_baselines import FoldBaselines, fit_baselines
+from harness.stages.fold_importance import FoldImportance, find_importance
 from harness.stages.pretrain import compared
 
 
@@ -29,6 +30,7 @@ class FoldScores:
     picture  of the representation; None where the evaluator has none, or test rows are not scored
     fitted   the baselines that were fitted on the fold's rows
     valid    outputs of the validation rows; None where nobody asks for them
+    columns  the importance of the columns; None where it is not computed
     """
 
     scores: list[tuple[str, Scores]]
@@ -36,13 +38,15 @@ class FoldScores:
     picture: Projection | None = None
     fitted: FoldBaselines = field(default_factory=FoldBaselines)
     valid: RowOutputs | None = None
+    columns: FoldImportance = field(default_factory=FoldImportance)
 
     def write(self, fold_record: FoldRecord, table: Table) -> None:
         """Writes them into the fold's record."""
         passes("record")
         for part, scores in [*self.scores, *self.fitted.scores]:
             fold_record.score(part, scores)
-        fold_record.compare(self.fitted.intervals, self.fitted.notes)
+        fold_record.compare(self.fitted.intervals, [*self.fitted.notes, *self.columns.notes])
+        fold_record.importance = self.columns.importance
         if self.outputs is not None:
             fold_record.predict(table, self.outputs)
         if self.valid is not None:
@@ -51,7 +55,7 @@ class FoldScores:
 
 
 def score_fold(
-    experiment: Experiment, stop: Stop, parts: Sequence[str], validation: bool = False
+    experiment: Experiment, table: Table, stop: Stop, parts: Sequence[str], validation: bool = False
 ) -> FoldScores:
     """Scores the best epoch's weights; without "test" among the parts, no test row is read.
 
@@ -64,7 +68,9 @@ def score_fold(
     if "test" not in parts:
         return FoldScores(scores, valid=valid)
     baselines = fit_baselines(experiment, parts, experiment.cfg.get("baseline", "off"))
-    return FoldScores(scores, row_outputs(experiment, "test"), projection(experiment), baselines, valid)
+    columns = find_importance(experiment, table)
+    test = row_outputs(experiment, "test")
+    return FoldScores(scores, test, projection(experiment), baselines, valid, columns)
 
 
 def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Scores]]:

@@ -9,9 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from harness.config.choice_files import choice
 from harness.config.compose import compose
 from harness.config.finish_config import check_monitor, check_shape, chosen, finish
-from harness.config.instantiate import build
 from harness.core.errors import UserError
 from harness.core.table import Table
+from harness.prepare.parts import Parts
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,7 @@ def test_the_monitor_that_auto_chooses_is_a_score_of_the_evaluation() -> None:
         ("none", "contrastive"),
     ):
         cfg, _ = finished(kind, f"trainer={trainer}")
-        check_monitor(cfg.trainer.monitor, build(cfg.evaluate).names)
+        check_monitor(cfg.trainer.monitor, Parts(cfg).evaluate.names)
 
 
 def test_an_explicit_choice_is_never_altered() -> None:
