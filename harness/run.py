@@ -38,6 +38,7 @@ from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
 from harness.stages import refit
+from harness.stages.calibrate import calibrated
 from harness.stages.deferred_test import run_deferred_test
 from harness.stages.fold_baselines import of_many_trials
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
@@ -184,6 +185,7 @@ def train_and_score(
     with pretrained(experiment, table, fold_record, stop):
         train(experiment, fold_record, stop, consumers)
         parts = ("valid",) if fold_record.deferred else ("valid", "test")
+        experiment = calibrated(experiment)
         score_fold(experiment, table, stop, parts, fold_record.validation_size > 0).write(fold_record, table)
         fold_record.keep(experiment, table)
 

@@ -45,6 +45,7 @@ class Bundle:
     head      whether there is a head, which predicts; without a head the outputs are representations
     autocast  "bfloat16" if the model ran under autocast, else None
     members   the folders of an ensemble's bundles below its own; else empty
+    temperature  which divides the logits; 1 of a model that was not calibrated
     """
 
     config: dict[str, Any]
@@ -60,6 +61,7 @@ class Bundle:
     head: bool
     autocast: str | None
     members: tuple[str, ...] = ()
+    temperature: float = 1.0
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -127,6 +129,7 @@ def write(
         width=predictor.model.width,  # type: ignore[arg-type]  # what the protocol of a model promises
         head=predictor.head is not None,
         autocast=None if predictor.autocast is None else str(predictor.autocast).removeprefix("torch."),
+        temperature=predictor.temperature,
     )
     facts = {
         "schema": _SCHEMA,
@@ -137,6 +140,8 @@ def write(
         "requirements": requirements.pins(config),
         "code": requirements.code(config),
     }
+    if bundle.temperature == 1:
+        del facts["temperature"]
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
 
 
@@ -175,6 +180,7 @@ def read(folder: Path) -> Bundle:
         head=facts["head"],
         autocast=facts["autocast"],
         members=members,
+        temperature=facts.get("temperature", 1.0),
     )
 
 

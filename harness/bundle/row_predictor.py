@@ -212,7 +212,7 @@ def _predictor(bundle: Bundle, folder: Path, device: torch.device) -> Predictor:
     load_weights(network(model, head), folder, torch.device("cpu"))
     module_on_device(network(model, head).eval(), device)  # else each call changes the mode and back
     autocast = None if bundle.autocast is None else getattr(torch, bundle.autocast)
-    return Predictor(model, head, bundle.task, autocast=autocast)
+    return Predictor(model, head, bundle.task, autocast=autocast, temperature=bundle.temperature)
 
 
 def _decodes_when_asked(size: int) -> bool:

@@ -50,6 +50,7 @@ SETTINGS: dict[str, Any] = {
     "evaluate.importance": dict[str, Any] | None,
     "production.ensemble": bool,
     "production.refit": bool,
+    "production.calibrate": Literal["none", "temperature"],
     "report": bool,
     "baseline": Literal["auto", "off", "all"],
     "fuse": int | Literal["auto", "off"],
@@ -66,6 +67,7 @@ OPTIONAL = frozenset(
     {
         "baseline",
         "fuse",
+        "production.calibrate",
         "evaluate.metrics",
         "evaluate.importance",
         "sweep.keep",

@@ -13,6 +13,7 @@ BASELINES = {
     "random": "a network that was not trained",
     "raw": "the raw input",
     "scratch": "without the pre-training",
+    "uncalibrated": "the same network without its temperature",
     "linear": "a linear model, fitted on the training rows",
     "boosting": "gradient boosting, fitted on the training rows",
 }

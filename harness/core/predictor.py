@@ -39,7 +39,8 @@ class Predictor:
     """Inputs in, `Prediction` out: in evaluation mode, without gradients, heads included.
 
     `head` maps a representation to outputs and may be None. `loss` maps (outputs, targets) to
-    the mean loss and may be None.
+    the mean loss and may be None. `temperature` divides the logits of classes and labels, see
+    `harness.evaluate.temperature`.
     """
 
     model: nn.Module
@@ -47,6 +48,7 @@ class Predictor:
     task: Task
     loss: Callable[[Tensor, Tensor], Tensor] | None = None
     autocast: torch.dtype | None = None
+    temperature: float = 1.0
 
     @torch.inference_mode()
     def __call__(self, inputs: Tensor) -> Prediction:
@@ -61,7 +63,12 @@ class Predictor:
             outputs = None if self.head is None else self.head(representation)
         for module in learning:
             module.training = True  # one by one: a part frozen in evaluation mode stays so
-        return Prediction(representation.float(), None if outputs is None else at_least_single(outputs))
+        if outputs is None:
+            return Prediction(representation.float(), None)
+        outputs = at_least_single(outputs)
+        return Prediction(
+            representation.float(), outputs if self.temperature == 1 else outputs / self.temperature
+        )
 
     def gather(self, loader: Loader) -> Prediction:
         """The predictions of every row of a part, in the order of `loader.rows`, on the device."""

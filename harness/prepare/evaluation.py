@@ -7,12 +7,15 @@ from omegaconf import DictConfig
 from harness.config.instantiate import build
 from harness.config.metric_nodes import build_metrics
 from harness.config.metric_settings import KEY
+from harness.core.arrays import Loaders
 from harness.core.errors import UserError
 from harness.core.protocol import Evaluator
 from harness.core.task import Task
 from harness.evaluate.permutation_importance import PermutationImportance
+from harness.evaluate.scored_rows import known
 from harness.evaluate.user_metric import UserMetric
 from harness.evaluate.with_user_metrics import WithUserMetrics
+from harness.trainer.universal import UniversalTrainer
 
 
 def with_user_metrics(evaluator: Evaluator, cfg: DictConfig, task: Task, outputs: bool = True) -> Evaluator:
@@ -57,6 +60,36 @@ def check_importance(cfg: DictConfig, evaluator: Evaluator, task: Task) -> None:
     importance = build_importance(cfg)
     if importance is not None and hasattr(evaluator, "pool"):
         importance.score_of(task, [name for name in evaluator.names if name != "loss"])
+
+
+def calibrates(cfg: DictConfig) -> bool:
+    """Whether the temperature of the trained network is fitted."""
+    return "calibrate" in list(cfg.production) and cfg.production.calibrate == "temperature"
+
+
+def check_calibration(cfg: DictConfig, trainer: UniversalTrainer, loaders: Loaders) -> None:
+    """Checks that a temperature can be fitted, where `production.calibrate` asks for that.
+
+    Raises:
+        UserError: there are no probabilities, or no labelled validation rows.
+    """
+    if not calibrates(cfg):
+        return
+    kind = loaders.task.kind
+    if trainer.learns == "representation" or kind == "regression":
+        actual = "learns a representation" if trainer.learns == "representation" else "predicts numbers"
+        raise UserError(
+            f"production.calibrate=temperature calibrates probabilities, and this training {actual}",
+            "leave it out",
+            key="production.calibrate",
+        )
+    targets = None if loaders.valid is None else loaders.valid.targets
+    if targets is None or not known(targets).any():
+        raise UserError(
+            "production.calibrate=temperature is fitted on labelled validation rows, and there are none",
+            "raise split.valid, or leave it out",
+            key="production.calibrate",
+        )
 
 
 def _require_validate(evaluator: object) -> None:

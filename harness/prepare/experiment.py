@@ -32,7 +32,7 @@ from harness.data.load.row_pairs import find_pairs
 from harness.evaluate.scored_rows import validated
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
-from harness.prepare.evaluation import check_importance, with_user_metrics
+from harness.prepare.evaluation import check_calibration, check_importance, with_user_metrics
 from harness.prepare.plan import Plan
 from harness.runtime.random_seed import seed_everything
 from harness.trainer.batch_source import EpochIterator, StepBatch
@@ -48,7 +48,8 @@ class Experiment:
     `new_model` gives the architecture with random weights; `notes` are what must not be missed about the
     rows; `cfg` is what all was built from. `before` is what the model learns first, and `scratch` gives the
     same training without that, where it is to be compared. `followed` are the validation scores that each
-    epoch needs; None: all. `folds` is how many folds the run has.
+    epoch needs; None: all. `folds` is how many folds the run has. `temperature` is that of the trained
+    network, see `harness.stages.calibrate`.
     """
 
     fold: Fold
@@ -65,6 +66,7 @@ class Experiment:
     scratch: Callable[[], Experiment] | None = None
     followed: frozenset[str] | None = None
     folds: int = 1
+    temperature: float = 1.0
 
     @property
     def parameters(self) -> int:
@@ -75,12 +77,16 @@ class Experiment:
         """Writes weights, fitted transform and configuration, from which production rebuilds them."""
         bundle.write(
             folder,
-            predictor=self.trainer.predictor(),
+            predictor=self.predictor(),
             table=table,
             inputs=self.loaders.shape,
             transform_state=self.transform.state(),
             config=config,
         )
+
+    def predictor(self) -> Predictor:
+        """The network with its calibration."""
+        return replace(self.trainer.predictor(), temperature=self.temperature)
 
     def validate(self, predictor: Predictor) -> dict[str, float]:
         """The valid part's scores of an epoch, by full name; none without validation rows."""
@@ -136,6 +142,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
         evaluator.try_metrics(loaders)
     trainer.layers.check(model)
     trainer.preflight(model, loaders)
+    check_calibration(cfg, trainer, loaders)
     _try_batch_once(plan, model, trainer, loaders, augment)
     fresh = partial(parts.new_untrained_model, arrays.shape)
     notes += () if weights is None else weights.notes

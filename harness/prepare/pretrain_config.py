@@ -60,6 +60,7 @@ def _grafted(cfg: DictConfig, fresh: DictConfig, overrides: Overrides) -> DictCo
             OmegaConf.update(grafted, part, content, merge=False)
         grafted.pretrain.words = None
         grafted.pretrain.scratch = False
+        grafted.production.calibrate = "none"
         grafted.debug = None  # the run's, whose values may refer to those of its trainer
         grafted.name = f"{cfg.name} pre-training"
     return grafted

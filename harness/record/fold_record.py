@@ -21,6 +21,7 @@ from harness.core.scores import Scores, direction
 from harness.core.table import Table
 from harness.evaluate.permutation_importance import Importance
 from harness.evaluate.projection_2d import Projection
+from harness.prepare.evaluation import calibrates
 from harness.prepare.experiment import Experiment
 from harness.record import plots
 from harness.record.predictions import FoldPredictions, RowOutputs, fold_predictions, validation_rows
@@ -216,6 +217,8 @@ class FoldRecord:
         epochs = [scores["time/epoch_seconds"] for scores in self._history]
         self.scores["train/loss"] = self._best.get("train/loss", float("nan"))
         self.scores["model/parameters"] = float(experiment.parameters)
+        if calibrates(experiment.cfg):
+            self.scores["model/temperature"] = experiment.temperature
         self.scores["train/best_epoch"] = float(self._best_epoch)
         self.scores["time/epoch_seconds"] = sum(epochs) / max(len(epochs), 1)
         if self.alone:

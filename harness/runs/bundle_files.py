@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
-from annotated_types import Ge, Len
+from annotated_types import Ge, Gt, Len
 from typing_extensions import TypedDict
 
 from harness.core.table import Kind
@@ -60,6 +60,7 @@ class Facts(TypedDict):
     outputs: dict[str, str]
     files: NotRequired[dict[str, str]]
     members: NotRequired[list[str]]
+    temperature: NotRequired[Annotated[float, Gt(0)]]
     requirements: NotRequired[list[str]]
     code: NotRequired[list[str]]
 

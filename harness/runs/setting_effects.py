@@ -67,6 +67,7 @@ EFFECTS: dict[str, Effects] = {
     "baseline": Effects(scores=False, resume=False, names_sweep=False, evaluation=True),
     "checkpoint": _KEPT_BESIDE,
     "production": _KEPT_BESIDE,
+    "production.calibrate": _PART,
     "harness": _KEPT_BESIDE,
     "hydra": _KEPT_BESIDE,
     "resume": _OF_COMMAND,
@@ -80,6 +81,9 @@ EFFECTS: dict[str, Effects] = {
     },
 }
 """The effects by setting or group of settings; the longest key that matches is used."""
+
+EARLIER_VALUES = {"production.calibrate": "none"}
+"""Settings that earlier runs lack, and the value that describes what these did."""
 
 
 @cache  # every run looks up the same few hundred keys

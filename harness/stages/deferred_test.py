@@ -214,6 +214,7 @@ def _trained(plan: Plan, fold: Fold, model: Path) -> Experiment:
     experiment = prepare(alone, fold)
     experiment.trainer.attach(experiment.model, experiment.loaders)
     bundle.load(model, experiment.trainer.predictor())
+    experiment = replace(experiment, temperature=bundle.read(model).temperature)
     if plan.before is not None and plan.cfg.pretrain.scratch:
         return replace(experiment, scratch=partial(prepare, alone, fold))
     return experiment

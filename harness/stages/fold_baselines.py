@@ -124,7 +124,7 @@ def _score(
 def _intervals(
     experiment: Experiment, loader: Loader, outputs: Tensor, targets: Tensor
 ) -> dict[str, tuple[float, float]]:
-    network = experiment.trainer.predictor().gather(loader).outputs
+    network = experiment.predictor().gather(loader).outputs
     if network is None:
         return {}
     assert loader.targets is not None

@@ -62,7 +62,7 @@ def find_importance(experiment: Experiment, table: Table) -> FoldImportance:
 
 def _predicted(experiment: Experiment, table: Table) -> Tensor:
     arrays = experiment.transform(table)
-    predictor, device = experiment.trainer.predictor(), experiment.trainer.device
+    predictor, device = experiment.predictor(), experiment.trainer.device
     every = np.arange(len(table))
     parts = []
     for first in range(0, len(every), _BATCH):

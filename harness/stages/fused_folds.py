@@ -21,6 +21,7 @@ from harness.record.run_start import Start
 from harness.runs.trial import Trial
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
+from harness.stages.calibrate import calibrated
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
 from harness.trainer.fused.fuse_rule import is_faster, why_alone
@@ -214,6 +215,7 @@ def _score(fold: _Fused, plan: Plan, stop: Stop) -> None:
             raise fold.member.failure
     parts = ("valid",) if fold.record.deferred else ("valid", "test")
     with fold.member.random.active():
-        scores = score_fold(fold.experiment, plan.table, stop, parts, fold.record.validation_size > 0)
+        experiment = calibrated(fold.experiment)
+        scores = score_fold(experiment, plan.table, stop, parts, fold.record.validation_size > 0)
         scores.write(fold.record, plan.table)
-        fold.record.keep(fold.experiment, plan.table)
+        fold.record.keep(experiment, plan.table)

@@ -80,7 +80,13 @@ def make(plan: Plan, record: Record, stop: Stop) -> None:
             if fold_record.scores
         ]
         if best:
-            _refit(plan, record, stop, max(1, round(statistics.median(best))))
+            temperatures = [
+                fold_record.scores.get("model/temperature", 1.0)
+                for fold_record in record.fold_records
+                if fold_record.scores
+            ]
+            temperature = statistics.geometric_mean(temperatures)
+            _refit(plan, record, stop, max(1, round(statistics.median(best))), temperature)
 
 
 def _put_together(record: Record) -> None:
@@ -92,8 +98,11 @@ def _put_together(record: Record) -> None:
         record.screen.fact(ENSEMBLE, f"the models of {len(kept)} folds")
 
 
-def _refit(plan: Plan, record: Record, stop: Stop, epochs: int) -> None:
-    """Trains once more on all rows, for the folds' best number of epochs: no rows are left to choose one."""
+def _refit(plan: Plan, record: Record, stop: Stop, epochs: int, temperature: float) -> None:
+    """Trains once more on all rows, for the folds' best number of epochs: no rows are left to choose one.
+
+    Nor are rows left to fit the temperature: it is the geometric mean of the folds'.
+    """
     experiment = _prepared(plan, epochs)
     record.screen.fact(REFIT, f"{len(experiment.fold.train):,} rows, {epochs} epochs")
     with stop.after_step(), enough_memory(record.secrets.config):
@@ -105,6 +114,7 @@ def _refit(plan: Plan, record: Record, stop: Stop, epochs: int) -> None:
             if progress.whole:
                 _tell(progress, record)
     stop.raise_if_asked()
+    experiment = replace(experiment, temperature=temperature)
     experiment.save(record.folder / REFIT, plan.table, Secrets(experiment.cfg).config)
     record.journal.model("", REFIT)
 
@@ -134,6 +144,7 @@ def _prepared(plan: Plan, epochs: int | None) -> Experiment:
     if epochs is not None:
         OmegaConf.update(cfg, "trainer.epochs", epochs)
     OmegaConf.update(cfg, "pretrain.scratch", False)
+    OmegaConf.update(cfg, "production.calibrate", "none", force_add=True)  # there are no validation rows
     before = plan.before
     if before is not None:
         before = replace(before, initial_weights=find_initial_weights(before.cfg, plan.table, [fold]))

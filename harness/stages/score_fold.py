@@ -16,6 +16,7 @@ from harness.prepare.experiment import Experiment
 from harness.record.fold_record import FoldRecord
 from harness.record.predictions import RowOutputs
 from harness.runtime.stop_signals import Stop
+from harness.stages.calibrate import uncalibrated
 from harness.stages.fold_baselines import FoldBaselines, fit_baselines
 from harness.stages.fold_importance import FoldImportance, find_importance
 from harness.stages.pretrain import compared
@@ -63,7 +64,7 @@ def score_fold(
         validation: whether the outputs of the validation rows are wanted.
     """
     of = partial(evaluate, parts=parts)
-    scores = [*of(experiment), *compared(experiment, stop, of)]
+    scores = [*of(experiment), *uncalibrated(experiment, of), *compared(experiment, stop, of)]
     valid = row_outputs(experiment, "valid") if validation else None
     if "test" not in parts:
         return FoldScores(scores, valid=valid)
@@ -76,7 +77,7 @@ def score_fold(
 def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Scores]]:
     """The scores of those of the parts that the fold has."""
     passes("evaluate")
-    predictor = experiment.trainer.predictor()
+    predictor = experiment.predictor()
     return [
         (part, experiment.evaluator.score(predictor, experiment.loaders, part, experiment.untrained))
         for part in _present(experiment)
@@ -87,7 +88,7 @@ def evaluate(experiment: Experiment, parts: Sequence[str]) -> list[tuple[str, Sc
 def row_outputs(experiment: Experiment, part: Literal["valid", "test"]) -> RowOutputs | None:
     """Returns the outputs of a part's rows; None without such rows or without a head."""
     loader: Loader | None = getattr(experiment.loaders, part)
-    outputs = None if loader is None else experiment.trainer.predictor().gather(loader).outputs
+    outputs = None if loader is None else experiment.predictor().gather(loader).outputs
     if loader is None or outputs is None:
         return None
     targets = None if loader.targets is None else loader.targets.cpu()
@@ -101,7 +102,7 @@ def projection(experiment: Experiment) -> Projection | None:
     if look is None or not parts:
         return None
     points: Projection | None = look(
-        experiment.trainer.predictor(), experiment.loaders, parts[-1], experiment.untrained
+        experiment.predictor(), experiment.loaders, parts[-1], experiment.untrained
     )
     return points
 

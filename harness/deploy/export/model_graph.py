@@ -36,7 +36,7 @@ class Graph(nn.Module):
     def __init__(self, inputs: Inputs, predictor: Predictor) -> None:
         super().__init__()
         self.inputs, self.model, self.head = inputs, predictor.model, predictor.head
-        self.task = predictor.task
+        self.task, self.temperature = predictor.task, predictor.temperature
         self.outputs = _outputs(self.task) if self.head is not None else ("representation",)
         self.eval()
 
@@ -52,6 +52,8 @@ class Graph(nn.Module):
         outputs = self.head(representation)
         if self.task.kind == "regression":
             return outputs, representation
+        if self.temperature != 1:
+            outputs = outputs / self.temperature
         chances = outputs.sigmoid() if self.task.kind == "multilabel" else probabilities(outputs)
         # A copy for each output: an exported graph may not contain the same tensor twice.
         return chances, outputs, representation

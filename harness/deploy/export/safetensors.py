@@ -38,7 +38,8 @@ def write(graph: nn.Module, path: Path) -> dict[str, Any]:
         name: {"dtype": str(values.dtype).removeprefix("torch."), "shape": list(values.shape)}
         for name, values in whole.state_dict().items()
     }
-    return {"tensors": tensors}
+    # The weights do not contain it: the logits are divided by it before the probabilities.
+    return {"tensors": tensors, **({} if graph.temperature == 1 else {"temperature": graph.temperature})}
 
 
 def run(path: Path, bundle: Bundle, inputs: Inputs, feed: Feed) -> list[np.ndarray]:
@@ -51,7 +52,7 @@ def run(path: Path, bundle: Bundle, inputs: Inputs, feed: Feed) -> list[np.ndarr
 
     model, head = built(bundle)
     load_model(network(model, head), path)
-    fresh = Graph(inputs, Predictor(model, head, bundle.task))
+    fresh = Graph(inputs, Predictor(model, head, bundle.task, temperature=bundle.temperature))
     with torch.no_grad():
         outputs = fresh(*(torch.from_numpy(values) for values in feed.values()))
     return [values.numpy() for values in outputs]
