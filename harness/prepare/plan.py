@@ -17,6 +17,7 @@ from harness.data.cache.cache import Cache
 from harness.data.cache.command_scope import current
 from harness.prepare import data_pipeline
 from harness.prepare.fixed_parts import fixed_parts_note
+from harness.prepare.imbalance_note import imbalance_note
 from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
@@ -93,7 +94,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     # The trials of a sweep mostly have the same table and split.
     key = f"ranges {table.digest} {table.features} {plain(cfg.split)}"
     of_values += current().shared(key, lambda: range_notes(table, folds))
-    notes = tuple(filter(None, [parts_note, *settings.notes, *of_values]))
+    notes = tuple(filter(None, [parts_note, *settings.notes, *of_values, imbalance_note(cfg, table)]))
     weights = find_initial_weights(cfg, table, folds)
     plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes)
     return replace(plan, before=_before(plan))
