@@ -17,7 +17,7 @@ from harness.runs.stored_run import StoredRun, changes
 Changes = dict[str, tuple[str, str]]
 """Name -> (old, new)."""
 
-_NOT_OF_A_RUN = ("baseline", "harness", "sweep")
+_NOT_OF_A_RUN = ("baseline", "evaluate.importance", "harness", "sweep")
 _DATA = ("name", "source", "digest")
 _CODE = ("git.commit", "git.branch", "git.dirty", "python", "platform", "cpus")
 
@@ -33,7 +33,8 @@ def differences(old: StoredRun, new: StoredRun) -> dict[str, Changes]:
 
 
 def _settings(run: StoredRun) -> dict[str, str]:
-    """As in the journal: resolved, and without secrets; not those of messages, baselines and the sweep."""
+    """As in the journal: resolved, and without secrets; not those of messages, the sweep and
+    what stands beside the scores."""
     return {key: text for key, text in run.start["params"].items() if not below(key, _NOT_OF_A_RUN)}
 
 

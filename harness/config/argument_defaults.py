@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.core.errors import UserError
 from harness.core.fuse_setting import FUSE, OFF
 
-_BEFORE = {FUSE: OFF}
+_BEFORE = {FUSE: OFF, "production.calibrate": "none"}
 """Settings that are no part's argument -> the value that leaves everything as it was before they existed."""
 
 
@@ -15,8 +15,8 @@ def with_defaults(runs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """The settings of runs, as text by dotted key, each with the arguments that others have and it lacks.
 
     Such an argument of one of harness's own parts has the value of its default: a version that adds an
-    argument gives it the default that leaves everything as it was. So has `fuse`. What has no default stays
-    absent.
+    argument gives it the default that leaves everything as it was. So have the settings of `_BEFORE`. What
+    has no default stays absent.
     """
     keys = dict.fromkeys(key for texts in runs for key in texts)
     absent = [[key for key in keys if key not in texts] for texts in runs]

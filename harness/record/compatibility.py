@@ -21,7 +21,7 @@ from harness.core.typed_override import typed
 from harness.prepare.plan import Plan
 from harness.runs.fold_rows import parts_of, read_rows
 from harness.runs.run_history import RunHistory
-from harness.runs.setting_effects import EARLIER_VALUES, below, fixed_on_resume
+from harness.runs.setting_effects import below, fixed_on_resume
 from harness.runtime.redact import MASK
 from harness.runtime.secret_values import Secrets, leaves
 
@@ -40,8 +40,7 @@ def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]
     read them with fewer settings.
     """
     today = settings(Secrets(plan.cfg).config)
-    earlier = {**fixed_on_resume(EARLIER_VALUES), **fixed_on_resume(past.settings)}
-    old, new = with_defaults([earlier, today])
+    old, new = with_defaults([fixed_on_resume(past.settings), today])
     keys = [key for key in dict.fromkeys([*old, *new]) if not _equal(old.get(key), new.get(key))]
     keys = [key for key in keys if not (old.get(key) == "None" and key in plan.chosen)]
     keys = [key for key in keys if key != FUSE or not _same_fuse(past, plan)]

@@ -82,9 +82,6 @@ EFFECTS: dict[str, Effects] = {
 }
 """The effects by setting or group of settings; the longest key that matches is used."""
 
-EARLIER_VALUES = {"production.calibrate": "none"}
-"""Settings that earlier runs lack, and the value that describes what these did."""
-
 
 @cache  # every run looks up the same few hundred keys
 def effects_of(key: str) -> Effects:
