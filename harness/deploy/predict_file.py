@@ -19,6 +19,7 @@ import torch
 from harness.bundle import allowlist
 from harness.bundle.bundle import Bundle, read
 from harness.bundle.ensemble import Ensemble, write
+from harness.bundle.range_counts import RangeCounts, beyond_all
 from harness.bundle.row_predictor import RowPredictor, require
 from harness.core.errors import UserError
 from harness.core.name_list import listed
@@ -46,7 +47,7 @@ class Account:
     answers  rows written: as many, or one per sequence for events
     gaps     by column of the model, the number of missing values
     unseen   by column, the categories that did not occur in training
-    beyond   by column, the number of values beyond the range of the training rows
+    ranges   the rows beyond the range of the training rows
     """
 
     rows: int = 0
@@ -54,7 +55,7 @@ class Account:
     seconds: float = 0.0
     gaps: dict[str, int] = field(default_factory=dict)
     unseen: dict[str, set[str]] = field(default_factory=dict)
-    beyond: dict[str, int] = field(default_factory=dict)
+    ranges: RangeCounts = field(default_factory=RangeCounts)
 
     def lines(self) -> list[str]:
         """One line of text for each fact."""
@@ -65,12 +66,8 @@ class Account:
                 f"column {column!r} holds {listed(texts, _NAMED)}, which no training row had; "
                 "data.transform answers as it does for the unknown."
             )
-        if self.beyond:
-            texts = [f"{column!r} ({count:,})" for column, count in self.beyond.items()]
-            lines.append(
-                f"values are beyond the range of the training rows in {listed(texts, _NAMED)}; the "
-                "predictions for these rows are extrapolated."
-            )
+        if self.ranges.sentence:
+            lines.append(self.ranges.sentence)
         if self.gaps:
             texts = [f"{column!r} ({count:,})" for column, count in self.gaps.items()]
             lines.append(
@@ -235,11 +232,7 @@ def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account
             known = account.unseen.setdefault(column, set())
             if len(known) < _MOST_UNSEEN:  # a free-text column has a new value in each row
                 known.update(values)
-        outside = _beyond(predictor, rows)
-        far += outside.to_numpy(dtype=np.int64).sum(axis=1)
-        for column, count in outside.sum().items():
-            if count:
-                account.beyond[str(column)] = account.beyond.get(str(column), 0) + int(count)
+        far = account.ranges.add(beyond_all(predictor, rows))
     table = piece.carried
     if bundle.id is not None:
         table = pa.table({bundle.id: pa.Array.from_pandas(answers.index)})
@@ -257,15 +250,6 @@ def _unseen(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> dict[str,
         for column, values in unseen[0].items()
     }
     return {column: values for column, values in shared.items() if values}
-
-
-def _beyond(predictor: RowPredictor | Ensemble, rows: pd.DataFrame) -> pd.DataFrame:
-    """Which numbers are beyond the training range of every model."""
-    members = predictor.members if isinstance(predictor, Ensemble) else [predictor]
-    outside = members[0].beyond(rows)
-    for member in members[1:]:
-        outside &= member.beyond(rows)
-    return outside
 
 
 def _bundle(folder: Path) -> Path:

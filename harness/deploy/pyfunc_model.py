@@ -54,6 +54,23 @@ class RawRows(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             raise Refused(str(error), BAD_REQUEST) from error
         return source.columns, rows[0] if rows else pd.DataFrame(columns=source.columns)
 
+    def beyond_range(self, rows: pd.DataFrame) -> list[int] | None:
+        """How many numbers of each raw row are beyond the range of the training rows; None if not known.
+
+        Raises:
+            Refused: the rows cannot be read.
+        """
+        from harness.bundle.range_counts import RangeCounts, beyond_all
+        from harness.core.errors import UserError
+
+        if self._predictor.bundle.id is not None or self._predictor.bundle.array is not None:
+            return None  # one prediction for many rows, or no columns
+        try:
+            beyond = beyond_all(self._predictor, rows)
+        except UserError as error:
+            raise Refused(str(error), BAD_REQUEST) from error
+        return RangeCounts().add(beyond).tolist() if len(beyond.columns) else None
+
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         from harness.core.errors import UserError
 

@@ -13,6 +13,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from harness.bundle.range_counts import RangeCounts, beyond_all
 from harness.bundle.row_predictor import RowPredictor
 from harness.config.instantiate import build
 from harness.core.arithmetic_version import in_arithmetic
@@ -35,12 +36,13 @@ from harness.trainer.device import find_device
 @dataclass(frozen=True)
 class Outcome:
     """The results for the scored rows: scores, predictions (None without a head), a projection if there is
-    one."""
+    one, and a sentence on rows beyond the training range ("" where there are none)."""
 
     scores: Scores
     outputs: RowOutputs | None
     picture: Projection | None
     parameters: int
+    ranges: str
 
 
 def scored(
@@ -83,7 +85,16 @@ def scored(
     targets = None if test.targets is None else test.targets.cpu()
     predicted = None if outputs is None else RowOutputs(test.rows.cpu(), targets, outputs.cpu())
     parameters = sum(p.numel() for member in members for p in member.predictor.model.parameters())
-    return Outcome(scores, predicted, picture, parameters)
+    return Outcome(scores, predicted, picture, parameters, _range_sentence(members, table, rows))
+
+
+def _range_sentence(members: Sequence[RowPredictor], table: Table, rows: np.ndarray) -> str:
+    """About scored rows beyond the training range of every model; "" of arrays, images and sequences."""
+    if table.kind != "table" or table.array is not None:
+        return ""
+    counts = RangeCounts()
+    counts.add(beyond_all(members, table.frame.iloc[rows]))
+    return counts.sentence
 
 
 class _Unknown:

@@ -86,7 +86,9 @@ def evaluate(
         stop.raise_if_asked()
     none = np.empty(0, dtype=np.int64)
     fold = Fold(0, none, none, rows)
-    plan = Plan(parts, {}, table, [fold], [*findings, *_without_baselines(logged, trained)], cache)
+    findings += _without_baselines(logged, trained)
+    findings += [Finding("range", "warning", outcome.ranges)] if outcome.ranges else []
+    plan = Plan(parts, {}, table, [fold], findings, cache)
     message = _facts(plan, logged, len(models))
     return _write(plan, command, outcome, evaluator, message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.core.fold import PART_CODES
+from harness.report.beyond_range import beyond_range
 from harness.report.html.page_parts import Block, Cell, Checks, Details, Facts, Heading, Section, Table, Text
 from harness.report.run_material import RunMaterial
 
@@ -24,7 +25,8 @@ def data(material: RunMaterial) -> Section:
             "positive class": material.logged.tags.get("data.positive", ""),
         }
     )
-    blocks = [facts, *_rows(material), *_classes(material), *_columns(material), *_findings(material)]
+    blocks = [facts, *_rows(material), *_classes(material), *_columns(material)]
+    blocks += [*beyond_range(material), *_findings(material)]
     return Section("Data and its checks", material.absent, blocks)
 
 

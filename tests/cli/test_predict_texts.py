@@ -47,8 +47,8 @@ def test_units_blanks_comments_and_dates_are_read_as_in_training(
     assert answer.status == 0
     assert answer.err.splitlines() == [
         "! the model does not look at 'sold'.",
-        "! values are beyond the range of the training rows in 'price' (2); "
-        "the predictions for these rows are extrapolated.",
+        "! 2 of 5 rows have values beyond the range of the training rows, in 'price' (2); "
+        "predictions for such rows are extrapolated.",
     ]
     found = pd.read_csv("out.csv")["prediction"]
     plain = pd.DataFrame(
@@ -65,7 +65,12 @@ def test_units_blanks_comments_and_dates_are_read_as_in_training(
     written = pd.read_csv("out.csv").filter(like="probability_")
     pd.testing.assert_frame_equal(written, expected.filter(like="probability_"), check_exact=True)
     assert found.astype(str).tolist() == expected["prediction"].tolist()
-    answer = serving(run / "model", here).predict(Path("new.csv").read_bytes(), {"content-type": "text/csv"})
+    app, body = serving(run / "model", here), Path("new.csv").read_bytes()
+    answer, beyond = app.predict(body, {"content-type": "text/csv"})
+    assert beyond == 2
+    counts = json.loads(app.predict(body, {"content-type": "text/csv"}, counts=True)[0])["predictions"]
+    assert sum(line["beyond_range"] > 0 for line in counts) == 2
+    assert "beyond_range" not in json.loads(answer)["predictions"][0]
     served = pd.DataFrame(json.loads(answer)["predictions"])
     pd.testing.assert_frame_equal(served, expected, check_exact=True, check_dtype=False)
 

@@ -68,16 +68,18 @@ class ScoringApp:
         if (scope["type"], scope.get("path"), scope.get("method")) != ("http", "/invocations", "POST"):
             await self._others(scope, receive, send)
             return
+        beyond: int | None = None
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             body = await self._body(headers, receive)
-            work = asyncio.to_thread(self.predict, body, headers)
-            status, answer = 200, await asyncio.wait_for(work, self._timeout)
+            work = asyncio.to_thread(self.predict, body, headers, _asks_for_range(scope))
+            status, (answer, beyond) = 200, await asyncio.wait_for(work, self._timeout)
         except Refused as refusal:
             status, answer = refusal.status, _refusal(refusal.status, str(refusal))
         except TimeoutError:
             status, answer = 504, _refusal(504, f"the prediction took longer than {self._timeout:g} seconds.")
         content = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        content += [(b"x-beyond-range", str(beyond).encode())] if beyond is not None else []
         # The rest of a body that was not read must not be taken for the next request.
         content += [(b"connection", b"close")] if status == 413 else []
         await send({"type": "http.response.start", "status": status, "headers": content})
@@ -103,8 +105,13 @@ class ScoringApp:
             )
         return bytes(held)
 
-    def predict(self, body: bytes, headers: dict[str, str]) -> bytes:
-        """The answer to a request, as JSON.
+    def predict(self, body: bytes, headers: dict[str, str], counts: bool = False) -> tuple[bytes, int | None]:
+        """The answer to a request, as JSON, and how many of its rows are beyond the training range.
+
+        The second is None where the model does not know the range.
+
+        Args:
+            counts: whether each prediction has a field `beyond_range`: how many numbers of its row are.
 
         Raises:
             Refused: it cannot be read, or its rows cannot be predicted.
@@ -112,9 +119,13 @@ class ScoringApp:
         rows = self._rows(body, headers)
         try:
             predictions = [] if rows.empty else self._predicted(rows)
+            beyond = [] if rows.empty else self._beyond_range(rows)
+            if counts and len(predictions):
+                predictions = predictions.assign(beyond_range=0 if beyond is None else beyond)
             answer = io.StringIO()
             scoring_server.predictions_to_json(predictions, answer)
-            return answer.getvalue().encode()
+            outside = None if beyond is None else sum(number > 0 for number in beyond)
+            return answer.getvalue().encode(), outside
         except MlflowException as error:
             if error.get_http_status_code() < 500:
                 raise Refused(" ".join(str(error.message).split())) from None
@@ -125,6 +136,11 @@ class ScoringApp:
     def _predicted(self, rows: pd.DataFrame) -> Any:
         """The model's answer. Ours checks the rows itself, so MLflow's check of each column is left out."""
         return self._model.predict(rows) if self._own is None else self._own.predict(None, rows)
+
+    def _beyond_range(self, rows: pd.DataFrame) -> list[int] | None:
+        """By row; None where the model, or the harness that logged it, does not know the range."""
+        known = getattr(self._own, "beyond_range", None)
+        return None if known is None else known(rows)
 
     def _failed(self, error: Exception) -> Refused:
         _log.error("the model failed", exc_info=error)
@@ -252,6 +268,11 @@ _PARSERS: dict[str, Callable[[ScoringApp, bytes], tuple[list[str], pd.DataFrame]
     "text/csv": ScoringApp._csv,
     "application/vnd.apache.parquet": ScoringApp._parquet,
 }
+
+
+def _asks_for_range(scope: dict[str, Any]) -> bool:
+    """Whether the address ends with `?beyond_range=true`."""
+    return b"beyond_range=true" in bytes(scope.get("query_string", b"")).split(b"&")
 
 
 def _plain_csv(body: bytes) -> tuple[list[str], pd.DataFrame]:

@@ -34,6 +34,11 @@ def test_predict_counts_them_by_column(run_cli, here) -> None:
     new.to_csv("new.csv", index=False)
     answer = run_cli("predict", str(here / "run"), "new.csv", "made.csv")
     assert answer.status == 0, answer.err
-    assert "values are beyond the range of the training rows in 'size' (2) and 'age' (1)" in answer.err
+    assert "beyond the range of the training rows, in 'size' (2) and 'age' (1)" in answer.err
+    table = ("data/extract=csv", "data.extract.path=new.csv", "data.extract.target=price")
+    new.assign(price=1.5 + new["age"]).to_csv("new.csv", index=False)
+    answer = run_cli("evaluate", str(here / "run"), *table, "tracking=none")
+    assert answer.status == 0, answer.err
+    assert "! 2 of 4 rows have values beyond the range" in answer.out + answer.err
     frame.head(3).assign(size=160.0, age=30.0).to_csv("new.csv", index=False)
     assert "beyond" not in run_cli("predict", str(here / "run"), "new.csv", "made.csv").err
