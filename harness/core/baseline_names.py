@@ -14,6 +14,7 @@ BASELINES = {
     "raw": "the raw input",
     "scratch": "without the pre-training",
     "uncalibrated": "the same network without its temperature",
+    "ensemble": "the mean prediction of the models that have not learned the row",
     "linear": "a linear model, fitted on the training rows",
     "boosting": "gradient boosting, fitted on the training rows",
 }

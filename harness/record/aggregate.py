@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.core.baseline_names import baseline_name
 from harness.core.fold import Fold
 from harness.core.scores import score_range
 from harness.record.baseline_differences import add_differences
 from harness.record.fold_record import FoldRecord
-from harness.record.predictions import Measure, pool
+from harness.record.predictions import FoldPredictions, Measure, pool
 from harness.runs.run_result import Summary, summarise
 
 
@@ -48,6 +49,32 @@ def pooled(fold_records: Sequence[FoldRecord], measure: Measure | None) -> dict[
     if len(folds) < 2 or measure is None:
         return {}
     return {f"test/{name}": value for name, value in pool(folds, measure).items()}
+
+
+def ensemble_scores(fold_records: Sequence[FoldRecord], measure: Measure | None) -> dict[str, Summary]:
+    """The test scores of the mean prediction of all models that have not learned a row, by full name.
+
+    These are honest scores of an ensemble of so many models. Only rows count that several folds test, as with
+    a nested or a repeated split; {} without any. Outer folds of a nested split have a score each.
+    """
+    groups: dict[int | None, list[FoldPredictions]] = {}
+    for record in fold_records:
+        if record.predictions is not None:
+            groups.setdefault(record.fold.outer, []).append(record.predictions)
+    values: dict[str, list[float]] = {}
+    for predictions in groups.values():
+        shared = _tested_by_several(predictions)
+        for name, value in pool(shared, measure).items() if measure is not None and shared else ():
+            values.setdefault(f"test/{baseline_name(name, 'ensemble')}", []).append(value)
+    return {name: summarise(found, score_range(name)) for name, found in values.items()}
+
+
+def _tested_by_several(folds: Sequence[FoldPredictions]) -> list[FoldPredictions]:
+    """The predictions for rows that more than one of the folds tests."""
+    rows = [fold.frame["row"].to_numpy() for fold in folds]
+    distinct, counts = np.unique(np.concatenate(rows), return_counts=True)
+    kept = [np.isin(own, distinct[counts > 1]) for own in rows]
+    return [fold.only(mask) for fold, mask in zip(folds, kept, strict=True) if mask.any()]
 
 
 def table_of_folds(fold_records: Sequence[FoldRecord]) -> pd.DataFrame:

@@ -61,6 +61,12 @@ class FoldPredictions(NamedTuple):
     targets: Tensor | None
     numbers: bool
 
+    def only(self, kept: np.ndarray) -> FoldPredictions:
+        """Some of the rows, by a mask (n,) of bool."""
+        mask = torch.from_numpy(kept)
+        targets = None if self.targets is None else self.targets[mask]
+        return FoldPredictions(self.frame[kept], self.outputs[mask], targets, self.numbers)
+
 
 def fold_predictions(table: Table, fold: Fold, part: Part, outputs: Tensor) -> FoldPredictions:
     """The predictions of a part; `outputs` are in the order of `part.rows`.

@@ -29,7 +29,7 @@ from harness.prepare.experiment import Experiment
 from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
 from harness.record import plots
-from harness.record.aggregate import over_folds, pooled, table_of_folds
+from harness.record.aggregate import ensemble_scores, over_folds, pooled, table_of_folds
 from harness.record.common_files import write_common, write_packages
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
@@ -324,6 +324,7 @@ class Record:
         for name, value in pooled(self.fold_records, measure).items():
             if name in self._scores:
                 self._scores[name]["pooled"] = value
+        self._scores |= ensemble_scores(self.fold_records, measure) if self.cfg.production.ensemble else {}
 
     def _result(self, status: End, error: str | None, link: Any) -> Result:
         scores = self._scores

@@ -30,6 +30,11 @@ from harness.runtime.stop_signals import Stop
 _EARLY_ENDS = ("steps", "minutes", "patience")
 """Arguments of a trainer that end it by something other than its epochs."""
 
+_NO_SCORES = (
+    "; each row is tested by one fold, so the scores of their mean are not known: split=repeated_kfold or "
+    "split=nested estimates them"
+)
+
 _LINES = 5
 """How often a refit reports its progress."""
 
@@ -95,7 +100,14 @@ def _put_together(record: Record) -> None:
     if kept:
         ensemble.write(record.folder / ENSEMBLE, kept)
         record.journal.model("", ENSEMBLE)
-        record.screen.fact(ENSEMBLE, f"the models of {len(kept)} folds")
+        unknown = "" if _tested_twice(record) else _NO_SCORES
+        record.screen.fact(ENSEMBLE, f"the models of {len(kept)} folds{unknown}")
+
+
+def _tested_twice(record: Record) -> bool:
+    """Whether a row is tested by several models, whose mean prediction can then be scored."""
+    tested = np.concatenate([fold.test for fold in record.folds])
+    return len(np.unique(tested)) < len(tested)
 
 
 def _refit(plan: Plan, record: Record, stop: Stop, epochs: int, temperature: float) -> None:

@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, roc_au
 
 from harness.config.compose import compose
 from harness.core.fold import Fold
-from harness.record.aggregate import over_folds, pooled, table_of_folds
+from harness.record.aggregate import ensemble_scores, over_folds, pooled, table_of_folds
 from harness.record.predictions import FoldPredictions, pool
 from harness.run import run
 from harness.runs.fold_rows import write_rows
@@ -103,6 +103,22 @@ def test_numbers_are_averaged_as_they_are() -> None:
         return {}
 
     pool([fold_predictions([0, 1], [1.0, 9.0], [5.0, 8.0]), fold_predictions([0], [3.0], [5.0])], measure)
+
+
+def test_an_ensemble_is_scored_on_rows_that_several_models_have_not_learned() -> None:
+    def measure(outputs: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+        return {"mse": float((outputs - targets).square().mean()), "rows": float(len(targets))}
+
+    one = fold_predictions([0, 1, 2], [1.0, 4.0, 9.0], [2.0, 2.0, 9.0])
+    two = fold_predictions([1, 0], [2.0, 3.0], [2.0, 2.0])
+    found = ensemble_scores([fold_record(0, predictions=one), fold_record(1, predictions=two)], measure)
+    assert found["test/mse_baseline_ensemble"]["folds"] == [0.5]  # means 2 and 3 of rows 0 and 1
+    assert found["test/rows_baseline_ensemble"]["mean"] == 2  # row 2 has one model
+    # Outer folds of a nested split have a score each.
+    outer = [fold_record(number, number // 2, predictions=part) for number, part in enumerate([one, two] * 2)]
+    assert ensemble_scores(outer, measure)["test/mse_baseline_ensemble"]["folds"] == [0.5, 0.5]
+    assert not ensemble_scores([fold_record(0, predictions=one)], measure)
+    assert not ensemble_scores([fold_record(0)], measure)
 
 
 def test_a_single_fold_has_nothing_to_pool() -> None:
