@@ -118,7 +118,7 @@ class ScoringApp:
         """
         rows = self._rows(body, headers)
         try:
-            predictions = [] if rows.empty else self._predicted(rows)
+            predictions: Any = [] if rows.empty else self._predicted(rows)
             beyond = [] if rows.empty else self._beyond_range(rows)
             if counts and len(predictions):
                 predictions = predictions.assign(beyond_range=0 if beyond is None else beyond)
