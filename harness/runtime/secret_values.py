@@ -89,9 +89,14 @@ class Secrets:
         if parents and _of_headers(parents[-1]):
             headers[name] = override.value or ""
         for setting, value in [(name, override.value or ""), *inner]:
-            secret = secret_name(setting) or (setting in headers and secret_header(setting))
-            if secret and "${" not in value:
-                self._learn(value.strip("'\""), MASK)
+            plain = _plain(value)
+            secret = secret_value(setting, plain) or (setting in headers and secret_header(setting))
+            if not secret or plain is None or "${" in value:
+                continue
+            text = value.strip("'\"")
+            self._learn(text, MASK)
+            if 0 < len(text) < SHORTEST:
+                self._known[word], self._pattern = f"{word.partition('=')[0]}={MASK}", None
         self._learn_urls(word)
         self._learn_environment(word)
 
@@ -180,6 +185,13 @@ class Secrets:
         if isinstance(node, str) and not _FROM_ENVIRONMENT.search(node):
             return self.text(node)
         return node
+
+
+def _plain(value: str) -> Any:
+    """What a word gives, as far as that decides whether it is a secret: null, true or false, a number, or a text."""
+    if value in ("", "null", "true", "false"):
+        return None
+    return int(value) if value.isascii() and value.isdigit() else value
 
 
 def _of_headers(key: str) -> bool:

@@ -133,6 +133,21 @@ def test_a_secret_too_short_to_search_for_is_still_masked_in_its_place() -> None
     assert secrets.text("abc") == "abc"
 
 
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("+data.extract.headers.cookie=c1", "+data.extract.headers.cookie=***"),
+        ("a.token=12", "a.token=***"),
+        ("a.password=xyz", "a.password=***"),
+        ("model.max_tokens=51200", "model.max_tokens=51200"),
+        ("data.extract.authorization=null", "data.extract.authorization=null"),
+    ],
+)
+def test_a_word_of_the_command_line_is_masked_by_its_key_whatever_its_length(word: str, shown: str) -> None:
+    text = Secrets(None, [word]).text(f"python -m harness '{word}' c1 12 xyz 51200 null")
+    assert text == f"python -m harness '{shown}' c1 12 xyz 51200 null"
+
+
 def test_headers_are_masked_unless_they_are_known_to_be_harmless() -> None:
     headers = {
         "accept": "text/html",

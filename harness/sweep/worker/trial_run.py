@@ -111,7 +111,8 @@ def _configured(
     spec: SweepSpec, assignment: TrialAssignment, repeat: int
 ) -> tuple[DictConfig, Path, str, Trial]:
     """Configuration, folder, command and trial of one run of the trial."""
-    overrides = [*assignment.overrides, *spec.fuse_words]
+    given = [word for word in assignment.overrides if word not in spec.fuse_words]
+    overrides = [*given, *spec.fuse_words]
     folder, parent = spec.folder / assignment.folder, ".."
     shared = frozenset(spec.space.fixed)
     cfg = spec.composer.task(overrides, shared)
