@@ -1,5 +1,6 @@
 """`python -m benchmarks [SCRIPT ...] [--rounds N] [--store NAME]`: prints tables; all together are stored.
-`python -m benchmarks tables [--sets NAME ...]` compares scores instead of times, see `benchmarks/tables.py`.
+`python -m benchmarks tables [--sets NAME ...]` compares scores instead of times, see `benchmarks/tables.py`;
+`python -m benchmarks selection_bias` checks the price of choosing the best trial.
 
 A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
 Exits with 1 where one failed.
@@ -42,6 +43,10 @@ def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).paren
         from benchmarks import tables  # with options of its own
 
         return tables.main(words[1:])
+    if words and words[0] == "selection_bias":
+        from benchmarks import selection_bias
+
+        return selection_bias.main(words[1:])
     parser = argparse.ArgumentParser("python -m benchmarks", description="Ratios to named alternatives.")
     parser.add_argument("scripts", nargs="*", choices=[*SCRIPTS, []], help="some alone")
     parser.add_argument("--store", help="the page's name; results where all are run, else none")

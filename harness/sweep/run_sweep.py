@@ -134,6 +134,9 @@ def _spec(
         experiment=preflight.experiment if state is None else state.experiment,
         slots=preflight.slots.count,
         fuse=preflight.slots.fuse,
+        rung=preflight.rung,
+        compared=None if pruner is None else preflight.compared,
+        default=preflight.default,
     )
 
 

@@ -26,6 +26,7 @@ from harness.sweep.control.mlflow_parent import MlflowParentRun
 from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.display.progress_board import ProgressBoard
 from harness.sweep.study.database_retry import Patience
+from harness.sweep.study.pruning import first_step
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Snapshot
 from harness.sweep.study.study_storage import label_of
@@ -102,7 +103,7 @@ class SweepWatcher:
     def _snapshot(self) -> Snapshot:
         # With axis=folds a step is a fold, so the steps say nothing about epochs.
         epochs = self.spec.epochs if self.spec.settings.axis == "epochs" else None
-        now = snapshot(self.study, self.spec.trials, epochs)
+        now = snapshot(self.study, self.spec.trials, epochs, self.spec.compared)
         if len(now.objectives) == 1:
             return now
         epoch_of = {worker.get("trial"): worker.get("epoch") for worker in self.queue.workers().values()}
@@ -236,9 +237,22 @@ class SweepWatcher:
             **{f"  {dimension.key}": dimension.description for dimension in spec.space.dimensions},
             "objective": objectives,
             "budget": _budget(spec),
+            **_pruning(spec),
             "workers": f"{spec.settings.workers}, hydra/launcher={choices.get('hydra/launcher')}",
             "files": str(spec.folder),
         }
+
+
+def _pruning(spec: SweepSpec) -> dict[str, str]:
+    """What a pruner compares and from which epoch on, where that was chosen for the user."""
+    if spec.pruner is None:
+        return {}
+    parts = [] if spec.compared is None else [f"compares {spec.compared.name}"]
+    if spec.pruner.get("min_resource") == "auto" and spec.settings.axis == "epochs":
+        last = None if spec.epochs is None else spec.epochs + spec.folds * spec.settings.repeat - 1
+        step = first_step(spec.pruner, last, spec.settings.axis, spec.rung)
+        parts.append(f"stops no trial before epoch {step}")
+    return {"pruner": ", ".join(parts)} if parts else {}
 
 
 def _budget(spec: SweepSpec) -> str:

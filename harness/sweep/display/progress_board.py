@@ -193,7 +193,11 @@ def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
     line: Line = [(f"trial {row.number:<{len(str(snapshot.trials or 100))}}  ", "")]
     line.append((f"{row.state:<8}", _STYLES[row.state]))
     reached = (
-        values(row, snapshot) if row.state == "complete" else _so_far(row) if row.state == "pruned" else ""
+        values(row, snapshot)
+        if row.state == "complete"
+        else _so_far(row, snapshot)
+        if row.state == "pruned"
+        else ""
     )
     parts = [(reached, "bold green" if better else "")]
     if row.state == "complete" and not row.feasible:
@@ -209,10 +213,11 @@ def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
     return line
 
 
-def _so_far(row: Row) -> str:
-    """The last epoch and value of a pruned trial."""
+def _so_far(row: Row, snapshot: Snapshot) -> str:
+    """The last epoch and value of a pruned trial; the value has a name where it is not the objective's."""
     epoch = [] if row.progress is None else [f"epoch {row.progress[0]} of {row.progress[1]}"]
-    return "  ".join([*epoch, *([score(row.reports[-1][1])] if row.reports else [])])
+    name = "" if snapshot.compared is None else f"{snapshot.compared.name} "
+    return "  ".join([*epoch, *([f"{name}{score(row.reports[-1][1])}"] if row.reports else [])])
 
 
 def _clipped(error: str | None) -> str:

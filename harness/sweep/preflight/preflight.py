@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
@@ -19,6 +19,7 @@ from harness.core.errors import SettingOfOtherChoice, UnknownName, UserError, Wr
 from harness.core.typed_override import typed
 from harness.core.user_path import user_path
 from harness.runtime.secret_values import Secrets
+from harness.sweep.preflight.default_point import default_point
 from harness.sweep.space.interval import Interval
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
@@ -45,12 +46,14 @@ class Preflight(SharedTraits):
     composed  points whose configuration was composed and checked
     prepared  points that were taken to the first step
     slots     how many trials a worker trains as one
+    default   the point of the configuration without the sweep, as far as it is in the space
     """
 
     words: tuple[str, ...]
     composed: int
     prepared: int
     slots: TrialSlots
+    default: Point
 
 
 def run_preflight(
@@ -69,9 +72,10 @@ def run_preflight(
         UserError: a run of such a point would end with this sentence, behind the point's words; or what is
             to be improved is no score of every trial.
     """
-    points = probes(space, settings)
     tried = _Tried(space, composer)
     with _hydra_as_before():
+        default = default_point(space, tried.load_fixed) if settings.enqueue_default else {}
+        points = probes(space, settings, default)
         tried.each(points, tried.compose)
         _require_an_aim(space, tried.compose(points[0]))
         chosen = covering(space, points)
@@ -90,13 +94,17 @@ def run_preflight(
         **vars(agreed),
         slots=slots,
         words=tuple(tried.words(points[0])),
+        default=default,
         composed=len(points),
         prepared=len(chosen),
     )
 
 
-def probes(space: Space, settings: SweepSettings) -> list[Point]:
+def probes(space: Space, settings: SweepSettings, default: Point | None = None) -> list[Point]:
     """Points that cover the space, those of `sweep.enqueue` first.
+
+    Args:
+        default: a point that is tried first as well.
 
     Raises:
         UserError: one of those is not in the space.
@@ -104,6 +112,7 @@ def probes(space: Space, settings: SweepSettings) -> list[Point]:
     queued = [
         space.complete(dict(point), f"sweep.enqueue[{place}]") for place, point in enumerate(settings.enqueue)
     ]
+    queued += [default] if default and len(default) == len(space.dimensions) else []
     points = [*queued[: _COMPOSED // 2], *space.probes(_COMPOSED, settings.seed)]
     return [point for place, point in enumerate(points) if point not in points[:place]][:_COMPOSED]
 
@@ -160,6 +169,13 @@ class _Tried:
         """The point's run as a command line, with the choices for `auto`."""
         words = [*self._space.fixed, *self._space.words(point)]
         return [*words, *as_texts(choose_parts(Overrides.parse(words), self._load))]
+
+    def load_fixed(self) -> tuple[DictConfig, Mapping[str, str]]:
+        """The configuration without swept values, and the choices of its groups."""
+        words = list(self._space.fixed)
+        cfg = self._load([*words, *as_texts(choose_parts(Overrides.parse(words), self._load))])
+        choices: Mapping[str, str] = cfg.hydra.runtime.choices
+        return cfg, choices
 
     def compose(self, point: Point) -> DictConfig:
         """The point's configuration, whose names, types and targets are right.
@@ -281,8 +297,11 @@ def _check_method(cfg: DictConfig, settings: SweepSettings, agreed: SharedTraits
     check_sampling(sampler, agreed.objectives)
     build_sampler(sampler, settings.seed, 0)
     if pruner is not None:
-        check_prunable(agreed.objectives, agreed.names, settings.axis)
-        build_pruner(pruner, agreed.epochs, agreed.folds * settings.repeat, settings.axis)
+        compared = agreed.objectives if agreed.compared is None else (agreed.compared,)
+        check_prunable(
+            compared if len(agreed.objectives) == 1 else agreed.objectives, agreed.names, settings.axis
+        )
+        build_pruner(pruner, agreed.epochs, agreed.folds * settings.repeat, settings.axis, agreed.rung)
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.console.text_format import number, selection_sentence
+from harness.console.text_format import selection_sentence
 from harness.core.errors import UserError
 from harness.core.protocol import Evaluator
 from harness.core.scores import score_range
@@ -42,8 +42,7 @@ class Selection:
     rows        validation rows, a row of several folds once
     groups      groups among them, which are drawn as a whole; None without groups
     equivalent  numbers of the trials that cannot be told from the best, best first, itself included
-    simplest    {"number", "parameters", "seconds"} of the one with the fewest parameters; of equal ones, one
-                that trains in less than half of the time of the best
+    simplest    {"number", "parameters", "seconds"} of the one with the fewest parameters
     best        as `simplest`, of the best trial
     """
 
@@ -75,13 +74,11 @@ class Selection:
         text = f"{count} cannot be told from the best"
         if self.simplest["number"] == self.best["number"]:
             return f"{text}, which is the simplest of them"
-        return f"{text}; the simplest is trial {self.simplest['number']} ({self._simpler()})"
-
-    def _simpler(self) -> str:
-        own, best = self.simplest, self.best
-        if own["parameters"] is not None and own["parameters"] != best["parameters"]:
-            return f"{own['parameters']:,.0f} parameters instead of {best['parameters']:,.0f}"
-        return f"{number(own['seconds'])} s of training instead of {number(best['seconds'])} s"
+        own, best = self.simplest["parameters"], self.best["parameters"]
+        return (
+            f"{text}; the simplest is trial {self.simplest['number']} "
+            f"({own:,.0f} parameters instead of {best:,.0f})"
+        )
 
 
 def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:
@@ -141,7 +138,7 @@ def _selection(
     # The best is among them even where a difference without any spread puts another one first.
     equal = list(dict.fromkeys([numbers[0], *(numbers[place] for place in made.equivalent)]))
     costs = {number: _cost(folder, by_number[number]) for number in equal}
-    simplest = min(equal, key=lambda number: _rank(costs[number], costs[numbers[0]]))
+    simplest = min(equal, key=lambda number: costs[number]["parameters"] or float("inf"))
     return Selection(
         score=now.objectives[0].name,
         trials=len(stored),
@@ -153,13 +150,6 @@ def _selection(
         simplest=costs[simplest],
         best=costs[numbers[0]],
     )
-
-
-def _rank(cost: Mapping[str, Any], best: Mapping[str, Any]) -> tuple[float, bool]:
-    """Smaller is simpler; differences of time below a half are those of the machine."""
-    parameters = float("inf") if cost["parameters"] is None else float(cost["parameters"])
-    known = cost["seconds"] is not None and best["seconds"] is not None
-    return parameters, not (known and cost["seconds"] < best["seconds"] / 2)
 
 
 def _cost(folder: Path, row: Row) -> dict[str, Any]:

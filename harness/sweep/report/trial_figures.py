@@ -103,7 +103,7 @@ def curves(snapshot: Snapshot) -> PlotlyFigure:
     if best is not None and best.reports:
         data.append(_lines("best", [best], {"color": GREEN, "width": 3}, 1.0))
     x = plotly.axis("step", rangemode="tozero")
-    return plotly.figure(data, x, plotly.axis(snapshot.objectives[0].name), hovermode="closest")
+    return plotly.figure(data, x, plotly.axis(snapshot.reported.name), hovermode="closest")
 
 
 def curved(snapshot: Snapshot) -> list[Row]:
@@ -178,7 +178,7 @@ def _about(row: Row, snapshot: Snapshot) -> str:
     values = [_value(o, v) for o, v in zip(snapshot.objectives, row.values or (), strict=False)]
     if row.state == "pruned" and row.reports:
         step, last = row.reports[-1]
-        values = [f"pruned at step {step}, with {_value(snapshot.objectives[0], last)}"]
+        values = [f"pruned at step {step}, with {_value(snapshot.reported, last)}"]
     return "<br>".join([f"<b>trial {row.number}</b>", *values, *map(escaped, snapshot.parts(row))])
 
 

@@ -36,15 +36,21 @@ _OF_EVERY_EPOCH = ("train/loss", "time/epoch_seconds")
 
 
 def build_pruner(
-    node: Mapping[str, Any] | DictConfig | None, epochs: int | None, units: int, axis: StepAxis = "epochs"
+    node: Mapping[str, Any] | DictConfig | None,
+    epochs: int | None,
+    units: int,
+    axis: StepAxis = "epochs",
+    rung: int = 1,
 ) -> BasePruner | None:
     """The pruner of a sweep; None where there is none.
 
     Args:
-        node: `sweep.pruner`. A `max_resource` of auto becomes the last step of a trial.
+        node: `sweep.pruner`. A `max_resource` of auto becomes the last step of a trial, a `min_resource` of
+            auto the first rung, see `first_step`.
         epochs: of a training; None if unknown.
         units: folds times repeats.
         axis: `sweep.axis`.
+        rung: the first epoch at which trials can be compared.
 
     Raises:
         UserError: the node describes no pruner, a value is refused, or it could never stop a trial.
@@ -53,7 +59,7 @@ def build_pruner(
         return None
     plain: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
     last = _last(epochs, units, axis)
-    filled = _checked(plain, _Steps(last, _described(epochs, units, axis), axis), _KEY)
+    filled = _checked(plain, _Steps(last, _described(epochs, units, axis), axis, rung), _KEY)
     with refusing(_KEY), warnings.catch_warnings():
         # Each worker would otherwise print Optuna's warning that the pruner is experimental.
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -67,6 +73,20 @@ def build_pruner(
             key=_KEY,
         )
     return pruner
+
+
+def first_step(node: Mapping[str, Any], last: int | None, axis: StepAxis, rung: int) -> int:
+    """The first rung where `min_resource` is auto: `rung`, but early enough that the others can follow.
+
+    Args:
+        node: `sweep.pruner`.
+        last: the last step of a trial; None if unknown.
+    """
+    if axis == "folds":
+        return 1
+    factor = node.get("reduction_factor", 2)
+    most = rung if last is None or not isinstance(factor, int) or factor < 2 else last // factor
+    return max(1, min(rung, most))
 
 
 def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: StepAxis = "epochs") -> None:
@@ -97,10 +117,11 @@ def check_prunable(objectives: Sequence[Objective], names: Iterable[str], axis: 
 
 
 class _Steps:
-    """The steps of a trial: number of the last, what they are in words, and of which kind."""
+    """The steps of a trial: number of the last, what they are in words, which kind, and the first rung."""
 
-    def __init__(self, last: int | None, description: str, axis: StepAxis) -> None:
+    def __init__(self, last: int | None, description: str, axis: StepAxis, rung: int) -> None:
         self.last = last
+        self.rung = rung
         self.description = description
         self.axis = axis
 
@@ -150,6 +171,8 @@ def _checked(node: dict[str, Any], steps: _Steps, key: str) -> dict[str, Any]:
         for name, value in node.items()
     }
     if isinstance(made, type):
+        if issubclass(made, SuccessiveHalvingPruner) and node.get("min_resource") == "auto":
+            node = filled = {**filled, "min_resource": first_step(node, steps.last, steps.axis, steps.rung)}
         if issubclass(made, HyperbandPruner):
             filled["max_resource"] = _whole(node, steps, key)
         if issubclass(made, PatientPruner) and steps.axis == "epochs":
@@ -202,7 +225,7 @@ def _check_rungs(node: Mapping[str, Any], steps: _Steps, key: str) -> None:
             value=factor,
         )
     if not isinstance(first, int):
-        return  # auto: a hundredth of the longest trial
+        return
     if first < 1:
         raise UserError(
             f"{key}.min_resource must be at least 1, got {first}", key=f"{key}.min_resource", value=first

@@ -22,22 +22,31 @@ _STATES: dict[TrialState, State] = {
 }
 
 
-def snapshot(study: optuna.Study, trials: int | None = None, epochs: int | None = None) -> Snapshot:
+def snapshot(
+    study: optuna.Study,
+    trials: int | None = None,
+    epochs: int | None = None,
+    compared: Objective | None = None,
+) -> Snapshot:
     """The study as it is now.
 
     Args:
         trials: `sweep.trials`.
         epochs: of a training; steps up to this number are epochs of the first fold.
+        compared: the score that trials report, where that is not the objective; the study has it with the
+            other sign where its direction differs.
     """
     storage, key = storage_of(study), study_id(study)
     names = study.metric_names or []
     directions = [direction.name.lower() for direction in storage.get_study_directions(key)]
     objectives = tuple(Objective(name, way) for name, way in zip(names, directions, strict=False))  # type: ignore[arg-type]
     frozen = storage.get_all_trials(key, deepcopy=False)
-    return Snapshot(objectives, tuple(_row(trial, epochs) for trial in frozen), trials)
+    turned = compared is not None and compared.direction != objectives[0].direction
+    sign = -1.0 if turned else 1.0
+    return Snapshot(objectives, tuple(_row(trial, epochs, sign) for trial in frozen), trials, compared)
 
 
-def _row(trial: FrozenTrial, epochs: int | None) -> Row:
+def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
     attributes: dict[str, Any] = trial.user_attrs
     owner = trial.system_attrs.get(OWNER) or {}
     complete = trial.state is TrialState.COMPLETE
@@ -46,7 +55,7 @@ def _row(trial: FrozenTrial, epochs: int | None) -> Row:
         state=_STATES[trial.state],
         point=trial.params or trial.system_attrs.get("fixed_params", {}),
         values=tuple(trial.values) if complete and trial.values is not None else None,
-        reports=tuple(sorted(trial.intermediate_values.items())),
+        reports=tuple((step, sign * value) for step, value in sorted(trial.intermediate_values.items())),
         progress=_progress(trial, epochs),
         worker=owner.get("name") or None,
         error=attributes.get("error") if trial.state is TrialState.FAIL else None,

@@ -73,12 +73,19 @@ class Row:
 class Snapshot:
     """A sweep at one moment; `rows` in the order of their numbers.
 
-    trials  the budget; None where it is one of time
+    trials    the budget; None where it is one of time
+    compared  the score that trials report to a pruner, where that is not the objective
     """
 
     objectives: tuple[Objective, ...]
     rows: tuple[Row, ...]
     trials: int | None = None
+    compared: Objective | None = None
+
+    @property
+    def reported(self) -> Objective:
+        """The score that trials report while they run, of a sweep with one objective."""
+        return self.objectives[0] if self.compared is None else self.compared
 
     def count(self, state: State) -> int:
         return sum(row.state == state for row in self.rows)

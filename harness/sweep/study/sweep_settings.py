@@ -43,6 +43,8 @@ class SweepSettings:
     space       search space, by key
     constraints scores that must hold, such as "model/parameters <= 100000"
     enqueue     points that are tried first
+    enqueue_default  whether the configuration without the sweep is tried first as well
+    prune_by    the score that a pruner compares; "auto": see `harness.sweep.worker.trial_agreement`
     """
 
     trials: int | None
@@ -68,6 +70,8 @@ class SweepSettings:
     space: Mapping[str, Any]
     constraints: list[str]
     enqueue: list[Mapping[str, Any]]
+    enqueue_default: bool
+    prune_by: str
 
 
 _LEAST = {

@@ -69,7 +69,7 @@ class ClaimLoop:
         self.queue = open_queue(spec, job, self.patience, "" if limit is None else "-child")
         self.study = self.queue.study
         units = spec.folds * spec.settings.repeat
-        self.pruner = build_pruner(spec.pruner, spec.epochs, units, spec.settings.axis)
+        self.pruner = build_pruner(spec.pruner, spec.epochs, units, spec.settings.axis, spec.rung)
         self.constraints = read_constraints(spec.settings.constraints)
         self.kept = KeptModels(spec.settings.keep, spec.objectives, spec.folder)
         self.in_a_row = self.done = 0

@@ -49,6 +49,8 @@ class PruningSteps:
         reported: the values that the study already has of a resumed trial, by step.
         epochs: E, the most epochs of any trial, so that a step means the same for all trials where
             `trainer.epochs` is swept; None: those of this trial.
+        compared: the score that the pruner compares in place of the objective. The study knows one
+            direction, so a score that is better in the other is reported with the other sign.
     """
 
     def __init__(
@@ -61,8 +63,12 @@ class PruningSteps:
         on_epoch: OnEpoch,
         reported: Mapping[int, float] | None = None,
         epochs: int | None = None,
+        compared: Objective | None = None,
     ) -> None:
-        self._objective = objectives[0] if len(objectives) == 1 else None
+        single = objectives[0] if len(objectives) == 1 else None
+        self._objective = single if compared is None else compared
+        turned = compared is not None and single is not None and compared.direction != single.direction
+        self._sign = -1.0 if turned else 1.0
         self._axis = axis
         self._folds, repeats = units
         self._units = self._folds * repeats
@@ -107,7 +113,9 @@ class PruningSteps:
         """Takes over the `Result.scores` of a run that an earlier process has finished."""
         if self._objective is not None and self._objective.name in scores:
             values = scores[self._objective.name]["folds"]
-            self._done[self._run] = [math.nan if value is None else float(value) for value in values]
+            self._done[self._run] = [
+                math.nan if value is None else self._sign * float(value) for value in values
+            ]
         if self._side_by_side:
             first = self._run * self._folds
             self._over.update(range(first, first + self._folds))
@@ -151,7 +159,7 @@ class PruningSteps:
             before = [step for step in self._reported if step < progress.epoch]
             if before:
                 self._best[unit] = self._reported[max(before)]
-        value = progress.scores.get(self._objective.name, math.nan)
+        value = self._value(progress.scores)
         if progress.best and math.isfinite(value):
             self._best[unit] = value
 
@@ -171,7 +179,12 @@ class PruningSteps:
     def fold_resumed(self, fold: Fold, best: Mapping[str, float]) -> None:
         """Takes the scores at the best epoch of a training that goes on from a checkpoint."""
         if self._objective is not None and self._objective.name in best:
-            self._best[self._run * self._folds + fold.number] = best[self._objective.name]
+            self._best[self._run * self._folds + fold.number] = self._value(best)
+
+    def _value(self, scores: Mapping[str, float]) -> float:
+        """What is reported of some scores; NaN where it is missing."""
+        name = "" if self._objective is None else self._objective.name
+        return self._sign * scores.get(name, math.nan)
 
     def fold_done(self, fold: Fold, scores: Mapping[str, float]) -> None:
         """Reports a fold that was scored, now or by an earlier process; `scores` by full name.
@@ -182,7 +195,7 @@ class PruningSteps:
         unit = self._unit
         if self._objective is None:
             return
-        value = scores.get(self._objective.name, math.nan)
+        value = self._value(scores)
         self._done[self._run].append(value)
         step = self._step(unit)
         if self._axis == "epochs":
@@ -224,7 +237,7 @@ class PruningSteps:
         name = "" if self._objective is None else self._objective.name
         several = self._axis == "epochs" and (self._unit > 0 or len(self._first) > 1)
         mean = "a mean " if several else ""
-        return f"{mean}{name} of {value:.4g}"
+        return f"{mean}{name} of {self._sign * value:.4g}"
 
 
 class RunSteps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.core.fuse_setting import FUSE
 from harness.sweep.space.search_space import Space
-from harness.sweep.space.swept_value import Point
+from harness.sweep.space.swept_value import Point, Value
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_location import SweepLocation
 from harness.sweep.study.sweep_settings import SweepSettings
@@ -35,6 +35,9 @@ class SweepSpec:
     experiment         of MLflow, where `tracking.experiment=auto`
     slots              how many trials a worker trains as one
     fuse               the value of `fuse` of all trials; None: each chooses
+    rung               the first epoch at which a pruner may compare all trials
+    compared           the score that a pruner compares, where that is not the objective
+    default            the point of the configuration without the sweep, which is tried first; {}: none
     """
 
     location: SweepLocation
@@ -55,6 +58,9 @@ class SweepSpec:
     experiment: str | None = None
     slots: int = 1
     fuse: int | None = None
+    rung: int = 1
+    compared: Objective | None = None
+    default: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -77,7 +83,7 @@ class SweepSpec:
         return [] if self.fuse is None else [f"{FUSE}={self.fuse}"]
 
     def queued_points(self) -> Iterator[Point]:
-        """The points to try first: every point of a grid, else those of `sweep.enqueue`.
+        """The points to try first: every point of a grid, else those of `sweep.enqueue` and the default.
 
         Raises:
             UserError: a point of `sweep.enqueue` is not in the space.
@@ -87,6 +93,8 @@ class SweepSpec:
         else:
             for point in self.settings.enqueue:
                 yield self.space.complete(dict(point), "sweep.enqueue")
+            if self.default:
+                yield dict(self.default)
 
     def name_experiment(self, cfg: DictConfig) -> None:
         """Replaces `tracking.experiment=auto` of a configuration by the experiment of the sweep."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.config.metric_settings import metric_directions, require_direction
 from harness.core.errors import UserError, near
-from harness.core.scores import Direction
+from harness.core.scores import Direction, direction
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.sweep.study.constraints import read_constraints
@@ -18,6 +20,14 @@ from harness.sweep.worker.trial_slots import FusedTrial
 
 _ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
 """The scores that every run has, whatever its evaluation."""
+
+_WARMUP = ("warmup", "pct_start")
+_FEWEST_STEPS = 100
+"""Steps before which trials are not compared."""
+
+_SHARES = ("valid/accuracy", "valid/f1", "valid/exact_match")
+_FINER, _FEW_ROWS = "valid/log_loss", 1000
+"""What is compared in place of a share of few rows, which is the same for many trials."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,8 @@ class PreparedTrial:
     metrics       the user's own metrics, and whether each is better high or low
     experiment    of MLflow; None: the tracking has none
     fused         what it says about training trials as one
+    rows          of its validation part
+    rung          the first epoch after the warm-up by which there were steps enough to compare trials
     """
 
     monitor: str
@@ -42,6 +54,8 @@ class PreparedTrial:
     metrics: Mapping[str, Direction | None] = field(default_factory=dict)
     experiment: str | None = None
     fused: FusedTrial | None = None
+    rows: int = 0
+    rung: int = 1
 
     @classmethod
     def of(cls, experiment: Experiment, plan: Plan) -> PreparedTrial:
@@ -62,7 +76,26 @@ class PreparedTrial:
             metrics=metrics,
             experiment=named,
             fused=FusedTrial.of(experiment, plan),
+            rows=len(experiment.fold.valid),
+            rung=1 if epochs is None else first_rung(experiment.cfg.trainer, epochs, budget.steps),
         )
+
+
+def first_rung(trainer: Mapping[str, Any], epochs: int, steps: int) -> int:
+    """The epoch before which no comparison of trials is fair.
+
+    Until the learning rate has reached its height, and in the first hundred steps, most trials predict the
+    same, such as the most frequent class.
+
+    Args:
+        trainer: the node of the trainer; its scheduler's share of warm-up is `warmup` or `pct_start`.
+        epochs: of the training.
+        steps: of the optimizer in all epochs.
+    """
+    scheduler = trainer.get("scheduler") or {}
+    share = max(float(scheduler.get(name) or 0) for name in _WARMUP)
+    enough = _FEWEST_STEPS * epochs / max(steps, 1)
+    return max(1, math.ceil(max(share * epochs, enough) - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -75,6 +108,8 @@ class SharedTraits:
     names       the scores that each epoch of every trial has, by full name: a pruner can use these
     experiment  of MLflow, for the sweep and its trials: MLflow shows trials below their sweep only there
     fused       what the prepared points say about training trials as one
+    rung        the first epoch at which a pruner may compare all trials
+    compared    the score that a pruner compares, where that is not the objective
     """
 
     objectives: tuple[Objective, ...]
@@ -83,6 +118,8 @@ class SharedTraits:
     names: tuple[str, ...]
     experiment: str | None
     fused: tuple[FusedTrial, ...]
+    rung: int
+    compared: Objective | None
 
 
 def shared_traits(
@@ -113,16 +150,46 @@ def shared_traits(
         _require_score(constraint.name, "sweep.constraints", points, trials)
     epochs = [trial.epochs for trial in trials if trial.epochs is not None]
     experiments = dict.fromkeys(trial.experiment for trial in trials if trial.experiment is not None)
+    names = tuple(
+        name for name in trials[0].epoch_scores if all(name in trial.epoch_scores for trial in trials)
+    )
     return SharedTraits(
         objectives=objectives,
         epochs=max(epochs) if len(epochs) == len(trials) else None,
         folds=max(trial.folds for trial in trials),
-        names=tuple(
-            name for name in trials[0].epoch_scores if all(name in trial.epoch_scores for trial in trials)
-        ),
+        names=names,
         experiment=", ".join(experiments) or None,
         fused=tuple(trial.fused for trial in trials if trial.fused is not None),
+        rung=max(trial.rung for trial in trials),
+        compared=_compared(settings, objectives, names, min(trial.rows for trial in trials), directions),
     )
+
+
+def _compared(
+    settings: SweepSettings,
+    objectives: Sequence[Objective],
+    names: Sequence[str],
+    rows: int,
+    directions: Mapping[str, Direction],
+) -> Objective | None:
+    """The score that a pruner compares; None: the objective.
+
+    Raises:
+        UserError: `sweep.prune_by` is no score of every epoch.
+    """
+    name = settings.prune_by
+    if name == "auto":
+        shares = len(objectives) == 1 and objectives[0].name in _SHARES
+        few = rows < _FEW_ROWS and settings.axis == "epochs"
+        return Objective(_FINER, "minimize") if shares and few and _FINER in names else None
+    if name not in names:
+        raise UserError(
+            f"sweep.prune_by must be auto or a score of every epoch, got {name}",
+            near(name, names),
+            key="sweep.prune_by",
+            value=name,
+        )
+    return None if name == objectives[0].name else Objective(name, direction(name, directions))
 
 
 def _require_one_monitor(points: Sequence[str], trials: Sequence[PreparedTrial]) -> None:

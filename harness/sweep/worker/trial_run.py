@@ -78,6 +78,7 @@ def run_trial(
         on_epoch=on_epoch,
         reported=assignment.reported,
         epochs=spec.epochs,
+        compared=spec.compared,
     )
     deadline = _Deadline(spec.settings.timeout)
     repeats = range(spec.settings.repeat)
@@ -133,7 +134,8 @@ def _configured(
     tags = {"sweep": study, "study": study, "trial": assignment.number}
     tests = assignment.test or spec.settings.test == "all"
     each_fold = spec.settings.axis == "folds" and spec.pruner is not None
-    follows = frozenset(objective.name for objective in spec.objectives)
+    compared = () if spec.compared is None else (spec.compared,)
+    follows = frozenset(objective.name for objective in (*spec.objectives, *compared))
     outputs = spec.settings.predictions
     place = Trial(
         assignment.number, parent, tags, tests, each_fold=each_fold, follows=follows, outputs=outputs

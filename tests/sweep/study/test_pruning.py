@@ -85,6 +85,23 @@ def test_asha_continues_the_best_third_at_epochs_1_and_3() -> None:
     assert [follow(study, [value] * 9) for value in values] == [9, 9, 1, 9, 1, 1, 1, 3, 1]
 
 
+def test_the_first_rung_is_past_the_warm_up_and_leaves_two_thirds_of_the_training_to_save() -> None:
+    def first(rung: int, epochs: int | None = 20, axis: StepAxis = "epochs", **settings: Any) -> object:
+        units = 5 if axis == "folds" else 1
+        return vars(build_pruner(node("asha", **settings), epochs, units, axis, rung))["_min_resource"]
+
+    assert [first(1), first(5), first(50), first(50, epochs=2)] == [1, 5, 6, 1]
+    assert first(5, min_resource=2) == 2
+    assert first(5, axis="folds") == 1
+    assert first(7, epochs=None) == 7
+
+
+def test_trials_that_tie_at_a_rung_go_on_together() -> None:
+    study = studied(node("asha"), 9)
+    assert [follow(study, [0.6] * 9) for _ in range(6)] == [9] * 6
+    assert follow(study, [0.5] * 9) == 1
+
+
 def test_asha_stops_who_shone_early_and_was_overtaken() -> None:
     study = studied(node("asha"), 9)
     late, early = [0.5, 0.6, 0.95] + [0.95] * 6, [0.8] * 9

@@ -11,6 +11,7 @@ from harness.core.errors import Pruned
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.sweep.study.objectives import read_objectives
+from harness.sweep.study.snapshot import Objective
 from harness.sweep.worker.pruning_steps import PruningSteps
 
 NAME = "valid/accuracy"
@@ -292,3 +293,25 @@ def test_a_finished_run_counts_while_the_others_advance_together() -> None:
     for index in (0, 2):
         runs[index].fold_done(fold(0), {NAME: 0.6})
     assert watched.reported == pytest.approx({2: 0.6, 3: 0.6, 5: 0.7})
+
+
+def test_a_score_of_the_other_direction_is_reported_with_the_other_sign() -> None:
+    reported: dict[int, float] = {}
+
+    def report(step: int, value: float) -> bool:
+        reported[step] = value
+        return step == 2
+
+    axis = PruningSteps(
+        read_objectives(NAME, NAME),
+        axis="epochs",
+        units=(1, 1),
+        report=report,
+        on_epoch=lambda *seen: None,
+        compared=Objective("valid/log_loss", "minimize"),
+    )
+    axis(fold(0), Progress(1, 9, 1, {NAME: 0.6, "valid/log_loss": 0.7}, True, dict))
+    with pytest.raises(Pruned) as pruned:
+        axis(fold(0), Progress(2, 9, 2, {NAME: 0.6, "valid/log_loss": 0.4}, True, dict))
+    assert reported == {1: -0.7, 2: -0.4}
+    assert "valid/log_loss of 0.4" in str(pruned.value)

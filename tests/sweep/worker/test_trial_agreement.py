@@ -10,7 +10,7 @@ from harness.config.compose import compose_exactly
 from harness.core.errors import UserError
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
-from harness.sweep.worker.trial_agreement import PreparedTrial, shared_traits
+from harness.sweep.worker.trial_agreement import PreparedTrial, first_rung, shared_traits
 
 ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
 CLASSES = PreparedTrial(
@@ -49,6 +49,41 @@ def test_the_monitor_is_improved_unless_something_else_is_named(defaults: SweepS
 def test_trials_have_the_most_epochs_and_folds_and_the_names_of_all(defaults: SweepSettings) -> None:
     agreed = shared_traits(replace(defaults, objectives="train/loss"), TRAINERS, [CLASSES, PAIRS])
     assert (agreed.epochs, agreed.folds, agreed.names) == (60, 5, ("train/loss",))
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "steps", "rung"),
+    [
+        ({"warmup": 0.1}, 2000, 2),  # a tenth of 20 epochs; a hundred steps are one epoch
+        ({"pct_start": 0.3}, 2000, 6),
+        ({"warmup": 0.1}, 140, 15),  # seven steps an epoch
+        ({}, 10_000, 1),
+        (None, 400, 5),
+    ],
+)
+def test_trials_are_compared_after_their_warm_up_and_a_hundred_steps(
+    scheduler: Any, steps: int, rung: int
+) -> None:
+    assert first_rung({"scheduler": scheduler}, 20, steps) == rung
+
+
+def test_a_pruner_compares_the_log_loss_where_the_objective_is_a_share_of_few_rows(
+    defaults: SweepSettings,
+) -> None:
+    scores = ("valid/accuracy", "valid/log_loss", "train/loss")
+    few = replace(CLASSES, epoch_scores=scores, run_scores=(*scores, *ALWAYS), rows=999, rung=4)
+    log_loss = Objective("valid/log_loss", "minimize")
+    agreed = shared_traits(defaults, ["a", "b"], [few, replace(few, rows=5000, rung=7)])
+    assert (agreed.compared, agreed.rung) == (log_loss, 7)
+    assert shared_traits(defaults, ["a"], [replace(few, rows=1000)]).compared is None
+    assert shared_traits(defaults, ["a"], [CLASSES]).compared is None  # it has no log-loss
+    own = replace(defaults, prune_by="train/loss")
+    assert shared_traits(own, ["a"], [few]).compared == Objective("train/loss", "minimize")
+    assert shared_traits(replace(defaults, prune_by="valid/accuracy"), ["a"], [few]).compared is None
+    with pytest.raises(UserError) as caught:
+        shared_traits(replace(defaults, prune_by="valid/acuracy"), ["a"], [few])
+    assert caught.value.key == "sweep.prune_by"
+    assert "valid/accuracy" in str(caught.value)
 
 
 def test_with_a_training_limited_by_minutes_the_epochs_are_unknown(defaults: SweepSettings) -> None:
