@@ -91,9 +91,10 @@ class SweepSpec:
         if self.sampler is None:
             yield from self.space.grid()
         else:
-            for point in self.settings.enqueue:
-                yield self.space.complete(dict(point), "sweep.enqueue")
-            if self.default:
+            given = [self.space.complete(dict(point), "sweep.enqueue") for point in self.settings.enqueue]
+            yield from given
+            room = self.trials is None or len(given) < self.trials
+            if self.default and self.default not in given and room:
                 yield dict(self.default)
 
     def name_experiment(self, cfg: DictConfig) -> None:
