@@ -30,6 +30,7 @@ SCRIPTS = (
     "gpu",
     "serving",
     "sweep_overhead",
+    "sweep_fused",
     "sweep_utilisation",
     "sweep_pruning",
     "sweep_thousand",

@@ -37,7 +37,7 @@ ROUNDS = 1
 AIM = 1.3
 REFERENCE = "study.optimize, in memory"
 
-_WORDS = [
+WORDS = [
     "data/extract=breast_cancer",
     "model.widths=[64,64]",
     "model.dropout=0",
@@ -97,7 +97,7 @@ def compare(work: str, size: Size, rounds: int) -> Comparison:
 
 def write(file: Path) -> None:
     """The rows as the harness shapes and divides them, for the loop by hand."""
-    experiment = assemble(_WORDS, 0)
+    experiment = assemble(WORDS, 0)
     inputs, targets = tensors(experiment)
     valid = experiment.loaders.valid
     if valid is None or valid.targets is None:
@@ -156,7 +156,7 @@ def with_harness(size: Size, folder: Path, words: Sequence[str]) -> float:
     """A sweep with one worker, in the command's own process."""
     swept = ["sweep=random", f"sweep.trials={size.trials}", f"trainer.optimizer.lr={_RATES}"]
     place = _new(folder)
-    return pace(spans(sweep([*swept, *_WORDS, f"trainer.epochs={size.epochs}", *words], place, "bench")))
+    return pace(spans(sweep([*swept, *WORDS, f"trainer.epochs={size.epochs}", *words], place, "bench")))
 
 
 def with_optuna(size: Size, folder: Path, storage: str, scores: str) -> float:
@@ -170,7 +170,7 @@ def with_optuna(size: Size, folder: Path, storage: str, scores: str) -> float:
 def around_our_trainer(size: Size, folder: Path) -> float:
     """See `sweeping/inner.py`."""
     place = _new(folder)
-    words = [str(place / "spans.txt"), str(size.trials), *_WORDS, f"trainer.epochs={size.epochs}"]
+    words = [str(place / "spans.txt"), str(size.trials), *WORDS, f"trainer.epochs={size.epochs}"]
     command = [sys.executable, "-m", "benchmarks.sweeping.inner", *words]
     run(command, place, environment={"PYTHONPATH": str(ROOT)})
     return pace(read_spans(place / "spans.txt"))

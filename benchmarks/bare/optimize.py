@@ -1,6 +1,6 @@
 """A sweep as Optuna's tutorial has it: `study.optimize` around a loop.
 
-python optimize.py DATA SPANS TRIALS EPOCHS STORAGE SCORES
+python optimize.py DATA SPANS TRIALS EPOCHS STORAGE SCORES [BATCH]
 
 STORAGE is memory, or the path of a journal; SCORES is all, or accuracy, the least that a sweep needs.
 """
@@ -9,7 +9,7 @@ import sys
 
 import optuna
 import torch
-from trial import Watch, accuracy_of, read, scores_of, train
+from trial import BATCH, Watch, accuracy_of, read, scores_of, train
 
 
 def storage_of(word):
@@ -18,7 +18,7 @@ def storage_of(word):
     return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(word))
 
 
-def main(data, spans, trials, epochs, storage, scores):
+def main(data, spans, trials, epochs, storage, scores, batch=BATCH):
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     arrays, score = read(data), {"all": scores_of, "accuracy": accuracy_of}[scores]
@@ -26,7 +26,8 @@ def main(data, spans, trials, epochs, storage, scores):
     def objective(trial):
         with Watch(spans):
             lr = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
-            return train(arrays, lr, int(epochs), score, lambda epoch, best: trial.report(best, epoch))
+            report = lambda epoch, best: trial.report(best, epoch)  # noqa: E731 - as in a tutorial
+            return train(arrays, lr, int(epochs), score, report, int(batch))
 
     study = optuna.create_study(
         storage=storage_of(storage), sampler=optuna.samplers.RandomSampler(seed=0), direction="maximize"

@@ -65,7 +65,7 @@ def mover(parameters, lr, steps):
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
-def train(data, lr, epochs, scores=scores_of, report=None):
+def train(data, lr, epochs, scores=scores_of, report=None, batch=BATCH):
     """The best accuracy; `report` is called with (epoch, best so far)."""
     inputs, targets, others, answers = data
     torch.manual_seed(0)
@@ -78,12 +78,12 @@ def train(data, lr, epochs, scores=scores_of, report=None):
         nn.Flatten(0),
     )
     parameters = list(model.parameters())
-    optimizer, scheduler = mover(parameters, lr, epochs * math.ceil(len(inputs) / BATCH))
+    optimizer, scheduler = mover(parameters, lr, epochs * math.ceil(len(inputs) / batch))
     best, weights = -1.0, None
     for epoch in range(1, epochs + 1):
         model.train()
         total = torch.zeros(())
-        for rows in torch.randperm(len(inputs)).split(BATCH):
+        for rows in torch.randperm(len(inputs)).split(batch):
             logits = model(inputs.index_select(0, rows))
             loss = binary_cross_entropy_with_logits(logits, targets.index_select(0, rows))
             loss.backward()

@@ -22,6 +22,8 @@ def choose_part_column(cfg: DictConfig, table: Table) -> dict[str, str]:
 
     Returns: the settings that were chosen, by key, as texts.
     """
+    if "column" not in cfg.split or "words" not in cfg.split:
+        return {}  # each trial of a sweep comes here: the file is not looked for
     usual = choice("split", "predefined")
     if cfg.split.get("_target_") != usual["_target_"]:
         return {}

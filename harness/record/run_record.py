@@ -30,7 +30,7 @@ from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
 from harness.record import plots
 from harness.record.aggregate import ensemble_scores, over_folds, pooled, table_of_folds
-from harness.record.common_files import write_common, write_packages
+from harness.record.common_files import write_packages, write_rows
 from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
 from harness.record.importance_files import write_importance
@@ -43,7 +43,7 @@ from harness.report.predicted_rows import PredictedRows
 from harness.report.row_intervals import add_row_intervals
 from harness.report.run_material import RunMaterial
 from harness.report.run_page import REPORT, write_run_page
-from harness.runs.fold_rows import ROWS, rows_content
+from harness.runs.fold_rows import ROWS
 from harness.runs.journal import JOURNAL, End, Journal
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
@@ -132,7 +132,7 @@ class Record:
         self.journal.artifact("", "config.yaml")
         checks = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
         write_json(self.folder, self.journal, "checks.json", checks)
-        write_common(self.folder / ROWS, rows_content(self.folds, len(self.table)))
+        write_rows(self.folder / ROWS, self.folds, len(self.table))
         self.journal.artifact("", ROWS)
         if code.dirty:
             (self.folder / "code.diff").write_text(self.secrets.text(code.diff), encoding="utf-8")

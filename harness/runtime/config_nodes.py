@@ -1,7 +1,6 @@
 """Reads and copies a configuration, without what OmegaConf checks each time: each trial of a sweep does both.
 
-Both walk the nodes themselves. What they do not know is left to OmegaConf: references, missing values, and
-nodes of another class.
+Both walk the nodes themselves. What they do not know is left to OmegaConf: errors, nodes of another class.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValueNode
+from omegaconf.errors import OmegaConfBaseException
 
 
 class _LeftToOmegaConf(Exception):
@@ -28,8 +28,8 @@ def container(node: DictConfig | ListConfig, resolve: bool, throw_on_missing: bo
         OmegaConfBaseException: such an error, or a reference that leads nowhere.
     """
     try:
-        return _plain(node)
-    except _LeftToOmegaConf:
+        return _plain(node, resolve, throw_on_missing)
+    except (_LeftToOmegaConf, OmegaConfBaseException):
         return OmegaConf.to_container(node, resolve=resolve, throw_on_missing=throw_on_missing)
 
 
@@ -39,19 +39,36 @@ def copied(cfg: DictConfig) -> DictConfig:
     return made
 
 
-def _plain(node: Any) -> Any:
-    kind = type(node)
-    if kind is not DictConfig and kind is not ListConfig:
-        value = node._val if isinstance(node, ValueNode) else MISSING
-        if type(value) is str and ("${" in value or value == MISSING):
-            raise _LeftToOmegaConf
-        return value
+def _plain(node: DictConfig | ListConfig, resolve: bool, throw_on_missing: bool) -> Any:
     content = node._content
     if type(content) is dict:
-        return {key: _plain(value) for key, value in content.items()}
+        return {key: _leaf(node, key, value, resolve, throw_on_missing) for key, value in content.items()}
     if type(content) is list:
-        return [_plain(value) for value in content]
+        return [_leaf(node, place, value, resolve, throw_on_missing) for place, value in enumerate(content)]
     raise _LeftToOmegaConf
+
+
+def _leaf(parent: DictConfig | ListConfig, key: Any, node: Any, resolve: bool, throw_on_missing: bool) -> Any:
+    kind = type(node)
+    if kind is DictConfig or kind is ListConfig:
+        if type(node._content) is str and resolve:  # a reference to a node, or a missing one
+            return _resolved(parent, key, throw_on_missing)
+        return _plain(node, resolve, throw_on_missing)
+    if not isinstance(node, ValueNode):
+        raise _LeftToOmegaConf
+    value = node._val
+    if type(value) is not str:
+        return value
+    if value == MISSING and throw_on_missing:
+        raise _LeftToOmegaConf
+    return _resolved(parent, key, throw_on_missing) if resolve and "${" in value else value
+
+
+def _resolved(parent: DictConfig | ListConfig, key: Any, throw_on_missing: bool) -> Any:
+    value = parent[key]
+    if isinstance(value, DictConfig | ListConfig):
+        return _plain(value, True, throw_on_missing)
+    return value
 
 
 def _copied(node: Any, parent: Any) -> Any:

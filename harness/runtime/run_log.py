@@ -45,7 +45,8 @@ def open_log(path: Path, secrets: Secrets) -> logging.Logger:
     root.addHandler(handler)
     logging.captureWarnings(True)
     log = logging.getLogger("harness")
-    log.setLevel(logging.INFO)
+    if log.level != logging.INFO:  # setting it empties the caches of all loggers
+        log.setLevel(logging.INFO)
     return log
 
 

@@ -188,7 +188,7 @@ class Secrets:
 
 
 def _plain(value: str) -> Any:
-    """What a word gives, as far as that decides whether it is a secret: null, true or false, a number, or a text."""
+    """What a word gives, as far as that decides whether it is a secret: null, a truth, a number or a text."""
     if value in ("", "null", "true", "false"):
         return None
     return int(value) if value.isascii() and value.isdigit() else value

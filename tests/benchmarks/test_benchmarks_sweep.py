@@ -12,7 +12,7 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
-from benchmarks import sweep_overhead, sweep_pruning, sweep_thousand, sweep_utilisation
+from benchmarks import sweep_fused, sweep_overhead, sweep_pruning, sweep_thousand, sweep_utilisation
 from benchmarks.measure import Unable
 from benchmarks.sweeping import environment
 from benchmarks.sweeping.trials import Span, pace, read_spans, run, spans, sweep
@@ -43,6 +43,10 @@ def trial(number: int, curve: list[float], seconds: float = 2.0, state: str = "C
         intermediate_values=dict(enumerate(curve, start=1)),
         trial_id=number,
     )
+
+
+def test_trials_that_end_together_share_the_time_from_their_beginning() -> None:
+    assert sweep_fused.each([Span(1, 8), Span(0, 9)]) == 4.5
 
 
 def test_the_pace_leaves_out_the_first_trial() -> None:
@@ -98,6 +102,9 @@ def test_every_tool_runs_the_requested_number_of_trials(tmp_path: Path) -> None:
     assert sweep_overhead.with_harness(size, tmp_path, ["tracking=none"]) > 0
     assert sweep_overhead.with_optuna(size, tmp_path, "journal", "accuracy") > 0
     assert sweep_overhead.around_our_trainer(size, tmp_path) > 0
+    fused = sweep_fused.compare(sweep_fused.Work(epochs=1, batch=16, aim=0.3), trials=3, rounds=1)
+    assert list(fused.costs) == ["fuse=auto", "fuse=off", sweep_overhead.REFERENCE]
+    assert all(seconds > 0 for contender in fused.costs.values() for seconds in contender)
     counts = [len(read_spans(file)) for file in tmp_path.glob("*/spans.txt")]
     assert counts == [3, 3]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from harness.config.yaml_text import yaml_text
 from harness.runtime.config_nodes import container, copied
@@ -53,9 +54,22 @@ def test_a_configuration_with_objects_that_cannot_be_pickled_is_copied() -> None
         {"a": 1, "b": [True, None, 0.5, {"c": "x"}], "d": {}, "e": []},
         {"a": 1, "b": {"c": "${a}"}, "d": "${b}"},
         {"a": "???", "b": 1},
+        {"a": [1, "${b.c}", ["${.0}"]], "b": {"c": "x${d}", "e": "${b.c}${b.c}"}, "d": 2},
+        {"a": "\\${b}", "b": "\\\\${c}", "c": 1, "d": "$", "e": "a ${oc.env:NOT_SET,none}"},
+        {"a": "${b}", "b": "???", "c": ["???", {"d": "???"}]},
+        {"a": "${nowhere}"},
+        {"a": "${b}", "b": {"c": "${a}"}},
+        {"a": None, "b": "${a}", "c": "${d}", "d": [{"e": "${b}"}]},
     ],
 )
 @pytest.mark.parametrize("resolve", [True, False])
-def test_a_container_is_that_of_omegaconf(content: dict[str, Any], resolve: bool) -> None:
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_container_is_that_of_omegaconf(content: dict[str, Any], resolve: bool, missing: bool) -> None:
     cfg = OmegaConf.create(content)
-    assert container(cfg, resolve) == OmegaConf.to_container(cfg, resolve=resolve)
+    answers: list[Any] = []
+    for read in (container, OmegaConf.to_container):
+        try:
+            answers.append(read(cfg, resolve=resolve, throw_on_missing=missing))
+        except (OmegaConfBaseException, RecursionError) as error:
+            answers.append((type(error), str(error)))
+    assert answers[0] == answers[1]

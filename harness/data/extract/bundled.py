@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +48,7 @@ class Bundled(Source):
         return installed()
 
 
+@cache  # it parses the package's metadata
 def installed() -> str:
     """The version of scikit-learn, without importing it."""
     from importlib.metadata import version
