@@ -13,6 +13,15 @@ from importlib import metadata
 from pathlib import Path
 
 
+_NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
+"""A repository may come from elsewhere, and its own configuration can name programs for git to run: to watch its
+files, to show a change, to clean a file, and, in submodules too, to fetch what is missing."""
+
+_FILTER = r"^filter\..*\.(clean|process)$"
+_TRUSTED_SCOPES = ("system", "global")
+
+
 @dataclass(frozen=True)
 class Code:
     """The git state of the current folder.
@@ -37,7 +46,7 @@ def code(folder: Path | None = None) -> Code:
     if not commit:
         return Code()
     untracked = _git(where, "ls-files", "--others", "--exclude-standard")
-    diff = _git(where, "diff", "HEAD", "--no-ext-diff")
+    diff = _git(where, *_without_filters(where), "diff", "HEAD", *_PLAIN_DIFF)
     if untracked:
         diff += "\n# not tracked by git:\n" + "".join(f"# {name}\n" for name in untracked.splitlines())
     return Code(commit, _git(where, "rev-parse", "--abbrev-ref", "HEAD"), diff)
@@ -49,10 +58,22 @@ def code_at_first(folder: Path) -> Code:
     return code(folder)
 
 
+def _without_filters(folder: Path) -> list[str]:
+    """Options that leave out the filters of the repository itself; those of the user's own git are kept."""
+    lines = _git(folder, "config", "--show-scope", "--name-only", "--get-regexp", _FILTER).splitlines()
+    scopes = (line.partition("\t") for line in lines)
+    return [word for scope, _, name in scopes if scope not in _TRUSTED_SCOPES for word in ("-c", f"{name}=")]
+
+
 def _git(folder: Path, *words: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, errors="replace", timeout=20
+            ["git", "-C", str(folder), *_NO_PROGRAMS, *words],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=20,
+            env={**os.environ, "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"},
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
