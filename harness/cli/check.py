@@ -40,6 +40,7 @@ def _check_run(overrides: list[str]) -> None:
     from harness.prepare.column_table import column_table, printed
     from harness.prepare.experiment import prepare
     from harness.prepare.plan import make_plan
+    from harness.prepare.short_training import short_training_note
 
     plan = sized(make_plan(compose(overrides)))
     experiment = prepare(plan, plan.folds[0])
@@ -61,5 +62,5 @@ def _check_run(overrides: list[str]) -> None:
     for finding in plan.findings:
         if finding.severity != "fine":
             print(f"! {finding.sentence}")
-    for note in plan.notes:
+    for note in filter(None, [*plan.notes, short_training_note(experiment)]):
         print(f"! {note}")

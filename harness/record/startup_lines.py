@@ -11,6 +11,7 @@ from harness.core.name_list import counted, listed
 from harness.core.table import Table
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
+from harness.prepare.short_training import short_training_note
 from harness.runtime.distributed import world
 from harness.runtime.mlflow_environment import URI, applied, experiment_title, variable
 from harness.tracking.store_address import masked
@@ -113,6 +114,9 @@ def notes(plan: Plan, first: Experiment) -> Iterator[str]:
         yield plan.cache.trouble
     yield from plan.notes
     yield from first.notes
+    short = short_training_note(first)
+    if short:
+        yield short
     targets = first.loaders.train.targets
     if (
         plan.cfg.data.load.get("sampler") is not None
