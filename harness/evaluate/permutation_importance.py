@@ -97,7 +97,7 @@ class PermutationImportance:
         score: str | None = None,
         repeats: int = 5,
         rows: int = 1000,
-        cells: int = 100_000_000,
+        cells: int = 30_000_000,
         curves: int = 3,
         points: int = 20,
     ) -> None:
