@@ -91,7 +91,9 @@ def test_a_file_is_scored_by_the_fitted_transform_and_learned_rows_are_counted(
     majority = pd.Series(names[stored == 1]).mode()[0]
     assert found["test/accuracy_baseline_majority"] == pytest.approx((other[target] == majority).mean())
     (made,) = (here / "outputs" / "runs").iterdir()
-    (finding,) = json.loads((made / "checks.json").read_text())
+    finding, beyond = json.loads((made / "checks.json").read_text())
+    assert beyond["check"] == "range"
+    assert beyond["sentence"].startswith("2 of 100 rows have values beyond the range of the training rows")
     learned = int(np.isin(stored[:100], (1, 2)).sum())
     assert finding["sentence"].startswith(f"{learned} of 100 rows are rows that the model has learned")
     assert finding["severity"] == "warning"
