@@ -12,11 +12,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-
 _NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
-"""A repository may come from elsewhere, and its own configuration can name programs for git to run: to watch its
-files, to show a change, to clean a file, and, in submodules too, to fetch what is missing."""
+"""A repository may come from elsewhere, and its own configuration can name programs for git to run: to watch
+its files, to show a change, to clean a file, and, in submodules too, to fetch what is missing."""
 
 _FILTER = r"^filter\..*\.(clean|process)$"
 _TRUSTED_SCOPES = ("system", "global")
