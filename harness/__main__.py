@@ -1,7 +1,8 @@
 """The command line: `python -m harness [overrides | VERB ...]`.
 
 A first word of only lower-case letters is a verb; everything else is passed to Hydra. Exit status: 0 done,
-1 a fault, 2 the user's configuration or data is wrong, 130 Ctrl-C, 143 SIGTERM.
+1 a fault, 2 the user's configuration or data is wrong, 130 Ctrl-C, 143 SIGTERM. With `--json` standard output
+is one JSON object, see `harness.cli.json_answer`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import secrets
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.cli.verb_outcome import Outcome
 from harness.core.error_text import clipped, mask_errors, printable, stack
 from harness.core.errors import (
     FileNotUsable,
@@ -43,6 +46,9 @@ _TRAINING_VERBS = ("evaluate", "rerun")
 
 
 _LONGEST_MESSAGE = 10_000
+
+_JSON = "--json"
+"""As `harness.cli.json_answer.OPTION`, which most commands need not import."""
 
 
 def main() -> None:
@@ -80,28 +86,62 @@ def _several() -> bool:
 
 
 def _answer(words: list[str]) -> int:
+    as_json = _JSON in words
+    words = [word for word in words if word != _JSON]
     task = Task(words)
-    try:
-        enter()
-        if words == ["--version"]:
-            from importlib.metadata import version
 
-            print(f"harness {version('harness')}, Hydra {version('hydra-core')}")
-            return 0
-        if words and re.fullmatch("[a-z]+", words[0]):
-            if _several():
-                raise UserError(
-                    f"torchrun starts trainings, and {words[0]} is none", "type it without torchrun"
-                )
-            return verb(words[0], words[1:])
-        with _fate():
-            experiment(words, task)
-    except SystemExit as left:
-        status = exit_status(left)
-        return _tell(CodeExited.by(left), words, task.secrets) if status is None else status
-    except BaseException as error:
-        return _tell(error, words, task.secrets)
-    return 0
+    def act(what: Callable[[], Outcome]) -> Outcome:
+        try:
+            return what()
+        except SystemExit as left:
+            status = exit_status(left)
+            return _tell(CodeExited.by(left), task) if status is None else Outcome(status=status)
+        except BaseException as error:
+            return _tell(error, task)
+
+    if as_json:
+        from harness.cli.json_answer import answer, text_on_stderr
+
+        outcome = answer(lambda: act(lambda: _carry_out(words, task)), lambda: task.command)
+    else:
+        outcome = act(lambda: _carry_out(words, task))
+    if outcome.then is not None:
+        with text_on_stderr() if as_json else nullcontext():
+            return act(lambda: _become(outcome)).status
+    return outcome.status
+
+
+def _carry_out(words: list[str], task: Task) -> Outcome:
+    enter()
+    if words == ["--version"]:
+        from importlib.metadata import version
+
+        print(f"harness {version('harness')}, Hydra {version('hydra-core')}")
+        return Outcome()
+    if _names_verb(words):
+        if _several():
+            raise UserError(f"torchrun starts trainings, and {words[0]} is none", "type it without torchrun")
+        return verb(words[0], words[1:])
+    with _fate():
+        experiment(words, task)
+    return task.outcome
+
+
+def _become(outcome: Outcome) -> Outcome:
+    if outcome.then is not None:
+        outcome.then()
+    return outcome
+
+
+def _names_verb(words: list[str]) -> bool:
+    return bool(words and re.fullmatch("[a-z]+", words[0]))
+
+
+def _command(words: list[str]) -> str:
+    """The name of a command in its JSON object."""
+    if words and words[0] in VERBS:
+        return words[0]
+    return "sweep" if {"-m", "--multirun"}.intersection(words) else "run"
 
 
 def _fate() -> AbstractContextManager[None]:
@@ -113,7 +153,7 @@ def _fate() -> AbstractContextManager[None]:
     return shared_failure()
 
 
-def verb(name: str, words: list[str]) -> int:
+def verb(name: str, words: list[str]) -> Outcome:
     """Runs `harness/cli/<name>.py`.
 
     Raises:
@@ -121,9 +161,9 @@ def verb(name: str, words: list[str]) -> int:
     """
     if name not in VERBS:
         raise UnknownName(f"there is no verb {name!r}", name, VERBS, hint="(A setting is KEY=VALUE.)")
-    main_of_verb: Any = import_module(f"harness.cli.{name}").main
+    main_of_verb: Callable[[list[str]], Outcome] = import_module(f"harness.cli.{name}").main
     try:
-        return int(main_of_verb(words) or 0)
+        return main_of_verb(words)
     except OSError as error:
         if error.filename and name not in _TRAINING_VERBS:
             raise FileNotUsable(str(error.filename), str(error.strerror)) from error
@@ -176,15 +216,19 @@ def _token() -> str | None:
 class Task:
     """The function that Hydra calls for every job: runs it with the job's folder and overrides.
 
-    typed  the overrides as typed, for the sweeper: those that Hydra hands it hold the choices of `auto` too
-    begun  whether Hydra has made the folder and called this
-    error  of a single run; raised here, Hydra would print a line of its own about it
+    typed    the overrides as typed, for the sweeper: those that Hydra hands it hold the choices of `auto` too
+    begun    whether Hydra has made the folder and called this
+    error    of a single run; raised here, Hydra would print a line of its own about it
+    outcome  of a run or sweep that has ended
+    command  its name in the JSON object of `--json`
     """
 
     def __init__(self, words: list[str]) -> None:
-        self._words = words
+        self.words = words
         self._keep(Secrets(None, words))
         self.error: Exception | None = None
+        self.outcome = Outcome()
+        self.command = _command(words)
         self.typed: Any = None  # `Overrides`, whose parser a verb such as `ls` need not import
         self.begun = False
 
@@ -202,7 +246,7 @@ class Task:
         # `hydra.job.chdir=true` has changed it; relative paths mean the folder of the command all the same.
         os.chdir(hydra_cfg.runtime.cwd)
         many = hydra_cfg.mode == RunMode.MULTIRUN
-        words = list(hydra_cfg.overrides.task) if many else self._words
+        words = list(hydra_cfg.overrides.task) if many else self.words
         try:
             if not many and not hydra_cfg.run.dir.strip():
                 remedy = "give hydra.run.dir=FOLDER, or leave it out"
@@ -212,12 +256,13 @@ class Task:
             if not many and os.environ.get("RANK", "0") == "0":
                 hydra_files = (str(hydra_cfg.output_subdir), f"{hydra_cfg.job.name}.log")
                 check_run_folder(folder, resumes=cfg.resume.run is not None, besides=hydra_files)
-            self._keep(Secrets(cfg, self._words))
+            self._keep(Secrets(cfg, self.words))
             self._mask(folder, hydra_cfg.output_subdir)
             typed = command([self.secrets.text(word) for word in words])
             chosen = any(word.startswith("hydra.run.dir=") for word in hydra_cfg.overrides.hydra)
             with walk_printed(cfg.harness.walk):
                 result = run(cfg, folder, command=typed, chosen=chosen and not many)
+            self.ended(folder, result)
         except Exception as error:
             if many:
                 raise
@@ -227,6 +272,11 @@ class Task:
             discard(folder)
         objective = result.objective
         return None if objective is None else objective["value"]
+
+    def ended(self, folder: Path, result: Any) -> None:
+        """Keeps the result of a run or sweep, a dataclass."""
+        self.outcome = Outcome.of(folder, result)
+        self.command = "sweep" if "trials" in vars(result) else "run"
 
     def _keep(self, secrets: Secrets) -> None:
         self.secrets = secrets
@@ -263,23 +313,28 @@ def discard(folder: Path) -> None:
             return
 
 
-def _tell(error: BaseException, words: list[str], secrets: Secrets) -> int:
-    from harness.config.error_messages import explain
+def _tell(error: BaseException, task: Task) -> Outcome:
+    from harness.cli.json_answer import failure
+    from harness.config.error_messages import as_user_error, explain
 
+    words, secrets = task.words, task.secrets
     status, sentence, trace = explain(error, words)
+    facts = secrets.texts(failure(error, as_user_error(error, words), sentence))
+    facts = {name: text and clipped(printable(text), _LONGEST_MESSAGE) for name, text in facts.items()}
+    outcome = Outcome(task.outcome.result, status, facts)
     if _several() and sentence:
         from harness.runtime.torchrun import error_prefix
 
         prefix = error_prefix(status, secrets.text(sentence))
         if prefix is None:
-            return status
+            return outcome
         sentence = f"{prefix}{sentence}"
     wanted = any(re.fullmatch(r"\+*harness\.traceback=true", word, re.IGNORECASE) for word in words)
     if trace or wanted:
         _print_error(stack(error, secrets.text))
     if sentence:
         _print_error(f"{clipped(printable(secrets.text(sentence)), _LONGEST_MESSAGE)}\n")
-    return status
+    return outcome
 
 
 def _print_error(text: str) -> None:

@@ -15,7 +15,7 @@ class HarnessSweeper(Sweeper):
         del unread  # `setup` refuses each of them, with its file
         self._config: DictConfig | None = None
         self._context: HydraContext | None = None
-        self._typed: Any = None
+        self._task: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from harness.config.home_folders import expand_home
@@ -25,7 +25,7 @@ class HarnessSweeper(Sweeper):
         expand_home(config)
         self._config = config
         self._context = hydra_context
-        self._typed = getattr(task_function, "typed", None)
+        self._task = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
         from harness.config.overrides import Overrides
@@ -34,8 +34,10 @@ class HarnessSweeper(Sweeper):
         assert self._config is not None
         assert self._context is not None
         # The arguments hold the choices that `auto` stands for in the first trial; each trial makes its own.
-        typed = self._typed.of_the_task() if self._typed is not None else Overrides.parse(arguments)
-        return run_sweep(typed, self._config, self._context)
+        typed = getattr(self._task, "typed", None)
+        typed = typed.of_the_task() if typed is not None else Overrides.parse(arguments)
+        ended = getattr(self._task, "ended", lambda folder, result: None)
+        return run_sweep(typed, self._config, self._context, ended)
 
 
 ConfigStore.instance().store(

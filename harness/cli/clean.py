@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness.cli.json_results import CleanResult, Removable
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 
 _LENGTHS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-def main(words: list[str]) -> int | None:
+def main(words: list[str]) -> Outcome:
     """Lists what will be removed, asks, and removes it; without options only what is certainly useless.
 
     Raises:
@@ -39,15 +41,21 @@ def main(words: list[str]) -> int | None:
     entries = [entry for entry in removable if entry.path not in kept]
     for line in lines(entries, kept, outputs):
         print(line)
+    listed: list[Removable] = [
+        {"kind": entry.kind, "path": str(entry.path), "bytes": entry.size} for entry in entries
+    ]
+    stays = {str(path): why for path, why in kept.items()}
+    removed = 0
     if not entries:
         print("nothing to remove.")
     elif options.dry:
         print("nothing was removed (--dry).")
     elif _agreed(options.yes):
-        _remove(entries, outputs, options.uri, "mlflow" in what)
+        removed = _remove(entries, outputs, options.uri, "mlflow" in what)
     else:
         print("nothing was removed.")
-    return None
+    found: CleanResult = {"found": listed, "stays": stays, "removed": removed}
+    return Outcome(found)
 
 
 def _parser() -> Parser:
@@ -102,7 +110,8 @@ def _agreed(yes: bool) -> bool:
     return input("Remove all this for good? [y/N] ").strip().lower() in ("y", "yes")
 
 
-def _remove(entries: list[Any], outputs: Path, uri: str | None, in_mlflow: bool) -> None:
+def _remove(entries: list[Any], outputs: Path, uri: str | None, in_mlflow: bool) -> int:
+    """The number of folders that were removed."""
     from harness.clean.mlflow_runs import delete_runs
     from harness.clean.remove_entries import remove
     from harness.core.name_list import counted
@@ -118,3 +127,4 @@ def _remove(entries: list[Any], outputs: Path, uri: str | None, in_mlflow: bool)
     print(f"{counted(count, 'folder')} removed.")
     if in_mlflow and any(states):
         print(f"{counted(delete_runs(states, uri), 'run')} deleted in MLflow.")
+    return count

@@ -6,10 +6,12 @@ import shutil
 import sys
 from pathlib import Path
 
+from harness.cli.json_results import CompareResult
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Prints the leaderboard, for two runs also their differences, and writes the requested files.
 
     Raises:
@@ -49,6 +51,19 @@ def main(words: list[str]) -> None:
         put(line, sys.stdout)
     for file in written:
         put([(f"file    {file}", "")], sys.stdout)
+    found: CompareResult = {
+        "boards": [
+            {
+                "data": board.data,
+                "score": board.score,
+                "better": board.better,
+                "rows": [{str(name): cell for name, cell in row.items()} for row in board.lines()],
+            }
+            for board in comparison.boards
+        ],
+        "files": [str(file) for file in written],
+    }
+    return Outcome(found)
 
 
 def _width() -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Scores a trained run without fitting anything; the evaluation is stored as a run of its own.
 
     Raises:
@@ -41,7 +42,7 @@ def main(words: list[str]) -> None:
     # "last" and "best" may name another run when the command is repeated.
     moving = options.run == LAST or options.run.endswith(f"/{BEST}")
     named = [logged.label if moving and word == options.run else word for word in words]
-    evaluate(
+    folder, result = evaluate(
         logged,
         options.overrides,
         options.outputs,
@@ -49,3 +50,4 @@ def main(words: list[str]) -> None:
         together=options.ensemble,
         everything=options.all,
     )
+    return Outcome.of(folder, result)

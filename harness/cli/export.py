@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness.cli.json_results import ExportResult
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 from harness.core.user_path import user_path
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str]) -> Outcome:
     """Prints the path, the largest difference from the model, and how to use it; returns 1 if it differs
     too much.
 
@@ -40,15 +42,22 @@ def main(words: list[str]) -> int:
             folder, options.format, out, real_rows(folder, read(folder), path, _own(options, folder))
         )
     checked = export.checked
+    found: ExportResult = {
+        "folder": str(out) if checked.passed else None,
+        "format": options.format,
+        "rows": checked.rows,
+        "difference": checked.difference,
+        "description": export.description,
+    }
     if not checked.passed:
         print(f"{_compared(checked)}: nothing was exported.", file=sys.stderr)
-        return 1
+        return Outcome(found, status=1)
     opset = f", opset {export.description['opset']}" if "opset" in export.description else ""
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     print(f"export   {out} ({size:.1f} MB{opset})")
     print(f"checked  {_compared(checked)}")
     print("\n".join(_snippet(export.description)))
-    return 0
+    return Outcome(found)
 
 
 def _options(words: list[str]) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.cli.json_results import LsResult
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.config.choice_files import all_groups, config_dir, yamls
 from harness.core.errors import UserError, near
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Prints to standard output.
 
     Raises:
@@ -20,22 +22,25 @@ def main(words: list[str]) -> None:
     parser.add_argument("--config-dir", metavar="FOLDER", help="one more folder of yaml files, as for a run")
     options = parser.parse_args(words)
     with config_dir(options.config_dir):
-        _list(options.group)
+        found = _list(options.group)
+    return Outcome(found)
 
 
-def _list(group: str | None) -> None:
+def _list(group: str | None) -> LsResult:
     names = groups()
     if group is None:
         width = max(map(len, names))
         for name, choices in names.items():
             print(f"{name:<{width}}  {', '.join(choices)}")
-        return
+        return {"groups": names, "descriptions": {}}
     name = group.strip("/").replace(".", "/")
     if name not in names:
         raise UserError(f"there is no group {group!r}", near(name, names))
     width, files = max(map(len, names[name])), yamls(name)
-    for choice in names[name]:
-        print(f"{choice:<{width}}  {description(files[choice])}")
+    descriptions = {choice: description(files[choice]) for choice in names[name]}
+    for choice, text in descriptions.items():
+        print(f"{choice:<{width}}  {text}")
+    return {"groups": {name: names[name]}, "descriptions": descriptions}
 
 
 def groups() -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 from harness.core.user_path import user_path
@@ -35,7 +36,7 @@ _TAKEN = {"conf", "outputs", "tests"}
 """Folders that the project has already."""
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Makes the folder, whole or not at all, and prints the next command.
 
     Raises:
@@ -58,6 +59,7 @@ def main(words: list[str]) -> None:
     place = folder / options.name
     print(f"{place} has one part of each kind, named mine: model=mine, trainer=mine, split=mine and so on.")
     print(f"cd {place} && make test")
+    return Outcome({"folder": str(place)})
 
 
 def check_name(name: str) -> None:

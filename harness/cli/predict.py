@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness.cli.json_results import PredictResult
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 from harness.core.name_list import listed
@@ -14,7 +16,7 @@ from harness.core.user_path import user_path
 _NAMED = 5
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Writes OUT and prints the number of rows; remarks about the rows go to standard error.
 
     Raises:
@@ -49,6 +51,16 @@ def main(words: list[str]) -> None:
     rate = f"{account.seconds:.1f} s, {account.rows / max(account.seconds, 1e-9):,.0f} rows/s"
     events = f"{account.rows:,} events, " if account.answers != account.rows else ""
     print(f"{path}: {events}{account.answers:,} rows ({rate})")
+    found: PredictResult = {
+        "file": str(path),
+        "rows": account.rows,
+        "answers": account.answers,
+        "seconds": account.seconds,
+        "missing": account.gaps,
+        "unseen": {column: sorted(values) for column, values in account.unseen.items()},
+        "beyond": account.beyond,
+    }
+    return Outcome(found)
 
 
 def _options(words: list[str]) -> Any:

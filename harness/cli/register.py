@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.cli.json_results import RegisterResult
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str]) -> Outcome:
     """Prints a line per condition and step; returns 1, and registers nothing, if a condition is not met.
 
     Raises:
@@ -39,13 +41,19 @@ def main(words: list[str]) -> int:
     chosen = candidate(logged, wanted.together)
     own = logged.state is not None and not allowlist.foreign(logged, outputs)
     uri = place(options.uri, logged.state.uri if own and logged.state is not None else None, outputs)
-    passed = True
+    verdicts = []
     for verdict in promote(chosen, wanted, uri, outputs):
         print(verdict.line, flush=True)
-        passed = passed and verdict.passed
+        verdicts.append(verdict)
+    passed = all(verdict.passed for verdict in verdicts)
     if not passed:
         print(f"refused: nothing was registered as {wanted.name}.")
-    return 0 if passed else 1
+    found: RegisterResult = {
+        "name": wanted.name,
+        "registered": passed,
+        "verdicts": [{"passed": verdict.passed, "line": verdict.line} for verdict in verdicts],
+    }
+    return Outcome(found, status=0 if passed else 1)
 
 
 def _parser() -> Parser:

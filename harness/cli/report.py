@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Writes the page and prints where it is.
 
     Raises:
@@ -48,6 +49,7 @@ def main(words: list[str]) -> None:
         import webbrowser
 
         webbrowser.open(path.as_uri())
+    return Outcome({"file": str(path), "remark": absent})
 
 
 def _refuse_sweep(word: str, outputs: Path) -> None:

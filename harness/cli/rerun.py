@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str]) -> Outcome:
     """Trains the stored configuration of a run as a new run, and prints both scores side by side.
 
     Returns:
-        0; 1 where nothing was changed and the scores are not equal to the last bit.
+        Status 0; 1 where nothing was changed and the scores are not equal to the last bit.
 
     Raises:
         UserError: there is no such run, a word does not fit it, or it names what it may not.
@@ -49,4 +50,7 @@ def main(words: list[str]) -> int:
             command(["rerun", logged.label if moving else options.run, *options.overrides, *place, *allowed])
         ),
     )
-    return 0 if rerun(logged, again) else 1
+    repeated = rerun(logged, again)
+    run = None if repeated.folder is None else Outcome.of(repeated.folder, repeated.result).result
+    found = {"equal": repeated.equal, "run": run}
+    return Outcome(found, status=1 if repeated.equal is False else 0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 
 
-def main(words: list[str]) -> None:
-    """Prints the address and an example request, then becomes the server.
+def main(words: list[str]) -> Outcome:
+    """Prints the address and an example request; then the process becomes the server.
 
     Raises:
         UserError: there is no such model, or the address cannot be used.
@@ -48,4 +49,5 @@ def main(words: list[str]) -> None:
         model = serve_model.of_bundle(logged.model, logged.label, outputs)
     print(f"{place.address}  (Ctrl-C ends it)")
     print(serve_model.request(model, place), flush=True)
-    serve_model.become(model, place)
+    pages = {"predictions": f"{place.address}/invocations"}
+    return Outcome({"address": place.address, "pages": pages}, then=lambda: serve_model.become(model, place))

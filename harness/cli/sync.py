@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Prints a line per run; without a RUN, looks through the whole output folder.
 
     Raises:
@@ -19,5 +20,7 @@ def main(words: list[str]) -> None:
 
     from harness.tracking.sync_runs import sync
 
-    for line in sync(options.run, options.outputs, uri=options.uri):
+    lines = sync(options.run, options.outputs, uri=options.uri)
+    for line in lines:
         print(line)
+    return Outcome({"lines": lines})

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 
 _LARGEST_PORT = 65535
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> Outcome:
     """Prints the pages, then becomes MLflow's server; if the store is a server already, only prints them.
 
     Raises:
@@ -46,8 +47,7 @@ def main(words: list[str]) -> None:
     seen = shown(options.what, outputs)
     uri = store_address.absolute(None, outputs) if seen is None else seen.uri
     if uri.startswith("http"):
-        _point_to(seen, uri, options.open)
-        return
+        return _point_to(seen, uri, options.open)
     store = store_address.file(uri)
     if store is None:
         raise UserError(
@@ -56,10 +56,10 @@ def main(words: list[str]) -> None:
         )
     if not store.exists():
         raise UserError(f"there is no MLflow store at {store}", "run an experiment first: python -m harness")
-    _serve(seen, uri, options)
+    return _serve(seen, uri, options)
 
 
-def _point_to(seen: Any, uri: str, browse: bool) -> None:
+def _point_to(seen: Any, uri: str, browse: bool) -> Outcome:
     """Prints the pages of a server that is running already."""
     from harness.tracking.mlflow_urls import base_of
 
@@ -70,10 +70,11 @@ def _point_to(seen: Any, uri: str, browse: bool) -> None:
         import webbrowser
 
         webbrowser.open(pages[0][1])
+    return Outcome({"address": str(base_of(uri)), "pages": dict(pages)})
 
 
-def _serve(seen: Any, uri: str, options: Any) -> None:
-    """Becomes MLflow's server on a database file."""
+def _serve(seen: Any, uri: str, options: Any) -> Outcome:
+    """Prints the pages of MLflow's server on a database file, which the process then becomes."""
     port = str(_free(options.host, options.port))
     base = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}"
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -86,7 +87,8 @@ def _serve(seen: Any, uri: str, options: Any) -> None:
         opener = [sys.executable, "-m", "harness.tracking.browser_opener", options.host, port, first]
         subprocess.Popen(opener, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     words = ["--backend-store-uri", uri, "--host", options.host, "--port", port]
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *words])
+    command = [sys.executable, "-m", "mlflow", "ui", *words]
+    return Outcome({"address": base, "pages": dict(pages)}, then=lambda: os.execv(sys.executable, command))
 
 
 def _views(seen: Any, base: str) -> list[tuple[str, str]]:

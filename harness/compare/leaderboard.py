@@ -92,7 +92,11 @@ class Leaderboard:
 
     def frame(self) -> pd.DataFrame:
         """All values, not rounded, a line per row: what `--csv` writes."""
-        return pd.DataFrame([self._line(place) for place in range(len(self.rows))])
+        return pd.DataFrame(self.lines())
+
+    def lines(self) -> list[dict[str, object]]:
+        """The same as a mapping per row."""
+        return [self._line(place) for place in range(len(self.rows))]
 
     def _line(self, place: int) -> dict[str, object]:
         row = self.rows[place]

@@ -53,8 +53,8 @@ def evaluate(
     command: str = "",
     together: bool = False,
     everything: bool = False,
-) -> Result:
-    """Scores a run on other rows and returns the content of the evaluation's `result.json`.
+) -> tuple[Path, Result]:
+    """Scores a run on other rows; returns the evaluation's folder and the content of its `result.json`.
 
     Args:
         logged: the run, or one of its folds.
@@ -138,8 +138,8 @@ def _without_baselines(logged: StoredRun, trained: Trained) -> list[Finding]:
 
 def _write(
     plan: Plan, command: str, outcome: Outcome, evaluator: Evaluator, message: dict[str, str]
-) -> Result:
-    """Writes the record of the evaluation with its results."""
+) -> tuple[Path, Result]:
+    """Writes the record of the evaluation with its results; returns its folder as well."""
     (fold,) = plan.folds
     with Record(plan, Start(_fresh(plan.cfg.outputs)), command) as record:
         record.evaluator = evaluator
@@ -156,7 +156,7 @@ def _write(
         record.journal.metrics("", 0, page.scores)
         page.end("finished", None)
         record.screen.fold_scores(fold.number, page.scores)
-    return record.result
+    return record.folder, record.result
 
 
 def _facts(plan: Plan, logged: StoredRun, models: int) -> dict[str, str]:

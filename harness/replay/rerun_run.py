@@ -52,7 +52,21 @@ class Again:
     command: str = ""
 
 
-def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -> bool:
+@dataclass(frozen=True)
+class Repeated:
+    """The outcome of a rerun.
+
+    equal   whether the scores are those of the run to the last bit; None where they were not compared
+    folder  of the new run; None where nothing was trained
+    result  the content of its `result.json`
+    """
+
+    equal: bool | None = None
+    folder: Path | None = None
+    result: Result | None = None
+
+
+def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -> Repeated:
     """Runs the stored configuration of a run, with its data version and seed, and compares the scores.
 
     With the same code, packages, data and machine they are equal to the last bit; differences of these are
@@ -60,9 +74,6 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
 
     Args:
         say: prints a line.
-
-    Returns:
-        False if nothing was changed and yet a score differs from the logged one.
 
     Raises:
         UserError: a word does not fit the run, or it cannot be made again; raised before anything is written.
@@ -85,13 +96,13 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
             say(line)
         if asked.dry:
             say("It would run so; nothing was trained, and nothing is written.")
-            return True
+            return Repeated()
         new = run(revised.cfg, folder, command=asked.command, chosen=words.folder is not None)
     same_data = digest == logged.tags.get("data.digest", digest)
     texts = "" if same_data else "the data is another"
     if any(effects_of(key).scores for key in changed):
         texts = "settings were changed"
-    return _compare(old, rerun_differences.as_stored(new), texts, say)
+    return Repeated(_compare(old, rerun_differences.as_stored(new), texts, say), folder, new)
 
 
 def _fresh(outputs: Path) -> Path:
@@ -143,17 +154,17 @@ def _opening(
         yield f"! {other}."
 
 
-def _compare(old: Result | None, new: Result, why_not: str, say: Callable[[str], None]) -> bool:
-    """Prints both scores and, unless `why_not` is given, whether they are equal."""
+def _compare(old: Result | None, new: Result, why_not: str, say: Callable[[str], None]) -> bool | None:
+    """Prints both scores and, unless `why_not` is given, whether they are equal; None: not compared."""
     if old is None or not old.scores:
         say("There are no scores of that run to compare with.")
-        return True
+        return None
     for line in rerun_differences.side_by_side(old, new):
         say("".join(part for part, _ in line).rstrip())
     if old.status != "finished" or new.status != "finished":
         why_not = why_not or "one of the two did not finish"
     if why_not:
         say(f"Not compared bit by bit: {why_not}.")
-        return True
+        return None
     say(rerun_differences.verdict(old, new))
     return not rerun_differences.unequal(old, new)

@@ -224,16 +224,16 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    text = json.dumps(_strict(content), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(strict_json(content), indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
-def _strict(value: Any) -> Any:
-    """Returns `value` with Python numbers only, and None for numbers that are not finite."""
+def strict_json(value: Any) -> Any:
+    """Returns `value` with Python's numbers and containers only, and None for numbers that are not finite."""
     if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
+        return {str(key): strict_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
+        return [strict_json(item) for item in value]
     if hasattr(value, "item"):  # a number of numpy or torch
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +38,7 @@ from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.launch import submitit_files
 from harness.sweep.preflight.preflight import Preflight, run_preflight
+from harness.sweep.report.sweep_result import SweepResult
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
 from harness.sweep.study.database_retry import StorageLost
@@ -51,12 +52,18 @@ from harness.sweep.worker.trial_config import TrialComposer
 from harness.sweep.worker.worker_loop import Worker, follow
 
 
-def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -> None:
+def run_sweep(
+    overrides: Overrides,
+    config: DictConfig,
+    context: HydraContext,
+    ended: Callable[[Path, SweepResult], None] = lambda folder, result: None,
+) -> None:
     """Runs a sweep to its end, or until a signal stops it.
 
     Args:
         overrides: as typed, without Hydra's own.
         config: what all trials share, Hydra's node included.
+        ended: called with the sweep's folder and result, also where an error is raised behind it.
 
     Raises:
         UserError: the sweep cannot be run as typed; no trial was started and no folder made.
@@ -98,6 +105,7 @@ def run_sweep(overrides: Overrides, config: DictConfig, context: HydraContext) -
                 raise
             raise Interrupted(signum) from None
     submitit_files.forget(config)
+    ended(spec.folder, result)
     if signum is not None:
         raise Interrupted(signum)
     if result.error is not None:

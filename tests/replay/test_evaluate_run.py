@@ -42,7 +42,7 @@ def test_on_its_own_data_a_run_has_the_same_scores(
 ) -> None:
     folder = finished(*words)
     logged = StoredRun(folder)
-    result = evaluate(logged, [], "outputs")
+    result = evaluate(logged, [], "outputs")[1]
     wanted = test_scores(logged.result)
     wanted.pop("test/loss", None)
     assert test_scores(result) == wanted
@@ -78,7 +78,7 @@ def test_a_file_is_scored_by_the_fitted_transform_and_learned_rows_are_counted(
     target = logged.config.data.extract.target
     other = other.rename(columns={"diagnosis": target})
     other.to_csv(here / "other.csv", index=False)
-    result = evaluate(logged, CSV, "outputs")
+    result = evaluate(logged, CSV, "outputs")[1]
     predicted = open_predictor(logged.model)(other)
     found = test_scores(result)
     assert found["test/accuracy"] == pytest.approx(accuracy_score(other[target], predicted["prediction"]))
@@ -107,7 +107,7 @@ def test_one_class_alone_keeps_the_classes_of_the_model(
     target = logged.config.data.extract.target
     alone = other[other["diagnosis"] == "malignant"].rename(columns={"diagnosis": target})
     alone.to_csv(here / "other.csv", index=False)
-    found = test_scores(evaluate(logged, CSV, "outputs"))
+    found = test_scores(evaluate(logged, CSV, "outputs")[1])
     predicted = open_predictor(logged.model)(alone)["prediction"]
     assert found["test/accuracy"] == pytest.approx((predicted == "malignant").mean())
 
@@ -116,7 +116,7 @@ def test_of_several_folds_one_is_named_or_all_answer_together(
     finished: Callable[..., Path], here: Path
 ) -> None:
     folder = finished(*FOLDS)
-    of_fold = evaluate(StoredRun(folder, 1), [], "outputs")
+    of_fold = evaluate(StoredRun(folder, 1), [], "outputs")[1]
     logged = StoredRun(folder)
     assert logged.result is not None
     wanted = logged.result.scores["test/accuracy"]["folds"][1]
@@ -125,7 +125,7 @@ def test_of_several_folds_one_is_named_or_all_answer_together(
         Exception, match=r"every row of it was learned by the model \(or one of its members\)"
     ):
         evaluate(logged, [], "outputs", together=True)
-    result = evaluate(logged, [], "outputs", together=True, everything=True)
+    result = evaluate(logged, [], "outputs", together=True, everything=True)[1]
     whole = load_breast_cancer(as_frame=True)
     members = [open_predictor(path)(whole.data)["probability_malignant"] for path in logged.models.values()]
     mean = sum(members) / 3
@@ -150,7 +150,7 @@ def test_without_the_original_rows_the_baselines_are_left_out(
     frame.to_csv("other.csv", index=False)
     OmegaConf.update(config, "data.extract.name", "gone")
     OmegaConf.save(config, copy / "config.yaml")
-    found = test_scores(evaluate(logged, CSV, "outputs"))
+    found = test_scores(evaluate(logged, CSV, "outputs")[1])
     predicted = open_predictor(copy / "model")(frame)["prediction"]
     assert found["test/rmse"] == pytest.approx(root_mean_squared_error(frame[name], predicted), rel=1e-5)
     assert set(found) == {"test/rmse", "test/mae", "test/r2"}

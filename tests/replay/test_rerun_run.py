@@ -33,10 +33,10 @@ def outputs(finished: Callable[..., Path], here: Path) -> Path:
     return Path("outputs")
 
 
-def again(outputs: Path, *words: str, run: str = "made", **asked: Any) -> tuple[bool, list[str]]:
-    """Whether the scores are equal, and the printed lines."""
+def again(outputs: Path, *words: str, run: str = "made", **asked: Any) -> tuple[bool | None, list[str]]:
+    """Whether the scores are equal (None: not compared), and the printed lines."""
     lines: list[str] = []
-    return rerun(Outputs(outputs).find(run), Again(words, outputs, **asked), lines.append), lines
+    return rerun(Outputs(outputs).find(run), Again(words, outputs, **asked), lines.append).equal, lines
 
 
 def revised(outputs: Path, *words: str) -> Any:
@@ -71,7 +71,7 @@ def test_the_scores_of_a_rerun_are_equal_to_the_last_bit(outputs: Path) -> None:
 
 def test_changes_are_listed_and_the_scores_are_shown_side_by_side(outputs: Path) -> None:
     same, lines = again(outputs, "model.widths=[8]", "hydra.run.dir=mine")
-    assert same
+    assert same is None
     assert "Changed: model.widths [128, 128] -> [8]." in lines
     assert lines[-1] == "Not compared bit by bit: settings were changed."
     row = next(line for line in lines if line.startswith("test/accuracy "))
@@ -96,7 +96,7 @@ def test_a_score_that_differs_fails_the_rerun_with_both_values(outputs: Path) ->
 
 def test_a_dry_rerun_writes_nothing(outputs: Path) -> None:
     same, lines = again(outputs, dry=True)
-    assert same
+    assert same is None
     assert lines[-1] == "It would run so; nothing was trained, and nothing is written."
     assert [path.name for path in (outputs / "runs").iterdir()] == ["made"]
 

@@ -67,7 +67,7 @@ def test_a_run_without_a_folder_is_fetched_from_the_store_and_rerun(outputs: Pat
     assert [path.name for path in (outputs / "fetched").iterdir()] == [known[""]]
 
     lines: list[str] = []
-    assert rerun(whole, Again(["tracking=none"], outputs), lines.append)
+    assert rerun(whole, Again(["tracking=none"], outputs), lines.append).equal
     assert lines[-1].endswith("scores are equal to the last bit.")
 
 
