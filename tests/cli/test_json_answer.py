@@ -131,7 +131,7 @@ def test_every_command_about_a_run_gives_its_result(
     assert (refused["status"], refused["result"]["registered"]) == (1, False)
     assert asked("sync", "made")["result"]["lines"]
     assert asked("new", "my_project")["result"]["folder"].endswith("my_project")
-    cleaned = asked("clean", "--what=runs", "--dry")["result"]
+    cleaned = asked("clean", "--status=finished", "--dry")["result"]
     assert cleaned["removed"] == 0
     assert {Path(entry["path"]).name for entry in cleaned["found"]} >= {"made"}
 
