@@ -86,7 +86,7 @@ HOMES = {
     "hypothesis": ("testing",),
     "mlflow": ("tracking", "bundle", "deploy", "cli"),
     "typeguard": ("config", "testing"),
-    "pydantic": ("runtime",),
+    "pydantic": ("runtime", "cli.json_results"),
     "rich": ("console", "sweep"),
     "plotly": ("report",),
     "jinja2": ("report",),

@@ -58,7 +58,7 @@ def main(words: list[str]) -> Outcome:
         "seconds": account.seconds,
         "missing": account.gaps,
         "unseen": {column: sorted(values) for column, values in account.unseen.items()},
-        "beyond": account.beyond,
+        "beyond": account.ranges.columns,
     }
     return Outcome(found)
 
