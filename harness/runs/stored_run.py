@@ -128,6 +128,7 @@ class StoredRun:
         path = self.config_file
         try:
             with reading(path, yaml.YAMLError, OmegaConfBaseException):
+                _require_no_alias(path)
                 loaded: Any = OmegaConf.load(path)
         except FileNotFoundError:
             raise UserError(
@@ -239,3 +240,15 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[A
         for key in keys
         if old.get(key, "absent") != new.get(key, "absent")
     }
+
+
+def _require_no_alias(path: Path) -> None:
+    """Ten aliases that refer to ten each, twelve times over, would fill any memory; harness writes none.
+
+    Raises:
+        ValueError: the file has an alias.
+    """
+    text = path.read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if "&" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
+        raise ValueError("it has an alias of YAML, which harness does not write")

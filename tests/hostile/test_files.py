@@ -211,9 +211,23 @@ def test_a_checkpoint_is_not_unpickled(here: Path, marker: Path, refused: Any) -
     refused(lambda: read_named(here / "epoch-1.safetensors"), "UserError")
 
 
-def test_a_configuration_makes_no_object_of_pythons(theirs: Path, refused_by: Any) -> None:
+LEVELS = "".join(f"level{n}: &level{n} [{', '.join([f'*level{n - 1}'] * 10)}]\n" for n in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "evil: !!python/object/apply:os.system ['touch ATTACKED']\n",
+        f"level0: &level0 [x]\n{LEVELS}",
+        f"deep: {'[' * 50_000}{']' * 50_000}\n",
+    ],
+    ids=["an object", "a hundred thousand million aliases", "lists without end"],
+)
+def test_a_configuration_makes_no_object_of_pythons_and_fills_no_memory(
+    content: str, theirs: Path, refused_by: Any
+) -> None:
     file = theirs / "config.yaml"
-    file.write_text("evil: !!python/object/apply:os.system ['touch ATTACKED']\n")
+    file.write_text(content)
     for words in (("rerun", "theirs"), ("evaluate", "theirs")):
         assert "config.yaml is damaged" in refused_by(*words)
 
