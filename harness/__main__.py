@@ -38,7 +38,7 @@ from harness.runtime.user_project import enter
 
 VERBS = (
     *("check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
-    *("register", "report", "rerun", "serve", "sync", "ui"),
+    *("register", "report", "rerun", "serve", "sync", "ui", "why"),
 )
 
 _TRAINING_VERBS = ("evaluate", "rerun")

@@ -89,11 +89,17 @@ class _Selection(TypedDict):
     ci95: list[float]
 
 
+class _Statement(TypedDict):
+    kind: str
+    text: str
+
+
 class _Content(TypedDict):
     status: str
     best: NotRequired[_Best | list[_Best] | None]
     trials: NotRequired[dict[str, int]]
     selection: NotRequired[_Selection | None]
+    why: NotRequired[list[_Statement]]
 
 
 def read_result(folder: Path) -> Any:

@@ -14,6 +14,7 @@ from harness.core.errors import Interrupted
 from harness.runs.sweep_folders import finished, over
 from harness.runtime.distributed import broadcast
 from harness.sweep.control.watch_sweep import SweepWatcher
+from harness.sweep.report.explanation import explain
 from harness.sweep.report.selection import price_selection
 from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up, write_best, write_trials
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
@@ -24,6 +25,8 @@ from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_run import TrialAssignment, test_trial
 
 SECONDS = "harness:seconds"
+
+_MOST_STATEMENTS = 5  # on the screen; the report has all
 
 
 def close_sweep(
@@ -71,12 +74,14 @@ def _write(
         result = replace(result, selection=selection.as_dict())
     elif reason is not None:
         watcher.display.note(f"what the best score is worth is not known: {reason}")
+    why = explain(now, spec.space.distributions())
+    result = replace(result, why=[statement.as_dict() for statement in why])
     write_trials(spec.folder, now)
     write_best(spec.folder, now, command, result.selection)
     write_report(
         spec.folder,
         spec.location.study,
-        SweepMaterial(now, _about(spec, watcher), spec.space.distributions(), command, selection),
+        SweepMaterial(now, _about(spec, watcher), spec.space.distributions(), command, selection, why),
     )
     link = watcher.parent_run.link()
     if link is not None:
@@ -99,6 +104,7 @@ def _write(
         "go on": watcher.command if status == "interrupted" else None,
     }
     worth = [] if selection is None else [selection.sentence, selection.equivalents_sentence]
+    worth += [statement.text for statement in why[:_MOST_STATEMENTS]]
     watcher.display.closing(result, now, spec.folder, pointers, worth)
     return result
 

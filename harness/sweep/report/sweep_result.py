@@ -42,6 +42,7 @@ class SweepResult:
     best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
     scores      of the best trial, from its `result.json`; {} with several objectives
     selection   what the best score is worth, see `harness.sweep.report.selection.Selection`, or None
+    why         what explains failures and the place of the best, see `harness.sweep.report.explanation`
     seconds     wall time, summed over all commands that continued the sweep
     mlflow      {"tracking_uri", "experiment", "run_id"} of the parent run, or None
     command     what to type to continue the sweep, or to begin it anew
@@ -56,6 +57,7 @@ class SweepResult:
     best: dict[str, Any] | list[dict[str, Any]] | None = None
     scores: dict[str, Summary] = field(default_factory=dict)
     selection: dict[str, Any] | None = None
+    why: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     mlflow: dict[str, Any] | None = None
     command: str = ""

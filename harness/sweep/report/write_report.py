@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.error_text import described
-from harness.report.html.page_parts import Interactive, Page, Section
+from harness.report.html.page_parts import Interactive, Page, Section, Text
 from harness.report.html.plotly_figure import PlotlyFigure
 from harness.report.html.render_page import render
 from harness.runtime.atomic_file import write_text
@@ -17,6 +17,7 @@ from harness.runtime.redact import first_line
 from harness.sweep.report import trial_figures as figures
 from harness.sweep.report import trial_sections
 from harness.sweep.report.axis_scale import scales
+from harness.sweep.report.explanation import Statement
 from harness.sweep.report.importance import FEWEST, importance
 from harness.sweep.report.selection import Selection
 from harness.sweep.study.snapshot import Row, Snapshot
@@ -32,6 +33,7 @@ class SweepMaterial:
     distributions  Optuna's, by key of a dimension: which are logarithmic, and the order of choices
     command        makes the command that runs a trial alone
     selection      what the best score is worth; None where that is unknown
+    why            what explains failures and the place of the best
     """
 
     snapshot: Snapshot
@@ -39,6 +41,7 @@ class SweepMaterial:
     distributions: Mapping[str, Any]
     command: Callable[[Row], str]
     selection: Selection | None = None
+    why: Sequence[Statement] = ()
 
 
 Maker = Callable[[SweepMaterial], Section | None]
@@ -61,6 +64,7 @@ def sections(material: SweepMaterial) -> list[Section]:
         "Summary": _summary,
         "Best": _best,
         "What the best score is worth": _selection,
+        "Why": _why,
         "Pareto front": _front,
         "Optimisation history": _history,
         "Importance": _importance,
@@ -121,6 +125,13 @@ _BOOTSTRAP = (
     "So the choice was repeated in bootstrap samples of these rows, and each chosen trial scored on the rows "
     "that its sample left out (BBC-CV, doi:10.1007/s10994-018-5714-4)."
 )
+
+
+def _why(material: SweepMaterial) -> Section | None:
+    if not material.why:
+        return None
+    text = "What is more than chance: where trials failed, and where the best ones lie."
+    return Section("Why", text, [Text(statement.text) for statement in material.why], wide=True)
 
 
 def _front(material: SweepMaterial) -> Section | None:

@@ -1,0 +1,59 @@
+"""`python -m harness why SWEEP|RUN`: why trials failed, and what to change in the next sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.cli.verb_parser import Parser
+from harness.core.errors import UserError
+
+
+def main(words: list[str]) -> None:
+    """Prints a sentence per line, or all statements as JSON.
+
+    Raises:
+        UserError: there is no such sweep or run, or the sweep has not ended.
+    """
+    parser = Parser("why", "Why trials of a sweep failed and where its best ones lie; how a run ended.")
+    parser.add_argument("name", help="a sweep or a run")
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument("--outputs", default="outputs", help="where they are (default: %(default)s)")
+    options = parser.parse_args(words)
+    outputs = Path(options.outputs)
+
+    from harness.runs.outputs import Outputs
+
+    folder = Outputs(outputs).sweep_folder(options.name)
+    statements = _of_run(options.name, outputs) if folder is None else _of_sweep(folder)
+    if options.json:
+        print(json.dumps(statements, indent=1, ensure_ascii=False))
+        return
+    for statement in statements:
+        print(statement["text"])
+    if not statements:
+        print("no trial failed, and the trials show no cause that is more than chance")
+
+
+def _of_sweep(folder: Path) -> list[dict[str, object]]:
+    from harness.runs.sweep_folders import read_result
+
+    content = read_result(folder)
+    if content is None or "why" not in content:
+        raise UserError(
+            f"{folder.name} has not ended, or an earlier version of harness ended it",
+            "why explains a sweep that has ended; run its command again to end it",
+            value=folder.name,
+        )
+    return list(content["why"])
+
+
+def _of_run(name: str, outputs: Path) -> list[dict[str, object]]:
+    from harness.runs.outputs import Outputs
+    from harness.tracking.fetch_run import fetcher
+
+    run = Outputs(outputs).find(name, fetcher())
+    result = run.result
+    ended = "has not ended" if result is None else f"is {result.status}"
+    error = "" if result is None or result.error is None else f": {result.error}"
+    return [{"kind": "run", "key": None, "p": None, "text": f"{run.label} {ended}{error}"}]
