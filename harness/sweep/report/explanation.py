@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from harness.runtime.redact import mask_urls
@@ -146,7 +148,7 @@ def _regions(snapshot: Snapshot, key: str, distribution: Any, rows: Sequence[Row
     if not _is_interval(distribution):
         for value in dict.fromkeys(values):
             remedy = f"Leave {name}={brief(value)} out, or add a condition (sweep.space)."
-            yield _Region(key, f"{name}={brief(value)}", lambda given, own=value: given == own, remedy)
+            yield _Region(key, f"{name}={brief(value)}", partial(operator.eq, value), remedy)
         return
     ordered = sorted(set(values))
     low, high = distribution.low, distribution.high
@@ -154,8 +156,8 @@ def _regions(snapshot: Snapshot, key: str, distribution: Any, rows: Sequence[Row
         middle = math.sqrt(one * other) if distribution.log else (one + other) / 2
         below = f"Lower the interval: {_typed(key, low, one, distribution)}"
         above = f"Raise the interval: {_typed(key, other, high, distribution)}"
-        yield _Region(key, f"{name} > {brief(float(middle))}", lambda given, cut=middle: given > cut, below)
-        yield _Region(key, f"{name} < {brief(float(middle))}", lambda given, cut=middle: given < cut, above)
+        yield _Region(key, f"{name} > {brief(float(middle))}", partial(operator.lt, middle), below)
+        yield _Region(key, f"{name} < {brief(float(middle))}", partial(operator.gt, middle), above)
 
 
 def _is_interval(distribution: Any) -> bool:
