@@ -50,6 +50,7 @@ class RunResult(TypedDict):
     command: str
     error: str | None
     positive: str | None
+    importance: dict[str, Any] | None
 
 
 class SweepResult(TypedDict):
@@ -62,6 +63,7 @@ class SweepResult(TypedDict):
     trials: dict[str, int]
     best: dict[str, Any] | list[dict[str, Any]] | None
     scores: dict[str, Any]
+    selection: dict[str, Any] | None
     seconds: float
     mlflow: dict[str, Any] | None
     command: str

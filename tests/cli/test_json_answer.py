@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from harness.__main__ import VERBS
 from harness.cli.json_results import RESULTS, SCHEMA_FILE, schema_text
+from harness.runs.run_result import Result
+from harness.sweep.report.sweep_result import SweepResult
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 
@@ -40,6 +43,12 @@ def asked(run_cli: Any) -> Asked:
 def test_the_committed_schema_is_that_of_the_types() -> None:
     assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "write harness.cli.json_results anew"
     assert set(RESULTS) == {*VERBS, "run", "sweep"}
+
+
+def test_a_run_and_a_sweep_have_the_keys_of_their_result_files() -> None:
+    for command, kind in (("run", Result), ("sweep", SweepResult)):
+        stored = {field.name for field in fields(kind)} - {"schema"}
+        assert set(RESULTS[command].__annotations__) == {"folder", *stored}
 
 
 def test_the_schema_refuses_the_result_of_another_command(asked: Asked) -> None:
