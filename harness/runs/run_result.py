@@ -13,6 +13,7 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from harness.core.baseline_names import with_baseline_names
+from harness.core.error_text import printable
 from harness.core.errors import UserError
 from harness.core.scores import UNLIMITED, Direction
 from harness.runtime.atomic_file import write_text
@@ -197,7 +198,7 @@ class Result:
 
     @classmethod
     def read(cls, path: Path) -> Result:
-        """Reads the result of an earlier run; undefined numbers are read as None.
+        """Reads the result of an earlier run; undefined numbers are read as None, and texts are printable.
 
         Raises:
             FileNotFoundError: the file does not exist.
@@ -212,10 +213,19 @@ class Result:
                 key=str(path),
                 value=schema,
             )
-        content = read_json(path, _Content)
+        content = _printable(read_json(path, _Content))
         content["scores"] = with_baseline_names(content.get("scores", {}))
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
+
+
+def _printable(content: Any) -> Any:
+    """The content with control characters as escapes: a run from elsewhere must not control a terminal."""
+    if isinstance(content, dict):
+        return {printable(key): _printable(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_printable(value) for value in content]
+    return printable(content) if isinstance(content, str) else content
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

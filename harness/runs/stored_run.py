@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from typing_extensions import TypedDict
 
+from harness.core.error_text import printable
 from harness.core.errors import UserError
 from harness.core.scores import Direction, direction
 from harness.runs.bundle_files import FACTS
@@ -109,13 +110,13 @@ class StoredRun:
 
     @property
     def name(self) -> str:
-        """The name given by the user or by harness; several runs may have the same."""
-        return str(self.start["name"])
+        """The name given by the user or by harness, printable; several runs may have the same."""
+        return printable(str(self.start["name"]))
 
     @property
     def tags(self) -> dict[str, str]:
-        """Tags such as `git.commit` and `data.digest`."""
-        return dict(self.start["tags"])
+        """Tags such as `git.commit` and `data.digest`, printable."""
+        return {printable(name): printable(text) for name, text in self.start["tags"].items()}
 
     @cached_property
     def config(self) -> DictConfig:

@@ -211,6 +211,25 @@ def test_a_checkpoint_is_not_unpickled(here: Path, marker: Path, refused: Any) -
     refused(lambda: read_named(here / "epoch-1.safetensors"), "UserError")
 
 
+def test_a_run_controls_no_terminal(theirs: Path, run_cli: Any) -> None:
+    """Such sequences clear the screen, set its title, or put a command into the clipboard."""
+    attack = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\u202egnp"
+    journal, result = theirs / "journal.jsonl", theirs / "result.json"
+    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    for event in events:
+        if event["event"] == "start":
+            event["name"], event["tags"] = attack, {**event["tags"], attack: attack}
+    journal.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    content = json.loads(result.read_text())
+    scores = {**content["scores"], f"test/{attack}": content["scores"]["valid/loss"]}
+    result.write_text(json.dumps({**content, "command": attack, "scores": scores}))
+    for words in (["rerun", "theirs", "--dry"], ["compare", "theirs", "theirs"]):
+        answer = run_cli(*words)
+        assert answer.status == 0, answer.err
+        assert not set("\x1b\x07\u202e") & set(answer.out + answer.err)
+        assert "\\x1b]52" in answer.out
+
+
 LEVELS = "".join(f"level{n}: &level{n} [{', '.join([f'*level{n - 1}'] * 10)}]\n" for n in range(1, 12))
 
 
