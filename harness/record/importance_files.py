@@ -38,8 +38,9 @@ def write_importance(
     ranked.to_csv(folder / IMPORTANCE, index=False)
     journal.artifact("", IMPORTANCE)
     first = [name for name in ranked["column"] if any(name in fold.curves for fold in found)][: made.curves]
-    if first:
-        pd.concat([mean_curve(name, found) for name in first]).to_csv(folder / CURVES, index=False)
+    dependence = pd.concat([pd.DataFrame(), *(mean_curve(name, found) for name in first)])
+    if not dependence.empty:  # folds may have no value in common
+        dependence.to_csv(folder / CURVES, index=False)
         journal.artifact("", CURVES)
     listed = ranked.head(MOST_LISTED)[["column", "mean", "std"]].to_dict("records")
     return {"score": found[0].score, "columns": listed}
@@ -71,7 +72,8 @@ def rank(found: Sequence[Importance]) -> pd.DataFrame:
 def mean_curve(name: str, found: Sequence[Importance]) -> pd.DataFrame:
     """The partial dependence on a column over the folds that have it: a line for each value and output.
 
-    A curve of numbers is read at the values of the first fold, by straight lines between its own.
+    A curve of numbers is read at the values of the first fold that lie within those of all folds, by straight
+    lines between its own: a mean over other folds from one value to the next would have steps.
     """
     curves = [fold.curves[name] for fold in found if name in fold.curves]
     first = curves[0]
@@ -80,6 +82,8 @@ def mean_curve(name: str, found: Sequence[Importance]) -> pd.DataFrame:
         for output, title in enumerate(first.outputs):
             read = [_at(curve, value, output) for curve in curves]
             known = [number for number in read if number is not None]
+            if first.numeric and len(known) < len(curves):
+                continue
             lines.append(
                 {
                     "column": name,
