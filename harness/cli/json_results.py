@@ -64,6 +64,7 @@ class SweepResult(TypedDict):
     best: dict[str, Any] | list[dict[str, Any]] | None
     scores: dict[str, Any]
     selection: dict[str, Any] | None
+    why: list[dict[str, Any]]
     seconds: float
     mlflow: dict[str, Any] | None
     command: str
@@ -209,6 +210,12 @@ class SyncResult(TypedDict):
     lines: list[str]
 
 
+class WhyResult(TypedDict):
+    """`why`: what explains failures and the place of the best trials, each with kind, key, p and text."""
+
+    statements: list[dict[str, Any]]
+
+
 RESULTS: dict[str, Any] = {
     "run": RunResult,
     "sweep": SweepResult,
@@ -226,6 +233,7 @@ RESULTS: dict[str, Any] = {
     "serve": ServeResult,
     "sync": SyncResult,
     "ui": ServeResult,
+    "why": WhyResult,
 }
 """By command: a verb, `run`, or `sweep` (`-m`)."""
 

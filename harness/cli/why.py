@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
+from harness.cli.json_results import WhyResult
+from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 
 
-def main(words: list[str]) -> None:
-    """Prints a sentence per line, or all statements as JSON.
+def main(words: list[str]) -> Outcome:
+    """Prints a sentence per line.
 
     Raises:
         UserError: there is no such sweep or run, or the sweep has not ended.
     """
     parser = Parser("why", "Why trials of a sweep failed and where its best ones lie; how a run ended.")
     parser.add_argument("name", help="a sweep or a run")
-    parser.add_argument("--json", action="store_true", help="print a list of objects")
     parser.add_argument("--outputs", default="outputs", help="where they are (default: %(default)s)")
     options = parser.parse_args(words)
     outputs = Path(options.outputs)
@@ -26,16 +27,15 @@ def main(words: list[str]) -> None:
 
     folder = Outputs(outputs).sweep_folder(options.name)
     statements = _of_run(options.name, outputs) if folder is None else _of_sweep(folder)
-    if options.json:
-        print(json.dumps(statements, indent=1, ensure_ascii=False))
-        return
     for statement in statements:
         print(statement["text"])
     if not statements:
         print("no trial failed, and the trials show no cause that is more than chance")
+    result: WhyResult = {"statements": statements}
+    return Outcome(result)
 
 
-def _of_sweep(folder: Path) -> list[dict[str, object]]:
+def _of_sweep(folder: Path) -> list[dict[str, Any]]:
     from harness.runs.sweep_folders import read_result
 
     content = read_result(folder)
@@ -48,7 +48,7 @@ def _of_sweep(folder: Path) -> list[dict[str, object]]:
     return list(content["why"])
 
 
-def _of_run(name: str, outputs: Path) -> list[dict[str, object]]:
+def _of_run(name: str, outputs: Path) -> list[dict[str, Any]]:
     from harness.runs.outputs import Outputs
     from harness.tracking.fetch_run import fetcher
 
