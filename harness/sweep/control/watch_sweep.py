@@ -139,9 +139,13 @@ class SweepWatcher:
         over = threading.Event()
 
         def watch() -> None:
-            while not over.wait(_INTERVAL):
+            pause = _INTERVAL
+            while not over.wait(pause):
+                began = time.monotonic()
                 with suppress(Exception):  # the next look tries again
                     self.patience.wait(self._update)
+                # The worker shares this process: looks at a slow database take a twentieth of its time.
+                pause = max(_INTERVAL, 19 * (time.monotonic() - began))
 
         thread = threading.Thread(target=watch, name="watch", daemon=True)
         thread.start()
