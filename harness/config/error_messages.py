@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.config.choice_files import all_groups, choices, is_group, yamls
+from harness.config.choice_files import all_groups, choices, config_dir, is_group, yamls
 from harness.config.compose import compose
 from harness.config.sweep_override_errors import unreadable
 from harness.config.yaml_shape import wrong_shape
@@ -95,6 +95,21 @@ def translated(error: Exception, overrides: list[str]) -> UserError:
 
     This is the only place that reads messages: those of Hydra and OmegaConf, which carry no fields.
     """
+    with config_dir(_named_config_dir(overrides)):
+        return _translated(error, overrides)
+
+
+def _named_config_dir(words: list[str]) -> str | None:
+    """The folder of `--config-dir`, whose files the command has read."""
+    for place, word in enumerate(words):
+        if word in ("--config-dir", "-cd"):
+            return next(iter(words[place + 1 :]), None)
+        if word.startswith("--config-dir="):
+            return word.partition("=")[2]
+    return None
+
+
+def _translated(error: Exception, overrides: list[str]) -> UserError:
     text = _innermost(error)
     if isinstance(error, MissingConfigException) and error.options is not None and error.missing_cfg_file:
         group, _, wrong = error.missing_cfg_file.rpartition("/")

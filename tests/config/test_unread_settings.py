@@ -76,6 +76,18 @@ def test_a_yaml_file_that_sets_nothing_is_refused(
     assert not (here / "outputs").exists()
 
 
+@pytest.mark.parametrize("option", [("--config-dir", "mine"), ("--config-dir=mine",)])
+def test_a_list_in_a_folder_that_is_named_for_one_command_is_refused_with_its_file(
+    run_cli: Any, here: Path, option: tuple[str, ...]
+) -> None:
+    for group in ("model", "experiment"):
+        (here / "mine" / group).mkdir(parents=True)
+        (here / "mine" / group / "x.yaml").write_text(f"{GLOBAL if group == 'experiment' else ''}- a\n")
+        answer = run_cli(*option, f"{group}=x", "data/extract=iris")
+        assert answer.status == 2
+        assert f"mine/{group}/x.yaml holds a list, and a file of settings has lines" in answer.err
+
+
 def test_a_value_in_place_of_settings_is_named_where_one_of_them_is_typed(
     run_cli: Any, experiment: Any
 ) -> None:
