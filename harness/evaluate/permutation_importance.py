@@ -113,8 +113,8 @@ class PermutationImportance:
         self._score, self._repeats, self._rows = score, repeats, rows
         self._cells, self._curves, self._points = cells, curves, points
 
-    def score_of(self, task: Task, known: Sequence[str]) -> str:
-        """The score that is followed.
+    def score_of(self, task: Task, known: Sequence[str]) -> str | None:
+        """The score that is followed; None where the user named none and the usual one is not computed.
 
         Args:
             known: those that the evaluation can compute from predictions.
@@ -123,6 +123,8 @@ class PermutationImportance:
             UnknownName: it is none of them.
         """
         score = self._score or ("rmse" if task.kind == "regression" else "log_loss")
+        if self._score is None and score not in known:
+            return None
         if score not in known:
             raise UnknownName(
                 f"evaluate.importance.score={score} is no score that is computed from predictions",
@@ -134,8 +136,8 @@ class PermutationImportance:
 
     def __call__(
         self, table: Table, targets: Tensor, predict: Predict, measure: Measure, folds: int
-    ) -> Importance:
-        """The importance of the features of `table`, by its rows.
+    ) -> Importance | None:
+        """The importance of the features of `table`, by its rows; None where `score_of` gives no score.
 
         Args:
             table: test rows with known targets; its features are columns, or a two-dimensional array.
@@ -153,6 +155,8 @@ class PermutationImportance:
         table, targets = table.with_rows(rows), targets[torch.from_numpy(rows)]
         before = measure(predict(table), targets)
         score = self.score_of(table.task, list(before))
+        if score is None:
+            return None
         sign = 1.0 if direction(score) == "minimize" else -1.0
         worse: dict[str, list[float]] = {}
         random = np.random.default_rng(0)

@@ -102,11 +102,30 @@ def test_every_tool_runs_the_requested_number_of_trials(tmp_path: Path) -> None:
     assert sweep_overhead.with_harness(size, tmp_path, ["tracking=none"]) > 0
     assert sweep_overhead.with_optuna(size, tmp_path, "journal", "accuracy") > 0
     assert sweep_overhead.around_our_trainer(size, tmp_path) > 0
-    fused = sweep_fused.compare(sweep_fused.Work(epochs=1, batch=16, aim=0.3), trials=3, rounds=1)
-    assert list(fused.costs) == ["fuse=auto", "fuse=off", sweep_overhead.REFERENCE]
-    assert all(seconds > 0 for contender in fused.costs.values() for seconds in contender)
     counts = [len(read_spans(file)) for file in tmp_path.glob("*/spans.txt")]
     assert counts == [3, 3]
+
+
+def test_fused_trials_take_turns_with_separate_ones_and_the_loop_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def trained(words: list[str], folder: Path, name: str) -> list[FrozenTrial]:
+        commands.append(words)
+        return [trial(0, [0.5]), trial(1, [0.5])]
+
+    monkeypatch.setattr(sweep_fused, "sweep", trained)
+    work = sweep_fused.Work(epochs=1, batch=16, aim=0.3)
+    found = [sweep_fused.with_harness(work, 2, tmp_path, fuse) for fuse in ("auto", "off")]
+    assert found == [2.0, 2.0]
+    assert [[word for word in words if word.startswith("fuse=")] for words in commands] == [
+        ["fuse=auto"],
+        ["fuse=off"],
+    ]
+    assert all({"data.load.batch_size=16", "trainer.epochs=1"} <= set(words) for words in commands)
+    sweep_overhead.write(tmp_path / "rows.npz")
+    assert sweep_fused.by_hand(work, 2, tmp_path) > 0
 
 
 def test_a_sweeper_that_cannot_be_had_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

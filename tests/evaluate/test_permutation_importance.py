@@ -108,6 +108,11 @@ def test_wrong_settings() -> None:
     assert (refused.value.key, refused.value.known) == ("evaluate.importance.score", ("rmse", "r2"))
 
 
+def test_an_evaluation_without_the_usual_score_has_no_importance_unless_a_score_is_named() -> None:
+    assert PermutationImportance().score_of(table().task, ["own"]) is None
+    assert PermutationImportance(score="own").score_of(table().task, ["own"]) == "own"
+
+
 def test_over_folds_the_permutations_count_alike() -> None:
     folds = [
         Importance("rmse", 9, {"a": [1.0, 3.0], "b": [5.0, 5.0]}),

@@ -145,7 +145,12 @@ def test_settings_that_an_older_run_lacks_have_todays_defaults(outputs: Path) ->
         del place[name]
     OmegaConf.save(stored, config)
     found = revised(outputs)
-    assert found.filled == {"data.cache.worth": 0.5, "production.ensemble": False, "production.refit": False}
+    assert found.filled == {
+        "data.cache.worth": 0.5,
+        "production.calibrate": "none",
+        "production.ensemble": False,
+        "production.refit": False,
+    }
     assert found.cfg.data.cache.worth == 0.5
     assert "target" not in found.cfg.data.extract  # it has a default, and may have been left out on purpose
 
