@@ -427,11 +427,13 @@ def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path, fold: int,
 def test_the_outcomes_of_folds_are_restored_except_a_damaged_one(tmp_path: Path) -> None:
     done = Done(tmp_path)
     outputs = (torch.arange(3), None, torch.randn(3, 2))
-    done.write(0, Outcome({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs))
+    importance = {"score": "log_loss", "rows": 3, "worse": {"a": [0.1 + 0.2, -0.5]}}
+    whole = Outcome({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs, None, importance)
+    done.write(0, whole)
     # An earlier version's name of a baseline.
     done.write(1234, Outcome({"test/accuracy": 1.0, "test/accuracy_majority": 0.5}, None))
     back = done.read()
-    assert same(tuple(back[0]), ({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs, None))
+    assert same(tuple(back[0]), tuple(whole))
     assert back[1234] == Outcome({"test/accuracy": 1.0, "test/accuracy_baseline_majority": 0.5}, None)
     (tmp_path / "done" / "fold-0000.safetensors").write_bytes(b"torn")
     assert list(done.read()) == [1234]
