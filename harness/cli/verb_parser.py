@@ -22,7 +22,12 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, verb: str, description: str) -> None:
         super().__init__(f"python -m harness {verb}", description=description)
         # Read, and taken out of the words, by the command line.
-        self.add_argument("--json", action="store_true", help="print one JSON object; text on standard error")
+        self.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="print one JSON object; text on standard error",
+        )
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message, f"`{self.prog} --help` lists the arguments")
