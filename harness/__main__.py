@@ -21,7 +21,7 @@ from typing import Any
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.cli.verb_outcome import Outcome
+from harness.cli.verb_outcome import JSON, Outcome
 from harness.core.error_text import clipped, mask_errors, printable, stack
 from harness.core.errors import (
     FileNotUsable,
@@ -46,9 +46,6 @@ _TRAINING_VERBS = ("evaluate", "rerun")
 
 
 _LONGEST_MESSAGE = 10_000
-
-_JSON = "--json"
-"""As `harness.cli.json_answer.OPTION`, which most commands need not import."""
 
 
 def main() -> None:
@@ -86,8 +83,8 @@ def _several() -> bool:
 
 
 def _answer(words: list[str]) -> int:
-    as_json = _JSON in words
-    words = [word for word in words if word != _JSON]
+    as_json = JSON in words
+    words = [word for word in words if word != JSON]
     task = Task(words)
 
     def act(what: Callable[[], Outcome]) -> Outcome:

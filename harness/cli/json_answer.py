@@ -19,8 +19,6 @@ from harness.cli.verb_outcome import Outcome
 from harness.core.errors import UserError
 from harness.runs.run_result import strict_json
 
-OPTION = "--json"
-
 
 def answer(act: Callable[[], Outcome], command: Callable[[], str]) -> Outcome:
     """Carries out a command and prints its object.

@@ -35,40 +35,36 @@ class Failure(TypedDict):
     key: str | None
 
 
-class RunResult(TypedDict):
-    """A run: the content of its `result.json` and its folder."""
+class _Stored(TypedDict):
+    """What the `result.json` of a run and that of a sweep have in common, and the folder."""
 
     folder: str
     status: str
     objective: dict[str, Any] | None
     objectives: list[dict[str, Any]] | None
     scores: dict[str, Any]
-    folds: int
     seconds: float
-    seed: int | None
     mlflow: dict[str, Any] | None
     command: str
     error: str | None
+
+
+class RunResult(_Stored):
+    """A run: the content of its `result.json` and its folder."""
+
+    folds: int
+    seed: int | None
     positive: str | None
     importance: dict[str, Any] | None
 
 
-class SweepResult(TypedDict):
+class SweepResult(_Stored):
     """A sweep: the content of its `result.json` and its folder."""
 
-    folder: str
-    status: str
-    objective: dict[str, Any] | None
-    objectives: list[dict[str, Any]] | None
     trials: dict[str, int]
     best: dict[str, Any] | list[dict[str, Any]] | None
-    scores: dict[str, Any]
     selection: dict[str, Any] | None
     why: list[dict[str, Any]]
-    seconds: float
-    mlflow: dict[str, Any] | None
-    command: str
-    error: str | None
 
 
 class Remark(TypedDict):

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+JSON = "--json"
+"""The option with which a command prints its result as one JSON object, see `harness.cli.json_answer`."""
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from harness.cli.verb_outcome import JSON
 from harness.core.errors import UserError
 from harness.core.user_path import user_path
 
@@ -23,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(f"python -m harness {verb}", description=description)
         # Read, and taken out of the words, by the command line.
         self.add_argument(
-            "--json",
+            JSON,
             action="store_true",
             default=argparse.SUPPRESS,
             help="print one JSON object; text on standard error",

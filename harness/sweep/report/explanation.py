@@ -240,5 +240,5 @@ def influence_statements(snapshot: Snapshot, distributions: Mapping[str, Any]) -
     keys = {name: key for key, name in snapshot.names.items()}
     for name, share in shares.items():
         if share < _WITHOUT_INFLUENCE:
-            text = f"{name} separates the best trials from the others by {share:.0%} of all keys only"
+            text = f"{name} has little influence, {share:.0%} of that of all keys"
             yield Statement("influence", keys[name], None, f"{text}; set it and sweep the others")
