@@ -119,8 +119,8 @@ def test_a_supervised_training_is_that_of_a_single_process(run_cli, torchrun):
 def test_a_contrastive_loss_sees_the_whole_batch(run_cli, torchrun):
     methods = "trainer/method=supcon,vicreg,moco"
     words = (*SMALL, "trainer=contrastive", methods, "trainer.epochs=1", "trainer/optimizer=sgd")
-    words = (*words, "evaluate.iterations=10")  # the probes are not what is compared
-    assert len(assert_equal_sweeps(run_cli, torchrun, *words)) == 3
+    probes = ("evaluate=representation", "evaluate.iterations=10")  # short: they are not what is compared
+    assert len(assert_equal_sweeps(run_cli, torchrun, *words, *probes)) == 3
 
 
 def test_a_semi_supervised_loss_sees_the_whole_batch(run_cli, torchrun):

@@ -20,7 +20,13 @@ _TRAINING_PAUSE = 5.0
 """Seconds between two tries of a trial that goes on meanwhile."""
 
 _LIBRARIES = ("sqlalchemy", "psycopg", "sqlite3")
-_OUTAGES = {"OperationalError", "InterfaceError", "DisconnectionError", "TimeoutError"}
+_OUTAGES = {
+    "OperationalError",
+    "InterfaceError",
+    "DisconnectionError",
+    "TimeoutError",
+    "PendingRollbackError",  # the second query of a transaction whose connection was lost
+}
 
 _SQLITE_OUTAGES = {
     sqlite3.SQLITE_BUSY,

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError, OperationalError, PendingRollbackError
 
 from harness.core.errors import UserError
 from harness.sweep.study import database_retry
@@ -119,6 +120,17 @@ def test_the_error_of_a_deleted_table_is_damage(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError) as locked:
         other.execute("begin exclusive")
     assert [is_outage(missing.value), is_outage(locked.value)] == [False, True]
+
+
+def test_the_second_query_after_a_lost_connection_is_an_outage(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/a.db")
+    with engine.connect() as connection:
+        connection.execute(text("select 1"))
+        connection.invalidate()
+        with pytest.raises(PendingRollbackError) as lost:
+            connection.execute(text("select 1"))
+    engine.dispose()
+    assert is_outage(caused(lost.value))
 
 
 def test_it_ends_after_its_minutes(patience: Any) -> None:
