@@ -65,7 +65,7 @@ SETS = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepOutcome:
     """One sweep: the naive and our figure, our interval, and the true score of the chosen model.
 
     contained  whether the model that is truly best is among the equivalents
@@ -104,7 +104,7 @@ _HEADING = (
 )
 
 
-def _line(name: str, outcomes: Sequence[Outcome]) -> str:
+def _line(name: str, outcomes: Sequence[SweepOutcome]) -> str:
     true = np.array([outcome.true for outcome in outcomes])
     naive = np.mean([outcome.naive for outcome in outcomes] - true)
     ours = np.mean([outcome.expected for outcome in outcomes] - true)
@@ -116,7 +116,7 @@ def _line(name: str, outcomes: Sequence[Outcome]) -> str:
     return f"| {name} | {score} | {figures} |"
 
 
-def sweeps(data: Set, count: int) -> Iterator[Outcome]:
+def sweeps(data: Set, count: int) -> Iterator[SweepOutcome]:
     """Simulates sweeps, each with other models and other validation rows."""
     random = np.random.default_rng(0)
     features, target = data.load()
@@ -135,7 +135,7 @@ def sweeps(data: Set, count: int) -> Iterator[Outcome]:
 
 def _sweep(
     score: str, task: Task, target: np.ndarray, outputs: list[np.ndarray], valid: np.ndarray, rest: np.ndarray
-) -> Outcome:
+) -> SweepOutcome:
     pool = Regression().pool if score == "rmse" else Classification().pool
     fold = np.zeros(len(valid), dtype=np.int64)
     scores = ResampledScores(task, fold, target[valid], [output[valid] for output in outputs], pool, score)
@@ -150,7 +150,7 @@ def _sweep(
         for output in outputs
     ]
     truly = int((sign * np.array(true)).argmax())
-    return Outcome(full[best], made.expected, made.low, made.high, true[best], truly in made.equivalent)
+    return SweepOutcome(full[best], made.expected, made.low, made.high, true[best], truly in made.equivalent)
 
 
 def _models(numbers: bool, random: np.random.Generator) -> Iterator[Any]:

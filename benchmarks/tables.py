@@ -48,7 +48,7 @@ FITTED = ("linear", "boosting")
 """Baselines that the run of the first contender fits on the same folds."""
 
 
-class Outcome(NamedTuple):
+class Contender(NamedTuple):
     """The scores of a contender on the folds of a table, higher is better, and the seconds of the whole run.
 
     None: the time of a baseline is not measured by itself.
@@ -58,12 +58,12 @@ class Outcome(NamedTuple):
     seconds: float | None
 
 
-def measure(table: TableSet, names: Sequence[str], folds: int) -> dict[str, Outcome]:
+def measure(table: TableSet, names: Sequence[str], folds: int) -> dict[str, Contender]:
     """Trains the contenders on a table, the fitted baselines beside the first of them."""
     frame = table.rows()
     classes = frame[TARGET].nunique() if table.task == "classification" else 0
     score = {0: "r2", 2: "auroc"}.get(classes, "accuracy")
-    found: dict[str, Outcome] = {}
+    found: dict[str, Contender] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         frame.to_csv(path, index=False)
@@ -88,11 +88,11 @@ def measure(table: TableSet, names: Sequence[str], folds: int) -> dict[str, Outc
                     folder=place,
                 )
             scores = json.loads((place / "result.json").read_text())["scores"]
-            found[name] = Outcome(_folds(scores, f"test/{score}"), perf_counter() - begun)
+            found[name] = Contender(_folds(scores, f"test/{score}"), perf_counter() - begun)
             for kind in FITTED if number == 0 else ():
                 key = f"test/{score}_baseline_{kind}"
                 if key in scores:
-                    found[kind] = Outcome(_folds(scores, key), None)
+                    found[kind] = Contender(_folds(scores, key), None)
     return found
 
 
@@ -102,7 +102,7 @@ def _folds(scores: Mapping[str, object], name: str) -> list[float]:
     return [math.nan if value is None else float(value) for value in entry["folds"]]
 
 
-def ranks(outcomes: Mapping[str, Outcome]) -> dict[str, float]:
+def ranks(outcomes: Mapping[str, Contender]) -> dict[str, float]:
     """The rank of each contender's mean, 1 for the best; equal ones share the mean of their ranks."""
     means = {name: statistics.fmean(outcome.scores) for name, outcome in outcomes.items()}
     return {
@@ -111,7 +111,7 @@ def ranks(outcomes: Mapping[str, Outcome]) -> dict[str, float]:
     }
 
 
-def normalised(outcomes: Mapping[str, Outcome]) -> dict[str, float]:
+def normalised(outcomes: Mapping[str, Contender]) -> dict[str, float]:
     """Each contender's mean between that of the worst (0) and of the best (1); 1 where all are equal."""
     means = {name: statistics.fmean(outcome.scores) for name, outcome in outcomes.items()}
     low, high = min(means.values()), max(means.values())
@@ -130,7 +130,7 @@ def difference(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, f
     return mean, mean - half, mean + half
 
 
-def page(found: Mapping[str, Mapping[str, Outcome]]) -> str:
+def page(found: Mapping[str, Mapping[str, Contender]]) -> str:
     """Markdown: the contenders over all tables, and the scores on each."""
     names = list(dict.fromkeys(name for outcomes in found.values() for name in outcomes))
     lines = ["| contender | mean rank | normalised score | wins : losses against boosting | seconds |"]

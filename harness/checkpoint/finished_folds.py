@@ -14,7 +14,7 @@ from harness.core.baseline_names import with_baseline_names
 FOLDER = "done"
 
 
-class Outcome(NamedTuple):
+class FoldOutcome(NamedTuple):
     """The results of a fold.
 
     scores     by full name
@@ -37,7 +37,7 @@ class Done:
     def __init__(self, run: Path) -> None:
         self._folder = run / FOLDER
 
-    def write(self, fold: int, outcome: Outcome) -> None:
+    def write(self, fold: int, outcome: FoldOutcome) -> None:
         """Writes an outcome. A power cut may lose it; the fold is then trained again.
 
         Raises:
@@ -46,13 +46,13 @@ class Done:
         self._folder.mkdir(exist_ok=True)
         write(self._folder / f"fold-{fold:04}{ENDING}", tuple(outcome), {"fold": fold}, lasting=False)
 
-    def read(self) -> dict[int, Outcome]:
+    def read(self) -> dict[int, FoldOutcome]:
         """Every outcome that is intact."""
         outcomes = {}
         for path in sorted(self._folder.glob(f"fold-*{ENDING}")):
             try:
                 scores, outputs, *others = read(path)
-                outcome = Outcome(with_baseline_names(scores), outputs, *others)
+                outcome = FoldOutcome(with_baseline_names(scores), outputs, *others)
                 outcomes[int(path.stem.removeprefix("fold-"))] = outcome
             except (DamagedCheckpoint, OSError, ValueError, TypeError):
                 continue  # a process died while it wrote: that fold is not done

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoint.checkpoint_manager import CheckpointManager
-from harness.checkpoint.finished_folds import Done, Outcome
+from harness.checkpoint.finished_folds import Done, FoldOutcome
 from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
@@ -234,7 +234,7 @@ class FoldRecord:
         """Stores the fold's scores and outputs for a resumed run; a full disk is a warning only."""
         try:
             importance = None if self.importance is None else self.importance.plain()
-            outcome = Outcome(self.scores, self._outputs, self.intervals, importance)
+            outcome = FoldOutcome(self.scores, self._outputs, self.intervals, importance)
             Done(self.root).write(self.fold.number, outcome)
         except OSError as error:
             self.screen.note(
@@ -242,7 +242,7 @@ class FoldRecord:
                 "is stopped, a resumed run trains the fold again."
             )
 
-    def read_back(self, outcome: Outcome, table: Table) -> None:
+    def read_back(self, outcome: FoldOutcome, table: Table) -> None:
         """Takes the scores and outputs that an earlier process stored for the fold."""
         self.scores, self.intervals = outcome.scores, dict(outcome.intervals or {})
         if outcome.importance is not None:
@@ -281,7 +281,7 @@ class FoldRecord:
         if self._saved:
             experiment.save(self.folder / "model", table, self.config)
 
-    def complete(self, outcome: Outcome, history: list[dict[str, float]], monitor: str) -> None:
+    def complete(self, outcome: FoldOutcome, history: list[dict[str, float]], monitor: str) -> None:
         """Closes a fold that was trained before, once its test rows are scored too.
 
         Args:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.checkpoint.finished_folds import Outcome
+from harness.checkpoint.finished_folds import FoldOutcome
 from harness.checkpoint.latest_checkpoint import LatestCheckpoint
 from harness.core.fold import Fold
 from harness.runs.journal import Journal
@@ -36,7 +36,7 @@ class Start:
     named: bool = False
     lenient: bool = False
     notes: list[str] = field(default_factory=list)
-    done: dict[int, Outcome] = field(default_factory=dict)
+    done: dict[int, FoldOutcome] = field(default_factory=dict)
     fold: int | None = None
     checkpoint: LatestCheckpoint | None = None
     others: dict[int, LatestCheckpoint] = field(default_factory=dict)

@@ -34,7 +34,7 @@ from harness.trainer.device import find_device
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScoredRows:
     """The results for the scored rows: scores, predictions (None without a head), a projection if there is
     one, and a sentence on rows beyond the training range ("" where there are none)."""
 
@@ -52,7 +52,7 @@ def scored(
     rows: np.ndarray,
     trained: Trained,
     evaluator: Evaluator,
-) -> Outcome:
+) -> ScoredRows:
     """Scores `rows`; baselines and probes are fitted on the training rows, if these are known.
 
     The loss is left out, because it has weights that follow from the training rows.
@@ -85,7 +85,7 @@ def scored(
     targets = None if test.targets is None else test.targets.cpu()
     predicted = None if outputs is None else RowOutputs(test.rows.cpu(), targets, outputs.cpu())
     parameters = sum(p.numel() for member in members for p in member.predictor.model.parameters())
-    return Outcome(scores, predicted, picture, parameters, _range_sentence(members, table, rows))
+    return ScoredRows(scores, predicted, picture, parameters, _range_sentence(members, table, rows))
 
 
 def _range_sentence(members: Sequence[RowPredictor], table: Table, rows: np.ndarray) -> str:

@@ -32,7 +32,7 @@ from harness.record.run_record import Record
 from harness.record.run_start import Start
 from harness.record.startup_lines import data
 from harness.replay.evaluate_config import configured, touched
-from harness.replay.evaluate_predictions import Outcome, scored
+from harness.replay.evaluate_predictions import ScoredRows, scored
 from harness.replay.evaluate_rows import Trained, read_rows, require_targets, trained_rows
 from harness.replay.learned_rows import chosen_rows
 from harness.runs.bundle_files import FACTS
@@ -137,7 +137,7 @@ def _without_baselines(logged: StoredRun, trained: Trained) -> list[Finding]:
 
 
 def _write(
-    plan: Plan, command: str, outcome: Outcome, evaluator: Evaluator, message: dict[str, str]
+    plan: Plan, command: str, outcome: ScoredRows, evaluator: Evaluator, message: dict[str, str]
 ) -> tuple[Path, Result]:
     """Writes the record of the evaluation with its results; returns its folder as well."""
     (fold,) = plan.folds

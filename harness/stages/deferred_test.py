@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 
 from harness.bundle import bundle
-from harness.checkpoint.finished_folds import Done, Outcome
+from harness.checkpoint.finished_folds import Done, FoldOutcome
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.name_list import listed
@@ -93,7 +93,7 @@ def _lock(folder: Path) -> Start:
     has_run = (folder / JOURNAL).exists()
     start = claim(folder) if has_run else None
 
-    def history() -> tuple[RunHistory, dict[int, Outcome]]:
+    def history() -> tuple[RunHistory, dict[int, FoldOutcome]]:
         if start is None:
             reason = "it is still running" if has_run else "there is no run in it"
             raise UserError(f"{folder} cannot be tested: {reason}", "name the folder of a finished run")

@@ -9,12 +9,12 @@ from scipy.stats import ttest_rel
 
 from benchmarks import tables
 from benchmarks.table_sets import SETS, TARGET
-from benchmarks.tables import Outcome
+from benchmarks.tables import Contender
 
 OUTCOMES = {
-    "a": Outcome([0.75, 0.5, 0.25], 2.0),
-    "b": Outcome([0.5, 0.25, 0.0], 4.0),
-    "boosting": Outcome([0.5, 0.375, 0.625], None),
+    "a": Contender([0.75, 0.5, 0.25], 2.0),
+    "b": Contender([0.5, 0.25, 0.0], 4.0),
+    "boosting": Contender([0.5, 0.375, 0.625], None),
 }
 
 
@@ -32,7 +32,7 @@ def test_a_difference_has_the_interval_of_the_paired_t_test() -> None:
 
 
 def test_the_page_counts_wins_and_losses() -> None:
-    text = tables.page({"t": {**OUTCOMES, "c": Outcome([1.0, 0.875, 1.125], 1.0)}})
+    text = tables.page({"t": {**OUTCOMES, "c": Contender([1.0, 0.875, 1.125], 1.0)}})
     assert "| c | 1.00 | 1.000 | 1 : 0 of 1 | 1.0 |" in text
     assert "| t | 0.5000 | 0.2500 | 0.5000 | 1.0000 |" in text
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from harness.checkpoint.checkpoint_file import DamagedCheckpoint, facts_of, read, read_named, remove, write
 from harness.checkpoint.checkpoint_manager import CheckpointManager, Pace, Settings
-from harness.checkpoint.finished_folds import Done, Outcome
+from harness.checkpoint.finished_folds import Done, FoldOutcome
 from harness.checkpoint.latest_checkpoint import newest
 from harness.checkpoint.state_tree import flatten, unflatten
 from harness.core.errors import UserError
@@ -428,13 +428,13 @@ def test_the_outcomes_of_folds_are_restored_except_a_damaged_one(tmp_path: Path)
     done = Done(tmp_path)
     outputs = (torch.arange(3), None, torch.randn(3, 2))
     importance = {"score": "log_loss", "rows": 3, "worse": {"a": [0.1 + 0.2, -0.5]}}
-    whole = Outcome({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs, None, importance)
+    whole = FoldOutcome({"test/accuracy": 0.1 + 0.2, "test/auroc": math.nan}, outputs, None, importance)
     done.write(0, whole)
     # An earlier version's name of a baseline.
-    done.write(1234, Outcome({"test/accuracy": 1.0, "test/accuracy_majority": 0.5}, None))
+    done.write(1234, FoldOutcome({"test/accuracy": 1.0, "test/accuracy_majority": 0.5}, None))
     back = done.read()
     assert same(tuple(back[0]), tuple(whole))
-    assert back[1234] == Outcome({"test/accuracy": 1.0, "test/accuracy_baseline_majority": 0.5}, None)
+    assert back[1234] == FoldOutcome({"test/accuracy": 1.0, "test/accuracy_baseline_majority": 0.5}, None)
     (tmp_path / "done" / "fold-0000.safetensors").write_bytes(b"torn")
     assert list(done.read()) == [1234]
     done.clear()

@@ -47,7 +47,7 @@ class Failed(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[T]):
+class ChildOutcome(Generic[T]):
     """How a process ended.
 
     value   what the work gave, where there is no error
@@ -82,7 +82,7 @@ class Child(Generic[T]):
         self._reader = threading.Thread(target=self._read, args=(answer,), daemon=True)
         self._reader.start()
         self._lock = threading.Lock()
-        self._outcome: Outcome[T] | None = None
+        self._outcome: ChildOutcome[T] | None = None
 
     @property
     def pid(self) -> int:
@@ -93,11 +93,11 @@ class Child(Generic[T]):
         """The exit status of its process (negative: the signal that ended it), or None while it works."""
         return self._process.returncode
 
-    def poll(self) -> Outcome[T] | None:
+    def poll(self) -> ChildOutcome[T] | None:
         """Its outcome, or None while it works."""
         return None if self._process.poll() is None else self._ended()
 
-    def wait(self, timeout: float | None = None) -> Outcome[T]:
+    def wait(self, timeout: float | None = None) -> ChildOutcome[T]:
         """Waits until its process has ended and returns its outcome.
 
         Args:
@@ -132,7 +132,7 @@ class Child(Generic[T]):
         size = int.from_bytes(self._answer[:_SIZE], "big")
         return len(self._answer) >= _SIZE + max(size, 1)
 
-    def _ended(self) -> Outcome[T]:
+    def _ended(self) -> ChildOutcome[T]:
         with self._lock:
             if self._outcome is None:
                 self._reader.join(_PATIENCE)
@@ -141,23 +141,23 @@ class Child(Generic[T]):
                 self._outcome = self._read_answer() if self._whole() else self._death()
             return self._outcome
 
-    def _read_answer(self) -> Outcome[T]:
+    def _read_answer(self) -> ChildOutcome[T]:
         done, text, content = pickle.loads(self._answer[_SIZE:])
         try:
             answer = pickle.loads(content)
         except Exception as error:  # whatever a class does in being read, or its module in being imported
-            return Outcome(error=Failed(text or f"what the worker process gave cannot be read: {error}"))
-        return Outcome(value=answer) if done else Outcome(error=answer)
+            return ChildOutcome(error=Failed(text or f"what the worker process gave cannot be read: {error}"))
+        return ChildOutcome(value=answer) if done else ChildOutcome(error=answer)
 
-    def _death(self) -> Outcome[T]:
+    def _death(self) -> ChildOutcome[T]:
         status = self._process.wait()
         output = f"; its last output is in {self._log}" if self._log.exists() else ""
         if status >= 0:
-            return Outcome(
+            return ChildOutcome(
                 error=Died(f"the worker process ended with status {status} and no answer{output}.")
             )
         why = ", often a sign that the memory ran out" if -status == signal.SIGKILL else ""
-        return Outcome(
+        return ChildOutcome(
             error=Died(f"the worker process ended by signal {-status} ({_name(-status)}){why}{output}."),
             signal=-status,
         )

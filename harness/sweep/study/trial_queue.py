@@ -111,10 +111,11 @@ class TrialQueue:
             LostOwnership: the trial is another worker's.
         """
         with self._lock():
-            self._require_ownership(claim)
+            known = self._require_ownership(claim)
             self._storage.set_trial_intermediate_value(claim.trial_id, step, value)
-            self._reset_deaths(claim)
-        return self.study.pruner.prune(self.study, self._storage.get_trial(claim.trial_id))
+            self._reset_deaths(claim, known)
+        prunes = not isinstance(self.study.pruner, optuna.pruners.NopPruner)  # else nothing is read again
+        return prunes and self.study.pruner.prune(self.study, self._storage.get_trial(claim.trial_id))
 
     def note_progress(self, claim: Claim, epoch: int) -> None:
         """Notes how far a resumed trial has come, where there is no value to report.
@@ -129,11 +130,11 @@ class TrialQueue:
             LostOwnership: as `report`.
         """
         with self._lock():
-            earlier = self._require_ownership(claim).get(PROGRESS)
+            earlier = (known := self._require_ownership(claim)).get(PROGRESS)
             if earlier is None or epoch > earlier:
                 self._storage.set_trial_system_attr(claim.trial_id, PROGRESS, epoch)
             if earlier is not None and epoch > earlier:
-                self._reset_deaths(claim)
+                self._reset_deaths(claim, known)
 
     def exclusive(self) -> AbstractContextManager[None]:
         """The study's lock, for a sampler whose draws depend on each other; no other method works within."""
@@ -249,12 +250,11 @@ class TrialQueue:
 
     def workers(self) -> dict[str, dict[str, Any]]:
         """The last heartbeat of every worker by its `presence`, with `dead` added."""
-        workers = {
-            key.removeprefix(WORKER): heartbeat
+        return {
+            key.removeprefix(WORKER): {**heartbeat, "dead": self._is_dead(heartbeat)}
             for key, heartbeat in self._attributes().items()
             if key.startswith(WORKER)
         }
-        return {key: {**heartbeat, "dead": self._is_dead(heartbeat)} for key, heartbeat in workers.items()}
 
     def _take(self, trial_id: int, number: int, resumed: bool) -> Claim:
         self._storage.set_trial_system_attr(trial_id, OWNER, self._identity())
@@ -285,9 +285,9 @@ class TrialQueue:
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(claim.trial_id, name, value)
 
-    def _reset_deaths(self, claim: Claim) -> None:
-        """After a new epoch, the workers that the trial lost before no longer count against it."""
-        if self._storage.get_trial(claim.trial_id).system_attrs.get(DEATHS):
+    def _reset_deaths(self, claim: Claim, known: Identity) -> None:
+        """After a new epoch, workers that were lost before no longer count; `known`: system attributes."""
+        if known.get(DEATHS):
             self._storage.set_trial_system_attr(claim.trial_id, DEATHS, 0)
 
     def _requeue(self, trial_id: int) -> None:

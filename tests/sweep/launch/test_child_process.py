@@ -16,7 +16,7 @@ import cloudpickle
 import pytest
 
 from harness.core.errors import Interrupted
-from harness.sweep.launch.child_process import Child, Died, Failed, Outcome, spawn
+from harness.sweep.launch.child_process import Child, ChildOutcome, Died, Failed, spawn
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def log(tmp_path: Path) -> Path:
 def test_a_closure_is_called_in_another_process_and_its_value_is_returned(log: Path) -> None:
     number = 6
     child = spawn(lambda: (os.getpid(), 7 * number), {}, log)
-    assert child.wait() == Outcome((child.pid, 42))
+    assert child.wait() == ChildOutcome((child.pid, 42))
     assert child.wait().result() == (child.pid, 42)
     assert child.pid != os.getpid()
 
@@ -71,7 +71,7 @@ def test_an_error_is_returned_with_the_childs_stack_as_a_note(log: Path) -> None
     def work() -> None:
         raise KeyError("nowhere")
 
-    outcome: Outcome[None] = spawn(work, {}, log).wait()
+    outcome: ChildOutcome[None] = spawn(work, {}, log).wait()
     assert type(outcome.error) is KeyError
     assert outcome.error.args == ("nowhere",)
     assert outcome.signal is None
@@ -120,7 +120,7 @@ def test_a_large_work_does_not_fill_the_pipe(log: Path) -> None:
 
 
 def test_a_killed_process_is_reported_with_its_signal(log: Path) -> None:
-    outcome: Outcome[None] = spawn(lambda: os.kill(os.getpid(), signal.SIGKILL), {}, log).wait()
+    outcome: ChildOutcome[None] = spawn(lambda: os.kill(os.getpid(), signal.SIGKILL), {}, log).wait()
     assert outcome.signal == 9
     assert type(outcome.error) is Died
     assert str(outcome.error) == (
