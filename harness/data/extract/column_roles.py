@@ -68,8 +68,19 @@ class Roles:
         others = {self.group, self.id, self.time} - {None}
         return {*self.targets, *(self.features or ()), *self.keep, *map(str, others)}
 
-    def assign(self, frame: pd.DataFrame, name: str, source: str, array: np.ndarray | None = None) -> Table:
+    def assign(
+        self,
+        frame: pd.DataFrame,
+        name: str,
+        source: str,
+        array: np.ndarray | None = None,
+        *,
+        hint: str = "",
+    ) -> Table:
         """The frame as a Table, its features those columns without another role, or `array`, (N, …).
+
+        Args:
+            hint: a sentence for the user who names a column that does not exist.
 
         Raises:
             UserError: a column does not exist, two roles contradict each other, there are no features, the
@@ -77,7 +88,7 @@ class Roles:
                 `harness.data.extract.row_checks`).
             ValueError: frame and array differ in length; a fault of the extractor.
         """
-        self._require_columns(frame, name)
+        self._require_columns(frame, name, hint)
         frame = frame.drop(columns=self.drop) if self.drop else frame
         if len(frame) and not frame.index.equals(pd.RangeIndex(len(frame))):
             frame = frame.reset_index(drop=True)
@@ -149,7 +160,7 @@ class Roles:
                 key="data.extract.shape",
             )
 
-    def _require_columns(self, frame: pd.DataFrame, name: str) -> None:
+    def _require_columns(self, frame: pd.DataFrame, name: str, hint: str) -> None:
         roles = {"group": self.group, "id": self.id, "time": self.time}
         named = [("target", column) for column in self.targets]
         named += [(role, column) for role, column in roles.items() if column is not None]
@@ -162,6 +173,7 @@ class Roles:
                     f"data.extract.{role} names the column {column!r}, which {name} does not have",
                     column,
                     map(str, frame.columns),
+                    hint=hint,
                     key="data.extract",
                 )
         for role, column in named:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from harness.data.extract.csv_files import CsvFiles
 from harness.data.extract.file_fingerprint import fingerprint
 from harness.data.extract.source import Source
 from harness.data.extract.text_file_format import TextFormat
-from harness.data.extract.text_lines import COMPRESSIONS
+from harness.data.extract.text_lines import COMPRESSIONS, Dialect
 
 _KEY = "data.extract.path"
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 class Csv(Source):
@@ -112,7 +115,8 @@ class Csv(Source):
         files = CsvFiles(paths, self.format, self.source_column)
         frame, places = files.read(self._text(files))
         frame = CellTypes(self.format, self.types, self.roles).typed(frame, places)
-        return self.roles.assign(frame, self.name or _title(paths), _shown(self.path))
+        hint = _header_hint(self.format.dialect, map(str, frame.columns))
+        return self.roles.assign(frame, self.name or _title(paths), _shown(self.path), hint=hint)
 
     def fingerprint(self) -> str:
         """Of the files, see `harness.data.extract.file_fingerprint.fingerprint`."""
@@ -137,6 +141,7 @@ class Csv(Source):
                     f"data.extract.{key} names the column {column!r}, which {path} does not have",
                     column,
                     first,
+                    hint=_header_hint(self.format.dialect, first),
                     key="data.extract",
                 )
         if self.source_column in first:
@@ -178,6 +183,13 @@ def _declared(types: dict[str, Type], dates: list[str], texts: list[str]) -> dic
             )
         kinds |= dict.fromkeys(columns, kind)
     return kinds
+
+
+def _header_hint(dialect: Dialect, columns: Iterable[str]) -> str:
+    """A sentence where one of the column names is a number: the first line is then perhaps a row."""
+    if dialect.header and dialect.names is None and any(map(_NUMBER.fullmatch, columns)):
+        return "If the first line of the file is a row, set data.extract.header=false."
+    return ""
 
 
 def _title(paths: list[Path]) -> str:
