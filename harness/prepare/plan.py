@@ -86,7 +86,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     cfg, chosen = finish(cfg, table)
     chosen = {f"{_TRANSFORM}.{name}": text for name, text in settings.texts().items()} | chosen
     parts = parts.with_config(cfg)
-    whole = data_pipeline.split_rows(parts, table, cache)
+    whole = _split_rows(parts, table, cache)
     folds = data_pipeline.hide_labels(cfg, table, whole)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
@@ -98,6 +98,22 @@ def make_plan(cfg: DictConfig) -> Plan:
     weights = find_initial_weights(cfg, table, folds)
     plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes)
     return replace(plan, before=_before(plan))
+
+
+def _split_rows(parts: Parts, table: Table, cache: Cache) -> list[Fold]:
+    """The folds of the split.
+
+    Raises:
+        UserError: the rows cannot be divided so. A class that is too small often is none, so the sentences
+            about the values of targets and groups are part of the remedy.
+    """
+    try:
+        return data_pipeline.split_rows(parts, table, cache)
+    except UserError as error:
+        notes = value_notes(table)
+        if not notes:
+            raise
+        raise error.with_remedy("; ".join(notes)) from None
 
 
 def _table_notes(cfg: DictConfig, table: Table) -> tuple[str | None, ...]:

@@ -54,6 +54,14 @@ def test_many_numbers_as_classes_are_answered_with_regression():
     assert note.endswith("set data.extract.task=regression")
 
 
+def test_classes_of_one_row_that_are_numbers_are_answered_with_regression(here, refusal):
+    pd.DataFrame({"x": range(40), "y": [row * 0.5 for row in range(40)]}).to_csv("x.csv", index=False)
+    words = ("data/extract=csv", "data.extract.path=x.csv", "data.extract.target=y")
+    sentence = refusal("check", *words, "data.extract.task=classification")
+    assert sentence.startswith("a stratified split needs two or more rows of each class")
+    assert sentence.endswith("to predict the number, set data.extract.task=regression.")
+
+
 def test_numbers_that_are_predicted_as_such_have_no_note():
     assert value_notes(table(list("ab") * 15, [row * 0.5 for row in range(30)])) == []
 
