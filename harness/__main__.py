@@ -38,10 +38,10 @@ from harness.runtime.user_project import enter
 
 VERBS = (
     *("check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
-    *("register", "report", "rerun", "serve", "sync", "ui", "why"),
+    *("register", "report", "rerun", "serve", "sync", "ui", "unseal", "why"),
 )
 
-_TRAINING_VERBS = ("evaluate", "rerun")
+_TRAINING_VERBS = ("evaluate", "rerun", "unseal")
 """An `OSError` of these may come from any part of a run, so its traceback is printed."""
 
 

@@ -107,7 +107,7 @@ def run(
             own.run_done(record.mean_scores)
             if trial is None:
                 refit.make(plan, record, stop)
-    if record.deferred and (trial is None or trial.tests):  # an earlier process left its test rows alone
+    if record.untested:  # an earlier process left its test rows alone
         return run_deferred_test(cfg, start.folder, command, trial)
     return record.result
 

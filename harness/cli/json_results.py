@@ -56,6 +56,7 @@ class RunResult(_Stored):
     seed: int | None
     positive: str | None
     importance: dict[str, Any] | None
+    test_rows: dict[str, Any] | None
 
 
 class SweepResult(_Stored):
@@ -229,6 +230,7 @@ RESULTS: dict[str, Any] = {
     "serve": ServeResult,
     "sync": SyncResult,
     "ui": ServeResult,
+    "unseal": RunResult,
     "why": WhyResult,
 }
 """By command: a verb, `run`, or `sweep` (`-m`)."""

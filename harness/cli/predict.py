@@ -33,6 +33,7 @@ def main(words: list[str]) -> Outcome:
 
     from harness.bundle.bundle import read
     from harness.deploy import predict_file, row_reader
+    from harness.runs.look_ledger import LookLedger
 
     outputs = Path(options.outputs)
     with predict_file.located(
@@ -44,7 +45,12 @@ def main(words: list[str]) -> Outcome:
         if beside:
             _say(f"the model does not look at {listed(map(repr, beside), _NAMED)}.")
         account = predict_file.predict(
-            predictor, rows, path, batch=options.batch, beyond=options.beyond_range
+            predictor,
+            rows,
+            path,
+            batch=options.batch,
+            beyond=options.beyond_range,
+            seals=LookLedger(outputs).closed(),
         )
     for line in account.lines():
         _say(line)

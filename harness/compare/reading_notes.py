@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from harness.compare.leaderboard import Leaderboard, data
 from harness.compare.paired_tests import CORRECTED, MCNEMAR, WILCOXON, PairedTest
 from harness.core.name_list import listed
+from harness.runs.look_optimism import look_sentence
 from harness.runs.stored_run import EVALUATED
 
 _TESTS = {
@@ -42,7 +43,19 @@ def notes(board: Leaderboard) -> Iterator[str]:
             f"{listed(evaluations, most=10)} {several} of a run, perhaps on rows that it was trained on: "
             "its own page lists them"
         )
+    yield from _looks(board)
     yield from _tests(board)
+
+
+def _looks(board: Leaderboard) -> Iterator[str]:
+    """On sealed test rows, and on how often the others were looked at."""
+    facts = [run.result.test_rows for run in board.runs if run.result is not None and run.result.test_rows]
+    seals = dict.fromkeys(str(fact["sealed"]) for fact in facts if fact["sealed"] is not None)
+    if seals:
+        yield f"sealed test rows, which nobody has scored: {listed(seals, most=10)}"
+    looked = max((fact for fact in facts if fact["look"]), key=lambda fact: int(fact["look"]), default=None)
+    if looked is not None:
+        yield f"one of these scores was {look_sentence(looked)}"
 
 
 def _tests(board: Leaderboard) -> Iterator[str]:

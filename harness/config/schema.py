@@ -48,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "pretrain.scratch": bool,
     "split.guard": Literal["warn", "error", "off"],
     "split.labelled": int | float | None,
+    "split.sealed": bool,
     "evaluate.metrics": dict[str, Any],
     "evaluate.importance": dict[str, Any] | None,
     "production.ensemble": bool,
@@ -69,6 +70,7 @@ OPTIONAL = frozenset(
     {
         "baseline",
         "fuse",
+        "split.sealed",
         "production.calibrate",
         "evaluate.metrics",
         "evaluate.importance",

@@ -20,7 +20,8 @@ from harness.bundle import allowlist
 from harness.bundle.bundle import Bundle, read
 from harness.bundle.ensemble import Ensemble, write
 from harness.bundle.range_counts import RangeCounts, beyond_all
-from harness.bundle.row_predictor import RowPredictor, require
+from harness.bundle.raw_rows import ARRAY
+from harness.bundle.row_predictor import RowPredictor, require, typed
 from harness.core.errors import UserError
 from harness.core.name_list import listed
 from harness.core.user_path import user_path
@@ -28,6 +29,7 @@ from harness.deploy.prediction_writer import open_sink
 from harness.deploy.row_chunk import Piece, Source
 from harness.deploy.row_reader import rows_at_once
 from harness.runs.bundle_files import FACTS
+from harness.runs.look_ledger import Seal, require_none_sealed
 from harness.runs.outputs import Outputs
 from harness.tracking.fetch_run import fetcher
 from harness.trainer.device import find_device
@@ -178,7 +180,13 @@ def check(bundle: Bundle, source: Source, *, beyond: bool = False) -> list[str]:
 
 
 def predict(
-    predictor: RowPredictor | Ensemble, source: Source, path: Path, *, batch: int, beyond: bool = False
+    predictor: RowPredictor | Ensemble,
+    source: Source,
+    path: Path,
+    *,
+    batch: int,
+    beyond: bool = False,
+    seals: Sequence[Seal] = (),
 ) -> Account:
     """Writes the rows of the source with their predictions, in chunks of constant size.
 
@@ -189,8 +197,10 @@ def predict(
         path: .csv, .csv.gz or .parquet; written whole or not at all.
         batch: rows per batch.
         beyond: whether the column `BEYOND` is added.
+        seals: whose test rows are not predicted.
 
     Raises:
+        SealedRows: one of the rows has the contents of a sealed test row; nothing is written.
         UserError: there are no rows, or a value does not fit the model; nothing is written.
         OSError: the disk is full, or the folder cannot be written.
     """
@@ -200,6 +210,7 @@ def predict(
     with open_sink(path) as sink:
         try:
             for piece in source.pieces(None if bundle.id is not None else rows_at_once(bundle, batch)):
+                _require_unsealed(predictor.bundle, piece.rows, seals)
                 table = _answered(predictor, piece, account, beyond)
                 sink.write(table)
                 account.answers += len(table)
@@ -211,6 +222,17 @@ def predict(
             raise UserError("IN has no rows, only columns", "name a file with some")
     account.seconds = time.monotonic() - began
     return account
+
+
+def _require_unsealed(bundle: Bundle, rows: pd.DataFrame, seals: Sequence[Seal]) -> None:
+    if not seals or bundle.id is not None:
+        return
+    what = f"{len(rows):,} rows would be predicted"
+    if bundle.array is not None:
+        require_none_sealed(seals, rows, np.stack(list(rows[ARRAY])), what)
+    else:
+        plain = pd.DataFrame({name: typed(rows[name], kind) for name, kind in bundle.columns.items()})
+        require_none_sealed(seals, plain, None, what)
 
 
 def _answered(predictor: RowPredictor | Ensemble, piece: Piece, account: Account, beyond: bool) -> pa.Table:

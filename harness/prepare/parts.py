@@ -52,7 +52,7 @@ class Parts:
 
     @property
     def split(self) -> Splitter:
-        """The split, built from its arguments alone: `split.guard` and `split.labelled` are not its own."""
+        """The split, built from its own arguments; `guard`, `labelled` and `sealed` are for every split."""
         splitter: Splitter = self._shared("split")
         return splitter
 

@@ -22,7 +22,9 @@ from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
 from harness.prepare.range_notes import range_notes
+from harness.prepare.sealed_test import find_seal
 from harness.prepare.value_notes import header_note, value_notes
+from harness.runs.held_out_rows import HeldOutRows
 from harness.runtime.config_nodes import copied
 from harness.runtime.distributed import broadcast, same_in_all
 
@@ -42,6 +44,7 @@ class Plan:
     notes     sentences about the rows that the user must not miss
     fuse      how the folds are trained, see `harness.stages.fused_folds`; "": there is only one
     followed  the validation scores that each epoch needs beside the monitored one, by plain name; None: all
+    sealed    the test rows, where they are sealed: nobody scores or predicts them; None: they are not
     """
 
     parts: Parts
@@ -55,6 +58,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     fuse: str = ""
     followed: frozenset[str] | None = None
+    sealed: HeldOutRows | None = None
 
     @property
     def cfg(self) -> DictConfig:
@@ -88,6 +92,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     parts = parts.with_config(cfg)
     whole = _split_rows(parts, table, cache)
     folds = data_pipeline.hide_labels(cfg, table, whole)
+    sealed = find_seal(cfg, table, folds)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
     parts_note, *of_values = _table_notes(cfg, table)
@@ -96,7 +101,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     of_values += current().shared(key, lambda: range_notes(table, folds))
     notes = tuple(filter(None, [parts_note, *settings.notes, *of_values, imbalance_note(cfg, table)]))
     weights = find_initial_weights(cfg, table, folds)
-    plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes)
+    plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes, sealed=sealed)
     return replace(plan, before=_before(plan))
 
 

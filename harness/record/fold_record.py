@@ -37,6 +37,9 @@ MOST_CHILDREN = 20
 """With more folds than this, a fold is a point in the parent's curves and no run of its own."""
 
 
+_CURVES = "curves.svg"
+
+
 def key_of(fold: Fold, folds: int) -> str:
     """What the journal calls a fold, and its folder below the run's: "" where it is the whole run."""
     return "" if folds == 1 else f"fold-{fold.number}"
@@ -56,6 +59,7 @@ class FoldRecord:
     training     the trainer's state to resume from; None for a new fold
     deferred     whether test rows are not scored yet: then nothing is drawn, and every fold's model is
                  kept, so that `harness.stages.deferred_test` can test it later
+    sealed       whether that is so because they are sealed: then curves are drawn, and the model is logged
     keeps        whether the model is kept, given the fold's scores
     validation_size  the most bytes that the outputs for the validation rows may take; 0: they are not kept
     """
@@ -72,6 +76,7 @@ class FoldRecord:
     clock: Callable[[], float]
     training: dict[str, Any] | None = None
     deferred: bool = False
+    sealed: bool = False
     keeps: Callable[[Mapping[str, float]], bool] = always
     validation_size: int = 0
     scores: dict[str, float] = field(default_factory=dict)
@@ -262,7 +267,7 @@ class FoldRecord:
         self._metrics(self.key, self._final_step, self.scores)
         if self._saved and self.keeps(self.scores):
             experiment.save(self.folder / "model", table, self.config)
-        if not self.deferred:
+        if not self.deferred or self.sealed:
             self._show_model(experiment.trainer.monitor)
 
     def _show_model(self, monitor: str) -> None:
@@ -270,9 +275,7 @@ class FoldRecord:
         if self._kept and (self.folder / "model").is_dir():
             self.journal.model(self.key, self._relative("model"))
         direction_of = partial(direction, declared=directions(self.config))
-        self.draw(
-            "curves.svg", partial(plots.curves, self._history, monitor=monitor, direction_of=direction_of)
-        )
+        self.draw(_CURVES, partial(plots.curves, self._history, monitor=monitor, direction_of=direction_of))
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:
         points = {f"fold/{name}": value for name, value in self.scores.items() if name.startswith("test/")}
@@ -295,7 +298,8 @@ class FoldRecord:
         self._step = int(history[-1]["epoch"]) if history else 0
         if self.alone:
             self._metrics(self.key, self._final_step, tested)
-            self._show_model(monitor)
+            if not (self.folder / _CURVES).exists():  # else it was logged when the training ended
+                self._show_model(monitor)
         elif tested:
             self._metrics("", self.fold.number, {f"fold/{name}": value for name, value in tested.items()})
         self.end("finished", None)

@@ -18,7 +18,6 @@ from harness.config.metric_settings import directions
 from harness.config.yaml_text import yaml_text
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
-from harness.core.disk_full import disk_full
 from harness.core.error_text import described, stack
 from harness.core.errors import Interrupted, Pruned, UserError
 from harness.core.fold import Fold
@@ -28,6 +27,7 @@ from harness.prepare.column_table import TITLES, column_table
 from harness.prepare.experiment import Experiment
 from harness.prepare.parts import plain
 from harness.prepare.plan import Plan
+from harness.prepare.sealed_test import seal_rows
 from harness.record import plots
 from harness.record.aggregate import ensemble_scores, over_folds, pooled, table_of_folds
 from harness.record.common_files import write_packages, write_rows
@@ -35,19 +35,18 @@ from harness.record.compatibility import digest, earlier_digests
 from harness.record.fold_record import FoldRecord, key_of
 from harness.record.importance_files import write_importance
 from harness.record.json_files import write_json
+from harness.record.note_look import note_look
 from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on
 from harness.record.startup_lines import notes, startup_lines
+from harness.record.write_report import write_report
 from harness.report.better_baseline import not_better
 from harness.report.predicted_rows import PredictedRows
 from harness.report.row_intervals import add_row_intervals
-from harness.report.run_material import RunMaterial
-from harness.report.run_page import REPORT, write_run_page
 from harness.runs.fold_rows import ROWS
 from harness.runs.journal import JOURNAL, End, Journal
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
-from harness.runs.stored_run import StoredRun
 from harness.runs.trial import Trial, always
 from harness.runtime import provenance
 from harness.runtime.atomic_file import write_text
@@ -67,7 +66,7 @@ class Record:
     journal from `start`.
 
     Raises:
-        UserError: the folder cannot be written, or holds a run already.
+        UserError: the folder cannot be written, or holds a run already; or test rows cannot be sealed.
     """
 
     def __init__(self, plan: Plan, start: Start, command: str, trial: Trial | None = None) -> None:
@@ -84,12 +83,14 @@ class Record:
         self._scores: dict[str, Summary] = {}
         self._predictions: PredictedRows | None = None
         self._importance: dict[str, Any] | None = None
+        self._test_rows: dict[str, Any] | None = None
         self._checkpoints = Settings(**plain(self.cfg.checkpoint))
         self._pace = Pace(self._checkpoints, early=trial is None)
         self._digest = digest(plan.table, self.secrets.config)
         self._began = time.perf_counter() - start.seconds
 
     def __enter__(self) -> Record:
+        seal_rows(self.cfg, self.table, self.plan.sealed)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.start.journal is None:
@@ -170,6 +171,7 @@ class Record:
             past=self.start.past,
             clock=lambda: self.seconds,
             deferred=self.deferred,
+            sealed=self.plan.sealed is not None,
             keeps=always if self.trial is None or len(self.folds) > 1 else self.trial.keeps,
             validation_size=0 if self.trial is None else int(self.trial.outputs * 1e6),
         )
@@ -182,10 +184,16 @@ class Record:
     def deferred(self) -> bool:
         """Whether the test rows are scored later.
 
-        This is so as well where a fold was finished without its test before the run was stopped: all folds
-        are then tested together.
+        This is so where they are sealed, and where a fold was finished without its test before a stop.
         """
+        if self.plan.sealed is not None:
+            return True
         return (self.trial is not None and not self.trial.tests) or self.start.untested(self.folds)
+
+    @property
+    def untested(self) -> bool:
+        """Whether the test rows are still to be scored when all folds are trained."""
+        return self.deferred and self.plan.sealed is None and (self.trial is None or self.trial.tests)
 
     def _checkpoint_manager(self, fold: Fold) -> CheckpointManager:
         return CheckpointManager(
@@ -238,6 +246,7 @@ class Record:
                     monitored, split = self.cfg.trainer.monitor.partition("/")[2], self.cfg.split
                     for note in add_row_intervals(self._scores, self._predictions, monitored, split):
                         self.screen.note(note)
+            self._test_rows = note_look(self.plan, self.fold_records, self._scores, self.screen)
             note = not_better(self._scores, self.cfg.trainer.monitor, len(self.folds))
             if note:
                 self.screen.note(note)
@@ -251,7 +260,9 @@ class Record:
                 self.result = self._result(status, error, link)
                 self.result.write(self.folder / RESULT)
             self.journal.artifact("", RESULT)
-            self._report()
+            silent = self.trial is not None and not self.trial.tests
+            if self.cfg.report and not silent and (not self.deferred or self.plan.sealed is not None):
+                write_report(self.folder, self.table, self._predictions, self.journal, self._note)
         except Exception as fault:
             if status == "finished":  # such as a full disk: a resumed run writes what is missing
                 status, error = "failed", described(fault, self.secrets.text)
@@ -274,20 +285,8 @@ class Record:
         pages = pages_command(link, self.secrets.text(self.cfg.outputs))
         self.screen.closing(self.result, self.folder, screen_line(link), pages, go_on)
 
-    def _report(self) -> None:
-        """Writes the run's report; a failure there is a warning, unless the disk is full."""
-        silent = self.trial is not None and not self.trial.tests
-        if not self.cfg.report or silent or self.deferred:
-            return
-        try:
-            material = RunMaterial(StoredRun(self.folder), self.table, made=self._predictions)
-            write_run_page(self.folder / REPORT, material)
-        except Exception as error:
-            if disk_full(error):
-                raise
-            self.screen.note(f"{REPORT} could not be written: {described(error, self.secrets.text)}")
-        else:
-            self.journal.artifact("", REPORT)
+    def _note(self, text: str) -> None:
+        self.screen.note(self.secrets.text(text))
 
     def _sum_up(self, status: End) -> None:
         """Writes the parent run's scores over all folds, and all out-of-fold predictions in one file.
@@ -347,4 +346,5 @@ class Record:
             error=error,
             positive=self.table.task.positive,
             importance=self._importance,
+            test_rows=self._test_rows,
         )

@@ -35,6 +35,7 @@ from harness.replay.evaluate_config import configured, touched
 from harness.replay.evaluate_predictions import ScoredRows, scored
 from harness.replay.evaluate_rows import Trained, read_rows, require_targets, trained_rows
 from harness.replay.learned_rows import chosen_rows
+from harness.replay.sealed_rows import require_unsealed_rows
 from harness.runs.bundle_files import FACTS
 from harness.runs.run_result import Result
 from harness.runs.stored_run import ENSEMBLE, REFIT, StoredRun
@@ -65,7 +66,7 @@ def evaluate(
         everything: of the run's own data, the rows that it learned from are scored too.
 
     Raises:
-        UserError: words, rows and model do not fit each other; nothing is written then.
+        UserError: words, rows and model do not fit each other, or rows are sealed; nothing is written then.
     """
     models, members = _models(logged, together)
     bundle = read(models[0])
@@ -80,6 +81,7 @@ def evaluate(
     require_targets(table, bundle)
     trained = trained_rows(logged, bundle, members, table)
     rows, findings = chosen_rows(logged, table, trained, everything)
+    require_unsealed_rows(Path(cfg.outputs), table, rows)
     evaluator = with_user_metrics(parts.evaluate, cfg, table.task)
     with Stop() as stop:
         outcome = scored(cfg, models, table, rows, trained, evaluator)

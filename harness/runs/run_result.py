@@ -68,6 +68,15 @@ class _Importance(TypedDict):
     columns: list[_Column]
 
 
+class _TestRows(TypedDict):
+    rows: int
+    sealed: str | None
+    look: int | None
+    models: int | None
+    score: str | None
+    optimism: float | None
+
+
 class _Version(TypedDict):
     schema: int
 
@@ -85,6 +94,7 @@ class _Content(_Version):
     objectives: NotRequired[list[_Objective] | None]
     positive: NotRequired[str | None]
     importance: NotRequired[_Importance | None]
+    test_rows: NotRequired[_TestRows | None]
 
 
 def summarise(values: Sequence[float], limits: tuple[float, float] = UNLIMITED) -> Summary:
@@ -172,6 +182,10 @@ class Result:
     positive    of two classes the positive one; of any other target None, and not in the file
     importance  {"score", "columns": [{"column", "mean", "std"}, ...]}, the ten most important columns of a
                 table; None, and not in the file, where it was not computed
+    test_rows   {"rows", "sealed", "look", "models", "score", "optimism"}: the number of test rows, the name
+                of their seal (else None), the number of looks at their scores including this one, of how many
+                models these were, and how much the best `score` of so many models is expected to be
+                too good (`harness.runs.look_optimism`); None, and not in the file, without test scores
     """
 
     schema: int = SCHEMA
@@ -187,11 +201,12 @@ class Result:
     objectives: list[dict[str, Any]] | None = None
     positive: str | None = None
     importance: dict[str, Any] | None = None
+    test_rows: dict[str, Any] | None = None
 
     def write(self, path: Path) -> None:
         """Writes the file as `write_json` does."""
         content = asdict(self)
-        for name in ("objectives", "positive", "importance"):
+        for name in ("objectives", "positive", "importance", "test_rows"):
             if content[name] is None:
                 del content[name]
         write_json(path, content)

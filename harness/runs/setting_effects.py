@@ -44,6 +44,8 @@ EFFECTS: dict[str, Effects] = {
     "data.load": _READ_ANEW,
     "data.cache": Effects(scores=False, resume=False, names_sweep=False, foreign=False, evaluation=True),
     "split": _PART,
+    # A run keeps its scores when the seal is opened.
+    "split.sealed": _KEPT_BESIDE,
     "pretrain": _PART,
     "model": _PART,
     "trainer": _PART,

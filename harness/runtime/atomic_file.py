@@ -38,6 +38,31 @@ def write_text(path: Path, text: str, lasting: bool = True) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def write_new_text(path: Path, text: str, lasting: bool = True) -> None:
+    """Writes a UTF-8 text file that does not exist yet; of several processes that try, one succeeds.
+
+    Raises:
+        FileExistsError: the file exists.
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    draft = _beside(path)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        if lasting:
+            _flush(draft)
+        try:
+            os.link(
+                draft, path
+            )  # unlike a rename it fails where the file exists, on network file systems too
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 @contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
     """Yields an empty folder on the disk of `path`, to be filled and passed to `put_folder`.

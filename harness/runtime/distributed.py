@@ -17,6 +17,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
+from harness.core.errors import UserError
+
 T = TypeVar("T")
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -85,6 +87,28 @@ def broadcast(value: T) -> T:
     dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
     shared: T = values[0]
     return shared
+
+
+def from_rank_0(read: Callable[[], T]) -> T:
+    """Returns or raises in every process what `read` does in rank 0, which alone has the run's folder.
+
+    Raises:
+        UserError: `read` raised it.
+    """
+    if world() == 1:
+        return read()
+    content: Any = None
+    refusal: UserError | None = None
+    if rank() == 0:
+        try:
+            content = read()
+        except UserError as error:
+            refusal = error
+    content, refusal = broadcast((content, refusal))
+    if refusal is not None:
+        raise refusal
+    result: T = content
+    return result
 
 
 def broadcast_rows(rows: Tensor) -> Tensor:

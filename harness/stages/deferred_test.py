@@ -6,11 +6,9 @@ again on the same rows, and the weights of its best epoch are read from the fold
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -33,14 +31,12 @@ from harness.runs.run_history import OVER, RunHistory
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.config_nodes import copied
-from harness.runtime.distributed import broadcast, rank
+from harness.runtime.distributed import broadcast, from_rank_0, rank
 from harness.runtime.isolation import isolated
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
 from harness.stages.resume import claim, keep_arithmetic
 from harness.stages.score_fold import FoldScores, score_fold
-
-T = TypeVar("T")
 
 
 @isolated()
@@ -48,7 +44,7 @@ def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial 
     """Scores and predicts the test rows of a finished run, and adds them to its record.
 
     Nothing is written until all folds are scored, so an interrupted test leaves the run unchanged. A run
-    that was tested before returns its result.
+    that was tested before returns its result, and so does one whose test rows are sealed.
 
     Args:
         cfg: the run's own configuration.
@@ -63,29 +59,15 @@ def run_deferred_test(cfg: DictConfig, folder: Path, command: str, trial: Trial 
     start = _lock(folder)
     try:
         plan = _plan(cfg, start)
-        earlier = _from_rank_0(lambda: _earlier_result(plan, start))
+        if plan.sealed is not None:
+            return from_rank_0(lambda: Result.read(start.folder / RESULT))
+        earlier = from_rank_0(lambda: _earlier_result(plan, start))
         if earlier is not None:
             return earlier
         return _write(plan, start, command, None if trial is None else replace(trial, tests=True))
     finally:
         if start.journal is not None:
             start.journal.close()
-
-
-def _from_rank_0(read: Callable[[], T]) -> T:
-    """Returns or raises in every process what `read` does in rank 0: only rank 0 has the run's folder."""
-    content: Any = None
-    refusal: UserError | None = None
-    if rank() == 0:
-        try:
-            content = read()
-        except UserError as error:
-            refusal = error
-    content, refusal = broadcast((content, refusal))
-    if refusal is not None:
-        raise refusal
-    result: T = content
-    return result
 
 
 def _lock(folder: Path) -> Start:
@@ -100,7 +82,7 @@ def _lock(folder: Path) -> Start:
         return start.past, Done(folder).read()
 
     try:
-        past, done = _from_rank_0(history)
+        past, done = from_rank_0(history)
     except BaseException:
         if start is not None and start.journal is not None:
             start.journal.close()

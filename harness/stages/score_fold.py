@@ -13,6 +13,7 @@ from harness.core.table import Table
 from harness.core.walk import passes
 from harness.evaluate.projection_2d import Projection
 from harness.prepare.experiment import Experiment
+from harness.prepare.sealed_test import require_unsealed
 from harness.record.fold_record import FoldRecord
 from harness.record.predictions import RowOutputs
 from harness.runtime.stop_signals import Stop
@@ -62,7 +63,12 @@ def score_fold(
 
     Args:
         validation: whether the outputs of the validation rows are wanted.
+
+    Raises:
+        SealedRows: test rows were sealed since the run began.
     """
+    if "test" in parts:
+        require_unsealed(experiment.cfg, table, [experiment.fold])
     of = partial(evaluate, parts=parts)
     scores = [*of(experiment), *uncalibrated(experiment, of), *compared(experiment, stop, of)]
     valid = row_outputs(experiment, "valid") if validation else None

@@ -272,7 +272,7 @@ def test_an_error_in_the_page_costs_the_run_one_line(
     def fails(*_: object) -> None:
         raise ZeroDivisionError("no such number")
 
-    monkeypatch.setattr("harness.record.run_record.write_run_page", fails)
+    monkeypatch.setattr("harness.record.write_report.write_run_page", fails)
     answer = run_cli("trainer.epochs=1", "tracking=none", "trainer.device=cpu", TABLE)
     assert answer.status == 0
     printed = " ".join((answer.out + answer.err).split())

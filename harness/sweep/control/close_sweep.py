@@ -11,6 +11,10 @@ from filelock import FileLock
 
 from harness.core.error_text import error_text
 from harness.core.errors import Interrupted
+from harness.record.run_record import RESULT
+from harness.runs.look_optimism import look_sentence
+from harness.runs.outputs import BEST
+from harness.runs.run_result import Result
 from harness.runs.sweep_folders import finished, over
 from harness.runtime.distributed import broadcast
 from harness.sweep.control.watch_sweep import SweepWatcher
@@ -104,9 +108,19 @@ def _write(
         "go on": watcher.command if status == "interrupted" else None,
     }
     worth = [] if selection is None else [selection.sentence, selection.equivalents_sentence]
+    worth += [_looks(spec, best[0])] if best else []
     worth += [statement.text for statement in why[:_MOST_STATEMENTS]]
-    watcher.display.closing(result, now, spec.folder, pointers, worth)
+    watcher.display.closing(result, now, spec.folder, pointers, [line for line in worth if line])
     return result
+
+
+def _looks(spec: SweepSpec, row: Row) -> str:
+    """On the test rows of the best trial; "" where they were not looked at and are not sealed."""
+    folder = row.folder or str(row.number)
+    for path in (spec.folder / folder / RESULT, *sorted(spec.folder.glob(f"{folder}/seed-*/{RESULT}"))):
+        with suppress(FileNotFoundError):
+            return look_sentence(Result.read(path).test_rows, f"{spec.folder.name}/{BEST}")
+    return ""
 
 
 def _about(spec: SweepSpec, watcher: SweepWatcher) -> dict[str, str]:

@@ -1,0 +1,265 @@
+"""The ledger of test rows: which of them are sealed, and how often their scores were looked at.
+
+<outputs>/test_rows/<name>/     one folder per set of test rows
+    rows.npz                    which rows of which data, and digests of their contents where they are sealed
+    seal.json                   when they were sealed
+    unsealed.json               when, and for which run, the seal was opened
+    looks/<time>-<token>-<model>.json   one per look at their scores, named by a digest of the model
+
+Every entry is a file of its own that exists whole or not at all and is never changed. So several processes,
+also on several machines that share the folder, need no lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from typing_extensions import TypedDict
+
+from harness.core.errors import UnknownName
+from harness.core.table import Table
+from harness.runs.held_out_rows import HeldOutRows
+from harness.runs.row_contents import array_contents, distinct_contents, frame_contents
+from harness.runs.seal_errors import Looks, SealedRows, SeenBefore, Unsealed
+from harness.runtime.atomic_file import replace_file, write_new_text
+from harness.runtime.stored_file import read_json, reading
+
+LEDGER = "test_rows"
+"""The folder of the ledger below `outputs`."""
+
+_ROWS, _SEAL, _UNSEALED, _LOOKS = "rows.npz", "seal.json", "unsealed.json", "looks"
+
+
+class _Opened(TypedDict):
+    run: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Sealed test rows.
+
+    name     of the seal
+    tested   the rows
+    known    (m,) uint64, the contents of those rows that no other row of the data has
+    columns  whose contents these are; empty: of an array
+    opened   the run for which it was opened and the time; None: it is closed
+    """
+
+    name: str
+    tested: HeldOutRows
+    known: np.ndarray
+    columns: tuple[str, ...]
+    opened: _Opened | None
+
+
+@final
+class LookLedger:
+    """The ledger of an outputs folder."""
+
+    def __init__(self, outputs: Path) -> None:
+        self.folder = outputs / LEDGER
+
+    def seals(self) -> Iterator[Seal]:
+        """All seals, those that were opened too."""
+        for path in sorted(self.folder.glob(f"*/{_SEAL}")):
+            yield self._read_seal(path.parent)
+
+    def closed(self) -> list[Seal]:
+        """The seals that nobody has opened."""
+        return [seal for seal in self.seals() if seal.opened is None]
+
+    def find(self, name: str) -> Seal:
+        """Returns a seal.
+
+        Raises:
+            UnknownName: there is none of that name.
+        """
+        for seal in self.seals():
+            if seal.name == name:
+                return seal
+        known = [seal.name for seal in self.seals()]
+        raise UnknownName(f"there is no seal {name!r} below {self.folder.parent}", name, known)
+
+    def require_open(self, tested: HeldOutRows, what: str, remedy: str = "") -> None:
+        """Checks that none of the rows is sealed.
+
+        Args:
+            what: what scores them, for the message.
+            remedy: instead of opening the seal.
+
+        Raises:
+            SealedRows: some are.
+        """
+        for seal in self.closed():
+            count = tested.shared(seal.tested)
+            if count:
+                opening = _opening(seal)
+                raise SealedRows(seal.name, count, what, f"{remedy}; {opening}" if remedy else opening)
+
+    def require_sealable(self, tested: HeldOutRows) -> None:
+        """Checks that the rows are sealed, or may be.
+
+        Raises:
+            Unsealed: their seal was opened.
+            SealedRows: some of them have another seal.
+            SeenBefore: their scores were looked at.
+        """
+        for seal in self.seals():
+            if seal.name == tested.name and seal.opened is None:
+                return
+            if seal.name == tested.name and seal.opened is not None:
+                remedy = "leave split.sealed=true out: these rows are test rows like any other now"
+                raise Unsealed(seal.name, seal.opened["run"], seal.opened["time"], remedy)
+        what = f"split.sealed=true seals the {len(tested.rows):,} test rows of a split"
+        self.require_open(tested, what, "use the split and the data of that seal")
+        looks = self.looks(tested)
+        if looks.number:
+            raise SeenBefore(len(tested.rows), looks)
+
+    def seal(self, table: Table, tested: HeldOutRows) -> Seal:
+        """Seals the test rows of a table, unless they are sealed; returns the seal.
+
+        Raises:
+            UserError: as `require_sealable`.
+            OSError: the ledger cannot be written.
+        """
+        self.require_sealable(tested)
+        folder = self.folder / tested.name
+        if not (folder / _SEAL).exists():
+            known, columns = distinct_contents(table, tested.rows)
+            self._write_rows(folder, tested, known, columns)
+            with suppress(FileExistsError):  # another process sealed them at the same time
+                write_new_text(folder / _SEAL, json.dumps({"time": _now()}) + "\n")
+        return self._read_seal(folder)
+
+    def unseal(self, name: str, run: str) -> Seal:
+        """Opens a seal for a run; a run for which it was opened before may be scored again.
+
+        Raises:
+            UnknownName: there is no such seal.
+            Unsealed: it was opened for another run.
+            OSError: the ledger cannot be written.
+        """
+        seal = self.find(name)
+        content: _Opened = {"run": run, "time": _now()}
+        with suppress(FileExistsError):
+            write_new_text(self.folder / name / _UNSEALED, json.dumps(content) + "\n")
+        opened = self._read_seal(self.folder / name).opened
+        if opened is not None and opened["run"] != run:
+            raise Unsealed(name, opened["run"], opened["time"])
+        return seal
+
+    def close_again(self, seal: Seal) -> None:
+        """Takes the opening of a seal back: nothing was scored."""
+        (self.folder / seal.name / _UNSEALED).unlink(missing_ok=True)
+
+    def looks(self, tested: HeldOutRows, exactly: bool = False) -> Looks:
+        """How often any of the rows were looked at, or exactly these."""
+        folders = [self.folder / tested.name] if exactly else sorted(self.folder.glob("*/"))
+        found: list[str] = []
+        for folder in folders:
+            files = [path.stem for path in (folder / _LOOKS).glob("*.json")]
+            if files and (exactly or tested.shared(self._read_rows(folder)[0])):
+                found += files
+        return Looks(len(found), len({stem.rpartition("-")[2] for stem in found}))
+
+    def add_look(self, tested: HeldOutRows, model: str) -> Looks:
+        """Counts a look at the scores of a model on the rows; returns all looks so far.
+
+        Args:
+            model: names it, such as the folder of its run.
+
+        Raises:
+            OSError: the ledger cannot be written.
+        """
+        folder = self.folder / tested.name
+        if not (folder / _ROWS).exists():
+            self._write_rows(folder, tested, np.empty(0, dtype=np.uint64), ())
+        (folder / _LOOKS).mkdir(exist_ok=True)
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        path = folder / _LOOKS / f"{stamp}-{token_hex(4)}-{sha256(model.encode()).hexdigest()[:8]}.json"
+        write_new_text(path, json.dumps({"model": model, "time": _now()}) + "\n", lasting=False)
+        return self.looks(tested, exactly=True)
+
+    def _write_rows(
+        self, folder: Path, tested: HeldOutRows, known: np.ndarray, columns: tuple[str, ...]
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"data": tested.data, "source": tested.source, "digest": tested.digest, "columns": columns}
+        mask = np.zeros(tested.total, dtype=bool)
+        mask[tested.rows] = True
+        with replace_file(folder / _ROWS) as draft, draft.open("wb") as file:
+            text = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
+            arrays = {
+                "facts": text,
+                "mask": np.packbits(mask),
+                "total": np.array(tested.total),
+                "known": known,
+            }
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read_rows(self, folder: Path) -> tuple[HeldOutRows, np.ndarray, tuple[str, ...]]:
+        path = folder / _ROWS
+        with reading(path), np.load(path, allow_pickle=False) as stored:
+            facts: dict[str, Any] = json.loads(stored["facts"].tobytes())
+            total = int(stored["total"])
+            rows = np.flatnonzero(np.unpackbits(stored["mask"], count=total)).astype(np.int64)
+            tested = HeldOutRows(facts["data"], facts["source"], facts["digest"], total, rows)
+            return tested, stored["known"], tuple(facts["columns"])
+
+    def _read_seal(self, folder: Path) -> Seal:
+        tested, known, columns = self._read_rows(folder)
+        opened = None
+        with suppress(FileNotFoundError):
+            opened = read_json(folder / _UNSEALED, _Opened)
+        return Seal(folder.name, tested, known, columns, opened)
+
+
+def require_none_sealed(
+    seals: Sequence[Seal], frame: pd.DataFrame, array: np.ndarray | None, what: str
+) -> None:
+    """Checks that no row has the contents of a sealed row.
+
+    Args:
+        seals: those that are closed.
+        frame: the rows.
+        array: their features where these are in no column; None: they are columns.
+        what: what becomes of the rows, for the message.
+
+    Raises:
+        SealedRows: some have.
+    """
+    for seal in seals:
+        if not len(seal.known) or (array is None) != bool(seal.columns):
+            continue
+        if array is not None:
+            contents = array_contents(array)
+        elif set(seal.columns) <= set(frame.columns):
+            contents = frame_contents(frame, seal.columns)
+        else:
+            continue
+        count = int(np.isin(contents, seal.known).sum())
+        if count:
+            raise SealedRows(seal.name, count, what, _opening(seal))
+
+
+def _opening(seal: Seal) -> str:
+    return f"`python -m harness unseal {seal.name} --run RUN` opens the seal, once"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,135 @@
+"""harness/prepare/sealed_test.py and harness/replay/unseal_run.py, from the command line"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+QUICK = ("trainer.epochs=1", "trainer.device=cpu", "split.guard=off", "model=mlp", "model.widths=[8]")
+CSV = ("data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=y", *QUICK)
+SEALED = (*CSV, "tracking=none", "split.sealed=true")
+
+
+@pytest.fixture
+def rows(here: Path) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(90, 3)), columns=["a", "b", "c"])
+    frame["y"] = np.where(frame["a"] > 0, "yes", "no")
+    frame.to_csv("rows.csv", index=False)
+    return frame
+
+
+def seal_name() -> str:
+    (folder,) = Path("outputs/test_rows").iterdir()
+    return folder.name
+
+
+def texts(place: Path) -> dict[Path, str]:
+    files = [path for path in place.rglob("*") if path.is_file() and "cache" not in path.parts]
+    files = [path for path in files if path.suffix != ".py"]  # of the code in MLflow's model
+    return {path: path.read_bytes().decode("latin-1") for path in files}
+
+
+def test_no_test_score_exists_before_the_seal_is_opened_for_one_run(
+    run_cli, rows, column_importance, fitted_baselines
+) -> None:
+    tracked = (*CSV, "split.sealed=true", "hydra.run.dir=outputs/runs/one", "name=one")
+    answer = run_cli(*tracked)
+    assert answer.status == 0, answer.err
+    name = seal_name()
+    assert f"unseal {name} --run" in answer.out
+    one = Path("outputs/runs/one")
+    assert "sealed" in (one / "report.html").read_text()
+    assert (one / "curves.svg").exists()
+    assert not [
+        path for path in texts(Path("outputs")) if path.name.startswith(("predictions", "importance"))
+    ]
+
+    for words in (CSV[:-2], [*CSV, "split=kfold"], [*CSV, "data.extract.drop=[c]"]):
+        assert name in run_cli(*words, "tracking=none").err
+    for words in (["evaluate", "one"], ["evaluate", "one", "--all"]):
+        assert name in run_cli(*words).err
+    rows.iloc[::-1].drop(columns="y").to_csv("copy.csv", index=False)
+    assert name in run_cli("predict", "one", "copy.csv", "out.csv").err
+    rows.to_csv("again.csv", index=False)
+    assert name in run_cli("evaluate", "one", "data.extract.path=again.csv").err
+    assert not Path("out.csv").exists()
+    train = rows.iloc[:0]
+    train.loc[0] = [9.0, 9.0, 9.0, "yes"]
+    train.to_csv("new.csv", index=False)
+    assert run_cli("predict", "one", "new.csv", "out.csv").status == 0
+    assert run_cli("compare").status == run_cli("report", "one").status == 0
+    before = texts(Path("outputs"))
+
+    answer = run_cli("unseal", name, "--run", "one", "--json")
+    assert answer.status == 0, answer.err
+    result = json.loads(answer.out)["result"]
+    assert result["test_rows"] | {"optimism": None} == {
+        "rows": 18,
+        "sealed": None,
+        "look": 1,
+        "models": 1,
+        "score": "test/accuracy",
+        "optimism": None,
+    }
+    assert result["importance"]["columns"]
+    assert "test/accuracy_baseline_linear" in result["scores"]
+    known = [score["mean"] for key, score in result["scores"].items() if key.startswith("test/log_loss")]
+    assert len(known) >= 3
+    for path, text in before.items():
+        assert '"test/' not in text, path
+        assert not any(repr(number)[:10] in text for number in known), path
+
+    assert name in run_cli("unseal", name, "--run", "one").err
+    evaluated = run_cli("evaluate", "one", "tracking=none", "--json")
+    assert evaluated.status == 0, evaluated.err
+    looked = json.loads(evaluated.out)["result"]["test_rows"]
+    assert (looked["look"], looked["models"]) == (2, 1)
+    assert "split.sealed" in run_cli(*SEALED).err
+
+    whole = run_cli(*CSV, "tracking=none", "hydra.run.dir=outputs/runs/whole", "--json")
+    other = json.loads(whole.out)["result"]
+    assert (other["test_rows"]["look"], other["test_rows"]["models"]) == (3, 2)
+    assert other["test_rows"]["optimism"] > 0
+    for key, score in other["scores"].items():  # the same as of a run that was never sealed
+        if key.startswith("test/"):
+            assert result["scores"][key] == score, key
+
+
+def test_a_sweep_tests_no_trial_and_its_best_is_unsealed(run_cli, rows) -> None:
+    answer = run_cli("-m", *SEALED, "seed=1,2", "sweep.name=s")
+    assert answer.status == 0, answer.err
+    name = seal_name()
+    assert f"unseal {name} --run s-0/best" in answer.out
+    assert not any('"test/' in text for text in texts(Path("outputs")).values())
+    answer = run_cli("unseal", name, "--run", "s-0/best")
+    assert answer.status == 0, answer.err
+    assert "test/accuracy" in answer.out
+    number = json.loads(Path("outputs/sweeps/s-0/result.json").read_text())["best"]["number"]
+    result = json.loads(Path(f"outputs/sweeps/s-0/{number}/result.json").read_text())
+    assert result["test_rows"]["look"] == 1
+    assert name in run_cli("unseal", name, "--run", f"s-0/{1 - number}").err
+
+
+def test_what_cannot_be_sealed_or_opened(refusal, run_cli, rows) -> None:
+    for split in (["split=leave_one_out"], ["split=kfold"], ["split.test=0"]):
+        assert "split=ratio" in refusal(*SEALED, *split)
+    assert "sweep.test=all" in refusal("-m", *SEALED, "seed=1,2", "sweep.test=all")
+    assert run_cli(*CSV, "tracking=none", "hydra.run.dir=outputs/runs/seen").status == 0
+    assert "once" in refusal(*SEALED)
+    assert run_cli(*SEALED, "split.seed=1", "hydra.run.dir=outputs/runs/other").status == 2  # rows in common
+    shutil.rmtree("outputs/test_rows")
+    assert run_cli(*SEALED, "hydra.run.dir=outputs/runs/sealed").status == 0
+    name = seal_name()
+    assert "no seal" in refusal("unseal", "rows-x", "--run", "sealed")
+    assert "no finished run" in refusal("unseal", name, "--run", "seen")
+    shutil.rmtree("outputs/runs/sealed/model")
+    assert "model" in refusal("unseal", name, "--run", "sealed")
+    assert not list(Path("outputs/test_rows").glob("*/unsealed.json"))  # closed again
