@@ -28,6 +28,7 @@ FAST = ["data/extract=iris", "model.widths=[8]", "trainer.epochs=3", "trainer.de
 FOLDS = ["split=stratified_kfold", "split.folds=3"]
 
 KEYS = {"schema", "status", "objective", "scores", "folds", "seconds", "seed", "mlflow", "command", "error"}
+KEYS |= {"test_rows"}
 
 
 def strict(path: Path) -> Any:
