@@ -87,7 +87,7 @@ def run(
     plan = sized(limited(plan, debug))
     callbacks = build_callbacks(plan.cfg)
     plan = with_followed_scores(plan, trial, consumers, debug)
-    with starting(plan, folder, chosen) as (plan, start):
+    with starting(plan, folder, chosen, trial is not None and trial.thawed) as (plan, start):
         ready = [prepare(plan, start.next(plan.folds))]
         check_step(ready[0], start)
         plan, together = choose_fuse(plan, ready[0], why_each_alone(plan, trial, consumers))

@@ -153,7 +153,7 @@ USES = (
         "_storage",
         "optuna",
         "",
-        "any worker claims, requeues and ends trials; `study.ask` and `tell` are for one process",
+        "any worker claims, requeues, freezes and ends trials; `study.ask` and `tell` are for one process",
     ),
     Private(
         "harness/sweep/study/optuna_internals.py",
@@ -175,13 +175,6 @@ USES = (
         "optuna",
         "optuna.pruners:HyperbandPruner._try_initialization",
         "before its first decision Hyperband takes all trials for one bracket, and TPE would draw from them",
-    ),
-    Private(
-        "harness/sweep/study/optuna_internals.py",
-        "_thread_local",
-        "optuna",
-        "",
-        "a study keeps the trials it read until `ask`, which this worker does not call",
     ),
     Private(
         "harness/sweep/launch/submitit_files.py",

@@ -179,6 +179,12 @@ class CheckpointManager:
         """Reads the checkpoints that an earlier process kept of a finished fold."""
         self._kept, self._best = left_in(self.folder, self._facts["fold"], self._digests)
 
+    def freeze(self) -> None:
+        """Ends the training for now: only the newest checkpoint stays."""
+        for other in self._kept[:-1]:
+            remove(other.path)
+        self._kept = self._kept[-1:]
+
     def finish(self, keep: bool) -> None:
         """Ends the fold: keeps the checkpoints that `checkpoint.finished` names, or none if `keep` is
         false."""

@@ -262,6 +262,10 @@ class Pruned(Exception):
     """The pruner ended this run early; it is recorded as pruned."""
 
 
+class Frozen(Pruned):
+    """The pruner ended this run for now: its checkpoint stays, from which it may go on later."""
+
+
 class Interrupted(BaseException):
     """A signal ended the run in order; `signum` gives the exit status 128 + signum.
 

@@ -311,13 +311,15 @@ class FoldRecord:
             with suppress(OSError):  # of a fold that has pictures, the folder stays
                 self.folder.rmdir()
 
-    def end(self, status: End, error: str | None) -> None:
+    def end(self, status: End, error: str | None, frozen: bool = False) -> None:
         """Closes the child run, unless it is closed; the run itself is closed by the record.
 
-        A pruned fold is never resumed: its checkpoints are removed.
+        Args:
+            frozen: whether a pruned fold may go on later: its newest checkpoint stays. All checkpoints of
+                another pruned fold are removed.
         """
         if status == "pruned" and not self._ended:
-            self.checkpoints.finish(False)
+            self.checkpoints.freeze() if frozen else self.checkpoints.finish(False)
         if self.key and self.alone and not self._ended:
             self.journal.end(self.key, status, error)
         self._ended = True

@@ -19,7 +19,7 @@ from harness.config.yaml_text import yaml_text
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.error_text import described, stack
-from harness.core.errors import Interrupted, Pruned, UserError
+from harness.core.errors import Frozen, Interrupted, Pruned, UserError
 from harness.core.fold import Fold
 from harness.core.protocol import Evaluator
 from harness.core.scores import direction
@@ -84,7 +84,7 @@ class Record:
         self._predictions: PredictedRows | None = None
         self._importance: dict[str, Any] | None = None
         self._test_rows: dict[str, Any] | None = None
-        self._checkpoints = Settings(**plain(self.cfg.checkpoint))
+        self._checkpoints, self._frozen = Settings(**plain(self.cfg.checkpoint)), False
         self._pace = Pace(self._checkpoints, early=trial is None)
         self._digest = digest(plan.table, self.secrets.config)
         self._began = time.perf_counter() - start.seconds
@@ -218,9 +218,10 @@ class Record:
         message = None
         if error is not None:
             stopped, pruned = isinstance(error, Interrupted | KeyboardInterrupt), isinstance(error, Pruned)
+            self._frozen = isinstance(error, Frozen)
             status = "interrupted" if stopped else "pruned" if pruned else "failed"
             message = described(as_error(error), self.secrets.text)
-            # As text, because another handler than ours would write the stack unmasked.
+            # As text: another handler than ours would write the stack unmasked.
             lines = "" if stopped or pruned else stack(error, self.secrets.text)
             self.log.error("%s", f"{message}\n{lines}".rstrip())
         try:
@@ -253,7 +254,7 @@ class Record:
             self.result = self._result(status, error, None)
             self.result.write(self.folder / RESULT)
             for fold_record in self.fold_records:
-                fold_record.end(status, error)
+                fold_record.end(status, error, self._frozen)
             # A trial does not wait for MLflow: hundreds of trials follow it.
             link = self.tracking.link(self.folder, None if self.trial is None else 0.0)
             if link is not None:
@@ -295,10 +296,9 @@ class Record:
         """
         if len(self.folds) > 1 and self.fold_records:
             values = {name: summary["mean"] for name, summary in self._scores.items()}
-            pools = {name: s["pooled"] for name, s in self._scores.items() if "pooled" in s}
-            values |= {f"{name}_pooled": value for name, value in pools.items()}
+            values |= {f"{name}_pooled": s["pooled"] for name, s in self._scores.items() if "pooled" in s}
             values = self.start.past.fresh("", 0, values)
-            if status in OVER and values:
+            if status in OVER and values and not self._frozen:
                 self.journal.metrics("", 0, values)
             table_of_folds(self.fold_records).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")

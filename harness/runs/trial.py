@@ -23,6 +23,7 @@ class Trial:
     each_fold  whether the score of a fold may end the trial before the next fold is trained
     follows    the validation scores that each epoch needs beside loss and monitored score, by full name;
                None: all
+    thawed     whether it was pruned before and goes on now
     outputs    the most MB that the outputs for its validation rows may take on the disk; 0: they are not kept
     """
 
@@ -34,3 +35,4 @@ class Trial:
     each_fold: bool = False
     follows: frozenset[str] | None = None
     outputs: float = 0.0
+    thawed: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from harness.core.errors import Frozen
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.record.fold_record import FoldRecord
@@ -40,11 +41,15 @@ def report_progress(
     """
     if progress.whole:
         fold_record.epoch(progress)
+    frozen = False
     try:  # a process that dies in between repeats the epoch instead of never reporting it
         for consumer in consumers if progress.whole else ():
             consumer(fold_record.fold, progress)
+    except Frozen:
+        frozen = True
+        raise
     finally:
-        fold_record.checkpoint(progress, stopping=stop(), allowed=allowed)
+        fold_record.checkpoint(progress, stopping=stop() or frozen, allowed=allowed)
 
 
 def report_done(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None:

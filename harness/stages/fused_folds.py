@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 
 from harness.config.check_memory import without_fractions
+from harness.core.errors import Frozen
 from harness.core.fold import Fold
 from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.core.name_list import counted
+from harness.core.progress import Progress
 from harness.core.walk import passes
 from harness.data.cache.command_scope import current
 from harness.prepare.experiment import Experiment, prepare
@@ -193,13 +195,24 @@ def _train(
     records = {id(fold.member): fold.record for fold in group}
     reported: set[int] = set()
     allowed = False
+    latest: dict[int, Progress] = {}  # of the trainings that are not over
     with stop.after_step(), first.checkpoints.pace as pace, enough_memory(first.config):
-        for member, progress in fit([fold.member for fold in group], stop, pace.due):
-            if id(member) in reported or not reported:  # a new epoch: all folds write a checkpoint, or none
-                reported.clear()
-                allowed = pace.allows(len(group), sharing=1 if joint is None else joint.training)
-            reported.add(id(member))
-            report_progress(records[id(member)], progress, stop, consumers, allowed)
+        try:
+            for member, progress in fit([fold.member for fold in group], stop, pace.due):
+                if (
+                    id(member) in reported or not reported
+                ):  # a new epoch: all folds write a checkpoint, or none
+                    reported.clear()
+                    allowed = pace.allows(len(group), sharing=1 if joint is None else joint.training)
+                reported.add(id(member))
+                latest.pop(id(member), None)
+                report_progress(records[id(member)], progress, stop, consumers, allowed)
+                if progress.whole and not progress.last:
+                    latest[id(member)] = progress
+        except Frozen:  # the other folds stop with the one that reported, at the same epoch
+            for key, progress in latest.items():
+                records[key].checkpoint(progress, stopping=True)
+            raise
     stop.raise_if_asked()
 
 

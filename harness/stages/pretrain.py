@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.checkpoint.checkpoint_manager import CheckpointManager
 from harness.core.baseline_names import baseline_name
-from harness.core.errors import Pruned
+from harness.core.errors import Frozen, Pruned
 from harness.core.progress import Progress
 from harness.core.scores import Scores
 from harness.core.table import Table
@@ -45,7 +45,9 @@ def pretrained(experiment: Experiment, table: Table, fold_record: FoldRecord, st
         before.save(fold_record.folder / FOLDER / "model", table, Secrets(before.cfg).config)
     try:
         yield
-    except Pruned:  # a pruned run is never resumed
+    except Frozen:
+        raise
+    except Pruned:  # such a run is never resumed
         checkpoints.finish(False)
         raise
     checkpoints.finish(False)

@@ -52,7 +52,7 @@ AUTO = "auto"
 
 
 @contextmanager
-def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Start]]:
+def starting(plan: Plan, folder: Path, chosen: bool, thawed: bool = False) -> Iterator[tuple[Plan, Start]]:
     """Finds the run that `resume` names; within this context, no other process can resume it.
 
     The plan comes back without the setting itself, so that a run looks the same however often it was
@@ -61,11 +61,12 @@ def starting(plan: Plan, folder: Path, chosen: bool) -> Iterator[tuple[Plan, Sta
     Args:
         folder: of a new run.
         chosen: whether the user gave this folder, so that `resume=auto` looks in no other.
+        thawed: whether the run in the folder may go on although it was pruned, or is finished.
 
     Raises:
         UserError: the named run cannot be resumed.
     """
-    start = _find(plan, folder, chosen) if rank() == 0 else Start(folder)
+    start = _find(plan, folder, chosen, thawed) if rank() == 0 else Start(folder)
     if start.folder != folder:
         with suppress(OSError):
             folder.rmdir()  # made for a new run; this process may be killed before it cleans up
@@ -173,7 +174,7 @@ def check_step(experiment: Experiment, start: Start) -> None:
         set_generators(kept, experiment.trainer.device)
 
 
-def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
+def _find(plan: Plan, folder: Path, chosen: bool, thawed: bool) -> Start:
     run = plan.cfg.resume.run
     if run is None:
         return Start(folder)
@@ -182,7 +183,7 @@ def _find(plan: Plan, folder: Path, chosen: bool) -> Start:
     if not chosen:
         return _newest(plan, folder)
     if (folder / JOURNAL).exists():
-        start = _named(plan, folder, f"resume=auto with hydra.run.dir={folder}")
+        start = _named(plan, folder, f"resume=auto with hydra.run.dir={folder}", thawed)
         # "auto": a training whose only checkpoint is damaged starts from the beginning.
         return replace(start, named=False)
     return Start(folder, notes=[f"resume=auto: {folder} holds no run yet; a new run starts."])
@@ -219,7 +220,7 @@ def _newest(plan: Plan, folder: Path) -> Start:
     return Start(folder, notes=[*notes, none])
 
 
-def _named(plan: Plan, folder: Path, command: str) -> Start:
+def _named(plan: Plan, folder: Path, command: str, thawed: bool = False) -> Start:
     """Returns the run in a folder; raises UserError if it cannot be resumed."""
     if not (folder / JOURNAL).exists():
         _refuse(command, f"{folder} holds no run", "name the folder of a run, or resume=auto")
@@ -227,7 +228,7 @@ def _named(plan: Plan, folder: Path, command: str) -> Start:
     if start is None or start.past.running:
         _refuse(command, "that run is still running", "wait for it, or stop it first")
     try:
-        _check(plan, start, command)
+        _check(plan, start, command, thawed)
     except UserError:
         if start.journal is not None:
             start.journal.close()
@@ -236,11 +237,11 @@ def _named(plan: Plan, folder: Path, command: str) -> Start:
     return replace(start, named=True, lenient=bool(plan.cfg.resume.allow), notes=message)
 
 
-def _check(plan: Plan, start: Start, command: str) -> None:
+def _check(plan: Plan, start: Start, command: str, thawed: bool) -> None:
     past = start.past
     if past.start is None:
         return  # its process ended before it wrote its start: there is nothing to compare with
-    if past.ended("") in OVER:
+    if past.ended("") in OVER and not thawed:
         ended = "was pruned" if past.ended("") == "pruned" else "is finished"
         _refuse(command, f"that run {ended}", "leave resume out to run it anew")
     if past.diverged:

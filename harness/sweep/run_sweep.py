@@ -92,6 +92,7 @@ def run_sweep(
         study_lock(spec.location.url, spec.folder, spec.location.study),
         lease=settings.lease,
         most_deaths=settings.failures,
+        halving=spec.halving,
     )
     pool = WorkerPool(
         launcher, lambda job: _job(spec, preflight), spec.launch, settings.workers, queue, settings.failures

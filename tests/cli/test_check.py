@@ -59,7 +59,7 @@ def test_a_multirun_that_fits_is_described_and_nothing_is_written(run_cli: Any, 
     assert answer.out.splitlines() == [
         "sweep     asha",
         "sampler   TPESampler",
-        "pruner    SuccessiveHalvingPruner",
+        "pruner    SuccessiveHalving",
         "improves  valid/accuracy (maximize)",
         "space     3 keys",
         "          model                 mlp, transformer",

@@ -24,7 +24,7 @@ from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
-from harness.sweep.worker.kept_models import remove_worse
+from harness.sweep.worker.kept_models import remove_checkpoints, remove_worse
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_run import TrialAssignment, test_trial
 
@@ -51,6 +51,11 @@ def close_sweep(
         status: Status = "interrupted" if signum is not None else "failed" if error else "finished"
         if status != "interrupted" and not finished(spec.folder):
             _test_best(spec, now, watcher)
+        if over(status, {str(state): count for state, count in now.counts.items()}):
+            watcher.patience.wait(watcher.queue.retire_frozen)
+            for row in filter(lambda row: row.frozen, now.rows):
+                remove_checkpoints(spec.folder / row.folder)
+            now = watcher.snapshot()
         remove_worse(now, spec.settings.keep, spec.folder)
         broadcast(None)  # the other processes of torchrun stop waiting for a trial
         return _write(spec, study, watcher, now, status, error)

@@ -92,7 +92,7 @@ class MlflowParentRun:
         if self._journal is None:
             return
         for row in snapshot.history:
-            if row.number not in self._counted:
+            if row.number not in self._counted and not row.frozen:
                 self._counted.add(row.number)
                 self._count(row, snapshot)
                 if len(self._counted) > self._written:

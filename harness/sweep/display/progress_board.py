@@ -35,7 +35,7 @@ class ProgressBoard:
         self._stream: TextIO = standard_output() if stream is None else stream
         self._live = LiveTable(self._stream) if self._stream.isatty() else None
         self._label_width = len("see it")
-        self._reported: set[int] = set()
+        self._reported: dict[int, int] = {}  # values that each had reported, by number
         self._best: int | None = None
         self._last_print = time.monotonic()
 
@@ -57,7 +57,7 @@ class ProgressBoard:
         for name, fact in facts.items():
             self._say_fact(name, fact)
         if earlier is not None and (earlier.ended or earlier.count("running")):
-            self._reported = {row.number for row in earlier.history}
+            self._reported = {row.number: len(row.reports) for row in earlier.history}
             self._best = _first(earlier)
             self._say([(f"before: {state(earlier, None)}", "")])
         self._say([])
@@ -69,8 +69,8 @@ class ProgressBoard:
             remaining: estimated seconds until the end; None where that is unknown.
         """
         for row in snapshot.history:
-            if row.number not in self._reported:
-                self._reported.add(row.number)
+            if self._reported.get(row.number) != len(row.reports):  # a frozen trial may end once more
+                self._reported[row.number] = len(row.reports)
                 self._report(row, snapshot)
         if self._live is not None:
             self._live.show(snapshot, state(snapshot, remaining), best_line(snapshot))

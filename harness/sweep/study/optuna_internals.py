@@ -6,10 +6,14 @@ queue works on the study's storage, whose methods are public while the way to it
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Container
+from typing import Any
+
 import optuna
 from optuna.pruners import HyperbandPruner
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 
 def storage_of(study: optuna.Study) -> BaseStorage:
@@ -27,14 +31,6 @@ def trial_id(trial: FrozenTrial) -> int:
     return trial._trial_id
 
 
-def forget_cached_trials(study: optuna.Study) -> None:
-    """Lets the next sampler read the trials that other processes ended.
-
-    `Study.ask` clears this cache before each trial; the trial queue creates trials without `ask`.
-    """
-    study._thread_local.cached_all_trials = None
-
-
 def initialize_brackets(pruner: HyperbandPruner) -> None:
     """Computes Hyperband's brackets now instead of at its first decision.
 
@@ -42,3 +38,37 @@ def initialize_brackets(pruner: HyperbandPruner) -> None:
     bracket would depend on which process draws them.
     """
     pruner._try_initialization(None)  # type: ignore[arg-type]
+
+
+def ended_for_samplers(study: optuna.Study, is_ended: Callable[[FrozenTrial], bool]) -> optuna.Study:
+    """The study as samplers see it: waiting trials for which `is_ended` is true are pruned ones.
+
+    Samplers read trials from the study's storage, and no public argument gives them others. The view has no
+    cache of trials yet: its sampler reads those that other processes have ended by now.
+    """
+    view = copy.copy(study)
+    view._storage = _View(study._storage, is_ended)  # type: ignore[assignment]
+    return view
+
+
+class _View:
+    """A storage in which some trials have another state; all else is the storage's own."""
+
+    def __init__(self, storage: BaseStorage, is_ended: Callable[[FrozenTrial], bool]) -> None:
+        self._storage, self._is_ended = storage, is_ended
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        trials = map(self._seen, self._storage.get_all_trials(study_id, deepcopy=deepcopy))
+        return [trial for trial in trials if states is None or trial.state in states]
+
+    def _seen(self, trial: FrozenTrial) -> FrozenTrial:
+        if trial.state is not TrialState.WAITING or not self._is_ended(trial):
+            return trial
+        seen = copy.copy(trial)
+        seen.state = TrialState.PRUNED
+        return seen

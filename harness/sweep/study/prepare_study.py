@@ -12,8 +12,8 @@ from harness.sweep.space.swept_value import Point
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
+from harness.sweep.study.study_workers import STOP
 from harness.sweep.study.sweep_location import FINISHED, SweepLocation, sweep_state
-from harness.sweep.study.trial_queue import STOP
 
 SPACE = "harness:space"
 QUEUED = "harness:queued"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -9,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.sweep.study.optuna_internals import storage_of, study_id
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, State
+from harness.sweep.study.successive_halving import FROZEN, is_frozen
 
 OWNER = "harness:owner"
 """The attribute of a trial that holds its current or last worker."""
@@ -49,10 +51,11 @@ def snapshot(
 def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
     attributes: dict[str, Any] = trial.user_attrs
     owner = trial.system_attrs.get(OWNER) or {}
-    complete = trial.state is TrialState.COMPLETE
+    complete, frozen = trial.state is TrialState.COMPLETE, is_frozen(trial)
+    ended = datetime.fromtimestamp(trial.system_attrs[FROZEN]["at"]) if frozen else trial.datetime_complete
     return Row(
         number=trial.number,
-        state=_STATES[trial.state],
+        state="pruned" if frozen else _STATES[trial.state],
         point=trial.params or trial.system_attrs.get("fixed_params", {}),
         values=tuple(trial.values) if complete and trial.values is not None else None,
         reports=tuple((step, sign * value) for step, value in sorted(trial.intermediate_values.items())),
@@ -62,7 +65,8 @@ def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
         feasible=all(value <= 0 for value in trial.constraints.values()) if complete else True,
         folder=attributes.get("folder", str(trial.number)),
         begun=trial.datetime_start,
-        ended=trial.datetime_complete,
+        ended=ended,
+        frozen=frozen,
     )
 
 

@@ -46,6 +46,7 @@ class Row:
     error     one sentence, of a trial that failed
     feasible  whether it keeps every constraint
     folder    where its files lie, relative to the sweep's
+    frozen    whether a pruned trial may go on while the sweep runs
     """
 
     number: int
@@ -60,6 +61,7 @@ class Row:
     folder: str = ""
     begun: datetime | None = None
     ended: datetime | None = None
+    frozen: bool = False
 
     @property
     def seconds(self) -> float | None:
@@ -124,6 +126,13 @@ class Snapshot:
             if not any(_dominates(self.cost(other), self.cost(row)) for other in front):
                 front.append(row)
         return sorted(front, key=lambda row: row.number)
+
+    @property
+    def stagnation(self) -> int:
+        """How many trials have ended since the last of the best."""
+        best = {row.number for row in self.best}
+        positions = [position for position, row in enumerate(self.history, start=1) if row.number in best]
+        return len(self.history) - max(positions, default=0)
 
     def cost(self, row: Row) -> tuple[float, ...]:
         """The values with signs such that lower is better."""

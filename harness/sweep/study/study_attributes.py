@@ -52,12 +52,18 @@ class _Owner(TypedDict):
     presence: NotRequired[str]
 
 
+class _Frozen(TypedDict):
+    at: float
+
+
 _OwnOfTrial = TypedDict(
     "_OwnOfTrial",
     {
         "harness:owner": NotRequired[_Owner | None],
         "harness:failures": NotRequired[int],
         "harness:deaths": NotRequired[int],
+        "harness:frozen": NotRequired[_Frozen | None],
+        "harness:promoted": NotRequired[int],
         "fixed_params": NotRequired[dict[str, Any]],
     },
 )

@@ -7,36 +7,33 @@ budget is met exactly, and a trial whose worker was killed is requeued with its 
 
 from __future__ import annotations
 
+import math
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.runs.journal import writer
-from harness.sweep.study.optuna_internals import storage_of, study_id, trial_id
+from harness.sweep.study.optuna_internals import trial_id
 from harness.sweep.study.read_snapshot import OWNER, snapshot
+from harness.sweep.study.study_workers import Identity, StudyWorkers
+from harness.sweep.study.successive_halving import FROZEN, PROMOTED, SuccessiveHalving, is_frozen, rungs_of
 from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership
-from harness.sweep.study.worker_lease import WorkerLease
 
 Lock = Callable[[], AbstractContextManager[None]]
-Identity = Mapping[str, Any]
 
-# Attributes of trials and studies. Sweeps of earlier versions have them too, so they never change.
+# Attributes of trials. Sweeps of earlier versions have them too, so they never change.
 FAILURES = "harness:failures"
 DEATHS = "harness:deaths"
 PROGRESS = "harness:progress"
-STOP = "harness:stop"
-WORKER = "harness:worker:"
 
 _NO_TRIAL_LIMIT = 1000
 """What `claimable` returns where the budget does not limit the number of trials."""
 
 
-class TrialQueue:
+class TrialQueue(StudyWorkers):
     """The queue of one study, as one process uses it.
 
     Args:
@@ -46,6 +43,7 @@ class TrialQueue:
         lease: seconds without a heartbeat after which a worker on another machine counts as dead.
         presence: the key under which this worker's heartbeats are stored, see `send_heartbeat`.
         most_deaths: how many workers a trial may lose, one after the other without progress, before it fails.
+        halving: the pruner that promotes frozen trials; None: it freezes none.
     """
 
     def __init__(
@@ -56,23 +54,20 @@ class TrialQueue:
         lease: float = 60.0,
         presence: str = "",
         most_deaths: int = 5,
+        halving: SuccessiveHalving | None = None,
     ) -> None:
-        self.study = study
-        self.name = name
-        self._storage = storage_of(study)
-        self._id = study_id(study)
+        super().__init__(study, name, lease, presence)
         self._lock = lock
-        self.lease = WorkerLease(lease)
-        self._presence = presence
         self._most_deaths = most_deaths
-        self._token = uuid.uuid4().hex
         self._claimed: set[int] = set()
+        self.halving = halving
 
     def claim(self, budget: Budget) -> Claim | None:
-        """Claims the next trial: first an interrupted one, then the next enqueued point, then a new trial.
+        """Claims a trial: an interrupted one, one that is promoted, an enqueued point or a new one.
 
         Returns:
-            None where nothing is left to start for now; a trial that runs elsewhere may still be requeued.
+            None where nothing is left to start for now; a trial that runs elsewhere may still be requeued, or
+            let a frozen one be promoted.
         """
         with self._lock():
             self._requeue_dead()
@@ -80,14 +75,17 @@ class TrialQueue:
                 return None
             if (unanswered := self._unanswered()) is not None:
                 return unanswered
-            waiting = self._trials(TrialState.WAITING)
-            started = self._count() - sum(not _was_started(trial) for trial in waiting)
-            for trial in sorted(waiting, key=lambda trial: (not _was_started(trial), trial.number)):
-                # An interrupted trial counts as started already, so the budget does not stop it.
-                if _was_started(trial) or self._may_start(started, budget):
-                    self._storage.set_trial_state_values(trial_id(trial), TrialState.RUNNING)
-                    return self._take(trial_id(trial), trial.number, _was_started(trial))
-            if not self._may_start(started, budget):
+            ready, queued, started = self._ready(budget)
+            may_start = self._may_start(started, budget)
+            # An interrupted trial, or a frozen one, counts as started already: the budget does not stop it.
+            for trial in [*ready, *(queued if may_start else [])]:
+                if is_frozen(trial):
+                    # In this order: a process that is killed here leaves a frozen or an interrupted trial.
+                    self._storage.set_trial_system_attr(trial_id(trial), PROMOTED, rungs_of(trial) - 1)
+                    self._storage.set_trial_system_attr(trial_id(trial), FROZEN, None)
+                self._storage.set_trial_state_values(trial_id(trial), TrialState.RUNNING)
+                return self._take(trial_id(trial), trial.number, _was_started(trial))
+            if not may_start:
                 return None
             new = self._storage.create_new_trial(self._id)
             return self._take(new, self._storage.get_trial_number_from_id(new), False)
@@ -97,12 +95,34 @@ class TrialQueue:
         with self._lock():
             if self.stop_reason() is not None:
                 return 0
-            waiting = self._trials(TrialState.WAITING)
-            interrupted = sum(map(_was_started, waiting))
-            started = self._count() - len(waiting) + interrupted
+            ready, _, started = self._ready(budget)
             if not self._may_start(started, budget):
-                return interrupted
-            return interrupted + (_NO_TRIAL_LIMIT if budget.trials is None else budget.trials - started)
+                return len(ready)
+            return len(ready) + (_NO_TRIAL_LIMIT if budget.trials is None else budget.trials - started)
+
+    def _ready(self, budget: Budget) -> tuple[list[FrozenTrial], list[FrozenTrial], int]:
+        """Trials to go on with, in order; points to start, in order; and how many were started."""
+        trials = self._trials()
+        waiting = [trial for trial in trials if trial.state is TrialState.WAITING and not is_frozen(trial)]
+        interrupted = [trial for trial in waiting if _was_started(trial)]
+        queued = [trial for trial in waiting if not _was_started(trial)]
+        started = len(trials) - len(queued)
+        return [*interrupted, *self._promoted(trials, started, budget)], queued, started
+
+    def _promoted(self, trials: list[FrozenTrial], started: int, budget: Budget) -> list[FrozenTrial]:
+        """Frozen trials that may go on now, the first one first."""
+        if self.halving is None or not any(map(is_frozen, trials)):
+            return []
+        direction = self.study.direction
+        if budget.until is None or time.time() < budget.until:
+            promoted = self.halving.promoted(trials, direction)
+            if promoted or self._may_start(started, budget):
+                return promoted
+        # So that a sweep has a result, the nearest one goes on when nothing else will.
+        if any(trial.state in (TrialState.RUNNING, TrialState.COMPLETE) for trial in trials):
+            return []
+        nearest = self.halving.nearest(trials, direction)
+        return [] if nearest is None else [nearest]
 
     def report(self, claim: Claim, step: int, value: float) -> bool:
         """Stores an intermediate value of the trial and returns whether the pruner would end it here.
@@ -183,6 +203,33 @@ class TrialQueue:
             self._set_attributes(claim, attributes)
             self.study.tell(claim.number, state=TrialState.PRUNED)
 
+    def freeze(self, claim: Claim, attributes: Mapping[str, Any]) -> None:
+        """Ends the trial for now; it waits until it is promoted, or until `retire_frozen`.
+
+        Raises:
+            LostOwnership: as `report`.
+        """
+        with self._lock():
+            self._require_ownership(claim)
+            self._set_attributes(claim, attributes)
+            self._storage.set_trial_system_attr(claim.trial_id, FROZEN, {"at": time.time()})
+            self._requeue(claim.trial_id)
+
+    def hopeless(self, budget: Budget) -> list[str]:
+        """The folders of the frozen trials that will not be promoted, whatever further trials reach."""
+        if self.halving is None or budget.trials is None:
+            return []
+        trials = self.halving.hopeless(self._trials(), self.study.direction, budget.trials)
+        return [str(trial.user_attrs.get("folder", trial.number)) for trial in trials]
+
+    def retire_frozen(self) -> None:
+        """Ends all frozen trials as pruned, when the sweep is over."""
+        with self._lock():
+            for trial in filter(is_frozen, self._trials()):
+                value = trial.intermediate_values.get(trial.last_step or 0, math.nan)
+                values = None if math.isnan(value) else [value]
+                self._storage.set_trial_state_values(trial_id(trial), TrialState.PRUNED, values)
+
     def fail(self, claim: Claim, error: str, retries: int) -> bool:
         """Ends the trial as failed, or requeues it; returns whether it has ended.
 
@@ -228,34 +275,6 @@ class TrialQueue:
                     return dict(owner) if owner else None
         return None
 
-    def stop(self, reason: str | None, launch: str = "") -> None:
-        """Lets no further trial start; None undoes that.
-
-        Args:
-            launch: only the workers of this launch stop, and they also interrupt their running trials.
-        """
-        self.study.set_user_attr(f"{STOP}:{launch}" if launch else STOP, reason)
-
-    def stop_reason(self, launch: str = "") -> str | None:
-        """Why no further trial starts, or why the workers of a launch must stop; None if they continue."""
-        reason = self._attributes().get(f"{STOP}:{launch}" if launch else STOP)
-        return None if reason is None else str(reason)
-
-    def send_heartbeat(
-        self, state: Literal["working", "left"], attributes: Mapping[str, Any] | None = None
-    ) -> None:
-        """Stores a heartbeat of this worker, which differs from the one before."""
-        heartbeat = {**self._identity(), "state": state, "beat": time.time(), **(attributes or {})}
-        self.study.set_user_attr(WORKER + self._presence, heartbeat)
-
-    def workers(self) -> dict[str, dict[str, Any]]:
-        """The last heartbeat of every worker by its `presence`, with `dead` added."""
-        return {
-            key.removeprefix(WORKER): {**heartbeat, "dead": self._is_dead(heartbeat)}
-            for key, heartbeat in self._attributes().items()
-            if key.startswith(WORKER)
-        }
-
     def _take(self, trial_id: int, number: int, resumed: bool) -> Claim:
         self._storage.set_trial_system_attr(trial_id, OWNER, self._identity())
         self._claimed.add(trial_id)
@@ -269,9 +288,6 @@ class TrialQueue:
                 self._claimed.add(trial_id(trial))
                 return Claim(trial_id(trial), trial.number, resumed=True)
         return None
-
-    def _identity(self) -> dict[str, Any]:
-        return {**writer(), "token": self._token, "name": self.name, "presence": self._presence}
 
     def _require_ownership(self, claim: Claim) -> dict[str, Any]:
         """Returns the trial's system attributes if it still belongs to this process."""
@@ -317,32 +333,15 @@ class TrialQueue:
             self.study.tell(trial.number, state=TrialState.FAIL)
         return requeued
 
-    def _is_dead(self, worker: Identity) -> bool:
-        stored = self._attributes().get(WORKER + str(worker.get("presence")))
-        return self.lease.is_dead(worker, stored)
-
     def _may_start(self, started: int, budget: Budget) -> bool:
         if budget.trials is not None and started >= budget.trials:
             return False
         if budget.until is not None and time.time() >= budget.until:
             return False
-        return budget.stagnation is None or self._stagnation() < budget.stagnation
-
-    def _stagnation(self) -> int:
-        """How many trials have ended since the last of the best."""
-        now = snapshot(self.study)
-        best = {row.number for row in now.best}
-        positions = [position for position, row in enumerate(now.history, start=1) if row.number in best]
-        return len(now.history) - max(positions, default=0)
+        return budget.stagnation is None or snapshot(self.study).stagnation < budget.stagnation
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self._storage.get_all_trials(self._id, deepcopy=False, states=states)
-
-    def _count(self) -> int:
-        return self._storage.get_n_trials(self._id)
-
-    def _attributes(self) -> dict[str, Any]:
-        return self._storage.get_study_user_attrs(self._id)
+        return self._storage.get_all_trials(self._id, deepcopy=False, states=states or None)
 
 
 def _was_started(trial: FrozenTrial) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import optuna
 
-from harness.core.errors import Interrupted, Pruned, sentence
+from harness.core.errors import Frozen, Interrupted, Pruned, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
 from harness.runtime.distributed import broadcast, world
@@ -23,15 +23,15 @@ from harness.runtime.stop_signals import Stop, keep_signals
 from harness.sweep.study.constraints import read_constraints, violations
 from harness.sweep.study.database_retry import Patience, StorageLost
 from harness.sweep.study.objectives import values
-from harness.sweep.study.optuna_internals import forget_cached_trials, storage_of
-from harness.sweep.study.pruning import build_pruner
+from harness.sweep.study.optuna_internals import ended_for_samplers, storage_of
 from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_other
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import label_of, load_or_create, open_storage
+from harness.sweep.study.successive_halving import is_frozen, stopped_step
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
-from harness.sweep.worker.kept_models import KeptModels
+from harness.sweep.worker.kept_models import KeptModels, remove_checkpoints
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
 from harness.sweep.worker.trial_run import TrialAssignment, run_trial
@@ -68,10 +68,13 @@ class ClaimLoop:
         )
         self.queue = open_queue(spec, job, self.patience, "" if limit is None else "-child")
         self.study = self.queue.study
-        units = spec.folds * spec.settings.repeat
-        self.pruner = build_pruner(spec.pruner, spec.epochs, units, spec.settings.axis, spec.rung)
+        self.pruner = spec.new_pruner()
+        self.queue.halving = spec.halving
         self.constraints = read_constraints(spec.settings.constraints)
         self.kept = KeptModels(spec.settings.keep, spec.objectives, spec.folder)
+        self.freed: set[str] = (
+            set()
+        )  # folders of frozen trials without checkpoints, because nothing can promote them
         self.in_a_row = self.done = 0
         self.error: str | None = None
 
@@ -153,8 +156,7 @@ class ClaimLoop:
                 self.in_a_row = 0
             except Pruned as pruned:
                 self.in_a_row = 0
-                attributes = {"pruned": str(pruned)}
-                self.patience.wait(lambda: self.queue.prune(claim, attributes))
+                self._prune(claim, pruned)
             except (LostOwnership, StorageLost):
                 raise
             except (Interrupted, KeyboardInterrupt):
@@ -172,6 +174,18 @@ class ClaimLoop:
     def _release(self, claim: Claim) -> None:
         with suppress(LostOwnership, StorageLost):
             self.patience.wait(lambda: self.queue.release(claim))
+
+    def _prune(self, claim: Claim, pruned: Pruned) -> None:
+        attributes = {"pruned": str(pruned)}
+        if not isinstance(pruned, Frozen):
+            self.patience.wait(lambda: self.queue.prune(claim, attributes))
+            return
+        self.patience.wait(lambda: self.queue.freeze(claim, attributes))
+        hopeless = set(self.patience.wait(lambda: self.queue.hopeless(self.spec.budget)))
+        for folder in hopeless - self.freed:
+            inner(self.spec.folder, folder)  # a study in a database can be written by others
+            remove_checkpoints(self.spec.folder / folder)
+        self.freed |= hopeless
 
     def _fail(self, claim: Claim, error: Exception) -> None:
         masked = Secrets(None, list(self.spec.space.fixed))
@@ -221,16 +235,18 @@ class ClaimLoop:
     def _assignment(self, claim: Claim) -> TrialAssignment:
         """The trial's point, drawn by the sampler unless it is known, as overrides."""
         spec = self.spec
-        forget_cached_trials(self.study)
         self.study.pruner = self.pruner or optuna.pruners.NopPruner()
         self.study.sampler = build_sampler(spec.sampler, spec.settings.seed, claim.number)
-        trial = optuna.trial.Trial(self.study, claim.trial_id)
+        trial = optuna.trial.Trial(ended_for_samplers(self.study, is_frozen), claim.trial_id)
         with self.queue.exclusive() if draws_depend_on_each_other(self.study.sampler) else nullcontext():
             point = spec.space.suggest(trial)
         overrides = spec.composer.whole([*spec.space.fixed, *spec.space.words(point)])
         known = storage_of(self.study).get_trial(claim.trial_id)
         folder = self._folder(claim, known.user_attrs.get("folder", str(claim.number)))
-        return TrialAssignment(claim.number, tuple(overrides), folder, dict(known.intermediate_values))
+        halt = stopped_step(known)
+        thawed = spec.halving is not None and claim.resumed and halt is None
+        reported = dict(known.intermediate_values)
+        return TrialAssignment(claim.number, tuple(overrides), folder, reported, halt=halt, thawed=thawed)
 
     def _folder(self, claim: Claim, folder: str) -> str:
         """The trial's folder; a new one where a worker taken for dead still writes to the old one."""

@@ -9,10 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.sweep.study.snapshot import Objective, Snapshot, eligible
 
 Keep = int | Literal["all", "best"]
 
+_CHECKPOINTS = tuple(
+    f"{run}{fold}{part}{CHECKPOINTS}"
+    for run in ("", "seed-*/")
+    for fold in ("", "fold-*/")
+    for part in ("", "pretrain/")
+)
 _MODELS = ("model", "fold-*/model", "seed-*/model", "seed-*/fold-*/model")
 
 
@@ -75,6 +82,13 @@ def remove_models(trial: Path) -> None:
     """Removes the weights of all folds and repeats of a trial; its scores and curves stay."""
     for folder in _models(trial):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_checkpoints(trial: Path) -> None:
+    """Removes the checkpoints of all folds and repeats of a trial, from which it could go on."""
+    for pattern in _CHECKPOINTS:
+        for folder in trial.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _models(trial: Path) -> Iterable[Path]:

@@ -24,7 +24,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.core.errors import Pruned
+from harness.core.errors import Frozen, Pruned
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.sweep.study.pruning import StepAxis
@@ -51,6 +51,8 @@ class PruningSteps:
             `trainer.epochs` is swept; None: those of this trial.
         compared: the score that the pruner compares in place of the objective. The study knows one
             direction, so a score that is better in the other is reported with the other sign.
+        halt: a step of `reported` at which the trial is stopped again.
+        freezes: whether a trial that is stopped may go on later.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class PruningSteps:
         reported: Mapping[int, float] | None = None,
         epochs: int | None = None,
         compared: Objective | None = None,
+        halt: int | None = None,
+        freezes: bool = False,
     ) -> None:
         single = objectives[0] if len(objectives) == 1 else None
         self._objective = single if compared is None else compared
@@ -75,6 +79,8 @@ class PruningSteps:
         self._report = report
         self._on_epoch = on_epoch
         self._reported = dict(reported or {})
+        self._halt = halt
+        self._error = Frozen if freezes else Pruned
         self._run = 0
         self._done: list[list[float]] = [[]]  # scores of the units that ended, by run
         self._epochs = epochs
@@ -145,7 +151,7 @@ class PruningSteps:
         value = math.fsum(known) / len(known)
         last = len(self._over) == self._units
         if self._stops(step, value) and not last:
-            raise Pruned(f"stopped after epoch {step} of {epochs}, with {self._describe(value)}.")
+            raise self._error(f"stopped after epoch {step} of {epochs}, with {self._describe(value)}.")
 
     def _see(self, unit: int, progress: Progress) -> None:
         """Takes the epoch of a unit, and its objective at the best epoch so far, where it is known."""
@@ -203,7 +209,9 @@ class PruningSteps:
         if step is None or not math.isfinite(value):
             return
         if self._stops(step, value) and unit + 1 < self._units:
-            raise Pruned(f"stopped after fold {unit + 1} of {self._units}, with {self._describe(value)}.")
+            raise self._error(
+                f"stopped after fold {unit + 1} of {self._units}, with {self._describe(value)}."
+            )
 
     @property
     def _unit(self) -> int:
@@ -229,7 +237,7 @@ class PruningSteps:
     def _stops(self, step: int, value: float) -> bool:
         """Reports a step that the study does not have yet; returns whether the pruner ends the trial."""
         if step in self._reported:
-            return False
+            return step == self._halt
         self._reported[step] = value
         return self._report(step, value)
 

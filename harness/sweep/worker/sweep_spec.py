@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from optuna.pruners import BasePruner
 
 from harness.core.fuse_setting import FUSE
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
+from harness.sweep.study.pruning import build_pruner
 from harness.sweep.study.snapshot import Objective
+from harness.sweep.study.successive_halving import SuccessiveHalving
 from harness.sweep.study.sweep_location import SweepLocation
 from harness.sweep.study.sweep_settings import SweepSettings
 from harness.sweep.study.trial_claim import Budget
@@ -61,6 +65,17 @@ class SweepSpec:
     rung: int = 1
     compared: Objective | None = None
     default: Mapping[str, Value] = field(default_factory=dict)
+
+    def new_pruner(self) -> BasePruner | None:
+        """The pruner of the sweep, built anew; None: nothing is pruned."""
+        units = self.folds * self.settings.repeat
+        return build_pruner(self.pruner, self.epochs, units, self.settings.axis, self.rung)
+
+    @cached_property
+    def halving(self) -> SuccessiveHalving | None:
+        """The pruner that freezes trials, which may go on later; None: a pruned trial is over."""
+        pruner = self.new_pruner()
+        return pruner if isinstance(pruner, SuccessiveHalving) else None
 
     @property
     def folder(self) -> Path:

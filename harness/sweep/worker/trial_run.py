@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.core.errors import Pruned, UserError
+from harness.core.errors import Frozen, Pruned, UserError
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.record.run_record import RESULT
@@ -39,6 +39,8 @@ class TrialAssignment:
     overrides  the whole command line of its runs, without their seeds
     folder     of the trial, relative to the sweep's
     reported   intermediate values that an earlier worker reported, by step
+    halt       the step at which the trial stops again; an earlier worker died before it could say so
+    thawed     whether the trial goes on behind the rung at which it was frozen
     test       whether the trial is complete and only its test rows are to be scored
     """
 
@@ -47,6 +49,8 @@ class TrialAssignment:
     folder: str
     reported: Mapping[int, float] = field(default_factory=dict)
     test: bool = False
+    halt: int | None = None
+    thawed: bool = False
 
 
 def run_trial(
@@ -66,7 +70,7 @@ def run_trial(
         joint: the trainings of other trials, with which this one is trained; its repeats advance together.
 
     Raises:
-        Pruned: the pruner ended the trial.
+        Pruned: the pruner ended the trial, or froze it (Frozen).
         TimedOut: it took longer than `sweep.timeout`.
         Exception: whatever the run raises.
     """
@@ -79,6 +83,8 @@ def run_trial(
         reported=assignment.reported,
         epochs=spec.epochs,
         compared=spec.compared,
+        halt=assignment.halt,
+        freezes=spec.halving is not None,
     )
     deadline = _Deadline(spec.settings.timeout)
     repeats = range(spec.settings.repeat)
@@ -138,7 +144,14 @@ def _configured(
     follows = frozenset(objective.name for objective in (*spec.objectives, *compared))
     outputs = spec.settings.predictions
     place = Trial(
-        assignment.number, parent, tags, tests, each_fold=each_fold, follows=follows, outputs=outputs
+        assignment.number,
+        parent,
+        tags,
+        tests,
+        each_fold=each_fold,
+        follows=follows,
+        outputs=outputs,
+        thawed=assignment.thawed,
     )
     return cfg, folder, repeated, place
 
@@ -156,8 +169,8 @@ def _run(
     if earlier is not None and earlier.status == "finished":
         steps[1].run_was_finished(earlier.scores)
         return earlier
-    if earlier is not None and earlier.status == "pruned":
-        raise Pruned(earlier.error or "pruned by an earlier worker")
+    if earlier is not None and earlier.status == "pruned" and not assignment.thawed:
+        raise (Frozen if spec.halving else Pruned)(earlier.error or "pruned by an earlier worker")
     OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return run(cfg, folder, steps, command=command, trial=replace(trial, keeps=keeps), joint=joint)

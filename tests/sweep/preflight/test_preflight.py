@@ -178,7 +178,7 @@ def test_sampler_and_pruner_are_checked_like_any_part(refused: Callable[..., str
         "sweep.sampler.n_startup_trials must be a whole number, got 'few'."
     )
     assert refused(*asha, "+sweep.pruner.reduction=3").startswith(
-        "sweep.pruner.reduction is no argument of optuna.pruners.SuccessiveHalvingPruner "
+        "sweep.pruner.reduction is no argument of harness.sweep.study.successive_halving.SuccessiveHalving "
     )
     assert "sweep/pruner=none, or one objective" in refused(
         *asha, "sweep.objectives=[valid/accuracy,valid/loss]"

@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pytest
 from omegaconf import DictConfig, OmegaConf
-from optuna.pruners import HyperbandPruner, NopPruner, SuccessiveHalvingPruner, WilcoxonPruner
+from optuna.pruners import HyperbandPruner, NopPruner, WilcoxonPruner
 
 from harness.config.choice_files import CONF
 from harness.config.instantiate import check_nodes
@@ -19,6 +19,7 @@ from harness.sweep.median import Median
 from harness.sweep.patient import Patient
 from harness.sweep.study.objectives import read_objectives
 from harness.sweep.study.pruning import StepAxis, build_pruner, check_prunable
+from harness.sweep.study.successive_halving import SuccessiveHalving
 from harness.sweep.worker.pruning_steps import PruningSteps
 
 NAME = "valid/accuracy"
@@ -80,9 +81,9 @@ def studied(
 def test_asha_continues_the_best_third_at_epochs_1_and_3() -> None:
     study = studied(node("asha"), 9)
     values = [0.5, 0.6, 0.4, 0.9, 0.8, 0.7, 0.3, 0.85, 0.1]
-    # Asynchronous: who is the best so far goes on, of 6 and more the two best. The second of 8 meets, at
-    # epoch 3, three others, of which only one may go on.
-    assert [follow(study, [value] * 9) for value in values] == [9, 9, 1, 9, 1, 1, 1, 3, 1]
+    # Before there are three, none goes on yet. Then the best of 3, 4 and 5, and of 6 and more the two best;
+    # at epoch 3 as well.
+    assert [follow(study, [value] * 9) for value in values] == [1, 1, 1, 3, 1, 1, 1, 3, 1]
 
 
 def test_the_first_rung_is_past_the_warm_up_and_leaves_two_thirds_of_the_training_to_save() -> None:
@@ -98,24 +99,25 @@ def test_the_first_rung_is_past_the_warm_up_and_leaves_two_thirds_of_the_trainin
 
 def test_trials_that_tie_at_a_rung_go_on_together() -> None:
     study = studied(node("asha"), 9)
-    assert [follow(study, [0.6] * 9) for _ in range(6)] == [9] * 6
+    assert [follow(study, [0.6] * 9) for _ in range(6)] == [1, 1, 3, 3, 9, 9]
     assert follow(study, [0.5] * 9) == 1
 
 
 def test_asha_stops_who_shone_early_and_was_overtaken() -> None:
     study = studied(node("asha"), 9)
     late, early = [0.5, 0.6, 0.95] + [0.95] * 6, [0.8] * 9
-    assert [follow(study, late), follow(study, early)] == [9, 3]
+    curves = [[0.1] * 9] * 2 + [late] * 3 + [early]
+    assert [follow(study, curve) for curve in curves] == [1, 1, 3, 3, 9, 3]
 
 
 def test_a_bad_trial_costs_an_epoch_and_a_mediocre_one_some_folds() -> None:
     study = studied(node("asha", min_resource=2), 2, units=5)
     assert study.pruner._min_resource == 2  # type: ignore[attr-defined]
     good, bad = [0.9, 0.9], [0.1, 0.2]
-    assert follow(study, good, [0.9] * 4) == 6
-    assert follow(study, bad, [0.9] * 4) == 2
+    assert [follow(study, bad, [0.9] * 4) for _ in range(3)] == [2, 2, 6]  # the last of three that tie
     # Rungs at the steps 2 and 6, of which the last one stops nothing.
     assert follow(study, [0.95, 0.95], [0.1] * 4) == 6
+    assert follow(study, bad, [0.9] * 4) == 2
     median = studied(node("median", n_startup_trials=1, n_min_trials=1), 2, units=5)
     assert follow(median, good, [0.9] * 4) == 6
     # A lucky first fold, then means of 0.525 and less against 0.9.
@@ -182,7 +184,7 @@ def test_wilcoxon_stops_after_the_fold_at_which_a_difference_is_no_chance() -> N
 @pytest.mark.parametrize(
     ("name", "made"),
     [
-        ("asha", SuccessiveHalvingPruner),
+        ("asha", SuccessiveHalving),
         ("hyperband", HyperbandPruner),
         ("median", Median),
         ("patient", Patient),
