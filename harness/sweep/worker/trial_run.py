@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -172,6 +173,8 @@ def _run(
     if earlier is not None and earlier.status == "pruned" and not assignment.thawed:
         raise (Frozen if spec.halving else Pruned)(earlier.error or "pruned by an earlier worker")
     OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
+    if rank() > 0:  # scratch: what this process wrote when it ran the trial before
+        shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return run(cfg, folder, steps, command=command, trial=replace(trial, keeps=keeps), joint=joint)
 
