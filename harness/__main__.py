@@ -37,8 +37,8 @@ from harness.runtime.user_exit import CodeExited, exit_status, limit_wait
 from harness.runtime.user_project import enter
 
 VERBS = (
-    *("check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
-    *("register", "report", "rerun", "serve", "sync", "ui", "unseal", "why"),
+    *("add", "check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
+    *("register", "report", "rerun", "serve", "stop", "sync", "ui", "unseal", "watch", "why"),
 )
 
 _TRAINING_VERBS = ("evaluate", "rerun", "unseal")

@@ -207,6 +207,30 @@ class SyncResult(TypedDict):
     lines: list[str]
 
 
+class AddResult(TypedDict):
+    """`add`: the number of the trial that waits, and its point as far as it is given."""
+
+    sweep: str
+    trial: int
+    point: dict[str, Any]
+
+
+class StopResult(TypedDict):
+    """`stop`: the sweep, or the one trial of it, that was asked to stop."""
+
+    sweep: str
+    trial: int | None
+
+
+class WatchResult(TypedDict):
+    """`watch`: the last state of the sweep, and why the watch ended: finished, idle or once."""
+
+    sweep: str
+    ending: str
+    trials: dict[str, int]
+    best: list[dict[str, Any]]
+
+
 class WhyResult(TypedDict):
     """`why`: what explains failures and the place of the best trials, each with kind, key, p and text."""
 
@@ -216,6 +240,7 @@ class WhyResult(TypedDict):
 RESULTS: dict[str, Any] = {
     "run": RunResult,
     "sweep": SweepResult,
+    "add": AddResult,
     "check": CheckResult,
     "clean": CleanResult,
     "compare": CompareResult,
@@ -228,9 +253,11 @@ RESULTS: dict[str, Any] = {
     "report": ReportResult,
     "rerun": RerunResult,
     "serve": ServeResult,
+    "stop": StopResult,
     "sync": SyncResult,
     "ui": ServeResult,
     "unseal": RunResult,
+    "watch": WatchResult,
     "why": WhyResult,
 }
 """By command: a verb, `run`, or `sweep` (`-m`)."""

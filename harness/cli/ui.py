@@ -1,4 +1,4 @@
-"""`python -m harness ui [RUN | SWEEP | EXPERIMENT]`: opens MLflow's pages on the store of the runs."""
+"""`python -m harness ui [RUN | SWEEP | EXPERIMENT]`: MLflow's pages on the runs, or Optuna's on a sweep."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def main(words: list[str]) -> Outcome:
     parser.add_argument(
         "--port", default=5000, type=int, help="port to listen on, 0: any (default: %(default)s)"
     )
+    parser.add_argument(
+        "--study", action="store_true", help="Optuna's dashboard on a sweep, also while it runs"
+    )
+    parser.add_argument("--storage", help="with --study, sweep.storage of the sweep, if it is in a database")
     options = parser.parse_args(words)
     if not 0 <= options.port <= _LARGEST_PORT:
         raise UserError(
@@ -39,6 +43,11 @@ def main(words: list[str]) -> Outcome:
             key="--port",
             value=options.port,
         )
+
+    if options.study:
+        return _study(options)
+    if options.storage is not None:
+        raise UserError("--storage names the database of a study", "add --study", key="--storage")
 
     from harness.tracking import store_address
     from harness.tracking.mlflow_pages import shown
@@ -57,6 +66,45 @@ def main(words: list[str]) -> Outcome:
     if not store.exists():
         raise UserError(f"there is no MLflow store at {store}", "run an experiment first: python -m harness")
     return _serve(seen, uri, options)
+
+
+def _study(options: Any) -> Outcome:
+    """Prints the page of Optuna's dashboard on a sweep, whose server the process then becomes.
+
+    Raises:
+        UserError: no sweep is named, there is none, the package is not installed, or the port is taken.
+    """
+    from importlib.util import find_spec
+
+    if options.what is None:
+        raise UserError("--study opens the study of one sweep", "name it: ui SWEEP --study", key="--study")
+    if find_spec("optuna_dashboard") is None:
+        raise UserError(
+            "--study needs the package optuna-dashboard", "pip install 'harness[dashboard]'", key="--study"
+        )
+    from harness.sweep.control.live_sweep import LiveSweep
+    from harness.sweep.study.optuna_internals import storage_of, study_id
+
+    sweep = LiveSweep.open(options.what, Path(options.outputs), options.storage)
+    port = _free(options.host, options.port, "Optuna's dashboard")
+    base = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}"
+    page = f"{base}/dashboard/studies/{study_id(sweep.study)}"
+    print(f"{sweep.name}: {page}  (Ctrl-C ends it)", flush=True)
+    if options.open:
+        _open_when_ready(options.host, str(port), page)
+
+    def serve() -> None:
+        from optuna_dashboard import run_server
+
+        run_server(storage_of(sweep.study), host=options.host, port=port)
+
+    return Outcome({"address": base, "pages": {sweep.name: page}}, then=serve)
+
+
+def _open_when_ready(host: str, port: str, page: str) -> None:
+    """Opens the browser when a server listens there."""
+    opener = [sys.executable, "-m", "harness.tracking.browser_opener", host, port, page]
+    subprocess.Popen(opener, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _point_to(seen: Any, uri: str, browse: bool) -> Outcome:
@@ -83,9 +131,7 @@ def _serve(seen: Any, uri: str, options: Any) -> Outcome:
     for name, page in pages:
         print(f"{name}: {page}", flush=True)
     if options.open:
-        first = pages[0][1] if pages else base
-        opener = [sys.executable, "-m", "harness.tracking.browser_opener", options.host, port, first]
-        subprocess.Popen(opener, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _open_when_ready(options.host, port, pages[0][1] if pages else base)
     words = ["--backend-store-uri", uri, "--host", options.host, "--port", port]
     command = [sys.executable, "-m", "mlflow", "ui", *words]
     return Outcome({"address": base, "pages": dict(pages)}, then=lambda: os.execv(sys.executable, command))
@@ -107,7 +153,7 @@ def _views(seen: Any, base: str) -> list[tuple[str, str]]:
     return pages
 
 
-def _free(host: str, port: int) -> int:
+def _free(host: str, port: int, server: str = "MLflow") -> int:
     """The port, or any free one for 0.
 
     Raises:
@@ -119,7 +165,7 @@ def _free(host: str, port: int) -> int:
             probe.bind((host, port))
         except OSError as error:
             raise UserError(
-                f"MLflow cannot listen on port {port} of {host} ({error.strerror})",
+                f"{server} cannot listen on port {port} of {host} ({error.strerror})",
                 "give another with --port N, or --port 0 for any that is free",
             ) from error
         return int(probe.getsockname()[1])

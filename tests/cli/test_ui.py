@@ -4,7 +4,9 @@ import json
 import os
 import socket
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -126,3 +128,69 @@ def test_a_port_that_is_taken_is_reported_with_a_remedy(run_cli: Any, here: Path
     assert f"MLflow cannot listen on port {port} of 127.0.0.1" in answer.err
     assert "--port 0 for any that is free" in answer.err
     assert called == []
+
+
+@pytest.fixture
+def sweep(here: Path) -> str:
+    """The name of a sweep with one trial."""
+    from optuna.distributions import FloatDistribution
+    from optuna.trial import create_trial
+
+    from harness.sweep.study.snapshot import Objective
+    from harness.sweep.study.study_storage import load_or_create, open_storage
+
+    study = load_or_create(
+        open_storage(None, here / "outputs/sweeps/s-0"), "s-0", (Objective("valid/accuracy", "maximize"),)
+    )
+    drawn = {"lr": FloatDistribution(0.001, 0.1, log=True)}
+    study.add_trial(create_trial(params={"lr": 0.01}, distributions=drawn, value=0.75))
+    return "s-0"
+
+
+def test_optunas_dashboard_takes_over_with_the_study_of_a_sweep(
+    run_cli: Any, sweep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Any] = []
+    package = ModuleType("optuna_dashboard")
+    vars(package)["run_server"] = lambda storage, **more: served.append((storage, more))
+    package.__spec__ = ModuleSpec("optuna_dashboard", None)
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", package)
+    port = free()
+    answer = run_cli("ui", sweep, "--study", "--port", str(port))
+    assert answer == (0, f"s-0: http://127.0.0.1:{port}/dashboard/studies/0  (Ctrl-C ends it)\n", "")
+    ((storage, more),) = served
+    assert [study.study_name for study in storage.get_all_studies()] == ["s-0"]
+    assert more == {"host": "127.0.0.1", "port": port}
+    assert "name it" in run_cli("ui", "--study").err
+    assert "other" in run_cli("ui", "other", "--study").err
+    assert "--study" in run_cli("ui", sweep, "--storage", "sqlite:///a.db").err
+
+
+def test_without_optunas_dashboard_its_package_is_named(
+    run_cli: Any, sweep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    answer = run_cli("ui", sweep, "--study")
+    assert (answer.status, "harness[dashboard]" in answer.err) == (2, True)
+
+
+def test_optunas_dashboard_reads_the_journal_of_a_sweep(run_cli: Any, sweep: str, here: Path) -> None:
+    dashboard = pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    from wsgiref.util import setup_testing_defaults
+
+    from harness.sweep.study.study_storage import open_storage
+
+    app = dashboard.wsgi(open_storage(None, here / "outputs/sweeps/s-0"))
+    answers: list[str] = []
+
+    def get(path: str) -> bytes:
+        environment: dict[str, Any] = {}
+        setup_testing_defaults(environment)
+        environment |= {"PATH_INFO": path, "REQUEST_METHOD": "GET"}
+        return b"".join(app(environment, lambda status, headers, *_: answers.append(status)))
+
+    assert b"s-0" in get("/api/studies")
+    study = json.loads(get("/api/studies/0"))
+    assert study["trials"][0]["values"] == [0.75]
+    assert answers == ["200 OK"] * 2

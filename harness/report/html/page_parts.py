@@ -204,6 +204,7 @@ class Page:
     status    an outcome beside it, as (text, "good" | "bad" | "odd")
     lead      blocks below the title
     columns   whether sections are side by side if there is room
+    reload    seconds after which the page reads itself again; None: never
     """
 
     title: str
@@ -212,3 +213,4 @@ class Page:
     status: tuple[str, str] | None = None
     lead: Sequence[Block] = ()
     columns: bool = False
+    reload: float | None = None

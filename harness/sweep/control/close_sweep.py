@@ -17,10 +17,11 @@ from harness.runs.outputs import BEST
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import finished, over
 from harness.runtime.distributed import broadcast
+from harness.sweep.control.live_report import about, trial_command
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.explanation import explain
 from harness.sweep.report.selection import price_selection
-from harness.sweep.report.sweep_result import Status, SweepResult, again, sum_up, write_best, write_trials
+from harness.sweep.report.sweep_result import Status, SweepResult, sum_up, write_best, write_trials
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
@@ -74,7 +75,7 @@ def _write(
     wait(lambda: study.set_user_attr(SECONDS, seconds))
 
     def command(row: Row) -> str:
-        return again([*spec.space.fixed, *spec.fuse_words], spec.space.words(dict(row.point)), spec.options)
+        return trial_command(spec, row)
 
     result = sum_up(spec.folder, now, status, seconds, watcher.command, error)
     priced = status != "interrupted" and spec.settings.predictions > 0
@@ -90,7 +91,7 @@ def _write(
     write_report(
         spec.folder,
         spec.location.study,
-        SweepMaterial(now, _about(spec, watcher), spec.space.distributions(), command, selection, why),
+        SweepMaterial(now, about(spec, watcher.command), spec.space.distributions(), command, selection, why),
     )
     link = watcher.parent_run.link()
     if link is not None:
@@ -126,15 +127,6 @@ def _looks(spec: SweepSpec, row: Row) -> str:
         with suppress(FileNotFoundError):
             return look_sentence(Result.read(path).test_rows, f"{spec.folder.name}/{BEST}")
     return ""
-
-
-def _about(spec: SweepSpec, watcher: SweepWatcher) -> dict[str, str]:
-    """The lines of the report's summary."""
-    parts = {"sampler": spec.sampler, "pruner": spec.pruner}
-    named = {
-        name: str(node["_target_"]).rsplit(".", 1)[-1] for name, node in parts.items() if node is not None
-    }
-    return {"study": spec.location.study, **named, "command": watcher.command}
 
 
 def _incomplete(spec: SweepSpec, now: Snapshot) -> str | None:

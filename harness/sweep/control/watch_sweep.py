@@ -19,9 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.instantiate import build
 from harness.core.error_text import mask_errors
+from harness.core.errors import Interrupted
 from harness.runs.journal import alive
 from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
+from harness.sweep.control.live_report import LiveReport
+from harness.sweep.control.live_sweep import BUDGET, budget_of
 from harness.sweep.control.mlflow_parent import MlflowParentRun
 from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.display.progress_board import ProgressBoard
@@ -30,6 +33,7 @@ from harness.sweep.study.pruning import first_step
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Snapshot
 from harness.sweep.study.study_storage import label_of
+from harness.sweep.study.trial_claim import BY_HAND
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.sweep_spec import SweepSpec
 
@@ -60,6 +64,7 @@ class SweepWatcher:
         tracking = build(config.tracking, "tracking")
         self._tags = self.secrets.texts(dict(tracking.tags))
         self.parent_run = MlflowParentRun(spec.folder, spec.location.study, tracking)
+        self.live_report = LiveReport(spec)
         self.error: str | None = None
         self._config = config
         self._shown_errors = 0
@@ -70,6 +75,7 @@ class SweepWatcher:
         settings = self.secrets.texts(self.secrets.config["sweep"])
         space = {dimension.key: dimension.description for dimension in self.spec.space.dimensions}
         self.parent_run.start(space, settings, {**self._tags, "command": self.command})
+        self.patience.wait(lambda: self.study.set_user_attr(BUDGET, budget_of(self.spec)))
         self.display.opening(self._summary(), self.snapshot())
         return self
 
@@ -144,6 +150,7 @@ class SweepWatcher:
                 began = time.monotonic()
                 with suppress(Exception):  # the next look tries again
                     self.patience.wait(self._update)
+                    self._pass_on_stop()
                 # The worker shares this process: looks at a slow database take a twentieth of its time.
                 pause = max(_INTERVAL, 19 * (time.monotonic() - began))
 
@@ -177,6 +184,8 @@ class SweepWatcher:
         now = self._update()
         self._end_hanging_trials(now)
         reason = self.queue.stop_reason()
+        if reason == BY_HAND:
+            raise Interrupted(signal.SIGTERM)
         if reason is not None and self.error is None:
             self.fail(reason)
             # Trials that still run in this command's workers are interrupted, not awaited.
@@ -193,6 +202,12 @@ class SweepWatcher:
             self.fail(f"no worker is left to go on; {last}")
         return True
 
+    def _pass_on_stop(self) -> None:
+        """Lets the worker in this process stop where the sweep was stopped by hand."""
+        reason = self.patience.wait(self.queue.stop_reason)
+        if reason == BY_HAND:
+            self.patience.wait(lambda: self.queue.stop(reason, self.spec.launch))
+
     def _show_errors(self) -> None:
         """Shows the errors of workers that have ended since the last look."""
         for error in self.pool.errors[self._shown_errors :]:
@@ -205,6 +220,7 @@ class SweepWatcher:
         now = self.snapshot()
         self.display.show(now, self._remaining_seconds(now))
         self.parent_run.update(now)
+        self.live_report.update(now, self.command)
         return now
 
     def _remaining_seconds(self, now: Snapshot) -> float | None:

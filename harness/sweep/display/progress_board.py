@@ -77,6 +77,10 @@ class ProgressBoard:
         elif time.monotonic() - self._last_print > _QUIET:
             self._say([("; ".join(filter(None, [state(snapshot, remaining), best_line(snapshot)])), "")])
 
+    def say(self, text: str) -> None:
+        """A plain line."""
+        self._say([(text, "")])
+
     def note(self, text: str) -> None:
         """An important remark."""
         self._say([("! ", "yellow"), (text, "yellow")])

@@ -47,13 +47,17 @@ class SweepMaterial:
 Maker = Callable[[SweepMaterial], Section | None]
 
 
-def write_report(folder: Path, title: str, material: SweepMaterial) -> Path:
+def write_report(folder: Path, title: str, material: SweepMaterial, reload: float | None = None) -> Path:
     """Writes `<folder>/report.html`, one file that needs no network.
+
+    Args:
+        reload: of a sweep that runs, the seconds after which the page reads itself again.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    text = render(Page(title, "sweep", sections(material), columns=True))
+    status = None if reload is None else ("running", "odd")
+    text = render(Page(title, "sweep", sections(material), status, columns=True, reload=reload))
     write_text(folder / REPORT, text)
     return folder / REPORT
 

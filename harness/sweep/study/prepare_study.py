@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import optuna
+from optuna.distributions import distribution_to_json
 
 from harness.core.errors import UserError
 from harness.sweep.space.search_space import Space
@@ -17,6 +18,7 @@ from harness.sweep.study.sweep_location import FINISHED, SweepLocation, sweep_st
 
 SPACE = "harness:space"
 QUEUED = "harness:queued"
+DISTRIBUTIONS = "harness:distributions"
 
 
 def prepare_study(
@@ -39,6 +41,9 @@ def prepare_study(
             require_same(space, location.study, known[SPACE])
         else:
             study.set_user_attr(SPACE, space.stored())
+        if DISTRIBUTIONS not in known:
+            texts = {key: distribution_to_json(drawn) for key, drawn in space.distributions().items()}
+            study.set_user_attr(DISTRIBUTIONS, texts)
         if not known.get(QUEUED):
             _queue(study, queued)
         for key in (STOP, FINISHED):

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.sweep.study.optuna_internals import storage_of, study_id
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, State
 from harness.sweep.study.successive_halving import FROZEN, is_frozen
+from harness.sweep.study.trial_claim import ADDED
 
 OWNER = "harness:owner"
 """The attribute of a trial that holds its current or last worker."""
@@ -45,6 +46,8 @@ def snapshot(
     frozen = storage.get_all_trials(key, deepcopy=False)
     turned = compared is not None and compared.direction != objectives[0].direction
     sign = -1.0 if turned else 1.0
+    if trials is not None:
+        trials += int(storage.get_study_user_attrs(key).get(ADDED, 0))
     return Snapshot(objectives, tuple(_row(trial, epochs, sign) for trial in frozen), trials, compared)
 
 

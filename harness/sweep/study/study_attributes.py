@@ -25,6 +25,12 @@ class _Space(TypedDict):
     dimensions: dict[str, _Dimension]
 
 
+class _Budget(TypedDict):
+    trials: int | None
+    epochs: int | None
+    sampled: bool
+
+
 _Study = TypedDict(
     "_Study",
     {
@@ -33,6 +39,9 @@ _Study = TypedDict(
         "harness:finished": NotRequired[bool | None],
         "harness:stop": NotRequired[str | None],
         "harness:seconds": NotRequired[float],
+        "harness:distributions": NotRequired[dict[str, str]],
+        "harness:added": NotRequired[int],
+        "harness:budget": NotRequired[_Budget],
     },
 )
 

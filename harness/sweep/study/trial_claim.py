@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+ADDED = "harness:added"
+"""The attribute of a study that counts the trials which were added by hand."""
+
+BY_HAND = "it was stopped by hand"
+"""The reason of a stop that every command on the sweep takes as Ctrl-C."""
+
+_NO_TRIAL_LIMIT = 1000
+"""What is left where the budget does not limit the number of trials."""
 
 
 class LostOwnership(Exception):
@@ -37,3 +48,14 @@ class Budget:
     trials: int | None = None
     stagnation: int | None = None
     until: float | None = None
+
+    def left(self, started: int, attributes: Mapping[str, Any]) -> int:
+        """How many more trials may be started; those that were added by hand are beside the budget.
+
+        Args:
+            started: how many were.
+            attributes: of the study.
+        """
+        if self.trials is None:
+            return _NO_TRIAL_LIMIT
+        return self.trials + int(attributes.get(ADDED, 0)) - started

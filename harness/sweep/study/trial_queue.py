@@ -29,9 +29,6 @@ FAILURES = "harness:failures"
 DEATHS = "harness:deaths"
 PROGRESS = "harness:progress"
 
-_NO_TRIAL_LIMIT = 1000
-"""What `claimable` returns where the budget does not limit the number of trials."""
-
 
 class TrialQueue(StudyWorkers):
     """The queue of one study, as one process uses it.
@@ -98,7 +95,7 @@ class TrialQueue(StudyWorkers):
             ready, _, started = self._ready(budget)
             if not self._may_start(started, budget):
                 return len(ready)
-            return len(ready) + (_NO_TRIAL_LIMIT if budget.trials is None else budget.trials - started)
+            return len(ready) + budget.left(started, self._attributes())
 
     def _ready(self, budget: Budget) -> tuple[list[FrozenTrial], list[FrozenTrial], int]:
         """Trials to go on with, in order; points to start, in order; and how many were started."""
@@ -219,7 +216,8 @@ class TrialQueue(StudyWorkers):
         """The folders of the frozen trials that will not be promoted, whatever further trials reach."""
         if self.halving is None or budget.trials is None:
             return []
-        trials = self.halving.hopeless(self._trials(), self.study.direction, budget.trials)
+        most = budget.left(0, self._attributes())
+        trials = self.halving.hopeless(self._trials(), self.study.direction, most)
         return [str(trial.user_attrs.get("folder", trial.number)) for trial in trials]
 
     def retire_frozen(self) -> None:
@@ -334,7 +332,7 @@ class TrialQueue(StudyWorkers):
         return requeued
 
     def _may_start(self, started: int, budget: Budget) -> bool:
-        if budget.trials is not None and started >= budget.trials:
+        if budget.left(started, self._attributes()) <= 0:
             return False
         if budget.until is not None and time.time() >= budget.until:
             return False
