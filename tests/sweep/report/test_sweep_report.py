@@ -325,3 +325,12 @@ def test_a_browser_draws_every_figure(tmp_path: Path) -> None:
     )
     assert done.stdout.count('class="figure js-plotly-plot"') == len(figures)
     assert done.stdout.count("main-svg") >= len(figures)
+
+
+def test_the_page_of_a_sweep_that_runs_reads_itself_again(tmp_path: Path) -> None:
+    page = write_report(tmp_path, "a", material(study(12)), reload=20.0).read_text()
+    assert '<meta http-equiv="refresh" content="20">' in page
+    assert ">running</span>" in page
+    assert (
+        "refresh" not in write_report(tmp_path, "a", material(study(12))).read_text().partition("<style>")[0]
+    )
