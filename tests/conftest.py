@@ -122,6 +122,22 @@ def no_extras_of_tables() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_ledger_in_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Gives the looks at test scores of a run in the checkout, whose `outputs` it has, a folder elsewhere."""
+    from harness.runs.look_ledger import LookLedger
+
+    root, elsewhere = Path(__file__).parents[1], tmp_path_factory.mktemp("looks")
+    made = LookLedger.__init__
+
+    def init(self: Any, outputs: Path) -> None:
+        made(self, elsewhere / outputs if Path.cwd() == root else outputs)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LookLedger, "__init__", init)
+        yield
+
+
 @pytest.fixture
 def fitted_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asks for these baselines."""
