@@ -27,7 +27,7 @@ class Settings:
     keep: int
     share: float
     minutes: float | None
-    finished: Literal["best", "all", "none"]
+    finished: Literal["best", "last", "all", "none"]
 
 
 @final
@@ -145,7 +145,8 @@ class CheckpointManager:
         # Rank 0's clock decides for all processes, because collecting the state may need all of them.
         if allowed is None:
             allowed = self.pace.allows()
-        if not broadcast(stopping or not progress.whole or allowed):
+        last = progress.whole and progress.last and self._settings.finished == "last"
+        if not broadcast(stopping or last or not progress.whole or allowed):
             return
         began = perf_counter()
         try:
@@ -189,7 +190,12 @@ class CheckpointManager:
         """Ends the fold: keeps the checkpoints that `checkpoint.finished` names, or none if `keep` is
         false."""
         finished = self._settings.finished if keep else "none"
-        remaining = {"all": self._kept, "best": self._of_best() or self._kept[-1:], "none": []}[finished]
+        remaining = {
+            "all": self._kept,
+            "best": self._of_best() or self._kept[-1:],
+            "last": self._kept[-1:],
+            "none": [],
+        }[finished]
         names = {name for entry in remaining for name in (entry.path.name, entry.path.name + SIDECAR)}
         if not self.folder.is_dir():
             return

@@ -30,6 +30,8 @@ SETTINGS: dict[str, Any] = {
     "sweep.prune_by": str,
     "sweep.seed": int,
     "sweep.keep": int | Literal["all", "best"],
+    "sweep.extend": int | None,
+    "sweep.extendable": int,
     "sweep.predictions": int | float,
     "sweep.test": Literal["best", "all", "none"],
     "sweep.retries": int,
@@ -62,7 +64,7 @@ SETTINGS: dict[str, Any] = {
     "checkpoint.keep": int,
     "checkpoint.share": int | float,
     "checkpoint.minutes": int | float | None,
-    "checkpoint.finished": Literal["best", "all", "none"],
+    "checkpoint.finished": Literal["best", "last", "all", "none"],
 }
 """Setting -> type, of the settings that do not belong to a part."""
 
@@ -76,6 +78,8 @@ OPTIONAL = frozenset(
         "evaluate.importance",
         "sweep.keep",
         "sweep.predictions",
+        "sweep.extend",
+        "sweep.extendable",
         "sweep.enqueue_default",
         "sweep.prune_by",
         "harness.walk",

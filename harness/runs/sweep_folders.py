@@ -33,11 +33,12 @@ def stem(name: str | None, words: Iterable[str]) -> str:
     """
     if name is not None:
         return name
-    own = sorted(word for word in words if _names_sweep(word))
+    own = sorted(word for word in words if names_sweep(word))
     return hashlib.sha256("\n".join(own).encode()).hexdigest()[:8]
 
 
-def _names_sweep(word: str) -> bool:
+def names_sweep(word: str) -> bool:
+    """Whether an override is part of the digest that names a sweep."""
     return effects_of(OverrideText.split(word).key.replace("/", ".")).names_sweep
 
 

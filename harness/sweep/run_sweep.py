@@ -34,6 +34,7 @@ from harness.runtime.address import encode_references
 from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.stop_signals import Stop
 from harness.sweep.control.close_sweep import close_sweep
+from harness.sweep.control.extend_sweep import Extension, find_extension
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.launch import submitit_files
@@ -76,7 +77,9 @@ def run_sweep(
     encode_references(config)
     settings = read_settings(config.sweep)
     space = read_space(overrides, settings.space, context.config_loader)
-    location = find_location(config, words) if rank() == 0 else None
+    first = rank() == 0
+    extension = find_extension(config, words, settings.extend) if settings.extend and first else None
+    location = _location(config, words, extension) if first else None
     # Under torchrun all processes look at the data together.
     preflight = run_preflight(space, composer, settings, print if rank() == 0 else lambda text: None)
     if location is None:
@@ -84,8 +87,11 @@ def run_sweep(
         follow(replace(received, location=replace(received.location, folder=Path(config.hydra.sweep.dir))))
         return
     spec = _spec(words, config, space, composer, settings, location, preflight)
+    spec = spec if extension is None else extension.of(spec)
     launcher = _launcher(config, context, spec)
     study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points())
+    if extension is not None:
+        extension.copy_trials(spec.folder)
     broadcast(spec)
     queue = TrialQueue(
         study,
@@ -98,6 +104,8 @@ def run_sweep(
         launcher, lambda job: _job(spec, preflight), spec.launch, settings.workers, queue, settings.failures
     )
     with SweepWatcher(spec, study, queue, pool, config) as watcher:
+        for note in extension.notes(config.trainer) if extension else ():
+            watcher.display.note(note)
         signum = _work(spec, launcher, pool, watcher)
         try:
             result = close_sweep(spec, study, watcher, signum)
@@ -111,6 +119,15 @@ def run_sweep(
         raise Interrupted(signum)
     if result.error is not None:
         raise Unfinished(result.error)
+
+
+def _location(config: DictConfig, words: Sequence[str], extension: Extension | None) -> SweepLocation:
+    """Where the sweep is kept; `resume` names the earlier sweep where trials are trained on."""
+    if extension is not None:
+        config = config.copy()
+        with open_dict(config):
+            config.resume.run = None
+    return find_location(config, words)
 
 
 def _spec(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, final
@@ -15,6 +16,9 @@ from harness.core.errors import UserError
 from harness.core.scores import Direction, direction
 from harness.trainer.random_state import copied
 from harness.trainer.starting_settings import Groups, resumed_state
+
+_LENGTHS = ("T_max", "total_iters")
+"""What torch's schedulers call their length, after which they end."""
 
 When = Literal["never", "step", "epoch", "score"]
 
@@ -82,6 +86,8 @@ class Schedule:
         self._scheduler = scheduler
         self._when = when
         self._groups = Groups(optimizer)
+        self._optimizer = optimizer
+        self._rates = [copied(group["lr"]) for group in optimizer.param_groups]
         self._initial = copied(self._now())
         self.step: Callable[[], None] | None = scheduler.step if when == "step" else None
 
@@ -104,8 +110,23 @@ class Schedule:
         """Must be called after the optimizer has loaded its state."""
         self._groups.load_state_dict(state["groups"])
         own = resumed_state(state["begun"], state["now"], copied(self._initial))
-        if self._scheduler is not None:
+        if any(state["begun"].get(key) != self._initial.get(key) for key in _LENGTHS):
+            self._move_from_start(int(own["last_epoch"]))
+        elif self._scheduler is not None:
             self._scheduler.load_state_dict(own)
+
+    def _move_from_start(self, moves: int) -> None:
+        """Takes all moves so far again, as a schedule of this length.
+
+        These schedulers of torch compute each rate from the one before: from the end of a shorter cosine,
+        where the rate is 0, it would stay 0.
+        """
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = copied(rate)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that no step of the optimizer came before
+            for _ in range(moves):
+                self._scheduler.step()
 
     def _now(self) -> dict[str, Any]:
         return {} if self._scheduler is None else dict(self._scheduler.state_dict())

@@ -25,7 +25,7 @@ from harness.sweep.report.sweep_result import Status, SweepResult, sum_up, write
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
-from harness.sweep.worker.kept_models import remove_checkpoints, remove_worse
+from harness.sweep.worker.kept_models import extendable_rows, remove_checkpoints, remove_worse
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_run import TrialAssignment, test_trial
 
@@ -54,9 +54,12 @@ def close_sweep(
             _test_best(spec, now, watcher)
         if over(status, {str(state): count for state, count in now.counts.items()}):
             watcher.patience.wait(watcher.queue.retire_frozen)
-            for row in filter(lambda row: row.frozen, now.rows):
-                remove_checkpoints(spec.folder / row.folder)
             now = watcher.snapshot()
+            if not spec.keeps_checkpoints:
+                kept = {row.number for row in extendable_rows(now, spec.settings.extendable)}
+                for row in now.rows:
+                    if row.number not in kept:
+                        remove_checkpoints(spec.folder / row.folder)
         remove_worse(now, spec.settings.keep, spec.folder)
         broadcast(None)  # the other processes of torchrun stop waiting for a trial
         return _write(spec, study, watcher, now, status, error)

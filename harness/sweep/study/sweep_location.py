@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,20 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError, near
+from harness.core.override_text import OverrideText
 from harness.runs.new_folder import check_empty
-from harness.runs.sweep_folders import STUDY, SWEEPS, below, newest, number_of, stem
+from harness.runs.sweep_folders import (
+    RESULT,
+    STUDY,
+    SWEEPS,
+    below,
+    finished,
+    names_sweep,
+    newest,
+    number_of,
+    read_result,
+    stem,
+)
 from harness.stages.resume import AUTO
 from harness.sweep.study.study_lock import LOCK
 from harness.sweep.study.sweep_settings import check_name
@@ -53,6 +66,48 @@ def find_location(cfg: DictConfig, words: Sequence[str]) -> SweepLocation:
         remedy = "choose another with hydra.sweep.dir=FOLDER or sweep.name=NAME"
         check_empty(folder, "a sweep", remedy, "hydra.sweep.dir", besides=(STUDY, LOCK))
     return SweepLocation(folder, folder.resolve().name, _absolute(cfg.sweep.storage))
+
+
+def find_earlier(cfg: DictConfig, words: Sequence[str], apart: Collection[str]) -> SweepLocation:
+    """The finished sweep that `sweep.extend` means: that of `resume`, else the newest one of these words.
+
+    Args:
+        words: what was typed.
+        apart: keys in which the commands may differ, `sweep.extend` among them.
+
+    Raises:
+        UserError: there is none.
+    """
+    url, wanted, sweeps = cfg.sweep.storage, cfg.resume.run, Path(cfg.outputs) / SWEEPS
+    if wanted not in (None, AUTO):
+        folder: Path | None = _named(wanted, cfg)
+    else:
+        own = _compared(words, apart)
+        same = [path for path in sweeps.glob(f"*/{RESULT}") if _words_of(path.parent, apart) == own]
+        newest_result = max(same, key=lambda path: path.stat().st_mtime_ns, default=None)
+        folder = None if newest_result is None else newest_result.parent
+    if folder is None or not _exists(folder, url) or not finished(folder):
+        raise UserError(
+            "sweep.extend trains trials of a finished sweep on, and there is none of "
+            f"{'this command below ' + str(sweeps) if folder is None else str(folder)}",
+            "name the sweep by resume=SWEEP; the other words are those of its command",
+            key="sweep.extend",
+        )
+    return SweepLocation(folder, folder.resolve().name, _absolute(url))
+
+
+def _words_of(folder: Path, apart: Collection[str]) -> set[str] | None:
+    """The overrides that define a sweep, from its result; None of one that trained an earlier one on."""
+    content = read_result(folder)
+    typed = shlex.split(str((content or {}).get("command", "")))
+    words = [word for word in typed if "=" in word]
+    keys = {OverrideText.split(word).key for word in words}
+    return None if "sweep.extend" in keys else _compared(words, apart)
+
+
+def _compared(words: Iterable[str], apart: Collection[str]) -> set[str]:
+    keys = {word: OverrideText.split(word).key for word in words}
+    return {word for word, key in keys.items() if key not in apart and names_sweep(word)}
 
 
 def _absolute(url: str | None) -> str | None:
@@ -176,12 +231,12 @@ def _studies(url: str | None) -> dict[str, bool]:
     from harness.sweep.study.study_storage import open_storage, studies
 
     storage = open_storage(url, Path())
-    finished = {}
+    over = {}
     for name in studies(storage):
         attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
-        finished[name] = bool(attributes.get(FINISHED))
+        over[name] = bool(attributes.get(FINISHED))
     storage.remove_session()
-    return finished
+    return over
 
 
 def _label(url: str) -> str:

@@ -36,6 +36,8 @@ class SweepSettings:
     patience    minutes for which the storage may be away while the sweep runs
     lease       seconds without a sign of life after which a worker elsewhere counts as dead
     keep        how many of the best trials keep their weights; "best": one, "all": every trial
+    extendable  how many of the best trials keep their last checkpoint when the sweep ends
+    extend      how many of the best trials of an earlier sweep are trained on; None: another sweep is run
     predictions MB that the outputs of one trial for its validation rows may take; 0: none are kept
     test        whose test rows are scored: the best trial's, all trials' or none
     seed        of the sampler
@@ -63,6 +65,8 @@ class SweepSettings:
     patience: float
     lease: float
     keep: int | Literal["all", "best"]
+    extendable: int
+    extend: int | None
     predictions: float
     test: Literal["best", "all", "none"]
     seed: int
@@ -84,6 +88,8 @@ _LEAST = {
     "recycle": 1,
     "patience": 0,
     "keep": 1,
+    "extendable": 0,
+    "extend": 1,
     "predictions": 0,
     "lease": 5,
 }

@@ -31,7 +31,7 @@ from harness.sweep.study.successive_halving import is_frozen, stopped_step
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
-from harness.sweep.worker.kept_models import KeptModels, remove_checkpoints
+from harness.sweep.worker.kept_models import Keep, KeptModels, remove_checkpoints
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
 from harness.sweep.worker.trial_run import TrialAssignment, run_trial
@@ -72,6 +72,8 @@ class ClaimLoop:
         self.queue.halving = spec.halving
         self.constraints = read_constraints(spec.settings.constraints)
         self.kept = KeptModels(spec.settings.keep, spec.objectives, spec.folder)
+        most: Keep = "all" if spec.keeps_checkpoints else spec.settings.extendable
+        self.resumable = KeptModels(most, spec.objectives, spec.folder, remove_checkpoints)
         self.freed: set[str] = (
             set()
         )  # folders of frozen trials without checkpoints, because nothing can promote them
@@ -231,6 +233,7 @@ class ClaimLoop:
         self.patience.wait(lambda: self.queue.complete(claim, reached, attributes, violated))
         if not any(amount > 0 for amount in violated.values()):
             self.kept.add(claim.number, reached, assignment.folder)
+            self.resumable.add(claim.number, reached, assignment.folder)
 
     def _assignment(self, claim: Claim) -> TrialAssignment:
         """The trial's point, drawn by the sampler unless it is known, as overrides."""
@@ -244,7 +247,7 @@ class ClaimLoop:
         known = storage_of(self.study).get_trial(claim.trial_id)
         folder = self._folder(claim, known.user_attrs.get("folder", str(claim.number)))
         halt = stopped_step(known)
-        thawed = spec.halving is not None and claim.resumed and halt is None
+        thawed = bool(spec.allowed) or (spec.halving is not None and claim.resumed and halt is None)
         reported = dict(known.intermediate_values)
         return TrialAssignment(claim.number, tuple(overrides), folder, reported, halt=halt, thawed=thawed)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import bisect
 import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
-from harness.sweep.study.snapshot import Objective, Snapshot, eligible
+from harness.sweep.study.snapshot import Objective, Row, Snapshot, eligible
 
 Keep = int | Literal["all", "best"]
 
@@ -30,9 +30,17 @@ class KeptModels:
         keep: `sweep.keep`.
         objectives: of the sweep; with several, every trial keeps its weights until the sweep is closed.
         root: the sweep's folder.
+        remove: takes the folder of a trial that is not among them any more.
     """
 
-    def __init__(self, keep: Keep, objectives: Sequence[Objective], root: Path) -> None:
+    def __init__(
+        self,
+        keep: Keep,
+        objectives: Sequence[Objective],
+        root: Path,
+        remove: Callable[[Path], None] | None = None,
+    ) -> None:
+        self._remove = remove or remove_models
         self._most = most(keep)
         self._objective = objectives[0] if len(objectives) == 1 else None
         self._root = root
@@ -52,7 +60,7 @@ class KeptModels:
             return
         bisect.insort(self._best, (*self._rank(number, values[0])[:2], folder))
         for _, _, worst in self._best[self._most :]:
-            remove_models(self._root / worst)
+            self._remove(self._root / worst)
         del self._best[self._most :]
 
     def _rank(self, number: int, value: float) -> tuple[float, int, str]:
@@ -78,6 +86,25 @@ def remove_worse(now: Snapshot, keep: Keep, root: Path) -> None:
             remove_models(root / (row.folder or str(row.number)))
 
 
+def extendable_rows(now: Snapshot, count: int) -> list[Row]:
+    """The trials that a sweep would train on, best first: complete ones, then those pruned latest."""
+    complete = sorted(filter(eligible, now.rows), key=lambda row: (now.cost(row), row.number))
+    pruned = [row for row in now.rows if row.state == "pruned" and row.reports]
+    if len(now.objectives) == 1:
+        pruned.sort(key=lambda r: (-r.reports[-1][0], now.reported.cost(r.reports[-1][1]), r.number))
+    return [*complete, *pruned][:count]
+
+
+def has_checkpoints(trial: Path) -> bool:
+    """Whether a trial has a checkpoint to go on from."""
+    return any(any(folder.iterdir()) for folder in checkpoint_folders(trial))
+
+
+def checkpoint_folders(trial: Path) -> list[Path]:
+    """The folders of the checkpoints of all folds and repeats of a trial."""
+    return [folder for pattern in _CHECKPOINTS for folder in trial.glob(pattern)]
+
+
 def remove_models(trial: Path) -> None:
     """Removes the weights of all folds and repeats of a trial; its scores and curves stay."""
     for folder in _models(trial):
@@ -86,9 +113,8 @@ def remove_models(trial: Path) -> None:
 
 def remove_checkpoints(trial: Path) -> None:
     """Removes the checkpoints of all folds and repeats of a trial, from which it could go on."""
-    for pattern in _CHECKPOINTS:
-        for folder in trial.glob(pattern):
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in checkpoint_folders(trial):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _models(trial: Path) -> Iterable[Path]:

@@ -41,6 +41,8 @@ class SweepSpec:
     fuse               the value of `fuse` of all trials; None: each chooses
     rung               the first epoch at which a pruner may compare all trials
     compared           the score that a pruner compares, where that is not the objective
+    points             to be tried, and no others; (): as sampler or space say
+    allowed            settings in which a trial differs from the run in its folder, which it continues
     default            the point of the configuration without the sweep, which is tried first; {}: none
     """
 
@@ -64,6 +66,8 @@ class SweepSpec:
     fuse: int | None = None
     rung: int = 1
     compared: Objective | None = None
+    points: tuple[Point, ...] = ()
+    allowed: tuple[str, ...] = ()
     default: Mapping[str, Value] = field(default_factory=dict)
 
     def new_pruner(self) -> BasePruner | None:
@@ -88,6 +92,11 @@ class SweepSpec:
         return self.composer.options
 
     @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether the command says which checkpoints a finished trial keeps."""
+        return any(word.startswith("checkpoint.finished=") for word in self.space.fixed)
+
+    @property
     def joint(self) -> bool:
         """Whether a worker trains several trials, or the repeats of one, at the same time."""
         return self.slots > 1 or (self.fuse is not None and self.settings.repeat > 1)
@@ -103,7 +112,9 @@ class SweepSpec:
         Raises:
             UserError: a point of `sweep.enqueue` is not in the space.
         """
-        if self.sampler is None:
+        if self.points:
+            yield from self.points
+        elif self.sampler is None:
             yield from self.space.grid()
         else:
             given = [self.space.complete(dict(point), "sweep.enqueue") for point in self.settings.enqueue]

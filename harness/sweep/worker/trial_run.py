@@ -131,9 +131,9 @@ def _configured(
         overrides.append(f"seed={seed}")
         cfg, folder, parent = spec.composer.task(overrides, shared), folder / f"seed-{seed}", "../.."
     repeated = provenance.command([*spec.options, *(secrets.text(override) for override in overrides)])
-    if not any(override.startswith("checkpoint.finished=") for override in overrides):
-        # The model is kept; the optimizer states of all trials would fill the disk.
-        cfg.checkpoint.finished = "none"
+    if not spec.keeps_checkpoints:
+        # The optimizer states of all trials would fill the disk: the last ones stay of the best trials.
+        cfg.checkpoint.finished = "last" if spec.settings.extendable else "none"
     spec.name_experiment(cfg)
     if rank() > 0:
         OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)
@@ -172,7 +172,7 @@ def _run(
         return earlier
     if earlier is not None and earlier.status == "pruned" and not assignment.thawed:
         raise (Frozen if spec.halving else Pruned)(earlier.error or "pruned by an earlier worker")
-    OmegaConf.update(cfg, "resume", {"run": "auto", "allow": []}, merge=False)
+    OmegaConf.update(cfg, "resume", {"run": "auto", "allow": list(spec.allowed)}, merge=False)
     if rank() > 0:  # scratch: what this process wrote when it ran the trial before
         shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
