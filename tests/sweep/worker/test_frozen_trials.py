@@ -37,6 +37,7 @@ ASHA = [
     "sweep.trials=6",
     "sweep.predictions=0",
     "sweep.test=none",
+    "sweep.extendable=0",
     "sweep.enqueue_default=false",
     "sweep.pruner.min_resource=1",
     "sweep.pruner.reduction_factor=2",
