@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
@@ -77,9 +78,7 @@ def run_sweep(
     encode_references(config)
     settings = read_settings(config.sweep)
     space = read_space(overrides, settings.space, context.config_loader)
-    first = rank() == 0
-    extension = find_extension(config, words, settings.extend) if settings.extend and first else None
-    location = _location(config, words, extension) if first else None
+    location, extension = _place(config, words, settings)
     # Under torchrun all processes look at the data together.
     preflight = run_preflight(space, composer, settings, print if rank() == 0 else lambda text: None)
     if location is None:
@@ -87,19 +86,14 @@ def run_sweep(
         follow(replace(received, location=replace(received.location, folder=Path(config.hydra.sweep.dir))))
         return
     spec = _spec(words, config, space, composer, settings, location, preflight)
-    spec = spec if extension is None else extension.of(spec)
+    if extension is not None:
+        spec = extension.of(spec)
     launcher = _launcher(config, context, spec)
     study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points())
     if extension is not None:
         extension.copy_trials(spec.folder)
     broadcast(spec)
-    queue = TrialQueue(
-        study,
-        study_lock(spec.location.url, spec.folder, spec.location.study),
-        lease=settings.lease,
-        most_deaths=settings.failures,
-        halving=spec.halving,
-    )
+    queue = _queue(spec, study)
     pool = WorkerPool(
         launcher, lambda job: _job(spec, preflight), spec.launch, settings.workers, queue, settings.failures
     )
@@ -121,13 +115,19 @@ def run_sweep(
         raise Unfinished(result.error)
 
 
-def _location(config: DictConfig, words: Sequence[str], extension: Extension | None) -> SweepLocation:
-    """Where the sweep is kept; `resume` names the earlier sweep where trials are trained on."""
-    if extension is not None:
-        config = config.copy()
-        with open_dict(config):
-            config.resume.run = None
-    return find_location(config, words)
+def _place(
+    config: DictConfig, words: Sequence[str], settings: SweepSettings
+) -> tuple[SweepLocation | None, Extension | None]:
+    """Where the sweep is kept, and the earlier trials that it trains on; for rank 0."""
+    if rank() > 0:
+        return None, None
+    if settings.extend is None:
+        return find_location(config, words), None
+    extension = find_extension(config, words, settings.extend)
+    config = config.copy()
+    with open_dict(config):
+        config.resume.run = None  # it names the earlier sweep
+    return find_location(config, words), extension
 
 
 def _spec(
@@ -164,6 +164,13 @@ def _spec(
         compared=None if pruner is None else preflight.compared,
         default=preflight.default,
     )
+
+
+def _queue(spec: SweepSpec, study: optuna.Study) -> TrialQueue:
+    """The queue of trials, as the command that watches the sweep uses it."""
+    lock = study_lock(spec.location.url, spec.folder, spec.location.study)
+    lease, deaths = spec.settings.lease, spec.settings.failures
+    return TrialQueue(study, lock, lease=lease, most_deaths=deaths, halving=spec.halving)
 
 
 def _plain(node: Any) -> dict[str, Any] | None:
