@@ -75,10 +75,10 @@ class Selection:
         if self.simplest["number"] == self.best["number"]:
             return f"{text}, which is the simplest of them"
         own, best = self.simplest["parameters"], self.best["parameters"]
-        return (
-            f"{text}; the simplest is trial {self.simplest['number']} "
-            f"({own:,.0f} parameters instead of {best:,.0f})"
-        )
+        text += f"; the simplest is trial {self.simplest['number']}"
+        if own is None or best is None:  # a trial that counted none
+            return text
+        return f"{text} ({own:,.0f} parameters instead of {best:,.0f})"
 
 
 def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:

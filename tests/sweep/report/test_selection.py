@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,8 @@ def test_the_best_trial_has_a_price_and_a_simpler_equivalent(folder: Path) -> No
     assert found.equivalents_sentence == (
         "1 trial cannot be told from the best; the simplest is trial 1 (10 parameters instead of 1,000)"
     )
+    uncounted = replace(found, simplest=found.simplest | {"parameters": None})
+    assert uncounted.equivalents_sentence.endswith("the simplest is trial 1")
     page = [block.text for block in blocks_of(snapshot(), found) if isinstance(block, Text)]
     assert "60 validation rows" in str(page[0])
     write_best(folder, snapshot(), lambda row: f"train {row.number}", found.as_dict())
