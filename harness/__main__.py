@@ -205,7 +205,7 @@ def _token() -> str | None:
     """Returns the cache's identifier of this command, the same in all processes of torchrun."""
     if not _several():
         return None
-    from harness.runtime.distributed import broadcast
+    from harness.runtime.process_group import broadcast
 
     return broadcast(secrets.token_hex(8))
 
@@ -289,7 +289,7 @@ def _follow(cfg: DictConfig) -> None:
     """Of the processes of torchrun, only rank 0 uploads to MLflow."""
     from omegaconf import OmegaConf
 
-    from harness.runtime.distributed import rank
+    from harness.runtime.process_group import rank
 
     if rank() > 0:
         OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)

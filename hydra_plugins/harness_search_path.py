@@ -7,17 +7,18 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 class ProjectSearchPath(SearchPathPlugin):
     """The user's own `conf` stands behind ours, the folder of `--config-dir` before it.
 
-    Another program's search path is left alone.
+    Another program finds the group `sweep`, behind its own groups, and nothing else of ours.
     """
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        from harness.config.choice_files import CONF, CONFIG_DIR, config_dirs, folders
+        from harness.config.choice_files import CONFIG_DIR, config_dirs, folders, is_own
 
-        places = {entry.path for entry in search_path.get_path()}  # type: ignore[attr-defined]
-        if f"file://{CONF}" in places or str(CONF) in places:
-            given = config_dirs()
-            for folder in folders()[1:]:
-                if folder not in given:
-                    search_path.append("project", f"file://{folder}")
-            for folder in given:
-                search_path.prepend(CONFIG_DIR, f"file://{folder}")
+        if not is_own(entry.path for entry in search_path.get_path()):  # type: ignore[attr-defined]
+            search_path.append("harness", "harness-sweep://")
+            return
+        given = config_dirs()
+        for folder in folders()[1:]:
+            if folder not in given:
+                search_path.append("project", f"file://{folder}")
+        for folder in given:
+            search_path.prepend(CONFIG_DIR, f"file://{folder}")

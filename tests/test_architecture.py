@@ -51,16 +51,17 @@ ENTRY_POINTS = (("cli", "__main__"), ("__init__",))
 """The last line in order: `__main__` imports `cli`, and `__init__` names `api` only."""
 
 SWEEP_ORDER: tuple[tuple[str, ...], ...] = (
-    ("space", "launch", "median", "patient"),
+    ("inside_trial",),
+    ("space", "launch", "median", "patient", "lightning_report", "transformers_report"),
     ("study",),
     ("worker",),
     ("preflight", "report"),
     ("display",),
     ("control",),
-    ("run_sweep",),
+    ("run_sweep", "program"),
 )
 """The packages within `sweep`, by the same rule. `median` and `patient` lie outside `study` because stored
-configurations name them."""
+configurations name them; the first and the reports are what the code of a trial imports."""
 
 ROOT_MODULES = {"__init__", "__main__", "run", "api"}
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, final
 from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, DamagedCheckpoint, remove, write
 from harness.checkpoint.latest_checkpoint import Entry, LatestCheckpoint, left_in, newest
 from harness.core.progress import Progress
-from harness.runtime.distributed import broadcast
+from harness.runtime.process_group import broadcast
 
 FOLDER = "checkpoints"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,11 @@ CONFIG_DIR = "--config-dir"
 
 _config_dirs: list[Path] = []
 """The folder of `--config-dir`, during a command that has it."""
+
+
+def is_own(places: Iterable[str]) -> bool:
+    """Whether the places of Hydra's search path are those of harness, and not of another program."""
+    return any(place in (f"file://{CONF}", str(CONF)) for place in places)
 
 
 def choices(group: str) -> list[str]:

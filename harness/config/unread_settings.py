@@ -35,7 +35,8 @@ def refuse_unread(cfg: DictConfig) -> None:
         UserError: nothing reads a setting; the remedy names similar ones, or what its yaml file lacks.
     """
     plain: Any = OmegaConf.to_container(cfg, resolve=False)
-    sweeper = set(plain["hydra"].get("sweeper") or ()) - {"_target_"}
+    sweeper = {name for name, value in (plain["hydra"].get("sweeper") or {}).items() if value is not None}
+    sweeper -= {"_target_", "_recursive_"}
     if sweeper:
         key = f"hydra.sweeper.{min(sweeper)}"
         remedy = "settings of a sweep begin with sweep., and its values are sweep.space.KEY"

@@ -13,7 +13,7 @@ from harness.data.load.free_memory import free
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan
 from harness.runtime.config_nodes import copied
-from harness.runtime.distributed import any_process, highest
+from harness.runtime.process_group import any_process, highest
 from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.device import find_device
 from harness.trainer.saved_tensors import counted

@@ -11,7 +11,7 @@ from harness.callbacks.run_callbacks import Callback
 from harness.config.instantiate import build, built_callback
 from harness.core.errors import UserError
 from harness.runtime.config_nodes import container
-from harness.runtime.distributed import rank
+from harness.runtime.process_group import rank
 
 _CALLS = {
     "__call__": ("fold", "progress"),

@@ -26,7 +26,7 @@ from harness.prepare.sealed_test import find_seal
 from harness.prepare.value_notes import header_note, value_notes
 from harness.runs.held_out_rows import HeldOutRows
 from harness.runtime.config_nodes import copied
-from harness.runtime.distributed import broadcast, same_in_all
+from harness.runtime.process_group import broadcast, same_in_all
 
 _TRANSFORM = "data.transform"
 

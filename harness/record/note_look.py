@@ -14,7 +14,7 @@ from harness.runs.held_out_rows import HeldOutRows
 from harness.runs.look_ledger import LookLedger
 from harness.runs.look_optimism import look_facts, look_sentence, sealed_facts
 from harness.runs.run_result import Summary
-from harness.runtime.distributed import rank
+from harness.runtime.process_group import rank
 
 
 def note_look(

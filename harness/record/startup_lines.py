@@ -12,8 +12,8 @@ from harness.core.table import Table
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.prepare.short_training import short_training_note
-from harness.runtime.distributed import world
 from harness.runtime.mlflow_environment import URI, applied, experiment_title, variable
+from harness.runtime.process_group import world
 from harness.tracking.store_address import masked
 
 TRACKER = "harness.tracking.mlflow.Mlflow"

@@ -1,7 +1,7 @@
 """Communication between the processes of `torchrun`, which train one model together.
 
 A command without torchrun has one process, of rank 0; every function here then returns its input at once.
-Objects are sent by gloo on the CPU, so that nothing waits for the accelerator; tensors on CUDA by NCCL.
+Tensors on CUDA are sent by NCCL; plain objects and numbers by `harness.runtime.process_group`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from harness.core.errors import UserError
+from harness.runtime.process_group import broadcast, highest, rank, several, world
 
 T = TypeVar("T")
 
@@ -38,20 +39,6 @@ class Board(Protocol):
     def compare_set(self, key: str, expected: str, desired: str) -> bytes: ...
 
     def wait(self, keys: list[str], timeout: timedelta) -> None: ...
-
-
-def rank() -> int:
-    """Returns the number of this process; 0 is the one that prints, logs and writes."""
-    return dist.get_rank() if _several() else 0
-
-
-def world() -> int:
-    """Returns the number of processes that train together."""
-    return dist.get_world_size() if _several() else 1
-
-
-def _several() -> bool:
-    return dist.is_available() and dist.is_initialized()
 
 
 def join_group() -> Board:
@@ -75,18 +62,8 @@ def leave_group() -> None:
     A failed process does not call it: a peer may be waiting in an exchange, and notices the failure when the
     connections close.
     """
-    if _several():
+    if several():
         dist.destroy_process_group()
-
-
-def broadcast(value: T) -> T:
-    """Returns rank 0's value in every process; any plain object."""
-    if world() == 1:
-        return value
-    values: list[Any] = [value]
-    dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
-    shared: T = values[0]
-    return shared
 
 
 def from_rank_0(read: Callable[[], T]) -> T:
@@ -117,26 +94,6 @@ def broadcast_rows(rows: Tensor) -> Tensor:
         rows = rows.clone()
         dist.broadcast(rows, src=0)
     return rows
-
-
-def highest(*numbers: float) -> list[float]:
-    """Returns the maximum over the processes of each number, in double precision."""
-    if world() == 1:
-        return list(numbers)
-    values = torch.tensor(numbers, dtype=torch.float64)
-    dist.all_reduce(values, dist.ReduceOp.MAX)
-    maxima: list[float] = values.tolist()
-    return maxima
-
-
-def any_process(flag: bool) -> bool:
-    """Whether the flag is true in any process."""
-    return bool(highest(float(flag))[0])
-
-
-def same_in_all(value: object) -> bool:
-    """Whether the value, any plain object, equals rank 0's in every process; all return the same answer."""
-    return not any_process(broadcast(value) != value)
 
 
 def slice_of(count: int) -> slice:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from harness.core.errors import Interrupted
-from harness.runtime.distributed import highest
+from harness.runtime.process_group import highest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -23,7 +23,8 @@ import torch.distributed as dist
 
 from harness.core.error_text import described
 from harness.core.errors import Interrupted, ProcessFailed, UserError
-from harness.runtime.distributed import Board, join_group, leave_group, rank, world
+from harness.runtime.distributed import Board, join_group, leave_group
+from harness.runtime.process_group import rank, world
 
 _REPEAT_WAIT = 3.0
 """Seconds that a process waits for rank 0 to report the same error, before it reports the error itself."""

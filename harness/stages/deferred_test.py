@@ -31,8 +31,9 @@ from harness.runs.run_history import OVER, RunHistory
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
 from harness.runtime.config_nodes import copied
-from harness.runtime.distributed import broadcast, from_rank_0, rank
+from harness.runtime.distributed import from_rank_0
 from harness.runtime.isolation import isolated
+from harness.runtime.process_group import broadcast, rank
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
 from harness.stages.resume import claim, keep_arithmetic

@@ -22,6 +22,7 @@ from harness.core.errors import UserError
 from harness.core.fuse_setting import AUTO as FUSE_AUTO
 from harness.core.fuse_setting import FUSE, OFF
 from harness.core.name_list import listed
+from harness.core.resume_setting import AUTO
 from harness.core.typed_override import typed
 from harness.core.user_path import user_path
 from harness.prepare.experiment import Experiment
@@ -42,13 +43,11 @@ from harness.runs.journal import JOURNAL, Journal, read
 from harness.runs.outputs import Outputs
 from harness.runs.run_history import OVER, RunHistory
 from harness.runs.setting_effects import below
-from harness.runtime.distributed import broadcast, rank
 from harness.runtime.inner_path import check_tree
+from harness.runtime.process_group import broadcast, rank
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stored_file import check_entries
 from harness.trainer.random_state import generators, set_generators
-
-AUTO = "auto"
 
 
 @contextmanager

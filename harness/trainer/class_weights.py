@@ -9,7 +9,8 @@ from harness.core.errors import UserError
 from harness.core.name_list import listed
 from harness.core.task import Task
 from harness.loss.focal import Focal
-from harness.runtime.distributed import average, world
+from harness.runtime.distributed import average
+from harness.runtime.process_group import world
 
 _WEIGHING = ("cross_entropy", "binary_cross_entropy", "focal")
 """The choices of trainer/loss that take weights."""

@@ -12,7 +12,8 @@ from harness.core.errors import UserError
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
 from harness.core.task import Task
-from harness.runtime.distributed import gathered, rank, world
+from harness.runtime.distributed import gathered
+from harness.runtime.process_group import rank, world
 from harness.trainer.batch_source import BatchSource
 from harness.trainer.contrast.online_probe import Probe
 from harness.trainer.contrastive_method import Contrast, ContrastiveMethod, MomentumMethod

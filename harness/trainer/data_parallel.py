@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from harness.core.arrays import Batch
 from harness.core.errors import UserError
-from harness.runtime.distributed import rank, world
+from harness.runtime.process_group import rank, world
 
 Loss = Callable[[Any], Tensor]
 

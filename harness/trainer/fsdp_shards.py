@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.errors import UserError
-from harness.runtime.distributed import world
+from harness.runtime.process_group import world
 from harness.trainer.data_parallel import Loss, Step, with_current_kernels
 from harness.trainer.layers import layers_of
 

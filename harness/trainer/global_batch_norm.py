@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from harness.runtime.distributed import stacked, world
+from harness.runtime.distributed import stacked
+from harness.runtime.process_group import world
 
 
 @final

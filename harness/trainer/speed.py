@@ -7,7 +7,7 @@ from typing import Literal, final
 import torch
 from torch import nn
 
-from harness.runtime.distributed import world
+from harness.runtime.process_group import world
 
 
 @final

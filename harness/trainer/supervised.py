@@ -14,7 +14,7 @@ from harness.core.errors import UserError
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
 from harness.core.task import Scale, Task
-from harness.runtime.distributed import world
+from harness.runtime.process_group import world
 from harness.trainer.batch_source import BatchSource
 from harness.trainer.class_weights import check_weights, share_correction, share_of_weights, weigh
 from harness.trainer.loss_choice import require_fit

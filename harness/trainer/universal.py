@@ -16,7 +16,8 @@ from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.core.scores import Direction, direction
-from harness.runtime.distributed import Agreed, broadcast, world
+from harness.runtime.distributed import Agreed
+from harness.runtime.process_group import broadcast, world
 from harness.trainer.batch_source import EpochIterator, StepBatch
 from harness.trainer.best_epoch import Best
 from harness.trainer.data_parallel import Replicas, check_device, set_process_seed, weak_loss, weight_of

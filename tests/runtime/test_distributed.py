@@ -6,18 +6,8 @@ import pytest
 import torch
 
 from harness.runtime import distributed
-from harness.runtime.distributed import (
-    Agreed,
-    any_process,
-    average,
-    broadcast,
-    gathered,
-    highest,
-    rank,
-    same_in_all,
-    stacked,
-    world,
-)
+from harness.runtime.distributed import Agreed, average, gathered, stacked
+from harness.runtime.process_group import any_process, broadcast, highest, rank, same_in_all, world
 
 
 def together(function):

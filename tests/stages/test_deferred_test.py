@@ -19,7 +19,8 @@ from harness.run import run
 from harness.runs.journal import Journal, read
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
-from harness.runtime.distributed import join_group, rank
+from harness.runtime.distributed import join_group
+from harness.runtime.process_group import rank
 from harness.stages.deferred_test import run_deferred_test
 
 pytestmark = pytest.mark.slow

@@ -8,6 +8,7 @@ from torch import nn
 
 from harness.core.errors import UserError
 from harness.runtime import distributed
+from harness.runtime.process_group import world
 from harness.trainer.data_parallel import check_device, set_process_seed, spread, weight_of
 from harness.trainer.global_batch_norm import GlobalBatchNorm, norm_globally
 
@@ -33,7 +34,7 @@ def normed(kind, momentum):
         outputs = net(inputs)
         # The mean over the processes is the mean over all rows, of a loss in which no channel cancels.
         loss = (outputs * torch.linspace(1, 2, outputs[0].numel()).view_as(outputs[0])).tanh().square().mean()
-        (loss * distributed.weight_of(len(whole)) / distributed.world()).backward()
+        (loss * distributed.weight_of(len(whole)) / world()).backward()
     return outputs, inputs.grad, net[0].weight.grad, net[0].bias.grad, dict(net.named_buffers()), type(net[0])
 
 

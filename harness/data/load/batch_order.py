@@ -14,7 +14,8 @@ from harness.core.arrays import Arrays, Loader, Loaders
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.data.load.sampler import Sampler
-from harness.runtime.distributed import broadcast_rows, slice_of, weight_of, world
+from harness.runtime.distributed import broadcast_rows, slice_of, weight_of
+from harness.runtime.process_group import world
 
 
 @dataclass(frozen=True)

@@ -11,23 +11,22 @@ from filelock import FileLock
 
 from harness.core.error_text import error_text
 from harness.core.errors import Interrupted
-from harness.record.run_record import RESULT
 from harness.runs.look_optimism import look_sentence
 from harness.runs.outputs import BEST
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import finished, over
-from harness.runtime.distributed import broadcast
+from harness.runtime.process_group import broadcast
 from harness.sweep.control.live_report import about, trial_command
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.explanation import explain
-from harness.sweep.report.selection import price_selection
-from harness.sweep.report.sweep_result import Status, SweepResult, sum_up, write_best, write_trials
+from harness.sweep.report.selection import Selection
+from harness.sweep.report.sweep_result import RESULT, Status, SweepResult, sum_up, write_best, write_trials
 from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
-from harness.sweep.worker.kept_models import extendable_rows, remove_checkpoints, remove_worse
+from harness.sweep.worker.kept_models import extendable_rows, remove_worse
 from harness.sweep.worker.sweep_spec import SweepSpec
-from harness.sweep.worker.trial_run import TrialAssignment, test_trial
+from harness.sweep.worker.trial_assignment import TrialAssignment
 
 SECONDS = "harness:seconds"
 
@@ -59,7 +58,7 @@ def close_sweep(
                 kept = {row.number for row in extendable_rows(now, spec.settings.extendable)}
                 for row in now.rows:
                     if row.number not in kept:
-                        remove_checkpoints(spec.folder / row.folder)
+                        spec.runner.forget(spec.folder / row.folder)
         remove_worse(now, spec.settings.keep, spec.folder)
         broadcast(None)  # the other processes of torchrun stop waiting for a trial
         return _write(spec, study, watcher, now, status, error)
@@ -82,7 +81,7 @@ def _write(
 
     result = sum_up(spec.folder, now, status, seconds, watcher.command, error)
     priced = status != "interrupted" and spec.settings.predictions > 0
-    selection, reason = price_selection(spec.folder, now) if priced else (None, None)
+    selection, reason = _priced(spec.folder, now) if priced else (None, None)
     if selection is not None:
         result = replace(result, selection=selection.as_dict())
     elif reason is not None:
@@ -132,6 +131,12 @@ def _looks(spec: SweepSpec, row: Row) -> str:
     return ""
 
 
+def _priced(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:
+    from harness.sweep.report.price_selection import price_selection  # it imports torch
+
+    return price_selection(folder, now)
+
+
 def _incomplete(spec: SweepSpec, now: Snapshot) -> str | None:
     """The error of a sweep without a complete trial, or of a grid in which a trial failed."""
     failed = [row for row in now.rows if row.state == "failed"]
@@ -148,11 +153,11 @@ def _test_best(spec: SweepSpec, now: Snapshot, watcher: SweepWatcher) -> None:
     if spec.settings.test != "best":
         return
     for row in now.best:
-        overrides = spec.composer.whole([*spec.space.fixed, *spec.space.words(dict(row.point))])
+        overrides = spec.runner.whole([*spec.space.fixed, *spec.space.words(dict(row.point))])
         assignment = TrialAssignment(row.number, tuple(overrides), row.folder or str(row.number), test=True)
         broadcast(assignment)
         try:
-            test_trial(spec, assignment)
+            spec.runner.test(spec, assignment)
         except Interrupted:
             raise
         except Exception as error:

@@ -55,7 +55,8 @@ class LiveReport:
 
 def trial_command(spec: SweepSpec, row: Row) -> str:
     """The command that runs a trial alone."""
-    return again([*spec.space.fixed, *spec.fuse_words], spec.space.words(dict(row.point)), spec.options)
+    fixed = [*spec.space.fixed, *spec.fuse_words]
+    return again(fixed, spec.space.words(dict(row.point)), spec.runner.command, spec.runner.sweep_keys)
 
 
 def about(spec: SweepSpec, command: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.runs.journal import Journal, read
 from harness.runs.run_history import OVER, RunHistory
@@ -13,19 +13,10 @@ from harness.runtime.secret_values import leaves
 from harness.sweep.report.sweep_result import BEST, RESULT, TRIALS, SweepResult
 from harness.sweep.report.write_report import REPORT
 from harness.sweep.study.snapshot import ENDED, Row, Snapshot, brief, eligible
+from harness.sweep.worker.sweep_spec import Tracking
 from harness.tracking.run_link import Link
 
 _BUDGET = ("trials", "hours", "stagnation")
-
-
-class Tracking(Protocol):
-    """The object that `cfg.tracking` describes."""
-
-    def follow(self, folder: Path) -> None: ...
-
-    def link(self, folder: Path, timeout: float | None = None) -> Link | None: ...
-
-    def settle(self, folder: Path, timeout: float | None = None) -> Link | None: ...
 
 
 class MlflowParentRun:

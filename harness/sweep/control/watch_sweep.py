@@ -15,13 +15,11 @@ from typing import Any
 
 import optuna
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from harness.config.instantiate import build
 from harness.core.error_text import mask_errors
 from harness.core.errors import Interrupted
 from harness.runs.journal import alive
-from harness.runtime.provenance import command
 from harness.runtime.secret_values import Secrets
 from harness.sweep.control.live_report import LiveReport
 from harness.sweep.control.live_sweep import BUDGET, budget_of
@@ -54,14 +52,12 @@ class SweepWatcher:
         self, spec: SweepSpec, study: optuna.Study, queue: TrialQueue, pool: WorkerPool, config: DictConfig
     ) -> None:
         self.spec, self.study, self.queue, self.pool = spec, study, queue, pool
-        without_hydra = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        self.secrets = Secrets(without_hydra, list(spec.typed))
+        self.secrets = Secrets(spec.runner.settings(config), list(spec.typed))
         mask_errors(self.secrets.text)
         self.display = ProgressBoard()
         label = label_of(spec.location.url)
         self.patience = Patience(spec.settings.patience, self.display.note, label, queue.lease.forget)
-        spec.name_experiment(config)
-        tracking = build(config.tracking, "tracking")
+        tracking = spec.runner.tracking(spec, config)
         self._tags = self.secrets.texts(dict(tracking.tags))
         self.parent_run = MlflowParentRun(spec.folder, spec.location.study, tracking)
         self.live_report = LiveReport(spec)
@@ -87,7 +83,8 @@ class SweepWatcher:
     @property
     def command(self) -> str:
         """The command as typed, without its secrets."""
-        return command(["-m", *self.spec.options, *(self.secrets.text(text) for text in self.spec.typed)])
+        words = [self.secrets.text(text) for text in self.spec.typed]
+        return self.spec.runner.command(words, many=True)
 
     @property
     def seconds(self) -> float:

@@ -41,6 +41,12 @@ def compose(context: HydraContext, config: DictConfig, words: list[str], number:
     return Job(words, made, _folder(made))
 
 
+def folder_words(folder: Path, subdir: str) -> list[str]:
+    """The overrides that place a job in `<folder>/<subdir>`; `subdir` may have references of Hydra's."""
+    quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+    return [f"hydra.sweep.dir='{quoted}'", f"hydra.sweep.subdir='{subdir}'"]
+
+
 def work(context: HydraContext, job: Job, task: TaskFunction) -> JobReturn:
     """Runs the job in this process; an error of the task is in the returned job."""
     return run_job(

@@ -23,13 +23,14 @@ from harness.runtime.atomic_file import write_text
 from harness.runtime.redact import mask_urls
 from harness.runtime.secret_values import Secrets
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
+from harness.sweep.worker.sweep_spec import OF_THE_SWEEP
 
 RESULT, TRIALS, BEST = "result.json", "trials.csv", "best.yaml"
 
-Status = Literal["finished", "interrupted", "failed"]
+PROGRAM_RESULT = "trial.json"
+"""The result of a trial of another program, which may have a `result.json` of its own."""
 
-_OF_THE_SWEEP = ("sweep", "resume", "hydra/sweeper", "hydra/launcher", "hydra/sweep")
-"""Keys, with all that is below them, of words that a single run does not take."""
+Status = Literal["finished", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,8 @@ def scores_of(folder: Path, row: Row) -> dict[str, Summary]:
     {} where the run left no result, as on a machine whose disk is not ours.
     """
     home = folder / row.folder
-    paths = [home / RESULT] if (home / RESULT).exists() else sorted(home.glob(f"seed-*/{RESULT}"))
+    alone = [home / name for name in (PROGRAM_RESULT, RESULT) if (home / name).exists()][:1]
+    paths = alone or sorted(home.glob(f"seed-*/{RESULT}"))
     by_run = [Result.read(path).scores for path in paths]
     if len(by_run) < 2:
         return by_run[0] if by_run else {}
@@ -220,18 +222,24 @@ def _priced(
     }
 
 
-def again(fixed: Sequence[str], words: Sequence[str], options: Sequence[str] = ()) -> str:
+def again(
+    fixed: Sequence[str],
+    words: Sequence[str],
+    command: Callable[[list[str]], str] = provenance.command,
+    sweep_keys: Sequence[str] = OF_THE_SWEEP,
+) -> str:
     """The command that runs one trial alone, its secrets masked.
 
     Args:
         fixed: the words that are the same for all trials, as typed; those about the sweep are left out.
         words: what the trial's point says, such as `model=mlp`.
-        options: options before the overrides, such as `--config-dir`.
+        command: makes a command of overrides.
+        sweep_keys: keys, with all that is below them, that a single run does not take.
     """
-    all_words = [*(word for word in fixed if not _about_the_sweep(word)), *words]
-    return Secrets(None, all_words).text(provenance.command([*options, *all_words]))
+    all_words = [*(word for word in fixed if not _below_any(word, sweep_keys)), *words]
+    return Secrets(None, all_words).text(command(all_words))
 
 
-def _about_the_sweep(word: str) -> bool:
+def _below_any(word: str, keys: Sequence[str]) -> bool:
     key = word.lstrip("+~").partition("=")[0].partition("@")[0].replace(".", "/")
-    return any(key == owner or key.startswith(f"{owner}/") for owner in _OF_THE_SWEEP)
+    return any(key == owner or key.startswith(f"{owner}/") for owner in keys)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from harness.core.errors import UserError
 from harness.runs.run_result import Result
 from harness.sweep.study.objectives import check_name, mean_score
+
+NameCheck = Callable[[str, str], object]
 
 Relation = Literal["<=", "<", ">=", ">"]
 
@@ -47,22 +49,25 @@ class Constraint:
         return over / abs(self.bound) if self.bound else over
 
 
-def read_constraints(texts: Sequence[str]) -> list[Constraint]:
+def read_constraints(texts: Sequence[str], names: NameCheck = check_name) -> list[Constraint]:
     """The constraints of `sweep.constraints`.
+
+    Args:
+        names: called with the name of each score and the setting's key; refuses a wrong name.
 
     Raises:
         UserError: one has not the form `score <= number`, uses a test score, or is given twice.
     """
     constraints: list[Constraint] = []
     for text in texts:
-        constraint = _read(text)
+        constraint = _read(text, names)
         if constraint in constraints:
             raise UserError(f"{_KEY} holds {constraint.text} twice", "give it once", key=_KEY)
         constraints.append(constraint)
     return constraints
 
 
-def _read(text: str) -> Constraint:
+def _read(text: str, names: NameCheck) -> Constraint:
     match = _FORM.fullmatch(str(text))
     bound = math.nan if match is None else _number(match["bound"])
     if match is None or not math.isfinite(bound):
@@ -72,7 +77,7 @@ def _read(text: str) -> Constraint:
             key=_KEY,
             value=text,
         )
-    check_name(match["name"], _KEY)
+    names(match["name"], _KEY)
     return Constraint(match["name"], cast("Relation", match["relation"]), bound)
 
 

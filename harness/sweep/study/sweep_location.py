@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError, near
 from harness.core.override_text import OverrideText
+from harness.core.resume_setting import AUTO
 from harness.runs.new_folder import check_empty
 from harness.runs.sweep_folders import (
     RESULT,
@@ -26,7 +27,6 @@ from harness.runs.sweep_folders import (
     read_result,
     stem,
 )
-from harness.stages.resume import AUTO
 from harness.sweep.study.study_lock import LOCK
 from harness.sweep.study.sweep_settings import check_name
 
@@ -61,11 +61,22 @@ def find_location(cfg: DictConfig, words: Sequence[str]) -> SweepLocation:
     Raises:
         UserError: there is no such sweep, two are named, or the database cannot be reached.
     """
-    folder = _find(cfg, words)
-    if not _exists(folder, cfg.sweep.storage):
+    return location_in(_find(cfg, words), cfg.sweep.storage)
+
+
+def location_in(folder: Path, url: str | None) -> SweepLocation:
+    """The sweep that is kept in this folder, or that begins there.
+
+    Args:
+        url: `sweep.storage`.
+
+    Raises:
+        UserError: the folder holds something else, or the database cannot be reached.
+    """
+    if not _exists(folder, url):
         remedy = "choose another with hydra.sweep.dir=FOLDER or sweep.name=NAME"
         check_empty(folder, "a sweep", remedy, "hydra.sweep.dir", besides=(STUDY, LOCK))
-    return SweepLocation(folder, folder.resolve().name, _absolute(cfg.sweep.storage))
+    return SweepLocation(folder, folder.resolve().name, _absolute(url))
 
 
 def find_earlier(cfg: DictConfig, words: Sequence[str], apart: Collection[str]) -> SweepLocation:
@@ -181,8 +192,16 @@ def _given(cfg: DictConfig) -> Path | None:
 
 
 def _newest(cfg: DictConfig, words: Sequence[str]) -> Path:
-    url, sweeps = cfg.sweep.storage, Path(cfg.outputs) / SWEEPS
-    named = stem(cfg.sweep.name, words)
+    return newest_folder(Path(cfg.outputs) / SWEEPS, stem(cfg.sweep.name, words), cfg.sweep.storage)
+
+
+def newest_folder(sweeps: Path, named: str, url: str | None) -> Path:
+    """The folder `<named>-<n>` of the newest sweep of that name if it is unfinished, else of a new one.
+
+    Args:
+        sweeps: the folder of sweeps.
+        url: `sweep.storage`.
+    """
     numbers = below(sweeps, named, stored=url is None)
     for study, over in _studies(url).items():
         number = number_of(study, named)

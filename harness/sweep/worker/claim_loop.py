@@ -8,16 +8,16 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import optuna
 
 from harness.core.errors import Frozen, Interrupted, Pruned, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
-from harness.runtime.distributed import broadcast, world
 from harness.runtime.frozen_memory import frozen_memory
 from harness.runtime.inner_path import inner
-from harness.runtime.isolation import isolated
+from harness.runtime.process_group import broadcast, world
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.sweep.study.constraints import read_constraints, violations
@@ -31,11 +31,10 @@ from harness.sweep.study.successive_halving import is_frozen, stopped_step
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
-from harness.sweep.worker.kept_models import Keep, KeptModels, remove_checkpoints
+from harness.sweep.worker.kept_models import Keep, KeptModels
 from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.sweep.worker.trial_assignment import TrialAssignment
 from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
-from harness.sweep.worker.trial_run import TrialAssignment, run_trial
-from harness.trainer.fused.joint_runs import JointRuns
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,11 @@ class ClaimLoop:
         self.study = self.queue.study
         self.pruner = spec.new_pruner()
         self.queue.halving = spec.halving
-        self.constraints = read_constraints(spec.settings.constraints)
+        # Their names were checked before the sweep began.
+        self.constraints = read_constraints(spec.settings.constraints, lambda name, key: None)
         self.kept = KeptModels(spec.settings.keep, spec.objectives, spec.folder)
         most: Keep = "all" if spec.keeps_checkpoints else spec.settings.extendable
-        self.resumable = KeptModels(most, spec.objectives, spec.folder, remove_checkpoints)
+        self.resumable = KeptModels(most, spec.objectives, spec.folder, spec.runner.forget)
         self.freed: set[str] = (
             set()
         )  # folders of frozen trials without checkpoints, because nothing can promote them
@@ -102,6 +102,9 @@ class ClaimLoop:
 
     def _work_jointly(self, stop: Stop, heartbeat: Heartbeat) -> WorkerOutcome:
         """Trains `slots` trials as one; where one ends, the next takes its place while the others go on."""
+        from harness.runtime.isolation import isolated
+        from harness.trainer.fused.joint_runs import JointRuns
+
         joint = JointRuns(stop)
         with isolated():
             try:
@@ -122,7 +125,7 @@ class ClaimLoop:
             raise error
         return self._ends() or WorkerOutcome("done")
 
-    def _may_start(self, joint: JointRuns) -> bool:
+    def _may_start(self, joint: Any) -> bool:
         """Whether there is a place for another trial."""
         limit = self.spec.slots if self.limit is None else min(self.spec.slots, self.limit - self.done)
         return not joint.errors and self._ends() is None and joint.count < limit and joint.has_room
@@ -141,11 +144,11 @@ class ClaimLoop:
             return None  # the job waited in a cluster's queue until after the request to stop
         return self.patience.wait(lambda: self.queue.claim(self.spec.budget))
 
-    def _work_on(self, claim: Claim, heartbeat: Heartbeat, joint: JointRuns | None = None) -> None:
+    def _work_on(self, claim: Claim, heartbeat: Heartbeat, joint: Any = None) -> None:
         """Runs a claimed trial and stores how it ended.
 
         Args:
-            joint: the trainings of other trials, with which it is trained.
+            joint: the `JointRuns` of other trials, with which it is trained; None: it is trained alone.
 
         Raises:
             StorageLost: the database stayed away; the trial is requeued when this process has ended.
@@ -186,7 +189,7 @@ class ClaimLoop:
         hopeless = set(self.patience.wait(lambda: self.queue.hopeless(self.spec.budget)))
         for folder in hopeless - self.freed:
             inner(self.spec.folder, folder)  # a study in a database can be written by others
-            remove_checkpoints(self.spec.folder / folder)
+            self.spec.runner.forget(self.spec.folder / folder)
         self.freed |= hopeless
 
     def _fail(self, claim: Claim, error: Exception) -> None:
@@ -199,7 +202,7 @@ class ClaimLoop:
             reason = f"trial {claim.number} failed, and sweep.fail_fast=true: {message}"
             self.patience.wait(lambda: self.queue.stop(reason))
 
-    def _run(self, claim: Claim, heartbeat: Heartbeat, joint: JointRuns | None) -> None:
+    def _run(self, claim: Claim, heartbeat: Heartbeat, joint: Any) -> None:
         assignment = self.patience.wait(lambda: self._assignment(claim))
         sampler = self.study.sampler
         broadcast(assignment)
@@ -223,7 +226,7 @@ class ClaimLoop:
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
 
         admits = partial(self.kept.admits, claim.number)
-        results = run_trial(self.spec, assignment, report, on_epoch, admits, joint)
+        results = self.spec.runner.run(self.spec, assignment, report, on_epoch, admits, joint)
         reached = values(self.spec.objectives, results)
         scores = _means(results)
         violated = violations(self.constraints, results)
@@ -243,7 +246,7 @@ class ClaimLoop:
         trial = optuna.trial.Trial(ended_for_samplers(self.study, is_frozen), claim.trial_id)
         with self.queue.exclusive() if draws_depend_on_each_other(self.study.sampler) else nullcontext():
             point = spec.space.suggest(trial)
-        overrides = spec.composer.whole([*spec.space.fixed, *spec.space.words(point)])
+        overrides = spec.runner.whole([*spec.space.fixed, *spec.space.words(point)])
         known = storage_of(self.study).get_trial(claim.trial_id)
         folder = self._folder(claim, known.user_attrs.get("folder", str(claim.number)))
         halt = stopped_step(known)

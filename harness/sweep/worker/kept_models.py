@@ -9,16 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, eligible
 
 Keep = int | Literal["all", "best"]
 
-_CHECKPOINTS = tuple(
-    f"{run}{fold}{part}{CHECKPOINTS}"
-    for run in ("", "seed-*/")
-    for fold in ("", "fold-*/")
-    for part in ("", "pretrain/")
+_RUNS = tuple(
+    f"{run}{fold}{part}" for run in ("", "seed-*/") for fold in ("", "fold-*/") for part in ("", "pretrain/")
 )
 _MODELS = ("model", "fold-*/model", "seed-*/model", "seed-*/fold-*/model")
 
@@ -102,7 +98,9 @@ def has_checkpoints(trial: Path) -> bool:
 
 def checkpoint_folders(trial: Path) -> list[Path]:
     """The folders of the checkpoints of all folds and repeats of a trial."""
-    return [folder for pattern in _CHECKPOINTS for folder in trial.glob(pattern)]
+    from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS  # it imports torch
+
+    return [folder for run in _RUNS for folder in trial.glob(f"{run}{CHECKPOINTS}")]
 
 
 def remove_models(trial: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from optuna.pruners import BasePruner
 
 from harness.core.fuse_setting import FUSE
+from harness.runs.run_result import Result
+from harness.runs.trial import always
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
 from harness.sweep.study.pruning import build_pruner
@@ -20,7 +22,75 @@ from harness.sweep.study.successive_halving import SuccessiveHalving
 from harness.sweep.study.sweep_location import SweepLocation
 from harness.sweep.study.sweep_settings import SweepSettings
 from harness.sweep.study.trial_claim import Budget
-from harness.sweep.worker.trial_config import TrialComposer
+from harness.sweep.worker.pruning_steps import OnEpoch, Report
+from harness.sweep.worker.trial_assignment import TrialAssignment
+from harness.tracking.run_link import Link
+
+OF_THE_SWEEP = ("sweep", "resume", "hydra/sweeper", "hydra/launcher", "hydra/sweep")
+"""Keys, with all that is below them, of words that a single run of harness does not take."""
+
+
+class Tracking(Protocol):
+    """The object that `cfg.tracking` describes."""
+
+    tags: Mapping[str, str]
+
+    def follow(self, folder: Path) -> None: ...
+
+    def link(self, folder: Path, timeout: float | None = None) -> Link | None: ...
+
+    def settle(self, folder: Path, timeout: float | None = None) -> Link | None: ...
+
+
+class TrialRunner(Protocol):
+    """What the trials of a sweep are. It is pickled for the workers.
+
+    sweep_keys  keys, with all that is below them, that a trial alone does not take
+    """
+
+    @property
+    def sweep_keys(self) -> tuple[str, ...]: ...
+
+    def whole(self, words: Sequence[str]) -> list[str]:
+        """The overrides of a trial, followed by those that follow from them."""
+
+    def run(
+        self,
+        spec: SweepSpec,
+        assignment: TrialAssignment,
+        report: Report,
+        on_epoch: OnEpoch,
+        keeps: Callable[[Mapping[str, float]], bool] = always,
+        joint: Any = None,
+    ) -> list[Result]:
+        """Runs a trial, or goes on with it; returns the result of each of its runs.
+
+        Args:
+            report: called with a step and its value; returns whether the trial is to be pruned.
+            on_epoch: called as `OnEpoch` at the end of each epoch.
+            keeps: see `Trial`.
+            joint: the `JointRuns` with which this trial is trained; only where `spec.joint`.
+
+        Raises:
+            Pruned: the pruner ended the trial.
+            TimedOut: it took longer than `sweep.timeout`.
+            Exception: whatever the trial raises.
+        """
+
+    def test(self, spec: SweepSpec, assignment: TrialAssignment) -> None:
+        """Scores the test rows of a complete trial."""
+
+    def forget(self, folder: Path) -> None:
+        """Removes the checkpoints in the folder of a trial that was frozen and will not go on."""
+
+    def settings(self, config: DictConfig) -> DictConfig:
+        """The settings that are recorded of a sweep, `sweep` among them, and whose secrets are masked."""
+
+    def tracking(self, spec: SweepSpec, config: DictConfig) -> Tracking:
+        """Where the sweep as a whole is tracked."""
+
+    def command(self, words: Sequence[str], many: bool = False) -> str:
+        """What a user types to run these overrides, or with `many` to sweep over them."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +98,7 @@ class SweepSpec:
     """Plain values only: it is pickled for other processes, perhaps on other machines.
 
     working_directory  where the command was typed; relative paths refer to it on every launcher
+    runner             runs a trial
     typed              the overrides of the command line
     epochs             of a training; None where time or steps end it
     folds              of a run
@@ -51,7 +122,7 @@ class SweepSpec:
     typed: tuple[str, ...]
     settings: SweepSettings
     space: Space
-    composer: TrialComposer
+    runner: TrialRunner
     objectives: tuple[Objective, ...]
     epochs: int | None
     folds: int
@@ -87,11 +158,6 @@ class SweepSpec:
         return self.location.folder
 
     @property
-    def options(self) -> tuple[str, ...]:
-        """The options that a command needs before its overrides to find the same configuration."""
-        return self.composer.options
-
-    @property
     def keeps_checkpoints(self) -> bool:
         """Whether the command says which checkpoints a finished trial keeps."""
         return any(word.startswith("checkpoint.finished=") for word in self.space.fixed)
@@ -122,11 +188,6 @@ class SweepSpec:
             room = self.trials is None or len(given) < self.trials
             if self.default and self.default not in given and room:
                 yield dict(self.default)
-
-    def name_experiment(self, cfg: DictConfig) -> None:
-        """Replaces `tracking.experiment=auto` of a configuration by the experiment of the sweep."""
-        if cfg.tracking.get("experiment") == "auto" and self.experiment is not None:
-            OmegaConf.update(cfg, "tracking.experiment", self.experiment)
 
     @property
     def budget(self) -> Budget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.error_text import described, error_text
 from harness.core.errors import Diverged, Pruned, UserError
 from harness.sweep.study.objectives import UndefinedScore
-from harness.sweep.worker.trial_run import TimedOut
+from harness.sweep.worker.trial_assignment import TimedOut
 
 COMMON_ERRORS = (Pruned, Diverged, TimedOut, UserError, UndefinedScore)
 """Errors that all processes of torchrun raise at the same step."""

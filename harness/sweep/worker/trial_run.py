@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.instantiate import build
 from harness.core.errors import Frozen, Pruned, UserError
 from harness.core.fold import Fold
 from harness.core.progress import Progress
@@ -21,42 +22,69 @@ from harness.run import run
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial, always
 from harness.runtime import provenance
-from harness.runtime.distributed import broadcast, rank, world
 from harness.runtime.masked_output import mask_also
+from harness.runtime.process_group import broadcast, rank, world
 from harness.stages.deferred_test import run_deferred_test
+from harness.sweep.worker.kept_models import remove_checkpoints
 from harness.sweep.worker.pruning_steps import OnEpoch, PruningSteps, Report, RunSteps
-from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.sweep.worker.sweep_spec import OF_THE_SWEEP, SweepSpec, Tracking
+from harness.sweep.worker.trial_assignment import TimedOut, TrialAssignment
+from harness.sweep.worker.trial_config import TrialComposer
 from harness.trainer.fused.joint_runs import JointRuns
 
 
-class TimedOut(Exception):
-    """A trial took longer than `sweep.timeout`."""
-
-
 @dataclass(frozen=True)
-class TrialAssignment:
-    """A trial as every process that trains it must know it; rank 0 sends it to the others.
+class HarnessRuns:
+    """The trials of `python -m harness -m`: each is a run, or `sweep.repeat` runs; see `TrialRunner`."""
 
-    overrides  the whole command line of its runs, without their seeds
-    folder     of the trial, relative to the sweep's
-    reported   intermediate values that an earlier worker reported, by step
-    halt       the step at which the trial stops again; an earlier worker died before it could say so
-    thawed     whether the trial goes on behind the rung at which it was frozen
-    test       whether the trial is complete and only its test rows are to be scored
-    """
+    composer: TrialComposer
 
-    number: int
-    overrides: tuple[str, ...]
-    folder: str
-    reported: Mapping[int, float] = field(default_factory=dict)
-    test: bool = False
-    halt: int | None = None
-    thawed: bool = False
+    @property
+    def sweep_keys(self) -> tuple[str, ...]:
+        return OF_THE_SWEEP
+
+    def whole(self, words: Sequence[str]) -> list[str]:
+        return self.composer.whole(words)
+
+    def run(
+        self,
+        spec: SweepSpec,
+        assignment: TrialAssignment,
+        report: Report,
+        on_epoch: OnEpoch,
+        keeps: Callable[[Mapping[str, float]], bool] = always,
+        joint: JointRuns | None = None,
+    ) -> list[Result]:
+        return run_trial(spec, assignment, self.composer, report, on_epoch, keeps, joint)
+
+    def test(self, spec: SweepSpec, assignment: TrialAssignment) -> None:
+        test_trial(spec, assignment, self.composer)
+
+    def forget(self, folder: Path) -> None:
+        remove_checkpoints(folder)
+
+    def settings(self, config: DictConfig) -> DictConfig:
+        return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+    def tracking(self, spec: SweepSpec, config: DictConfig) -> Tracking:
+        name_experiment(spec, config)
+        tracking: Tracking = build(config.tracking, "tracking")
+        return tracking
+
+    def command(self, words: Sequence[str], many: bool = False) -> str:
+        return provenance.command([*(["-m"] if many else []), *self.composer.options, *words])
+
+
+def name_experiment(spec: SweepSpec, cfg: DictConfig) -> None:
+    """Replaces `tracking.experiment=auto` of a configuration by the experiment of the sweep."""
+    if cfg.tracking.get("experiment") == "auto" and spec.experiment is not None:
+        OmegaConf.update(cfg, "tracking.experiment", spec.experiment)
 
 
 def run_trial(
     spec: SweepSpec,
     assignment: TrialAssignment,
+    composer: TrialComposer,
     report: Report,
     on_epoch: OnEpoch,
     keeps: Callable[[Mapping[str, float]], bool] = always,
@@ -92,49 +120,53 @@ def run_trial(
     if joint is not None and len(repeats) > 1:
         consumers = [(deadline, run) for run in steps.runs_together()]
         return joint.all_of(
-            [partial(_run, spec, assignment, n, consumers[n], always, joint) for n in repeats]
+            [partial(_run, (spec, assignment, composer), n, consumers[n], always, joint) for n in repeats]
         )
     once = spec.settings.repeat == 1 and world() == 1
+    of = (spec, assignment, composer)
     results = []
     for repeat in repeats:
         steps.start_run(repeat)
-        results.append(_run(spec, assignment, repeat, (deadline, steps), keeps if once else always, joint))
+        results.append(_run(of, repeat, (deadline, steps), keeps if once else always, joint))
     return results
 
 
-def test_trial(spec: SweepSpec, assignment: TrialAssignment) -> None:
+def test_trial(spec: SweepSpec, assignment: TrialAssignment, composer: TrialComposer) -> None:
     """Scores the test rows of a trial that deferred them.
 
     Raises:
         UserError: its model is gone.
     """
     for repeat in range(spec.settings.repeat):
-        cfg, folder, command, trial = _configured(spec, assignment, repeat)
+        cfg, folder, command, trial = _configured((spec, assignment, composer), repeat)
         earlier = _earlier_result(folder)
         if earlier is not None and not any(name.startswith("test/") for name in earlier.scores):
             run_deferred_test(cfg, folder, command, trial)
 
 
-def _configured(
-    spec: SweepSpec, assignment: TrialAssignment, repeat: int
-) -> tuple[DictConfig, Path, str, Trial]:
+_Of = tuple[SweepSpec, TrialAssignment, TrialComposer]
+"""The trial that a run belongs to."""
+
+
+def _configured(of: _Of, repeat: int) -> tuple[DictConfig, Path, str, Trial]:
     """Configuration, folder, command and trial of one run of the trial."""
+    spec, assignment, composer = of
     given = [word for word in assignment.overrides if word not in spec.fuse_words]
     overrides = [*given, *spec.fuse_words]
     folder, parent = spec.folder / assignment.folder, ".."
     shared = frozenset(spec.space.fixed)
-    cfg = spec.composer.task(overrides, shared)
-    secrets = spec.composer.secrets(overrides, shared)
+    cfg = composer.task(overrides, shared)
+    secrets = composer.secrets(overrides, shared)
     mask_also(secrets)
     if spec.settings.repeat > 1:
         seed = cfg.seed + repeat
         overrides.append(f"seed={seed}")
-        cfg, folder, parent = spec.composer.task(overrides, shared), folder / f"seed-{seed}", "../.."
-    repeated = provenance.command([*spec.options, *(secrets.text(override) for override in overrides)])
+        cfg, folder, parent = composer.task(overrides, shared), folder / f"seed-{seed}", "../.."
+    repeated = provenance.command([*composer.options, *(secrets.text(override) for override in overrides)])
     if not spec.keeps_checkpoints:
         # The optimizer states of all trials would fill the disk: the last ones stay of the best trials.
         cfg.checkpoint.finished = "last" if spec.settings.extendable else "none"
-    spec.name_experiment(cfg)
+    name_experiment(spec, cfg)
     if rank() > 0:
         OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)
     study = spec.location.study
@@ -158,14 +190,14 @@ def _configured(
 
 
 def _run(
-    spec: SweepSpec,
-    assignment: TrialAssignment,
+    of: _Of,
     repeat: int,
     steps: tuple[_Deadline, PruningSteps | RunSteps],
     keeps: Callable[[Mapping[str, float]], bool],
     joint: JointRuns | None,
 ) -> Result:
-    cfg, folder, command, trial = _configured(spec, assignment, repeat)
+    spec, assignment, _ = of
+    cfg, folder, command, trial = _configured(of, repeat)
     earlier = _earlier_result(folder)
     if earlier is not None and earlier.status == "finished":
         steps[1].run_was_finished(earlier.scores)

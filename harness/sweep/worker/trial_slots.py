@@ -12,7 +12,7 @@ from harness.config.instantiate import target
 from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
-from harness.runtime.distributed import world
+from harness.runtime.process_group import world
 from harness.stages.fused_folds import why_each_alone
 from harness.sweep.study.sweep_settings import SweepSettings
 from harness.trainer.fused.fuse_rule import is_faster, known_reason

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from harness.core.errors import Interrupted
-from harness.runtime.distributed import broadcast
+from harness.runtime.process_group import broadcast
 from harness.runtime.stop_signals import Stop
 from harness.sweep.launch.child_process import spawn
 from harness.sweep.study.database_retry import Patience
@@ -21,8 +21,8 @@ from harness.sweep.study.study_storage import label_of
 from harness.sweep.worker.claim_loop import ClaimLoop, WorkerOutcome, open_queue
 from harness.sweep.worker.heartbeat import Heartbeat
 from harness.sweep.worker.sweep_spec import SweepSpec
+from harness.sweep.worker.trial_assignment import TrialAssignment
 from harness.sweep.worker.trial_errors import COMMON_ERRORS
-from harness.sweep.worker.trial_run import TrialAssignment, run_trial, test_trial
 
 
 class Worker:
@@ -93,9 +93,11 @@ def follow(spec: SweepSpec) -> None:
     while (assignment := _next_of_rank_0()) is not None:
         with suppress(*COMMON_ERRORS):  # rank 0 records the error
             if assignment.test:
-                test_trial(spec, assignment)
+                spec.runner.test(spec, assignment)
             else:
-                run_trial(spec, assignment, report=lambda step, value: False, on_epoch=lambda *epoch: None)
+                spec.runner.run(
+                    spec, assignment, report=lambda step, value: False, on_epoch=lambda *epoch: None
+                )
 
 
 def _next_of_rank_0() -> TrialAssignment | None:

@@ -15,7 +15,7 @@ from harness.core.protocol import Augment
 from harness.data.augment.none import Identity
 from harness.data.load.batch_order import batch_sizes
 from harness.data.load.resident import ResidentPart
-from harness.runtime.distributed import world
+from harness.runtime.process_group import world
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.fused_optimizer import OPTIMIZERS
 from harness.trainer.fused.fused_step import DropoutUses, FusedStep, traced

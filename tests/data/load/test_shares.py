@@ -15,6 +15,7 @@ from harness.data.load.resident import Resident
 from harness.data.load.sampler import ClassBalanced
 from harness.data.load.stream import Stream
 from harness.runtime import distributed
+from harness.runtime.process_group import rank
 
 ARRAYS = Arrays(torch.arange(30.0)[:, None], torch.arange(30) % 2, Task("multiclass", ("a", "b")))
 FOLD = Fold(0, np.arange(21), np.arange(21, 25), np.arange(25, 28), np.arange(28, 30))
@@ -32,7 +33,7 @@ def passes(load, parts=("train",)):
 def share(load, parts=("train",)):
     """One process's passes; its own generator is far from the other's."""
     distributed.join_group()
-    torch.manual_seed(5 + 100 * distributed.rank())
+    torch.manual_seed(5 + 100 * rank())
     found = passes(load, parts)
     distributed.leave_group()
     return found

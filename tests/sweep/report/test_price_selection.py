@@ -1,4 +1,4 @@
-"""harness/sweep/report/selection.py: from the files of trials to the price of the best one."""
+"""harness/sweep/report/price_selection.py: from the files of trials to the price of the best one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.core.task import Task
 from harness.report.html.page_parts import Text
 from harness.runs.run_result import Result, summarise
 from harness.runs.validation_rows import FILE, ValidationRows, write_validation
-from harness.sweep.report.selection import price_selection
+from harness.sweep.report.price_selection import price_selection
 from harness.sweep.report.sweep_result import sum_up, write_best
 from harness.sweep.report.trial_sections import selection as blocks_of
 from harness.sweep.study.snapshot import Objective, Row, Snapshot

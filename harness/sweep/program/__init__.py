@@ -1,0 +1,1 @@
+"""Sweeps of other Hydra programs, with the same study, workers, launchers and reports as those of harness."""

@@ -1,0 +1,158 @@
+"""Computes what the best score of a sweep is worth from the stored predictions of its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import UserError
+from harness.core.protocol import Evaluator
+from harness.core.scores import score_range
+from harness.core.task import Task
+from harness.evaluate.resampled_scores import Pool, ResampledScores
+from harness.evaluate.selection_bias import SelectionBias, selection_bias
+from harness.prepare.evaluation import with_user_metrics
+from harness.prepare.parts import Parts
+from harness.runs.stored_run import StoredRun
+from harness.runs.validation_rows import FILE, ValidationRows, read_validation
+from harness.sweep.report.selection import Selection
+from harness.sweep.report.sweep_result import RESULT, scores_of
+from harness.sweep.study.snapshot import Row, Snapshot, eligible
+
+_MOST_TRIALS = 200
+"""A trial that is worse than so many others is never chosen in a resample."""
+
+_RUNS_APART = 1_000_000
+"""Added to the fold of each further repeat of a trial."""
+
+
+def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:
+    """The price of the choice, or why there is none.
+
+    Args:
+        folder: of the sweep.
+
+    Returns:
+        (selection, None), or (None, a reason or None where there was no choice).
+    """
+    ranked = sorted(filter(eligible, now.rows), key=lambda row: (now.cost(row), row.number))
+    if len(now.objectives) != 1 or len(ranked) < 2:
+        return None, None
+    name = now.objectives[0].name
+    part, _, plain = name.partition("/")
+    if part != "valid":
+        return None, f"{name} is no score of predictions"
+    try:
+        return _price(folder, now, ranked, plain)
+    except UserError as error:
+        return None, str(error)
+
+
+def _price(
+    folder: Path, now: Snapshot, ranked: Sequence[Row], plain: str
+) -> tuple[Selection | None, str | None]:
+    stored = _stored(folder, ranked[:_MOST_TRIALS])
+    if len(stored) < 2 or ranked[0].number not in stored:
+        return None, "the predictions of its trials are not here, or are larger than sweep.predictions"
+    rows = stored[ranked[0].number]
+    pool = _pool(_home(folder, ranked[0]), rows.task)
+    outputs = [each.output for each in stored.values()]
+    try:
+        if pool is None:
+            raise KeyError(plain)
+        scores = ResampledScores(rows.task, rows.fold, rows.target, outputs, pool, plain)
+    except KeyError:
+        return None, f"valid/{plain} cannot be computed from stored predictions"
+    objective = now.objectives[0]
+    reached = ranked[0].values or ()
+    if not np.isclose(scores.full[0], reached[0], rtol=1e-4, atol=1e-6):
+        return None, f"valid/{plain} of the stored predictions differs from that of the trial"
+    made = selection_bias(scores, rows.group, objective.direction, score_range(plain))
+    if made is None:
+        return None, "there are too few validation rows"
+    return _selection(folder, now, made, stored), None
+
+
+def _selection(
+    folder: Path, now: Snapshot, made: SelectionBias, stored: Mapping[int, ValidationRows]
+) -> Selection:
+    numbers = list(stored)
+    by_number = {row.number: row for row in now.rows}
+    rows = stored[numbers[0]]
+    units, single = len(np.unique(rows.group)), len(np.unique(rows.row))
+    # The best is among them even where a difference without any spread puts another one first.
+    equal = list(dict.fromkeys([numbers[0], *(numbers[place] for place in made.equivalent)]))
+    costs = {number: _cost(folder, by_number[number]) for number in equal}
+    simplest = min(equal, key=lambda number: costs[number]["parameters"] or float("inf"))
+    return Selection(
+        score=now.objectives[0].name,
+        trials=len(stored),
+        expected=made.expected,
+        ci95=[made.low, made.high],
+        rows=single,
+        groups=None if units == single else units,
+        equivalent=equal,
+        simplest=costs[simplest],
+        best=costs[numbers[0]],
+    )
+
+
+def _cost(folder: Path, row: Row) -> dict[str, Any]:
+    scores: Mapping[str, Any] = {}
+    with suppress(UserError):
+        scores = scores_of(folder, row)
+    parameters = scores.get("model/parameters", {}).get("mean")
+    return {"number": row.number, "parameters": parameters, "seconds": row.seconds}
+
+
+def _stored(folder: Path, rows: Sequence[Row]) -> dict[int, ValidationRows]:
+    """The predictions of the trials by number, of those that were validated on the same rows as the first."""
+    stored: dict[int, ValidationRows] = {}
+    first: ValidationRows | None = None
+    for row in rows:
+        own = _of_trial(_home(folder, row))
+        if own is None:
+            continue
+        first = own if first is None else first
+        if own.same_rows(first):
+            stored[row.number] = own
+    return stored
+
+
+def _home(folder: Path, row: Row) -> Path:
+    return folder / (row.folder or str(row.number))
+
+
+def _of_trial(home: Path) -> ValidationRows | None:
+    """Of several repeats, all of them as further folds; None where one is missing."""
+    runs = [read_validation(run / FILE) for run in _runs(home)]
+    present = [run for run in runs if run is not None]
+    if not present or len(present) < len(runs):
+        return None
+    if len(present) == 1:
+        return present[0]
+    fold = [run.fold + _RUNS_APART * place for place, run in enumerate(present)]
+    joined = {
+        name: np.concatenate([getattr(run, name) for run in present])
+        for name in ("row", "group", "target", "output")
+    }
+    return ValidationRows(present[0].task, np.concatenate(fold), **joined)
+
+
+def _runs(home: Path) -> list[Path]:
+    """The folders of a trial's runs."""
+    return (
+        [home] if (home / RESULT).exists() else sorted(path.parent for path in home.glob(f"seed-*/{RESULT}"))
+    )
+
+
+def _pool(home: Path, task: Task) -> Pool | None:
+    """What computes scores of predictions in a trial; None where its evaluation cannot."""
+    cfg = StoredRun(_runs(home)[0]).config
+    evaluator: Evaluator = with_user_metrics(Parts(cfg).evaluate, cfg, task)
+    pool: Pool | None = getattr(evaluator, "pool", None)
+    return pool
