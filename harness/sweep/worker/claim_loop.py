@@ -74,9 +74,7 @@ class ClaimLoop:
         self.kept = KeptModels(spec.settings.keep, spec.objectives, spec.folder)
         most: Keep = "all" if spec.keeps_checkpoints else spec.settings.extendable
         self.resumable = KeptModels(most, spec.objectives, spec.folder, spec.runner.forget)
-        self.freed: set[str] = (
-            set()
-        )  # folders of frozen trials without checkpoints, because nothing can promote them
+        self.freed: set[str] = set()  # folders of frozen trials that nothing can promote, emptied already
         self.in_a_row = self.done = 0
         self.error: str | None = None
 
