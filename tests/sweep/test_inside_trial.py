@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from harness import sweep
 from harness.core.errors import UserError
-from harness.sweep import Pruned, report
+from harness.sweep import Pruned, inside_trial, report
 from harness.sweep.inside_trial import RunningTrial, running
 
 
@@ -22,6 +24,16 @@ def trial(stops_from: float = math.inf, **reported: float) -> tuple[RunningTrial
         return step >= stops_from
 
     return RunningTrial(send, {int(step[1:]): value for step, value in reported.items()}), sent
+
+
+def test_the_package_of_the_same_name_does_not_take_the_place_of_the_function() -> None:
+    package = import_module("harness.sweep.report")
+    sweep.report = package  # as Python does when the package is first imported
+    from harness.sweep import report as again
+    from harness.sweep.report import selection
+
+    assert again is report is inside_trial.report
+    assert selection.__package__ == package.__name__
 
 
 def test_outside_of_a_sweep_nothing_is_reported() -> None:
