@@ -55,15 +55,7 @@ def _watch(sweep: Any, once: bool) -> tuple[Any, str]:
             board.show(now)
             if sweep.workers or now.count("running"):
                 seen = time.monotonic()
-            ending = (
-                "finished"
-                if sweep.finished
-                else "once"
-                if once
-                else "idle"
-                if time.monotonic() - seen > _PATIENCE
-                else ""
-            )
+            ending = _ending(sweep, once, time.monotonic() - seen)
             if ending:
                 break
             time.sleep(_INTERVAL)
@@ -74,3 +66,12 @@ def _watch(sweep: Any, once: bool) -> tuple[Any, str]:
         if ending == "idle":
             board.note("no command is running it now; its command continues it")
     return now, ending
+
+
+def _ending(sweep: Any, once: bool, seconds: float) -> str:
+    """Why the watch ends now; empty: it goes on. `seconds`: since a worker was last seen."""
+    if sweep.finished:
+        return "finished"
+    if once:
+        return "once"
+    return "idle" if seconds > _PATIENCE else ""

@@ -1,4 +1,4 @@
-"""Which trials of a sweep keep their weights: the best ones, as many as `sweep.keep` says."""
+"""The best trials of a sweep keep their weights (`sweep.keep`) and checkpoints (`sweep.extendable`)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class KeptModels:
     """The best trials of one worker so far; the best of the sweep are among those of its workers.
 
     Args:
-        keep: `sweep.keep`.
-        objectives: of the sweep; with several, every trial keeps its weights until the sweep is closed.
+        keep: how many, such as `sweep.keep`.
+        objectives: of the sweep; with several, every trial keeps its files until the sweep is closed.
         root: the sweep's folder.
-        remove: takes the folder of a trial that is not among them any more.
+        remove: removes files from the folder of a trial that is no longer one of them; None: its weights.
     """
 
     def __init__(
