@@ -22,10 +22,10 @@ from omegaconf import DictConfig, OmegaConf
 from harness.config.build_errors import not_found, refusal, refusal_of, typed_key
 from harness.config.callback_settings import callback_node, check_callback_settings
 from harness.config.check_memory import CheckMemory
+from harness.config.known_settings import SETTINGS, check_settings, check_type
 from harness.config.metric_settings import callable_node, check_metric_settings
 from harness.config.node_replay import ConstructorFailed, NodeReplay, outline
 from harness.config.nodes import nodes
-from harness.config.schema import SETTINGS, check_settings, check_type
 from harness.core.errors import UserError, near
 from harness.core.name_list import listed
 from harness.runtime.config_nodes import container

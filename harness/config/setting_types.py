@@ -13,7 +13,7 @@ from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.instantiate import parameters_of, target
-from harness.config.schema import CACHE, SETTINGS
+from harness.config.known_settings import CACHE, SETTINGS
 
 _HYDRA = "hydra"
 

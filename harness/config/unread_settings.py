@@ -12,7 +12,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.choice_files import folders, yamls
-from harness.config.schema import CACHE, PARTS, SETTINGS, SWEEPERS
+from harness.config.known_settings import CACHE, PARTS, SETTINGS, SWEEPERS
 from harness.config.yaml_shape import no_settings
 from harness.core.errors import UserError, nearest
 

@@ -16,8 +16,8 @@ from harness.config.choice_files import CONF, choices, is_group
 from harness.config.compose import compose_exactly, compose_to_read
 from harness.config.finish_config import chosen
 from harness.config.instantiate import target
+from harness.config.known_settings import PARTS
 from harness.config.overrides import Overrides, as_texts
-from harness.config.schema import PARTS
 from harness.config.text_values import texts_quoted
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from harness.config.auto_choices import Composer, choose_parts
 from harness.config.error_messages import as_user_error
 from harness.config.instantiate import check
+from harness.config.known_settings import SWEEPERS
 from harness.config.overrides import Overrides, as_texts
-from harness.config.schema import SWEEPERS
 from harness.core.errors import SettingOfOtherChoice, UnknownName, UserError, WrongType
 from harness.core.typed_override import typed
 from harness.core.user_path import user_path

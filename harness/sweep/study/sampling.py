@@ -27,7 +27,7 @@ from optuna.samplers import (
 )
 
 from harness.config.instantiate import build, target
-from harness.config.schema import LARGEST_SEED
+from harness.config.known_settings import LARGEST_SEED
 from harness.core.errors import UserError
 from harness.sweep.study.snapshot import Objective
 

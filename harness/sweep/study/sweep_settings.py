@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.schema import LARGEST_SEED, SETTINGS, check_type
+from harness.config.known_settings import LARGEST_SEED, SETTINGS, check_type
 from harness.core.errors import MissingSetting, UserError
 
 

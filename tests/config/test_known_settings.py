@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.config.compose import compose
-from harness.config.schema import LARGEST_SEED, check_settings, check_type
+from harness.config.known_settings import LARGEST_SEED, check_settings, check_type
 from harness.core.errors import UserError
 
 
