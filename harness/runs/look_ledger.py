@@ -1,8 +1,8 @@
 """The ledger of test rows: which of them are sealed, and how often their scores were looked at.
 
 <outputs>/test_rows/<name>/     one folder per set of test rows
-    rows.npz                    which rows of which data, and digests of their contents where they are sealed
-    seal.json                   when they were sealed
+    rows.npz                    which rows of which data
+    seal.npz                    when they were sealed, and digests of their contents
     unsealed.json               when, and for which run, the seal was opened
     looks/<time>-<token>-<model>.json   one per look at their scores, named by a digest of the model
 
@@ -13,12 +13,12 @@ also on several machines that share the folder, need no lock.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, final
@@ -32,13 +32,13 @@ from harness.core.table import Table
 from harness.runs.held_out_rows import HeldOutRows
 from harness.runs.row_contents import array_contents, distinct_contents, frame_contents
 from harness.runs.seal_errors import Looks, SealedRows, SeenBefore, Unsealed
-from harness.runtime.atomic_file import replace_file, write_new_text
+from harness.runtime.atomic_file import write_new
 from harness.runtime.stored_file import read_json, reading
 
 LEDGER = "test_rows"
 """The folder of the ledger below `outputs`."""
 
-_ROWS, _SEAL, _UNSEALED, _LOOKS = "rows.npz", "seal.json", "unsealed.json", "looks"
+_ROWS, _SEAL, _UNSEALED, _LOOKS = "rows.npz", "seal.npz", "unsealed.json", "looks"
 
 
 class _Opened(TypedDict):
@@ -102,11 +102,7 @@ class LookLedger:
         Raises:
             SealedRows: some are.
         """
-        for seal in self.closed():
-            count = tested.shared(seal.tested)
-            if count:
-                opening = _opening(seal)
-                raise SealedRows(seal.name, count, what, f"{remedy}; {opening}" if remedy else opening)
+        _require_none_shared(self.closed(), tested, what, remedy)
 
     def require_sealable(self, tested: HeldOutRows) -> None:
         """Checks that the rows are sealed, or may be.
@@ -116,14 +112,16 @@ class LookLedger:
             SealedRows: some of them have another seal.
             SeenBefore: their scores were looked at.
         """
-        for seal in self.seals():
+        seals = list(self.seals())  # read once: another process may add one
+        for seal in seals:
             if seal.name == tested.name and seal.opened is None:
                 return
             if seal.name == tested.name and seal.opened is not None:
                 remedy = "leave split.sealed=true out: these rows are test rows like any other now"
                 raise Unsealed(seal.name, seal.opened["run"], seal.opened["time"], remedy)
         what = f"split.sealed=true seals the {len(tested.rows):,} test rows of a split"
-        self.require_open(tested, what, "use the split and the data of that seal")
+        remedy = "use the split and the data of that seal"
+        _require_none_shared([seal for seal in seals if seal.opened is None], tested, what, remedy)
         looks = self.looks(tested)
         if looks.number:
             raise SeenBefore(len(tested.rows), looks)
@@ -136,12 +134,10 @@ class LookLedger:
             OSError: the ledger cannot be written.
         """
         self.require_sealable(tested)
-        folder = self.folder / tested.name
+        folder = self._folder(tested)
         if not (folder / _SEAL).exists():
             known, columns = distinct_contents(table, tested.rows)
-            self._write_rows(folder, tested, known, columns)
-            with suppress(FileExistsError):  # another process sealed them at the same time
-                write_new_text(folder / _SEAL, json.dumps({"time": _now()}) + "\n")
+            _write_arrays(folder / _SEAL, {"time": _now(), "columns": columns}, known=known)
         return self._read_seal(folder)
 
     def unseal(self, name: str, run: str) -> Seal:
@@ -155,7 +151,7 @@ class LookLedger:
         seal = self.find(name)
         content: _Opened = {"run": run, "time": _now()}
         with suppress(FileExistsError):
-            write_new_text(self.folder / name / _UNSEALED, json.dumps(content) + "\n")
+            write_new(self.folder / name / _UNSEALED, f"{json.dumps(content)}\n".encode())
         opened = self._read_seal(self.folder / name).opened
         if opened is not None and opened["run"] != run:
             raise Unsealed(name, opened["run"], opened["time"])
@@ -171,7 +167,7 @@ class LookLedger:
         found: list[str] = []
         for folder in folders:
             files = [path.stem for path in (folder / _LOOKS).glob("*.json")]
-            if files and (exactly or tested.shared(self._read_rows(folder)[0])):
+            if files and (exactly or tested.shared(_read_rows(folder))):
                 found += files
         return Looks(len(found), len({stem.rpartition("-")[2] for stem in found}))
 
@@ -184,49 +180,61 @@ class LookLedger:
         Raises:
             OSError: the ledger cannot be written.
         """
-        folder = self.folder / tested.name
-        if not (folder / _ROWS).exists():
-            self._write_rows(folder, tested, np.empty(0, dtype=np.uint64), ())
+        folder = self._folder(tested)
         (folder / _LOOKS).mkdir(exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         path = folder / _LOOKS / f"{stamp}-{token_hex(4)}-{sha256(model.encode()).hexdigest()[:8]}.json"
-        write_new_text(path, json.dumps({"model": model, "time": _now()}) + "\n", lasting=False)
+        write_new(path, f"{json.dumps({'model': model, 'time': _now()})}\n".encode(), lasting=False)
         return self.looks(tested, exactly=True)
 
-    def _write_rows(
-        self, folder: Path, tested: HeldOutRows, known: np.ndarray, columns: tuple[str, ...]
-    ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        facts = {"data": tested.data, "source": tested.source, "digest": tested.digest, "columns": columns}
-        mask = np.zeros(tested.total, dtype=bool)
-        mask[tested.rows] = True
-        with replace_file(folder / _ROWS) as draft, draft.open("wb") as file:
-            text = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
-            arrays = {
-                "facts": text,
-                "mask": np.packbits(mask),
-                "total": np.array(tested.total),
-                "known": known,
-            }
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _read_rows(self, folder: Path) -> tuple[HeldOutRows, np.ndarray, tuple[str, ...]]:
-        path = folder / _ROWS
-        with reading(path), np.load(path, allow_pickle=False) as stored:
-            facts: dict[str, Any] = json.loads(stored["facts"].tobytes())
-            total = int(stored["total"])
-            rows = np.flatnonzero(np.unpackbits(stored["mask"], count=total)).astype(np.int64)
-            tested = HeldOutRows(facts["data"], facts["source"], facts["digest"], total, rows)
-            return tested, stored["known"], tuple(facts["columns"])
+    def _folder(self, tested: HeldOutRows) -> Path:
+        """The folder of the rows, made if there is none."""
+        folder = self.folder / tested.name
+        if not (folder / _ROWS).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            facts = {"data": tested.data, "source": tested.source, "digest": tested.digest}
+            mask = np.zeros(tested.total, dtype=bool)
+            mask[tested.rows] = True
+            _write_arrays(folder / _ROWS, facts, mask=np.packbits(mask), total=np.array(tested.total))
+        return folder
 
     def _read_seal(self, folder: Path) -> Seal:
-        tested, known, columns = self._read_rows(folder)
+        with reading(folder / _SEAL), np.load(folder / _SEAL, allow_pickle=False) as stored:
+            columns: tuple[str, ...] = tuple(_facts(stored)["columns"])
+            known = stored["known"]
         opened = None
         with suppress(FileNotFoundError):
             opened = read_json(folder / _UNSEALED, _Opened)
-        return Seal(folder.name, tested, known, columns, opened)
+        return Seal(folder.name, _read_rows(folder), known, columns, opened)
+
+
+def _read_rows(folder: Path) -> HeldOutRows:
+    with reading(folder / _ROWS), np.load(folder / _ROWS, allow_pickle=False) as stored:
+        facts, total = _facts(stored), int(stored["total"])
+        rows = np.flatnonzero(np.unpackbits(stored["mask"], count=total)).astype(np.int64)
+        return HeldOutRows(facts["data"], facts["source"], facts["digest"], total, rows)
+
+
+def _write_arrays(path: Path, facts: Mapping[str, Any], **arrays: np.ndarray) -> None:
+    """Writes an entry; if another process wrote it at the same time, that one stays."""
+    text = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
+    file = BytesIO()
+    np.savez_compressed(file, facts=text, **arrays)  # type: ignore[arg-type]
+    with suppress(FileExistsError):
+        write_new(path, file.getvalue())
+
+
+def _facts(stored: np.lib.npyio.NpzFile) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(stored["facts"].tobytes())
+    return facts
+
+
+def _require_none_shared(seals: Iterable[Seal], tested: HeldOutRows, what: str, remedy: str) -> None:
+    for seal in seals:
+        count = tested.shared(seal.tested)
+        if count:
+            opening = _opening(seal)
+            raise SealedRows(seal.name, count, what, f"{remedy}; {opening}" if remedy else opening)
 
 
 def require_none_sealed(

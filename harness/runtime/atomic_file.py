@@ -38,8 +38,8 @@ def write_text(path: Path, text: str, lasting: bool = True) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
-def write_new_text(path: Path, text: str, lasting: bool = True) -> None:
-    """Writes a UTF-8 text file that does not exist yet; of several processes that try, one succeeds.
+def write_new(path: Path, content: bytes, lasting: bool = True) -> None:
+    """Writes a file that does not exist yet; of several processes that try, one succeeds.
 
     Raises:
         FileExistsError: the file exists.
@@ -47,18 +47,17 @@ def write_new_text(path: Path, text: str, lasting: bool = True) -> None:
     """
     draft = _beside(path)
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content)
         if lasting:
             _flush(draft)
         try:
-            os.link(
-                draft, path
-            )  # unlike a rename it fails where the file exists, on network file systems too
+            # Unlike a rename it fails where the file exists, on network file systems too.
+            os.link(draft, path)
         except FileExistsError:
             raise
         except OSError:  # a file system without links
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
+            with path.open("xb") as file:
+                file.write(content)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -149,7 +149,7 @@ class Terminal:
 
     def the_sweep(self) -> Sweep:
         """The only one, once it has been begun."""
-        self.until(lambda: any((folder / "study.journal").exists() for folder in self.sweeps()))
+        self.until(lambda: any(Sweep(folder).has_begun() for folder in self.sweeps()))
         (folder,) = self.sweeps()
         return Sweep(folder)
 
@@ -167,6 +167,13 @@ class Sweep(NamedTuple):
 
     folder: Path
     url: str | None = None
+
+    def has_begun(self) -> bool:
+        """Whether its study exists; its journal does before."""
+        try:
+            return (self.folder / "study.journal").exists() and self.study is not None
+        except KeyError:
+            return False
 
     @property
     def study(self) -> optuna.Study:
