@@ -38,7 +38,7 @@ from harness.runtime.user_project import enter
 
 VERBS = (
     *("add", "check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
-    *("register", "report", "rerun", "serve", "stop", "sync", "ui", "unseal", "watch", "why"),
+    *("register", "report", "rerun", "schema", "serve", "stop", "sync", "ui", "unseal", "watch", "why"),
 )
 
 _TRAINING_VERBS = ("evaluate", "rerun", "unseal")

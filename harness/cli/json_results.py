@@ -194,6 +194,13 @@ class RerunResult(TypedDict):
     run: RunResult | None
 
 
+class SchemaResult(TypedDict):
+    """`schema`: the folder, and the file of each group; `config` is that of all settings."""
+
+    folder: str
+    files: dict[str, str]
+
+
 class ServeResult(TypedDict):
     """`serve` and `ui`: printed when the server is about to start, of which `pages` can be opened."""
 
@@ -252,6 +259,7 @@ RESULTS: dict[str, Any] = {
     "register": RegisterResult,
     "report": ReportResult,
     "rerun": RerunResult,
+    "schema": SchemaResult,
     "serve": ServeResult,
     "stop": StopResult,
     "sync": SyncResult,
