@@ -37,7 +37,7 @@ from harness.runtime.user_exit import CodeExited, exit_status, limit_wait
 from harness.runtime.user_project import enter
 
 VERBS = (
-    *("add", "check", "clean", "compare", "evaluate", "export", "ls", "new", "predict"),
+    *("add", "check", "clean", "compare", "evaluate", "export", "ls", "mcp", "new", "predict"),
     *("register", "report", "rerun", "schema", "serve", "stop", "sync", "ui", "unseal", "watch", "why"),
 )
 

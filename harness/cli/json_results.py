@@ -147,6 +147,13 @@ class LsResult(TypedDict):
     descriptions: dict[str, str]
 
 
+class McpResult(TypedDict):
+    """`mcp`: the folder that its tools are limited to, and their names."""
+
+    folder: str
+    tools: list[str]
+
+
 class NewResult(TypedDict):
     """`new`: the folder of the project."""
 
@@ -254,6 +261,7 @@ RESULTS: dict[str, Any] = {
     "evaluate": RunResult,
     "export": ExportResult,
     "ls": LsResult,
+    "mcp": McpResult,
     "new": NewResult,
     "predict": PredictResult,
     "register": RegisterResult,
