@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import itertools
@@ -29,8 +30,9 @@ class Answer(NamedTuple):
 RunCli = Callable[..., Answer]
 
 
+@functools.cache
 def _service(name: str) -> Any:
-    """A module of tests/service, loaded when a test needs its server."""
+    """A module of tests/service, loaded when the first test needs its server."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "service" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

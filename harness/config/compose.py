@@ -176,7 +176,8 @@ def _state(overrides: Iterable[str]) -> tuple[object, ...]:
     """
     files = [path for folder in folders() for path in sorted(folder.rglob("*.yaml"))]
     read = tuple((path, state.st_mtime_ns, state.st_size) for path in files for state in [path.stat()])
-    names = _words_in(read).union(*map(_WORD.findall, overrides)) & os.environ.keys()
+    in_files, in_overrides = _words_in(read), set().union(*map(_WORD.findall, overrides))
+    names = (name for name in os.environ if name in in_files or name in in_overrides)
     return (*read, *((name, os.environ[name]) for name in sorted(names)))
 
 

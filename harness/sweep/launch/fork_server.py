@@ -208,11 +208,16 @@ def inherit(sender: socket.socket, environment: Mapping[str, str]) -> None:
 
 def _get(environment: Mapping[str, str]) -> _Server:
     global _server
-    fixed = {name: value for name, value in environment.items() if not name.startswith(_READ_WHEN_USED)}
-    if _server is None or not _server.serves(fixed):
+    variables = fixed(environment)
+    if _server is None or not _server.serves(variables):
         _forget()
-        _server = _start(fixed)
+        _server = _start(variables)
     return _server
+
+
+def fixed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a server and its processes have in common."""
+    return {name: value for name, value in environment.items() if not name.startswith(_READ_WHEN_USED)}
 
 
 @atexit.register

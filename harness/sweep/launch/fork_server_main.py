@@ -40,7 +40,7 @@ class Request(NamedTuple):
     log: int
 
 
-class _Server:
+class Server:
     """The requests of one parent and of all its processes.
 
     Args:
@@ -142,13 +142,22 @@ def main(requests: int, sender: int) -> None:
     """Serves, or in a process of its own does the work of a request."""
     for end in (requests, sender):
         os.set_inheritable(end, False)
-    server = _Server(socket.socket(fileno=requests), socket.socket(fileno=sender))
+    server = Server(socket.socket(fileno=requests), socket.socket(fileno=sender))
     length = int.from_bytes(os.read(0, 8), "big")
     content = b""
     while len(content) < length:
         content += os.read(0, length - len(content))
     sys.path[:], modules, environment = pickle.loads(content)
     _import(modules)
+    serve(server, environment)
+
+
+def serve(server: Server, environment: dict[str, str]) -> None:
+    """Serves until nobody is left; returns in a process of its own, whose work is done.
+
+    Args:
+        environment: the variables with which the imports were done.
+    """
     # Python warns of a fork beside threads: those of numpy's BLAS are stopped and made anew by its library.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     request = server.next_process()

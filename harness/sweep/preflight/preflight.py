@@ -18,6 +18,7 @@ from harness.config.overrides import Overrides, as_texts
 from harness.core.errors import SettingOfOtherChoice, UnknownName, UserError, WrongType
 from harness.core.typed_override import typed
 from harness.core.user_path import user_path
+from harness.runtime.config_nodes import copied
 from harness.runtime.secret_values import Secrets
 from harness.sweep.preflight.default_point import default_point
 from harness.sweep.space.interval import Interval
@@ -103,6 +104,8 @@ def run_preflight(
 def probes(space: Space, settings: SweepSettings, default: Point | None = None) -> list[Point]:
     """Points that cover the space, those of `sweep.enqueue` first.
 
+    Two points that differ only in numbers between the ends of intervals are not both among them.
+
     Args:
         default: a point that is tried first as well.
 
@@ -113,8 +116,22 @@ def probes(space: Space, settings: SweepSettings, default: Point | None = None) 
         space.complete(dict(point), f"sweep.enqueue[{place}]") for place, point in enumerate(settings.enqueue)
     ]
     queued += [default] if default and len(default) == len(space.dimensions) else []
-    points = [*queued[: _COMPOSED // 2], *space.probes(_COMPOSED, settings.seed)]
+    points = queued[: _COMPOSED // 2]
+    kinds = [_kind(space, point) for point in points]
+    for point in space.probes(_COMPOSED, settings.seed):
+        if (kind := _kind(space, point)) not in kinds:
+            points.append(point)
+            kinds.append(kind)
     return [point for place, point in enumerate(points) if point not in points[:place]][:_COMPOSED]
+
+
+def _kind(space: Space, point: Point) -> dict[str, tuple[bool, Value]]:
+    """What a point shows when it is composed; numbers within an interval, all of one type, show the same."""
+    shown = {}
+    for key, value in point.items():
+        known = value in space.by_key[key].landmarks()
+        shown[key] = (known, value if known else None)
+    return shown
 
 
 def covering(space: Space, points: Sequence[Point], most: int = _PREPARED) -> list[Point]:
@@ -306,7 +323,10 @@ def _check_method(cfg: DictConfig, settings: SweepSettings, agreed: SharedTraits
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
     """The configuration of a run, as the corridor takes it."""
-    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    made = copied(cfg)
+    OmegaConf.set_struct(made, None)
+    del made["hydra"]
+    return made
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pytest
-import torch
 
+from harness.sweep.launch import fork_server
 from harness.sweep.launch.child_process import Died, spawn
+from harness.sweep.launch.fork_server import _modules
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,7 +42,12 @@ def imported() -> tuple[int, bool]:
     return os.getppid(), "torch" in sys.modules
 
 
-def test_processes_are_forked_by_one_server_that_has_imported_what_this_process_has(apart: Any) -> None:
+def test_processes_are_forked_by_one_server_that_has_imported_what_this_process_has(
+    apart: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {"torch", "numpy", __name__} & set(_modules()) == {"torch", "numpy"}
+    monkeypatch.setattr(fork_server, "_modules", lambda: ["torch"])  # the others would take twice as long
+    fork_server._forget()
     (server, has_torch), again = apart(imported), apart(imported)
     assert has_torch
     assert again == (server, True)
@@ -63,11 +69,16 @@ def test_a_process_has_the_folder_of_now_and_a_random_state_of_its_own(
 
 
 def test_a_variable_that_libraries_read_when_imported_takes_another_server(apart: Any) -> None:
-    server = apart(os.getppid, HARNESS_SLOT="1", CUDA_VISIBLE_DEVICES="0", OMP_NUM_THREADS="2")
-    assert apart(torch.get_num_threads, HARNESS_SLOT="2", OMP_NUM_THREADS="2") == 2
-    assert apart(os.getppid, HARNESS_SLOT="2", CUDA_VISIBLE_DEVICES="1", OMP_NUM_THREADS="2") == server
-    assert apart(torch.get_num_threads, OMP_NUM_THREADS="1") == 1
-    assert apart(os.getppid, OMP_NUM_THREADS="1") != server
+    def of_server() -> tuple[int, bool]:
+        pid = os.getppid()
+        return pid, b"OMP_NUM_THREADS=2" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+    server, read = apart(of_server, HARNESS_SLOT="1", CUDA_VISIBLE_DEVICES="0", OMP_NUM_THREADS="2")
+    assert read  # by the libraries that it imports
+    assert apart(of_server, HARNESS_SLOT="2", CUDA_VISIBLE_DEVICES="1", OMP_NUM_THREADS="2") == (server, True)
+    other, read = apart(of_server, OMP_NUM_THREADS="1")
+    assert other != server
+    assert not read
 
 
 def test_a_forked_process_uses_the_same_server(apart: Any, tmp_path: Path) -> None:

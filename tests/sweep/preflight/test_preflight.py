@@ -217,3 +217,16 @@ def test_points_are_prepared_if_they_have_a_new_combination_of_parts() -> None:
     ]
     assert covering(space, points) == [points[0], points[3], points[2], points[4]]
     assert covering(space, points, most=2) == [points[0], points[3]]
+
+
+def test_of_numbers_within_intervals_one_is_composed(opened: Callable[..., Opened]) -> None:
+    """With both ends; listed values and what is queued are all there."""
+    rate = "trainer.optimizer.lr"
+    words = ("sweep=random", "sweep.trials=2", f"{rate}=interval(1e-4,1e-1)", "seed=1,2")
+    space, _, settings = opened(*words, f"sweep.enqueue=[{{seed: 1, {rate}: .02}}, {{seed: 1, {rate}: .03}}]")
+    points = probes(space, settings)
+    assert points[:2] == [{rate: 0.02, "seed": 1}, {rate: 0.03, "seed": 1}]
+    shown = [(point["seed"], point[rate] in (1e-4, 1e-1)) for point in points[2:]]
+    assert set(shown) >= {(1, True), (2, True)}
+    assert shown.count((1, False)) == 0
+    assert shown.count((2, False)) <= 1
