@@ -2,6 +2,10 @@
 
     run("model=mlp", "trainer.epochs=2")          what `python -m harness model=mlp trainer.epochs=2` does
     run(compose(["model=mlp"]), "outputs/mine")   the same in two steps, in a folder of one's own
+    sweep("seed=1,2", "model=mlp")                what `python -m harness -m seed=1,2 model=mlp` does
+    compare("last", "outputs/mine")               what `python -m harness compare` does
+
+What they return has tables of pandas and is shown as a table in a notebook, see `harness.notebook`.
 
 Whatever is wrong is a `UserError` of one sentence, Hydra's own complaints included.
 """
@@ -22,8 +26,11 @@ from harness.config.choice_files import CONF
 from harness.config.compose import compose as compose_run
 from harness.config.compose import register_resolvers
 from harness.core.errors import UserError
+from harness.core.typed_override import quoted
+from harness.notebook.comparison_view import Compared
+from harness.notebook.run_view import Run, folder_of
+from harness.notebook.sweep_view import Sweep
 from harness.runs.new_folder import check_run_folder
-from harness.runs.run_result import Result
 
 
 def compose(overrides: Sequence[str] | str = ()) -> DictConfig:
@@ -40,8 +47,8 @@ def compose(overrides: Sequence[str] | str = ()) -> DictConfig:
         return compose_run(words)
 
 
-def run(*what: Any, folder: Path | str | None = None, **more: Any) -> Result:
-    """Trains, and returns what `result.json` holds.
+def run(*what: Any, folder: Path | str | None = None, **more: Any) -> Run:
+    """Trains, and returns what `result.json` holds, with tables.
 
     Args:
         what: words of the command line; or a composed configuration and, behind it, perhaps the folder and
@@ -60,12 +67,90 @@ def run(*what: Any, folder: Path | str | None = None, **more: Any) -> Result:
     with _one_sentence(words):
         place = Path(folder) if folder is not None else _new_folder(cfg)
         check_run_folder(place, resumes=cfg.resume.run is not None)
-        return _run(
+        result = _run(
             cfg, place, *rest, **({"chosen": folder is not None, "command": _command(cfg, words)} | more)
         )
+    return Run.of(result, folder_of(result, place, Path(cfg.outputs)))
 
 
-def _run(*values: Any, **keywords: Any) -> Result:
+def sweep(*words: Any, folder: Path | str | None = None) -> Sweep:
+    """Runs a sweep to its end, and returns what its `result.json` holds, with tables.
+
+    The same words continue a sweep that was stopped.
+
+    Args:
+        words: of the command line behind `-m`, or one list of them.
+        folder: that of the sweep; None: one below `outputs`, as the command line names it.
+
+    Raises:
+        UserError: as `run`; no trial was started.
+        Interrupted: a signal stopped it.
+        Unfinished: no trial is complete, or a trial of a grid failed; the folder has the rest.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from harness.config.hydra_command import read_command
+    from harness.data.cache.command_scope import command
+
+    given = _words("sweep", words, "hydra.sweep.dir")
+    if folder is not None:
+        given.append(f"hydra.sweep.dir={quoted(str(folder))}")
+    before = HydraConfig.instance().cfg
+    try:
+        with _one_sentence(given):
+            called = read_command(["-m", *given])
+            task = _SweepTask(called.typed)
+            with command(many=True):
+                called.run(task)
+    finally:
+        HydraConfig.instance().cfg = before
+    return task.result()
+
+
+class _SweepTask:
+    """What Hydra is given to call for each job; the sweeper calls none of it, and reports its result here.
+
+    typed  the overrides, see `harness.__main__.Task`
+    """
+
+    def __init__(self, typed: Any) -> None:
+        self.typed = typed
+        self._ended: tuple[Path, Any] | None = None
+
+    def __call__(self, cfg: DictConfig) -> None:
+        raise UserError("sweep takes a sweep of harness", "leave out hydra/sweeper", key="hydra/sweeper")
+
+    def ended(self, folder: Path, result: Any) -> None:
+        """Keeps the result of the sweep."""
+        self._ended = folder, result
+
+    def result(self) -> Sweep:
+        """The sweep that has ended."""
+        assert self._ended is not None
+        folder, result = self._ended
+        return Sweep.of(result, folder)
+
+
+def compare(
+    *names: str, by: str | None = None, each: bool = False, outputs: Path | str = "outputs"
+) -> Compared:
+    """Ranks runs by a score and tests them against the best.
+
+    Args:
+        names: runs, sweeps or experiments; none: all single runs.
+        by: the score; None: the test score of what was monitored.
+        each: a row per run, also where only the seed differs.
+        outputs: where the runs are.
+
+    Raises:
+        UserError: there is no such run or score, or nothing to compare.
+    """
+    from harness.compare.compare_runs import compare as compare_runs
+
+    return Compared.of(compare_runs(names, Path(outputs), by=by, each=each))
+
+
+def _run(*values: Any, **keywords: Any) -> Any:
     from harness.run import run  # imports torch
 
     return run(*values, **keywords)
@@ -75,20 +160,33 @@ def _composed(what: tuple[Any, ...]) -> tuple[DictConfig, list[str], list[Any]]:
     """The configuration, the words it was composed of, and what came behind it."""
     if what and isinstance(what[0], DictConfig):
         return what[0], [], list(what[1:])
+    words = _words("run", what, "hydra.")
+    return compose(words), words, []
+
+
+def _words(name: str, what: tuple[Any, ...], own: str) -> list[str]:
+    """The words of a call, which may be given as one list.
+
+    Args:
+        name: the function.
+        own: how the words begin that only the command line takes.
+    """
     if len(what) == 1 and isinstance(what[0], list | tuple):
         what = tuple(what[0])
     for word in what:
         if not isinstance(word, str):
+            takes = "a configuration that compose made, or " if name == "run" else ""
             raise UserError(
-                "run takes a configuration that compose made, or words of the command line such as "
-                f"'model=mlp', got {type(word).__name__} {word!r}",
-                "write run(compose([...]))",
+                f"{name} takes {takes}words of the command line such as 'model=mlp', got "
+                f"{type(word).__name__} {word!r}",
+                "write run(compose([...]))" if name == "run" else 'write sweep("model=mlp", "seed=1,2")',
             )
-        if word.startswith("hydra."):
-            raise UserError(
-                f"{word} is the command line's", "from Python, the folder is run(…, folder=FOLDER)"
-            )
-    return compose(what), list(what), []
+        if word.startswith(own):
+            remedy = f"from Python, the folder is {name}(…, folder=FOLDER)"
+            raise UserError(f"{word} is the command line's", remedy)
+        if word.startswith("-"):
+            raise UserError(f"{word} is an option of the command line", "give overrides only")
+    return list(what)
 
 
 def _new_folder(cfg: DictConfig) -> Path:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import compose, run
+from harness.api import compare, sweep
 from harness.core.errors import UserError
+from harness.notebook.run_view import Run
+from harness.runs.run_result import Result
 
 QUICK = ["tracking=none", "trainer.epochs=1", "trainer.device=cpu", "data/extract=iris", "model.widths=[8]"]
 CHECK = """
@@ -65,12 +70,65 @@ def test_overrides_and_a_configuration_give_the_same_run_in_the_folders_of_the_c
     here: Path,
 ) -> None:
     one, two, three = run(*QUICK), run(compose(QUICK)), run(QUICK)
+    shows_a_run(two)
     for result in (one, two, three):
         del result.scores["time/epoch_seconds"]
     assert one.scores == two.scores == three.scores
     assert one.status == "finished"
     assert one.command == f"python -m harness {' '.join(QUICK[:-1])} 'model.widths=[8]'"
     assert len(list((here / "outputs" / "runs").glob("*/result.json"))) == 3
+
+
+def shows_a_run(run: Run) -> None:
+    """Its tables hold what its files do."""
+    stored = json.loads((run.folder / "result.json").read_text())
+    assert run.frame().loc["test/accuracy", "mean"] == stored["scores"]["test/accuracy"]["mean"]
+    low, high = stored["scores"]["test/accuracy"]["ci95_rows"]
+    assert tuple(run.frame().loc["test/accuracy", ["low", "high"]]) == (low, high)
+    assert run.fold_frame()["test/accuracy"].tolist() == stored["scores"]["test/accuracy"]["folds"]
+    history = run.history()
+    assert history["step"].tolist() == sorted(history["step"])
+    assert history["valid/accuracy"].dropna().iloc[-1] == stored["scores"]["valid/accuracy"]["mean"]
+    predictions = run.predictions()
+    right = (predictions["prediction"] == predictions["target"]).mean()
+    assert right == pytest.approx(stored["scores"]["test/accuracy"]["mean"])
+    page = run._repr_html_()
+    assert f"<b>{run.folder.name}</b>" in page
+    assert "<th>test/accuracy</th>" in page
+
+
+@pytest.mark.slow
+def test_a_sweep_and_a_comparison_have_tables_and_the_same_words_continue(here: Path) -> None:
+    words = [*QUICK, "sweep.name=seeds"]
+    with pytest.raises(UserError):
+        sweep(*words, "-m")
+    tried = sweep(*words, "seed=1,2")
+    assert tried.folder == here / "outputs" / "sweeps" / "seeds-0"
+    assert (tried.status, tried.trials["complete"]) == ("finished", 2)
+    trials = tried.frame()
+    assert trials["seed"].tolist() == [1, 2]
+    assert isinstance(tried.best, dict)
+    assert tried.objective is not None
+    assert "<b>seeds-0</b>" in tried._repr_html_()
+    named = sweep([*QUICK, "seed=1"], folder=here / "a b")
+    assert named.folder == here / "a b"
+    board = compare(str(tried.folder), each=True)
+    assert sorted(board.frame()["run"]) == ["seeds-0/0", "seeds-0/1"]
+    page = board._repr_html_()
+    assert "<b>iris by valid/accuracy</b>" in page
+    assert "<small>seeds-0: after choosing among 2 trials expect valid/accuracy" in page
+    with pytest.raises(UserError, match="is no run"):
+        compare("nothing")
+
+
+def test_a_run_that_is_resumed_has_the_folder_in_which_it_began(here: Path) -> None:
+    def end(*_: object) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError):
+        run(*QUICK, consumers=[end])
+    (begun,) = (here / "outputs" / "runs").iterdir()
+    assert run(*QUICK, "resume.run=auto").folder == begun
 
 
 def test_a_folder_may_be_named_behind_the_configuration_or_by_its_name(here: Path) -> None:
@@ -82,10 +140,15 @@ def test_a_folder_may_be_named_behind_the_configuration_or_by_its_name(here: Pat
 
 
 def test_a_replacement_of_the_function_is_called(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        sys.modules["harness.run"], "run", lambda cfg, folder, **more: (str(cfg.seed), folder.name, more)
-    )
-    assert run("seed=3", folder="x") == ("3", "x", {"chosen": True, "command": "python -m harness seed=3"})
+    called = []
+
+    def replacement(cfg: Any, folder: Path, **more: Any) -> Result:
+        called.append((cfg.seed, folder.name, more))
+        return Result(status="finished", seed=3)
+
+    monkeypatch.setattr(sys.modules["harness.run"], "run", replacement)
+    assert (run("seed=3", folder="x").seed, run("seed=3", folder="x").folder) == (3, here / "x")
+    assert called[0] == (3, "x", {"chosen": True, "command": "python -m harness seed=3"})
 
 
 @pytest.mark.parametrize(

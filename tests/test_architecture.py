@@ -41,7 +41,9 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("debug", "clean"),
     ("stages",),
     ("run",),
-    ("sweep", "replay", "api"),
+    ("sweep", "replay"),
+    ("notebook",),
+    ("api",),
     ("cli", "__main__", "__init__", "data"),
 )
 """The packages of harness from bottom to top. A module imports its own package or an earlier line; packages
