@@ -32,6 +32,7 @@ from harness.core.errors import (
 )
 from harness.core.walk import walk_printed
 from harness.runtime.closed_pipe import lost_output, tolerate_closed_pipes
+from harness.runtime.garbage_collection import collect_rarely
 from harness.runtime.secret_values import Secrets
 from harness.runtime.user_exit import CodeExited, exit_status, limit_wait
 from harness.runtime.user_project import enter
@@ -54,6 +55,7 @@ def main() -> None:
         # A script's shell starts `command &` with SIGINT ignored. Training listens to SIGINT all the same;
         # so do sweeps and their workers from here on, and Ctrl-C of the script ends them with a checkpoint.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    collect_rarely()
     tolerate_closed_pipes()
     status = execute(sys.argv[1:])
     lost = lost_output()

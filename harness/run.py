@@ -33,6 +33,7 @@ from harness.record.run_record import Record
 from harness.record.run_start import Start
 from harness.runs.run_result import Result
 from harness.runs.trial import Trial
+from harness.runtime.garbage_collection import collect_as_usual
 from harness.runtime.isolation import isolated
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop, keep_signals
@@ -100,6 +101,7 @@ def run(
                 record.screen.note(debug.says)
             own = start_callbacks(record, callbacks)
             informed: list[Consumer] = [own, *consumers]
+            collect_as_usual()
             if together is not None:
                 run_together(plan, start, record, ready, together, stop, informed, joint)
             else:
