@@ -101,7 +101,6 @@ def run(
                 record.screen.note(debug.says)
             own = start_callbacks(record, callbacks)
             informed: list[Consumer] = [own, *consumers]
-            collect_as_usual()
             if together is not None:
                 run_together(plan, start, record, ready, together, stop, informed, joint)
             else:
@@ -149,6 +148,7 @@ def run_each(
     Args:
         ready: the first fold to train, if it is prepared.
     """
+    collect_as_usual()
     for fold in plan.folds:
         fold_record = record.fold_record(fold)
         if fold.number in start.done:

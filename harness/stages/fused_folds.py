@@ -21,6 +21,7 @@ from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
 from harness.record.run_start import Start
 from harness.runs.trial import Trial
+from harness.runtime.garbage_collection import collect_as_usual
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
 from harness.stages.calibrate import calibrated
@@ -129,6 +130,7 @@ def run_together(
         OutOfMemory: the step of a fold did not fit into the memory, not even alone.
         Interrupted: a signal came.
     """
+    collect_as_usual()
     for consumer in consumers:
         folds_together = getattr(consumer, "folds_together", None)
         if folds_together is not None:
