@@ -117,7 +117,7 @@ def test_a_sweep_and_a_comparison_have_tables_and_the_same_words_continue(here: 
     page = board._repr_html_()
     assert "<b>iris by valid/accuracy</b>" in page
     assert "<small>seeds-0: after choosing among 2 trials expect valid/accuracy" in page
-    with pytest.raises(UserError, match="is no run"):
+    with pytest.raises(UserError, match="nothing is not a run"):
         compare("nothing")
 
 
