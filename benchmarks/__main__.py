@@ -1,6 +1,7 @@
 """`python -m benchmarks [SCRIPT ...] [--rounds N] [--store NAME]`: prints tables; all together are stored.
 `python -m benchmarks tables [--sets NAME ...]` compares scores instead of times, see `benchmarks/tables.py`;
-`python -m benchmarks selection_bias` checks the price of choosing the best trial.
+`python -m benchmarks selection_bias` checks the price of choosing the best trial, `sweep_memory` counts the
+trials that a sweep saves by earlier ones.
 
 A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
 Exits with 1 where one failed.
@@ -44,6 +45,10 @@ def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).paren
         from benchmarks import tables  # with options of its own
 
         return tables.main(words[1:])
+    if words and words[0] == "sweep_memory":
+        from benchmarks import sweep_memory
+
+        return sweep_memory.main(words[1:])
     if words and words[0] == "selection_bias":
         from benchmarks import selection_bias
 

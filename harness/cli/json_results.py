@@ -65,6 +65,7 @@ class SweepResult(_Stored):
     trials: dict[str, int]
     best: dict[str, Any] | list[dict[str, Any]] | None
     selection: dict[str, Any] | None
+    earlier: list[dict[str, Any]]
     why: list[dict[str, Any]]
 
 

@@ -35,6 +35,7 @@ from harness.sweep.preflight.preflight import Preflight, run_preflight
 from harness.sweep.report.sweep_result import SweepResult
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
+from harness.sweep.study.prepare_study import stored_earlier
 from harness.sweep.study.sweep_location import SweepLocation, find_location
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 from harness.sweep.worker.sweep_spec import SweepSpec
@@ -68,8 +69,12 @@ def run_sweep(
     settings = read_settings(config.sweep)
     space = read_space(overrides, settings.space, context.config_loader)
     location, extension = _place(config, words, settings)
+    earlier = broadcast(None if location is None else stored_earlier(location, space))
     # Under torchrun all processes look at the data together.
-    preflight = run_preflight(space, composer, settings, print if rank() == 0 else lambda text: None)
+    say = print if rank() == 0 else lambda text: None
+    preflight = run_preflight(space, composer, settings, say, recalls=earlier is None)
+    if earlier is not None:
+        preflight = replace(preflight, earlier=earlier)
     if location is None:
         received: Any = broadcast(None)
         follow(replace(received, location=replace(received.location, folder=Path(config.hydra.sweep.dir))))
@@ -137,6 +142,7 @@ def _spec(
         rung=preflight.rung,
         compared=None if pruner is None else preflight.compared,
         default=preflight.default,
+        earlier=preflight.earlier,
     )
 
 

@@ -87,7 +87,8 @@ def _write(
     elif reason is not None:
         watcher.display.note(f"what the best score is worth is not known: {reason}")
     why = explain(now, spec.space.distributions())
-    result = replace(result, why=[statement.as_dict() for statement in why])
+    earlier = [each.summary for each in spec.earlier]
+    result = replace(result, why=[statement.as_dict() for statement in why], earlier=earlier)
     write_trials(spec.folder, now)
     write_best(spec.folder, now, command, result.selection)
     write_report(

@@ -55,7 +55,7 @@ def conduct(
     """
     settings = spec.settings
     launcher = _launcher(config, context, spec)
-    study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points())
+    study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points(), spec.earlier)
     prepare(spec.folder)
     broadcast(spec)
     queue = TrialQueue(
@@ -69,7 +69,7 @@ def conduct(
         launcher, lambda job: _job(spec, words), spec.launch, settings.workers, queue, settings.failures
     )
     with SweepWatcher(spec, study, queue, pool, config) as watcher:
-        for note in notes:
+        for note in [*notes, *(each.sentence for each in spec.earlier)]:
             watcher.display.note(note)
         signum = _work(spec, launcher, pool, watcher)
         try:

@@ -65,4 +65,6 @@ def about(spec: SweepSpec, command: str) -> dict[str, str]:
     named = {
         name: str(node["_target_"]).rsplit(".", 1)[-1] for name, node in parts.items() if node is not None
     }
-    return {"study": spec.location.study, **named, "command": command}
+    earlier = " · ".join(each.sentence for each in spec.earlier)
+    remembered = {"earlier sweeps": earlier} if earlier else {}
+    return {"study": spec.location.study, **named, **remembered, "command": command}

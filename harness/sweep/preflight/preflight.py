@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.auto_choices import Composer, choose_parts
-from harness.config.error_messages import as_user_error
-from harness.config.instantiate import check
+from harness.config.auto_choices import Composer
 from harness.config.known_settings import SWEEPERS
-from harness.config.overrides import Overrides, as_texts
-from harness.core.errors import SettingOfOtherChoice, UnknownName, UserError, WrongType
-from harness.core.typed_override import typed
-from harness.core.user_path import user_path
-from harness.runtime.config_nodes import copied
-from harness.runtime.secret_values import Secrets
+from harness.core.errors import UserError
 from harness.sweep.preflight.default_point import default_point
-from harness.sweep.space.interval import Interval
+from harness.sweep.preflight.tried_points import TriedPoints, hydra_as_before
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
+from harness.sweep.study.earlier_trials import EarlierSweep, learns_from_values
 from harness.sweep.study.pruning import build_pruner, check_prunable
 from harness.sweep.study.sampling import build_sampler, check_sampling
 from harness.sweep.study.sweep_settings import SweepSettings
-from harness.sweep.worker.trial_agreement import PreparedTrial, SharedTraits, shared_traits
+from harness.sweep.worker.trial_agreement import SharedTraits, shared_traits
 from harness.sweep.worker.trial_slots import TrialSlots, choose_slots
-
-T = TypeVar("T")
 
 _COMPOSED = 64
 """Points at most whose configuration is composed and checked, at a tenth of a second each."""
@@ -48,6 +38,7 @@ class Preflight(SharedTraits):
     prepared  points that were taken to the first step
     slots     how many trials a worker trains as one
     default   the point of the configuration without the sweep, as far as it is in the space
+    earlier   what the sweep takes from earlier ones
     """
 
     words: tuple[str, ...]
@@ -55,10 +46,16 @@ class Preflight(SharedTraits):
     prepared: int
     slots: TrialSlots
     default: Point
+    earlier: tuple[EarlierSweep, ...] = ()
 
 
 def run_preflight(
-    space: Space, composer: Composer, settings: SweepSettings, say: Callable[[str], object] = print
+    space: Space,
+    composer: Composer,
+    settings: SweepSettings,
+    say: Callable[[str], object] = print,
+    *,
+    recalls: bool = True,
 ) -> Preflight:
     """Composes points that cover the space, and takes those that differ in their parts to the first step.
 
@@ -68,13 +65,14 @@ def run_preflight(
     Args:
         composer: words -> configuration, Hydra's node included.
         say: called with a line about the points that are prepared.
+        recalls: whether `sweep.from` has an effect: it has none on a sweep that has begun.
 
     Raises:
         UserError: a run of such a point would end with this sentence, behind the point's words; or what is
             to be improved is no score of every trial.
     """
-    tried = _Tried(space, composer)
-    with _hydra_as_before():
+    tried = TriedPoints(space, composer)
+    with hydra_as_before():
         default = default_point(space, tried.load_fixed) if settings.enqueue_default else {}
         points = probes(space, settings, default)
         tried.each(points, tried.compose)
@@ -91,11 +89,13 @@ def run_preflight(
     slots = choose_slots(settings, sampler, pruner is not None, trials, agreed.fused)
     if slots.line:
         say(slots.line)
+    earlier = _recall(space, tried, settings, agreed, default, say) if recalls else ()
     return Preflight(
         **vars(agreed),
         slots=slots,
         words=tuple(tried.words(points[0])),
         default=default,
+        earlier=earlier,
         composed=len(points),
         prepared=len(chosen),
     )
@@ -174,129 +174,6 @@ def _shown(space: Space, point: Point) -> set[_Fact]:
     return facts
 
 
-class _Tried:
-    """Composes and prepares points, each configuration once."""
-
-    def __init__(self, space: Space, composer: Composer) -> None:
-        self._space = space
-        self._composer = composer
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
-
-    def words(self, point: Point) -> list[str]:
-        """The point's run as a command line, with the choices for `auto`."""
-        words = [*self._space.fixed, *self._space.words(point)]
-        return [*words, *as_texts(choose_parts(Overrides.parse(words), self._load))]
-
-    def load_fixed(self) -> tuple[DictConfig, Mapping[str, str]]:
-        """The configuration without swept values, and the choices of its groups."""
-        words = list(self._space.fixed)
-        cfg = self._load([*words, *as_texts(choose_parts(Overrides.parse(words), self._load))])
-        choices: Mapping[str, str] = cfg.hydra.runtime.choices
-        return cfg, choices
-
-    def compose(self, point: Point) -> DictConfig:
-        """The point's configuration, whose names, types and targets are right.
-
-        Raises:
-            UserError: they are not.
-            HydraException: a choice or a key does not exist.
-        """
-        cfg = self._load(self.words(point))
-        check(without_hydra(cfg))
-        return cfg
-
-    def prepare(self, point: Point) -> PreparedTrial:
-        """Prepares the point's first fold up to the start of its training.
-
-        Raises:
-            UserError: parts do not fit each other, or the data.
-        """
-        from harness.prepare.callback_parts import build_callbacks
-        from harness.prepare.experiment import prepare
-        from harness.prepare.plan import make_plan
-
-        cfg = self._load(self.words(point))
-        HydraConfig.instance().set_config(cfg)
-        plan = make_plan(without_hydra(cfg))
-        build_callbacks(plan.cfg)
-        return PreparedTrial.of(prepare(plan, plan.folds[0]), plan)
-
-    def describe(self, point: Point) -> str:
-        """The swept keys with the point's values, without secrets."""
-        words = self._space.words(point)
-        return Secrets(None, [*self._space.fixed, *words]).text(" ".join(words))
-
-    def each(self, points: Sequence[Point], step: Callable[[Point], T]) -> list[T]:
-        """The step taken by each point.
-
-        Raises:
-            UserError: the first that cannot take it.
-        """
-        errors = []
-        for point in points:
-            try:
-                errors.append(step(point))
-            except Exception as error:
-                self._refuse(error, point, points, step)
-        return errors
-
-    def _refuse(
-        self, error: Exception, point: Point, points: Sequence[Point], step: Callable[[Point], object]
-    ) -> NoReturn:
-        """Raises the user's mistake; with the point in front, if the most different point has another."""
-        mistake = self._mistake(error, point)
-        unlike = min(points, key=lambda other: len(other.items() & point.items()))
-        try:
-            step(unlike)
-        except Exception as another:
-            if str(self._mistake(another, unlike)) == str(mistake):
-                raise mistake from error
-        raise mistake.with_rule(f"{self.describe(point)}: {mistake.rule}") from error
-
-    def _mistake(self, error: Exception, point: Point) -> UserError:
-        """The user's mistake behind an error, with the remedies of a sweep; a fault is raised as it is."""
-        mistake = as_user_error(error, [*self._space.fixed, *self._space.words(point)])
-        if mistake is None:
-            raise error
-        if isinstance(mistake, WrongType):
-            return self._with_whole_numbers(mistake)
-        if isinstance(mistake, SettingOfOtherChoice):
-            return self._with_condition(mistake)
-        return self._with_comma(mistake)
-
-    def _with_whole_numbers(self, mistake: WrongType) -> UserError:
-        """With the remedy for an interval of floats whose key takes whole numbers."""
-        swept = self._space.by_key.get(str(mistake.key))
-        if not (isinstance(swept, Interval) and isinstance(swept.low, float) and mistake.whole_number):
-            return mistake
-        written = f"int(interval({swept.low:g},{swept.high:g}))"
-        written = f"tag(log,{written})" if swept.log else written
-        return mistake.with_remedy(f"whole numbers of an interval are '{swept.key}={written}'")
-
-    def _with_comma(self, mistake: UserError) -> UserError:
-        """With the remedy for a file or a name with a comma, which separates the values of a multirun."""
-        for key, swept in self._space.by_key.items():
-            texts = [value for value in swept.landmarks() if isinstance(value, str)]
-            name = ",".join(texts)
-            known = mistake.known if isinstance(mistake, UnknownName) else ()
-            if len(texts) > 1 and (name in known or (mistake.key == key and user_path(name).exists())):
-                return mistake.with_remedy(f"for the one name {name!r}, quote it: {typed(key, name)}")
-        return mistake
-
-    def _with_condition(self, mistake: SettingOfOtherChoice) -> UserError:
-        """With the remedy for a setting that only some choices of a swept group have."""
-        if mistake.group not in self._space.by_key:
-            return mistake
-        written = f'sweep.space.{mistake.key}={{values: VALUES, when: "{mistake.group}=CHOICE"}}'
-        return mistake.with_remedy(f"in its place, '{written}' gives it to these alone")
-
-    def _load(self, words: list[str]) -> DictConfig:
-        key = tuple(words)
-        if key not in self._composed:
-            self._composed[key] = self._composer(words)
-        return self._composed[key]
-
-
 def _require_an_aim(space: Space, cfg: DictConfig) -> None:
     """Whether there is something to choose among: for a grid, listed values; for a sampler, a key."""
     if OmegaConf.select(cfg, "sweep.sampler") is None:
@@ -321,18 +198,31 @@ def _check_method(cfg: DictConfig, settings: SweepSettings, agreed: SharedTraits
         build_pruner(pruner, agreed.epochs, agreed.folds * settings.repeat, settings.axis, agreed.rung)
 
 
-def without_hydra(cfg: DictConfig) -> DictConfig:
-    """The configuration of a run, as the corridor takes it."""
-    made = copied(cfg)
-    OmegaConf.set_struct(made, None)
-    del made["hydra"]
-    return made
+def _recall(
+    space: Space,
+    tried: TriedPoints,
+    settings: SweepSettings,
+    agreed: SharedTraits,
+    default: Point,
+    say: Callable[[str], object],
+) -> tuple[EarlierSweep, ...]:
+    """What `sweep.from` takes."""
+    if settings.earlier is None:
+        return ()
+    from harness.sweep.preflight.find_earlier_sweeps import AUTO, find_earlier_sweeps
+    from harness.sweep.preflight.recall_trials import recall_trials
 
-
-@contextmanager
-def _hydra_as_before() -> Iterator[None]:
-    before = HydraConfig.instance().cfg
-    try:
-        yield
-    finally:
-        HydraConfig.instance().cfg = before
+    cfg = tried.compose(space.probes(1, settings.seed)[0])
+    found = find_earlier_sweeps(settings.earlier, Path(cfg.outputs), settings.storage, agreed.objectives)
+    if settings.earlier == AUTO:
+        found = [each for each in found if set(each.snapshot.keys) & set(space.by_key)]
+        if not found:
+            say(f"sweep.from=auto: no sweep below {cfg.outputs} has this objective and a key of this sweep")
+    sampler = build_sampler(OmegaConf.select(cfg, "sweep.sampler"), settings.seed, 0)
+    untold = (
+        ""
+        if learns_from_values(sampler)
+        else f"{type(sampler).__name__} does not learn from trials of others"
+    )
+    untold = "the trials of others have no constraints" if settings.constraints else untold
+    return recall_trials(found, space, default, tried.plan, settings.trials, untold)

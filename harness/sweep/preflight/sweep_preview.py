@@ -18,10 +18,11 @@ from harness.config.text_values import read_overrides
 from harness.console.text_format import duration
 from harness.data.cache.command_scope import command
 from harness.runtime.secret_values import Secrets
-from harness.sweep.preflight.preflight import Preflight, run_preflight, without_hydra
+from harness.sweep.preflight.preflight import Preflight, run_preflight
+from harness.sweep.preflight.tried_points import without_hydra
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
-from harness.sweep.study.prepare_study import check_stored
+from harness.sweep.study.prepare_study import check_stored, stored_earlier
 from harness.sweep.study.storage_address import read_address
 from harness.sweep.study.sweep_location import find_location, sweep_state
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
@@ -51,8 +52,10 @@ def preview(words: Sequence[str]) -> list[str]:
         space = read_space(typed, settings.space, loader)
         composer = TrialComposer.of(loader)
     place = find_location(cfg, typed.texts)
+    stored = stored_earlier(place, space)
     with command(many=True):
-        rehearsed = run_preflight(space, composer, settings, say=lambda text: None)
+        rehearsed = run_preflight(space, composer, settings, lambda text: None, recalls=stored is None)
+    earlier = rehearsed.earlier if stored is None else stored
     check_stored(place, space, rehearsed.objectives, settings.lease)
     facts = {
         **_method(cfg),
@@ -67,7 +70,8 @@ def preview(words: Sequence[str]) -> list[str]:
         "tried": f"{rehearsed.composed} points, {rehearsed.prepared} of them up to the first step",
     }
     secrets = Secrets(without_hydra(cfg), list(words))
-    lines = [f"{name:8}  {text}" for name, text in facts.items() if text]
+    rows = [*facts.items(), *(("earlier", each.sentence) for each in earlier)]
+    lines = [f"{name:8}  {text}" for name, text in rows if text]
     where = [name for name, text in facts.items() if text].index("space") + 1
     return [secrets.text(line) for line in (*lines[:where], *_table(space), *lines[where:])]
 

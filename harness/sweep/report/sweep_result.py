@@ -43,6 +43,7 @@ class SweepResult:
     best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
     scores      of the best trial, from its `result.json`; {} with several objectives
     selection   what the best score is worth, see `harness.sweep.report.selection.Selection`, or None
+    earlier     what was taken from earlier sweeps, see `EarlierSweep.summary`
     why         what explains failures and the place of the best, see `harness.sweep.report.explanation`
     seconds     wall time, summed over all commands that continued the sweep
     mlflow      {"tracking_uri", "experiment", "run_id"} of the parent run, or None
@@ -58,6 +59,7 @@ class SweepResult:
     best: dict[str, Any] | list[dict[str, Any]] | None = None
     scores: dict[str, Summary] = field(default_factory=dict)
     selection: dict[str, Any] | None = None
+    earlier: list[dict[str, Any]] = field(default_factory=list)
     why: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     mlflow: dict[str, Any] | None = None

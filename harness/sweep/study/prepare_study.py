@@ -10,11 +10,12 @@ from optuna.distributions import distribution_to_json
 from harness.core.errors import UserError
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point
+from harness.sweep.study.earlier_trials import EARLIER, EarlierSweep, read_earlier
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
 from harness.sweep.study.study_workers import STOP
-from harness.sweep.study.sweep_location import FINISHED, SweepLocation, sweep_state
+from harness.sweep.study.sweep_location import FINISHED, SweepLocation, exists, sweep_state
 
 SPACE = "harness:space"
 QUEUED = "harness:queued"
@@ -22,12 +23,17 @@ DISTRIBUTIONS = "harness:distributions"
 
 
 def prepare_study(
-    location: SweepLocation, space: Space, objectives: Sequence[Objective], queued: Iterable[Point]
+    location: SweepLocation,
+    space: Space,
+    objectives: Sequence[Objective],
+    queued: Iterable[Point],
+    earlier: Sequence[EarlierSweep] = (),
 ) -> optuna.Study:
     """Opens the sweep's study, or creates it, and queues the given points once.
 
     Args:
         queued: points to try first, in this order: every point of a grid, or those of `sweep.enqueue`.
+        earlier: what a new sweep takes from earlier ones; one that goes on has it already.
 
     Raises:
         UserError: the storage cannot be used, or the study in it has another space or other objectives.
@@ -44,12 +50,28 @@ def prepare_study(
         if DISTRIBUTIONS not in known:
             texts = {key: distribution_to_json(drawn) for key, drawn in space.distributions().items()}
             study.set_user_attr(DISTRIBUTIONS, texts)
+        if earlier and EARLIER not in known and not known.get(QUEUED):
+            study.set_user_attr(EARLIER, [each.as_dict() for each in earlier])
         if not known.get(QUEUED):
             _queue(study, queued)
         for key in (STOP, FINISHED):
             if known.get(key) is not None:
                 study.set_user_attr(key, None)
     return study
+
+
+def stored_earlier(place: SweepLocation, space: Space) -> tuple[EarlierSweep, ...] | None:
+    """What a sweep that exists took from earlier ones when it began; None: it is to begin.
+
+    Raises:
+        UserError: as `read_earlier`, or its storage cannot be used.
+    """
+    if not exists(place):
+        return None
+    storage = open_storage(place.url, place.folder)
+    known = storage.get_study_user_attrs(storage.get_study_id_from_name(place.study))
+    begun = bool(known.get(QUEUED)) or EARLIER in known
+    return read_earlier(known, space) if begun else None
 
 
 def check_stored(place: SweepLocation, space: Space, objectives: Sequence[Objective], lease: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from annotated_types import Len
 from optuna.storages import BaseStorage
@@ -31,6 +31,19 @@ class _Budget(TypedDict):
     sampled: bool
 
 
+class _Earlier(TypedDict):
+    sweep: str
+    kind: Literal["observations", "prior"]
+    reason: str
+    keys: list[str]
+    ignored: list[str]
+    filled: dict[str, Any]
+    trials: int
+    tried: list[dict[str, Any]]
+    points: list[dict[str, Any]]
+    values: list[list[float]]
+
+
 _Study = TypedDict(
     "_Study",
     {
@@ -42,6 +55,7 @@ _Study = TypedDict(
         "harness:distributions": NotRequired[dict[str, str]],
         "harness:added": NotRequired[int],
         "harness:budget": NotRequired[_Budget],
+        "harness:earlier": NotRequired[list[_Earlier]],
     },
 )
 

@@ -69,8 +69,9 @@ def load_or_create(storage: BaseStorage, name: str, objectives: Sequence[Objecti
     known = [direction.name.lower() for direction in study.directions]
     if study.metric_names is None and known == directions:
         study.set_metric_names([objective.name for objective in objectives])
-    there = _aims(known, study.metric_names or ["another score"] * len(known))
-    here = _aims(directions, [objective.name for objective in objectives])
+    names = study.metric_names or ["another score"] * len(known)
+    there = aims([Objective(*pair) for pair in zip(names, known, strict=True)])  # type: ignore[arg-type]
+    here = aims(objectives)
     if there != here:
         raise UserError(
             f"the sweep {name} is there and is to {there}, but this command would {here}",
@@ -89,9 +90,9 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def _aims(directions: Sequence[str], names: Sequence[str]) -> str:
+def aims(objectives: Sequence[Objective]) -> str:
     """`maximize valid/accuracy and minimize model/parameters`."""
-    return " and ".join(f"{direction} {name}" for direction, name in zip(directions, names, strict=True))
+    return " and ".join(f"{objective.direction} {objective.name}" for objective in objectives)
 
 
 def _journal(folder: Path) -> BaseStorage:

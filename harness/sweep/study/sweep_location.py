@@ -130,6 +130,11 @@ def _absolute(url: str | None) -> str | None:
     return read_address(url).text
 
 
+def exists(place: SweepLocation) -> bool:
+    """Whether a study was begun there."""
+    return _exists(place.folder, place.url)
+
+
 def sweep_state(place: SweepLocation, lease: float) -> Literal["begin", "continue", "join"]:
     """What a command would do there: whether the sweep exists already, and has workers that live.
 

@@ -46,6 +46,7 @@ class SweepSettings:
     constraints scores that must hold, such as "model/parameters <= 100000"
     enqueue     points that are tried first
     enqueue_default  whether the configuration without the sweep is tried first as well
+    earlier     `sweep.from`: names of earlier sweeps, "last" or "auto"; None: none is taken into account
     prune_by    the score that a pruner compares; "auto": see `harness.sweep.worker.trial_agreement`
     """
 
@@ -75,8 +76,12 @@ class SweepSettings:
     constraints: list[str]
     enqueue: list[Mapping[str, Any]]
     enqueue_default: bool
+    earlier: str | list[str] | None
     prune_by: str
 
+
+_NAMES = {"earlier": "from"}
+"""The name of a setting, where it is not that of its field: Python has the word for itself."""
 
 _LEAST = {
     "trials": 1,
@@ -103,14 +108,16 @@ def read_settings(node: DictConfig) -> SweepSettings:
         UserError: a value is of the wrong type or out of range, or contradicts the sampler.
     """
     plain: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    for field in fields(SweepSettings):
-        if field.name not in plain:
-            raise MissingSetting(f"sweep.{field.name}")
-        check_type(plain[field.name], SETTINGS[f"sweep.{field.name}"], f"sweep.{field.name}")
-    settings = SweepSettings(**{field.name: plain[field.name] for field in fields(SweepSettings)})
+    names = {field.name: _NAMES.get(field.name, field.name) for field in fields(SweepSettings)}
+    for name in names.values():
+        if name not in plain:
+            raise MissingSetting(f"sweep.{name}")
+        check_type(plain[name], SETTINGS[f"sweep.{name}"], f"sweep.{name}")
+    settings = SweepSettings(**{field: plain[name] for field, name in names.items()})
     check_name(plain.get("name"))
     _check_ranges(settings)
     _check_end(settings, plain.get("sampler"))
+    _check_earlier(settings, plain.get("sampler"))
     _check_processes(settings)
     return settings
 
@@ -177,6 +184,28 @@ def _check_end(settings: SweepSettings, sampler: Any) -> None:
         raise UserError(
             f"a sweep needs an end, and {name} has none of its own",
             "give it sweep.trials=N, sweep.hours=N or sweep.stagnation=N",
+        )
+
+
+def _check_earlier(settings: SweepSettings, sampler: Any) -> None:
+    """Whether the sweep can take points of earlier ones."""
+    if settings.earlier is None:
+        return
+    names = [settings.earlier] if isinstance(settings.earlier, str) else settings.earlier
+    if not names or not all(name.strip() for name in names):
+        raise UserError(
+            f"sweep.from must name an earlier sweep, got {settings.earlier!r}",
+            "give sweep.from=last, sweep.from=auto or a name, or leave it out",
+            key="sweep.from",
+            value=settings.earlier,
+        )
+    other = "sweep.extend trains its trials on" if settings.extend is not None else None
+    other = "sweep=grid runs its own points" if sampler is None else other
+    if other is not None:
+        raise UserError(
+            f"{other}, and sweep.from asks to try those of an earlier sweep",
+            "leave sweep.from out, or choose a sampler such as sweep=tpe without sweep.extend",
+            key="sweep.from",
         )
 
 

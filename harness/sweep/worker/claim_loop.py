@@ -22,8 +22,9 @@ from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.sweep.study.constraints import read_constraints, violations
 from harness.sweep.study.database_retry import Patience, StorageLost
+from harness.sweep.study.earlier_trials import EarlierTrials, learns_from_values
 from harness.sweep.study.objectives import values
-from harness.sweep.study.optuna_internals import ended_for_samplers, storage_of
+from harness.sweep.study.optuna_internals import no_trials, seen_by_samplers, storage_of
 from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_other
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import label_of, load_or_create, open_storage
@@ -75,6 +76,7 @@ class ClaimLoop:
         most: Keep = "all" if spec.keeps_checkpoints else spec.settings.extendable
         self.resumable = KeptModels(most, spec.objectives, spec.folder, spec.runner.forget)
         self.freed: set[str] = set()  # folders of frozen trials that nothing can promote, emptied already
+        self.earlier = EarlierTrials(spec.earlier, spec.space.distributions(), spec.objectives)
         self.in_a_row = self.done = 0
         self.error: str | None = None
 
@@ -240,8 +242,11 @@ class ClaimLoop:
         """The trial's point, drawn by the sampler unless it is known, as overrides."""
         spec = self.spec
         self.study.pruner = self.pruner or optuna.pruners.NopPruner()
-        self.study.sampler = build_sampler(spec.sampler, spec.settings.seed, claim.number)
-        trial = optuna.trial.Trial(ended_for_samplers(self.study, is_frozen), claim.trial_id)
+        self.study.sampler = build_sampler(
+            spec.sampler, spec.settings.seed, self.earlier.drawn + claim.number
+        )
+        earlier = self.earlier.seen if learns_from_values(self.study.sampler) else no_trials
+        trial = optuna.trial.Trial(seen_by_samplers(self.study, is_frozen, earlier), claim.trial_id)
         with self.queue.exclusive() if draws_depend_on_each_other(self.study.sampler) else nullcontext():
             point = spec.space.suggest(trial)
         overrides = spec.runner.whole([*spec.space.fixed, *spec.space.words(point)])

@@ -16,6 +16,7 @@ from harness.runs.run_result import Result
 from harness.runs.trial import always
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
+from harness.sweep.study.earlier_trials import EarlierSweep
 from harness.sweep.study.pruning import build_pruner
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.successive_halving import SuccessiveHalving
@@ -115,6 +116,7 @@ class SweepSpec:
     points             to be tried, and no others; (): as sampler or space say
     allowed            settings in which a trial differs from the run in its folder, which it continues
     default            the point of the configuration without the sweep, which is tried first; {}: none
+    earlier            what the sweep took from earlier ones
     """
 
     location: SweepLocation
@@ -140,6 +142,7 @@ class SweepSpec:
     points: tuple[Point, ...] = ()
     allowed: tuple[str, ...] = ()
     default: Mapping[str, Value] = field(default_factory=dict)
+    earlier: tuple[EarlierSweep, ...] = ()
 
     def new_pruner(self) -> BasePruner | None:
         """The pruner of the sweep, built anew; None: nothing is pruned."""
@@ -173,7 +176,8 @@ class SweepSpec:
         return [] if self.fuse is None else [f"{FUSE}={self.fuse}"]
 
     def queued_points(self) -> Iterator[Point]:
-        """The points to try first: every point of a grid, else those of `sweep.enqueue` and the default.
+        """The points to try first: every point of a grid, else those of `sweep.enqueue` and of earlier
+        sweeps, and the default.
 
         Raises:
             UserError: a point of `sweep.enqueue` is not in the space.
@@ -184,6 +188,7 @@ class SweepSpec:
             yield from self.space.grid()
         else:
             given = [self.space.complete(dict(point), "sweep.enqueue") for point in self.settings.enqueue]
+            given += [point for each in self.earlier for point in each.tried if point not in given]
             yield from given
             room = self.trials is None or len(given) < self.trials
             if self.default and self.default not in given and room:

@@ -152,6 +152,7 @@ def test_the_result_names_the_best_and_counts_the_rest(tmp_path: Path) -> None:
         "best": {"number": 3, "value": 0.95, "folder": "3"},
         "scores": {"valid/accuracy": {"mean": 0.95, "std": None, "ci95": None, "folds": [0.95]}},
         "selection": None,
+        "earlier": [],
         "why": [],
         "seconds": 12.5,
         "mlflow": {"run_id": "f00"},

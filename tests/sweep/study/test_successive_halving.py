@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from harness.sweep.study.optuna_internals import ended_for_samplers
+from harness.sweep.study.optuna_internals import seen_by_samplers
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
@@ -132,7 +132,7 @@ def test_a_trial_whose_worker_died_before_it_was_frozen_stops_again(queue: Trial
 
 def test_samplers_see_a_frozen_trial_as_pruned_and_the_snapshot_too(queue: TrialQueue) -> None:
     work(queue, claimed(queue), 0.5)
-    seen = ended_for_samplers(queue.study, is_frozen)
+    seen = seen_by_samplers(queue.study, is_frozen)
     assert [trial.state for trial in seen.get_trials()] == [TrialState.PRUNED]
     assert [trial.state for trial in queue.study.get_trials()] == [TrialState.WAITING]
     assert seen.get_trials(states=(TrialState.WAITING,)) == []
