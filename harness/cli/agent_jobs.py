@@ -171,15 +171,17 @@ class Jobs:
         if job.running:
             job.process.send_signal(signal.SIGINT)
 
-    def stop_all(self) -> None:
-        """Asks all commands to stop; does not wait."""
+    def leave(self) -> None:
+        """Asks all commands to stop, and removes their files; does not wait."""
         for job in list(self._jobs.values()):
             self.stop(job)
+        self._files.cleanup()
 
     def close(self) -> None:
-        """Stops all commands, and removes their files."""
+        """Stops all commands, waits for them, and removes their files."""
         running = [job for job in self._jobs.values() if job.running]
-        self.stop_all()
+        for job in running:
+            self.stop(job)
         until = time.monotonic() + _GRACE
         for job in running:
             if not self.wait(job, until - time.monotonic()):

@@ -65,9 +65,9 @@ class AgentTools:
             server.add_tool(getattr(self, name), name=name, structured_output=False)
         return server
 
-    def stop_all(self) -> None:
+    def leave(self) -> None:
         """Asks all commands to stop; does not wait."""
-        self._jobs.stop_all()
+        self._jobs.leave()
 
     def ls(self, group: str | None = None) -> CallToolResult:
         """List the groups (model, trainer, data/extract, split, sweep ...), or the choices of one group with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib.util import find_spec
@@ -56,8 +57,8 @@ def _serve(tools: Any) -> None:
         raise UserError(rule, "leave out --json, or add --list", key="--json")
 
     def end(*_: object) -> NoReturn:
-        tools.stop_all()
-        sys.exit(_TERMINATED)
+        tools.leave()
+        os._exit(_TERMINATED)  # a thread that waits for the client would delay any other end
 
     signal.signal(signal.SIGTERM, end)
     tools.server().run("stdio")
