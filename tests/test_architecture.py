@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -198,6 +200,17 @@ def test_the_root_holds_four_modules() -> None:
 def test_nothing_in_the_root_hides_a_module_of_the_standard_library() -> None:
     """`python harness/__main__.py` puts the package's folder first on the import path."""
     assert {path.stem for path in PACKAGE.iterdir()}.isdisjoint(sys.stdlib_module_names)
+
+
+def test_only_files_of_choices_share_a_name() -> None:
+    count = Counter(file.stem for file in FILES if not file.stem.startswith("__"))
+    assert {stem for stem, times in count.items() if times > 1} == {"image", "none", "tabular"}
+
+
+def test_words_of_the_old_dialect_are_gone() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *YAMLS]
+    words = re.compile(r"\b(told|muster|bury|kindly)\b")
+    assert not [file.name for file in (*FILES, *pages) if words.search(file.read_text(encoding="utf-8"))]
 
 
 def test_no_import_leads_back_to_itself() -> None:

@@ -16,12 +16,12 @@ def shown(title: str, facts: Mapping[str, object], table: pd.DataFrame, note: st
     Args:
         facts: those that are None or empty are left out.
     """
-    told = [
+    named = [
         f"{escape(name)} {escape(str(value))}" for name, value in facts.items() if value not in (None, "")
     ]
     rest = len(table) - MOST_ROWS
     more = [f"{rest} more rows"] if rest > 0 else []
     body = table.head(MOST_ROWS).to_html(border=0, na_rep="", float_format=lambda value: f"{value:.4g}")
     below = "; ".join([*more, *([escape(note)] if note else [])])
-    lines = [f"<b>{escape(title)}</b>", " · ".join(told), body, f"<small>{below}</small>" if below else ""]
+    lines = [f"<b>{escape(title)}</b>", " · ".join(named), body, f"<small>{below}</small>" if below else ""]
     return "\n".join(f"<div>{line}</div>" for line in lines if line)

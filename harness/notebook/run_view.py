@@ -65,7 +65,7 @@ class Run(Result):
         return pd.read_csv(file)
 
     def _repr_html_(self) -> str:
-        told = {
+        facts = {
             "status": self.status,
             "folds": self.folds,
             "seconds": f"{self.seconds:.3g}",
@@ -74,7 +74,7 @@ class Run(Result):
         }
         page = self.folder / "report.html"
         note = f"its page: {page}" if page.exists() else ""
-        return shown(StoredRun(self.folder).label, told, self.frame(), note)
+        return shown(StoredRun(self.folder).label, facts, self.frame(), note)
 
 
 def folder_of(result: Result, place: Path, outputs: Path) -> Path:

@@ -32,7 +32,7 @@ class Sweep(SweepResult):
     def _repr_html_(self) -> str:
         objective = self.objective or {}
         counts = ", ".join(f"{count} {state}" for state, count in self.trials.items() if count)
-        told = {
+        facts = {
             "status": self.status,
             "trials": counts,
             str(objective.get("name", "")): objective.get("value"),
@@ -40,4 +40,4 @@ class Sweep(SweepResult):
             "folder": self.folder,
             "error": self.error,
         }
-        return shown(self.folder.name, told, self.frame(), f"its page: {self.folder / 'report.html'}")
+        return shown(self.folder.name, facts, self.frame(), f"its page: {self.folder / 'report.html'}")

@@ -61,7 +61,7 @@ def running(trial: RunningTrial) -> Iterator[None]:
 def report(step: SupportsIndex, value: SupportsFloat, *, last: bool = False) -> bool:
     """Reports the objective at a step of the trial; returns whether the trial should end now.
 
-    A trial that returns after it was told to end is pruned. One that reports a later step instead continues.
+    A trial that returns after it was asked to end is pruned. One that reports a later step instead continues.
 
     Args:
         step: an epoch or a step, the same for all trials; 0 or more. Pruners count from 1.

@@ -21,7 +21,7 @@ from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.explanation import explain
 from harness.sweep.report.selection import Selection
 from harness.sweep.report.sweep_result import RESULT, Status, SweepResult, sum_up, write_best, write_trials
-from harness.sweep.report.write_report import REPORT, SweepMaterial, write_report
+from harness.sweep.report.write_sweep_page import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.study.sweep_location import FINISHED
 from harness.sweep.worker.kept_models import extendable_rows, remove_worse

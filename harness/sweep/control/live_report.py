@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from harness.sweep.report.sweep_result import again
-from harness.sweep.report.write_report import SweepMaterial, write_report
+from harness.sweep.report.write_sweep_page import SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
 from harness.sweep.worker.sweep_spec import SweepSpec
 

@@ -11,7 +11,7 @@ from harness.runs.run_history import OVER, RunHistory
 from harness.runtime import provenance
 from harness.runtime.secret_values import leaves
 from harness.sweep.report.sweep_result import BEST, RESULT, TRIALS, SweepResult
-from harness.sweep.report.write_report import REPORT
+from harness.sweep.report.write_sweep_page import REPORT
 from harness.sweep.study.snapshot import ENDED, Row, Snapshot, brief, eligible
 from harness.sweep.worker.sweep_spec import Tracking
 from harness.tracking.run_link import Link

@@ -219,10 +219,10 @@ def _recall(
         if not found:
             say(f"sweep.from=auto: no sweep below {cfg.outputs} has this objective and a key of this sweep")
     sampler = build_sampler(OmegaConf.select(cfg, "sweep.sampler"), settings.seed, 0)
-    untold = (
+    withheld = (
         ""
         if learns_from_values(sampler)
         else f"{type(sampler).__name__} does not learn from trials of others"
     )
-    untold = "the trials of others have no constraints" if settings.constraints else untold
-    return recall_trials(found, space, default, tried.plan, settings.trials, untold)
+    withheld = "the trials of others have no constraints" if settings.constraints else withheld
+    return recall_trials(found, space, default, tried.plan, settings.trials, withheld)

@@ -1,5 +1,4 @@
-"""Takes from earlier sweeps what this sweep can use: points to try first, and trials that its sampler is told
-of."""
+"""Takes from earlier sweeps what this sweep can use: points to try first, and trials for its sampler."""
 
 from __future__ import annotations
 
@@ -42,7 +41,7 @@ def recall_trials(
     default: Point,
     plan: Callable[[Point], Plan],
     trials: int | None,
-    untold: str = "",
+    withheld: str = "",
 ) -> tuple[EarlierSweep, ...]:
     """What is taken of each of the sweeps, those of the same training first.
 
@@ -54,18 +53,18 @@ def recall_trials(
         default: the point of the configuration without the sweep.
         plan: makes the plan of a point's run.
         trials: `sweep.trials`.
-        untold: why the sampler is told of no trial; "": it is told.
+        withheld: why the sampler gets no trial; "": it gets them.
 
     Raises:
         UserError: a sweep has no key of this one.
     """
-    made = [_recall(each, space, default, plan, untold) for each in found]
+    made = [_recall(each, space, default, plan, withheld) for each in found]
     made.sort(key=lambda sweep: sweep.kind != "observations")
     return _queued(made, trials)
 
 
 def _recall(
-    found: FoundSweep, space: Space, default: Point, plan: Callable[[Point], Plan], untold: str
+    found: FoundSweep, space: Space, default: Point, plan: Callable[[Point], Plan], withheld: str
 ) -> EarlierSweep:
     now = found.snapshot
     keys = tuple(key for key in space.by_key if key in now.keys)
@@ -92,19 +91,19 @@ def _recall(
         space.distributions(),
     )
     if kind == "prior" and len(now.objectives) > 1:
-        untold = untold or "there are several objectives"
-    told = [] if untold else [(point, row.values or ()) for row, point in whole]
+        withheld = withheld or "there are several objectives"
+    given = [] if withheld else [(point, row.values or ()) for row, point in whole]
     return EarlierSweep(
         sweep=found.name,
         kind="prior" if reason else "observations",
-        reason="; ".join(filter(None, [reason, untold])),
+        reason="; ".join(filter(None, [reason, withheld])),
         keys=keys,
         ignored=ignored,
-        filled={key: value for key, value in default.items() if key not in now.keys and told},
+        filled={key: value for key, value in default.items() if key not in now.keys and given},
         trials=len(now.rows),
         tried=best,
-        points=tuple(point for point, _ in told),
-        values=tuple(values for _, values in told),
+        points=tuple(point for point, _ in given),
+        values=tuple(values for _, values in given),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the best score of a sweep is worth, and which trials cannot be told from the best."""
+"""What the best score of a sweep is worth, and which trials cannot be distinguished from the best."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Selection:
     ci95        its 95 % interval
     rows        validation rows, a row of several folds once
     groups      groups among them, which are drawn as a whole; None without groups
-    equivalent  numbers of the trials that cannot be told from the best, best first, itself included
+    equivalent  numbers of the trials that cannot be distinguished from the best, best first, itself included
     simplest    {"number", "parameters", "seconds"} of the one with the fewest parameters
     best        as `simplest`, of the best trial
     """
@@ -48,7 +48,7 @@ class Selection:
         if others < 1:
             return "no other trial equals the best within the chance of the validation rows"
         count = "1 trial" if others == 1 else f"{others} trials"
-        text = f"{count} cannot be told from the best"
+        text = f"{count} cannot be distinguished from the best"
         if self.simplest["number"] == self.best["number"]:
             return f"{text}, which is the simplest of them"
         own, best = self.simplest["parameters"], self.best["parameters"]

@@ -178,7 +178,7 @@ def write_best(
 
     Args:
         command: what runs a trial again without the sweep, see `again`.
-        selection: `SweepResult.selection`; the trials that cannot be told from the best are listed.
+        selection: `SweepResult.selection`; the trials that cannot be distinguished from the best are listed.
     """
     best = snapshot.best
     if not best:

@@ -55,7 +55,7 @@ def best(snapshot: Snapshot, rows: Sequence[Row], command: Callable[[Row], str])
 
 
 def selection(snapshot: Snapshot, selection: Selection) -> list[Block]:
-    """The price of the choice, and the trials that cannot be told from the best."""
+    """The price of the choice, and the trials that cannot be distinguished from the best."""
     by_number = {row.number: row for row in snapshot.rows}
     equal = [by_number[number] for number in selection.equivalent]
     sentence = selection.sentence[:1].upper() + selection.sentence[1:]

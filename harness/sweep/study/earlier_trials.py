@@ -33,10 +33,10 @@ EARLIER = "harness:earlier"
 """The attribute of a study that holds what its sweep took from earlier ones."""
 
 _OBSERVATIONS = 200
-"""Trials of earlier sweeps at most that a sampler is told of as observations."""
+"""Trials of earlier sweeps at most that a sampler gets as observations."""
 
 _PRIOR = 20
-"""Trials of related sweeps at most that a sampler is told of; one less for each trial that the sweep has
+"""Trials of related sweeps at most that a sampler gets; one less for each trial that the sweep has
 ended."""
 
 _JUDGED, _AGREEMENT = 4, 0.3
@@ -59,14 +59,14 @@ class EarlierSweep:
     kind     "observations": a trial with the same point would be the same training on the same data; "prior":
              a
              related one
-    reason   why it is only related, or why the sampler is told of no trial; "" otherwise
+    reason   why it is only related, or why the sampler gets no trial; "" otherwise
     keys     swept keys that both have
     ignored  keys that only the earlier sweep has
     filled   the values that its trials are taken to have of keys that it did not sweep: those without the
              sweep
     trials   how many it has ended or begun
     tried    points of the best trials, which are queued; what they lack is left to the sampler
-    points   of the trials that the sampler is told of
+    points   of the trials that the sampler gets
     values   one per objective for each of `points`
     """
 
@@ -101,10 +101,10 @@ class EarlierSweep:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The entry of `result.json`: the number of trials that the sampler is told of in their place."""
+        """The entry of `result.json`: the number of trials that the sampler gets in their place."""
         content = self.as_dict()
         del content["points"], content["values"]
-        return content | {"told": len(self.points)}
+        return content | {"observations": len(self.points)}
 
 
 def read_earlier(attributes: Mapping[str, Any], space: Space) -> tuple[EarlierSweep, ...]:
@@ -150,7 +150,7 @@ class EarlierTrials:
 
     Trials of the same training are as good as own ones. The scores of a related sweep have another scale, and
     its best points may be bad here. So its trials get the values of own trials of the same rank, they are
-    told of at every second draw only and become fewer with each own trial, and a sweep that does not predict
+    given at every second draw only and become fewer with each own trial, and a sweep that does not predict
     the order of the own trials is left out (figures: benchmarks/sweep_memory.md).
 
     drawn  how many trials of the same training were drawn before: the draws of this sweep follow theirs, so
@@ -182,7 +182,7 @@ class EarlierTrials:
         return bool(self._observed or self._related)
 
     def seen(self, own: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """The earlier trials to be told of, numbered from -1 downward, given the own ones."""
+        """The earlier trials to be given, numbered from -1 downward, given the own ones."""
         ended = [trial for trial in own if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
         complete = [trial for trial in ended if trial.state is TrialState.COMPLETE and trial.values]
         pairs = list(self._observed)

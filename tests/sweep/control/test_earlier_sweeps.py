@@ -42,7 +42,7 @@ def test_a_sweep_goes_on_where_an_earlier_one_ended_and_counts_its_own_trials_al
     assert f"! {sentence}" in answer.out
     assert sentence in (sweeps / "second-0" / "report.html").read_text()
     (entry,) = second["earlier"]
-    assert (entry["sweep"], entry["kind"], entry["told"]) == ("first-0", "observations", 5)
+    assert (entry["sweep"], entry["kind"], entry["observations"]) == ("first-0", "observations", 5)
     assert (second["trials"]["complete"], second["selection"]["trials"]) == (3, 3)
     assert second["objective"]["value"] == first["objective"]["value"]  # the best point again, as one of ours
     assert yaml.safe_load((sweeps / "second-0" / "best.yaml").read_text())["number"] in (0, 1, 2)

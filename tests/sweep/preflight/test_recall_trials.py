@@ -63,8 +63,10 @@ def plan(point: dict[str, Any]) -> Any:
     return SimpleNamespace(table=SimpleNamespace(digest="d"), cfg=OmegaConf.create(CONFIG))
 
 
-def recalled(found: list[FoundSweep], trials: int | None = 30, untold: str = "", space: Space = SPACE) -> Any:
-    return recall_trials(found, space, DEFAULT, plan, trials, untold)
+def recalled(
+    found: list[FoundSweep], trials: int | None = 30, withheld: str = "", space: Space = SPACE
+) -> Any:
+    return recall_trials(found, space, DEFAULT, plan, trials, withheld)
 
 
 def test_trials_of_the_same_training_are_observations(tmp_path: Path) -> None:
@@ -121,10 +123,10 @@ def test_the_points_that_are_queued_leave_room_for_new_ones(tmp_path: Path) -> N
     )  # the best of both is one point
     first, second = recalled(sweeps, trials=9)
     assert (len(first.tried), len(second.tried)) == (1, 0)
-    (untold,) = recalled(sweeps[:1], untold="it is random")
-    assert (untold.points, untold.values) == ((), ())
-    assert untold.reason.endswith("it is random")
-    assert len(untold.tried) == 2
+    (withheld,) = recalled(sweeps[:1], withheld="it is random")
+    assert (withheld.points, withheld.values) == ((), ())
+    assert withheld.reason.endswith("it is random")
+    assert len(withheld.tried) == 2
 
 
 def stored(

@@ -81,7 +81,8 @@ def test_the_best_trial_has_a_price_and_a_simpler_equivalent(folder: Path) -> No
         f"after choosing among 3 trials expect valid/accuracy {found.expected:.4f} ["
     )
     assert found.equivalents_sentence == (
-        "1 trial cannot be told from the best; the simplest is trial 1 (10 parameters instead of 1,000)"
+        "1 trial cannot be distinguished from the best; "
+        "the simplest is trial 1 (10 parameters instead of 1,000)"
     )
     uncounted = replace(found, simplest=found.simplest | {"parameters": None})
     assert uncounted.equivalents_sentence.endswith("the simplest is trial 1")

@@ -17,7 +17,7 @@ from plotly.graph_objects import Figure
 from harness.report.html.page_parts import Interactive, Section
 from harness.sweep.report.axis_scale import scales
 from harness.sweep.report.importance import importance
-from harness.sweep.report.write_report import SweepMaterial, sections, write_report
+from harness.sweep.report.write_sweep_page import SweepMaterial, sections, write_report
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
 
 BEGUN = datetime(2026, 1, 2)

@@ -74,7 +74,7 @@ def test_a_stored_sweep_is_read_back_and_its_points_are_checked() -> None:
     stored[0]["points"][0]["lr"] = 5
     with pytest.raises(UserError):
         read_earlier({EARLIER: stored}, SPACE)
-    assert SAME.summary["told"] == 10
+    assert SAME.summary["observations"] == 10
     assert "points" not in SAME.summary
     assert SAME.sentence == "from s-0: 10 trials as observations; the best point is tried first; keys: lr, m"
     filled = replace(RELATED, filled={"m": "a"}, tried=()).sentence
