@@ -75,6 +75,8 @@ def run_sweep(
     preflight = run_preflight(space, composer, settings, say, recalls=earlier is None)
     if earlier is not None:
         preflight = replace(preflight, earlier=earlier)
+        if settings.earlier is not None and not earlier:
+            say("sweep.from has no effect: this sweep began without trials of earlier ones")
     if location is None:
         received: Any = broadcast(None)
         follow(replace(received, location=replace(received.location, folder=Path(config.hydra.sweep.dir))))

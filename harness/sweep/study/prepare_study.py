@@ -13,7 +13,7 @@ from harness.sweep.space.swept_value import Point
 from harness.sweep.study.earlier_trials import EARLIER, EarlierSweep, read_earlier
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
-from harness.sweep.study.study_storage import load_or_create, open_storage
+from harness.sweep.study.study_storage import load_or_create, open_storage, studies
 from harness.sweep.study.study_workers import STOP
 from harness.sweep.study.sweep_location import FINISHED, SweepLocation, exists, sweep_state
 
@@ -69,7 +69,10 @@ def stored_earlier(place: SweepLocation, space: Space) -> tuple[EarlierSweep, ..
     if not exists(place):
         return None
     storage = open_storage(place.url, place.folder)
+    if place.study not in studies(storage):  # a process was killed before it made it
+        return None
     known = storage.get_study_user_attrs(storage.get_study_id_from_name(place.study))
+    storage.remove_session()
     begun = bool(known.get(QUEUED)) or EARLIER in known
     return read_earlier(known, space) if begun else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -26,7 +27,9 @@ from harness.sweep.study.earlier_trials import (
 )
 from harness.sweep.study.optuna_internals import seen_by_samplers
 from harness.sweep.study.points_as_numbers import points_as_numbers
+from harness.sweep.study.prepare_study import prepare_study, stored_earlier
 from harness.sweep.study.snapshot import Objective
+from harness.sweep.study.sweep_location import SweepLocation
 
 SPACE = Space((), (Interval(key="lr", low=0.001, high=0.1, log=True), Choices(key="m", choices=("a", "b"))))
 DRAWN = SPACE.distributions()
@@ -128,3 +131,22 @@ def test_only_samplers_that_learn_from_values_are_told() -> None:
     learning = [learns_from_values(kind()) for kind in (TPESampler, GPSampler)]
     assert learning == [True, True]
     assert not any(learns_from_values(kind()) for kind in (RandomSampler, NSGAIISampler, CmaEsSampler))
+
+
+def test_a_study_keeps_what_its_sweep_took_when_it_began(tmp_path: Path) -> None:
+    place = SweepLocation(tmp_path, tmp_path.name, None)
+    assert stored_earlier(place, SPACE) is None
+    (tmp_path / "study.journal").touch()  # a process was killed before it made the study
+    assert stored_earlier(place, SPACE) is None
+    prepare_study(place, SPACE, UP, [], [SAME])
+    assert stored_earlier(place, SPACE) == (SAME,)
+    study = prepare_study(place, SPACE, UP, POINTS[1:2], [RELATED])
+    assert stored_earlier(place, SPACE) == (SAME,)
+    assert study.trials == []
+
+
+def test_a_sweep_that_began_without_takes_none_later(tmp_path: Path) -> None:
+    place = SweepLocation(tmp_path, tmp_path.name, None)
+    prepare_study(place, SPACE, UP, [])
+    prepare_study(place, SPACE, UP, [], [SAME])
+    assert stored_earlier(place, SPACE) == ()
