@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
 from benchmarks import sweep_fused, sweep_overhead, sweep_pruning, sweep_thousand, sweep_utilisation
 from benchmarks.measure import Unable
-from benchmarks.sweeping import environment
+from benchmarks.sweeping import environment, trials
 from benchmarks.sweeping.trials import Span, pace, read_spans, run, spans, sweep
 
 BEGUN = datetime(2026, 11, 23)
@@ -43,6 +45,29 @@ def trial(number: int, curve: list[float], seconds: float = 2.0, state: str = "C
         intermediate_values=dict(enumerate(curve, start=1)),
         trial_id=number,
     )
+
+
+@pytest.fixture
+def forked(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forks `python -m harness` instead of starting it anew; other programs start as they do."""
+    from forked_command import ForkedCommand
+
+    class Forked(ForkedCommand):
+        def __init__(self, words: list[str], folder: Path, variables: dict[str, str]) -> None:
+            log = folder / "printed.log"
+            super().__init__(tuple(words), folder, log, log, variables)
+
+        def wait(self, timeout: float = 300) -> int:
+            return super().wait(timeout)
+
+    start = subprocess.Popen
+
+    def begun(command: list[str], **settings: Any) -> Any:
+        if command[:3] == [sys.executable, "-m", "harness"]:
+            return Forked(command[3:], settings["cwd"], settings["env"])
+        return start(command, **settings)
+
+    monkeypatch.setattr(trials.subprocess, "Popen", begun)
 
 
 def test_trials_that_end_together_share_the_time_from_their_beginning() -> None:
@@ -96,7 +121,7 @@ def test_the_loop_by_hand_learns_and_reports_its_best_so_far(tmp_path: Path) -> 
     assert best == curve[-1] > 0.9
 
 
-def test_every_tool_runs_the_requested_number_of_trials(tmp_path: Path) -> None:
+def test_every_tool_runs_the_requested_number_of_trials(tmp_path: Path, forked: None) -> None:
     sweep_overhead.write(tmp_path / "rows.npz")
     size = sweep_overhead.Size(epochs=1, trials=3)
     assert sweep_overhead.with_harness(size, tmp_path, ["tracking=none"]) > 0
@@ -165,7 +190,7 @@ def test_lengths_are_even_and_their_order_is_drawn_once() -> None:
     assert found == sweep_utilisation.lengths(8, 10, 80)
 
 
-def test_two_workers_are_held_against_the_trials_themselves() -> None:
+def test_two_workers_are_held_against_the_trials_themselves(forked: None) -> None:
     found = sweep_utilisation.compare([1, 3, 2], 1)
     ours, batches, alone = (costs[0] for costs in found.costs.values())
     assert ours >= alone > 0
@@ -212,7 +237,7 @@ def test_the_ledger_hands_out_every_trial_once(tmp_path: Path) -> None:
     assert list(found.costs) == ["the last 3", "the first 3"]
 
 
-def test_a_sweep_is_gauged_while_it_runs(tmp_path: Path) -> None:
+def test_a_sweep_is_gauged_while_it_runs(tmp_path: Path, forked: None) -> None:
     gauge = sweep_thousand.Gauge((0, 2))
     words = [*sweep_thousand._WORDS, "sweep.trials=3"]
     found = sweep(words, tmp_path, "bench", gauge)

@@ -84,13 +84,22 @@ def test_a_finished_sweep_is_not_begun_again_under_the_same_number(sweep: Callab
     assert values(first) == values(second)
 
 
-def test_only_the_best_trial_is_tested_and_its_test_scores_are_the_sweeps(
-    sweep: Callable[..., Sweep],
+def test_of_points_tried_first_and_others_the_best_is_tested_and_its_command_repeats_it(
+    sweep: Callable[..., Sweep], run_cli: RunCli, only_run: Callable[[], Path]
 ) -> None:
-    found = sweep("sweep=random", "sweep.trials=3", RATE)
+    found = sweep("sweep=random", "sweep.trials=3", RATE, "sweep.enqueue=[{trainer.optimizer.lr: 0.02}]")
+    rates = [float(trial["trainer.optimizer.lr"]) for trial in found.trials]
+    assert rates[0] == 0.02
+    assert 0.02 not in rates[1:]
     tested = [number for number in range(3) if "test/accuracy" in found.run(str(number))["scores"]]
     assert tested == [found.result["best"]["number"]]
     assert found.result["scores"]["test/accuracy"] == found.run(str(tested[0]))["scores"]["test/accuracy"]
+    best = yaml.safe_load((found.folder / "best.yaml").read_text())
+    words = best["command"].removeprefix("python -m harness ").split()
+    assert run_cli(*words).status == 0
+    again = json.loads((only_run() / "result.json").read_text())
+    assert again["scores"]["valid/accuracy"]["mean"] == found.result["best"]["value"]
+    assert again["scores"]["test/accuracy"] == found.result["scores"]["test/accuracy"]
 
 
 @pytest.mark.parametrize(("test", "tested"), [("all", [0, 1]), ("none", [])])
@@ -123,28 +132,17 @@ def test_repeats_are_runs_of_several_seeds_whose_mean_counts(sweep: Callable[...
         assert [run["seed"] for run in runs] == [5, 6]
 
 
-def test_points_to_try_first_are_tried_first(sweep: Callable[..., Sweep]) -> None:
-    first = "sweep.enqueue=[{trainer.optimizer.lr: 0.02}]"
-    found = sweep("sweep=random", "sweep.trials=2", RATE, first)
-    assert float(found.trials[0]["trainer.optimizer.lr"]) == 0.02
-    assert float(found.trials[1]["trainer.optimizer.lr"]) != 0.02
-
-
-def test_a_trial_that_diverges_is_one_failed_trial_and_a_grid_wants_all(sweep: Callable[..., Sweep]) -> None:
-    found = sweep("trainer/optimizer=sgd", "trainer.optimizer.lr=0.01,1e30", status=1)
+def test_a_trial_that_diverges_is_one_failed_trial_and_a_grid_that_has_ended_is_begun_anew(
+    sweep: Callable[..., Sweep],
+) -> None:
+    words = ("trainer/optimizer=sgd", "trainer.optimizer.lr=0.01,1e30", "sweep.name=again")
+    found, second = sweep(*words, status=1), sweep(*words, status=1)
     assert [trial["state"] for trial in found.trials] == ["complete", "failed"]
     assert "the training loss became nan in step" in found.trials[1]["error"]
     assert found.result["status"] == "failed"
     assert "1 of 2 runs failed" in found.result["error"]
     assert found.run("1")["status"] == "failed"
-
-
-def test_a_grid_whose_points_have_all_ended_is_begun_anew_though_one_failed(
-    sweep: Callable[..., Sweep],
-) -> None:
-    words = ("trainer/optimizer=sgd", "trainer.optimizer.lr=0.01,1e30", "sweep.name=again")
-    first, second = sweep(*words, status=1), sweep(*words, status=1)
-    assert (first.folder.name, second.folder.name) == ("again-0", "again-1")
+    assert (found.folder.name, second.folder.name) == ("again-0", "again-1")
 
 
 def test_fail_fast_ends_the_sweep_with_the_first_failure(sweep: Callable[..., Sweep]) -> None:
@@ -194,18 +192,6 @@ def test_the_best_keeps_the_constraints(sweep: Callable[..., Sweep]) -> None:
     sizes = values(found, "model/parameters")
     assert sizes[0] <= 1000 < sizes[1]
     assert found.result["best"]["number"] == 0
-
-
-def test_the_command_in_best_yaml_repeats_the_best_trial(
-    sweep: Callable[..., Sweep], run_cli: RunCli, only_run: Callable[[], Path]
-) -> None:
-    found = sweep("sweep=random", "sweep.trials=2", RATE)
-    best = yaml.safe_load((found.folder / "best.yaml").read_text())
-    words = best["command"].removeprefix("python -m harness ").split()
-    assert run_cli(*words).status == 0
-    again = json.loads((only_run() / "result.json").read_text())
-    assert again["scores"]["valid/accuracy"]["mean"] == found.result["best"]["value"]
-    assert again["scores"]["test/accuracy"] == found.result["scores"]["test/accuracy"]
 
 
 def test_a_sweep_of_another_space_under_the_same_name_is_refused(

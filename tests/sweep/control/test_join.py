@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 SWEEP = ("sweep=random", "sweep.trials=4", "sweep.name=ours", "sweep.objectives=valid/loss")
 RATE = "trainer.optimizer.lr=tag(log,interval(1e-4,1e-1))"
-LONG = "trainer.epochs=50"
+LONG = "trainer.epochs=25"
 
 
 def workers_of(trials: list[Any]) -> list[int]:
@@ -86,17 +86,16 @@ def test_what_torchruns_processes_cannot_do_is_refused(
     assert terminal.sweeps() == []
 
 
-def test_torchrun_sweeps_as_a_single_process_does(terminal: Any, run_cli: Any) -> None:
+def test_torchrun_sweeps_as_a_single_process_does(
+    terminal: Any, run_cli: Any, processes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = (
         *("sweep=asha", "sweep.trials=6", "sweep.pruner.min_resource=1", "sweep.objectives=valid/loss", RATE),
         *("trainer.epochs=4", "model.dropout=0", "data/augment=none"),
     )
-    by = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
-    command = terminal(
-        *words, by=(*by, "--local-addr", "127.0.0.1", "-m", "harness"), GLOO_SOCKET_IFNAME="lo"
-    )
-    ended = command.wait()
-    assert ended.status == 0, ended
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    ended = processes(terminal.in_this_process, *words)
+    assert [process.value for process in ended] == [0, 0], ended
     together, alone = terminal.the_sweep(), terminal.alone(run_cli, *words)
     assert together.states == alone.states
     assert set(together.states) == {"COMPLETE", "PRUNED"}
