@@ -47,6 +47,9 @@ class Private:
 
 _NODES = "the public ways to read and copy a configuration check each node; each trial of a sweep does both"
 _LOADER = "workers compose trials outside of `hydra.main`; only this class composes with Hydra's own node"
+_PARSED = (
+    "each composition parses all files anew, which is a third of its time; only these classes read files"
+)
 _FOREACH = "one kernel for all weights; the public optimizers use these too, and offer them to nobody else"
 
 USES = (
@@ -91,6 +94,13 @@ USES = (
         "omegaconf",
         "",
         _NODES,
+    ),
+    Private(
+        "harness/config/kept_yaml.py",
+        "hydra._internal.sources_registry",
+        "hydra-core",
+        "hydra._internal.sources_registry:SourcesRegistry.resolve",
+        "each composition parses all files anew, a third of its time; only the registry has who reads them",
     ),
     Private(
         "harness/config/hydra_command.py",

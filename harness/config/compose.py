@@ -16,6 +16,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.config import kept_yaml
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, folders
 from harness.config.home_folders import expand_home
@@ -141,6 +142,7 @@ def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> DictConf
         hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"),
         explaining_yaml(),
     ):
+        kept_yaml.install()
         try:
             cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
         except TypeError as error:

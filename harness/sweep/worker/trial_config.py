@@ -15,11 +15,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config import kept_yaml
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONFIG_DIR
 from harness.config.compose import effective, register_resolvers, set_values, sets_value
@@ -157,7 +157,7 @@ def _automatic(composer: TrialComposer, words: tuple[str, ...]) -> tuple[str, ..
 def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> _Composed:
     setup_globals()
     register_resolvers()
-    Plugins.instance()
+    kept_yaml.install()
     path = ConfigSearchPathImpl()
     for provider, place in places:
         path.append(provider, place)

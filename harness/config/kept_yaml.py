@@ -1,0 +1,67 @@
+"""Yaml files are parsed once in a process: a command composes up to four times from mostly the same files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from omegaconf import DictConfig
+
+from harness.runtime.config_nodes import copied
+
+_MOST = 1000
+"""Files that are kept; harness has some 250."""
+
+_kept: dict[tuple[object, ...], ConfigResult] = {}
+
+
+def install() -> None:
+    """Makes Hydra take a file that it has read before, and that did not change, from memory.
+
+    PyYAML's parser, which is written in Python, takes a third of the time of composing. What is kept is never
+    given out itself: each caller has a copy. Hydra imports its own classes anew when it looks for plugins, so
+    this is called before each composition.
+    """
+    Plugins.instance()
+    for scheme in ("file", "pkg"):
+        source: Any = SourcesRegistry.instance().resolve(scheme)
+        if not hasattr(source.load_config, "__wrapped__"):
+            source.load_config = _keeping(source.load_config)
+
+
+def _keeping(original: Any) -> Any:
+    @wraps(original)
+    def load_config(self: ConfigSource, config_path: str) -> ConfigResult:
+        key = _state(self, config_path)
+        if key is None:
+            return original(self, config_path)  # type: ignore[no-any-return]
+        if key not in _kept:
+            loaded = original(self, config_path)
+            if not isinstance(loaded.config, DictConfig):
+                return loaded  # type: ignore[no-any-return]
+            if len(_kept) >= _MOST:
+                _kept.clear()
+            _kept[key] = loaded
+        kept = _kept[key]
+        assert isinstance(kept.config, DictConfig)
+        return replace(kept, config=copied(kept.config), header=dict(kept.header))
+
+    return load_config
+
+
+def _state(source: ConfigSource, config_path: str) -> tuple[object, ...] | None:
+    """What the content of a file follows from; None: it cannot be known, or there is no such file."""
+    name = (type(source), source.provider, source.path, config_path)
+    if source.scheme() == "pkg":
+        return name if source.path.startswith("hydra.") else None  # Hydra's own
+    file = config_path if config_path.endswith(".yaml") else f"{config_path}.yaml"
+    try:
+        state = os.stat(os.path.join(source.path, file))
+    except OSError:
+        return None
+    return *name, state.st_ino, state.st_mtime_ns, state.st_size

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.plugins.config_source import ConfigLoadError
+from omegaconf import OmegaConf
+
+from harness.config import kept_yaml
+
+
+def source_of(scheme: str) -> Any:
+    return SourcesRegistry.instance().resolve(scheme)
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that have been parsed."""
+    kept_yaml.install()
+    monkeypatch.setattr(kept_yaml, "_kept", {})
+    names: list[str] = []
+    load = OmegaConf.load
+
+    def recorded(file: Any) -> Any:
+        names.append(Path(file.name).name)
+        return load(file)
+
+    monkeypatch.setattr(OmegaConf, "load", recorded)
+    return names
+
+
+def test_a_file_is_parsed_once_and_each_caller_has_a_copy(tmp_path: Path, parsed: list[str]) -> None:
+    (tmp_path / "part.yaml").write_text("# @package _global_\na: {b: 1, c: '${a.b}'}\n")
+    source = source_of("file")("main", f"file://{tmp_path}")
+    first, second = source.load_config("part"), source.load_config("part")
+    assert first == second
+    assert first.config == {"a": {"b": 1, "c": 1}}
+    assert first.header == {"package": "_global_"}
+    first.config.a.b = 2
+    first.header.clear()
+    third = source.load_config("part")
+    assert (third.config, third.header) == (second.config, second.header)
+    assert third.config.a.c == 1
+    assert parsed == ["part.yaml"]
+    hydras = source_of("pkg")("hydra", "pkg://hydra.conf")
+    assert hydras.load_config("hydra/output/default") == hydras.load_config("hydra/output/default")
+    assert parsed == ["part.yaml", "default.yaml"]
+
+
+def test_a_changed_file_is_read_anew_and_a_missing_one_is_an_error(
+    tmp_path: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, source = tmp_path / "part.yaml", source_of("file")("main", f"file://{tmp_path}")
+    file.write_text("a: 1")
+    assert source.load_config("part").config == {"a": 1}
+    file.write_text("a: 23")
+    assert source.load_config("part").config == {"a": 23}
+    file.unlink()
+    with pytest.raises(ConfigLoadError, match="Config not found"):
+        source.load_config("part")
+    file.write_text("[1, 2]")  # no mapping: Hydra refuses it each time
+    for _ in range(2):
+        assert source.load_config("part").config == [1, 2]
+    assert parsed == ["part.yaml"] * 4
+    monkeypatch.setattr(kept_yaml, "_MOST", 0)
+    file.write_text("a: 1")
+    assert source.load_config("part").config == {"a": 1}
