@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import harness
 
@@ -54,8 +55,14 @@ def test_the_source_distribution_holds_all_that_is_needed_to_work_on_it(dist: Pa
     (archive,) = dist.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    needed = ["pyproject.toml", "Makefile", "constraints.txt", "README.md", "conf/config.yaml"]
-    assert {*needed, "harness/run.py", "hydra_plugins/harness_sweeper.py", "tests/test_packaging.py"} <= names
+    needed = ["pyproject.toml", "Makefile", "constraints.txt", "README.md", "CITATION.cff"]
+    assert {
+        *needed,
+        "conf/config.yaml",
+        "harness/run.py",
+        "hydra_plugins/harness_sweeper.py",
+        "tests/test_packaging.py",
+    } <= names
 
 
 def test_the_wheel_carries_every_yaml_inside_the_package(dist: Path) -> None:
@@ -92,6 +99,8 @@ def test_the_editable_install_runs_in_any_folder_on_the_yaml_of_the_checkout(tmp
 
 
 def test_the_version_of_the_distribution_is_that_of_the_package(dist: Path) -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == harness.__version__
     assert [path.name for path in sorted(dist.iterdir())] == [
         f"harness-{harness.__version__}-py3-none-any.whl",
         f"harness-{harness.__version__}.tar.gz",
