@@ -16,7 +16,7 @@ def test_a_database_that_is_restarted_costs_no_trial(terminal: Any, postgres: An
     name = f"restarted{workers}"
     command = terminal(
         *("sweep=random", f"sweep.name={name}", "sweep.objectives=valid/loss", RATE, "trainer.epochs=150"),
-        *("sweep.trials=2", f"sweep.workers={workers}", f"sweep.storage={postgres.url}"),
+        *(f"sweep.trials={workers}", f"sweep.workers={workers}", f"sweep.storage={postgres.url}"),
         *("data/extract=iris", "tracking=none", "trainer.patience=null"),
     )
     sweep = terminal.sweep(f"{name}-0", postgres.url)
@@ -35,7 +35,7 @@ def test_a_database_that_is_restarted_costs_no_trial(terminal: Any, postgres: An
     ended = command.wait()
     assert ended.status == 0, ended
     assert ended.out.count("does not answer") == ended.out.count("answers again") == 1
-    assert sweep.states == ["COMPLETE"] * 2
+    assert sweep.states == ["COMPLETE"] * workers
     for trial in sweep.trials:
         assert sorted(trial.intermediate_values) == list(range(1, 151))
         assert len(sweep.events(trial.number, "start")) == 1
