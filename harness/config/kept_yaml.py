@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from functools import wraps
 from typing import Any
@@ -16,6 +17,9 @@ from harness.runtime.config_nodes import copied
 
 _MOST = 1000
 """Files that are kept; harness has some 250."""
+
+_SETTLED = 2_000_000_000
+"""Nanoseconds after which a further change has another time stamp on every file system."""
 
 _kept: dict[tuple[object, ...], ConfigResult] = {}
 
@@ -63,5 +67,7 @@ def _state(source: ConfigSource, config_path: str) -> tuple[object, ...] | None:
     try:
         state = os.stat(os.path.join(source.path, file))
     except OSError:
+        return None
+    if time.time_ns() - state.st_mtime_ns < _SETTLED:
         return None
     return *name, state.st_ino, state.st_mtime_ns, state.st_size

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,13 @@ from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import OmegaConf
 
 from harness.config import kept_yaml
+
+
+def write(file: Path, text: str, age: float = 10) -> None:
+    """Writes a file that is some seconds old."""
+    file.write_text(text)
+    then = time.time() - age
+    os.utime(file, (then, then))
 
 
 def source_of(scheme: str) -> Any:
@@ -32,7 +41,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_file_is_parsed_once_and_each_caller_has_a_copy(tmp_path: Path, parsed: list[str]) -> None:
-    (tmp_path / "part.yaml").write_text("# @package _global_\na: {b: 1, c: '${a.b}'}\n")
+    write(tmp_path / "part.yaml", "# @package _global_\na: {b: 1, c: '${a.b}'}\n")
     source = source_of("file")("main", f"file://{tmp_path}")
     first, second = source.load_config("part"), source.load_config("part")
     assert first == second
@@ -53,9 +62,9 @@ def test_a_changed_file_is_read_anew_and_a_missing_one_is_an_error(
     tmp_path: Path, parsed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, source = tmp_path / "part.yaml", source_of("file")("main", f"file://{tmp_path}")
-    file.write_text("a: 1")
+    write(file, "a: 1")
     assert source.load_config("part").config == {"a": 1}
-    file.write_text("a: 23")
+    write(file, "a: 23", age=9)
     assert source.load_config("part").config == {"a": 23}
     file.unlink()
     with pytest.raises(ConfigLoadError, match="Config not found"):
@@ -67,3 +76,12 @@ def test_a_changed_file_is_read_anew_and_a_missing_one_is_an_error(
     monkeypatch.setattr(kept_yaml, "_MOST", 0)
     file.write_text("a: 1")
     assert source.load_config("part").config == {"a": 1}
+
+
+def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path, parsed: list[str]) -> None:
+    """Within the resolution of time stamps it may change again unseen."""
+    file, source = tmp_path / "part.yaml", source_of("file")("main", f"file://{tmp_path}")
+    for value in (1, 2):
+        write(file, f"a: {value}", age=0.5)
+        assert source.load_config("part").config == {"a": value}
+    assert parsed == ["part.yaml"] * 2
