@@ -1,7 +1,8 @@
 """`python -m benchmarks [SCRIPT ...] [--rounds N] [--store NAME]`: prints tables; all together are stored.
 `python -m benchmarks tables [--sets NAME ...]` compares scores instead of times, see `benchmarks/tables.py`;
 `python -m benchmarks selection_bias` checks the price of choosing the best trial, `sweep_memory` counts the
-trials that a sweep saves by earlier ones.
+trials that a sweep saves by earlier ones, `sweep_regret` replays sweeps from learning curves, which
+`sweep_curves` records.
 
 A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
 Exits with 1 where one failed.
@@ -37,22 +38,15 @@ SCRIPTS = (
     "sweep_thousand",
 )
 
+_WITH_OPTIONS = ("tables", "selection_bias", "sweep_memory", "sweep_curves", "sweep_regret")
+"""Scripts with options of their own."""
+
 
 def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).parent) -> int:
     """Runs what is named, or everything, which is stored in `folder`; the exit status."""
     words = sys.argv[1:] if words is None else words
-    if words and words[0] == "tables":
-        from benchmarks import tables  # with options of its own
-
-        return tables.main(words[1:])
-    if words and words[0] == "sweep_memory":
-        from benchmarks import sweep_memory
-
-        return sweep_memory.main(words[1:])
-    if words and words[0] == "selection_bias":
-        from benchmarks import selection_bias
-
-        return selection_bias.main(words[1:])
+    if words and words[0] in _WITH_OPTIONS:
+        return int(import_module(f"benchmarks.{words[0]}").main(words[1:]))
     parser = argparse.ArgumentParser("python -m benchmarks", description="Ratios to named alternatives.")
     parser.add_argument("scripts", nargs="*", choices=[*SCRIPTS, []], help="some alone")
     parser.add_argument("--store", help="the page's name; results where all are run, else none")

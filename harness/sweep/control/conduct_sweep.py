@@ -55,7 +55,9 @@ def conduct(
     """
     settings = spec.settings
     launcher = _launcher(config, context, spec)
-    study = prepare_study(spec.location, spec.space, spec.objectives, spec.queued_points(), spec.earlier)
+    study = prepare_study(
+        spec.location, spec.space, spec.objectives, spec.queued_points(), spec.earlier, spec.exempt
+    )
     prepare(spec.folder)
     broadcast(spec)
     queue = TrialQueue(

@@ -16,6 +16,7 @@ from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage, studies
 from harness.sweep.study.study_workers import STOP
 from harness.sweep.study.sweep_location import FINISHED, SweepLocation, exists, sweep_state
+from harness.sweep.study.trial_claim import EXEMPT
 
 SPACE = "harness:space"
 QUEUED = "harness:queued"
@@ -28,12 +29,14 @@ def prepare_study(
     objectives: Sequence[Objective],
     queued: Iterable[Point],
     earlier: Sequence[EarlierSweep] = (),
+    exempt: Point | None = None,
 ) -> optuna.Study:
     """Opens the sweep's study, or creates it, and queues the given points once.
 
     Args:
         queued: points to try first, in this order: every point of a grid, or those of `sweep.enqueue`.
         earlier: what a new sweep takes from earlier ones; one that goes on has it already.
+        exempt: one of them, which no pruner stops.
 
     Raises:
         UserError: the storage cannot be used, or the study in it has another space or other objectives.
@@ -53,7 +56,7 @@ def prepare_study(
         if earlier and EARLIER not in known and not known.get(QUEUED):
             study.set_user_attr(EARLIER, [each.as_dict() for each in earlier])
         if not known.get(QUEUED):
-            _queue(study, queued)
+            _queue(study, queued, exempt)
         for key in (STOP, FINISHED):
             if known.get(key) is not None:
                 study.set_user_attr(key, None)
@@ -104,12 +107,12 @@ def require_same(space: Space, study: str, before: dict[str, object]) -> None:
         )
 
 
-def _queue(study: optuna.Study, points: Iterable[Point]) -> None:
+def _queue(study: optuna.Study, points: Iterable[Point], exempt: Point | None) -> None:
     """An earlier command may have been killed while it did so: its queued points exist already."""
     standing = [trial.system_attrs.get("fixed_params") for trial in study.get_trials(deepcopy=False)]
     for point in points:
         if point in standing:
             standing.remove(point)
         else:
-            study.enqueue_trial(point)
+            study.enqueue_trial(point, user_attrs={EXEMPT: True} if point == exempt else None)
     study.set_user_attr(QUEUED, True)

@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.sweep.study.optuna_internals import storage_of, trial_id
+from harness.sweep.study.trial_claim import is_exempt
 
 # Attributes of trials. They never change, because a sweep may be continued by a later version.
 FROZEN = "harness:frozen"
@@ -68,7 +69,8 @@ class SuccessiveHalving(SuccessiveHalvingPruner):
             storage_of(study).set_trial_system_attr(trial_id(trial), _key(rung), value)
             if others is None:
                 others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-            if not self._is_best(value, [value, *_values(others, rung)], study.direction):
+            best = self._is_best(value, [value, *_values(others, rung)], study.direction)
+            if not best and not is_exempt(trial):
                 return True
             storage_of(study).set_trial_system_attr(trial_id(trial), PROMOTED, rung)
             rung += 1

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from optuna.trial import FrozenTrial
+
 ADDED = "harness:added"
 """The attribute of a study that counts the trials which were added by hand."""
 
 BY_HAND = "it was stopped by hand"
 """The reason of a stop that every command on the sweep takes as Ctrl-C."""
+
+EXEMPT = "harness:exempt"
+"""The attribute of a trial that no pruner stops."""
 
 _NO_TRIAL_LIMIT = 1000
 """What is left where the budget does not limit the number of trials."""
@@ -59,3 +64,8 @@ class Budget:
         if self.trials is None:
             return _NO_TRIAL_LIMIT
         return self.trials + int(attributes.get(ADDED, 0)) - started
+
+
+def is_exempt(trial: FrozenTrial) -> bool:
+    """Whether no pruner stops the trial: it is the configuration without the sweep."""
+    return bool(trial.user_attrs.get(EXEMPT))

@@ -20,7 +20,7 @@ from harness.sweep.study.optuna_internals import trial_id
 from harness.sweep.study.read_snapshot import OWNER, snapshot
 from harness.sweep.study.study_workers import Identity, StudyWorkers
 from harness.sweep.study.successive_halving import FROZEN, PROMOTED, SuccessiveHalving, is_frozen, rungs_of
-from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership
+from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership, is_exempt
 
 Lock = Callable[[], AbstractContextManager[None]]
 
@@ -116,7 +116,8 @@ class TrialQueue(StudyWorkers):
             if promoted or self._may_start(started, budget):
                 return promoted
         # So that a sweep has a result, the nearest one goes on when nothing else will.
-        if any(trial.state in (TrialState.RUNNING, TrialState.COMPLETE) for trial in trials):
+        ahead = (TrialState.RUNNING, TrialState.COMPLETE)
+        if any(trial.state in ahead and not is_exempt(trial) for trial in trials):
             return []
         nearest = self.halving.nearest(trials, direction)
         return [] if nearest is None else [nearest]
@@ -131,8 +132,10 @@ class TrialQueue(StudyWorkers):
             known = self._require_ownership(claim)
             self._storage.set_trial_intermediate_value(claim.trial_id, step, value)
             self._reset_deaths(claim, known)
-        prunes = not isinstance(self.study.pruner, optuna.pruners.NopPruner)  # else nothing is read again
-        return prunes and self.study.pruner.prune(self.study, self._storage.get_trial(claim.trial_id))
+        if isinstance(self.study.pruner, optuna.pruners.NopPruner):
+            return False  # nothing is read again
+        trial = self._storage.get_trial(claim.trial_id)
+        return self.study.pruner.prune(self.study, trial) and not is_exempt(trial)
 
     def note_progress(self, claim: Claim, epoch: int) -> None:
         """Notes how far a resumed trial has come, where there is no value to report.

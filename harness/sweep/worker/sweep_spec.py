@@ -195,5 +195,11 @@ class SweepSpec:
                 yield dict(self.default)
 
     @property
+    def exempt(self) -> Point | None:
+        """The queued point that no pruner stops: the default, to which the best is compared; None: none."""
+        drawn = self.sampler is not None and not self.points
+        return dict(self.default) if drawn and self.default else None
+
+    @property
     def budget(self) -> Budget:
         return Budget(self.trials, self.settings.stagnation, self.until)

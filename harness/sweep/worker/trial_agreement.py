@@ -22,7 +22,7 @@ _ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
 """The scores that every run has, whatever its evaluation."""
 
 _WARMUP = ("warmup", "pct_start")
-_FEWEST_STEPS = 100
+_ENOUGH_STEPS, _FEWEST_STEPS, _EARLY = 100, 30, 9
 """Steps before which trials are not compared."""
 
 _SHARES = ("valid/accuracy", "valid/f1", "valid/exact_match")
@@ -84,8 +84,9 @@ class PreparedTrial:
 def first_rung(trainer: Mapping[str, Any], epochs: int, steps: int) -> int:
     """The epoch before which no comparison of trials is fair.
 
-    Until the learning rate has reached its height, and in the first hundred steps, most trials predict the
-    same, such as the most frequent class.
+    Until the learning rate has reached its height most trials predict the same, such as the most frequent
+    class. A hundred steps are enough, and so is a ninth of the training if it has thirty
+    (`benchmarks/sweep_regret.md`).
 
     Args:
         trainer: the node of the trainer; its scheduler's share of warm-up is `warmup` or `pct_start`.
@@ -94,7 +95,7 @@ def first_rung(trainer: Mapping[str, Any], epochs: int, steps: int) -> int:
     """
     scheduler = trainer.get("scheduler") or {}
     share = max(float(scheduler.get(name) or 0) for name in _WARMUP)
-    enough = _FEWEST_STEPS * epochs / max(steps, 1)
+    enough = max(min(_ENOUGH_STEPS, steps / _EARLY), _FEWEST_STEPS) * epochs / max(steps, 1)
     return max(1, math.ceil(max(share * epochs, enough) - 1e-9))
 
 

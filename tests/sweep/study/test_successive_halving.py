@@ -22,7 +22,7 @@ from harness.sweep.study.successive_halving import (
     rungs_of,
     stopped_step,
 )
-from harness.sweep.study.trial_claim import Budget, Claim
+from harness.sweep.study.trial_claim import EXEMPT, Budget, Claim
 from harness.sweep.study.trial_queue import TrialQueue
 
 MANY = Budget(trials=100)
@@ -109,6 +109,25 @@ def test_after_its_time_a_sweep_promotes_only_for_a_result(queue: TrialQueue) ->
     work(queue, claim, 0.9)
     assert work(queue, claimed(queue, late), 0.9) == 9
     assert queue.claim(late) is None
+
+
+def test_no_pruner_stops_the_default_and_it_does_not_count_as_the_result(queue: TrialQueue) -> None:
+    budget = Budget(trials=3)
+    queue.study.enqueue_trial({"rate": 0.5}, user_attrs={EXEMPT: True})
+    claim = claimed(queue, budget)
+    assert work(queue, claim, 0.3) == 9
+    assert stopped_step(queue.study.trials[0]) is None
+    assert [work(queue, claimed(queue, budget), value) for value in (0.2, 0.1)] == [1, 1]
+    assert rungs_of(queue.study.trials[0]) == 3  # the others are compared with it
+    # The default alone would be no result of a search.
+    assert claimed(queue, budget).number == 1
+
+
+def test_pruners_of_optuna_leave_the_default_alone_too(queue: TrialQueue) -> None:
+    queue.halving, queue.study.pruner = None, optuna.pruners.ThresholdPruner(lower=0.5)
+    queue.study.enqueue_trial({"rate": 0.5}, user_attrs={EXEMPT: True})
+    assert not queue.report(claimed(queue), 1, 0.4)
+    assert queue.report(claimed(queue), 1, 0.4)
 
 
 def test_a_thawed_trial_whose_worker_stops_is_the_next_and_still_promoted(queue: TrialQueue) -> None:
