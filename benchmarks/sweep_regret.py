@@ -125,9 +125,7 @@ def main(words: Sequence[str] = ()) -> int:
     parser.add_argument("--kinds", nargs="*", choices=[*KINDS], help="some alone")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="sweeps of each kind (default: %(default)s)")
     parser.add_argument("--trials", type=int, default=TRIALS, help="of a sweep (default: %(default)s)")
-    parser.add_argument(
-        "--registry", type=Path, help="a checkout of optunahub-registry; else it is downloaded"
-    )
+    parser.add_argument("--registry", type=Path, help="`package` of a checkout of optunahub-registry")
     options = parser.parse_args(words)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
