@@ -70,7 +70,7 @@ def test_a_multirun_that_fits_is_described_and_nothing_is_written(run_cli: Any, 
         "trial     4 epochs, 1 fold, 1 seed",
         "storage   a journal in the folder",
         "folder    outputs/sweeps/mine-0 (new)",
-        "tried     64 points, 3 of them up to the first step",
+        "tried     5 points, 3 of them up to the first step",
         "It fits.",
     ]
     assert list(here.iterdir()) == []

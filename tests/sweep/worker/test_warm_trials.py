@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hydra.core.hydra_config import HydraConfig
 
-from harness.config import instantiate, schema
+from harness.config import instantiate, known_settings
 from harness.config.check_memory import CheckMemory
 from harness.config.choice_files import CONF
 from harness.config.node_replay import NodeReplay
@@ -40,7 +40,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes this process one that has run nothing, but for what it has imported and composed."""
     monkeypatch.setattr(instantiate, "_replay", NodeReplay(instantiate.target))
     monkeypatch.setattr(instantiate, "_checks", CheckMemory())
-    monkeypatch.setattr(schema, "_passed", set())
+    monkeypatch.setattr(known_settings, "_passed", set())
     trial_config._with_values.cache_clear()
     trial_config._secrets.cache_clear()
 
