@@ -238,6 +238,7 @@ class Task:
 
         from harness.run import run
         from harness.runs.new_folder import check_run_folder
+        from harness.runs.outputs import Outputs
         from harness.runtime.provenance import command
 
         hydra_cfg = HydraConfig.get()
@@ -261,7 +262,7 @@ class Task:
             chosen = any(word.startswith("hydra.run.dir=") for word in hydra_cfg.overrides.hydra)
             with walk_printed(cfg.harness.walk):
                 result = run(cfg, folder, command=typed, chosen=chosen and not many)
-            self.ended(folder, result)
+            self.ended(Outputs(Path(cfg.outputs)).folder_of(result, folder), result)
         except Exception as error:
             if many:
                 raise

@@ -28,9 +28,10 @@ from harness.config.compose import register_resolvers
 from harness.core.errors import UserError
 from harness.core.typed_override import quoted
 from harness.notebook.comparison_view import Compared
-from harness.notebook.run_view import Run, folder_of
+from harness.notebook.run_view import Run
 from harness.notebook.sweep_view import Sweep
 from harness.runs.new_folder import check_run_folder
+from harness.runs.outputs import Outputs
 
 
 def compose(overrides: Sequence[str] | str = ()) -> DictConfig:
@@ -70,7 +71,7 @@ def run(*what: Any, folder: Path | str | None = None, **more: Any) -> Run:
         result = _run(
             cfg, place, *rest, **({"chosen": folder is not None, "command": _command(cfg, words)} | more)
         )
-    return Run.of(result, folder_of(result, place, Path(cfg.outputs)))
+    return Run.of(result, Outputs(Path(cfg.outputs)).folder_of(result, place))
 
 
 def sweep(*words: Any, folder: Path | str | None = None) -> Sweep:

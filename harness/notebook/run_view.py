@@ -9,7 +9,6 @@ import pandas as pd
 
 from harness.core.errors import UserError
 from harness.notebook.html_table import shown
-from harness.runs.outputs import Outputs
 from harness.runs.run_result import Result, Summary
 from harness.runs.stored_run import StoredRun
 
@@ -75,15 +74,6 @@ class Run(Result):
         page = self.folder / "report.html"
         note = f"its page: {page}" if page.exists() else ""
         return shown(StoredRun(self.folder).label, facts, self.frame(), note)
-
-
-def folder_of(result: Result, place: Path, outputs: Path) -> Path:
-    """The folder of a run that has just ended: the one it was given, or that of the run it resumed."""
-    if (place / "result.json").exists():
-        return place
-    journals = sorted(Outputs(outputs).journals(), key=lambda path: path.stat().st_mtime, reverse=True)
-    found = (path.parent for path in journals if StoredRun(path.parent).result == result)
-    return next(found, place)
 
 
 def _row(summary: Summary) -> list[float | None]:

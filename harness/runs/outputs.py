@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.core.errors import UnknownName, UserError
 from harness.core.user_path import user_path
 from harness.runs.journal import JOURNAL
+from harness.runs.run_result import Result
 from harness.runs.stored_run import EVALUATED, StoredRun
 from harness.runs.sweep_folders import SWEEPS, best_number, number_of
 from harness.runtime.inner_path import check_tree
@@ -67,6 +68,14 @@ class Outputs:
     def stored_runs(self) -> Iterator[StoredRun]:
         """All runs, trials and their repeats included, sorted by path."""
         return (StoredRun(path.parent.absolute()) for path in sorted(self.journals()))
+
+    def folder_of(self, result: Result, place: Path) -> Path:
+        """The folder of a run that has just ended: the one it was given, or that of the run it resumed."""
+        if StoredRun(place).result is not None:
+            return place
+        journals = sorted(self.journals(), key=lambda path: path.stat().st_mtime, reverse=True)
+        found = (path.parent for path in journals if StoredRun(path.parent).result == result)
+        return next(found, place)
 
     def find(self, word: str, fetch: Fetch | None = None) -> StoredRun:
         """Returns the run that a user names.

@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from harness.__main__ import VERBS
+from harness.__main__ import VERBS, execute
 from harness.cli.json_results import RESULTS, SCHEMA_FILE, schema_text
 from harness.runs.run_result import Result
 from harness.sweep.report.sweep_result import SweepResult
@@ -38,6 +40,22 @@ def asked(run_cli: Any) -> Asked:
         return found
 
     return ask
+
+
+def test_a_run_that_is_resumed_has_the_folder_in_which_it_began(
+    asked: Asked, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("data/extract=iris", "trainer.epochs=1", "tracking=none")
+
+    def fail(*_: object) -> None:
+        raise OSError("no disk")
+
+    import_module("harness.run")
+    with monkeypatch.context() as patched, suppress(OSError):
+        patched.setattr(sys.modules["harness.run"], "score_fold", fail)
+        execute(list(words))
+    (begun,) = (here / "outputs/runs").iterdir()
+    assert asked(*words, "resume.run=auto")["result"]["folder"] == str(begun)
 
 
 def test_the_committed_schema_is_that_of_the_types() -> None:
