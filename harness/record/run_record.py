@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
 
@@ -37,14 +37,14 @@ from harness.record.importance_files import write_importance
 from harness.record.json_files import write_json
 from harness.record.note_look import note_look
 from harness.record.run_metadata import RunMetadata
-from harness.record.run_start import Start, going_on
+from harness.record.run_start import Start, going_on, new_journal, require_fresh
 from harness.record.startup_lines import notes, startup_lines
 from harness.record.write_report import write_report
 from harness.report.better_baseline import not_better
 from harness.report.predicted_rows import PredictedRows
 from harness.report.row_intervals import add_row_intervals
 from harness.runs.fold_rows import ROWS
-from harness.runs.journal import JOURNAL, End, Journal
+from harness.runs.journal import End
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
 from harness.runs.trial import Trial, always
@@ -94,9 +94,9 @@ class Record:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.start.journal is None:
-                self._require_fresh_folder()
+                require_fresh(self.folder)
             write_text(self.folder / "config.yaml", yaml_text(self.secrets.config), lasting=False)
-            self.journal = self.start.journal or self._new_journal()
+            self.journal = self.start.journal or new_journal(self.folder)
         except OSError as error:
             raise UserError(
                 f"the run's folder {self.folder} cannot be written ({error.strerror})",
@@ -108,24 +108,6 @@ class Record:
         self.tracking.follow(self.folder)
         self._sampler = self.tracking.sample(self.journal, self.folder, self.start.past.samples)
         return self
-
-    def _require_fresh_folder(self) -> None:
-        """Refuses a folder that holds a journal: MLflow would append the new run to the old one."""
-        if (self.folder / JOURNAL).exists():
-            self._refuse_folder()
-
-    def _refuse_folder(self) -> NoReturn:
-        raise UserError(
-            f"a run needs a folder of its own, and {self.folder} holds one already",
-            "choose another with hydra.run.dir=FOLDER, or remove it",
-        )
-
-    def _new_journal(self) -> Journal:
-        journal = Journal(self.folder)
-        if not journal.claim():  # another command began in the same folder at the same time
-            journal.close()
-            self._refuse_folder()
-        return journal
 
     def _start(self) -> None:
         code = provenance.code() if self.trial is None else provenance.code_at_first(Path.cwd())
@@ -239,6 +221,7 @@ class Record:
         self.result = self._result(status, error, None)
         if self.trial is None or status != "finished":
             self.result.write(self.folder / RESULT)
+        whole = False
         try:
             write_packages(self.folder, self.journal)
             self._sum_up(status)
@@ -253,6 +236,7 @@ class Record:
                 self.screen.note(note)
             self.result = self._result(status, error, None)
             self.result.write(self.folder / RESULT)
+            whole = True
             for fold_record in self.fold_records:
                 fold_record.end(status, error, self._frozen)
             # A trial does not wait for MLflow: hundreds of trials follow it.
@@ -264,12 +248,9 @@ class Record:
             silent = self.trial is not None and not self.trial.tests
             if self.cfg.report and not silent and (not self.deferred or self.plan.sealed is not None):
                 write_report(self.folder, self.table, self._predictions, self.journal, self._note)
-        except Exception as fault:
-            if status == "finished":  # such as a full disk: a resumed run writes what is missing
-                status, error = "failed", described(fault, self.secrets.text)
-                self.result = self._result(status, error, None)
-                with suppress(OSError):
-                    self.result.write(self.folder / RESULT)
+        except BaseException as fault:
+            if status == "finished" and (isinstance(fault, Exception) or not whole):
+                status, error = self._incomplete(fault)
             raise
         finally:
             self.journal.end("", status, error)
@@ -285,6 +266,15 @@ class Record:
         go_on = going_on(self.result.command, self.folder) if stopped and self.command else None
         pages = pages_command(link, self.secrets.text(self.cfg.outputs))
         self.screen.closing(self.result, self.folder, screen_line(link), pages, go_on)
+
+    def _incomplete(self, fault: BaseException) -> tuple[End, str]:
+        """The status and error of a trained run that could not write all its files; a resumed run does."""
+        status: End = "failed" if isinstance(fault, Exception) else "interrupted"
+        error = described(as_error(fault), self.secrets.text)
+        self.result = self._result(status, error, None)
+        with suppress(OSError):
+            self.result.write(self.folder / RESULT)
+        return status, error
 
     def _note(self, text: str) -> None:
         self.screen.note(self.secrets.text(text))

@@ -6,11 +6,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from harness.checkpoint.finished_folds import FoldOutcome
 from harness.checkpoint.latest_checkpoint import LatestCheckpoint
+from harness.core.errors import UserError
 from harness.core.fold import Fold
-from harness.runs.journal import Journal
+from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_history import RunHistory
 
 
@@ -68,3 +70,33 @@ def going_on(command: str, folder: Path) -> str:
     """Returns the command that resumes the run in a folder."""
     words = [word for word in shlex.split(command) if not word.startswith(("resume=", "resume.run="))]
     return " ".join(shlex.quote(word) for word in [*words, f"resume={folder}"])
+
+
+def require_fresh(folder: Path) -> None:
+    """Refuses a folder that holds a journal: MLflow would append the new run to the old one.
+
+    Raises:
+        UserError: it does.
+    """
+    if (folder / JOURNAL).exists():
+        _refuse_folder(folder)
+
+
+def new_journal(folder: Path) -> Journal:
+    """The journal of a new run.
+
+    Raises:
+        UserError: another command began a run in the same folder at the same time.
+    """
+    journal = Journal(folder)
+    if not journal.claim():
+        journal.close()
+        _refuse_folder(folder)
+    return journal
+
+
+def _refuse_folder(folder: Path) -> NoReturn:
+    raise UserError(
+        f"a run needs a folder of its own, and {folder} holds one already",
+        "choose another with hydra.run.dir=FOLDER, or remove it",
+    )
