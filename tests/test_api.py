@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def test_a_replacement_of_the_function_is_called(here: Path, monkeypatch: pytest
         called.append((cfg.seed, folder.name, more))
         return Result(status="finished", seed=3)
 
-    monkeypatch.setattr(sys.modules["harness.run"], "run", replacement)
+    monkeypatch.setattr(import_module("harness.run"), "run", replacement)
     assert (run("seed=3", folder="x").seed, run("seed=3", folder="x").folder) == (3, here / "x")
     assert called[0] == (3, "x", {"chosen": True, "command": "python -m harness seed=3"})
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -443,7 +444,7 @@ def test_a_fault_shows_its_stack_and_has_another_status(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of our own")
 
-    monkeypatch.setattr(sys.modules["harness.run"], "prepare", broken)
+    monkeypatch.setattr(import_module("harness.run"), "prepare", broken)
     answer = run_cli(*FAST)
     assert answer.status == 1
     assert answer.err.startswith("Traceback (most recent call last):")

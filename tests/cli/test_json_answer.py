@@ -50,9 +50,8 @@ def test_a_run_that_is_resumed_has_the_folder_in_which_it_began(
     def fail(*_: object) -> None:
         raise OSError("no disk")
 
-    import_module("harness.run")
     with monkeypatch.context() as patched, suppress(OSError):
-        patched.setattr(sys.modules["harness.run"], "score_fold", fail)
+        patched.setattr(import_module("harness.run"), "score_fold", fail)
         execute(list(words))
     (begun,) = (here / "outputs/runs").iterdir()
     assert asked(*words, "resume.run=auto")["result"]["folder"] == str(begun)

@@ -4,8 +4,8 @@ import html
 import json
 import logging
 import string
-import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, quote_plus
@@ -266,7 +266,7 @@ def test_no_secret_is_in_anything_that_a_multirun_leaves(
         run_fold(*arguments)
         raise RuntimeError(f"{KEY} and {ENVIRONMENT}")
 
-    monkeypatch.setattr(sys.modules["harness.run"], "run_fold", broken)
+    monkeypatch.setattr(import_module("harness.run"), "run_fold", broken)
     answer = run_cli("-m", *FAST, *WORDS, "seed=1,2", "tracking=none")
     assert answer.status == 1
     assert "no trial is complete: 2 of 2 failed; the first of them, " in answer.out
@@ -293,7 +293,7 @@ def test_no_secret_is_in_the_files_that_hydra_writes(
     def broken(*arguments: Any) -> NoReturn:
         raise RuntimeError(f"{KEY} and {ENVIRONMENT}")
 
-    monkeypatch.setattr(sys.modules["harness.run"], "run_fold", broken)
+    monkeypatch.setattr(import_module("harness.run"), "run_fold", broken)
     answer = run_cli(
         *FAST, *WORDS, "tracking=none", "hydra.output_subdir=.hydra", "hydra/job_logging=default"
     )

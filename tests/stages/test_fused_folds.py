@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def test_a_stopped_run_goes_on_with_all_folds_to_the_last_bit(
     whole = trained("checkpoint.share=1")
     StopAt.at = step
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["harness.run"], "Stop", StopAt)
+        patch.setattr(import_module("harness.run"), "Stop", StopAt)
         stopped = trained("checkpoint.share=1", status=130)
     assert result(stopped)["status"] == "interrupted"
     assert len(list(stopped.glob("fold-*/checkpoints/*.safetensors"))) >= 3

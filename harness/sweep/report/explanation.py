@@ -208,15 +208,16 @@ def _edge(
     if distribution.log:
         low, high = (low, high * _WIDER) if upper else (low / _WIDER, high)
     else:
-        low, high = (low, high + (high - low) / 2) if upper else (low - (high - low) / 2, high)
+        half = (high - low) / 2
+        lowest = 0.0 if low >= 0 else -math.inf  # a share, a rate or a number has no negative values
+        low, high = (low, high + half) if upper else (max(low - half, lowest), high)
     if isinstance(distribution.low, int):
         low, high = max(round(low), 1) if distribution.log else round(low), round(high)
     side = "upper" if upper else "lower"
     name = snapshot.names[key]
-    text = (
-        f"the best trials lie at the {side} edge of {name}, the best at {brief(best[0])} (p = {p:.2g}); "
-        f"a wider interval: {_typed(key, low, high, distribution)}"
-    )
+    text = f"the best trials lie at the {side} edge of {name}, the best at {brief(best[0])} (p = {p:.2g})"
+    if (low, high) != (distribution.low, distribution.high):
+        text += f"; a wider interval: {_typed(key, low, high, distribution)}"
     yield Statement("edge", key, p, text)
 
 

@@ -23,8 +23,12 @@ SPACE = {
 }
 
 
-def sweep(seed: int, cause: str = "none", edge: bool = False, trials: int = 40) -> Snapshot:
-    """Random points; `cause` is "lr" or "model", or "chance": a fifth of the trials fails anywhere."""
+def sweep(seed: int, cause: str = "none", edge: int = 0, trials: int = 40) -> Snapshot:
+    """Random points; `cause` is "lr" or "model", or "chance": a fifth of the trials fails anywhere.
+
+    Args:
+        edge: 1 where the best trials lie at the upper edge of the dropout, -1 at the lower one.
+    """
     random = np.random.default_rng(seed)
     rows = []
     for number in range(trials):
@@ -42,7 +46,7 @@ def sweep(seed: int, cause: str = "none", edge: bool = False, trials: int = 40) 
             error = f"the training loss became nan in step {number}."
             rows.append(Row(number, "failed", point, error=error))
         else:
-            value = float(random.normal() + (20 * drop if edge else 0.0))
+            value = float(random.normal() + 20 * drop * edge)
             rows.append(Row(number, "complete", point, (value,)))
     return Snapshot((Objective("valid/accuracy", "maximize"),), tuple(rows), trials)
 
@@ -73,9 +77,15 @@ def test_the_sentence_has_the_counts_and_the_interval_to_type() -> None:
 
 
 def test_a_best_value_at_the_edge_has_a_wider_interval_and_one_by_chance_has_none() -> None:
-    found = [list(edge_statements(sweep(seed, edge=True, trials=80), SPACE)) for seed in range(20)]
+    found = [list(edge_statements(sweep(seed, edge=1, trials=80), SPACE)) for seed in range(20)]
     assert np.mean([[statement.key for statement in each] == ["model.dropout"] for each in found]) >= 0.95
     assert "'model.dropout=interval(0,0.75)'" in found[0][0].text
+    (lower,) = edge_statements(sweep(0, edge=-1, trials=80), SPACE)
+    assert "at the lower edge of dropout" in lower.text
+    assert "interval" not in lower.text  # there is no dropout below 0
+    positive = SPACE | {"model.dropout": FloatDistribution(0.0001, 0.5)}
+    (lower,) = edge_statements(sweep(0, edge=-1, trials=80), positive)
+    assert "'model.dropout=interval(0,0.5)'" in lower.text
     chance = [list(edge_statements(sweep(seed), SPACE)) for seed in range(60)]
     assert np.mean([bool(each) for each in chance]) <= 0.05
 

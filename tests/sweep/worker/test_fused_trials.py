@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -198,7 +198,7 @@ def test_stopped_trials_go_on_to_the_last_bit(
     below = "" if repeats == 1 else "seed-1"
     StopAt.at = step
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["harness.sweep.worker.claim_loop"], "Stop", StopAt)
+        patch.setattr(import_module("harness.sweep.worker.claim_loop"), "Stop", StopAt)
         sweep = grid(run_cli, here, *words, status=143)
     assert {result(sweep / str(number) / below)["status"] for number in range(4)} == {"interrupted"}
     assert grid(run_cli, here, *words) == sweep
