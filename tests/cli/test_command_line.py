@@ -348,7 +348,7 @@ OPTIONS = [
         ["--cfg", "job", "-m"],
         r"only one of --run, --multirun, --cfg and --info can be given, got --multirun and --cfg\.",
     ),
-    (["chek"], r"there is no verb 'chek'; did you mean check\? \(A setting is KEY=VALUE\.\)"),
+    (["chek"], r"there is no verb 'chek'; did you mean check or schema\? \(A setting is KEY=VALUE\.\)"),
     (["model", "mlp"], r"there is no verb 'model'; .*"),
     (["check", "model=nope"], r"model has no choice 'nope'; .*"),
     (

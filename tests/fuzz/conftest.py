@@ -42,26 +42,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve_model, "request", lambda *_: "")
 
 
-@pytest.fixture(autouse=True, scope="package")
-def read_once() -> Iterator[None]:
-    """Parses each yaml file of Hydra's once, which takes half the time of a composition."""
-    import pickle
-
-    from hydra._internal.core_plugins.file_config_source import FileConfigSource
-
-    parse, parsed = FileConfigSource.load_config, {}
-
-    def load(self: Any, config_path: str) -> Any:
-        key = (self.path, config_path)
-        if key not in parsed:
-            parsed[key] = pickle.dumps(parse(self, config_path))
-        return pickle.loads(parsed[key])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FileConfigSource, "load_config", load)
-        yield
-
-
 @pytest.fixture
 def stopping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupts a run after `STEPS` training steps."""
