@@ -108,6 +108,18 @@ def store(
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
+def store_text(page: Path, title: str, command: str, about: str | None, text: str) -> None:
+    """Writes the page of a benchmark that counts something else than time: what it is about, and its tables.
+
+    Args:
+        about: the docstring of the script.
+    """
+    facts = circumstances(command)
+    where = ", ".join(str(facts[name]) for name in ("date", "processor", "python"))
+    content = f"# {title}\n\n`{command}`: {where}\n\n{(about or '').strip()}\n\n{text}\n"
+    page.write_text(content, encoding="utf-8")
+
+
 def _packages() -> Iterator[tuple[str, str]]:
     """Those that are installed: Lightning need not be where `step` is not run."""
     for name in PACKAGES:

@@ -90,10 +90,8 @@ def main(words: Sequence[str]) -> int:
     print(text)
     if not options.sets:
         command = f"python -m benchmarks selection_bias --sweeps {options.sweeps}"
-        facts = report.circumstances(command)
-        about = ", ".join(str(facts[name]) for name in ("date", "processor", "python"))
-        page = f"# What the best score is worth\n\n`{command}`: {about}\n\n{__doc__.strip()}\n\n{text}\n"
-        Path(__file__).with_suffix(".md").write_text(page, encoding="utf-8")
+        page = Path(__file__).with_suffix(".md")
+        report.store_text(page, "What the best score is worth", command, __doc__, text)
     return 0
 
 

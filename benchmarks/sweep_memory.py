@@ -175,10 +175,7 @@ def main(words: Sequence[str] | None = None, page: Path = PAGE) -> int:
     text = "\n".join([*_HEADING, *(_line(name, pairs) for name, pairs in compare(options.seeds).items())])
     print(text)
     command = f"python -m benchmarks sweep_memory --seeds {options.seeds}"
-    facts = report.circumstances(command)
-    about = ", ".join(str(facts[name]) for name in ("date", "processor", "python"))
-    content = f"# Sweeps that remember\n\n`{command}`: {about}\n\n{(__doc__ or '').strip()}\n\n{text}\n"
-    page.write_text(content, encoding="utf-8")
+    report.store_text(page, "Sweeps that remember", command, __doc__, text)
     return 0
 
 

@@ -153,10 +153,7 @@ def main(words: Sequence[str] = ()) -> int:
     print(text)
     if not options.sets and not options.kinds:
         command = f"python -m benchmarks sweep_regret --seeds {options.seeds} --trials {options.trials}"
-        facts = report.circumstances(command)
-        about = ", ".join(str(facts[name]) for name in ("date", "processor", "python"))
-        page = f"# Regret of sweeps\n\n`{command}`: {about}\n\n{(__doc__ or '').strip()}\n\n{text}\n"
-        Path(__file__).with_suffix(".md").write_text(page, encoding="utf-8")
+        report.store_text(Path(__file__).with_suffix(".md"), "Regret of sweeps", command, __doc__, text)
     return 0
 
 

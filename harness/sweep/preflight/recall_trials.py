@@ -28,8 +28,8 @@ _TRIED, _TRIED_SHARE = 5, 0.2
 """Points of earlier sweeps at most that are queued, and the share of `sweep.trials` that they may be."""
 
 _OF_RELATED, _OF_SAME = 2, 1
-"""Points of one sweep. The best trial of the same training is known: to try it makes it a trial of this
-sweep."""
+"""Points of one earlier sweep that are tried. Of the same training one is enough: its score is known, and it
+is tried only so that this sweep has it as a trial of its own."""
 
 _SAME_TRAINING = ("seed", FUSE)
 """Settings in which two trainings may differ by chance only."""

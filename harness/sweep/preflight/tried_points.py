@@ -160,7 +160,7 @@ class TriedPoints:
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
-    """The configuration of a run, as the corridor takes it."""
+    """The configuration with which `harness.run.run` is called."""
     made = copied(cfg)
     OmegaConf.set_struct(made, None)
     del made["hydra"]

@@ -204,7 +204,7 @@ class EarlierTrials:
         for sweep in fitting:
             for point, rank in sweep.ranked(count // len(fitting)):
                 cost = float(np.quantile(costs, rank)) if len(costs) > 1 else rank
-                pairs.append((point, (self._cost(cost),)))  # a cost of a cost is the value
+                pairs.append((point, (self._cost(cost),)))  # turned back from a cost into a value
         return pairs
 
     def _trial(self, number: int, point: Point, values: tuple[float, ...]) -> FrozenTrial:
