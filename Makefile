@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m harness
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-slow test-next check format bench ui clean
+.PHONY: help run test test-quick test-slow test-next check format docs bench ui clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -39,6 +39,10 @@ check: .venv/.installed ## Format, lint and strict types
 format: .venv/.installed ## Put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: .venv/.installed ## Build the documentation as a site in outputs/site, check every link
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "outputs/site/index.html opens in a browser, without a network."
 
 bench: .venv/.installed ## Measure our speed against named alternatives, print and store the tables
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

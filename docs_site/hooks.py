@@ -1,0 +1,31 @@
+"""What MkDocs calls while it builds the site (https://www.mkdocs.org/user-guide/configuration/#hooks)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # of `mkdocs`, which is called without the current folder
+
+from docs_site.repository_links import DOCS, deeper_lists, relinked, shown, shown_files
+
+_sources: dict[str, str] = {}
+"""Page -> the file of the repository that it shows, of this build."""
+
+
+def on_files(files: Files, *, config: Any) -> Files:
+    """Adds the files of the repository that pages link to."""
+    _sources.clear()
+    _sources.update(shown_files())
+    for page, path in _sources.items():
+        files.append(File.generated(config, page, content=shown(path)))
+    return files
+
+
+def on_page_markdown(text: str, *, page: Any, config: Any, files: Files) -> str:
+    """Links and lists as the site's Markdown wants them."""
+    name = page.file.src_uri
+    return deeper_lists(relinked(text, _sources.get(name, DOCS + name), name))
