@@ -10,18 +10,29 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # of `mkdocs`, which is called without the current folder
 
+from docs_site import reference
 from docs_site.repository_links import DOCS, deeper_lists, relinked, shown, shown_files
 
 _sources: dict[str, str] = {}
 """Page -> the file of the repository that it shows, of this build."""
 
 
+def on_config(config: Any) -> Any:
+    """Fills the entry *Reference* of the navigation."""
+    config.nav = [
+        {"Reference": reference.navigation()} if "Reference" in entry else entry for entry in config.nav
+    ]
+    return config
+
+
 def on_files(files: Files, *, config: Any) -> Files:
-    """Adds the files of the repository that pages link to."""
+    """Adds the reference, and the files of the repository that pages link to."""
     _sources.clear()
     _sources.update(shown_files())
     for page, path in _sources.items():
         files.append(File.generated(config, page, content=shown(path)))
+    for page, text in reference.pages().items():
+        files.append(File.generated(config, page, content=text))
     return files
 
 
