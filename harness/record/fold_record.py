@@ -226,6 +226,7 @@ class FoldRecord:
             self.scores["model/temperature"] = experiment.temperature
         self.scores["train/best_epoch"] = float(self._best_epoch)
         self.scores["time/epoch_seconds"] = sum(epochs) / max(len(epochs), 1)
+        self.scores["time/training_seconds"] = sum(epochs)
         if self.alone:
             self._keep_alone(experiment, table)
         else:

@@ -18,7 +18,7 @@ from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings
 from harness.sweep.worker.trial_slots import FusedTrial
 
-_ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
+_ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds", "time/training_seconds")
 """The scores that every run has, whatever its evaluation."""
 
 _WARMUP = ("warmup", "pct_start")

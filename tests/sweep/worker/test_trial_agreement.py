@@ -12,7 +12,7 @@ from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 from harness.sweep.worker.trial_agreement import PreparedTrial, first_rung, shared_traits
 
-ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds")
+ALWAYS = ("train/loss", "model/parameters", "time/epoch_seconds", "time/training_seconds")
 CLASSES = PreparedTrial(
     monitor="valid/accuracy",
     epochs=20,
