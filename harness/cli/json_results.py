@@ -63,6 +63,7 @@ class SweepResult(_Stored):
     """A sweep: the content of its `result.json` and its folder."""
 
     trials: dict[str, int]
+    cost: dict[str, Any] | None
     best: dict[str, Any] | list[dict[str, Any]] | None
     selection: dict[str, Any] | None
     earlier: list[dict[str, Any]]

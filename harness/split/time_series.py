@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
 from typing import Literal
 
 import numpy as np
@@ -11,13 +9,12 @@ import numpy as np
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.table import Table
+from harness.core.time_span import read_span
 from harness.split.holdout_part import require_fraction
 from harness.split.row_times import moments
 from harness.split.splittable_rows import divide
 
 Window = Literal["expanding", "sliding"]
-
-_UNITS = {"w": "weeks", "d": "days", "h": "hours", "min": "minutes", "s": "seconds"}
 
 
 class TimeSeries:
@@ -34,7 +31,7 @@ class TimeSeries:
         window: "expanding" trains on all that lies before; "sliding" on as many rows before each test
             part as the first fold has.
         gap: left out before the valid and before the test part: a number of rows, or a length of time
-            such as "7d", "36h" or "90min" (units w, d, h, min, s), which needs dates.
+            such as "7d", "36h" or "90min" (see `read_span`), which needs dates.
         valid: in [0, 1), the fraction of the rows before the test part that validates.
     """
 
@@ -123,11 +120,7 @@ def _length(gap: int | str) -> np.timedelta64 | None:
         if gap < 0:
             raise ValueError(f"gap must be 0 or more, got {gap}")
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(w|d|h|min|s)", gap.strip())
-    try:
-        length = timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else None
-    except OverflowError:  # more than three million years
-        length = None
+    length = read_span(gap)
     if length is None:
         raise ValueError(f"gap must be a number of rows, or a length of time such as 7d or 36h, got {gap!r}")
     return np.timedelta64(length)

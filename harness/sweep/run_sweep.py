@@ -31,6 +31,7 @@ from harness.runtime.address import encode_references
 from harness.runtime.process_group import broadcast, rank
 from harness.sweep.control.conduct_sweep import conduct
 from harness.sweep.control.extend_sweep import Extension, find_extension
+from harness.sweep.launch.launcher_job import workers_apart
 from harness.sweep.preflight.preflight import Preflight, run_preflight
 from harness.sweep.report.sweep_result import SweepResult
 from harness.sweep.space.read_space import check_swept, read_space
@@ -145,6 +146,7 @@ def _spec(
         compared=None if pruner is None else preflight.compared,
         default=preflight.default,
         earlier=preflight.earlier,
+        apart=workers_apart(config),
     )
 
 

@@ -128,7 +128,7 @@ LENGTH = "gap must be a number of rows, or a length of time such as 7d or 36h, g
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        *[({"gap": gap}, f"{LENGTH}'{gap}'") for gap in ("a week", "-3d", "5", "7days", "", "9999999999d")],
+        *[({"gap": gap}, f"{LENGTH}'{gap}'") for gap in ("a week", "-3d", "5", "7moons", "", "9999999999d")],
         ({"gap": -1}, "gap must be 0 or more, got -1"),
         ({"folds": 0}, "folds must be 1 or more, got 0"),
         ({"fold": 4}, "fold must be between 0 and 3 (there are 4 folds), got 4"),

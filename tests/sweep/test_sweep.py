@@ -76,6 +76,10 @@ def test_a_grid_numbers_its_trials_as_plain_hydra_does(sweep: Callable[..., Swee
     assert priced["trials"] == 4
     assert priced["ci95"][0] < priced["expected"] < priced["ci95"][1]
     assert best["number"] in priced["equivalent"]
+    cost, used = found.result["cost"], [float(trial["worker_seconds"]) for trial in found.trials]
+    assert cost["trial_seconds"] == pytest.approx(sum(used))
+    assert 0 < min(used) < cost["trial_seconds"] < cost["seconds"] == found.result["seconds"]
+    assert (cost["kwh"], cost["money"], cost["budget"]) == (None, None, None)
 
 
 def test_a_finished_sweep_is_not_begun_again_under_the_same_number(sweep: Callable[..., Sweep]) -> None:

@@ -18,6 +18,7 @@ from harness.runs.sweep_folders import finished, over
 from harness.runtime.process_group import broadcast
 from harness.sweep.control.live_report import about, trial_command
 from harness.sweep.control.watch_sweep import SweepWatcher
+from harness.sweep.report.cost_section import cost_sentence
 from harness.sweep.report.explanation import explain
 from harness.sweep.report.selection import Selection
 from harness.sweep.report.sweep_result import RESULT, Status, SweepResult, sum_up, write_best, write_trials
@@ -27,8 +28,6 @@ from harness.sweep.study.sweep_location import FINISHED
 from harness.sweep.worker.kept_models import extendable_rows, remove_worse
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_assignment import TrialAssignment
-
-SECONDS = "harness:seconds"
 
 _MOST_STATEMENTS = 5  # on the screen; the report has all
 
@@ -73,13 +72,14 @@ def _write(
     error: str | None,
 ) -> SweepResult:
     wait = watcher.patience.wait
-    seconds = wait(lambda: study.user_attrs).get(SECONDS, 0.0) + watcher.seconds
-    wait(lambda: study.set_user_attr(SECONDS, seconds))
+    watcher.note_time()
+    cost = watcher.cost(now)
 
     def command(row: Row) -> str:
         return trial_command(spec, row)
 
-    result = sum_up(spec.folder, now, status, seconds, watcher.command, error)
+    result = sum_up(spec.folder, now, status, cost.seconds, watcher.command, error)
+    result = replace(result, cost=cost.as_dict())
     priced = status != "interrupted" and spec.settings.predictions > 0
     selection, reason = _priced(spec.folder, now) if priced else (None, None)
     if selection is not None:
@@ -89,12 +89,21 @@ def _write(
     why = explain(now, spec.space.distributions())
     earlier = [each.summary for each in spec.earlier]
     result = replace(result, why=[statement.as_dict() for statement in why], earlier=earlier)
-    write_trials(spec.folder, now)
+    write_trials(spec.folder, now, spec.account.tariff)
     write_best(spec.folder, now, command, result.selection)
     write_report(
         spec.folder,
         spec.location.study,
-        SweepMaterial(now, about(spec, watcher.command), spec.space.distributions(), command, selection, why),
+        SweepMaterial(
+            now,
+            about(spec, watcher.command),
+            spec.space.distributions(),
+            command,
+            selection,
+            why,
+            cost,
+            spec.account.tariff,
+        ),
     )
     link = watcher.parent_run.link()
     if link is not None:
@@ -116,7 +125,8 @@ def _write(
         "again": command(best[0]) if best else None,
         "go on": watcher.command if status == "interrupted" else None,
     }
-    worth = [] if selection is None else [selection.sentence, selection.equivalents_sentence]
+    worth = [cost_sentence(cost)]
+    worth += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
     worth += [_looks(spec, best[0])] if best else []
     worth += [statement.text for statement in why[:_MOST_STATEMENTS]]
     watcher.display.closing(result, now, spec.folder, pointers, [line for line in worth if line])

@@ -16,7 +16,8 @@ from harness.sweep.study.snapshot import ENDED, Row, Snapshot, brief, eligible
 from harness.sweep.worker.sweep_spec import Tracking
 from harness.tracking.run_link import Link
 
-_BUDGET = ("trials", "hours", "stagnation")
+_COSTS = ("seconds", "trial_seconds", "gpu_seconds", "kwh", "money")
+_BUDGET = ("trials", "hours", "budget", "stagnation")
 
 
 class MlflowParentRun:
@@ -100,6 +101,9 @@ class MlflowParentRun:
             return None
         try:
             self._write_best(self._journal, snapshot, result)
+            cost = {f"cost/{name}": (result.cost or {}).get(name) for name in _COSTS}
+            if known := {name: value for name, value in cost.items() if value is not None}:
+                self._journal.metrics("", len(self._counted), known)
             for name in (TRIALS, BEST, REPORT, RESULT):
                 if (self.folder / name).exists():
                     self._journal.artifact("", name)

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from harness.core.error_text import mask_errors
 from harness.core.errors import Interrupted
 from harness.runs.journal import alive
+from harness.runtime.energy_meter import EnergyMeter
 from harness.runtime.secret_values import Secrets
 from harness.sweep.control.live_report import LiveReport
 from harness.sweep.control.live_sweep import BUDGET, budget_of
@@ -31,12 +32,16 @@ from harness.sweep.study.pruning import first_step
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Snapshot
 from harness.sweep.study.study_storage import label_of
+from harness.sweep.study.sweep_cost import TIME, SweepCost
 from harness.sweep.study.trial_claim import BY_HAND
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.sweep_spec import SweepSpec
 
 _INTERVAL = 0.5
 """Seconds between two looks at the study."""
+
+_NOTED_EVERY = 30.0
+"""Seconds between two times at which the time of this command is stored."""
 
 _STOP_PATIENCE = 60.0
 """Seconds that workers get to write their checkpoints when they are asked to stop."""
@@ -65,6 +70,7 @@ class SweepWatcher:
         self._config = config
         self._shown_errors = 0
         self._began = time.monotonic()
+        self._noted = 0.0
         self._ended_before = self.snapshot().ended
 
     def __enter__(self) -> SweepWatcher:
@@ -73,6 +79,8 @@ class SweepWatcher:
         self.parent_run.start(space, settings, {**self._tags, "command": self.command})
         self.patience.wait(lambda: self.study.set_user_attr(BUDGET, budget_of(self.spec)))
         self.display.opening(self._summary(), self.snapshot())
+        if self.spec.measures_energy and not EnergyMeter().sources:
+            self.display.note("the energy is not measured: neither NVML nor RAPL can be read here")
         return self
 
     def __exit__(
@@ -218,11 +226,28 @@ class SweepWatcher:
         self.display.show(now, self._remaining_seconds(now))
         self.parent_run.update(now)
         self.live_report.update(now, self.command)
+        if self.seconds - self._noted >= _NOTED_EVERY:
+            self.note_time()
         return now
+
+    def note_time(self) -> None:
+        """Stores how long this command has worked on the sweep."""
+        self._noted = self.seconds
+        key, seconds = TIME + self.spec.launch, self.spec.account.own_seconds
+        self.patience.wait(lambda: self.study.set_user_attr(key, seconds))
+
+    def cost(self, now: Snapshot) -> SweepCost:
+        """What the sweep has used so far."""
+        attributes = self.patience.wait(lambda: self.study.user_attrs)
+        return SweepCost.of(self.spec.account, attributes, [row.cost for row in now.rows])
 
     def _remaining_seconds(self, now: Snapshot) -> float | None:
         """An estimate from the pace since this command began; None where nothing is known."""
         by_time = None if self.spec.until is None else max(0.0, self.spec.until - time.time())
+        budget = self.spec.account.budget
+        if budget is not None and budget.unit == "seconds":
+            left = max(0.0, budget.amount - self.cost(now).seconds)
+            by_time = left if by_time is None else min(left, by_time)
         ended = now.ended - self._ended_before
         if self.spec.trials is None or ended == 0:
             return by_time
@@ -276,6 +301,8 @@ def _budget(spec: SweepSpec) -> str:
     parts = [f"{spec.trials} trials" if spec.trials != 1 else "1 trial"] if spec.trials is not None else []
     if spec.settings.hours is not None:
         parts.append(f"{spec.settings.hours:g} hours")
+    if spec.account.budget is not None:
+        parts.append(spec.account.budget.text)
     if spec.settings.stagnation is not None:
         parts.append(f"until {spec.settings.stagnation} trials in a row are no better")
     if spec.settings.repeat > 1:

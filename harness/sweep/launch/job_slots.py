@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from harness.core.errors import UserError
+from harness.runtime.energy_meter import GPU_SHARE
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -36,15 +37,17 @@ class Slots:
                 self._given_back.notify()
 
 
-def environment(slot: int, threads: int, gpus: Sequence[str] | None) -> dict[str, str]:
-    """The variables of a job: its slot, its CPU threads, and which GPUs it sees.
+def environment(slot: int, threads: int, gpus: Sequence[Sequence[str]] | None) -> dict[str, str]:
+    """The variables of a job: its slot, its CPU threads, which GPUs it sees, and which part of them it has.
 
     Args:
         threads: of torch and numpy; a variable that the user has set stays.
-        gpus: their names; None: whatever there is.
+        gpus: the names of those of each slot; None: whatever there is.
     """
     shares = {name: str(threads) for name in _THREADS if name not in os.environ}
-    seen = {} if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+    seen = {} if gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(gpus[slot])}
+    if gpus is not None and gpus[slot]:
+        seen[GPU_SHARE] = str(1 / sum(gpus[slot][0] in others for others in gpus))
     return {"HARNESS_SLOT": str(slot), **shares, **seen}
 
 

@@ -27,6 +27,12 @@ class Job:
     folder: Path
 
 
+def workers_apart(config: DictConfig) -> bool:
+    """Whether the launcher of a multirun runs its jobs on machines that cost only while they work."""
+    name = str(config.hydra.launcher.get("_target_")).rpartition(".")[2]
+    return name in ("SlurmLauncher", "RayLauncher")
+
+
 def compose(context: HydraContext, config: DictConfig, words: list[str], number: int) -> Job:
     """The job of these words.
 

@@ -138,7 +138,7 @@ class Local:
         end.set()
 
     def _run_apart(self, job: Job, slot: int) -> JobReturn:
-        given = environment(slot, self._threads, None if self._gpus is None else self._gpus[slot])
+        given = environment(slot, self._threads, self._gpus)
         doing = partial(work_apart, self._context, job, self._task, Singleton.get_state())
         with self._changing:
             if self._stopped:

@@ -122,10 +122,12 @@ def _budget(settings: SweepSettings, space: Space) -> str:
     ends = []
     if settings.trials is not None:
         ends.append(f"{settings.trials} trials")
-    elif space.size is not None and settings.hours is None and settings.stagnation is None:
+    elif space.size is not None and (settings.hours, settings.budget, settings.stagnation) == (None,) * 3:
         return f"{space.size} trial{'' if space.size == 1 else 's'}"
     if settings.hours is not None:
         ends.append(duration(3600 * settings.hours))
+    if settings.budget is not None:
+        ends.append(str(settings.budget))
     if settings.stagnation is not None:
         ends.append(f"{settings.stagnation} trials without a better one")
     return " or ".join(ends)

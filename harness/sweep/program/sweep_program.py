@@ -24,6 +24,7 @@ from harness.core.errors import UserError
 from harness.runs.sweep_folders import stem
 from harness.runtime.secret_values import Secrets
 from harness.sweep.control.conduct_sweep import conduct
+from harness.sweep.launch.launcher_job import workers_apart
 from harness.sweep.preflight.default_point import default_point
 from harness.sweep.program.optuna_keys import refuse_optuna_keys
 from harness.sweep.program.program_command import ProgramCommand
@@ -103,6 +104,7 @@ def _sweep(words: list[str], config: DictConfig, context: HydraContext, task: Ta
         sampler=sampler,
         pruner=pruner,
         default=default if settings.enqueue_default else {},
+        apart=workers_apart(config),
     )
     conduct(spec, [*points[0], "hydra.output_subdir=null"], config, context)
 

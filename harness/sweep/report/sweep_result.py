@@ -23,6 +23,7 @@ from harness.runtime.atomic_file import write_text
 from harness.runtime.redact import mask_urls
 from harness.runtime.secret_values import Secrets
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
+from harness.sweep.study.sweep_cost import Cost, Tariff
 from harness.sweep.worker.sweep_spec import OF_THE_SWEEP
 
 RESULT, TRIALS, BEST = "result.json", "trials.csv", "best.yaml"
@@ -46,6 +47,7 @@ class SweepResult:
     earlier     what was taken from earlier sweeps, see `EarlierSweep.summary`
     why         what explains failures and the place of the best, see `harness.sweep.report.explanation`
     seconds     wall time, summed over all commands that continued the sweep
+    cost        time, energy and money, and how much of the budget is used, see `SweepCost.as_dict`, or None
     mlflow      {"tracking_uri", "experiment", "run_id"} of the parent run, or None
     command     what to type to continue the sweep, or to begin it anew
     error       one line, or None
@@ -62,6 +64,7 @@ class SweepResult:
     earlier: list[dict[str, Any]] = field(default_factory=list)
     why: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    cost: dict[str, Any] | None = None
     mlflow: dict[str, Any] | None = None
     command: str = ""
     error: str | None = None
@@ -133,20 +136,32 @@ def _over(means: Sequence[float | None]) -> Summary:
     return summarise([float("nan") if mean is None else mean for mean in means])
 
 
-def write_trials(folder: Path, snapshot: Snapshot) -> Path:
+def write_trials(folder: Path, snapshot: Snapshot, tariff: Tariff) -> Path:
     """`trials.csv`: a line per trial, a column per objective and per dimension of the space.
 
-    What a trial has not is an empty cell; times are ISO 8601.
+    What a trial has not is an empty cell; times are ISO 8601. `seconds` is the time from the beginning of a
+    trial to its end, `worker_seconds` its part of the time of its worker.
     """
     names = [objective.name for objective in snapshot.objectives]
-    titles = ["number", "state", *names, *snapshot.keys, "seconds", "worker", "begun", "ended", "error"]
+    cost = ["worker_seconds", "gpu_seconds", "kwh", "money"]
+    last = ["worker", "begun", "ended", "error"]
+    titles = ["number", "state", *names, *snapshot.keys, "seconds", *cost, *last]
     text = io.StringIO(newline="")
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(titles)
     for row in snapshot.rows:
         values = row.values or [None] * len(names)
         point = [_cell(row.point[key]) if key in row.point else None for key in snapshot.keys]
-        about = [row.seconds, row.worker, _iso(row.begun), _iso(row.ended), _line(row.error)]
+        used = row.cost or Cost()
+        spent = [used.seconds, used.gpu_seconds, used.kwh, tariff.of_trial(used)] if row.cost else [None] * 4
+        about: list[Any] = [
+            row.seconds,
+            *spent,
+            row.worker,
+            _iso(row.begun),
+            _iso(row.ended),
+            _line(row.error),
+        ]
         lines.writerow([row.number, row.state, *values, *point, *about])
     write_text(folder / TRIALS, text.getvalue())
     return folder / TRIALS

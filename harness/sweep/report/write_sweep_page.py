@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from harness.runtime.redact import first_line
 from harness.sweep.report import trial_figures as figures
 from harness.sweep.report import trial_sections
 from harness.sweep.report.axis_scale import scales
+from harness.sweep.report.cost_section import cost_blocks
 from harness.sweep.report.explanation import Statement
 from harness.sweep.report.importance import FEWEST, importance
 from harness.sweep.report.selection import Selection
 from harness.sweep.study.snapshot import Row, Snapshot
+from harness.sweep.study.sweep_cost import SweepCost, Tariff
 
 REPORT = "report.html"
 
@@ -34,6 +36,8 @@ class SweepMaterial:
     command        makes the command that runs a trial alone
     selection      what the best score is worth; None where that is unknown
     why            what explains failures and the place of the best
+    cost           what the sweep has used; None while it runs
+    tariff         the prices
     """
 
     snapshot: Snapshot
@@ -42,6 +46,8 @@ class SweepMaterial:
     command: Callable[[Row], str]
     selection: Selection | None = None
     why: Sequence[Statement] = ()
+    cost: SweepCost | None = None
+    tariff: Tariff = field(default_factory=Tariff)
 
 
 Maker = Callable[[SweepMaterial], Section | None]
@@ -69,6 +75,7 @@ def sections(material: SweepMaterial) -> list[Section]:
         "Best": _best,
         "What the best score is worth": _selection,
         "Why": _why,
+        "Cost": _cost,
         "Pareto front": _front,
         "Optimisation history": _history,
         "Importance": _importance,
@@ -117,6 +124,13 @@ def _best(material: SweepMaterial) -> Section:
     return Section("Best", text, trial_sections.best(snapshot, snapshot.best, material.command), wide=True)
 
 
+def _cost(material: SweepMaterial) -> Section | None:
+    if material.cost is None:
+        return None
+    blocks = cost_blocks(material.snapshot, material.cost, material.tariff)
+    return Section("Cost", _SHARES, blocks, wide=True)
+
+
 def _selection(material: SweepMaterial) -> Section | None:
     if material.selection is None:
         return None
@@ -124,6 +138,10 @@ def _selection(material: SweepMaterial) -> Section | None:
     return Section("What the best score is worth", _BOOTSTRAP, blocks, wide=True)
 
 
+_SHARES = (
+    "While a worker trains several trials at the same time, each has its part of the worker's time and "
+    "energy. The time of commands, which also prepare, wait and write, is in result.json."
+)
 _BOOTSTRAP = (
     "The best of many scores is too good, because the choice also picks the luck of the validation rows. "
     "So the choice was repeated in bootstrap samples of these rows, and each chosen trial scored on the rows "

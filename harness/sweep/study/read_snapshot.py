@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.sweep.study.optuna_internals import storage_of, study_id
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, State
 from harness.sweep.study.successive_halving import FROZEN, is_frozen
+from harness.sweep.study.sweep_cost import cost_of
 from harness.sweep.study.trial_claim import ADDED
 
 OWNER = "harness:owner"
@@ -70,6 +71,7 @@ def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
         begun=trial.datetime_start,
         ended=ended,
         frozen=frozen,
+        cost=cost_of(attributes),
     )
 
 

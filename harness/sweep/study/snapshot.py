@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from harness.console.text_format import number
 from harness.runtime.redact import mask_urls
+from harness.sweep.study.sweep_cost import Cost
 
 State = Literal["waiting", "running", "complete", "pruned", "failed"]
 
@@ -47,6 +48,7 @@ class Row:
     feasible  whether it keeps every constraint
     folder    where its files lie, relative to the sweep's
     frozen    whether a pruned trial may go on while the sweep runs
+    cost      what it has used; None where that is not known
     """
 
     number: int
@@ -62,6 +64,7 @@ class Row:
     begun: datetime | None = None
     ended: datetime | None = None
     frozen: bool = False
+    cost: Cost | None = None
 
     @property
     def seconds(self) -> float | None:

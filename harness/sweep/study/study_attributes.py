@@ -10,6 +10,7 @@ from optuna.storages import BaseStorage
 from typing_extensions import TypedDict
 
 from harness.runtime.stored_file import check_shape
+from harness.sweep.study.sweep_cost import TIME
 
 _WORKER = "harness:worker:"
 
@@ -60,7 +61,14 @@ _Study = TypedDict(
 )
 
 
+class _Cost(TypedDict):
+    seconds: float
+    gpu_seconds: float
+    joules: float | None
+
+
 class _OfTrial(TypedDict):
+    cost: NotRequired[_Cost]
     epoch: NotRequired[Annotated[list[int], Len(2, 2)]]
     folder: NotRequired[str]
     error: NotRequired[str | None]
@@ -113,6 +121,8 @@ def check_attributes(storage: BaseStorage, path: Path) -> None:
         for name, value in attributes.items():
             if name.startswith(_WORKER):
                 check_shape(value, _Heartbeat, path, name)
+            if name.startswith(TIME):
+                check_shape(value, float, path, name)
         for trial in storage.get_all_trials(key, deepcopy=False):
             place = f"trial {trial.number}"
             check_shape(trial.user_attrs, _OfTrial, path, place)

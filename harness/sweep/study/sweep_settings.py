@@ -13,6 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.known_settings import LARGEST_SEED, SETTINGS, check_type
 from harness.core.errors import MissingSetting, UserError
+from harness.runtime.energy_meter import EnergyMeter
+from harness.sweep.launch.job_slots import gpus
+from harness.sweep.study.sweep_cost import Tariff, read_budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,9 @@ class SweepSettings:
 
     trials      trials that end, however they do; None: as many as a grid has points, or no limit
     hours       after which no trial is begun
+    budget      time, GPU time, energy or money after which no trial is begun, see `read_budget`
+    price_hour, price_kwh  money for an hour of a machine, and for a kWh; None: it costs nothing
+    currency    of the prices
     stagnation  trials in a row that were no better, after which no trial is begun
     workers     how many trials run at a time
     storage     a database's address; None: a journal file in the sweep's folder
@@ -52,6 +58,10 @@ class SweepSettings:
 
     trials: int | None
     hours: float | None
+    budget: str | float | None
+    price_hour: float | None
+    price_kwh: float | None
+    currency: str
     stagnation: int | None
     workers: int
     storage: str | None
@@ -97,6 +107,8 @@ _LEAST = {
     "extend": 1,
     "predictions": 0,
     "lease": 5,
+    "price_hour": 0,
+    "price_kwh": 0,
 }
 """The smallest value of each; null passes where its type admits it."""
 
@@ -116,6 +128,7 @@ def read_settings(node: DictConfig) -> SweepSettings:
     settings = SweepSettings(**{field: plain[name] for field, name in names.items()})
     check_name(plain.get("name"))
     _check_ranges(settings)
+    _check_budget(settings)
     _check_end(settings, plain.get("sampler"))
     _check_earlier(settings, plain.get("sampler"))
     _check_processes(settings)
@@ -162,6 +175,37 @@ def _check_ranges(settings: SweepSettings) -> None:
         )
 
 
+def _check_budget(settings: SweepSettings) -> None:
+    """Whether what the budget limits is measured here."""
+    if not settings.currency.strip():
+        raise UserError("sweep.currency must not be empty", "give it as EUR", key="sweep.currency")
+    budget = read_budget(settings.budget, tariff_of(settings))
+    by_energy = budget is not None and (
+        budget.unit == "joules" or (budget.unit == "money" and settings.price_hour is None)
+    )
+    if by_energy and not EnergyMeter().sources:
+        raise UserError(
+            f"sweep.budget={settings.budget} needs the energy that is used, and neither NVML nor RAPL can be "
+            "read here",
+            "give sweep.price_hour, the price of an hour of this machine, or a budget of time",
+            key="sweep.budget",
+            value=settings.budget,
+        )
+    ends = (settings.trials, settings.hours, settings.stagnation)
+    if budget is not None and budget.unit == "gpu_seconds" and ends == (None,) * 3 and not gpus():
+        raise UserError(
+            f"sweep.budget={settings.budget} limits the time of GPUs, and none can be seen here",
+            "add another end, such as sweep.trials=N, or give a budget of time",
+            key="sweep.budget",
+            value=settings.budget,
+        )
+
+
+def tariff_of(settings: SweepSettings, apart: bool = False) -> Tariff:
+    """The prices of a sweep; `apart`: whether each worker is on a machine of its own."""
+    return Tariff(settings.price_hour, settings.price_kwh, settings.currency, settings.workers, apart)
+
+
 def _check_end(settings: SweepSettings, sampler: Any) -> None:
     """A grid ends by itself, and any other sweep by a budget."""
     if sampler is None:
@@ -179,11 +223,11 @@ def _check_end(settings: SweepSettings, sampler: Any) -> None:
                 key="sweep.enqueue",
             )
         return
-    if settings.trials is None and settings.hours is None and settings.stagnation is None:
+    if all(end is None for end in (settings.trials, settings.hours, settings.budget, settings.stagnation)):
         name = str(sampler.get("_target_")).rsplit(".", 1)[-1] if isinstance(sampler, dict) else "a sampler"
         raise UserError(
             f"a sweep needs an end, and {name} has none of its own",
-            "give it sweep.trials=N, sweep.hours=N or sweep.stagnation=N",
+            "give it sweep.trials=N, sweep.hours=N, sweep.budget='2 hours' or sweep.stagnation=N",
         )
 
 

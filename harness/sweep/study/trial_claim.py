@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
+
+from harness.sweep.study.sweep_cost import Account, cost_of
 
 ADDED = "harness:added"
 """The attribute of a study that counts the trials which were added by hand."""
@@ -48,11 +51,25 @@ class Budget:
     trials      that are started in total; None: no limit
     stagnation  trials in a row without a better one; None: no limit
     until       seconds since 1970; None: no limit
+    account     what the sweep has used, and its budget; None: no limit
     """
 
     trials: int | None = None
     stagnation: int | None = None
     until: float | None = None
+    account: Account | None = None
+
+    def over(self, attributes: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
+        """Whether the time is up, or what may be spent is used.
+
+        Args:
+            attributes: of the study.
+            trials: all of it.
+        """
+        if self.until is not None and time.time() >= self.until:
+            return True
+        costs = [cost_of(trial.user_attrs) for trial in trials]
+        return self.account is not None and self.account.spent(attributes, costs)
 
     def left(self, started: int, attributes: Mapping[str, Any]) -> int:
         """How many more trials may be started; those that were added by hand are beside the budget.

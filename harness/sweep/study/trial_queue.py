@@ -111,7 +111,7 @@ class TrialQueue(StudyWorkers):
         if self.halving is None or not any(map(is_frozen, trials)):
             return []
         direction = self.study.direction
-        if budget.until is None or time.time() < budget.until:
+        if not budget.over(self._attributes(), trials):
             promoted = self.halving.promoted(trials, direction)
             if promoted or self._may_start(started, budget):
                 return promoted
@@ -337,7 +337,7 @@ class TrialQueue(StudyWorkers):
     def _may_start(self, started: int, budget: Budget) -> bool:
         if budget.left(started, self._attributes()) <= 0:
             return False
-        if budget.until is not None and time.time() >= budget.until:
+        if budget.over(self._attributes(), self._trials()):
             return False
         return budget.stagnation is None or snapshot(self.study).stagnation < budget.stagnation
 

@@ -15,6 +15,7 @@ import optuna
 from harness.core.errors import Frozen, Interrupted, Pruned, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
+from harness.runtime.energy_meter import EnergyMeter
 from harness.runtime.frozen_memory import frozen_memory
 from harness.runtime.inner_path import inner
 from harness.runtime.process_group import broadcast, world
@@ -29,6 +30,7 @@ from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_oth
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import label_of, load_or_create, open_storage
 from harness.sweep.study.successive_halving import is_frozen, stopped_step
+from harness.sweep.study.sweep_cost import COST, Cost, cost_of
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
@@ -36,6 +38,7 @@ from harness.sweep.worker.kept_models import Keep, KeptModels
 from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_assignment import TrialAssignment
 from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
+from harness.sweep.worker.trial_meter import TrialMeter
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class ClaimLoop:
         self.earlier = EarlierTrials(spec.earlier, spec.space.distributions(), spec.objectives)
         self.in_a_row = self.done = 0
         self.error: str | None = None
+        self.meter = TrialMeter(EnergyMeter() if spec.measures_energy else None)
 
     def work(self) -> WorkerOutcome:
         lease, launch = self.spec.settings.lease, self.spec.launch
@@ -173,15 +177,24 @@ class ClaimLoop:
                     self._release(claim)
                     raise  # one process alone failed: the processes of torchrun are no longer in step
                 self._fail(claim, error)
+            finally:
+                self.meter.end(claim.number)
         heartbeat.attributes = {}
         self.done += 1
 
+    def _charge(self, claim: Claim, cost: Cost | None) -> None:
+        """Stores what the trial has used; None: nothing new."""
+        if cost is not None:
+            self.patience.wait(lambda: self.queue.set_attributes(claim, {COST: cost.as_dict()}))
+
     def _release(self, claim: Claim) -> None:
         with suppress(LostOwnership, StorageLost):
+            self._charge(claim, self.meter.end(claim.number))
             self.patience.wait(lambda: self.queue.release(claim))
 
     def _prune(self, claim: Claim, pruned: Pruned) -> None:
         attributes = {"pruned": str(pruned)}
+        self._charge(claim, self.meter.end(claim.number))
         if not isinstance(pruned, Frozen):
             self.patience.wait(lambda: self.queue.prune(claim, attributes))
             return
@@ -195,6 +208,7 @@ class ClaimLoop:
     def _fail(self, claim: Claim, error: Exception) -> None:
         masked = Secrets(None, list(self.spec.space.fixed))
         self.in_a_row += 1
+        self._charge(claim, self.meter.end(claim.number))
         message = self.error = masked.text(sentence(described_failure(error)))
         retries = self.spec.settings.retries if may_pass_next_time(error) else 0
         ended = self.patience.wait(lambda: self.queue.fail(claim, message, retries))
@@ -224,6 +238,7 @@ class ClaimLoop:
             if claim.resumed and value is None:
                 self.patience.attempt(lambda: self.queue.note_progress(claim, total), None)
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
+            self.patience.attempt(lambda: self._charge(claim, self.meter.now_and_then(claim.number)), None)
 
         admits = partial(self.kept.admits, claim.number)
         results = self.spec.runner.run(self.spec, assignment, report, on_epoch, admits, joint)
@@ -232,6 +247,7 @@ class ClaimLoop:
         violated = violations(self.constraints, results)
         attributes = {"scores": scores, "seconds": sum(result.seconds for result in results)}
         self.patience.wait(send)
+        self._charge(claim, self.meter.end(claim.number))
         self.study.sampler = sampler  # not that of another trial, which was claimed meanwhile
         self.patience.wait(lambda: self.queue.complete(claim, reached, attributes, violated))
         if not any(amount > 0 for amount in violated.values()):
@@ -251,6 +267,7 @@ class ClaimLoop:
             point = spec.space.suggest(trial)
         overrides = spec.runner.whole([*spec.space.fixed, *spec.space.words(point)])
         known = storage_of(self.study).get_trial(claim.trial_id)
+        self.meter.begin(claim.number, cost_of(known.user_attrs))
         folder = self._folder(claim, known.user_attrs.get("folder", str(claim.number)))
         halt = stopped_step(known)
         thawed = bool(spec.allowed) or (spec.halving is not None and claim.resumed and halt is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,8 +21,9 @@ from harness.sweep.study.earlier_trials import EarlierSweep
 from harness.sweep.study.pruning import build_pruner
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.successive_halving import SuccessiveHalving
+from harness.sweep.study.sweep_cost import Account, read_budget
 from harness.sweep.study.sweep_location import SweepLocation
-from harness.sweep.study.sweep_settings import SweepSettings
+from harness.sweep.study.sweep_settings import SweepSettings, tariff_of
 from harness.sweep.study.trial_claim import Budget
 from harness.sweep.worker.pruning_steps import OnEpoch, Report
 from harness.sweep.worker.trial_assignment import TrialAssignment
@@ -117,6 +119,8 @@ class SweepSpec:
     allowed            settings in which a trial differs from the run in its folder, which it continues
     default            the point of the configuration without the sweep, which is tried first; {}: none
     earlier            what the sweep took from earlier ones
+    started            when this command began, in seconds since 1970
+    apart              whether each worker is on a machine of its own
     """
 
     location: SweepLocation
@@ -143,6 +147,8 @@ class SweepSpec:
     allowed: tuple[str, ...] = ()
     default: Mapping[str, Value] = field(default_factory=dict)
     earlier: tuple[EarlierSweep, ...] = ()
+    started: float = field(default_factory=time.time)
+    apart: bool = False
 
     def new_pruner(self) -> BasePruner | None:
         """The pruner of the sweep, built anew; None: nothing is pruned."""
@@ -202,4 +208,18 @@ class SweepSpec:
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.trials, self.settings.stagnation, self.until)
+        account = self.account if self.account.budget is not None else None
+        return Budget(self.trials, self.settings.stagnation, self.until, account)
+
+    @cached_property
+    def account(self) -> Account:
+        """What the sweep costs, and its budget."""
+        tariff = tariff_of(self.settings, self.apart)
+        budget = read_budget(self.settings.budget, tariff)
+        return Account(budget, tariff, self.launch, self.started)
+
+    @property
+    def measures_energy(self) -> bool:
+        """Whether something depends on the energy that is used."""
+        budget = self.account.budget
+        return self.settings.price_kwh is not None or (budget is not None and budget.unit == "joules")

@@ -57,8 +57,10 @@ def test_the_variables_of_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("MKL_NUM_THREADS", "5")  # the user's own stays
     assert environment(2, 3, None) == {"HARNESS_SLOT": "2", "OMP_NUM_THREADS": "3"}
-    assert environment(0, 1, ["GPU-a", "GPU-b"])["CUDA_VISIBLE_DEVICES"] == "GPU-a,GPU-b"
-    assert environment(0, 1, [])["CUDA_VISIBLE_DEVICES"] == ""
+    alone = environment(0, 1, [["GPU-a", "GPU-b"]])
+    assert (alone["CUDA_VISIBLE_DEVICES"], alone["HARNESS_GPU_SHARE"]) == ("GPU-a,GPU-b", "1.0")
+    assert environment(0, 1, [[]])["CUDA_VISIBLE_DEVICES"] == ""
+    assert environment(2, 1, [["a"], ["b"], ["a"]])["HARNESS_GPU_SHARE"] == "0.5"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import yaml
 from harness.runs.run_result import Result, summarise
 from harness.sweep.report.sweep_result import again, scores_of, sum_up, write_best, write_trials
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
+from harness.sweep.study.sweep_cost import Cost, Tariff
 
 BEGUN = datetime(2026, 1, 2, 3, 4, 5)
 ACCURACY = Objective("valid/accuracy", "maximize")
@@ -26,6 +27,7 @@ ROWS = (
         folder="0",
         begun=BEGUN,
         ended=BEGUN + timedelta(seconds=1.5),
+        cost=Cost(0.5, 0.25, 1.8e6),
     ),
     Row(1, "failed", {"model": "convnet"}, error="OutOfMemory:\n too, large", folder="1", begun=BEGUN),
     Row(2, "pruned", {"model": "mlp", "trainer.optimizer.lr": 1e-5}, folder="2"),
@@ -49,7 +51,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def test_the_table_has_a_line_per_trial_and_a_column_per_objective_and_dimension(tmp_path: Path) -> None:
-    write_trials(tmp_path, SWEEP)
+    write_trials(tmp_path, SWEEP, Tariff(hour=36))
     lines = table(tmp_path)
     assert lines[0] == {
         "number": "0",
@@ -60,19 +62,26 @@ def test_the_table_has_a_line_per_trial_and_a_column_per_objective_and_dimension
         "data.augment.flip": "true",
         "model.norm": "null",
         "seconds": "1.5",
+        "worker_seconds": "0.5",
+        "gpu_seconds": "0.25",
+        "kwh": "0.5",
+        "money": "0.005",
         "worker": "node7-1",
         "begun": "2026-01-02T03:04:05.000",
         "ended": "2026-01-02T03:04:06.500",
         "error": "",
     }
     assert [line["state"] for line in lines] == ["complete", "failed", "pruned", "complete", "waiting"]
+    assert (lines[3]["worker_seconds"], lines[3]["money"]) == ("", "")
     assert lines[1]["error"] == "OutOfMemory: too, large"
     assert (lines[3]["valid/accuracy"], lines[3]["trainer.optimizer.lr"]) == ("0.95", "")
 
 
 def test_a_sweep_without_a_trial_has_a_table_of_titles_alone(tmp_path: Path) -> None:
-    write_trials(tmp_path, Snapshot((ACCURACY,), ()))
-    titles = "number,state,valid/accuracy,seconds,worker,begun,ended,error\n"
+    write_trials(tmp_path, Snapshot((ACCURACY,), ()), Tariff())
+    titles = (
+        "number,state,valid/accuracy,seconds,worker_seconds,gpu_seconds,kwh,money,worker,begun,ended,error\n"
+    )
     assert (tmp_path / "trials.csv").read_text() == titles
 
 
@@ -80,7 +89,7 @@ def test_no_password_reaches_the_table_or_the_best(tmp_path: Path) -> None:
     point = {"data.extract.uri": "postgresql://me:hunter22@db/rows"}
     row = Row(0, "complete", point, (0.5,))
     failed = Row(1, "failed", error="cannot reach postgresql://me:hunter22@db/rows")
-    write_trials(tmp_path, Snapshot((ACCURACY,), (row, failed)))
+    write_trials(tmp_path, Snapshot((ACCURACY,), (row, failed)), Tariff())
     write_best(tmp_path, Snapshot((ACCURACY,), (row, failed)), lambda row: again([], [f"a.b={point}"]))
     for name in ("trials.csv", "best.yaml"):
         assert "hunter22" not in (tmp_path / name).read_text()
@@ -154,6 +163,7 @@ def test_the_result_names_the_best_and_counts_the_rest(tmp_path: Path) -> None:
         "selection": None,
         "earlier": [],
         "why": [],
+        "cost": None,
         "seconds": 12.5,
         "mlflow": {"run_id": "f00"},
         "command": "python -m harness -m",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.compose import compose_exactly
 from harness.core.errors import UserError
+from harness.sweep.study import sweep_settings
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 
 RANDOM = {"_target_": "optuna.samplers.RandomSampler", "seed": 0}
@@ -129,10 +131,32 @@ def test_a_sampler_needs_an_end(read: Any) -> None:
         read(sampler=RANDOM)
     assert str(caught.value) == (
         "a sweep needs an end, and RandomSampler has none of its own; "
-        "give it sweep.trials=N, sweep.hours=N or sweep.stagnation=N."
+        "give it sweep.trials=N, sweep.hours=N, sweep.budget='2 hours' or sweep.stagnation=N."
     )
-    for end in ({"trials": 1}, {"hours": 0.5}, {"stagnation": 3}):
+    for end in ({"trials": 1}, {"hours": 0.5}, {"budget": "2 h"}, {"stagnation": 3}):
         assert read(sampler=RANDOM, **end)
+
+
+def test_a_budget_that_nothing_would_reach_is_refused(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_settings, "EnergyMeter", lambda: SimpleNamespace(sources=()))
+    monkeypatch.setattr(sweep_settings, "gpus", list)
+    for more in ({"budget": "2 kWh"}, {"budget": "2 EUR", "price_kwh": 0.3}):
+        with pytest.raises(UserError) as caught:
+            read(sampler=RANDOM, **more)
+        assert str(caught.value) == (
+            f"sweep.budget={more['budget']} needs the energy that is used, and neither NVML nor RAPL can be "
+            "read here; give sweep.price_hour, the price of an hour of this machine, or a budget of time."
+        )
+    with pytest.raises(UserError) as caught:
+        read(sampler=RANDOM, budget="2 gpu hours")
+    assert str(caught.value) == (
+        "sweep.budget=2 gpu hours limits the time of GPUs, and none can be seen here; add another end, such "
+        "as sweep.trials=N, or give a budget of time."
+    )
+    assert read(sampler=RANDOM, budget="2 gpu hours", trials=9)
+    assert read(sampler=RANDOM, budget="2 EUR", price_kwh=0.3, price_hour=1)
+    with pytest.raises(UserError, match=r"^sweep\.price_hour must be at least 0, got -1\.$"):
+        read(price_hour=-1)
 
 
 def test_under_torchrun_there_is_one_worker(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from harness.sweep.study.read_snapshot import OWNER, snapshot
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import load_or_create, open_storage
+from harness.sweep.study.sweep_cost import COST, Account, Cost, Tariff, read_budget
 from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership
 from harness.sweep.study.trial_queue import DEATHS, TrialQueue
 
@@ -241,6 +242,23 @@ def test_a_stopped_study_gives_no_trial_until_it_is_started_again(queue: TrialQu
 def test_a_stop_of_one_launch_does_not_stop_another(queue: TrialQueue) -> None:
     queue.stop("Ctrl-C", "a")
     assert (queue.stop_reason("a"), queue.stop_reason("b"), queue.stop_reason()) == ("Ctrl-C", None, None)
+
+
+def test_no_trial_is_begun_after_the_budget_but_one_that_was_interrupted_goes_on(
+    queue: TrialQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tariff = Tariff(hour=3600.0, apart=True)  # one EUR for a second of a worker
+    spending = Budget(trials=10, account=Account(read_budget("9 EUR", tariff), tariff, "own", time.time()))
+    first, second = claimed(queue, spending), claimed(queue, spending)
+    queue.set_attributes(first, {COST: Cost(8.9).as_dict()})
+    assert queue.claimable(spending) == 8
+    queue.set_attributes(second, {COST: Cost(0.1).as_dict()})
+    assert (queue.claimable(spending), queue.claim(spending)) == (0, None)
+    queue.release(second)
+    assert queue.claimable(spending) == 1
+    again = claimed(queue, spending)
+    assert (again.number, again.resumed) == (second.number, True)
+    assert snapshot(queue.study).rows[first.number].cost == Cost(8.9)
 
 
 def test_stagnation_counts_the_trials_since_the_best(queue: TrialQueue) -> None:
