@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,11 +20,12 @@ from harness.runtime.process_group import broadcast
 from harness.sweep.control.live_report import about, trial_command
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.cost_section import cost_sentence
-from harness.sweep.report.explanation import explain
+from harness.sweep.report.explanation import Statement, explain
 from harness.sweep.report.selection import Selection
 from harness.sweep.report.sweep_result import RESULT, Status, SweepResult, sum_up, write_best, write_trials
 from harness.sweep.report.write_sweep_page import REPORT, SweepMaterial, write_report
 from harness.sweep.study.snapshot import Row, Snapshot
+from harness.sweep.study.sweep_cost import SweepCost
 from harness.sweep.study.sweep_location import FINISHED
 from harness.sweep.worker.kept_models import extendable_rows, remove_worse
 from harness.sweep.worker.sweep_spec import SweepSpec
@@ -125,12 +127,19 @@ def _write(
         "again": command(best[0]) if best else None,
         "go on": watcher.command if status == "interrupted" else None,
     }
-    worth = [cost_sentence(cost)]
-    worth += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
-    worth += [_looks(spec, best[0])] if best else []
-    worth += [statement.text for statement in why[:_MOST_STATEMENTS]]
-    watcher.display.closing(result, now, spec.folder, pointers, [line for line in worth if line])
+    watcher.display.closing(result, now, spec.folder, pointers, _remarks(spec, now, cost, selection, why))
     return result
+
+
+def _remarks(
+    spec: SweepSpec, now: Snapshot, cost: SweepCost, selection: Selection | None, why: Sequence[Statement]
+) -> list[str]:
+    """The sentences below the best trial: its cost, its worth, the looks at test rows, what explains failures."""
+    lines = [cost_sentence(cost)]
+    lines += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
+    lines += [_looks(spec, now.best[0])] if now.best else []
+    lines += [statement.text for statement in why[:_MOST_STATEMENTS]]
+    return [line for line in lines if line]
 
 
 def _looks(spec: SweepSpec, row: Row) -> str:
