@@ -93,20 +93,10 @@ def _write(
     result = replace(result, why=[statement.as_dict() for statement in why], earlier=earlier)
     write_trials(spec.folder, now, spec.account.tariff)
     write_best(spec.folder, now, command, result.selection)
-    write_report(
-        spec.folder,
-        spec.location.study,
-        SweepMaterial(
-            now,
-            about(spec, watcher.command),
-            spec.space.distributions(),
-            command,
-            selection,
-            why,
-            cost,
-            spec.account.tariff,
-        ),
-    )
+    distributions, tariff = spec.space.distributions(), spec.account.tariff
+    facts = about(spec, watcher.command)
+    material = SweepMaterial(now, facts, distributions, command, selection, why, cost, tariff)
+    write_report(spec.folder, spec.location.study, material)
     link = watcher.parent_run.link()
     if link is not None:
         fields = {name: asdict(link)[name] for name in ("tracking_uri", "experiment", "run_id")}
@@ -134,7 +124,7 @@ def _write(
 def _remarks(
     spec: SweepSpec, now: Snapshot, cost: SweepCost, selection: Selection | None, why: Sequence[Statement]
 ) -> list[str]:
-    """The sentences below the best trial: its cost, its worth, the looks at test rows, what explains failures."""
+    """The sentences below the best trial: costs, what its score is worth, looks at test rows, failures."""
     lines = [cost_sentence(cost)]
     lines += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
     lines += [_looks(spec, now.best[0])] if now.best else []
