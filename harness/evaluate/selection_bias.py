@@ -92,6 +92,37 @@ def selection_bias(
     return SelectionBias(float(reached.mean()), low, high, equal, int(defined.sum()))
 
 
+def difference_interval(
+    scores: ResampledScores, group: np.ndarray, pair: tuple[int, int], seed: int = 0
+) -> tuple[float, float] | None:
+    """The 95 % interval of the second model's score minus the first one's, on resamples that both share.
+
+    Args:
+        scores: of all models.
+        group: (n,) codes; the rows of a group are drawn together.
+        pair: the places of the two models.
+        seed: of the resamples.
+
+    Returns:
+        None where fewer than half of the resamples have both scores.
+    """
+    names, member = np.unique(group, return_inverse=True)
+    if len(names) < 2:
+        return None
+    counts = _draw(len(names), RESAMPLES if scores.quick else _FEWEST_RESAMPLES, seed)
+    step = max(1, _CELLS_AT_ONCE // scores.rows)
+    parts = []
+    for first in range(0, len(counts), step):
+        chunk = counts[first : first + step][:, member].astype(np.float64)
+        parts.append(scores(pair[1], chunk) - scores(pair[0], chunk))
+    differences = np.concatenate(parts)
+    defined = differences[np.isfinite(differences)]
+    if len(defined) < len(counts) / 2:
+        return None
+    low, high = np.quantile(defined, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return float(low), float(high)
+
+
 def _draw(units: int, count: int, seed: int) -> np.ndarray:
     """(B, units) int32, how often each unit is drawn."""
     random = np.random.default_rng(seed)

@@ -29,6 +29,7 @@ from harness.config.overrides import Overrides
 from harness.runs.tracking_state import State
 from harness.runtime.address import encode_references
 from harness.runtime.process_group import broadcast, rank
+from harness.sweep.control.ablate_sweep import Ablation, find_ablation
 from harness.sweep.control.conduct_sweep import conduct
 from harness.sweep.control.extend_sweep import Extension, find_extension
 from harness.sweep.launch.launcher_job import workers_apart
@@ -69,7 +70,7 @@ def run_sweep(
     encode_references(config)
     settings = read_settings(config.sweep)
     space = read_space(overrides, settings.space, context.config_loader)
-    location, extension = _place(config, words, settings)
+    location, follow_up = _place(config, words, settings)
     earlier = broadcast(None if location is None else stored_earlier(location, space))
     # Under torchrun all processes look at the data together.
     say = print if rank() == 0 else lambda text: None
@@ -83,33 +84,31 @@ def run_sweep(
         follow(replace(received, location=replace(received.location, folder=Path(config.hydra.sweep.dir))))
         return
     spec = _spec(words, config, space, composer, settings, location, preflight)
-    if extension is None:
+    if follow_up is None:
         conduct(spec, preflight.words, config, context, ended)
     else:
-        conduct(
-            extension.of(spec),
-            preflight.words,
-            config,
-            context,
-            ended,
-            prepare=extension.copy_trials,
-            notes=extension.notes(config.trainer),
-        )
+        notes = follow_up.notes(config.trainer)
+        spec = follow_up.of(spec)
+        conduct(spec, preflight.words, config, context, ended, prepare=follow_up.prepare, notes=notes)
 
 
 def _place(
     config: DictConfig, words: Sequence[str], settings: SweepSettings
-) -> tuple[SweepLocation | None, Extension | None]:
-    """Where the sweep is kept, and the earlier trials that it trains on; for rank 0."""
+) -> tuple[SweepLocation | None, Extension | Ablation | None]:
+    """Where the sweep is kept, and what it does with an earlier one; for rank 0."""
     if rank() > 0:
         return None, None
-    if settings.extend is None:
+    follow_up: Extension | Ablation | None = None
+    if settings.extend is not None:
+        follow_up = find_extension(config, words, settings.extend)
+    elif settings.ablate:
+        follow_up = find_ablation(config, words)
+    if follow_up is None:
         return find_location(config, words), None
-    extension = find_extension(config, words, settings.extend)
     config = config.copy()
     with open_dict(config):
         config.resume.run = None  # it names the earlier sweep
-    return find_location(config, words), extension
+    return find_location(config, words), follow_up
 
 
 def _spec(

@@ -21,6 +21,7 @@ from harness.sweep.control.live_report import about, trial_command
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.cost_section import cost_sentence
 from harness.sweep.report.explanation import Statement, explain
+from harness.sweep.report.key_gains import key_gains
 from harness.sweep.report.selection import Selection
 from harness.sweep.report.sweep_result import RESULT, Status, SweepResult, sum_up, write_best, write_trials
 from harness.sweep.report.write_sweep_page import REPORT, SweepMaterial, write_report
@@ -82,13 +83,13 @@ def _write(
 
     result = sum_up(spec.folder, now, status, cost.seconds, watcher.command, error)
     result = replace(result, cost=cost.as_dict())
-    priced = status != "interrupted" and spec.settings.predictions > 0
+    priced = status != "interrupted" and spec.settings.predictions > 0 and not spec.settings.ablate
     selection, reason = _priced(spec.folder, now) if priced else (None, None)
     if selection is not None:
         result = replace(result, selection=selection.as_dict())
     elif reason is not None:
         watcher.display.note(f"what the best score is worth is not known: {reason}")
-    why = explain(now, spec.space.distributions())
+    why = key_gains(spec.folder, now) if spec.settings.ablate else explain(now, spec.space.distributions())
     earlier = [each.summary for each in spec.earlier]
     result = replace(result, why=[statement.as_dict() for statement in why], earlier=earlier)
     write_trials(spec.folder, now, spec.account.tariff)
@@ -128,7 +129,7 @@ def _remarks(
     lines = [cost_sentence(cost)]
     lines += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
     lines += [_looks(spec, now.best[0])] if now.best else []
-    lines += [statement.text for statement in why[:_MOST_STATEMENTS]]
+    lines += [statement.text for statement in (why if spec.settings.ablate else why[:_MOST_STATEMENTS])]
     return [line for line in lines if line]
 
 

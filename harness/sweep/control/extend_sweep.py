@@ -69,7 +69,7 @@ class Extension:
         epochs: int | None = config.trainer.get("epochs")
         return epochs
 
-    def copy_trials(self, folder: Path) -> None:
+    def prepare(self, folder: Path) -> None:
         """Copies history and checkpoints of each trial to the folder of its number here, once."""
         for number, row in enumerate(self.rows):
             here, draft = folder / str(number), folder / f".{number}-draft"
@@ -107,7 +107,8 @@ def find_extension(cfg: DictConfig, words: Sequence[str], count: int) -> Extensi
     Raises:
         UserError: there is no such sweep, it has fewer trials, or a checkpoint is gone.
     """
-    earlier = find_earlier(cfg, words, ("sweep.extend", *_LENGTH))
+    apart, aim = ("sweep.extend", *_LENGTH), "trains trials of a finished sweep on"
+    earlier = find_earlier(cfg, words, apart, "sweep.extend", aim)
     storage = open_storage(earlier.url, earlier.folder)
     epochs = cfg.trainer.get("epochs")
     now = snapshot(optuna.load_study(study_name=earlier.study, storage=storage), epochs=epochs)

@@ -20,6 +20,7 @@ SETTINGS_OF_RUNS: dict[str, Any] = {
     "prune_by": "auto",
     "extendable": 0,
     "extend": None,
+    "ablate": False,
     "from": None,
 }
 """Settings of `sweep` that only runs of harness have, with the value that leaves a program's trials alone."""

@@ -36,7 +36,7 @@ _WITHOUT_INFLUENCE = 0.02
 class Statement:
     """One finding about a sweep.
 
-    kind  "failures", "edge" or "influence"
+    kind  "failures", "edge" or "influence"; of `sweep.ablate`, "path" and "gain"
     key   the dimension that it is about; None: no region of the space explains it
     p     the corrected probability that chance alone gives it; None without a test
     text  a sentence

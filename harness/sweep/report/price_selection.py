@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,29 +53,57 @@ def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str 
         return None, str(error)
 
 
-def _price(
-    folder: Path, now: Snapshot, ranked: Sequence[Row], plain: str
-) -> tuple[Selection | None, str | None]:
-    stored = _stored(folder, ranked[:_MOST_TRIALS])
-    if len(stored) < 2 or ranked[0].number not in stored:
-        return None, "the predictions of its trials are not here, or are larger than sweep.predictions"
-    rows = stored[ranked[0].number]
-    pool = _pool(_home(folder, ranked[0]), rows.task)
+@dataclass(frozen=True)
+class StoredScores:
+    """The scores of trials, to be computed on any of their validation rows.
+
+    stored  the predictions of each trial, by its number
+    scores  of the trials in this order
+    """
+
+    stored: Mapping[int, ValidationRows]
+    scores: ResampledScores
+
+
+def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredScores | str:
+    """What the trials have stored of the objective, or why that is not enough.
+
+    Args:
+        folder: of the sweep.
+        rows: complete trials; those that were validated on the rows of the first one are taken.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    plain = now.objectives[0].name.partition("/")[2]
+    stored = _stored(folder, rows)
+    if len(stored) < 2 or rows[0].number not in stored:
+        return "the predictions of its trials are not here, or are larger than sweep.predictions"
+    first = stored[rows[0].number]
+    pool = _pool(_home(folder, rows[0]), first.task)
     outputs = [each.output for each in stored.values()]
     try:
         if pool is None:
             raise KeyError(plain)
-        scores = ResampledScores(rows.task, rows.fold, rows.target, outputs, pool, plain)
+        scores = ResampledScores(first.task, first.fold, first.target, outputs, pool, plain)
     except KeyError:
-        return None, f"valid/{plain} cannot be computed from stored predictions"
-    objective = now.objectives[0]
-    reached = ranked[0].values or ()
-    if not np.isclose(scores.full[0], reached[0], rtol=1e-4, atol=1e-6):
-        return None, f"valid/{plain} of the stored predictions differs from that of the trial"
-    made = selection_bias(scores, rows.group, objective.direction, score_range(plain))
+        return f"valid/{plain} cannot be computed from stored predictions"
+    if not np.isclose(scores.full[0], (rows[0].values or ())[0], rtol=1e-4, atol=1e-6):
+        return f"valid/{plain} of the stored predictions differs from that of the trial"
+    return StoredScores(stored, scores)
+
+
+def _price(
+    folder: Path, now: Snapshot, ranked: Sequence[Row], plain: str
+) -> tuple[Selection | None, str | None]:
+    found = stored_scores(folder, now, ranked[:_MOST_TRIALS])
+    if isinstance(found, str):
+        return None, found
+    group = found.stored[ranked[0].number].group
+    made = selection_bias(found.scores, group, now.objectives[0].direction, score_range(plain))
     if made is None:
         return None, "there are too few validation rows"
-    return _selection(folder, now, made, stored), None
+    return _selection(folder, now, made, found.stored), None
 
 
 def _selection(

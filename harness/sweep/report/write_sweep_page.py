@@ -153,6 +153,8 @@ def _why(material: SweepMaterial) -> Section | None:
     if not material.why:
         return None
     text = "What is more than chance: where trials failed, and where the best ones lie."
+    if any(statement.kind == "path" for statement in material.why):
+        text = "The trials change one key after the other; intervals are of a paired bootstrap of the rows."
     return Section("Why", text, [Text(statement.text) for statement in material.why], wide=True)
 
 

@@ -79,12 +79,16 @@ def location_in(folder: Path, url: str | None) -> SweepLocation:
     return SweepLocation(folder, folder.resolve().name, _absolute(url))
 
 
-def find_earlier(cfg: DictConfig, words: Sequence[str], apart: Collection[str]) -> SweepLocation:
-    """The finished sweep that `sweep.extend` means: that of `resume`, else the newest one of these words.
+def find_earlier(
+    cfg: DictConfig, words: Sequence[str], apart: Collection[str], key: str, aim: str
+) -> SweepLocation:
+    """The finished sweep that `sweep.extend` or `sweep.ablate` means: that of `resume`, else the newest one.
 
     Args:
-        words: what was typed.
-        apart: keys in which the commands may differ, `sweep.extend` among them.
+        words: what was typed; the newest sweep is one of these.
+        apart: keys in which the commands may differ, `key` among them.
+        key: the setting that needs the sweep.
+        aim: what it does with a finished sweep, for the error.
 
     Raises:
         UserError: there is none.
@@ -99,21 +103,21 @@ def find_earlier(cfg: DictConfig, words: Sequence[str], apart: Collection[str]) 
         folder = None if newest_result is None else newest_result.parent
     if folder is None or not _exists(folder, url) or not finished(folder):
         raise UserError(
-            "sweep.extend trains trials of a finished sweep on, and there is none of "
+            f"{key} {aim}, and there is none of "
             f"{'this command below ' + str(sweeps) if folder is None else str(folder)}",
             "name the sweep by resume=SWEEP; the other words are those of its command",
-            key="sweep.extend",
+            key=key,
         )
     return SweepLocation(folder, folder.resolve().name, _absolute(url))
 
 
 def _words_of(folder: Path, apart: Collection[str]) -> set[str] | None:
-    """The overrides that define a sweep, from its result; None of one that trained an earlier one on."""
+    """The overrides that define a sweep, from its result; None of one that goes on from an earlier one."""
     content = read_result(folder)
     typed = shlex.split(str((content or {}).get("command", "")))
     words = [word for word in typed if "=" in word]
     keys = {OverrideText.split(word).key for word in words}
-    return None if "sweep.extend" in keys else _compared(words, apart)
+    return None if keys & {"sweep.extend", "sweep.ablate"} else _compared(words, apart)
 
 
 def _compared(words: Iterable[str], apart: Collection[str]) -> set[str]:

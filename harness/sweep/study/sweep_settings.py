@@ -44,6 +44,7 @@ class SweepSettings:
     keep        how many of the best trials keep their weights; "best": one, "all": every trial
     extendable  how many of the best trials keep their last checkpoint when the sweep ends
     extend      how many of the best trials of an earlier sweep are trained on; None: another sweep is run
+    ablate      whether the way from the default to the best trial of an earlier sweep is trained
     predictions MB that the outputs of one trial for its validation rows may take; 0: none are kept
     test        whose test rows are scored: the best trial's, all trials' or none
     seed        of the sampler
@@ -78,6 +79,7 @@ class SweepSettings:
     keep: int | Literal["all", "best"]
     extendable: int
     extend: int | None
+    ablate: bool
     predictions: float
     test: Literal["best", "all", "none"]
     seed: int
@@ -132,6 +134,9 @@ def read_settings(node: DictConfig) -> SweepSettings:
     _check_end(settings, plain.get("sampler"))
     _check_earlier(settings, plain.get("sampler"))
     _check_processes(settings)
+    if settings.ablate and settings.extend is not None:
+        rule = "sweep.extend and sweep.ablate are two sweeps that follow an earlier one"
+        raise UserError(rule, "leave one of them out", key="sweep.ablate")
     return settings
 
 
@@ -244,6 +249,7 @@ def _check_earlier(settings: SweepSettings, sampler: Any) -> None:
             value=settings.earlier,
         )
     other = "sweep.extend trains its trials on" if settings.extend is not None else None
+    other = "sweep.ablate trains points of its own" if settings.ablate else other
     other = "sweep=grid runs its own points" if sampler is None else other
     if other is not None:
         raise UserError(

@@ -159,6 +159,15 @@ def test_a_budget_that_nothing_would_reach_is_refused(read: Any, monkeypatch: py
         read(price_hour=-1)
 
 
+def test_a_path_to_the_best_is_a_sweep_of_its_own(read: Any) -> None:
+    with pytest.raises(UserError, match="two sweeps that follow an earlier one; leave one of them out"):
+        read(sampler=RANDOM, trials=1, ablate=True, extend=2)
+    with pytest.raises(
+        UserError, match=r"^sweep\.ablate trains points of its own, and sweep\.from asks to try"
+    ):
+        read(sampler=RANDOM, trials=1, ablate=True, **{"from": "last"})
+
+
 def test_under_torchrun_there_is_one_worker(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert read(workers=1).workers == 1
