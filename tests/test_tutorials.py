@@ -1,4 +1,4 @@
-"""The commands of the tutorials, typed in order; what the pages show is what is printed."""
+"""The commands of the start page and the tutorials, typed in order; what pages show is what is printed."""
 
 from __future__ import annotations
 
@@ -104,11 +104,13 @@ def test_lines_of_a_page_are_compared_by_their_numbers() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what MLflow uses of SQLAlchemy
-@pytest.mark.parametrize("page", ["groups", "few_labels", "sweep_to_server"])
-def test_a_tutorial_does_what_it_says(
+@pytest.mark.parametrize(
+    "page", ["start", "tutorials/groups", "tutorials/few_labels", "tutorials/sweep_to_server"]
+)
+def test_a_page_does_what_it_says(
     page: str, here: Path, run_cli: Any, serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    outputs = follow(f"tutorials/{page}.md", here, run_cli, serving)
-    if page == "sweep_to_server":
+    outputs = follow(f"{page}.md", here, run_cli, serving)
+    if page.endswith("sweep_to_server"):
         assert any("equal to the last bit" in text for text in outputs.values())
