@@ -64,6 +64,7 @@ class SweepResult(_Stored):
 
     trials: dict[str, int]
     cost: dict[str, Any] | None
+    remaining: dict[str, Any] | None
     best: dict[str, Any] | list[dict[str, Any]] | None
     selection: dict[str, Any] | None
     earlier: list[dict[str, Any]]

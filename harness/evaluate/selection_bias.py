@@ -92,6 +92,26 @@ def selection_bias(
     return SelectionBias(float(reached.mean()), low, high, equal, int(defined.sum()))
 
 
+def score_spread(scores: ResampledScores, group: np.ndarray, seed: int = 0) -> float | None:
+    """The standard error of the first model's score: its deviation over resamples of the rows.
+
+    Args:
+        scores: of the model.
+        group: (n,) codes; the rows of a group are drawn together.
+        seed: of the resamples.
+
+    Returns:
+        None where fewer than half of the resamples have a score.
+    """
+    names, member = np.unique(group, return_inverse=True)
+    if len(names) < 2:
+        return None
+    drawn = _draw(len(names), _FEWEST_RESAMPLES, seed)
+    reached = np.concatenate([scores(0, counts[None, member].astype(np.float64)) for counts in drawn])
+    defined = reached[np.isfinite(reached)]
+    return float(defined.std(ddof=1)) if len(defined) > len(reached) / 2 else None
+
+
 def difference_interval(
     scores: ResampledScores, group: np.ndarray, pair: tuple[int, int], seed: int = 0
 ) -> tuple[float, float] | None:

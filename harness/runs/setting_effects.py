@@ -78,7 +78,7 @@ EFFECTS: dict[str, Effects] = {
         f"sweep.{name}": _OF_COMMAND
         for name in (
             *("name", "trials", "hours", "stagnation", "workers", "storage", "test", "keep", "predictions"),
-            *("extendable", "budget", "price_hour", "price_kwh", "currency"),
+            *("extendable", "budget", "until", "price_hour", "price_kwh", "currency"),
             *("retries", "fail_fast", "failures", "timeout", "recycle", "isolate", "lease", "patience"),
         )
     },

@@ -198,6 +198,15 @@ def test_the_best_keeps_the_constraints(sweep: Callable[..., Sweep]) -> None:
     assert found.result["best"]["number"] == 0
 
 
+def test_a_sweep_ends_when_only_noise_is_left(sweep: Callable[..., Sweep]) -> None:
+    alike = ("sweep=random", "sweep.until=noise", "trainer.optimizer.lr=interval(0.01,0.0101)")
+    found = sweep(*alike, "sweep.trials=20", "sweep.objectives=valid/log_loss", "trainer.epochs=1")
+    assert (found.result["status"], found.result["trials"]["complete"]) == ("finished", 10)
+    left = found.result["remaining"]
+    assert (left["trials"], left["noise"]) == (10, True)
+    assert 0 <= left["gain"] < 0.4 * left["error"]
+
+
 def test_a_sweep_of_another_space_under_the_same_name_is_refused(
     sweep: Callable[..., Sweep], run_cli: RunCli
 ) -> None:
@@ -235,6 +244,11 @@ def test_auto_is_resolved_for_each_trial(run_cli: RunCli, here: Path) -> None:
         (("sweep=tpe", "sweep.trials=3", "data.load.batch_size=interval(8,64)"), "int(interval"),
         (("sweep=tpe", "sweep.trials=3", "trainer.optimizer.lr=tag(log,interval(0,1))"), "log"),
         ((RATE,), "a grid needs listed values"),
+        (("sweep=tpe", "sweep.trials=3", RATE, "sweep.until=noise", "sweep.predictions=0"), "several folds"),
+        (
+            ("sweep=tpe", "sweep.trials=3", RATE, "sweep.until=noise", "sweep.objectives=model/parameters"),
+            "sweep.until=noise needs the error of model/parameters",
+        ),
         (("model=mlp,convet",), "convet"),
     ],
 )

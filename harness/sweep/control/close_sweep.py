@@ -82,7 +82,8 @@ def _write(
         return trial_command(spec, row)
 
     result = sum_up(spec.folder, now, status, cost.seconds, watcher.command, error)
-    result = replace(result, cost=cost.as_dict())
+    gain = watcher.remaining_gain(now)
+    result = replace(result, cost=cost.as_dict(), remaining=None if gain is None else gain.as_dict())
     priced = status != "interrupted" and spec.settings.predictions > 0 and not spec.settings.ablate
     selection, reason = _priced(spec.folder, now) if priced else (None, None)
     if selection is not None:
@@ -95,7 +96,7 @@ def _write(
     write_trials(spec.folder, now, spec.account.tariff)
     write_best(spec.folder, now, command, result.selection)
     distributions, tariff = spec.space.distributions(), spec.account.tariff
-    facts = about(spec, watcher.command)
+    facts = about(spec, watcher.command) | ({} if gain is None else {"sweep.until=noise": gain.sentence})
     material = SweepMaterial(now, facts, distributions, command, selection, why, cost, tariff)
     write_report(spec.folder, spec.location.study, material)
     link = watcher.parent_run.link()

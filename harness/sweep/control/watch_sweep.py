@@ -28,6 +28,7 @@ from harness.sweep.control.mlflow_parent import MlflowParentRun
 from harness.sweep.control.worker_pool import WorkerPool
 from harness.sweep.display.progress_board import ProgressBoard
 from harness.sweep.study.database_retry import Patience
+from harness.sweep.study.noise_stop import RemainingGain, remaining_gain
 from harness.sweep.study.pruning import first_step
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Snapshot
@@ -70,7 +71,7 @@ class SweepWatcher:
         self._config = config
         self._shown_errors = 0
         self._began = time.monotonic()
-        self._noted = 0.0
+        self._noted, self._settled = 0.0, False
         self._ended_before = self.snapshot().ended
 
     def __enter__(self) -> SweepWatcher:
@@ -223,7 +224,11 @@ class SweepWatcher:
         for number in self.queue.requeue_dead():
             self.display.note(f"the worker of trial {number} is dead; the trial waits for another")
         now = self.snapshot()
-        self.display.show(now, self._remaining_seconds(now))
+        gain = self.remaining_gain(now)
+        self.display.show(now, self._remaining_seconds(now), "" if gain is None else gain.sentence)
+        if gain is not None and gain.is_noise and not self._settled:
+            self._settled = True
+            self.display.note(f"only noise is left, so no further trial is begun: {gain.sentence}")
         self.parent_run.update(now)
         self.live_report.update(now, self.command)
         if self.seconds - self._noted >= _NOTED_EVERY:
@@ -235,6 +240,10 @@ class SweepWatcher:
         self._noted = self.seconds
         key, seconds = TIME + self.spec.launch, self.spec.account.own_seconds
         self.patience.wait(lambda: self.study.set_user_attr(key, seconds))
+
+    def remaining_gain(self, now: Snapshot) -> RemainingGain | None:
+        """What the trials that are left are expected to bring; None without `sweep.until=noise`."""
+        return remaining_gain(now, now.waiting) if self.spec.budget.noise else None
 
     def cost(self, now: Snapshot) -> SweepCost:
         """What the sweep has used so far."""
@@ -303,6 +312,8 @@ def _budget(spec: SweepSpec) -> str:
         parts.append(f"{spec.settings.hours:g} hours")
     if spec.account.budget is not None:
         parts.append(spec.account.budget.text)
+    if spec.budget.noise:
+        parts.append("until only noise is left")
     if spec.settings.stagnation is not None:
         parts.append(f"until {spec.settings.stagnation} trials in a row are no better")
     if spec.settings.repeat > 1:

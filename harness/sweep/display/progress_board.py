@@ -62,20 +62,22 @@ class ProgressBoard:
             self._say([(f"before: {state(earlier, None)}", "")])
         self._say([])
 
-    def show(self, snapshot: Snapshot, remaining: float | None = None) -> None:
+    def show(self, snapshot: Snapshot, remaining: float | None = None, expected: str = "") -> None:
         """Prints new lines and updates the table.
 
         Args:
             remaining: estimated seconds until the end; None where that is unknown.
+            expected: what further trials would bring, as a sentence.
         """
+        now = ", ".join(filter(None, [state(snapshot, remaining), expected]))
         for row in snapshot.history:
             if self._reported.get(row.number) != len(row.reports):  # a frozen trial may end once more
                 self._reported[row.number] = len(row.reports)
                 self._report(row, snapshot)
         if self._live is not None:
-            self._live.show(snapshot, state(snapshot, remaining), best_line(snapshot))
+            self._live.show(snapshot, now, best_line(snapshot))
         elif time.monotonic() - self._last_print > _QUIET:
-            self._say([("; ".join(filter(None, [state(snapshot, remaining), best_line(snapshot)])), "")])
+            self._say([("; ".join(filter(None, [now, best_line(snapshot)])), "")])
 
     def say(self, text: str) -> None:
         """A plain line."""

@@ -16,6 +16,7 @@ from harness.sweep.preflight.tried_points import TriedPoints, hydra_as_before
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
 from harness.sweep.study.earlier_trials import EarlierSweep, learns_from_values
+from harness.sweep.study.noise_stop import FEWEST_RUNS
 from harness.sweep.study.pruning import build_pruner, check_prunable
 from harness.sweep.study.sampling import build_sampler, check_sampling
 from harness.sweep.study.sweep_settings import SweepSettings
@@ -84,6 +85,7 @@ def run_preflight(
     agreed = shared_traits(settings, [tried.describe(point) for point in chosen], seen)
     cfg = tried.compose(points[0])
     _check_method(cfg, settings, agreed)
+    _check_until(settings, agreed)
     sampler, pruner = (OmegaConf.select(cfg, f"sweep.{name}") for name in SWEEPERS)
     trials = space.size if sampler is None else settings.trials
     slots = choose_slots(settings, sampler, pruner is not None, trials, agreed.fused)
@@ -183,6 +185,29 @@ def _require_an_aim(space: Space, cfg: DictConfig) -> None:
             "a sampler needs something to choose, and no key is swept",
             "give one several values, KEY=A,B or 'KEY=interval(A,B)', on the command line or in sweep.space",
         )
+
+
+def _check_until(settings: SweepSettings, agreed: SharedTraits) -> None:
+    """Whether the error of the best score will be known, which `sweep.until=noise` needs."""
+    if settings.until is None:
+        return
+    names = [objective.name for objective in agreed.objectives]
+    several = agreed.folds * settings.repeat >= FEWEST_RUNS
+    if len(names) > 1:
+        rule, remedy = "compares the gain of one objective", "leave it out, or give one of sweep.objectives"
+    elif not several and not names[0].startswith("valid/"):
+        rule, remedy = f"needs the error of {names[0]}", "use three folds or more, or a score valid/…"
+    elif not several and settings.predictions == 0:
+        rule, remedy = (
+            "needs outputs for validation rows, or several folds",
+            "leave sweep.predictions as it is",
+        )
+    else:
+        return
+    listed = ", ".join(names)
+    raise UserError(
+        f"sweep.until=noise {rule}; the objective is {listed}", remedy, key="sweep.until", value=listed
+    )
 
 
 def _check_method(cfg: DictConfig, settings: SweepSettings, agreed: SharedTraits) -> None:

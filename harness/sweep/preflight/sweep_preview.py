@@ -128,6 +128,8 @@ def _budget(settings: SweepSettings, space: Space) -> str:
         ends.append(duration(3600 * settings.hours))
     if settings.budget is not None:
         ends.append(str(settings.budget))
+    if settings.until == "noise":
+        ends.append("when only noise is left")
     if settings.stagnation is not None:
         ends.append(f"{settings.stagnation} trials without a better one")
     return " or ".join(ends)

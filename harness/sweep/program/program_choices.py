@@ -21,6 +21,7 @@ SETTINGS_OF_RUNS: dict[str, Any] = {
     "extendable": 0,
     "extend": None,
     "ablate": False,
+    "until": None,
     "from": None,
 }
 """Settings of `sweep` that only runs of harness have, with the value that leaves a program's trials alone."""

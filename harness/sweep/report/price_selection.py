@@ -11,24 +11,17 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import UserError
-from harness.core.protocol import Evaluator
 from harness.core.scores import score_range
-from harness.core.task import Task
-from harness.evaluate.resampled_scores import Pool, ResampledScores
+from harness.evaluate.resampled_scores import ResampledScores
 from harness.evaluate.selection_bias import SelectionBias, selection_bias
-from harness.prepare.evaluation import with_user_metrics
-from harness.prepare.parts import Parts
-from harness.runs.stored_run import StoredRun
-from harness.runs.validation_rows import FILE, ValidationRows, read_validation
+from harness.runs.validation_rows import ValidationRows
 from harness.sweep.report.selection import Selection
-from harness.sweep.report.sweep_result import RESULT, scores_of
+from harness.sweep.report.sweep_result import scores_of
 from harness.sweep.study.snapshot import Row, Snapshot, eligible
+from harness.sweep.worker.stored_outputs import outputs_of, pool_of
 
 _MOST_TRIALS = 200
 """A trial that is worse than so many others is never chosen in a resample."""
-
-_RUNS_APART = 1_000_000
-"""Added to the fold of each further repeat of a trial."""
 
 
 def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:
@@ -80,7 +73,7 @@ def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredSco
     if len(stored) < 2 or rows[0].number not in stored:
         return "the predictions of its trials are not here, or are larger than sweep.predictions"
     first = stored[rows[0].number]
-    pool = _pool(_home(folder, rows[0]), first.task)
+    pool = pool_of(_home(folder, rows[0]), first.task)
     outputs = [each.output for each in stored.values()]
     try:
         if pool is None:
@@ -143,7 +136,7 @@ def _stored(folder: Path, rows: Sequence[Row]) -> dict[int, ValidationRows]:
     stored: dict[int, ValidationRows] = {}
     first: ValidationRows | None = None
     for row in rows:
-        own = _of_trial(_home(folder, row))
+        own = outputs_of(_home(folder, row))
         if own is None:
             continue
         first = own if first is None else first
@@ -154,34 +147,3 @@ def _stored(folder: Path, rows: Sequence[Row]) -> dict[int, ValidationRows]:
 
 def _home(folder: Path, row: Row) -> Path:
     return folder / (row.folder or str(row.number))
-
-
-def _of_trial(home: Path) -> ValidationRows | None:
-    """Of several repeats, all of them as further folds; None where one is missing."""
-    runs = [read_validation(run / FILE) for run in _runs(home)]
-    present = [run for run in runs if run is not None]
-    if not present or len(present) < len(runs):
-        return None
-    if len(present) == 1:
-        return present[0]
-    fold = [run.fold + _RUNS_APART * place for place, run in enumerate(present)]
-    joined = {
-        name: np.concatenate([getattr(run, name) for run in present])
-        for name in ("row", "group", "target", "output")
-    }
-    return ValidationRows(present[0].task, np.concatenate(fold), **joined)
-
-
-def _runs(home: Path) -> list[Path]:
-    """The folders of a trial's runs."""
-    return (
-        [home] if (home / RESULT).exists() else sorted(path.parent for path in home.glob(f"seed-*/{RESULT}"))
-    )
-
-
-def _pool(home: Path, task: Task) -> Pool | None:
-    """What computes scores of predictions in a trial; None where its evaluation cannot."""
-    cfg = StoredRun(_runs(home)[0]).config
-    evaluator: Evaluator = with_user_metrics(Parts(cfg).evaluate, cfg, task)
-    pool: Pool | None = getattr(evaluator, "pool", None)
-    return pool

@@ -48,6 +48,8 @@ class SweepResult:
     why         what explains failures and the place of the best, see `harness.sweep.report.explanation`
     seconds     wall time, summed over all commands that continued the sweep
     cost        time, energy and money, and how much of the budget is used, see `SweepCost.as_dict`, or None
+    remaining   what the trials that are left are expected to bring, see `RemainingGain.as_dict`; None without
+                `sweep.until=noise`
     mlflow      {"tracking_uri", "experiment", "run_id"} of the parent run, or None
     command     what to type to continue the sweep, or to begin it anew
     error       one line, or None
@@ -65,6 +67,7 @@ class SweepResult:
     why: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     cost: dict[str, Any] | None = None
+    remaining: dict[str, Any] | None = None
     mlflow: dict[str, Any] | None = None
     command: str = ""
     error: str | None = None

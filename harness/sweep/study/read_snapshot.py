@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.sweep.study.noise_stop import SCORE_ERROR
 from harness.sweep.study.optuna_internals import storage_of, study_id
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, State
 from harness.sweep.study.successive_halving import FROZEN, is_frozen
@@ -72,6 +73,7 @@ def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
         ended=ended,
         frozen=frozen,
         cost=cost_of(attributes),
+        score_error=attributes.get(SCORE_ERROR),
     )
 
 

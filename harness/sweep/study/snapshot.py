@@ -49,6 +49,7 @@ class Row:
     folder    where its files lie, relative to the sweep's
     frozen    whether a pruned trial may go on while the sweep runs
     cost      what it has used; None where that is not known
+    score_error  standard error of its objective; None where that is not known
     """
 
     number: int
@@ -65,6 +66,7 @@ class Row:
     ended: datetime | None = None
     frozen: bool = False
     cost: Cost | None = None
+    score_error: float | None = None
 
     @property
     def seconds(self) -> float | None:

@@ -69,6 +69,7 @@ class _Cost(TypedDict):
 
 class _OfTrial(TypedDict):
     cost: NotRequired[_Cost]
+    score_error: NotRequired[float | None]
     epoch: NotRequired[Annotated[list[int], Len(2, 2)]]
     folder: NotRequired[str]
     error: NotRequired[str | None]

@@ -27,6 +27,8 @@ class SweepSettings:
     budget      time, GPU time, energy or money after which no trial is begun, see `read_budget`
     price_hour, price_kwh  money for an hour of a machine, and for a kWh; None: it costs nothing
     currency    of the prices
+    until       "noise": no trial is begun once those that are left can be expected to bring less than the
+                error of the best score; None: whatever they bring
     stagnation  trials in a row that were no better, after which no trial is begun
     workers     how many trials run at a time
     storage     a database's address; None: a journal file in the sweep's folder
@@ -63,6 +65,7 @@ class SweepSettings:
     price_hour: float | None
     price_kwh: float | None
     currency: str
+    until: Literal["noise"] | None
     stagnation: int | None
     workers: int
     storage: str | None
@@ -227,7 +230,16 @@ def _check_end(settings: SweepSettings, sampler: Any) -> None:
                 "leave it out, or choose a sampler such as sweep=tpe",
                 key="sweep.enqueue",
             )
+        if settings.until is not None:
+            raise UserError(
+                "sweep=grid runs every point of its grid, and sweep.until=noise asks to end before",
+                "leave it out, or choose a sampler such as sweep=random",
+                key="sweep.until",
+            )
         return
+    if settings.until is not None and settings.trials is None:
+        rule = "sweep.until=noise needs to know how many trials are left, and sweep.trials is not given"
+        raise UserError(rule, "give sweep.trials=N", key="sweep.until")
     if all(end is None for end in (settings.trials, settings.hours, settings.budget, settings.stagnation)):
         name = str(sampler.get("_target_")).rsplit(".", 1)[-1] if isinstance(sampler, dict) else "a sampler"
         raise UserError(

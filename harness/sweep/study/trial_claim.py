@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from harness.sweep.study.noise_stop import remaining_gain
+from harness.sweep.study.snapshot import Snapshot
 from harness.sweep.study.sweep_cost import Account, cost_of
 
 ADDED = "harness:added"
@@ -52,12 +54,14 @@ class Budget:
     stagnation  trials in a row without a better one; None: no limit
     until       seconds since 1970; None: no limit
     account     what the sweep has used, and its budget; None: no limit
+    noise       whether no trial is begun once only noise is left, see `remaining_gain`
     """
 
     trials: int | None = None
     stagnation: int | None = None
     until: float | None = None
     account: Account | None = None
+    noise: bool = False
 
     def over(self, attributes: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
         """Whether the time is up, or what may be spent is used.
@@ -70,6 +74,21 @@ class Budget:
             return True
         costs = [cost_of(trial.user_attrs) for trial in trials]
         return self.account is not None and self.account.spent(attributes, costs)
+
+    def settled(self, read: Callable[[], Snapshot], left: int) -> bool:
+        """Whether further trials are expected to be no better.
+
+        Args:
+            read: gives the state of the study.
+            left: trials that may begin.
+        """
+        if self.stagnation is None and not self.noise:
+            return False
+        now = read()
+        if self.stagnation is not None and now.stagnation >= self.stagnation:
+            return True
+        gain = remaining_gain(now, left) if self.noise else None
+        return gain is not None and gain.is_noise
 
     def left(self, started: int, attributes: Mapping[str, Any]) -> int:
         """How many more trials may be started; those that were added by hand are beside the budget.

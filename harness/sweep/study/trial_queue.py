@@ -335,11 +335,10 @@ class TrialQueue(StudyWorkers):
         return requeued
 
     def _may_start(self, started: int, budget: Budget) -> bool:
-        if budget.left(started, self._attributes()) <= 0:
+        left = budget.left(started, self._attributes())
+        if left <= 0 or budget.over(self._attributes(), self._trials()):
             return False
-        if budget.over(self._attributes(), self._trials()):
-            return False
-        return budget.stagnation is None or snapshot(self.study).stagnation < budget.stagnation
+        return not budget.settled(lambda: snapshot(self.study), left)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._id, deepcopy=False, states=states or None)

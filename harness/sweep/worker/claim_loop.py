@@ -24,6 +24,7 @@ from harness.runtime.stop_signals import Stop, keep_signals
 from harness.sweep.study.constraints import read_constraints, violations
 from harness.sweep.study.database_retry import Patience, StorageLost
 from harness.sweep.study.earlier_trials import EarlierTrials, learns_from_values
+from harness.sweep.study.noise_stop import SCORE_ERROR
 from harness.sweep.study.objectives import values
 from harness.sweep.study.optuna_internals import no_trials, seen_by_samplers, storage_of
 from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_other
@@ -245,7 +246,12 @@ class ClaimLoop:
         reached = values(self.spec.objectives, results)
         scores = _means(results)
         violated = violations(self.constraints, results)
-        attributes = {"scores": scores, "seconds": sum(result.seconds for result in results)}
+        attributes: dict[str, Any] = {"scores": scores, "seconds": sum(result.seconds for result in results)}
+        if self.spec.budget.noise:
+            from harness.sweep.worker.stored_outputs import score_error  # it imports torch
+
+            home = self.spec.folder / assignment.folder
+            attributes[SCORE_ERROR] = score_error(home, results, self.spec.objectives[0].name)
         self.patience.wait(send)
         self._charge(claim, self.meter.end(claim.number))
         self.study.sampler = sampler  # not that of another trial, which was claimed meanwhile

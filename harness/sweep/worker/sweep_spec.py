@@ -209,7 +209,8 @@ class SweepSpec:
     @property
     def budget(self) -> Budget:
         account = self.account if self.account.budget is not None else None
-        return Budget(self.trials, self.settings.stagnation, self.until, account)
+        noise = self.settings.until == "noise" and not self.points
+        return Budget(self.trials, self.settings.stagnation, self.until, account, noise)
 
     @cached_property
     def account(self) -> Account:

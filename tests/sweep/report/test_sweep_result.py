@@ -164,6 +164,7 @@ def test_the_result_names_the_best_and_counts_the_rest(tmp_path: Path) -> None:
         "earlier": [],
         "why": [],
         "cost": None,
+        "remaining": None,
         "seconds": 12.5,
         "mlflow": {"run_id": "f00"},
         "command": "python -m harness -m",

@@ -159,6 +159,14 @@ def test_a_budget_that_nothing_would_reach_is_refused(read: Any, monkeypatch: py
         read(price_hour=-1)
 
 
+def test_noise_can_only_be_left_of_a_number_of_trials(read: Any) -> None:
+    with pytest.raises(UserError, match=r"how many trials are left, and sweep\.trials is not given; give"):
+        read(sampler=RANDOM, hours=2, until="noise")
+    with pytest.raises(UserError, match="every point of its grid, and"):
+        read(until="noise")
+    assert read(sampler=RANDOM, trials=20, until="noise").until == "noise"
+
+
 def test_a_path_to_the_best_is_a_sweep_of_its_own(read: Any) -> None:
     with pytest.raises(UserError, match="two sweeps that follow an earlier one; leave one of them out"):
         read(sampler=RANDOM, trials=1, ablate=True, extend=2)

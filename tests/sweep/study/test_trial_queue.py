@@ -15,6 +15,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from harness.sweep.study.noise_stop import SCORE_ERROR
 from harness.sweep.study.read_snapshot import OWNER, snapshot
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
@@ -268,6 +269,18 @@ def test_stagnation_counts_the_trials_since_the_best(queue: TrialQueue) -> None:
     queue.complete(claimed(queue, budget), [0.6], {})
     assert queue.claim(budget) is None
     assert queue.claim(Budget(stagnation=3)) is not None
+
+
+def test_no_trial_is_begun_once_those_that_are_left_bring_less_than_the_error(queue: TrialQueue) -> None:
+    budget = Budget(trials=20, noise=True)
+    for number in range(10):
+        queue.complete(claimed(queue, budget), [0.9 + 0.001 * number], {SCORE_ERROR: 0.01})
+    assert (queue.claimable(budget), queue.claim(budget)) == (0, None)
+    assert queue.claimable(Budget(trials=20)) == 10
+    queue.complete(
+        claimed(queue, Budget(trials=20)), [0.99], {SCORE_ERROR: 0.01}
+    )  # a leap: there may be more
+    assert queue.claimable(budget) == 9
 
 
 def test_a_violated_constraint_keeps_a_trial_from_being_the_best(queue: TrialQueue) -> None:
