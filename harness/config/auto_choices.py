@@ -45,6 +45,24 @@ MONITORS = {
 }
 """`trainer.monitor` by the evaluation."""
 
+LOG_LOSS = "valid/log_loss"
+
+_WITH_LOG_LOSS = ("classification", "multilabel")
+
+
+def choose_best_by(monitor: str, evaluation: str, by_log_loss: bool) -> list[str]:
+    """`trainer.best_by` where it is `auto`: the monitored score, of equal epochs that of the lower log-loss.
+
+    An accuracy of few validation rows is the same in many epochs, and later ones may be overfitted.
+
+    Args:
+        evaluation: of `EVALUATIONS`, or another.
+        by_log_loss: whether only the log-loss counts.
+    """
+    if evaluation not in _WITH_LOG_LOSS:
+        return [monitor]
+    return [LOG_LOSS] if by_log_loss or monitor == LOG_LOSS else [monitor, LOG_LOSS]
+
 
 def choose_parts(overrides: Overrides, composer: Composer) -> dict[str, str]:
     """The choice for each group that is `auto`; a group whose choice was named is left alone.

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS
+from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS, choose_best_by
 from harness.config.choice_files import choice, choices, yamls
 from harness.config.instantiate import check_part, target
 from harness.config.metric_nodes import resolve_directions
@@ -46,8 +46,7 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             kept = {name: cfg.evaluate[name] for name in _BESIDE_EVALUATOR if name in list(cfg.evaluate)}
             cfg.evaluate = {**choice("evaluate", made["evaluate"]), **kept}
         _check_evaluator(cfg, trainer, task)
-        if cfg.trainer.get("monitor") == "auto":
-            cfg.trainer.monitor = made["trainer.monitor"] = _monitor(cfg, task)
+        made |= _choose_monitor(cfg, trainer, table)
         resolve_directions(cfg)
         if cfg.name is None:
             cfg.name = mlflow_environment.variable(mlflow_environment.RUN_NAME) or _name(cfg, table)
@@ -63,8 +62,26 @@ def _evaluation(trainer: Any, task: Task) -> str:
     return "representation" if trainer.learns == "representation" else EVALUATIONS[task.kind]
 
 
-def _monitor(cfg: DictConfig, task: Task) -> str:
+def _choose_monitor(cfg: DictConfig, trainer: Any, table: Table) -> dict[str, str]:
+    """Sets `trainer.monitor` and `trainer.best_by` where they are `auto`; returns what was chosen.
+
+    The classes of a table are compared by the accuracy, and the best epoch is that of the log-loss, which is
+    better on most tables and costs no accuracy (docs/log.md); not where the user names a score to monitor.
+    """
+    made = {}
+    open_ = cfg.trainer.get("monitor") == "auto"
     evaluator = str(cfg.evaluate._target_).rsplit(".", 1)[-1]
+    if open_:
+        cfg.trainer.monitor = made["trainer.monitor"] = _monitor(evaluator, table.task)
+    if cfg.trainer.get("best_by") == "auto":
+        supervised = trainer.learns != "representation" and not trainer.learns_unlabelled
+        classes = table.kind == "table" and table.task.classification
+        names = choose_best_by(cfg.trainer.monitor, evaluator.lower(), open_ and supervised and classes)
+        cfg.trainer.best_by, made["trainer.best_by"] = names, f"[{','.join(names)}]"
+    return made
+
+
+def _monitor(evaluator: str, task: Task) -> str:
     if evaluator == "Representation":
         return {"none": "valid/rankme", "regression": "valid/knn_r2"}.get(task.kind, "valid/knn_accuracy")
     return MONITORS.get(evaluator.lower(), "valid/loss")
@@ -129,8 +146,11 @@ def _check_evaluator(cfg: DictConfig, trainer: Any, task: Task) -> None:
     )
 
 
-def check_monitor(monitor: str, names: tuple[str, ...]) -> None:
+def check_monitor(monitor: str, names: tuple[str, ...], key: str = "trainer.monitor") -> None:
     """Checks that `trainer.monitor` is a score that is computed every epoch.
+
+    Args:
+        key: of another setting that names such a score.
 
     Raises:
         UserError: it is unknown, or of another part than the validation part.
@@ -138,16 +158,16 @@ def check_monitor(monitor: str, names: tuple[str, ...]) -> None:
     part, _, name = monitor.partition("/")
     if part != "valid":
         raise UserError(
-            f"trainer.monitor must be a score of the validation part, valid/…, got {monitor!r}, so that no "
+            f"{key} must be a score of the validation part, valid/…, got {monitor!r}, so that no "
             "choice rests on test rows",
             near("valid/" + name, [f"valid/{n}" for n in names]),
-            key="trainer.monitor",
+            key=key,
         )
     if name not in names:
         raise UserError(
-            f"trainer.monitor={monitor} is no score of this evaluation",
+            f"{key}={monitor} is no score of this evaluation",
             near(monitor, [f"valid/{known}" for known in names]),
-            key="trainer.monitor",
+            key=key,
         )
 
 

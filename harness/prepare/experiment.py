@@ -19,11 +19,11 @@ from harness.config.check_memory import without_fractions
 from harness.config.finish_config import check_monitor, check_shape
 from harness.config.metric_settings import directions, metric_directions, require_direction
 from harness.core.arrays import Arrays, Batch, Loaders
+from harness.core.epoch_ranking import EpochRanking
 from harness.core.errors import UserError, refusing
 from harness.core.fold import Fold
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment, Evaluator, Transform
-from harness.core.scores import direction
 from harness.core.table import Table
 from harness.core.typed_override import typed
 from harness.core.walk import passes
@@ -118,11 +118,9 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     seed_everything(cfg.seed)
     trainer = parts.new_trainer()
     evaluator = with_user_metrics(parts.evaluate, cfg, table.task, trainer.learns != "representation")
-    check_monitor(trainer.monitor, evaluator.names)
+    _check_monitored(trainer, evaluator, cfg)
     if trainer.learns != "representation":
         check_importance(cfg, evaluator, table.task)
-    require_direction(trainer.monitor, metric_directions(cfg), "trainer.monitor")
-    trainer.direction = direction(trainer.monitor, directions(cfg))
     wide = trainer.learns == "representation" or trainer.learns_unlabelled
     seen = fold.with_unlabelled_in_training() if wide else fold
     transform, arrays = data_pipeline.fit_transform(parts, table, seen, plan.cache, fold.unlabelled)
@@ -146,9 +144,24 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     _try_batch_once(plan, model, trainer, loaders, augment)
     fresh = partial(parts.new_untrained_model, arrays.shape)
     notes += () if weights is None else weights.notes
-    followed = None if plan.followed is None else plan.followed | {trainer.monitor.partition("/")[2]}
+    needed = {name.partition("/")[2] for name in (trainer.monitor, *trainer.ranking.names)}
+    followed = None if plan.followed is None else plan.followed | needed
     parts_of_fold = (fold, transform, loaders, model, fresh, trainer, augment, evaluator)
     return Experiment(*parts_of_fold, cfg, notes, before, scratch, followed, len(plan.folds))
+
+
+def _check_monitored(trainer: UniversalTrainer, evaluator: Evaluator, cfg: DictConfig) -> None:
+    """Checks the scores by which the training is compared and its best epoch chosen; sets their directions.
+
+    Raises:
+        UserError: there is no such score, or nothing says whether it is better high or low.
+    """
+    given = () if trainer.best_by is None else trainer.ranking.names
+    for key, names in (("trainer.monitor", (trainer.monitor,)), ("trainer.best_by", given)):
+        for name in names:
+            check_monitor(name, evaluator.names, key)
+            require_direction(name, metric_directions(cfg), key)
+    trainer.ranking = EpochRanking.of(trainer.monitor, trainer.best_by, directions(cfg))
 
 
 def _fit_inputs(model: nn.Module, arrays: Arrays, fold: Fold) -> None:

@@ -30,8 +30,8 @@ def imbalance_note(cfg: DictConfig, table: Table) -> str:
     score = "auroc" if table.task.kind == "binary" else "f1"
     return (
         f"the classes are imbalanced: {_share(counts, 0, rows)}, {_share(counts, -1, rows)}; a high accuracy "
-        f"says little. Choose the epoch by another score (trainer.monitor=valid/{score}), or let rare "
-        "classes count more (trainer.class_weights=balanced)"
+        f"says little. Compare by another score (trainer.monitor=valid/{score}), which chooses the epoch "
+        "too, or let rare classes count more (trainer.class_weights=balanced)"
     )
 
 

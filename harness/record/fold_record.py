@@ -15,6 +15,7 @@ from harness.checkpoint.finished_folds import Done, FoldOutcome
 from harness.config.metric_settings import directions
 from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
+from harness.core.epoch_ranking import EpochRanking
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.core.scores import Scores, direction
@@ -269,14 +270,14 @@ class FoldRecord:
         if self._saved and self.keeps(self.scores):
             experiment.save(self.folder / "model", table, self.config)
         if not self.deferred or self.sealed:
-            self._show_model(experiment.trainer.monitor)
+            self._show_model(experiment.trainer.ranking)
 
-    def _show_model(self, monitor: str) -> None:
+    def _show_model(self, ranking: EpochRanking) -> None:
         """Logs the model and the curves, once it is known that the run counts."""
         if self._kept and (self.folder / "model").is_dir():
             self.journal.model(self.key, self._relative("model"))
         direction_of = partial(direction, declared=directions(self.config))
-        self.draw(_CURVES, partial(plots.curves, self._history, monitor=monitor, direction_of=direction_of))
+        self.draw(_CURVES, partial(plots.curves, self._history, ranking=ranking, direction_of=direction_of))
 
     def _keep_as_point(self, experiment: Experiment, table: Table) -> None:
         points = {f"fold/{name}": value for name, value in self.scores.items() if name.startswith("test/")}
@@ -285,7 +286,7 @@ class FoldRecord:
         if self._saved:
             experiment.save(self.folder / "model", table, self.config)
 
-    def complete(self, outcome: FoldOutcome, history: list[dict[str, float]], monitor: str) -> None:
+    def complete(self, outcome: FoldOutcome, history: list[dict[str, float]], ranking: EpochRanking) -> None:
         """Closes a fold that was trained before, once its test rows are scored too.
 
         Args:
@@ -300,7 +301,7 @@ class FoldRecord:
         if self.alone:
             self._metrics(self.key, self._final_step, tested)
             if not (self.folder / _CURVES).exists():  # else it was logged when the training ended
-                self._show_model(monitor)
+                self._show_model(ranking)
         elif tested:
             self._metrics("", self.fold.number, {f"fold/{name}": value for name, value in tested.items()})
         self.end("finished", None)

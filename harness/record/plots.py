@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.disk_full import disk_full
+from harness.core.epoch_ranking import EpochRanking
 from harness.core.error_text import described
 from harness.core.scores import direction
 from harness.evaluate.projection_2d import Projection
@@ -16,30 +17,30 @@ from harness.report.html.page_parts import Figure
 from harness.report.html.render_page import render_drawings
 from harness.report.predicted_rows import PredictedRows
 from harness.report.projection_charts import projection_figures, projection_title
-from harness.report.training_charts import DirectionOf, best_epoch, rates_figure, training_figures
+from harness.report.training_charts import DirectionOf, rates_figure, training_figures
 from harness.runtime.redact import first_line
 
 
 def curves(
     history: Sequence[Mapping[str, float]],
     path: Path,
-    monitor: str = "",
+    ranking: EpochRanking,
     direction_of: DirectionOf = direction,
 ) -> None:
     """Loss and scores by epoch.
 
     Args:
         history: the `Progress.scores` of each epoch, from the first; "epoch" may hold its number.
-        monitor: the score whose best epoch is marked.
+        ranking: by which the best epoch is chosen, which is marked.
         direction_of: the direction of a score by its full name.
     """
     epochs = {
         int(scores.get("epoch", place)): {name: value for name, value in scores.items() if name != "epoch"}
         for place, scores in enumerate(history, start=1)
     }
-    best = best_epoch(epochs, monitor, direction_of)
-    title = "" if best is None else f"best {monitor} {epochs[best][monitor]:.4g} in epoch {best}"
-    _write(path, title, training_figures({"": epochs}, monitor, direction_of) if epochs else [])
+    best = ranking.best(epochs)
+    title = "" if best is None else f"best {ranking.first} {epochs[best][ranking.first]:.4g} in epoch {best}"
+    _write(path, title, training_figures({"": epochs}, ranking, direction_of) if epochs else [])
 
 
 def projection(points: Projection, path: Path) -> None:

@@ -21,6 +21,7 @@ from harness.config.overrides import Overrides, as_texts
 from harness.config.text_values import texts_quoted
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
+from harness.core.epoch_ranking import KEY as BEST_BY
 from harness.core.errors import UserError
 from harness.core.fuse_setting import FUSE, OFF
 from harness.core.override_text import OverrideText
@@ -91,6 +92,7 @@ def revise(logged: StoredRun, words: Words, outputs: Path, allow: Sequence[str] 
     if words.groups:
         _choose(stored, words, reference, logged)
     set_values(stored, words.values)
+    _follow_monitor(stored, words, logged)
     _require_secrets(_plain(stored, ""))
     return Revised(stored, before, filled, notes)
 
@@ -237,12 +239,19 @@ def _release(cfg: DictConfig, fresh: DictConfig, logged: StoredRun) -> None:
     """Resets to `auto` what it had chosen from the rows, and the name that was made from them."""
     if "auto.evaluate" in logged.tags:
         OmegaConf.update(cfg, "evaluate", _plain(fresh, "evaluate"), merge=False)
-    for key in ("trainer.loss", "trainer.monitor"):
+    for key in ("trainer.loss", "trainer.monitor", "trainer.best_by"):
         if f"auto.{key}" in logged.tags and has(cfg, key):
             OmegaConf.update(cfg, key, "auto", merge=False)
     inputs = logged.start["inputs"]
     if inputs and str(cfg.get("name")).endswith(f"-{inputs[0]['name']}"):
         cfg.name = None
+
+
+def _follow_monitor(cfg: DictConfig, words: Words, logged: StoredRun) -> None:
+    """Lets `auto` choose the best epoch's scores again where the user monitors another score."""
+    touched = list(words.touched())
+    if f"auto.{BEST_BY}" in logged.tags and "trainer.monitor" in touched and BEST_BY not in touched:
+        OmegaConf.update(cfg, BEST_BY, "auto", merge=False)
 
 
 def _differences(cfg: DictConfig, base: DictConfig, fresh: DictConfig) -> None:

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from typing_extensions import TypedDict
 
+from harness.config.metric_settings import directions
+from harness.core.epoch_ranking import EpochRanking
 from harness.core.table import Table
 from harness.report.predicted_rows import PredictedRows, read_predictions
-from harness.report.training_charts import History, best_epoch
+from harness.report.training_charts import History
 from harness.runs.fold_rows import read_rows
 from harness.runs.run_result import Result, Summary
 from harness.runs.stored_importance import read_importance
@@ -66,8 +68,13 @@ class RunMaterial:
 
     @property
     def monitor(self) -> str:
-        """The score by which the best epoch was chosen."""
+        """The score that stands for the training."""
         return str(self.config.get("trainer", {}).get("monitor", ""))
+
+    @cached_property
+    def ranking(self) -> EpochRanking:
+        """By which the best epoch was chosen."""
+        return EpochRanking.stored(self.config, directions(self.config))
 
     @cached_property
     def scores(self) -> dict[str, Summary]:
@@ -144,7 +151,7 @@ class RunMaterial:
 
     def best_epoch(self, key: str) -> int | None:
         """The epoch whose weights a fold kept."""
-        return best_epoch(self.histories[key], self.monitor, self.logged.direction)
+        return self.ranking.best(self.histories[key])
 
     @property
     def model(self) -> tuple[int, Path] | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from harness.console.text_format import number
+from harness.core.epoch_ranking import EpochRanking
 from harness.core.scores import Direction, direction
 from harness.report.html.chart import Chart, padded_range, ticks, whole_ticks
 from harness.report.html.page_parts import Figure
@@ -22,13 +23,13 @@ _MOST_POINTS = 300
 
 
 def training_figures(
-    histories: Mapping[str, History], monitor: str, direction_of: DirectionOf = direction
+    histories: Mapping[str, History], ranking: EpochRanking, direction_of: DirectionOf = direction
 ) -> list[Figure]:
     """A figure per quantity: loss, score, error and the like share an axis each; then the learning rate.
 
     Args:
         histories: by the name of a fold, "" for a run of one fold; each has an epoch.
-        monitor: the score whose best epoch gets a ring.
+        ranking: by which the best epoch is chosen, which gets a ring.
         direction_of: the direction of a score by its full name.
     """
     panels: dict[str, list[str]] = {}
@@ -37,17 +38,7 @@ def training_figures(
         if name in ("train/loss", "lr") or name.startswith("valid/"):
             panels.setdefault(_quantity(name, direction_of), []).append(name)
     order = sorted(panels, key=lambda quantity: (quantity != "loss", quantity == "learning rate"))
-    return [_panel(histories, quantity, panels[quantity], monitor, direction_of) for quantity in order]
-
-
-def best_epoch(history: History, monitor: str, direction_of: DirectionOf = direction) -> int | None:
-    """The epoch whose weights a fold keeps: the last of equals; None where no epoch has the score."""
-    scores = {epoch: values.get(monitor, math.nan) for epoch, values in history.items()}
-    defined = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
-    if not defined:
-        return None
-    best = (min if direction_of(monitor) == "minimize" else max)(defined.values())
-    return max(epoch for epoch, score in defined.items() if score == best)
+    return [_panel(histories, quantity, panels[quantity], ranking, direction_of) for quantity in order]
 
 
 def _quantity(name: str, direction_of: DirectionOf) -> str:
@@ -66,11 +57,11 @@ def _panel(
     histories: Mapping[str, History],
     quantity: str,
     names: Sequence[str],
-    monitor: str,
+    ranking: EpochRanking,
     direction_of: DirectionOf,
 ) -> Figure:
     series = [
-        (place, fold, name, _points(history, name, monitor, direction_of))
+        (place, fold, name, _points(history, name, ranking))
         for place, name in enumerate(names)
         for fold, history in histories.items()
     ]
@@ -89,21 +80,19 @@ def _panel(
         chart.line(points, style, f"{fold} {name}".strip())
         if len(points) == 1:  # a line of one epoch is invisible
             chart.dot(points[0], f"f{place % 10}")
-        best = best_epoch(histories[fold], monitor, direction_of)
+        best = ranking.best(histories[fold])
         at = dict(points).get(best, math.nan) if best is not None else math.nan
-        if best is not None and math.isfinite(at) and name in (monitor, "valid/loss"):
+        if best is not None and math.isfinite(at) and name in (*ranking.names, "valid/loss"):
             chart.dot((best, at), "ring", f"{fold} best epoch {best}: {name} {number(at)}".strip(), 5)
     for place, name in enumerate(names):
         chart.key(f"s{place % 10}{' dashed' if place % 2 else ''}", name)
     return Figure([chart.drawing()], f"{label[:1].upper()}{label[1:]} by epoch")
 
 
-def _points(
-    history: History, name: str, monitor: str, direction_of: DirectionOf
-) -> list[tuple[float, float]]:
+def _points(history: History, name: str, ranking: EpochRanking) -> list[tuple[float, float]]:
     """Of very many epochs evenly spaced ones, with the best and the last among them."""
     epochs = sorted(history)
-    step, best = math.ceil(len(epochs) / _MOST_POINTS), best_epoch(history, monitor, direction_of)
+    step, best = math.ceil(len(epochs) / _MOST_POINTS), ranking.best(history)
     chosen = [
         epoch
         for place, epoch in enumerate(epochs)

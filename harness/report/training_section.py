@@ -12,7 +12,7 @@ def training(material: RunMaterial) -> Section | None:
     """None where no epoch is known."""
     if not material.histories:
         return None
-    figures = training_figures(material.histories, material.monitor, material.logged.direction)
+    figures = training_figures(material.histories, material.ranking, material.logged.direction)
     return Section("Training", _sentence(material), [Figures(figures)])
 
 
@@ -24,6 +24,7 @@ def _sentence(material: RunMaterial) -> str:
     best = material.best_epoch(key)
     if best is None:
         return "No validation rows: the last epoch was kept."
-    value = material.histories[key][best][material.monitor]
+    name = material.ranking.first
+    value = material.histories[key][best][name]
     last = max(material.histories[key])
-    return f"Best {material.monitor} {number(value)} in epoch {best} of {last}, whose weights were kept."
+    return f"Best {name} {number(value)} in epoch {best} of {last}, whose weights were kept."

@@ -175,7 +175,7 @@ def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Resul
         for fold in plan.folds:
             experiment = _trained(plan, fold, _model(folder, plan, fold))
             scores.append(score_fold(experiment, plan.table, stop, ("test",)))
-            evaluator, monitor = experiment.evaluator, experiment.trainer.monitor
+            evaluator, ranking = experiment.evaluator, experiment.trainer.ranking
             del experiment  # before the next fold's data goes onto the device
         with Record(plan, replace(start, done={}), command, trial) as record:
             record.evaluator = evaluator
@@ -184,7 +184,7 @@ def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Resul
                 fold_record.begin()
                 fold_scores.write(fold_record, plan.table)
                 fold_record.complete(
-                    start.done[fold_record.fold.number], _history(events, fold_record.key), monitor
+                    start.done[fold_record.fold.number], _history(events, fold_record.key), ranking
                 )
         for fold_record in fold_records:
             fold_record.tidy()

@@ -18,6 +18,7 @@ from harness.checkpoint.latest_checkpoint import LatestCheckpoint, newest
 from harness.config.mlflow_experiment import KEY as EXPERIMENT
 from harness.core.arithmetic_version import EARLIEST
 from harness.core.arithmetic_version import KEY as ARITHMETIC
+from harness.core.epoch_ranking import KEY as BEST_BY
 from harness.core.errors import UserError
 from harness.core.fuse_setting import AUTO as FUSE_AUTO
 from harness.core.fuse_setting import FUSE, OFF
@@ -87,7 +88,8 @@ def starting(plan: Plan, folder: Path, chosen: bool, thawed: bool = False) -> It
 
 
 def keep_arithmetic(cfg: DictConfig, settings: Mapping[str, str]) -> None:
-    """Gives a configuration the version of the arithmetic of a run that was begun, and its `fuse`.
+    """Gives a configuration the version of the arithmetic of a run that was begun, its `fuse`, and its choice
+    of the best epoch.
 
     Args:
         settings: of that run, as text by dotted key; {} of a new run.
@@ -95,6 +97,8 @@ def keep_arithmetic(cfg: DictConfig, settings: Mapping[str, str]) -> None:
     if settings:
         OmegaConf.update(cfg, ARITHMETIC, int(settings.get(ARITHMETIC, EARLIEST)), force_add=True)
         fuse = settings.get(FUSE, OFF)
+        if BEST_BY not in settings and OmegaConf.select(cfg, BEST_BY) is not None:
+            OmegaConf.update(cfg, BEST_BY, None)
         OmegaConf.update(cfg, FUSE, fuse if fuse in (FUSE_AUTO, OFF) else int(fuse), force_add=True)
 
 

@@ -3,54 +3,49 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from harness.core.scores import Direction, direction
+from harness.core.epoch_ranking import EpochRanking
 
 
 @final
 class Best:
-    """Remembers the weights of the epoch whose monitored score was best.
+    """Remembers the weights of the best epoch.
 
-    Where the score is absent (no valid part) the last epoch counts as the best; its weights are kept too
-    where `always` says so, because those that train on are others (an average). Of two equal epochs
-    the later is kept, which has seen more steps at a lower rate; it does not count as an improvement
-    for early stopping. A NaN score is never best.
+    Where the first score of the ranking is absent (no valid part) the last epoch counts as the best; its
+    weights are kept too where `always` says so, because those that train on are others (an average).
+    An epoch that is better only by a later score of the ranking, or equal, is no improvement for early
+    stopping. A NaN score is never best.
 
-    `better` says whether the score is better high or low; None: that follows from its name.
-
-    value         the best score so far, None before there is one
-    epochs_since  how many epochs ago it last improved
+    scores        of the best epoch so far that the ranking compares, {} before there is one
+    epochs_since  how many epochs ago the first score last improved
     """
 
-    def __init__(
-        self, monitor: str, network: nn.Module, always: bool = False, better: Direction | None = None
-    ) -> None:
-        self._monitor = monitor
+    def __init__(self, ranking: EpochRanking, network: nn.Module, always: bool = False) -> None:
+        self._ranking = ranking
         self._always = always
-        self._sign = 1.0 if (better or direction(monitor)) == "maximize" else -1.0
         self._network = network
         self._weights: dict[str, Any] | None = None
-        self.value: float | None = None
+        self.scores: dict[str, float] = {}
         self.epochs_since = 0
 
     def see(self, scores: dict[str, float]) -> bool:
         """Compares an epoch's scores; if they are the best so far, copies the weights and returns true."""
-        score = scores.get(self._monitor)
-        if score is None:
+        if self._ranking.first not in scores:
             if self._always:
                 self._keep(self._network.state_dict())
             return True
-        gain = math.inf if self.value is None else self._sign * (score - self.value)
-        improved = gain > 0 and not math.isnan(score)
+        rank, highest = self._ranking.rank(scores), self._ranking.rank(self.scores)
+        improved = rank is not None and (highest is None or rank[0] > highest[0])
         self.epochs_since = 0 if improved else self.epochs_since + 1
-        if not improved and score != self.value:
+        if rank is None or not (
+            highest is None or rank > highest or (rank == highest and self._ranking.latest)
+        ):
             return False
-        self.value = score
+        self.scores = {name: scores[name] for name in self._ranking.names if name in scores}
         self._keep(self._network.state_dict())
         return True
 
@@ -72,10 +67,12 @@ class Best:
             self._network.load_state_dict(self._weights)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"value": self.value, "epochs_since": self.epochs_since, "weights": self._weights}
+        return {"scores": self.scores, "epochs_since": self.epochs_since, "weights": self._weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.value = state["value"]
+        # Checkpoints of earlier versions hold the one score that they compared, without its name.
+        earlier = {} if state.get("value") is None else {self._ranking.first: state["value"]}
+        self.scores = state.get("scores", earlier)
         self.epochs_since = state["epochs_since"]
         if state["weights"] is not None:
             self._weights = {

@@ -173,7 +173,7 @@ def _make(
         return Schedule(new(optimizer, total_steps=total_steps), "step", optimizer)
     made = getattr(new, "func", new)
     if inspect.isclass(made) and issubclass(made, ReduceLROnPlateau):
-        _refuse_given(new, "mode", f"trainer.monitor={monitor}")
+        _refuse_given(new, "mode", f"the score {monitor}")
         mode = "max" if better == "maximize" else "min"
         return Schedule(new(optimizer, mode=mode), "score", optimizer)
     return Schedule(new(optimizer), "epoch", optimizer)

@@ -8,8 +8,8 @@ from typing import Any, final
 import torch
 from torch import nn
 
+from harness.core.epoch_ranking import EpochRanking
 from harness.core.progress import Progress
-from harness.core.scores import Direction
 from harness.trainer.batch_source import EpochIterator
 from harness.trainer.best_epoch import Best
 from harness.trainer.data_parallel import Replicas
@@ -25,8 +25,7 @@ from harness.trainer.update import Update
 class TrainingState(TrainingMethod):
     """The parts of a training that have a state; `UniversalTrainer` builds and moves them."""
 
-    monitor: str
-    direction: Direction
+    ranking: EpochRanking
     device: torch.device
     budget: Budget
     optimizer: torch.optim.Optimizer
@@ -42,7 +41,7 @@ class TrainingState(TrainingMethod):
     @final
     def new_best(self) -> Best:
         """The best epoch of a training that begins."""
-        return Best(self.monitor, self._kept, self.update.averages, self.direction)
+        return Best(self.ranking, self._kept, self.update.averages)
 
     @final
     def progress(

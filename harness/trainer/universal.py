@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.arrays import Loaders
+from harness.core.epoch_ranking import EpochRanking
 from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
-from harness.core.scores import Direction, direction
 from harness.runtime.distributed import Agreed
 from harness.runtime.process_group import broadcast, world
 from harness.trainer.batch_source import EpochIterator, StepBatch
@@ -52,7 +52,9 @@ class UniversalTrainer(TrainingState):
         minutes: of training at most, summed over all processes of a resumed run; None: unlimited.
         optimizer: parameter groups -> optimizer; a partial node.
         scheduler: optimizer [, total_steps] -> scheduler; a partial node, or None for a constant rate.
-        monitor: the `valid/…` score whose best epoch is kept; its direction follows from its name.
+        monitor: the `valid/…` score that stands for the training in comparisons and sweeps.
+        best_by: the `valid/…` score or scores by which the best epoch is chosen, see `EpochRanking`; early
+            stopping and plateau schedulers follow the first. None: `monitor`, the later of equal epochs.
         patience: epochs without improvement before stopping early; None: never.
         update: the optimizer step: accumulation, clipping, averaged weights.
         layers: which parameters learn, and at which rate.
@@ -81,12 +83,16 @@ class UniversalTrainer(TrainingState):
         speed: Speed,
         device: str,
         precision: Precision,
+        best_by: str | list[str] | None = None,  # no argument of runs of earlier versions
     ) -> None:
         if patience is not None and patience < 1:
             raise ValueError(f"patience must be at least 1 epoch or null, got {patience}")
         self.budget = Budget(epochs, steps, minutes)
         self.monitor = monitor
-        self.direction: Direction = direction(monitor)
+        if best_by is not None and not best_by:
+            raise ValueError("best_by must name a score or more, or be null, got []")
+        self.best_by = best_by
+        self.ranking = EpochRanking.of(monitor, best_by)
         self.patience = patience
         self.update, self.layers, self.speed = update, layers, speed
         self.device = find_device(device)
@@ -171,7 +177,7 @@ class UniversalTrainer(TrainingState):
         with self.update.averaged(), self._spread.whole():
             scores = broadcast({**trained, **validate(whole.predictor()), **self._rate_and_time()})
             improved = best.see(scores)
-        self._end_epoch(scores.get(self.monitor))
+        self._end_epoch(scores.get(self.ranking.first))
         return replace(self.progress(best, scores, improved), last=self.is_over(best))
 
     @final
@@ -244,7 +250,7 @@ class UniversalTrainer(TrainingState):
             self.build_companion(model, head, loaders.task)
         self.budget.plan(len(self.batch_source(loaders).leading), self.update.accumulate)
         schedule = check_optimizer(self._new_optimizer, self._schedule, self.device)
-        require_validation_rows(schedule.needs_score, self.patience, self.monitor, loaders)
+        require_validation_rows(schedule.needs_score, self.patience, self.ranking.first, loaders)
 
     @property
     def progress_share(self) -> float:
@@ -252,7 +258,8 @@ class UniversalTrainer(TrainingState):
         return self.step / self.budget.steps
 
     def _schedule(self, optimizer: torch.optim.Optimizer) -> Schedule:
-        return schedule(self._new_scheduler, optimizer, self.budget.steps, self.monitor, self.direction)
+        by = self.ranking
+        return schedule(self._new_scheduler, optimizer, self.budget.steps, by.first, by.first_direction)
 
     def _is_finished(self, best: Best) -> bool:
         impatient = self.patience is not None and best.epochs_since >= self.patience

@@ -23,6 +23,7 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: 
         "auto: trainer.loss=cross_entropy",
         "auto: evaluate=classification",
         "auto: trainer.monitor=valid/accuracy",
+        "auto: trainer.best_by=[valid/log_loss]",
         "auto: tracking.experiment=iris",
         "column             role     type    missing  distinct  values                         "
         "encoding                       features",

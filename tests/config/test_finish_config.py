@@ -31,25 +31,35 @@ def finished(kind: str, *words: str) -> tuple[Any, dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "trainer", "loss", "evaluation", "monitor"),
+    ("kind", "trainer", "loss", "evaluation", "monitor", "best_by"),
     [
-        ("multiclass", "supervised", "cross_entropy", "Classification", "valid/accuracy"),
-        ("binary", "supervised", "binary_cross_entropy", "Classification", "valid/accuracy"),
-        ("regression", "supervised", "mean_squared_error", "Regression", "valid/rmse"),
-        ("multilabel", "supervised", "binary_cross_entropy", "Multilabel", "valid/accuracy"),
-        ("multilabel", "contrastive", None, "Representation", "valid/knn_accuracy"),
-        ("multiclass", "contrastive", None, "Representation", "valid/knn_accuracy"),
-        ("regression", "contrastive", None, "Representation", "valid/knn_r2"),
-        ("none", "contrastive", None, "Representation", "valid/rankme"),
+        ("multiclass", "supervised", "cross_entropy", "Classification", "valid/accuracy", "log_loss"),
+        ("binary", "supervised", "binary_cross_entropy", "Classification", "valid/accuracy", "log_loss"),
+        ("regression", "supervised", "mean_squared_error", "Regression", "valid/rmse", "rmse"),
+        (
+            "multilabel",
+            "supervised",
+            "binary_cross_entropy",
+            "Multilabel",
+            "valid/accuracy",
+            "accuracy,log_loss",
+        ),
+        ("multilabel", "contrastive", None, "Representation", "valid/knn_accuracy", None),
+        ("multiclass", "contrastive", None, "Representation", "valid/knn_accuracy", None),
+        ("regression", "contrastive", None, "Representation", "valid/knn_r2", None),
+        ("none", "contrastive", None, "Representation", "valid/rankme", None),
     ],
 )
 def test_auto_follows_from_the_target_and_the_trainer(
-    kind: str, trainer: str, loss: str | None, evaluation: str, monitor: str
+    kind: str, trainer: str, loss: str | None, evaluation: str, monitor: str, best_by: str | None
 ) -> None:
     cfg, made = finished(kind, f"trainer={trainer}")
     assert cfg.trainer.get("loss") == (None if loss is None else choice("trainer/loss", loss))
     assert cfg.evaluate._target_.endswith(f".{evaluation}")
     assert cfg.trainer.monitor == monitor
+    names = None if best_by is None else [f"valid/{name}" for name in best_by.split(",")]
+    assert cfg.trainer.best_by == names
+    assert made.get("trainer.best_by") == (names and f"[{','.join(names)}]")
     assert made["evaluate"] == evaluation.lower()
     assert made["trainer.monitor"] == monitor
     assert made.get("trainer.loss") == loss
@@ -110,6 +120,7 @@ def test_an_explicit_choice_is_never_altered() -> None:
         "trainer.loss={_target_: torch.nn.L1Loss}",
         "evaluate=regression",
         "trainer.monitor=valid/mae",
+        "trainer.best_by=[valid/r2]",
         "tracking.experiment=mine",
         "name=x",
     ]
@@ -117,6 +128,25 @@ def test_an_explicit_choice_is_never_altered() -> None:
     assert made == {}
     assert (cfg.trainer.loss._target_, cfg.trainer.monitor, cfg.name) == ("torch.nn.L1Loss", "valid/mae", "x")
     assert cfg.tracking.experiment == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "best_by"),
+    [
+        # The epoch of the score that the user names; its equals by the log-loss.
+        (["trainer.monitor=valid/auroc"], ["valid/auroc", "valid/log_loss"]),
+        (["trainer.monitor=valid/accuracy"], ["valid/accuracy", "valid/log_loss"]),
+        (["trainer.monitor=valid/log_loss"], ["valid/log_loss"]),
+        # Not studied for few labels.
+        (["trainer=semi_supervised"], ["valid/accuracy", "valid/log_loss"]),
+        (["trainer.best_by=null"], None),
+        (["trainer.best_by=valid/f1"], "valid/f1"),
+    ],
+)
+def test_the_best_epoch_is_that_of_the_log_loss_unless_a_score_is_named(
+    words: list[str], best_by: Any
+) -> None:
+    assert finished("multiclass", *words)[0].trainer.best_by == best_by
 
 
 def test_the_configuration_that_was_given_is_left_as_it_was() -> None:

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.core.epoch_ranking import EpochRanking
 from harness.evaluate.prediction_statistics import calibration
 from harness.record import plots
 from harness.report.class_charts import confusion_figure, reliability_figure
 from harness.report.html.page_parts import Figure
 from harness.report.number_charts import number_figures
 from harness.report.predicted_rows import PredictedRows
-from harness.report.training_charts import best_epoch, training_figures
+from harness.report.training_charts import training_figures
 from tests.conftest import RunCli
 
 NAMES = ("train/loss", "valid/loss", "valid/rmse", "valid/r2", "valid/rankme", "lr")
@@ -32,17 +33,21 @@ def titles(figure: Figure) -> list[str]:
     return re.findall("<title>(.*?)</title>", marks)
 
 
+def ranking(monitor: str) -> EpochRanking:
+    return EpochRanking.of(monitor, None)
+
+
 def texts(path: Path) -> str:
     """All texts of a picture, which must be well-formed XML."""
     return " | ".join(filter(None, (text.strip() for text in ElementTree.parse(path).getroot().itertext())))
 
 
 def test_curves_give_each_quantity_its_axis_and_mark_the_best(tmp_path: Path) -> None:
-    plots.curves(HISTORY, tmp_path / "curves.svg", "valid/rmse")
+    plots.curves(HISTORY, tmp_path / "curves.svg", ranking("valid/rmse"))
     seen = texts(tmp_path / "curves.svg")
     assert "best valid/rmse 20 in epoch 2" in seen
     assert "best epoch 2: valid/rmse 20.0000" in seen
-    figures = training_figures({"": dict(enumerate(HISTORY, start=1))}, "valid/rmse")
+    figures = training_figures({"": dict(enumerate(HISTORY, start=1))}, ranking("valid/rmse"))
     assert [figure.caption.removesuffix(" by epoch") for figure in figures] == [
         "Loss",
         "Valid/rmse",
@@ -55,15 +60,29 @@ def test_curves_give_each_quantity_its_axis_and_mark_the_best(tmp_path: Path) ->
 
 def test_of_equal_scores_the_last_epoch_is_the_best() -> None:
     history = {epoch: {"valid/accuracy": score} for epoch, score in enumerate((0.5, 0.9, 0.9, float("nan")))}
-    assert best_epoch(history, "valid/accuracy") == 2
-    assert best_epoch(history, "valid/f1") is None
+    assert ranking("valid/accuracy").best(history) == 2
+    assert ranking("valid/f1").best(history) is None
+
+
+def test_best_by_decides_between_equal_scores_and_the_earlier_of_what_is_equal_still() -> None:
+    losses = (0.3, 0.2, 0.2, 0.1)
+    accuracies = (0.9, 0.9, 0.9, 0.8)
+    history = {
+        epoch: {"valid/accuracy": accuracy, "valid/log_loss": loss}
+        for epoch, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True), start=1)
+    }
+    stored = {"trainer": {"monitor": "valid/accuracy", "best_by": ["valid/accuracy", "valid/log_loss"]}}
+    assert EpochRanking.stored(stored, {}).best(history) == 2
+    assert EpochRanking.of("valid/accuracy", "valid/log_loss").best(history) == 4
+    # A run without the setting, of an earlier version: the latest of equal epochs.
+    assert EpochRanking.stored({"trainer": {"monitor": "valid/accuracy"}}, {}).best(history) == 3
 
 
 def test_curves_can_be_drawn_of_a_single_epoch_of_a_late_score_and_of_none(tmp_path: Path) -> None:
-    plots.curves(HISTORY[:1], tmp_path / "one.svg")
+    plots.curves(HISTORY[:1], tmp_path / "one.svg", ranking("valid/f1"))
     late = [{"train/loss": 1.0}, {"train/loss": 1.0, "valid/accuracy": 0.5}]
-    plots.curves(late, tmp_path / "late.svg", "valid/f1")
-    plots.curves([], tmp_path / "none.svg")
+    plots.curves(late, tmp_path / "late.svg", ranking("valid/f1"))
+    plots.curves([], tmp_path / "none.svg", ranking("valid/f1"))
     assert "valid/accuracy" in texts(tmp_path / "late.svg")
     assert all("in epoch" not in texts(path) for path in tmp_path.iterdir())
 
@@ -118,7 +137,9 @@ def test_residuals_have_a_dot_per_row_and_the_mean_error() -> None:
 def test_no_picture_needs_matplotlib_and_none_jinja_before_it_is_drawn(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, harness.record.plots as plot; assert 'jinja2' not in sys.modules;"
-        f"plot.curves([{{'train/loss': 1.0}}], pathlib.Path({str(tmp_path / 'a.svg')!r}));"
+        "from harness.core.epoch_ranking import EpochRanking;"
+        f"path = pathlib.Path({str(tmp_path / 'a.svg')!r});"
+        "plot.curves([{'train/loss': 1.0}], path, EpochRanking.of('', None));"
         "assert not {'matplotlib', 'plotly'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

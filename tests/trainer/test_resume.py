@@ -126,7 +126,7 @@ def test_every_method_resumes_at_an_epochs_end_and_within_one(make_experiment: M
 
 
 def test_the_best_epoch_may_lie_before_the_interruption(make_experiment: Make) -> None:
-    experiment = make_experiment(*FOUR_EPOCHS)
+    experiment = make_experiment(*FOUR_EPOCHS, "trainer.monitor=valid/accuracy")
     scores = iter([0.9, 0.5, 0.4, 0.3])
     fit = experiment.trainer.fit
     parts = (experiment.model, experiment.loaders, experiment.augment)
@@ -160,7 +160,7 @@ def test_a_finished_training_resumes_to_its_best_epoch_without_a_step(make_exper
 
 
 def test_a_training_whose_patience_had_run_out_takes_no_step_more(make_experiment: Make) -> None:
-    words = [*FOUR_EPOCHS, "trainer.patience=1"]
+    words = [*FOUR_EPOCHS, "trainer.patience=1", "trainer.monitor=valid/accuracy"]
     scores = iter([0.9, 0.5])
     experiment = make_experiment(*words)
     parts = (experiment.model, experiment.loaders, experiment.augment)

@@ -139,7 +139,7 @@ def test_plateau_is_moved_by_the_monitored_score_in_its_direction(
         ),
         (
             partial(lr_scheduler.ReduceLROnPlateau, mode="min"),
-            "mode must be left out, since it follows from trainer.monitor=valid/accuracy, got 'min'",
+            "mode must be left out, since it follows from the score valid/accuracy, got 'min'",
         ),
     ],
 )

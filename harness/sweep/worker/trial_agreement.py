@@ -34,7 +34,7 @@ _FINER, _FEW_ROWS = "valid/log_loss", 1000
 class PreparedTrial:
     """One point of the space, prepared up to its training.
 
-    monitor       the score whose best epoch is kept
+    monitor       `trainer.monitor`, the score that stands for a training
     epochs        most epochs of the training; None: time ends it
     folds         of a run
     epoch_scores  the scores that each epoch has, by full name
@@ -132,8 +132,8 @@ def shared_traits(
         points: the overrides of each, as a user would read them.
 
     Raises:
-        UserError: a trial lacks a score that the sweep compares, or trials keep the best epochs of
-            different scores.
+        UserError: a trial lacks a score that the sweep compares, or trials have different
+            monitored scores.
     """
     if settings.objectives is None:
         _require_one_monitor(points, trials)
@@ -205,7 +205,7 @@ def _require_one_monitor(points: Sequence[str], trials: Sequence[PreparedTrial])
 
 
 def _shared(trials: Sequence[PreparedTrial]) -> str:
-    """The remedy where trials keep the best epochs of different scores."""
+    """The remedy where trials have different monitored scores."""
     shared = [
         name
         for name in trials[0].run_scores

@@ -110,5 +110,5 @@ def test_a_trial_computes_in_each_epoch_what_is_followed_and_ends_as_one_that_co
         for name in results
     }
     validated = [[key for key in values if key.startswith("valid/")] for values in curves["few"][:2]]
-    assert validated == [["valid/loss", "valid/accuracy", "valid/f1"]] * 2
+    assert validated == [["valid/loss", "valid/accuracy", "valid/f1", "valid/log_loss"]] * 2
     assert "valid/auroc" in curves["all"][0]
