@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.overrides import Overrides
+from harness.runtime.config_nodes import copied
 
 Composer = Callable[[list[str]], DictConfig]
 """Composes exactly the overrides that it is given."""
@@ -44,6 +46,35 @@ MONITORS = {
     "regression": "valid/rmse",
 }
 """`trainer.monitor` by the evaluation."""
+
+EPOCHS = 20
+"""`trainer.epochs` where it is `auto`, unless the training rows are few."""
+
+_LEAST_STEPS = 300
+"""A network of images or numbers learns too little in fewer: 100 digits reach .59 in 40 steps, .81 in 300."""
+
+
+def with_provisional_epochs(cfg: DictConfig) -> DictConfig:
+    """The configuration with `EPOCHS` for `auto`, for checks before the rows are read.
+
+    Other settings may refer to the number, such as a scheduler's `T_max: ${trainer.epochs}`.
+    """
+    if cfg.trainer.get("epochs") != "auto":
+        return cfg
+    cfg = copied(cfg)
+    OmegaConf.update(cfg, "trainer.epochs", EPOCHS)
+    return cfg
+
+
+def choose_epochs(rows: int, rows_of_a_step: int) -> int:
+    """The epochs in which a training from random weights takes 300 steps, but at least `EPOCHS`.
+
+    Args:
+        rows: that are trained on, at least 1.
+        rows_of_a_step: batch size times accumulated batches.
+    """
+    return max(EPOCHS, math.ceil(_LEAST_STEPS / math.ceil(rows / rows_of_a_step)))
+
 
 LOG_LOSS = "valid/log_loss"
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from harness.config.auto_choices import EVALUATIONS, LOSSES, MONITORS, choose_best_by
+from harness.config.auto_choices import EPOCHS, EVALUATIONS, LOSSES, MONITORS, choose_best_by
 from harness.config.choice_files import choice, choices, yamls
 from harness.config.instantiate import check_part, target
 from harness.config.metric_nodes import resolve_directions
@@ -46,6 +46,8 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             kept = {name: cfg.evaluate[name] for name in _BESIDE_EVALUATOR if name in list(cfg.evaluate)}
             cfg.evaluate = {**choice("evaluate", made["evaluate"]), **kept}
         _check_evaluator(cfg, trainer, task)
+        if cfg.trainer.get("epochs") == "auto":
+            cfg.trainer.epochs, made["trainer.epochs"] = EPOCHS, str(EPOCHS)
         made |= _choose_monitor(cfg, trainer, table)
         resolve_directions(cfg)
         if cfg.name is None:

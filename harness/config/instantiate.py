@@ -19,6 +19,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.auto_choices import with_provisional_epochs
 from harness.config.build_errors import not_found, refusal, refusal_of, typed_key
 from harness.config.callback_settings import callback_node, check_callback_settings
 from harness.config.check_memory import CheckMemory
@@ -112,7 +113,7 @@ def check(cfg: DictConfig) -> None:
     Raises:
         UserError: the first thing that does not fit, with suggestions.
     """
-    plain: Any = container(cfg, resolve=True, throw_on_missing=True)
+    plain: Any = container(with_provisional_epochs(cfg), resolve=True, throw_on_missing=True)
     check_settings(plain)
     callbacks = plain.pop("callbacks", None) or {}
     check_callback_settings(callbacks)

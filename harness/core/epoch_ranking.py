@@ -38,7 +38,12 @@ class EpochRanking:
         Args:
             best_by: None, as in runs without this setting: `monitor`, and the latest of equal epochs.
             declared: the directions of the user's own metrics, by plain name.
+
+        Raises:
+            ValueError: `best_by` names no score.
         """
+        if best_by is not None and not best_by:
+            raise ValueError("best_by must name a score or more, or be null, got []")
         given = [best_by] if isinstance(best_by, str) else best_by
         names = tuple(given or [monitor])
         return cls(names, tuple(direction(name, declared) for name in names), latest=given is None)

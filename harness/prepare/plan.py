@@ -23,6 +23,7 @@ from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
 from harness.prepare.range_notes import range_notes
 from harness.prepare.sealed_test import find_seal
+from harness.prepare.training_length import with_enough_epochs
 from harness.prepare.value_notes import header_note, value_notes
 from harness.runs.held_out_rows import HeldOutRows
 from harness.runtime.config_nodes import copied
@@ -92,6 +93,8 @@ def make_plan(cfg: DictConfig) -> Plan:
     parts = parts.with_config(cfg)
     whole = _split_rows(parts, table, cache)
     folds = data_pipeline.hide_labels(cfg, table, whole)
+    cfg, chosen = with_enough_epochs(cfg, chosen, table, folds)
+    parts = parts.with_config(cfg)
     sealed = find_seal(cfg, table, folds)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
@@ -163,7 +166,7 @@ def _before(plan: Plan) -> Plan | None:
     before = pretraining(plan.cfg, plan.table)
     if before is None:
         return None
-    cfg, chosen = before
+    cfg, chosen = with_enough_epochs(*before, plan.table, plan.folds)
     return plan.with_config(
         cfg, chosen=chosen, initial_weights=find_initial_weights(cfg, plan.table, plan.folds)
     )

@@ -239,7 +239,7 @@ def _release(cfg: DictConfig, fresh: DictConfig, logged: StoredRun) -> None:
     """Resets to `auto` what it had chosen from the rows, and the name that was made from them."""
     if "auto.evaluate" in logged.tags:
         OmegaConf.update(cfg, "evaluate", _plain(fresh, "evaluate"), merge=False)
-    for key in ("trainer.loss", "trainer.monitor", "trainer.best_by"):
+    for key in ("trainer.loss", "trainer.epochs", "trainer.monitor", BEST_BY):
         if f"auto.{key}" in logged.tags and has(cfg, key):
             OmegaConf.update(cfg, key, "auto", merge=False)
     inputs = logged.start["inputs"]

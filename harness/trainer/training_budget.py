@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import Literal, final
 
 from harness.trainer.training_clock import Clock
 
@@ -21,7 +21,11 @@ class Budget:
         ValueError: a value is out of range, or neither epochs nor steps are given.
     """
 
-    def __init__(self, epochs: int | None, steps: int | None, minutes: float | None) -> None:
+    def __init__(
+        self, epochs: int | Literal["auto"] | None, steps: int | None, minutes: float | None
+    ) -> None:
+        if isinstance(epochs, str):
+            raise ValueError(f"epochs must be a number or null by now, got {epochs}")
         for name, value in (("epochs", epochs), ("steps", steps)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1 or null, got {value}")

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,7 @@ class UniversalTrainer(TrainingState):
     def __init__(
         self,
         *,
-        epochs: int | None,
+        epochs: int | Literal["auto"] | None,
         steps: int | None,
         minutes: float | None,
         optimizer: Callable[..., torch.optim.Optimizer],
@@ -89,8 +89,6 @@ class UniversalTrainer(TrainingState):
             raise ValueError(f"patience must be at least 1 epoch or null, got {patience}")
         self.budget = Budget(epochs, steps, minutes)
         self.monitor = monitor
-        if best_by is not None and not best_by:
-            raise ValueError("best_by must name a score or more, or be null, got []")
         self.best_by = best_by
         self.ranking = EpochRanking.of(monitor, best_by)
         self.patience = patience

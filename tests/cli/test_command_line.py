@@ -126,10 +126,10 @@ KEYS = [
 ]
 
 TYPES = [
-    (["trainer.epochs=ten"], r"trainer\.epochs must be a whole number or null, got 'ten'\."),
-    (["trainer.epochs=1.5"], r"trainer\.epochs must be a whole number or null, got 1\.5\."),
-    (["trainer.epochs=true"], r"trainer\.epochs must be a whole number or null, got true\."),
-    (["trainer.epochs="], r"trainer\.epochs must be a whole number or null, got ''\."),
+    (["trainer.epochs=ten"], r"trainer\.epochs must be a whole number or auto or null, got 'ten'\."),
+    (["trainer.epochs=1.5"], r"trainer\.epochs must be a whole number or auto or null, got 1\.5\."),
+    (["trainer.epochs=true"], r"trainer\.epochs must be a whole number or auto or null, got true\."),
+    (["trainer.epochs="], r"trainer\.epochs must be a whole number or auto or null, got ''\."),
     (["trainer.patience=soon"], r"trainer\.patience must be a whole number or null, got 'soon'\."),
     (["trainer.optimizer.lr=null"], r"trainer\.optimizer\.lr must be a number, got null\."),
     (
@@ -370,7 +370,7 @@ MULTIRUN = [
     (["model=mlp,nope"], r"model=nope: model has no choice 'nope'; .*"),
     (
         ["trainer.epochs=1,ten"],
-        r"trainer\.epochs=ten: trainer\.epochs must be a whole number or null, got 'ten'\.",
+        r"trainer\.epochs=ten: trainer\.epochs must be a whole number or auto or null, got 'ten'\.",
     ),
     (["trainer.epochs=1,0"], r"trainer\.epochs=0: trainer\.epochs must be at least 1 or null, got 0\."),
     (

@@ -119,6 +119,7 @@ def test_an_explicit_choice_is_never_altered() -> None:
     words = [
         "trainer.loss={_target_: torch.nn.L1Loss}",
         "evaluate=regression",
+        "trainer.epochs=5",
         "trainer.monitor=valid/mae",
         "trainer.best_by=[valid/r2]",
         "tracking.experiment=mine",

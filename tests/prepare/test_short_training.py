@@ -13,9 +13,9 @@ from harness.prepare.short_training import short_training_note
 
 
 def noted(
-    steps: int = 40, epochs: int = 20, shape: tuple[int, ...] = (1, 8, 8), kind: str = "multiclass"
+    steps: int = 40, epochs: int = 40, shape: tuple[int, ...] = (1, 8, 8), kind: str = "multiclass"
 ) -> str:
-    cfg = compose([f"trainer.epochs={epochs}"])
+    cfg = compose(["trainer=semi_supervised", f"trainer.epochs={epochs}"])
     budget = SimpleNamespace(steps=steps, epochs=epochs)
     trainer = SimpleNamespace(learns="outputs", budget=budget)
     rows = SimpleNamespace(rows=range(100))
@@ -26,13 +26,13 @@ def noted(
 
 def test_a_short_training_is_named_with_the_epochs_that_are_enough() -> None:
     note = noted()
-    assert "20 epochs of 100 training rows are 40 steps" in note
-    assert "trainer.epochs=150 takes 300" in note
+    assert "40 epochs of 100 training rows are 40 steps" in note
+    assert "trainer.epochs=300 takes 300" in note
     assert noted(shape=(10,), kind="regression")
 
 
 @pytest.mark.parametrize(
-    "training", [{"steps": 200}, {"epochs": 19}, {"shape": (10,)}, {"shape": (10,), "kind": "binary"}]
+    "training", [{"steps": 200}, {"epochs": 39}, {"shape": (10,)}, {"shape": (10,), "kind": "binary"}]
 )
 def test_others_are_not(training: dict[str, Any]) -> None:
     assert not noted(**training)

@@ -93,7 +93,7 @@ def test_the_epochs_of_a_refit_are_in_the_journal(folder: Path) -> None:
         ),
         (
             ("production.refit=true", "trainer/scheduler=plateau"),
-            "waits for valid/accuracy, and the split leaves no validation rows",
+            "waits for valid/log_loss, and the split leaves no validation rows",
         ),
     ],
 )

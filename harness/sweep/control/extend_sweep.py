@@ -110,7 +110,7 @@ def find_extension(cfg: DictConfig, words: Sequence[str], count: int) -> Extensi
     apart, aim = ("sweep.extend", *_LENGTH), "trains trials of a finished sweep on"
     earlier = find_earlier(cfg, words, apart, "sweep.extend", aim)
     storage = open_storage(earlier.url, earlier.folder)
-    epochs = cfg.trainer.get("epochs")
+    epochs = None if cfg.trainer.get("epochs") == "auto" else cfg.trainer.get("epochs")
     now = snapshot(optuna.load_study(study_name=earlier.study, storage=storage), epochs=epochs)
     rows = extendable_rows(now, count)
     gone = [str(row.number) for row in rows if not has_checkpoints(earlier.folder / row.folder)]
