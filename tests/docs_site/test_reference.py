@@ -14,6 +14,8 @@ from harness.__main__ import VERBS
 from harness.config.choice_files import CONF, all_groups, yamls
 from harness.config.known_settings import CACHE, SETTINGS
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 pytestmark = pytest.mark.slow  # imports the library of each part
 
 
@@ -85,6 +87,28 @@ def test_each_verb_has_its_options(pages: dict[str, str]) -> None:
     for name in VERBS:
         assert f"usage: python -m harness {name} [-h] [--json]" in text
     assert "--workers" in text.partition("\n## serve\n")[2].partition("\n## ")[0]
+
+
+NAMED_BY_USERS = re.compile(
+    r"resume|callbacks.*|tags\..*|evaluate\.metrics\..*|data\.transform\.numeric\.1.*"
+)
+PAGES = sorted([*(DOCS / "coming_from").glob("*.md"), *(DOCS / "ideas").glob("*.md"), DOCS / "limits.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_names_choices_and_keys_that_are_there(pages: dict[str, str], page: Path) -> None:
+    keys = {key for text in pages.values() for key in rows(text)}
+    found = 0
+    for line in page.read_text(encoding="utf-8").splitlines():
+        ours = re.split(r" \| ", line.strip("| "))[-1] if line.startswith("|") else line
+        for code in re.findall(r"`([^`]+)`", ours):
+            for key, value in re.findall(r"(?<![\w./])\+?([a-z][\w./]*)=(\w*)", code):
+                found += 1
+                if key in all_groups():
+                    assert value in (*yamls(key), "mine"), code
+                else:
+                    assert key in keys or NAMED_BY_USERS.fullmatch(key), code
+    assert found > 5 or page.parent.name != "coming_from"
 
 
 def test_the_navigation_has_each_page_once(pages: dict[str, str]) -> None:
