@@ -29,9 +29,10 @@ def main(words: list[str]) -> Outcome:
 
 
 def _check_sweep(overrides: list[str]) -> CheckResult:
+    from harness.sweep.control.follow_up import follow
     from harness.sweep.preflight.sweep_preview import preview
 
-    lines = preview(overrides)
+    lines = preview(overrides, follow)
     for line in lines:
         print(line)
     return {"sweep": lines}

@@ -23,15 +23,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from harness.config.overrides import Overrides
 from harness.runs.tracking_state import State
 from harness.runtime.address import encode_references
 from harness.runtime.process_group import broadcast, rank
-from harness.sweep.control.ablate_sweep import Ablation, find_ablation
+from harness.sweep.control.ablate_sweep import Ablation
 from harness.sweep.control.conduct_sweep import conduct
-from harness.sweep.control.extend_sweep import Extension, find_extension
+from harness.sweep.control.extend_sweep import Extension
+from harness.sweep.control.follow_up import find_follow_up, without_resume
 from harness.sweep.launch.launcher_job import workers_apart
 from harness.sweep.preflight.preflight import Preflight, run_preflight
 from harness.sweep.report.sweep_result import SweepResult
@@ -98,16 +99,8 @@ def _place(
     """Where the sweep is kept, and what it does with an earlier one; for rank 0."""
     if rank() > 0:
         return None, None
-    follow_up: Extension | Ablation | None = None
-    if settings.extend is not None:
-        follow_up = find_extension(config, words, settings.extend)
-    elif settings.ablate:
-        follow_up = find_ablation(config, words)
-    if follow_up is None:
-        return find_location(config, words), None
-    config = config.copy()
-    with open_dict(config):
-        config.resume.run = None  # it names the earlier sweep
+    follow_up = find_follow_up(config, words, settings)
+    config = config if follow_up is None else without_resume(config)
     return find_location(config, words), follow_up
 
 

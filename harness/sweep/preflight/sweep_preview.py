@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import hydra
@@ -28,14 +28,20 @@ from harness.sweep.study.sweep_location import find_location, sweep_state
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 from harness.sweep.worker.trial_config import TrialComposer
 
+Follow = Callable[[DictConfig, Sequence[str], SweepSettings], tuple[DictConfig, Sequence[str]]]
+
 _WIDEST = 60
 """Characters of a list of values; a longer one is cut."""
 
 _STANDING = {"begin": "new", "continue": "goes on", "join": "is running, and is joined"}
 
 
-def preview(words: Sequence[str]) -> list[str]:
+def preview(words: Sequence[str], follow: Follow) -> list[str]:
     """The lines that describe the multirun of these words, once a sample of its space was tried.
+
+    Args:
+        follow: finds the earlier sweep that this one follows; returns the configuration to go on with, and
+            what the user must know.
 
     Raises:
         UserError: what the multirun would refuse.
@@ -51,6 +57,7 @@ def preview(words: Sequence[str]) -> list[str]:
         settings = read_settings(cfg.sweep)
         space = read_space(typed, settings.space, loader)
         composer = TrialComposer.of(loader)
+    cfg, notes = follow(cfg, typed.texts, settings)
     place = find_location(cfg, typed.texts)
     stored = stored_earlier(place, space)
     with command(many=True):
@@ -71,6 +78,7 @@ def preview(words: Sequence[str]) -> list[str]:
     }
     secrets = Secrets(without_hydra(cfg), list(words))
     rows = [*facts.items(), *(("earlier", each.sentence) for each in earlier)]
+    rows += [("follows", note) for note in notes]
     lines = [f"{name:8}  {text}" for name, text in rows if text]
     where = [name for name, text in facts.items() if text].index("space") + 1
     return [secrets.text(line) for line in (*lines[:where], *_table(space), *lines[where:])]

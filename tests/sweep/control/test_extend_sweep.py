@@ -66,7 +66,9 @@ def test_the_best_trials_are_trained_on_as_if_they_had_never_ended(
     assert list(curve(earlier / str(best))) == [1, 2]
 
     shutil.rmtree(earlier / str(best) / "checkpoints")
-    gone = run_cli(*basic, "trainer.epochs=8", "sweep.extend=2")
+    fits = run_cli("check", *basic, "trainer.epochs=8", "sweep.extend=1", f"resume={extended.name}")
+    assert (fits.status, "are trained on, as trials 0 to 0 of this sweep" in fits.out) == (0, True), fits.err
+    gone = run_cli("check", *basic, "trainer.epochs=8", "sweep.extend=2")
     assert gone.status == 2
     assert f"and the checkpoints of trial {best} are gone; use sweep.extend=1, or run" in gone.err
 

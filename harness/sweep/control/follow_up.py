@@ -1,0 +1,49 @@
+"""The sweeps that follow an earlier one: `sweep.extend` and `sweep.ablate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omegaconf import DictConfig, open_dict
+
+from harness.sweep.control.ablate_sweep import Ablation, find_ablation
+from harness.sweep.control.extend_sweep import Extension, find_extension
+from harness.sweep.study.sweep_settings import SweepSettings
+
+
+def find_follow_up(
+    config: DictConfig, words: Sequence[str], settings: SweepSettings
+) -> Extension | Ablation | None:
+    """What the sweep of these words does with an earlier one; None where it is a sweep of its own.
+
+    Args:
+        words: what was typed.
+
+    Raises:
+        UserError: there is no such sweep, or it cannot be followed.
+    """
+    if settings.extend is not None:
+        return find_extension(config, words, settings.extend)
+    return find_ablation(config, words) if settings.ablate else None
+
+
+def follow(
+    config: DictConfig, words: Sequence[str], settings: SweepSettings
+) -> tuple[DictConfig, Sequence[str]]:
+    """The configuration of the sweep, and what the user must know of the one that it follows.
+
+    Raises:
+        UserError: as `find_follow_up`.
+    """
+    found = find_follow_up(config, words, settings)
+    if found is None:
+        return config, ()
+    return without_resume(config), found.notes(config.trainer)
+
+
+def without_resume(config: DictConfig) -> DictConfig:
+    """The configuration of a sweep that follows another one, which `resume` names."""
+    config = config.copy()
+    with open_dict(config):
+        config.resume.run = None
+    return config
