@@ -1,8 +1,8 @@
 """`python -m benchmarks [SCRIPT ...] [--rounds N] [--store NAME]`: prints tables; all together are stored.
 `python -m benchmarks tables [--sets NAME ...]` compares scores instead of times, see `benchmarks/tables.py`;
 `python -m benchmarks selection_bias` checks the price of choosing the best trial, `sweep_memory` counts the
-trials that a sweep saves by earlier ones, `sweep_regret` replays sweeps from learning curves, which
-`sweep_curves` records.
+trials that a sweep saves by earlier ones, `sweep_regret` and `sweep_until` replay sweeps from learning
+curves, which `sweep_curves` records.
 
 A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
 Exits with 1 where one failed.
@@ -38,7 +38,7 @@ SCRIPTS = (
     "sweep_thousand",
 )
 
-_WITH_OPTIONS = ("tables", "selection_bias", "sweep_memory", "sweep_curves", "sweep_regret")
+_WITH_OPTIONS = ("tables", "selection_bias", "sweep_memory", "sweep_curves", "sweep_regret", "sweep_until")
 """Scripts with options of their own."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pytest
 
-from benchmarks import sweep_curves, sweep_replay
+from benchmarks import sweep_curves, sweep_replay, sweep_until
 from benchmarks.sweep_curves import PATH, SETS, SPACE, Curves
 from benchmarks.sweep_regret import KINDS, measure
 from benchmarks.sweep_replay import Kind, Replay, Replayed, decisive_steps, pruner_of, samplers
@@ -44,6 +44,20 @@ def test_without_pruning_every_trial_is_complete_and_the_best_one_is_found() -> 
     assert (np.diff(final) <= 0).all()
     assert made.at(26) is None
     assert made.at(27) == made.found[0] == np.ravel_multi_index(sweep_curves.DEFAULT, sweep_replay._SHAPE)
+
+
+def test_a_replayed_sweep_ends_sooner_the_more_counts_as_noise_and_loses_what_it_has_not_found() -> None:
+    known = curves()
+    drawn = sweep_until.draw(known, "random", 0, 30)
+    assert (drawn == sweep_until.draw(known, "random", 0, 30)).all()
+    counts = sweep_until.ends(known, drawn)
+    assert counts == sorted(counts, reverse=True)
+    assert 10 <= counts[-1] < counts[0] <= 30
+    saved, gap, _ = sweep_until.lost(known, drawn, 10)
+    final = known.loss[drawn, -1]
+    assert saved == pytest.approx(2 / 3)
+    assert gap == pytest.approx((final[:10].min() - final.min()) / (final.min() / 10))
+    assert sweep_until.lost(known, drawn, 30) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ FEWEST_RUNS = 3
 
 _PART = 3
 _FEWEST_BEST = 4
-_SHARE = 0.4
-"""Of the error; with it, 40 % of the trials are saved on the recorded curves, see docs/log.md."""
+SHARE = 0.4
+"""Of the error; what it saves and loses on recorded curves is in benchmarks/sweep_until.md."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RemainingGain:
     @property
     def is_noise(self) -> bool:
         """Whether the gain is so small that no trial is begun for it."""
-        return self.gain < _SHARE * self.error
+        return self.gain < SHARE * self.error
 
     @property
     def sentence(self) -> str:
