@@ -114,7 +114,7 @@ def test_an_error_of_all_points_is_reported_without_a_point(refused: Callable[..
 def test_a_float_for_a_whole_number_is_refused_with_the_way_to_write_it(refused: Callable[..., str]) -> None:
     tpe = ("sweep=tpe", "sweep.trials=2", *IRIS[:-1])
     assert refused(*tpe, "trainer.epochs=interval(1,5)") == (
-        "trainer.epochs=1.0: trainer.epochs must be a whole number or null, got 1.0; "
+        "trainer.epochs=1.0: trainer.epochs must be a whole number or auto or null, got 1.0; "
         "whole numbers of an interval are 'trainer.epochs=int(interval(1,5))'."
     )
     assert refused(*tpe, "trainer.epochs=tag(log,interval(2,64))").endswith(
