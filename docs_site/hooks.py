@@ -40,3 +40,11 @@ def on_page_markdown(text: str, *, page: Any, config: Any, files: Files) -> str:
     """Links and lists as the site's Markdown wants them."""
     name = page.file.src_uri
     return deeper_lists(relinked(text, _sources.get(name, DOCS + name), name))
+
+
+def on_post_page(output: str, *, page: Any, config: Any) -> str:
+    """The theme's search has no name for a screen reader."""
+    return output.replace(
+        'data-md-component="search" role="dialog"',
+        'data-md-component="search" role="dialog" aria-label="Search"',
+    )

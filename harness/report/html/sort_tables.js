@@ -1,6 +1,7 @@
 // A click on a column's title sorts the table, a second click reverses it; cells without a value stay last.
-document.querySelectorAll("table.sort th").forEach(function (title) {
-  title.firstChild.addEventListener("click", function () {
+document.querySelectorAll("table.sort th button").forEach(function (button) {
+  var title = button.parentNode;
+  button.addEventListener("click", function () {
     var place = title.cellIndex, body = title.closest("table").tBodies[0];
     var down = title.getAttribute("aria-sort") === "ascending";
     function key(row) {
