@@ -32,6 +32,7 @@ from harness.notebook.run_view import Run
 from harness.notebook.sweep_view import Sweep
 from harness.runs.new_folder import check_run_folder
 from harness.runs.outputs import Outputs
+from harness.runtime.config_nodes import load_config
 
 
 def compose(overrides: Sequence[str] | str = ()) -> DictConfig:
@@ -194,7 +195,7 @@ def _new_folder(cfg: DictConfig) -> Path:
     """As `hydra.run.dir` of conf/config.yaml says it."""
     setup_globals()
     register_resolvers()
-    pattern: Any = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"))
+    pattern: Any = OmegaConf.to_container(load_config(CONF / "config.yaml"))
     # Made anew each time: a resolver's answer is kept with the configuration.
     named = OmegaConf.create({"outputs": cfg.outputs, "folder": pattern["hydra"]["run"]["dir"]})
     return Path(str(named.folder))

@@ -47,9 +47,6 @@ class Private:
 
 _NODES = "the public ways to read and copy a configuration check each node; each trial of a sweep does both"
 _LOADER = "workers compose trials outside of `hydra.main`; only this class composes with Hydra's own node"
-_PARSED = (
-    "each composition parses all files anew, which is a third of its time; only these classes read files"
-)
 _FOREACH = "one kernel for all weights; the public optimizers use these too, and offer them to nobody else"
 
 USES = (
@@ -110,6 +107,20 @@ USES = (
         "`auto` is replaced before `hydra.main` reads the command line, and its parser is private",
     ),
     Private(
+        "harness/runtime/config_nodes.py",
+        "omegaconf._utils",
+        "omegaconf",
+        "omegaconf._utils:get_yaml_loader",
+        "`OmegaConf.load` parses with PyYAML's slow parser; only this has its rules for values and keys",
+    ),
+    Private(
+        "harness/config/kept_yaml.py",
+        "_get_header_dict",
+        "hydra-core",
+        "hydra.plugins.config_source:ConfigSource._get_header_dict",
+        "a file that is read for Hydra has its `@package` line read as Hydra does",
+    ),
+    Private(
         "harness/config/yaml_text.py",
         "omegaconf._utils",
         "omegaconf",
@@ -117,25 +128,18 @@ USES = (
         "`OmegaConf.to_yaml` builds a second configuration and writes it with PyYAML's slow emitter",
     ),
     Private(
-        "harness/sweep/worker/trial_config.py",
+        "harness/config/compose.py",
         "hydra._internal.config_loader_impl",
         "hydra-core",
         "hydra._internal.config_loader_impl:ConfigLoaderImpl.load_configuration",
         _LOADER,
     ),
     Private(
-        "harness/sweep/worker/trial_config.py",
+        "harness/config/compose.py",
         "hydra._internal.config_search_path_impl",
         "hydra-core",
         "hydra._internal.config_search_path_impl:ConfigSearchPathImpl.append",
         _LOADER,
-    ),
-    Private(
-        "harness/config/compose.py",
-        "hydra._internal.config_loader_impl",
-        "hydra-core",
-        "hydra._internal.config_loader_impl:get_overrides_dirname",
-        "`hydra.job.override_dirname` names the values that are set after composing as well",
     ),
     Private(
         "harness/config/compose.py",

@@ -16,6 +16,7 @@ from harness.config.choice_files import CONF
 from harness.config.instantiate import target
 from harness.core.errors import UserError
 from harness.data.transform.stored_estimators import UntrustedState, stored_class
+from harness.runtime.config_nodes import load_config
 
 _MODULE = ("torch.nn.Module",)
 _METRIC = ("torchmetrics.Metric",)
@@ -147,7 +148,7 @@ def _named_by_us() -> frozenset[tuple[str, str]]:
     for path in CONF.rglob("*.yaml"):
         group = path.relative_to(CONF).parts[:-1]
         if group[:1] != ("hydra",):
-            content: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+            content: Any = OmegaConf.to_container(load_config(path), resolve=False)
             root = "" if "@package _global_" in path.read_text(encoding="utf-8") else ".".join(group)
             ours |= {(place_of(key), name) for key, name in _targets(content, root)}
     return frozenset(ours)

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from harness.core.errors import UserError
 from harness.core.user_path import user_path
+from harness.runtime.config_nodes import load_config
 from harness.runtime.user_project import find
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -116,5 +117,5 @@ def choice(group: str, name: str) -> dict[str, Any]:
 
 @cache  # every trial of a sweep reads the same few files
 def _content(file: Path) -> dict[str, Any]:
-    node: Any = OmegaConf.to_container(OmegaConf.load(file))
+    node: Any = OmegaConf.to_container(load_config(file))
     return dict(node)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -20,6 +26,7 @@ from harness.config import kept_yaml
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, folders
 from harness.config.home_folders import expand_home
+from harness.config.overrides import Overrides
 from harness.config.text_values import read_overrides
 from harness.config.unread_settings import explaining_yaml, refuse_unread
 from harness.core.errors import UserError
@@ -33,6 +40,9 @@ _VALUE = re.compile(r"(seed|name|\w+(\.\w+)+)=")
 """The text of an override that sets a value: a key with a dot, or one that is a single value."""
 
 _WORD = re.compile(r"\w+")
+
+Places: TypeAlias = tuple[tuple[str, str], ...]
+"""Pairs of provider and path, as Hydra's search path holds them."""
 
 
 def compose(overrides: Iterable[str] = ()) -> DictConfig:
@@ -81,21 +91,28 @@ def compose_with_hydra(overrides: list[str]) -> DictConfig:
     Hydra sets values on the composed configuration last of all. What all other overrides give is composed
     once in a process, as long as no yaml file changes.
     """
-    register_resolvers()
     parsed = OverridesParser.create().parse_overrides(overrides)
     # Hydra itself refuses a list of values for one run.
     split = not any(override.is_sweep_override() for override in parsed)
     last = effective([str(override.input_line) for override in parsed])
     parsed = [override for override in parsed if str(override.input_line) in last]
     values = [override for override in parsed if split and sets_value(str(override.input_line))]
-    others = tuple(str(override.input_line) for override in parsed if override not in values)
-    if any("hydra.searchpath" in text for text in others):  # other folders than those in the key
-        stored = _composed.__wrapped__(others, ())
-    else:
-        stored = _composed(others, _state(others))
-    cfg = copied(stored)
+    others = [str(override.input_line) for override in parsed if override not in values]
+    cfg = copied(composed(others))
     set_values(cfg, values)
     _describe(cfg, [override for override in parsed if not override.is_hydra_override()])
+    return cfg
+
+
+def compose_multirun(overrides: Overrides) -> DictConfig:
+    """What all runs of a multirun share, with Hydra's own node, as `hydra.main` composes it.
+
+    A key that is swept has its first value, not the default; an interval leaves the default.
+    """
+    cfg = compose_with_hydra(overrides.first_values().texts)
+    _describe(cfg, list(overrides.of_the_task()))
+    cfg.hydra.mode = RunMode.MULTIRUN
+    cfg.hydra.overrides.hydra.append("hydra.mode=MULTIRUN")  # its jobs are composed with it
     return cfg
 
 
@@ -134,23 +151,60 @@ def set_values(cfg: DictConfig, overrides: list[Override]) -> None:
         raise ConfigCompositionException().with_traceback(sys.exc_info()[2]) from error
 
 
-@lru_cache(maxsize=32)  # Hydra needs 0.12 s, a copy 0.001 s
-def _composed(overrides: tuple[str, ...], state: tuple[object, ...]) -> DictConfig:
-    import hydra
+def composed(overrides: Sequence[str], places: Places | None = None) -> DictConfig:
+    """What overrides give that `sets_value` is false of; kept while no yaml file changes, so never changed.
 
-    with (
-        hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"),
-        explaining_yaml(),
-    ):
+    Args:
+        places: Hydra's search path; None: that of a command in the current folder.
+    """
+    register_resolvers()
+    places = places or _places()
+    if any("hydra.searchpath" in text for text in overrides):  # other folders than those in the key
+        return _composed.__wrapped__(places, tuple(overrides), ())
+    return _composed(places, tuple(overrides), _state(overrides, places))
+
+
+@lru_cache(maxsize=32)  # Hydra needs 0.12 s, a copy 0.001 s
+def _composed(places: Places, overrides: tuple[str, ...], state: tuple[object, ...]) -> DictConfig:
+    path = ConfigSearchPathImpl()
+    for provider, place in places:
+        path.append(provider, place)
+    with _initialized(), explaining_yaml():
         kept_yaml.install()
+        loader = ConfigLoaderImpl(path)
         try:
-            cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
+            cfg = loader.load_configuration("config", list(overrides), RunMode.RUN, from_shell=False)
         except TypeError as error:
             if (deleted := _deleted_item(overrides)) is None:
                 raise
             raise deleted from error
     encode_references(cfg)  # a value that is set later has none, see `sets_value`
     return cfg
+
+
+@contextmanager
+def _initialized() -> Iterator[ConfigLoader]:
+    """Within it Hydra is initialized for a command in the current folder, also where a multirun runs."""
+    import hydra
+
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
+            yield GlobalHydra.instance().config_loader()
+    finally:
+        GlobalHydra.instance().hydra = before  # not the same instance as before
+
+
+def _places() -> Places:
+    with _initialized() as loader:
+        return places_of(loader)
+
+
+def places_of(loader: ConfigLoader) -> Places:
+    """Where a loader finds yaml files: its search path as pairs of provider and path."""
+    path = loader.get_search_path().get_path()
+    return tuple((str(entry.provider), str(entry.path)) for entry in path)
 
 
 def _deleted_item(overrides: Sequence[str]) -> UserError | None:
@@ -171,12 +225,14 @@ def _describe(cfg: DictConfig, overrides: list[Override]) -> None:
     node.runtime.cwd = os.getcwd()
 
 
-def _state(overrides: Iterable[str]) -> tuple[object, ...]:
+def _state(overrides: Iterable[str], places: Places = ()) -> tuple[object, ...]:
     """Returns what a composed configuration depends on besides the overrides.
 
     These are the yaml files, and the environment variables whose names are in them or in the overrides.
     """
-    files = [path for folder in folders() for path in sorted(folder.rglob("*.yaml"))]
+    searched = (place.removeprefix("file://") for _, place in places)
+    every = dict.fromkeys((*folders(), *(Path(place) for place in searched if "://" not in place)))
+    files = [path for folder in every for path in sorted(folder.rglob("*.yaml"))]
     read = tuple((path, state.st_mtime_ns, state.st_size) for path in files for state in [path.stat()])
     in_files, in_overrides = _words_in(read), set().union(*map(_WORD.findall, overrides))
     names = (name for name in os.environ if name in in_files or name in in_overrides)

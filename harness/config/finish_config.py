@@ -17,7 +17,7 @@ from harness.core.errors import UserError, near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
 from harness.runtime import mlflow_environment
-from harness.runtime.config_nodes import copied
+from harness.runtime.config_nodes import copied, load_config
 
 _BESIDE_EVALUATOR = ("metrics", "importance")
 """Settings of `evaluate` that stay when `auto` is replaced."""
@@ -192,7 +192,7 @@ def check_shape(cfg: DictConfig, shape: tuple[int, ...], table: Table) -> None:
 
 
 def _models() -> list[tuple[str, Any]]:
-    nodes = {name: OmegaConf.load(path) for name, path in yamls("model").items()}
+    nodes = {name: load_config(path) for name, path in yamls("model").items()}
     return [
         (name, target({"_target_": node["_target_"]}, "model"))
         for name, node in nodes.items()

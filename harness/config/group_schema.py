@@ -25,6 +25,7 @@ from harness.config.setting_notes import argument_notes, yaml_notes
 from harness.config.type_schema import PART, REFERENCE, any_of, type_schema
 from harness.core.errors import UserError
 from harness.core.scores import Direction
+from harness.runtime.config_nodes import load_config
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _WHOLE = "config"
@@ -85,7 +86,7 @@ class _Group:
             words = [line.lstrip("# ") for line in head if not _PACKAGE.match(line)]
             group.title[choice] = words[0] if words else ""
             group.packages |= {match[1] for match in map(_PACKAGE.match, head) if match}
-            content: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+            content: Any = OmegaConf.to_container(load_config(file), resolve=False)
             if not isinstance(content, dict):
                 continue
             group.inherits |= {entry for entry in content.get("defaults") or () if isinstance(entry, str)}

@@ -16,7 +16,12 @@ from hydra.core.override_parser.types import Override
 
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, config_dir
-from harness.config.compose import compose_to_read, compose_with_hydra, register_resolvers
+from harness.config.compose import (
+    compose_multirun,
+    compose_to_read,
+    compose_with_hydra,
+    register_resolvers,
+)
 from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts, normalised
 from harness.config.text_values import read_overrides
@@ -56,7 +61,7 @@ class HydraCommand:
         overrides = [word for word in self.words if word not in _MULTIRUN]
         with config_dir(self.folder):
             if self.plain and self.multirun:
-                _run_many(overrides, task)
+                _run_many(Overrides.parse(overrides), task)
             elif not (self.plain and _run_once(overrides, task)):
                 with _command_line(self.words):
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
@@ -157,14 +162,24 @@ def _run_once(overrides: list[str], task: Callable[[Any], Any]) -> bool:
     return True
 
 
-def _run_many(overrides: list[str], task: Callable[[Any], Any]) -> None:
+def _run_many(overrides: Overrides, task: Callable[[Any], Any]) -> None:
     """Starts the multirun as `hydra.main` does, which would compose twice as well."""
     import hydra
+    from hydra._internal.callbacks import Callbacks
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.plugins import Plugins
+    from hydra.core.utils import configure_log
+    from hydra.types import HydraContext
 
+    cfg = compose_multirun(overrides)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
-        main: Any = GlobalHydra.instance().hydra
-        main.multirun("config", task, [*overrides, "hydra.mode=MULTIRUN"])
+        configure_log(cfg.hydra.hydra_logging, cfg.hydra.verbose)
+        callbacks = Callbacks(cfg)
+        context = HydraContext(GlobalHydra.instance().config_loader(), callbacks)
+        callbacks.on_multirun_start(config=cfg, config_name="config")
+        made = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=task, config=cfg)
+        made.sweep(arguments=list(cfg.hydra.overrides.task))
+        callbacks.on_multirun_end(config=cfg, config_name="config")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from harness.config.auto_choices import with_provisional_epochs
 from harness.config.build_errors import not_found, refusal, refusal_of, typed_key
@@ -29,7 +29,7 @@ from harness.config.node_replay import ConstructorFailed, NodeReplay, outline
 from harness.config.nodes import nodes
 from harness.core.errors import UserError, near
 from harness.core.name_list import listed
-from harness.runtime.config_nodes import container
+from harness.runtime.config_nodes import container, load_config
 
 _OWN_KEYS: dict[str, Any] = {
     "_target_": str,
@@ -324,7 +324,7 @@ def fitting(family: type, key: str) -> list[str]:
 
     choices_that_fit = []
     for name, path in yamls(key.replace(".", "/")).items():
-        node = OmegaConf.load(path)
+        node = load_config(path)
         if isinstance(node, DictConfig) and "_target_" in node:
             part = target({"_target_": node["_target_"]}, key)
             if inspect.isclass(part) and issubclass(part, family):

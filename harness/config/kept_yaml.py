@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.sources_registry import SourcesRegistry
@@ -13,7 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig
 
-from harness.runtime.config_nodes import copied
+from harness.runtime.config_nodes import copied, load_config
 
 _MOST = 1000
 """Files that are kept; harness has some 250."""
@@ -45,9 +45,9 @@ def _keeping(original: Any) -> Any:
         if key is None:
             return original(self, config_path)  # type: ignore[no-any-return]
         if key not in _kept:
-            loaded = original(self, config_path)
+            loaded = _read(self, config_path) or original(self, config_path)
             if not isinstance(loaded.config, DictConfig):
-                return loaded  # type: ignore[no-any-return]
+                return loaded
             if len(_kept) >= _MOST:
                 _kept.clear()
             _kept[key] = loaded
@@ -58,14 +58,29 @@ def _keeping(original: Any) -> Any:
     return load_config
 
 
+def _read(source: ConfigSource, config_path: str) -> ConfigResult | None:
+    """As Hydra reads a file, in a third of its time; None where only Hydra can."""
+    if source.scheme() != "file":
+        return None
+    path = _file(source, config_path)
+    with path.open(encoding="utf-8") as file:
+        header = ConfigSource._get_header_dict(file.read(512))
+    return ConfigResult(
+        config=load_config(path), path=f"file://{source.path}", provider=source.provider, header=header
+    )
+
+
+def _file(source: ConfigSource, config_path: str) -> Path:
+    return Path(source.path, config_path if config_path.endswith(".yaml") else f"{config_path}.yaml")
+
+
 def _state(source: ConfigSource, config_path: str) -> tuple[object, ...] | None:
     """What the content of a file follows from; None: it cannot be known, or there is no such file."""
     name = (type(source), source.provider, source.path, config_path)
     if source.scheme() == "pkg":
         return name if source.path.startswith("hydra.") else None  # Hydra's own
-    file = config_path if config_path.endswith(".yaml") else f"{config_path}.yaml"
     try:
-        state = os.stat(os.path.join(source.path, file))
+        state = _file(source, config_path).stat()
     except OSError:
         return None
     if time.time_ns() - state.st_mtime_ns < _SETTLED:

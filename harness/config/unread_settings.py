@@ -15,6 +15,7 @@ from harness.config.choice_files import folders, yamls
 from harness.config.known_settings import CACHE, PARTS, SETTINGS, SWEEPERS
 from harness.config.yaml_shape import no_settings
 from harness.core.errors import UserError, nearest
+from harness.runtime.config_nodes import load_config
 
 _WHOLE = frozenset({*PARTS, "debug", "callbacks", "data.cache", *(f"sweep.{name}" for name in SWEEPERS)})
 """Keys with a node of their own, whose content is checked where it is used."""
@@ -142,7 +143,7 @@ def _files(cfg: DictConfig) -> dict[str, Path]:
 def _origin(cfg: DictConfig, key: str) -> str:
     """The file of a choice that sets the key; nothing where it was typed."""
     for file in _files(cfg).values():
-        content = OmegaConf.load(file)
+        content = load_config(file)
         if isinstance(content, DictConfig) and OmegaConf.select(content, key) is not None:
             return f" of {file}"
     return ""

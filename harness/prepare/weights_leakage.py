@@ -16,6 +16,7 @@ from harness.core.table import Table
 from harness.runs.bundle_files import FACTS, read_facts
 from harness.runs.fold_rows import ROWS, read_rows
 from harness.runs.journal import JOURNAL, read
+from harness.runtime.config_nodes import load_config
 
 _TRAIN, _VALID, _UNLABELLED = PART_CODES["train"], PART_CODES["valid"], PART_CODES["unlabelled"]
 
@@ -155,5 +156,5 @@ def _config(file: Path, run: Path) -> dict[str, Any]:
     if facts.is_file():
         config: Any = read_facts(facts.parent)["config"]
     else:
-        config = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+        config = OmegaConf.to_container(load_config(run / "config.yaml"))
     return dict(config)

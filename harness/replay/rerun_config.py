@@ -28,6 +28,7 @@ from harness.core.override_text import OverrideText
 from harness.replay.rerun_overrides import Words, has, path_of, set_values, without
 from harness.runs.setting_effects import groups_without
 from harness.runs.stored_run import EVALUATED, StoredRun, changes
+from harness.runtime.config_nodes import load_config
 from harness.runtime.redact import MASK
 from harness.runtime.secret_values import leaves
 
@@ -162,7 +163,7 @@ def _inert(cfg: DictConfig) -> DictConfig:
 
 def _settings_of_today() -> DictConfig:
     """Returns the settings of conf/config.yaml itself."""
-    content = OmegaConf.load(CONF / "config.yaml")
+    content = load_config(CONF / "config.yaml")
     assert isinstance(content, DictConfig)
     return OmegaConf.masked_copy(content, [str(k) for k in content if k not in ("defaults", "hydra")])
 

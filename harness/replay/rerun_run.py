@@ -26,6 +26,7 @@ from harness.runs.new_folder import check_run_folder
 from harness.runs.run_result import Result
 from harness.runs.setting_effects import below, effects_of
 from harness.runs.stored_run import StoredRun, changes
+from harness.runtime.config_nodes import load_config
 from harness.runtime.inner_path import confined
 from harness.runtime.secret_values import Secrets, leaves
 from harness.runtime.stored_file import configured_by
@@ -109,7 +110,7 @@ def _fresh(outputs: Path) -> Path:
     """Returns a new folder, named like that of any run."""
     setup_globals()
     register_resolvers()
-    pattern: Any = OmegaConf.load(CONF / "config.yaml").hydra.run
+    pattern: Any = load_config(CONF / "config.yaml").hydra.run
     named = OmegaConf.create({"outputs": str(outputs), "run": pattern})
     assert isinstance(named, DictConfig)
     return Path(str(named.run.dir))

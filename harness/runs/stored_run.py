@@ -22,6 +22,7 @@ from harness.runs.run_history import RunHistory
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
+from harness.runtime.config_nodes import load_config
 from harness.runtime.stored_file import check_shape, reading
 
 EVALUATED = "evaluated.run"
@@ -130,7 +131,7 @@ class StoredRun:
         try:
             with reading(path, yaml.YAMLError, OmegaConfBaseException):
                 _require_no_alias(path)
-                loaded: Any = OmegaConf.load(path)
+                loaded: Any = load_config(path)
         except FileNotFoundError:
             raise UserError(
                 f"{path}, the configuration of the run, is missing", "name another run", key=str(path)

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from harness.config.instantiate import build
 from harness.core.errors import UserError
+from harness.runtime.config_nodes import load_config
 from harness.runtime.user_project import enter, find
 
 
@@ -88,7 +89,7 @@ class Suite:
         parts = {}
         for entry in _defaults(cls.yamls()[choice]):
             for name, below in entry.items():
-                node: Any = OmegaConf.load(cls.conf / cls.group / name / f"{below}.yaml")
+                node: Any = load_config(cls.conf / cls.group / name / f"{below}.yaml")
                 parts[str(name)] = build(node, f"{cls.group}.{name}") if "_target_" in node else node[name]
         return parts
 
@@ -100,7 +101,7 @@ class Suite:
         for entry in _defaults(cls.yamls()[choice]):
             for name, below in entry.items():
                 content: Any = OmegaConf.to_container(
-                    OmegaConf.load(cls.conf / cls.group / name / f"{below}.yaml")
+                    load_config(cls.conf / cls.group / name / f"{below}.yaml")
                 )
                 settings |= {} if "_target_" in content else content
         return settings
@@ -128,14 +129,14 @@ class Suite:
 def _contents(folder: Path) -> dict[Path, dict[str, Any]]:
     """The content of each yaml file with a `_target_`, read once: each example of a property needs it."""
     contents: dict[Path, Any] = {
-        path: OmegaConf.to_container(OmegaConf.load(path)) for path in sorted(folder.glob("*.yaml"))
+        path: OmegaConf.to_container(load_config(path)) for path in sorted(folder.glob("*.yaml"))
     }
     return {path: content for path, content in contents.items() if "_target_" in content}
 
 
 def _defaults(path: Path) -> list[dict[str, str]]:
     """The groups in a yaml's list of defaults."""
-    content: Any = OmegaConf.to_container(OmegaConf.load(path))
+    content: Any = OmegaConf.to_container(load_config(path))
     return [entry for entry in content.get("defaults", ()) if isinstance(entry, dict)]
 
 

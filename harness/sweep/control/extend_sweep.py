@@ -16,6 +16,7 @@ from harness.config.instantiate import target
 from harness.core.errors import UserError
 from harness.core.fuse_setting import FUSE
 from harness.runs.journal import JOURNAL
+from harness.runtime.config_nodes import load_config
 from harness.sweep.study.read_snapshot import snapshot
 from harness.sweep.study.snapshot import Row
 from harness.sweep.study.study_storage import open_storage
@@ -63,9 +64,7 @@ class Extension:
     def _epochs(self, row: Row) -> int | None:
         """The most epochs of a trial in the earlier sweep; None: something else ended it."""
         there = self.earlier.folder / row.folder
-        config: Any = OmegaConf.load(
-            next(iter([*there.glob("config.yaml"), *there.glob("seed-*/config.yaml")]))
-        )
+        config: Any = load_config(next(iter([*there.glob("config.yaml"), *there.glob("seed-*/config.yaml")])))
         epochs: int | None = config.trainer.get("epochs")
         return epochs
 

@@ -13,6 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from harness.runtime.config_nodes import copied
 from harness.sweep.launch.child_process import Died
 
 _LOOKING = threading.Lock()
@@ -33,14 +34,20 @@ def workers_apart(config: DictConfig) -> bool:
     return name in ("SlurmLauncher", "RayLauncher")
 
 
-def compose(context: HydraContext, config: DictConfig, words: list[str], number: int) -> Job:
+def compose(
+    context: HydraContext, config: DictConfig, words: list[str], number: int, task: TaskFunction
+) -> Job:
     """The job of these words.
 
     Args:
         config: of the multirun.
         number: of the job, its `hydra.job.num`.
+        task: which may say that it reads no configuration (`reads_config`), so that none is composed.
     """
-    made = context.config_loader.load_sweep_config(config, words)
+    if getattr(task, "reads_config", True):
+        made = context.config_loader.load_sweep_config(config, words)
+    else:
+        made = copied(config)
     with open_dict(made):
         made.hydra.job.id = f"{made.hydra.job.name}_{number}"
         made.hydra.job.num = number

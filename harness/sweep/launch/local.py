@@ -95,7 +95,7 @@ class Local:
             return [self._run(list(words), number) for number, words in enumerate(overrides, start=first)]
         with self._composing:  # Hydra's configuration is one for the whole process while it is made
             jobs = [
-                compose(self._context, self._config, list(words), number)
+                compose(self._context, self._config, list(words), number, self._task)
                 for number, words in enumerate(overrides, start=first)
             ]
         returns: list[JobReturn] = [JobReturn() for _ in jobs]
@@ -119,7 +119,8 @@ class Local:
     def _run(self, words: list[str], number: int) -> JobReturn:
         if self._stopped:
             return failed(words, not_begun())
-        returned = work(self._context, compose(self._context, self._config, words, number), self._task)
+        job = compose(self._context, self._config, words, number, self._task)
+        returned = work(self._context, job, self._task)
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)  # the job's was its own
         return returned
 

@@ -87,7 +87,7 @@ class Ray:
         setup_globals()
         with self._changing:
             jobs = [
-                compose(self._context, self._config, list(words), number)
+                compose(self._context, self._config, list(words), number, self._task)
                 for number, words in enumerate(overrides, start=first)
             ]
             if self._stopped:

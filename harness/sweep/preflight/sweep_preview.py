@@ -8,12 +8,11 @@ from typing import Any
 import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF
-from harness.config.compose import compose_to_read
+from harness.config.compose import compose_multirun, compose_to_read
 from harness.config.text_values import read_overrides
 from harness.console.text_format import duration
 from harness.data.cache.command_scope import command
@@ -51,9 +50,9 @@ def preview(words: Sequence[str], follow: Follow) -> list[str]:
     whole = overrides.with_choices(choose_parts(overrides.first_values(), compose_to_read))
     typed = overrides.of_the_task()
     check_swept(overrides)
+    cfg = compose_multirun(whole)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="harness"):
         loader: ConfigLoader = GlobalHydra.instance().config_loader()
-        cfg = loader.load_configuration("config", whole.texts, run_mode=RunMode.MULTIRUN)
         settings = read_settings(cfg.sweep)
         space = read_space(typed, settings.space, loader)
         composer = TrialComposer.of(loader)

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.choice_files import CONF
+from harness.runtime.config_nodes import load_config
 
 SETTINGS_OF_RUNS: dict[str, Any] = {
     "repeat": 1,
@@ -38,7 +39,7 @@ NONE = {"none": True}
 @cache
 def default_settings() -> Mapping[str, Any]:
     """The settings of `sweep`, without sampler and pruner, and their defaults."""
-    node: Any = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml"), resolve=False)
+    node: Any = OmegaConf.to_container(load_config(CONF / "config.yaml"), resolve=False)
     return {name: value for name, value in node["sweep"].items() if name not in SETTINGS_OF_RUNS}
 
 

@@ -138,7 +138,8 @@ class ProgramTrials:
         program = self.program
         words = [*assignment.overrides, *folder_words(spec.folder, assignment.folder)]
         call = _Call(program.task)
-        work(program.context, compose(program.context, program.config, words, assignment.number), call)
+        job = compose(program.context, program.config, words, assignment.number, call)
+        work(program.context, job, call)
         if call.error is not None:
             raise call.error
         return call.value

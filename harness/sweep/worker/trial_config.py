@@ -9,23 +9,19 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config import kept_yaml
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONFIG_DIR
-from harness.config.compose import effective, register_resolvers, set_values, sets_value
+from harness.config.compose import Places, composed, effective, places_of, set_values, sets_value
 from harness.config.home_folders import expand_home
 from harness.config.overrides import Overrides, as_texts
-from harness.config.unread_settings import explaining_yaml, refuse_unread
+from harness.config.unread_settings import refuse_unread
 from harness.runtime.address import encode_references
 from harness.runtime.config_nodes import copied
 from harness.runtime.secret_values import Secrets
@@ -33,13 +29,13 @@ from harness.runtime.secret_values import Secrets
 
 @dataclass(frozen=True)
 class TrialComposer:
-    """Where configuration lies: (provider, path) pairs as Hydra's search path holds them. It can be pickled.
+    """Where configuration lies, as Hydra's search path has it. It can be pickled.
 
     Composing takes Hydra a tenth of a second. The trials of a sweep differ mostly in values, which Hydra sets
     on the composed configuration last of all: what the other words give is composed once.
     """
 
-    places: tuple[tuple[str, str], ...]
+    places: Places
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -49,8 +45,7 @@ class TrialComposer:
 
     @classmethod
     def of(cls, loader: ConfigLoader) -> TrialComposer:
-        path = loader.get_search_path().get_path()
-        return cls(tuple((str(entry.provider), str(entry.path)) for entry in path))
+        return cls(places_of(loader))
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """Composes exactly these words, Hydra's own node included; `auto` stays `auto`."""
@@ -154,19 +149,12 @@ def _automatic(composer: TrialComposer, words: tuple[str, ...]) -> tuple[str, ..
 
 
 @lru_cache(maxsize=64)
-def _composed(places: tuple[tuple[str, str], ...], words: tuple[str, ...]) -> _Composed:
+def _composed(places: Places, words: tuple[str, ...]) -> _Composed:
     setup_globals()
-    register_resolvers()
-    kept_yaml.install()
-    path = ConfigSearchPathImpl()
-    for provider, place in places:
-        path.append(provider, place)
-    with explaining_yaml():
-        cfg = ConfigLoaderImpl(path).load_configuration("config", list(words), run_mode=RunMode.RUN)
+    cfg = copied(composed(words, places))
     refuse_unread(cfg)
     expand_home(cfg)
     whole = copied(cfg)
-    encode_references(cfg)  # no value has a reference, see `sets_value`
     task = copied(cfg)
     OmegaConf.set_struct(task, None)
     del task["hydra"]

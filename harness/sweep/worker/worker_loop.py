@@ -34,6 +34,9 @@ class Worker:
         job: its number in the launch; None: the launcher sets it in Hydra's configuration.
     """
 
+    reads_config = False
+    """A launcher of ours need not compose the configuration of the job, see `launcher_job.compose`."""
+
     def __init__(self, spec: SweepSpec, limit: int | None = None, job: int | None = None) -> None:
         self.spec = spec
         self.limit = limit
