@@ -98,6 +98,18 @@ def test_the_editable_install_runs_in_any_folder_on_the_yaml_of_the_checkout(tmp
     assert "convnet" in python("-m", "harness", "ls", "model", cwd=tmp_path)
 
 
+def test_the_package_index_would_take_the_distributions_and_show_their_page(dist: Path) -> None:
+    files = [str(path) for path in sorted(dist.iterdir())]
+    printed = python("-m", "twine", "--no-color", "check", "--strict", *files, cwd=dist)
+    assert printed.count("PASSED") == len(files) == 2
+
+
+def test_the_changelog_begins_with_the_version_of_the_package() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+    assert headings[0] == "Unreleased" or headings[0].split()[0] == harness.__version__
+
+
 def test_the_version_of_the_distribution_is_that_of_the_package(dist: Path) -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == harness.__version__
