@@ -4,10 +4,10 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m harness
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-slow test-next check format docs bench ui clean
+.PHONY: help run test test-quick test-slow test-lowest test-highest test-next check format docs bench ui clean
 
 help: ## Say what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "make %-12s %s\n", $$1, $$2}'
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -27,6 +27,12 @@ test-quick: .venv/.installed ## Set up everything, run the tests that are not sl
 
 test-slow: .venv/.installed ## Set up everything, run the slow tests alone
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+
+test-lowest: ## Run the quick tests with the lowest versions of the dependencies that are allowed
+	PYTHON=$(PYTHON) .ci/test_versions lowest
+
+test-highest: ## Run the quick tests with the highest versions of the dependencies
+	PYTHON=$(PYTHON) .ci/test_versions highest
 
 test-next: .venv/.installed ## Run the suites of configuration on Hydra's newest pre-release
 	.ci/test_next
@@ -52,4 +58,4 @@ ui: .venv/.installed ## Open MLflow on the runs in outputs/
 	$(RUN) ui
 
 clean: ## Remove .venv and caches; never outputs/
-	rm -rf .venv .venv-next .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-next .venv-lowest .venv-highest .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

@@ -11,6 +11,7 @@ import pytest
 from hydra.experimental.callback import Callback
 
 from harness.config import compose
+from harness.sweep.worker import trial_config
 
 QUICK = ("data/extract=iris", "model=mlp", "trainer.epochs=1", "tracking=none", "split.guard=off")
 
@@ -86,23 +87,44 @@ def test_the_mode_may_be_typed(run_cli: Any, mode: str, words: tuple[str, ...]) 
     assert ("hydra/launcher=local" in answer.out) is (mode == "MULTIRUN")
 
 
-def test_a_second_run_with_other_values_composes_nothing(
-    run_cli: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    composed: list[tuple[str, ...]] = []
+@pytest.fixture
+def composed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The overrides that Hydra has composed in this test; nothing is kept of tests before."""
+    every: list[tuple[str, ...]] = []
     plain = compose._composed.__wrapped__
 
-    def counted(overrides: tuple[str, ...], state: tuple[object, ...]) -> bytes:
-        composed.append(overrides)
-        return plain(overrides, state)
+    def counted(places: Any, overrides: tuple[str, ...], state: tuple[object, ...]) -> Any:
+        every.append(overrides)
+        return plain(places, overrides, state)
 
     counted.__wrapped__ = plain  # type: ignore[attr-defined]
     monkeypatch.setattr(compose, "_composed", lru_cache(counted))
     compose._kept.cache_clear()
+    trial_config._composed.cache_clear()
+    return every
+
+
+CHOICES = ("data/extract=iris", "model=mlp", "tracking=none")
+
+
+def test_a_second_run_with_other_values_composes_nothing(
+    run_cli: Any, composed: list[tuple[str, ...]]
+) -> None:
     for seed in (1, 2):
         assert run_cli(*QUICK, f"seed={seed}").status == 0
-    choices = ("data/extract=iris", "model=mlp", "tracking=none")
-    assert composed == [choices, (*choices, "data/transform=tabular", "data/augment=none")]
+    assert composed == [CHOICES, (*CHOICES, "data/transform=tabular", "data/augment=none")]
+
+
+def test_a_sweep_over_values_composes_what_one_run_composes(
+    run_cli: Any, composed: list[tuple[str, ...]]
+) -> None:
+    sweep = ("-m", *QUICK, "trainer.optimizer.lr=0.1,0.2")
+    assert run_cli(*sweep).status == 0
+    assert sorted(map(len, composed)) == [3, 5]
+    assert set(composed[0]) == set(CHOICES)
+    composed.clear()
+    assert run_cli(*sweep[:-1], "trainer.optimizer.lr=0.3,0.4").status == 0
+    assert composed == []
 
 
 @pytest.fixture

@@ -30,13 +30,16 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     kept_yaml.install()
     monkeypatch.setattr(kept_yaml, "_kept", {})
     names: list[str] = []
-    load = OmegaConf.load
 
-    def recorded(file: Any) -> Any:
-        names.append(Path(file.name).name)
-        return load(file)
+    def recorded(load: Any) -> Any:
+        def named(file: Any) -> Any:
+            names.append(Path(getattr(file, "name", file)).name)
+            return load(file)
 
-    monkeypatch.setattr(OmegaConf, "load", recorded)
+        return named
+
+    monkeypatch.setattr(OmegaConf, "load", recorded(OmegaConf.load))  # Hydra's own files, and new ones
+    monkeypatch.setattr(kept_yaml, "load_config", recorded(kept_yaml.load_config))
     return names
 
 

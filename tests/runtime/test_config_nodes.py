@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from harness.config.choice_files import CONF
+from harness.runtime.config_nodes import load_config
+
+
+def test_every_yaml_of_ours_is_read_as_omegaconf_reads_it() -> None:
+    files = sorted(CONF.rglob("*.yaml"))
+    assert len(files) > 100
+    for file in files:
+        ours, theirs = load_config(file), OmegaConf.load(file)
+        assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs), file
+        assert type(ours) is type(theirs)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a: 1e-3\nb: 1.e3\nc: .5\nd: 1_000\ne: 0x1f\nf: 012\ng: 1:30",
+        "a: 2024-01-01\nb: yes\nc: ~\nd: '1'\ne: nan\nf: -.inf\ng: 1e5",
+        "a: ${b}\nb: [1, {c: ü}]\nd: ???\n? 3\n: x",
+        "[1, two]",
+        "a string",
+    ],
+)
+def test_values_and_keys_mean_what_they_mean_to_omegaconf(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert OmegaConf.to_yaml(load_config(file)) == OmegaConf.to_yaml(OmegaConf.load(file))
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1\nb: 2", "\ta: 1", "a: 'x", "a: 1\na: 2", "a: b: c", "!!python/name:os.system"]
+)
+def test_a_fault_of_the_text_has_the_message_of_omegaconf(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(yaml.YAMLError) as theirs:
+        OmegaConf.load(file)
+    with pytest.raises(type(theirs.value)) as ours:
+        load_config(file)
+    assert str(ours.value) == str(theirs.value)
