@@ -115,6 +115,20 @@ USES = (
     ),
     Private(
         "harness/config/kept_yaml.py",
+        "hydra._internal",
+        "hydra-core",
+        "hydra._internal.defaults_list:_create_interpolation_map",
+        "a configuration of all choices is made for each file, a quarter of composing, and read for none",
+    ),
+    Private(
+        "harness/config/kept_yaml.py",
+        "_create_interpolation_map",
+        "hydra-core",
+        "hydra._internal.defaults_list:_create_interpolation_map",
+        "see above",
+    ),
+    Private(
+        "harness/config/kept_yaml.py",
         "_get_header_dict",
         "hydra-core",
         "hydra.plugins.config_source:ConfigSource._get_header_dict",

@@ -1,4 +1,7 @@
-"""Yaml files are parsed once in a process: a command composes up to four times from mostly the same files."""
+"""What Hydra does in vain while it composes is left out: each file is parsed once in a process.
+
+A command composes two or three times from mostly the same files.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from hydra._internal import defaults_list
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from harness.runtime.config_nodes import copied, load_config
 
@@ -31,11 +35,30 @@ def install() -> None:
     given out itself: each caller has a copy. Hydra imports its own classes anew when it looks for plugins, so
     this is called before each composition.
     """
+    if not hasattr(defaults_list._create_interpolation_map, "__wrapped__"):
+        known: Any = _where_referred_to(defaults_list._create_interpolation_map)
+        defaults_list._create_interpolation_map = known
     Plugins.instance()
     for scheme in ("file", "pkg"):
         source: Any = SourcesRegistry.instance().resolve(scheme)
         if not hasattr(source.load_config, "__wrapped__"):
             source.load_config = _keeping(source.load_config)
+
+
+def _where_referred_to(original: Any) -> Any:
+    """The choices known so far as a configuration, made only if the list of defaults has a reference.
+
+    Hydra makes one for each of some 35 files, a quarter of the time of composing.
+    """
+    none = OmegaConf.create()
+
+    @wraps(original)
+    def known_choices(overrides: Any, defaults: Any, self_added: bool) -> Any:
+        if any(default.is_interpolation() for default in defaults):
+            return original(overrides, defaults, self_added)
+        return none
+
+    return known_choices
 
 
 def _keeping(original: Any) -> Any:

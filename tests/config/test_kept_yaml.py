@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import OmegaConf
@@ -88,3 +89,16 @@ def test_a_file_that_was_just_written_is_not_kept(tmp_path: Path, parsed: list[s
         write(file, f"a: {value}", age=0.5)
         assert source.load_config("part").config == {"a": value}
     assert parsed == ["part.yaml"] * 2
+
+
+def test_a_choice_that_refers_to_another_one_follows_it(tmp_path: Path) -> None:
+    """Hydra's map of the known choices is made only where a list of defaults has a reference."""
+    for group, name in (("a", "x"), ("a", "y"), ("b", "of_x"), ("b", "of_y")):
+        (tmp_path / group).mkdir(exist_ok=True)
+        (tmp_path / group / f"{name}.yaml").write_text(f"is: {name}")
+    (tmp_path / "config.yaml").write_text("defaults: [_self_, a: x, b: 'of_${a}']")
+    kept_yaml.install()
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        assert compose("config") == {"a": {"is": "x"}, "b": {"is": "of_x"}}
+        assert compose("config", ["a=y"]) == {"a": {"is": "y"}, "b": {"is": "of_y"}}
+        assert compose("config", ["b=of_x", "a=y"]) == {"a": {"is": "y"}, "b": {"is": "of_x"}}
