@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 from omegaconf import DictConfig
@@ -99,8 +98,7 @@ def find_ablation(cfg: DictConfig, words: Sequence[str]) -> Ablation:
     """
     earlier = find_earlier(cfg, words, (_KEY,), _KEY, "explains the best trial of a finished sweep")
     storage = open_storage(earlier.url, earlier.folder)
-    epochs: Any = cfg.trainer.get("epochs")
-    now = snapshot(optuna.load_study(study_name=earlier.study, storage=storage), epochs=epochs)
+    now = snapshot(optuna.load_study(study_name=earlier.study, storage=storage))
     if len(now.objectives) > 1 or not now.best:
         what = "several objectives" if len(now.objectives) > 1 else "no complete trial"
         raise UserError(
