@@ -16,6 +16,9 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValueNode
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
+_DEEPEST = 500
+"""Brackets, or columns of indentation, up to which the parser in C is safe: it needs stack for each level."""
+
 
 class _LeftToOmegaConf(Exception):
     """A node that is no plain value, or contains one."""
@@ -46,11 +49,24 @@ def load_config(path: Path) -> DictConfig | ListConfig:
         yaml.YAMLError: it is no YAML, or has a key twice.
         OmegaConfBaseException: it is no configuration.
     """
+    text = path.read_text(encoding="utf-8")
+    if _may_be_deep(text):
+        return OmegaConf.load(path)  # the parser in C would overflow the stack, which ends the process
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _loader())
+        content = yaml.load(text, _loader())
     except yaml.YAMLError:
         return OmegaConf.load(path)  # its message quotes the line
     return OmegaConf.create() if content is None else OmegaConf.create(content)
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether nodes may lie more than some hundred levels deep.
+
+    A level needs a bracket, or a column of its line's indentation, where `- ` and `? ` count as such.
+    """
+    if text.count("[") + text.count("{") > _DEEPEST:
+        return True
+    return any(len(line) - len(line.lstrip(" -?")) > _DEEPEST for line in text.splitlines())
 
 
 @cache

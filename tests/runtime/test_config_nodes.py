@@ -47,3 +47,23 @@ def test_a_fault_of_the_text_has_the_message_of_omegaconf(text: str, tmp_path: P
     with pytest.raises(type(theirs.value)) as ours:
         load_config(file)
     assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "[" * 50_000 + "]" * 50_000,
+        "a: " + "{b: " * 50_000 + "}" * 50_000,
+        "- " * 50_000 + "a",
+        "? " * 50_000 + "a",
+        "\n".join(" " * level + "a:" for level in range(3_000)),
+        "\n".join(" " * level + "- [" for level in range(400)),
+        "\n".join(" " * level + "a: {b: " for level in range(400)),
+    ],
+    ids=["lists", "mappings", "dashes", "keys", "indentation", "lists within lines", "mappings within lines"],
+)
+def test_no_depth_ends_the_process(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises((RecursionError, yaml.YAMLError)):
+        load_config(file)

@@ -21,7 +21,6 @@ from harness.sweep.control.live_report import about, trial_command
 from harness.sweep.control.watch_sweep import SweepWatcher
 from harness.sweep.report.cost_section import cost_sentence
 from harness.sweep.report.explanation import Statement, explain
-from harness.sweep.report.key_gains import key_gains
 from harness.sweep.report.selection import Selection
 from harness.sweep.report.sweep_result import RESULT, Status, SweepResult, sum_up, write_best, write_trials
 from harness.sweep.report.write_sweep_page import REPORT, SweepMaterial, write_report
@@ -90,7 +89,7 @@ def _write(
         result = replace(result, selection=selection.as_dict())
     elif reason is not None:
         watcher.display.note(f"what the best score is worth is not known: {reason}")
-    why = key_gains(spec.folder, now) if spec.settings.ablate else explain(now, spec.space.distributions())
+    why = _explained(spec, now)
     earlier = [each.summary for each in spec.earlier]
     result = replace(result, why=[statement.as_dict() for statement in why], earlier=earlier)
     write_trials(spec.folder, now, spec.account.tariff)
@@ -141,6 +140,14 @@ def _looks(spec: SweepSpec, row: Row) -> str:
         with suppress(FileNotFoundError):
             return look_sentence(Result.read(path).test_rows, f"{spec.folder.name}/{BEST}")
     return ""
+
+
+def _explained(spec: SweepSpec, now: Snapshot) -> list[Statement]:
+    if not spec.settings.ablate:
+        return explain(now, spec.space.distributions())
+    from harness.sweep.report.key_gains import key_gains  # it imports torch
+
+    return key_gains(spec.folder, now)
 
 
 def _priced(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:

@@ -53,6 +53,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweep]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(yaml.safe_dump(content))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)  # `python -m harness` sets it
     OmegaConf.register_new_resolver("twice", lambda number: 2 * number, replace=True)
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # a file is run, and no `python -m`
     before = HydraConfig.instance().cfg
