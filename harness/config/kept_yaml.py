@@ -1,6 +1,6 @@
-"""What Hydra does in vain while it composes is left out: each file is parsed once in a process.
+"""Leaves out work that Hydra repeats, or whose result nothing reads, while it composes.
 
-A command composes two or three times from mostly the same files.
+A command composes two or three times from mostly the same files; each is parsed once in a process.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from harness.config.finish_config import chosen
 from harness.prepare.experiment import Experiment
 
 LEAST_STEPS = 200
-"""Fewer steps are reported: 100 labelled digits take 40 in 20 epochs, and reach .59 instead of .81 in 300."""
+"""Fewer steps are reported: 20 epochs of 100 labelled digits are 40, and 300 have the lower log-loss."""
 
 _WANTED_STEPS = 300
 

@@ -19,7 +19,6 @@ QUIET = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --virtual-time-budget=20000"
 )
-ROOT = Path(__file__).parents[2]
 _RUN = """
 <script>AXE</script>
 <script>
@@ -49,9 +48,8 @@ def serious(page: Path, profile: Path, *options: str) -> list[Any]:
     assert spec is not None
     assert spec.submodule_search_locations is not None
     axe = (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
-    run = _RUN.replace(
-        "AXE", axe.replace("</script", "<\\/script")
-    )  # within the page, which may load nothing
+    within = axe.replace("</script", "<\\/script")  # the page may load nothing
+    run = _RUN.replace("AXE", within)
     copy = page.with_name(f"axe-{page.name}")
     copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{run}</body>"), encoding="utf-8")
     command = [
@@ -62,7 +60,10 @@ def serious(page: Path, profile: Path, *options: str) -> list[Any]:
         "--dump-dom",
         copy.as_uri(),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    finally:
+        copy.unlink()
     found = re.search(r'<pre id="axe-found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found is not None, done.stderr[-2000:]
     violations = json.loads(html.unescape(found[1]))
@@ -71,20 +72,6 @@ def serious(page: Path, profile: Path, *options: str) -> list[Any]:
 
 DARK = "--blink-settings=preferredColorScheme=0"
 LOOKS = {"light": (), "dark": (DARK,), "narrow": ("--window-size=400,900",)}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("NO_MKDOCS_2_WARNING", "1")
-        from mkdocs.commands.build import build
-        from mkdocs.config import load_config
-
-        folder = tmp_path_factory.mktemp("site")
-        config = load_config(str(ROOT / "mkdocs.yml"), strict=True, site_dir=str(folder))
-        config.plugins.on_startup(command="build", dirty=False)
-        build(config)
-    return folder
 
 
 @pytest.mark.parametrize("name", ["index", "tutorials/groups", "reference/trainer/index", "ideas/folds"])

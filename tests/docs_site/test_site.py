@@ -42,21 +42,6 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; a warning of MkDocs ends the build."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("NO_MKDOCS_2_WARNING", "1")
-        from mkdocs.commands.build import build
-        from mkdocs.config import load_config
-
-        folder = tmp_path_factory.mktemp("site")
-        config = load_config(str(ROOT / "mkdocs.yml"), strict=True, site_dir=str(folder))
-        config.plugins.on_startup(command="build", dirty=False)
-        build(config)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def pages(site: Path) -> dict[Path, Page]:
     """Without that of the missing page, whose links a server completes."""
     files = [file for file in sorted(site.rglob("*.html")) if file.name != "404.html"]
