@@ -6,7 +6,6 @@ import functools
 import gc
 import hashlib
 import importlib.util
-import itertools
 import logging
 import os
 import re
@@ -262,21 +261,23 @@ def only_run(here: Path) -> Callable[[], Path]:
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Callable[..., Any]:
+def processes(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """`processes(function, …)` calls it in two processes that train together; see tests/service/processes.py.
 
     With `waiting=False` they are under way when it returns.
     """
     service = _service("processes")
-    folders = itertools.count()
+    started: list[Any] = []
 
     def run(function: Callable[..., Any], *arguments: Any, count: int = 2, waiting: bool = True) -> Any:
-        folder = tmp_path / f"processes-{next(folders)}"
+        folder = tmp_path / f"processes-{len(started)}"
         folder.mkdir()
-        running = service.start(function, *arguments, folder=folder, count=count)
-        return running.wait() if waiting else running
+        started.append(service.start(function, *arguments, folder=folder, count=count))
+        return started[-1].wait() if waiting else started[-1]
 
-    return run
+    yield run
+    for running in started:
+        running.kill()
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from safetensors.numpy import load_file
 
 SMALL = ("model=mlp", "model.widths=[16]", "model.dropout=0", "trainer.epochs=2", "data/augment=none")
@@ -40,19 +37,8 @@ class Bomb:
 @pytest.fixture
 def torchrun(here, processes, monkeypatch):
     """`torchrun("model=mlp")` is that command in two processes: status, output and errors of each."""
-    for module in (
-        "harness.run",
-        "harness.config.error_messages",
-        "harness.record.plots",
-        "matplotlib.pyplot",
-        "hydra.core.plugins",
-        "torch._dynamo",
-        "torch.distributed.fsdp",
-    ):
-        import_module(module)  # once here instead of in every process
     monkeypatch.setattr(sys, "argv", ["harness"])
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
-    torch.set_num_threads(1)
 
     def run(*words):
         from harness.__main__ import execute
@@ -205,19 +191,9 @@ def test_a_process_that_dies_without_a_word_ends_all(torchrun, here, monkeypatch
     monkeypatch.syspath_prepend(here)
     words = (*SMALL[:-1], "~data/augment", "+data.augment._target_=bomb.Bomb", "+data.augment.rank=1")
     running = torchrun(*words, "hydra.run.dir=two", waiting=False)
-    for pid in running.pids:
-        os.waitpid(pid, 0)
-    assert (
-        "error: another process of torchrun ended without a message" in (running.folder / "0.err").read_text()
-    )
+    running.wait_for_end()
+    assert "error: another process of torchrun ended without a message" in running.err(0)
     assert result(here / "two")["status"] == "failed"
-
-
-def until(condition) -> None:
-    limit = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(("heard", "parallel"), [(0, "ddp"), (1, "fsdp")])
@@ -227,7 +203,7 @@ def test_a_signal_to_one_process_stops_all_in_order_and_the_run_can_be_resumed(
     words = (*SMALL, "trainer.epochs=60", "data.load.batch_size=255", f"trainer.speed.parallel={parallel}")
     running = torchrun(*words, "hydra.run.dir=two", waiting=False)
     journal = here / "two" / "journal.jsonl"
-    until(lambda: journal.exists() and '"train/loss"' in journal.read_text())
+    running.until(lambda: journal.exists() and '"train/loss"' in journal.read_text())
     os.kill(running.pids[heard], signal.SIGTERM)
     assert [ended.value for ended in running.wait()] == [143, 143]
     assert result(here / "two")["status"] == "interrupted"

@@ -135,11 +135,9 @@ class Terminal:
         (made,) = set(self.sweeps()) - before
         return Sweep(made)
 
-    def in_this_process(self, *words: str) -> int:
-        """The same in the process that calls it; the status."""
-        from harness.__main__ import execute
-
-        return execute(["-m", *QUICK, *words])
+    def together(self, processes: Callable[..., Any], *words: str) -> Any:
+        """The same by two processes of torchrun; what each came to."""
+        return processes(_execute, ["-m", *QUICK, *words])
 
     def sweeps(self) -> list[Path]:
         return list(self.folder.glob("outputs/sweeps/*"))
@@ -268,3 +266,9 @@ def _descends(pid: int, elders: set[int], parents: dict[int, int]) -> bool:
         if pid in elders:
             return True
     return False
+
+
+def _execute(words: list[str]) -> int:
+    from harness.__main__ import execute
+
+    return execute(words)

@@ -140,15 +140,15 @@ def test_a_number_of_a_card_is_refused_under_torchrun(processes):
     ] * 2
 
 
-def test_more_processes_than_cards_are_refused(processes, monkeypatch):
+def test_more_processes_than_cards_are_refused(processes):
     def refused():
         distributed.join_group()
+        torch.cuda.device_count = lambda: 1
         try:
             check_device(torch.device("cuda"))
         except UserError as error:
             return str(error)
 
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert [ended.value for ended in processes(refused)] == [
         None,
         "torchrun must start at most one process per card, of which there is 1 here, got more; "

@@ -78,7 +78,7 @@ def test_a_command_that_finds_all_trials_begun_waits_for_them(terminal: Any) -> 
 def test_what_torchruns_processes_cannot_do_is_refused(
     terminal: Any, processes: Any, words: tuple[str, ...], message: str
 ) -> None:
-    first, second = processes(terminal.in_this_process, "seed=1,2", *words)
+    first, second = terminal.together(processes, "seed=1,2", *words)
     assert (first.value, second.value) == (2, 2)
     assert message in first.err
     assert "start the sweep without torchrun." in first.err
@@ -94,7 +94,7 @@ def test_torchrun_sweeps_as_a_single_process_does(
         *("trainer.epochs=4", "model.dropout=0", "data/augment=none"),
     )
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
-    ended = processes(terminal.in_this_process, *words)
+    ended = terminal.together(processes, *words)
     assert [process.value for process in ended] == [0, 0], ended
     together, alone = terminal.the_sweep(), terminal.alone(run_cli, *words)
     assert together.states == alone.states
