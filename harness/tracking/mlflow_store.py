@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.runtime.atomic_file import replace_file
@@ -112,6 +115,9 @@ class Store:
 def create(path: Path, artifacts: str) -> None:
     """Creates an sqlite store in write-ahead mode, for many writing processes, unless it exists.
 
+    Args:
+        artifacts: the URI of the folder of artifacts.
+
     Two processes that open a new database at the same time corrupt it permanently. It is therefore built
     under another name while a lock is held, and then renamed.
     """
@@ -123,14 +129,37 @@ def create(path: Path, artifacts: str) -> None:
     with FileLock(path.with_name(f"{path.name}.lock")):
         if _exists(path):
             return
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
         with replace_file(path, lasting=False) as draft:
-            store = SqlAlchemyStore(store_address.sqlite(draft), artifacts)
-            store.engine.dispose()
-            connection = sqlite3.connect(draft)
+            draft.write_bytes(_blank_store())
+            _name_artifacts(draft, artifacts)
+
+
+_BLANK = "file:///blank"
+"""The folder of artifacts of the blank store, in place of that of a real one."""
+
+
+@cache
+def _blank_store() -> bytes:
+    """The file of a store without runs: MLflow takes seconds to make one, a copy some milliseconds."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with TemporaryDirectory(prefix="harness-store-") as folder:
+        path = Path(folder, "mlflow.db")
+        SqlAlchemyStore(store_address.sqlite(path), _BLANK).engine.dispose()
+        with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=wal")
-            connection.close()
+        return path.read_bytes()
+
+
+def _name_artifacts(path: Path, artifacts: str) -> None:
+    """Gives the experiment that MLflow has made in a blank store its folder of artifacts, and its time."""
+    now = time.time_ns() // 1_000_000
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ? || substr(artifact_location, ?),"
+            " creation_time = ?, last_update_time = ?",
+            (artifacts, len(_BLANK) + 1, now, now),
+        )
 
 
 def _exists(path: Path) -> bool:

@@ -24,6 +24,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TextIO
 
+from harness.runtime.garbage_collection import collect_as_usual, collect_rarely
 from harness.tracking.mlflow_store import prepare
 from harness.tracking.store_address import scrubbed
 from harness.tracking.sync_runs import leftovers
@@ -123,7 +124,9 @@ def main() -> int:
     threading.Thread(target=_watch_parent, args=(os.getppid(), commands), daemon=True).start()
     uploader = Uploader(commands)
     try:
+        collect_rarely()
         prepare()
+        collect_as_usual()
         uploader.serve()
     except Exception:
         with open("uploader.log", "a") as log:

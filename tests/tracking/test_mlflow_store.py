@@ -4,6 +4,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
-from harness.tracking import store_address
+from harness.tracking import mlflow_store, store_address
 from harness.tracking.mlflow_store import Store, refusal
 
 RUN = """
@@ -93,6 +95,26 @@ def test_artifacts_of_a_database_lie_in_the_outputs_folder(outputs: Path, uri: s
     Store(uri, "digits", outputs)
     location = client.get_experiment_by_name("digits").artifact_location
     assert location == (outputs / "mlartifacts").as_uri()
+
+
+def test_each_new_store_is_a_copy_of_one_that_is_made_once(
+    tmp_path: Path, blank_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As MLflow makes it, but for its folder of artifacts: that of the default experiment, and its time."""
+    assert blank_store.exists()  # so one has been made before
+    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore", None)
+    begun = time.time()
+    for name in ("a", "b c"):
+        path = tmp_path / name / "mlflow.db"
+        mlflow_store.create(path, (path.parent / "mlartifacts").as_uri())
+        with closing(sqlite3.connect(path)) as database:
+            assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            row = "SELECT name, artifact_location, creation_time, last_update_time FROM experiments"
+            ((experiment, location, *times),) = database.execute(row)
+        assert experiment == "Default"
+        assert location == (path.parent / "mlartifacts" / "0").as_uri()
+        assert all(begun - 1 < at / 1000 < time.time() + 1 for at in times)
 
 
 @pytest.mark.parametrize(
