@@ -73,6 +73,8 @@ class _Flat:
         raise TypeError(f"{path or 'the state'} is a {type(value).__name__}, which a checkpoint cannot store")
 
     def _items(self, values: list[Any] | tuple[Any, ...], path: str) -> list[Any]:
+        if set(map(type, values)) == {int} and -_WHOLE <= min(values) and max(values) <= _WHOLE:
+            return list(values)  # the 625 numbers of a generator of Python's
         return [self._below(value, path, place) for place, value in enumerate(values)]
 
     def _below(self, value: Any, path: str, key: object) -> Any:

@@ -54,6 +54,8 @@ def copied(value: Any) -> Any:
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
+    if type(value) is tuple and set(map(type, value)) <= {int, float, str, bool, type(None)}:
+        return value  # such as the 625 numbers of a generator of Python's
     if isinstance(value, list | tuple):
         return type(value)(copied(item) for item in value)
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, final
 
 import torch
@@ -18,6 +19,9 @@ OPTIMIZERS = (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
 
 _SGD_MOMENTS = ("momentum_buffer",)
 _ADAM_MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+_ADAM_SETTINGS = itemgetter(
+    "lr", "weight_decay", "eps", "amsgrad", "maximize", "foreach", "fused", "decoupled_weight_decay"
+)
 _NOT_SETTINGS = ("params", "factor", "initial_lr")
 
 
@@ -89,17 +93,36 @@ class FusedOptimizer:
             numbers: of the members.
             gradients: of each group of parameters, a row (P,) for each of these members.
         """
-        update = self._descend if self._sgd else self._adapt
         for rows, given in zip(self._rows, gradients, strict=True):
             equal: dict[Hashable, tuple[list[_Row], list[Tensor]]] = {}
             for number, gradient in zip(numbers, given, strict=True):
                 row = rows[number]
                 if row.parameters:
-                    same = equal.setdefault((bool(row.moments), _settings(row.group)), ([], []))
+                    key = (bool(row.moments), _sgd_settings(row.group)) if self._sgd else _adam(row.group)
+                    same = equal.setdefault(key, ([], []))
                     same[0].append(row)
                     same[1].append(gradient)
-            for together, own in equal.values():
-                update(together, own, together[0].group)
+            if self._sgd:
+                for together, own in equal.values():
+                    self._descend(together, own, together[0].group)
+            else:
+                self._adapt_all(list(equal.values()))
+
+    def _adapt_all(self, equal: Sequence[tuple[list[_Row], list[Tensor]]]) -> None:
+        """One call for each list of rows with equal settings, and one for all counts of steps.
+
+        torch's own function takes longer to find its kernel than the kernel takes for a small network, and
+        members with rates of their own need a call each.
+        """
+        quick = [(rows, own) for rows, own in equal if _has_kernel(rows[0].group)]
+        if quick:
+            torch._foreach_add_([row.moments["step"] for rows, _ in quick for row in rows], 1)
+        for rows, gradients in equal:
+            group = rows[0].group
+            if _has_kernel(group):
+                _call_kernel(rows, gradients, group)
+            else:
+                self._adapt(rows, gradients, group)
 
     def _adapt(self, rows: list[_Row], gradients: list[Tensor], group: dict[str, Any]) -> None:
         adam(
@@ -141,10 +164,41 @@ class FusedOptimizer:
                 row.keep("momentum_buffer", moment)  # torch makes it in the first step
 
 
-def _settings(group: dict[str, Any]) -> Hashable:
+def _sgd_settings(group: dict[str, Any]) -> Hashable:
     """The settings of a group, by which rows share a call."""
     return tuple(
         (name, tuple(value) if isinstance(value, list) else value)
         for name, value in group.items()
         if name not in _NOT_SETTINGS
+    )
+
+
+def _adam(group: dict[str, Any]) -> Hashable:
+    """The same of Adam, whose settings are known: of each member, this is looked up in each step."""
+    return (*_ADAM_SETTINGS(group), *group["betas"])
+
+
+def _has_kernel(group: dict[str, Any]) -> bool:
+    """Whether one kernel computes a step with the settings of this group, and it has only to be called."""
+    return bool(group["fused"]) and not isinstance(group["lr"], Tensor)
+
+
+def _call_kernel(rows: Sequence[_Row], gradients: list[Tensor], group: dict[str, Any]) -> None:
+    """What `torch.optim.adam.adam` calls with `fused=True`; the steps are counted already."""
+    call = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+    moments = [row.moments for row in rows]
+    call(
+        [row.weights for row in rows],
+        gradients,
+        [own["exp_avg"] for own in moments],
+        [own["exp_avg_sq"] for own in moments],
+        [own["max_exp_avg_sq"] for own in moments] if group["amsgrad"] else [],
+        [own["step"] for own in moments],
+        amsgrad=group["amsgrad"],
+        lr=group["lr"],
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        maximize=group["maximize"],
     )

@@ -61,8 +61,9 @@ class FusedStep:
             data, labels: as for the step.
             generators: of these members.
         """
-        uses = self._dropout[first : first + len(data)]
-        return draw_masks([own.of(data[0], labels[0]) for own in uses], generators)
+        like = data[0], labels[0]
+        uses = [own.of(*like) for own in self._dropout[first : first + len(data)]]
+        return draw_masks(uses, generators)
 
     def __call__(
         self, first: int, data: Tensor, labels: Tensor, masks: list[Tensor]

@@ -69,6 +69,8 @@ def draw_masks(used: Sequence[Sequence[Dropout]], generators: Sequence[torch.Gen
     Args:
         used: of each member, its uses of dropout; only the shares differ between members.
     """
+    if not any(used):
+        return []
     masks = [torch.empty((len(used), *one.shape), dtype=one.dtype) for one in used[0]]
     for number, (own, generator) in enumerate(zip(used, generators, strict=True)):
         for mask, one in zip(masks, own, strict=True):
