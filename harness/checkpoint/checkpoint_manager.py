@@ -91,6 +91,8 @@ class CheckpointManager:
         note: shows a warning to the user.
         checkpoint: the checkpoint that the training resumes from; None for a new training.
         earlier: the digests that checkpoints of earlier processes of the run may have.
+        defers: whether the checkpoint after the last epoch stays in memory until `finish` keeps it. If the
+            process is killed before, the training resumes from the checkpoint before it.
     """
 
     def __init__(
@@ -102,6 +104,8 @@ class CheckpointManager:
         note: Callable[[str], None],
         checkpoint: LatestCheckpoint | None,
         earlier: Collection[str] = (),
+        *,
+        defers: bool = False,
     ) -> None:
         self.folder = folder
         self.pace = pace
@@ -112,6 +116,8 @@ class CheckpointManager:
         self._kept: list[Entry] = [] if checkpoint is None else list(checkpoint.entries)
         self._best = None if checkpoint is None else checkpoint.best
         self._full = False
+        self._defers = defers
+        self._deferred: tuple[Progress, Any] | None = None
 
     def below(self, name: str) -> tuple[CheckpointManager, Any]:
         """Returns the manager of another training of the same fold, and the state that it resumes from, or
@@ -148,6 +154,18 @@ class CheckpointManager:
         last = progress.whole and progress.last and self._settings.finished == "last"
         if not broadcast(stopping or last or not progress.whole or allowed):
             return
+        if last and self._defers and not stopping:
+            self._deferred = progress, state()
+        else:
+            self._try_to_write(progress, state)
+
+    def write_deferred(self) -> None:
+        """Writes the checkpoint that was deferred, if there is one."""
+        if self._deferred is not None:
+            (progress, state), self._deferred = self._deferred, None
+            self._try_to_write(progress, lambda: state)
+
+    def _try_to_write(self, progress: Progress, state: Callable[[], Any]) -> None:
         began = perf_counter()
         try:
             self._write(progress, state())
@@ -189,6 +207,9 @@ class CheckpointManager:
     def finish(self, keep: bool) -> None:
         """Ends the fold: keeps the checkpoints that `checkpoint.finished` names, or none if `keep` is
         false."""
+        if keep:
+            self.write_deferred()
+        self._deferred = None
         finished = self._settings.finished if keep else "none"
         remaining = {
             "all": self._kept,

@@ -73,7 +73,7 @@ class _Flat:
         raise TypeError(f"{path or 'the state'} is a {type(value).__name__}, which a checkpoint cannot store")
 
     def _items(self, values: list[Any] | tuple[Any, ...], path: str) -> list[Any]:
-        if set(map(type, values)) == {int} and -_WHOLE <= min(values) and max(values) <= _WHOLE:
+        if set(map(type, values)) == {int} and min(values) >= -_WHOLE and max(values) <= _WHOLE:
             return list(values)  # the 625 numbers of a generator of Python's
         return [self._below(value, path, place) for place, value in enumerate(values)]
 

@@ -28,7 +28,7 @@ from harness.record import plots
 from harness.record.predictions import FoldPredictions, RowOutputs, fold_predictions, validation_rows
 from harness.runs.journal import End, Journal
 from harness.runs.run_history import RunHistory
-from harness.runs.trial import always
+from harness.runs.trial import EVERYTHING, Keeps
 from harness.runs.validation_rows import FILE, join_folds, partial_file, write_validation
 
 MOST_MODELS = 10
@@ -61,7 +61,7 @@ class FoldRecord:
     deferred     whether test rows are not scored yet: then nothing is drawn, and every fold's model is
                  kept, so that `harness.stages.deferred_test` can test it later
     sealed       whether that is so because they are sealed: then curves are drawn, and the model is logged
-    keeps        whether the model is kept, given the fold's scores
+    keeps        which files are kept, given the fold's scores
     validation_size  the most bytes that the outputs for the validation rows may take; 0: they are not kept
     """
 
@@ -78,7 +78,7 @@ class FoldRecord:
     training: dict[str, Any] | None = None
     deferred: bool = False
     sealed: bool = False
-    keeps: Callable[[Mapping[str, float]], bool] = always
+    keeps: Keeps = EVERYTHING
     validation_size: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -233,7 +233,8 @@ class FoldRecord:
         else:
             self._keep_as_point(experiment, table)
         self._write_done()
-        self.checkpoints.finish(self._kept)
+        resumable = self.keeps.checkpoints is None or self.keeps.checkpoints(self.scores)
+        self.checkpoints.finish(self._kept and resumable)
         self.end("finished", None)
         self.screen.fold_scores(self.fold.number, self.scores)
 
@@ -267,7 +268,7 @@ class FoldRecord:
 
     def _keep_alone(self, experiment: Experiment, table: Table) -> None:
         self._metrics(self.key, self._final_step, self.scores)
-        if self._saved and self.keeps(self.scores):
+        if self._saved and self.keeps.weights(self.scores):
             experiment.save(self.folder / "model", table, self.config)
         if not self.deferred or self.sealed:
             self._show_model(experiment.trainer.ranking)
@@ -322,6 +323,8 @@ class FoldRecord:
         """
         if status == "pruned" and not self._ended:
             self.checkpoints.freeze() if frozen else self.checkpoints.finish(False)
+        elif status != "finished" and not self._ended:
+            self.checkpoints.write_deferred()
         if self.key and self.alone and not self._ended:
             self.journal.end(self.key, status, error)
         self._ended = True

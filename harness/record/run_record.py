@@ -47,7 +47,7 @@ from harness.runs.fold_rows import ROWS
 from harness.runs.journal import End
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
-from harness.runs.trial import Trial, always
+from harness.runs.trial import EVERYTHING, Keeps, Trial
 from harness.runtime import provenance
 from harness.runtime.atomic_file import write_text
 from harness.runtime.run_log import close_log, open_log
@@ -154,7 +154,7 @@ class Record:
             clock=lambda: self.seconds,
             deferred=self.deferred,
             sealed=self.plan.sealed is not None,
-            keeps=always if self.trial is None or len(self.folds) > 1 else self.trial.keeps,
+            keeps=self._keeps,
             validation_size=0 if self.trial is None else int(self.trial.outputs * 1e6),
         )
         if (checkpoint := self.start.checkpoint_of(fold.number)) is not None:
@@ -177,6 +177,10 @@ class Record:
         """Whether the test rows are still to be scored when all folds are trained."""
         return self.deferred and self.plan.sealed is None and (self.trial is None or self.trial.tests)
 
+    @property
+    def _keeps(self) -> Keeps:
+        return EVERYTHING if self.trial is None or len(self.folds) > 1 else self.trial.keeps
+
     def _checkpoint_manager(self, fold: Fold) -> CheckpointManager:
         return CheckpointManager(
             self.folder / key_of(fold, len(self.folds)) / CHECKPOINTS,
@@ -186,6 +190,7 @@ class Record:
             self.screen.note,
             self.start.checkpoint_of(fold.number),
             earlier_digests(self.start.past, self.table),
+            defers=self._keeps.checkpoints is not None,
         )
 
     @property

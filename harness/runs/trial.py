@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 def always(scores: Mapping[str, float]) -> bool:
-    """The weights are kept whatever the scores are."""
+    """The files are kept whatever the scores are."""
     return True
+
+
+class Keeps(NamedTuple):
+    """Whether the files of a trial are kept, given the scores of its only fold.
+
+    weights      of its model
+    checkpoints  from which it can be trained on; None: they are, and the last is written before the scores
+                 are known
+    """
+
+    weights: Callable[[Mapping[str, float]], bool] = always
+    checkpoints: Callable[[Mapping[str, float]], bool] | None = None
+
+
+EVERYTHING = Keeps()
 
 
 @dataclass(frozen=True)
@@ -19,7 +35,7 @@ class Trial:
     parent     the folder of the sweep, relative to the run's; it contains the parent run of MLflow
     tags       additional tags of the run: the sweep, the study, the number
     tests      whether its test rows are scored and predicted; a sweep does this for its best trial only
-    keeps      whether its weights are kept, given the scores of its only fold; of several, they always are
+    keeps      which of its files are kept, if it has one fold; of several, all are
     each_fold  whether the score of a fold may end the trial before the next fold is trained
     follows    the validation scores that each epoch needs beside loss and monitored score, by full name;
                None: all
@@ -31,7 +47,7 @@ class Trial:
     parent: str = ".."
     tags: Mapping[str, object] = field(default_factory=dict)
     tests: bool = False
-    keeps: Callable[[Mapping[str, float]], bool] = always
+    keeps: Keeps = EVERYTHING
     each_fold: bool = False
     follows: frozenset[str] | None = None
     outputs: float = 0.0

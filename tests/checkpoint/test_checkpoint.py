@@ -5,6 +5,8 @@ import math
 import pickle
 import random
 import struct
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -290,6 +292,27 @@ def test_the_newest_two_and_the_best_are_kept(tmp_path: Path) -> None:
     see(kept, progress(6, best=True), progress(7), progress(8), progress(9, step=85))
     assert files(tmp_path) == ["epoch-0006", "epoch-0008", "step-00000085"]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 6  # each with its hash, nothing else
+
+
+@pytest.mark.parametrize(
+    ("end", "left"),
+    [
+        (lambda one: one.finish(True), ["epoch-0002"]),
+        (lambda one: one.finish(False), []),
+        (CheckpointManager.write_deferred, ["epoch-0001", "epoch-0002"]),  # the training was interrupted
+    ],
+)
+def test_a_last_checkpoint_that_is_deferred_is_written_only_if_it_is_kept(
+    tmp_path: Path, end: Callable[[CheckpointManager], None], left: list[str]
+) -> None:
+    chosen = settings_of(finished="last")
+    kept = CheckpointManager(tmp_path / "checkpoints", chosen, Pace(chosen), FACTS, print, None, defers=True)
+    see(kept, progress(1), replace(progress(2), last=True))
+    assert files(tmp_path) == ["epoch-0001"]
+    end(kept)
+    assert files(tmp_path) == left
+    kept.write_deferred()
+    assert files(tmp_path) == left
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import Frozen, Pruned, UserError
 from harness.runs.run_result import Result, summarise
-from harness.runs.trial import always
+from harness.runs.trial import EVERYTHING, Keeps
 from harness.runtime.user_exit import exits_as_errors
 from harness.sweep.inside_trial import RunningTrial, running
 from harness.sweep.launch.launcher_job import compose, folder_words, work
@@ -82,7 +82,7 @@ class ProgramTrials:
         assignment: TrialAssignment,
         report: Report,
         on_epoch: OnEpoch,
-        keeps: Callable[[Mapping[str, float]], bool] = always,
+        keeps: Keeps = EVERYTHING,
         joint: Any = None,
     ) -> list[Result]:
         """Calls the task, unless an earlier worker was killed after it had returned."""

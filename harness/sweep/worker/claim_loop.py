@@ -15,6 +15,7 @@ import optuna
 from harness.core.errors import Frozen, Interrupted, Pruned, sentence
 from harness.runs.journal import JOURNAL, Journal
 from harness.runs.run_result import Result
+from harness.runs.trial import Keeps
 from harness.runtime.energy_meter import EnergyMeter
 from harness.runtime.frozen_memory import frozen_memory
 from harness.runtime.inner_path import inner
@@ -241,8 +242,8 @@ class ClaimLoop:
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
             self.patience.attempt(lambda: self._charge(claim, self.meter.now_and_then(claim.number)), None)
 
-        admits = partial(self.kept.admits, claim.number)
-        results = self.spec.runner.run(self.spec, assignment, report, on_epoch, admits, joint)
+        keeps = Keeps(*(partial(best.admits, claim.number) for best in (self.kept, self.resumable)))
+        results = self.spec.runner.run(self.spec, assignment, report, on_epoch, keeps, joint)
         reached = values(self.spec.objectives, results)
         scores = _means(results)
         violated = violations(self.constraints, results)

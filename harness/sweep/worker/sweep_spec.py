@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from optuna.pruners import BasePruner
 
 from harness.core.fuse_setting import FUSE
 from harness.runs.run_result import Result
-from harness.runs.trial import always
+from harness.runs.trial import EVERYTHING, Keeps
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
 from harness.sweep.study.earlier_trials import EarlierSweep
@@ -63,7 +63,7 @@ class TrialRunner(Protocol):
         assignment: TrialAssignment,
         report: Report,
         on_epoch: OnEpoch,
-        keeps: Callable[[Mapping[str, float]], bool] = always,
+        keeps: Keeps = EVERYTHING,
         joint: Any = None,
     ) -> list[Result]:
         """Runs a trial, or goes on with it; returns the result of each of its runs.

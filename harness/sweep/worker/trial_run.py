@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,7 @@ from harness.core.progress import Progress
 from harness.record.run_record import RESULT
 from harness.run import run
 from harness.runs.run_result import Result
-from harness.runs.trial import Trial, always
+from harness.runs.trial import EVERYTHING, Keeps, Trial
 from harness.runtime import provenance
 from harness.runtime.masked_output import mask_also
 from harness.runtime.process_group import broadcast, rank, world
@@ -52,7 +52,7 @@ class HarnessRuns:
         assignment: TrialAssignment,
         report: Report,
         on_epoch: OnEpoch,
-        keeps: Callable[[Mapping[str, float]], bool] = always,
+        keeps: Keeps = EVERYTHING,
         joint: JointRuns | None = None,
     ) -> list[Result]:
         return run_trial(spec, assignment, self.composer, report, on_epoch, keeps, joint)
@@ -87,7 +87,7 @@ def run_trial(
     composer: TrialComposer,
     report: Report,
     on_epoch: OnEpoch,
-    keeps: Callable[[Mapping[str, float]], bool] = always,
+    keeps: Keeps = EVERYTHING,
     joint: JointRuns | None = None,
 ) -> list[Result]:
     """Trains the trial once per repeat; a run that an earlier worker finished is not trained again.
@@ -95,7 +95,7 @@ def run_trial(
     Args:
         report: called by rank 0 with a step and its value; returns whether the trial is to be pruned.
         on_epoch: called as `OnEpoch` at the end of each epoch.
-        keeps: see `Trial`; of several repeats, the weights are kept.
+        keeps: see `Trial`; of several repeats, all files are kept.
         joint: the trainings of other trials, with which this one is trained; its repeats advance together.
 
     Raises:
@@ -120,14 +120,14 @@ def run_trial(
     if joint is not None and len(repeats) > 1:
         consumers = [(deadline, run) for run in steps.runs_together()]
         return joint.all_of(
-            [partial(_run, (spec, assignment, composer), n, consumers[n], always, joint) for n in repeats]
+            [partial(_run, (spec, assignment, composer), n, consumers[n], EVERYTHING, joint) for n in repeats]
         )
     once = spec.settings.repeat == 1 and world() == 1
     of = (spec, assignment, composer)
     results = []
     for repeat in repeats:
         steps.start_run(repeat)
-        results.append(_run(of, repeat, (deadline, steps), keeps if once else always, joint))
+        results.append(_run(of, repeat, (deadline, steps), keeps if once else EVERYTHING, joint))
     return results
 
 
@@ -193,7 +193,7 @@ def _run(
     of: _Of,
     repeat: int,
     steps: tuple[_Deadline, PruningSteps | RunSteps],
-    keeps: Callable[[Mapping[str, float]], bool],
+    keeps: Keeps,
     joint: JointRuns | None,
 ) -> Result:
     spec, assignment, _ = of
