@@ -26,7 +26,6 @@ from harness.core.error_text import clipped, mask_errors, printable, stack
 from harness.core.errors import (
     FileNotUsable,
     FolderNotWritable,
-    UnknownName,
     UserError,
     sentence,
 )
@@ -159,7 +158,9 @@ def verb(name: str, words: list[str]) -> Outcome:
         UserError: there is no such verb.
     """
     if name not in VERBS:
-        raise UnknownName(f"there is no verb {name!r}", name, VERBS, hint="(A setting is KEY=VALUE.)")
+        from harness.cli.unknown_verb import unknown_verb
+
+        raise unknown_verb(name, VERBS)
     main_of_verb: Callable[[list[str]], Outcome] = import_module(f"harness.cli.{name}").main
     try:
         return main_of_verb(words)

@@ -40,6 +40,7 @@ def _check_sweep(overrides: list[str]) -> CheckResult:
 
 def _check_run(overrides: list[str]) -> CheckResult:
     from harness.config.compose import compose
+    from harness.console.text_format import terminal_width
     from harness.core.name_list import counted
     from harness.prepare.batch_size import sized
     from harness.prepare.callback_parts import build_callbacks
@@ -79,7 +80,7 @@ def _check_run(overrides: list[str]) -> CheckResult:
     print(f"{counted(experiment.parameters, 'parameter')}, {epochs}.")
     for key, value in found["chosen"].items():
         print(f"auto: {key}={value}")
-    for line in printed(columns):
+    for line in printed(columns, terminal_width()):
         print(line)
     for finding in plan.findings:
         if finding.severity != "fine":

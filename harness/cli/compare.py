@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def main(words: list[str]) -> Outcome:
 
     from harness.compare.compare_runs import compare
     from harness.compare.output_files import check_file, write_csv, write_html
-    from harness.console.text_format import put
+    from harness.console.text_format import put, terminal_width
 
     for file in (options.csv, options.html):
         if file is not None:
@@ -47,7 +46,7 @@ def main(words: list[str]) -> Outcome:
         for write, file in ((write_csv, options.csv), (write_html, options.html))
         if file
     ]
-    for line in comparison.lines(_width()):
+    for line in comparison.lines(terminal_width()):
         put(line, sys.stdout)
     for file in written:
         put([(f"file    {file}", "")], sys.stdout)
@@ -64,8 +63,3 @@ def main(words: list[str]) -> Outcome:
         "files": [str(file) for file in written],
     }
     return Outcome(found)
-
-
-def _width() -> int | None:
-    """The terminal's; None where the lines go to a file or another program, which takes all of them."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -12,7 +12,7 @@ from harness.compare.parameter_differences import most_telling, rounded
 from harness.compare.ranking_score import Interval
 from harness.compare.reading_notes import notes
 from harness.compare.two_runs import Changes
-from harness.console.text_format import Line, aligned, duration, number
+from harness.console.text_format import Line, aligned, duration, fit_columns, number
 from harness.core.name_list import listed
 
 _GAP = "  "
@@ -101,14 +101,10 @@ def _columns(board: Leaderboard) -> list[Column]:
 def _fitting(columns: Sequence[Column], width: int | None) -> tuple[list[Column], list[str]]:
     """The columns that fit, and the titles of the others; the most expendable are dropped first."""
     kept = [column for column in columns if width is not None or column.expendable != _MANY]
-    dropped = [column for column in columns if column not in kept]
-    while width is not None and sum(column.width + len(_GAP) for column in kept) - len(_GAP) > width:
-        most = max(column.expendable for column in kept)
-        if most == _ALWAYS:
-            break
-        last = max(place for place, column in enumerate(kept) if column.expendable == most)
-        dropped.append(kept.pop(last))
-    return kept, [column.title for column in columns if column in dropped]
+    if width is not None:
+        widths, expendable = [column.width for column in kept], [column.expendable for column in kept]
+        kept = [kept[place] for place in fit_columns(widths, expendable, width, _GAP)]
+    return kept, [column.title for column in columns if column not in kept]
 
 
 def _interval(interval: Interval | None) -> str:

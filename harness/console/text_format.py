@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -49,6 +51,11 @@ def file_width() -> int | None:
     """The width that the user sets for files and pipes with the environment variable COLUMNS."""
     columns = os.environ.get("COLUMNS", "")
     return int(columns) if columns.isdecimal() and int(columns) > 0 else None
+
+
+def terminal_width() -> int | None:
+    """That of standard output; None for a file or another program, which takes lines of any length."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def duration(seconds: float) -> str:
@@ -253,6 +260,23 @@ def table_lines(titles: Sequence[str], rows: Sequence[Sequence[Span]]) -> list[L
         spaced = [cells[0], *(gap + cell for cell in cells[1:])]
         lines.append([(text, style) for text, (_, style) in zip(spaced, row, strict=True)])
     return lines
+
+
+def fit_columns(widths: Sequence[int], expendable: Sequence[int], width: int, gap: str = _GAP) -> list[int]:
+    """The places of the columns of a table that fit into `width`, all in characters.
+
+    Args:
+        widths: of the columns.
+        expendable: for each column; that with the highest number is dropped first, and of equal ones the
+            last. 0: never.
+    """
+    kept = list(range(len(widths)))
+    while sum(widths[place] + len(gap) for place in kept) - len(gap) > width:
+        last = max(kept, key=lambda place: (expendable[place], place), default=None)
+        if last is None or not expendable[last]:
+            break
+        kept.remove(last)
+    return kept
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Collection[int], gap: str = _GAP) -> list[str]:

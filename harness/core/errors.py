@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any, get_args
 
 from harness.core.error_text import described, error_text
@@ -300,10 +300,15 @@ _MOST_OWNERS = 3
 MOST_NAMES = 20
 """A message lists this many choices at most."""
 
+_LESS_LIKE = 0.125
+"""Names whose likeness differs by more are not offered together."""
+
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """At most three names that resemble `name`, the best first."""
-    return get_close_matches(name, sorted(names), n=3, cutoff=0.6)
+    """At most three names that resemble `name`, the best first, and none much less than the best."""
+    close = get_close_matches(name, sorted(names), n=3, cutoff=0.6)
+    likeness = {other: SequenceMatcher(None, other, name).ratio() for other in close}
+    return [other for other in close if likeness[other] >= likeness[close[0]] - _LESS_LIKE]
 
 
 def near(name: str, names: Iterable[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from harness.core.errors import UserError
+from harness.core.errors import UserError, nearest
 from harness.model.pretrained_weights import load
 
 
@@ -64,7 +63,7 @@ class Timm(nn.Module):
 
 def _near(name: str, known: list[str]) -> str:
     """Near misses, but never the whole list: timm knows more than a thousand names."""
-    close = get_close_matches(name, known)
+    close = nearest(name, known)
     return f"did you mean {' or '.join(close)}?" if close else "timm.list_models() gives the names."
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.console.text_format import aligned, fit_columns
+from harness.core.name_list import listed
 from harness.core.protocol import Transform
 from harness.core.table import Table
 from harness.data.cache.command_scope import current
@@ -17,6 +19,9 @@ TITLES = ("column", "role", "type", "missing", "distinct", "values", "encoding",
 _MOST_COLUMNS = 50
 _MOST_VALUES = 3
 _LONGEST = 40
+_PLAIN = ("feature", "kept")
+_EXPENDABLE = {"features": 5, "encoding": 4, "distinct": 3, "values": 2, "missing": 1}
+"""Titles of columns that a narrow screen leaves out; the highest number first."""
 
 
 def column_table(table: Table, transform: Transform) -> list[list[str]]:
@@ -37,17 +42,27 @@ def column_table(table: Table, transform: Transform) -> list[list[str]]:
 
 
 def _lines(table: Table, encoded: dict[str, tuple[str, int | None]]) -> list[list[str]]:
-    columns = [str(name) for name in table.frame.columns]
+    # A wide table is cut, and what is no feature must not be: the target is often the last column.
+    columns = sorted(map(str, table.frame.columns), key=lambda name: _role(table, name) in _PLAIN)
     lines = [_line(table, name, encoded) for name in columns[:_MOST_COLUMNS]]
     more = len(columns) - _MOST_COLUMNS
     return [*lines, [f"and {more} more", *[""] * (len(TITLES) - 1)]] if more > 0 else lines
 
 
-def printed(lines: Sequence[Sequence[str]]) -> list[str]:
-    """The table as aligned text, titles first."""
+def printed(lines: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """The table as aligned text, titles first; a last line names what `width` (in characters) leaves out."""
     rows = [TITLES, *lines] if lines else []
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:<{n}}" for cell, n in zip(row, widths, strict=True)).rstrip() for row in rows]
+    kept = list(range(len(widths)))
+    if width is not None:
+        kept = fit_columns(widths, [_EXPENDABLE.get(title, 0) for title in TITLES][: len(widths)], width)
+    texts = [line.rstrip() for line in aligned([[row[place] for place in kept] for row in rows], kept)]
+    dropped = [TITLES[place] for place in range(len(widths)) if place not in kept]
+    return (
+        [*texts, f"too narrow for: {listed(dropped, len(dropped))}; --json has all columns"]
+        if dropped
+        else texts
+    )
 
 
 def _line(table: Table, name: str, encodings: dict[str, tuple[str, int | None]]) -> list[str]:

@@ -48,7 +48,7 @@ CHOICES = [
 ]
 
 KEYS = [
-    (["trainer.epoch=3"], r"there is no setting 'trainer\.epoch'; did you mean trainer\.epochs .*"),
+    (["trainer.epoch=3"], r"there is no setting 'trainer\.epoch'; did you mean trainer\.epochs\?"),
     (["epochs=3"], r"there is no setting 'epochs'; did you mean trainer\.epochs\?"),
     (["modle=mlp"], r"there is no setting 'modle'; did you mean model\?"),
     (["data=iris"], r"data is a part of a group's name; did you mean data/extract=iris\?"),
@@ -95,7 +95,7 @@ KEYS = [
     ),
     (
         ["+data.load.batchsize=3"],
-        r"data\.load\.batchsize is no argument of .*; did you mean batch_size or .*",
+        r"data\.load\.batchsize is no argument of .*; did you mean batch_size\?",
     ),
     (["~seed"], r"the setting seed is missing; remove the override that deletes or replaces it\."),
     (["sweep=asha"], r"sweep=asha is about a sweep of many trials, and this is one run; type -m before it\."),
@@ -176,7 +176,7 @@ RANGES = [
     (["trainer.monitor=test/accuracy"], r"trainer\.monitor must be a score of the validation part, .*"),
     (
         ["trainer.monitor=valid/acuracy"],
-        r"trainer\.monitor=valid/acuracy is no score .*; did you mean valid/accuracy .*",
+        r"trainer\.monitor=valid/acuracy is no score .*; did you mean valid/accuracy\?",
     ),
 ]
 
@@ -348,8 +348,12 @@ OPTIONS = [
         ["--cfg", "job", "-m"],
         r"only one of --run, --multirun, --cfg and --info can be given, got --multirun and --cfg\.",
     ),
-    (["chek"], r"there is no verb 'chek'; did you mean check or schema\? \(A setting is KEY=VALUE\.\)"),
-    (["model", "mlp"], r"there is no verb 'model'; .*"),
+    (["chek"], r"there is no verb 'chek'; did you mean check\? \(A setting is KEY=VALUE\.\)"),
+    (["model", "mlp"], r"there is no verb 'model'; did you mean model=CHOICE\?"),
+    (
+        ["train", "model=mlp"],
+        r"there is no verb 'train'; a training needs none: `python -m harness KEY=VALUE`\.",
+    ),
     (["check", "model=nope"], r"model has no choice 'nope'; .*"),
     (
         ["check", "--nope"],

@@ -217,7 +217,7 @@ def test_a_monitor_is_a_score_of_the_validation_part() -> None:
         "rests on test rows; did you mean valid/rmse or valid/loss?"
     )
     with pytest.raises(
-        UserError, match=r"^trainer\.monitor=valid/rmsee is no score .*; did you mean valid/rmse or "
+        UserError, match=r"^trainer\.monitor=valid/rmsee is no score .*; did you mean valid/rmse\?$"
     ):
         check_monitor("valid/rmsee", ("rmse", "loss"))
 

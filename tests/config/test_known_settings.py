@@ -101,5 +101,5 @@ def test_sampler_and_pruner_are_parts_or_nothing(settings: dict[str, Any]) -> No
 
 
 def test_an_unknown_setting_of_sweeps_is_refused_with_near_names(settings: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"^there is no setting .sweep\.trails.; did you mean trials "):
+    with pytest.raises(UserError, match=r"^there is no setting .sweep\.trails.; did you mean trials\?$"):
         check_settings({**settings, "sweep": {**settings["sweep"], "trails": 3}})

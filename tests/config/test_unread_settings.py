@@ -19,13 +19,13 @@ FILES = [
     ("- a\n- b\n", r"nothing reads what \S+/x\.yaml sets; .*"),
     (
         f"{GLOBAL}trainr: {{epochs: 1}}\n",
-        r"nothing reads the setting trainr of \S+/x\.yaml; did you mean trainer .*",
+        r"nothing reads the setting trainr of \S+/x\.yaml; did you mean trainer\?",
     ),
     (
         f"{GLOBAL}data: {{loader: {{batch_size: 3}}}}\n",
         r"nothing reads the setting data\.loader .* data\.load .*",
     ),
-    (f"{GLOBAL}seeds: 3\n", r"nothing reads the setting seeds .* did you mean seed .*"),
+    (f"{GLOBAL}seeds: 3\n", r"nothing reads the setting seeds .* did you mean seed\?"),
     (f"{GLOBAL}production: {{refitt: true}}\n", r"nothing reads the setting production\.refitt .*refit .*"),
     (
         f"{GLOBAL}hydra: {{sweeper: {{params: {{seed: '1'}}}}}}\n",

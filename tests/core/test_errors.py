@@ -106,6 +106,7 @@ def test_an_error_can_be_placed_and_given_another_rule_or_remedy() -> None:
 
 def test_the_nearest_words_are_offered_best_first() -> None:
     assert near("resnet05", ["mlp", "resnet18", "resnet50"]) == "did you mean resnet50 or resnet18?"
+    assert near("trainr", ["pretrain", "tracking", "trainer"]) == "did you mean trainer?"  # much nearer
 
 
 def test_where_nothing_is_near_all_are_listed_up_to_twenty() -> None:

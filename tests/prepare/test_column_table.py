@@ -74,6 +74,25 @@ def test_it_is_printed_in_aligned_columns():
     assert (lines[0].split(), len(lines), len(starts)) == (list(TITLES), 8, 1)
 
 
+def test_a_narrow_screen_leaves_out_and_names_the_least_important_columns():
+    lines = column_table(table(), fitted([SimpleImputer()], [OneHotEncoder(sparse_output=False)]))
+    whole = printed(lines)
+    assert printed(lines, max(map(len, whole))) == whole
+    *rows, remark = printed(lines, 45)
+    assert max(map(len, rows)) <= 45
+    assert rows[0].split() == ["column", "role", "type", "missing"]
+    assert remark == "too narrow for: distinct, values, encoding and features; --json has all columns"
+    assert printed(lines, 1)[0].split() == ["column", "role", "type"]
+
+
+def test_a_wide_table_is_cut_but_for_the_columns_that_are_no_features():
+    wide = pd.DataFrame({**{f"x{k}": [0.0, 1.0] for k in range(60)}, "who": ["a", "b"], "y": [0, 1]})
+    rows = Table(wide, tuple(wide.columns[:60]), target=("y",), group="who")
+    lines = column_table(rows, fitted([SimpleImputer()], []))
+    assert [line[:2] for line in lines[:3]] == [["who", "group"], ["y", "target"], ["x0", "feature"]]
+    assert (len(lines), lines[-1][0]) == (51, "and 12 more")
+
+
 def test_images_have_no_columns():
     pixels = Table(pd.DataFrame({"a": [0, 1], "b": [1, 0]}), ("a", "b"), kind="image", shape=(1, 1, 2))
     assert column_table(pixels, fitted([], [])) == []
