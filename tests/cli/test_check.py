@@ -27,6 +27,7 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: 
         "auto: tracking.experiment=iris",
         "column             role     type    missing  distinct  values                         "
         "encoding                       features",
+        "species            target   text    0        3         setosa, versicolor, virginica",
         *(
             f"{name:<17}  feature  number  0        {distinct}        {values:<29}  "
             "SimpleImputer, StandardScaler  1"
@@ -37,7 +38,6 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: 
                 ("petal width (cm)", 22, "0.1 to 2.5"),
             )
         ),
-        "species            target   text    0        3         setosa, versicolor, virginica",
         "It fits.",
     ]
     assert list(here.iterdir()) == []

@@ -23,10 +23,10 @@ FILES = [
     ),
     (
         f"{GLOBAL}data: {{loader: {{batch_size: 3}}}}\n",
-        r"nothing reads the setting data\.loader .* data\.load .*",
+        r"nothing reads the setting data\.loader .* data\.load\b.*",
     ),
     (f"{GLOBAL}seeds: 3\n", r"nothing reads the setting seeds .* did you mean seed\?"),
-    (f"{GLOBAL}production: {{refitt: true}}\n", r"nothing reads the setting production\.refitt .*refit .*"),
+    (f"{GLOBAL}production: {{refitt: true}}\n", r"nothing reads the setting production\.refitt .*\.refit\?"),
     (
         f"{GLOBAL}hydra: {{sweeper: {{params: {{seed: '1'}}}}}}\n",
         r"nothing .* hydra\.sweeper\.params .*sweep\.space.*",
