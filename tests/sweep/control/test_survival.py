@@ -73,6 +73,38 @@ def test_a_signal_ends_all_in_order_and_the_same_command_continues(
     assert_each_trial_ended_once(sweep, 3)
 
 
+def test_a_thawed_trial_that_is_killed_goes_on_where_it_was(terminal: Any, run_cli: Any) -> None:
+    """It comes to what it would have come to in a sweep that nobody kills."""
+    words = (
+        *("sweep=asha", "sweep/sampler=random", "sweep.trials=3", "sweep.enqueue_default=false", "fuse=off"),
+        *("sweep.pruner.min_resource=1", "sweep.pruner.reduction_factor=3", "sweep.objectives=valid/loss"),
+        *(RATE, "model.dropout=0.1", "trainer.epochs=40", "checkpoint.share=1"),
+    )
+
+    def thawed() -> Any:
+        """A trial that was frozen, was taken up again, and has trained on since."""
+        for number in sweep.with_a_checkpoint():
+            starts = sweep.events(number, "start")
+            if len(starts) > 1 and sweep.events(number, "metrics")[-1]["time"] > starts[-1]["time"]:
+                return number, len(starts)
+        return None
+
+    command = terminal(*words, "sweep.name=mine")
+    sweep = terminal.the_sweep()
+    number, starts = terminal.until(thawed)
+    command.kill()
+    assert sweep.states.count("RUNNING") == 1
+    terminal.run(*words, "sweep.name=mine")
+    assert len(sweep.events(number, "start")) > starts
+    assert [sweep.repeated_epochs(number) for number in range(3)] == [[], [], []]
+    undisturbed = terminal.alone(run_cli, *words)
+    assert sweep.states == undisturbed.states
+    assert "COMPLETE" in sweep.states
+    for one, other in zip(sweep.trials, undisturbed.trials, strict=True):
+        assert one.params == other.params
+        assert one.intermediate_values == other.intermediate_values
+
+
 def test_folds_finished_before_a_kill_are_not_repeated_and_pruning_continues(terminal: Any) -> None:
     """Wilcoxon's pruner compares fold by fold; a trial of no learning rate to speak of has no chance."""
     words = (
