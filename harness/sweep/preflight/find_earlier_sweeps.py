@@ -50,9 +50,9 @@ def find_earlier_sweeps(
     """
     if wanted in (LAST, AUTO):
         found = []
-        for folder in _newest_first(outputs):
+        for folder in _newest_first(outputs, url):
             with suppress(UserError):  # another objective, or a damaged file: not what is looked for
-                found.append(_read(folder, None, objectives))
+                found.append(_read(folder, url, objectives))
             if len(found) == (1 if wanted == LAST else _MOST_SWEEPS):
                 break
         if not found and wanted == LAST:
@@ -68,10 +68,12 @@ def find_earlier_sweeps(
     return [_read(Outputs(outputs).find_sweep(name), url, objectives) for name in names]
 
 
-def _newest_first(outputs: Path) -> Iterator[Path]:
+def _newest_first(outputs: Path, url: str | None) -> Iterator[Path]:
+    """The folders of sweeps whose study is there, or in the database."""
+    in_database = () if url is None else studies(open_storage(url, outputs))
     results = Outputs(outputs).sweeps.glob(f"*/{RESULT}")
     for result in sorted(results, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        if (result.parent / STUDY).is_file():
+        if (result.parent / STUDY).is_file() or result.parent.name in in_database:
             yield result.parent
 
 

@@ -23,6 +23,9 @@ from harness.sweep.worker.stored_outputs import outputs_of, pool_of
 _MOST_TRIALS = 200
 """A trial that is worse than so many others is never chosen in a resample."""
 
+_ALIASES = {"loss": "log_loss"}
+"""What a score is in most trainings; it counts only where it has the values of the trials."""
+
 
 def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:
     """The price of the choice, or why there is none.
@@ -75,15 +78,17 @@ def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredSco
     first = stored[rows[0].number]
     pool = pool_of(_home(folder, rows[0]), first.task)
     outputs = [each.output for each in stored.values()]
-    try:
-        if pool is None:
-            raise KeyError(plain)
-        scores = ResampledScores(first.task, first.fold, first.target, outputs, pool, plain)
-    except KeyError:
-        return f"valid/{plain} cannot be computed from stored predictions"
-    if not np.isclose(scores.full[0], (rows[0].values or ())[0], rtol=1e-4, atol=1e-6):
-        return f"valid/{plain} of the stored predictions differs from that of the trial"
-    return StoredScores(stored, scores)
+    values = [(row.values or ())[0] for row in rows if row.number in stored]
+    for name in dict.fromkeys((plain, _ALIASES.get(plain, plain))):
+        with suppress(KeyError):
+            if pool is None:
+                break
+            scores = ResampledScores(first.task, first.fold, first.target, outputs, pool, name)
+            if np.allclose(scores.full, values, rtol=1e-4, atol=1e-6):
+                return StoredScores(stored, scores)
+            if name == plain:
+                return f"valid/{plain} of the stored predictions differs from that of the trials"
+    return f"valid/{plain} cannot be computed from stored predictions"
 
 
 def _price(

@@ -130,10 +130,15 @@ def test_the_points_that_are_queued_leave_room_for_new_ones(tmp_path: Path) -> N
 
 
 def stored(
-    outputs: Path, name: str, objectives: tuple[Objective, ...] = UP, value: float | None = 0.5
+    outputs: Path,
+    name: str,
+    objectives: tuple[Objective, ...] = UP,
+    value: float | None = 0.5,
+    url: str | None = None,
 ) -> Path:
     folder = outputs / "sweeps" / name
-    study = prepare_study(SweepLocation(folder, name, None), SPACE, objectives, [])
+    folder.mkdir(parents=True, exist_ok=True)
+    study = prepare_study(SweepLocation(folder, name, url), SPACE, objectives, [])
     if value is not None:
         study.add_trial(
             optuna.create_trial(value=value, params={"lr": 0.01}, distributions={"lr": LR.distribution()})
@@ -167,3 +172,12 @@ def test_sweeps_are_found_by_name_and_by_age(tmp_path: Path) -> None:
     with refused("holds no study.journal"):
         names("lr-1")
     assert names("last") == ["lr-0"]
+
+
+def test_the_newest_sweep_may_be_in_the_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    stored(tmp_path, "lr-0")
+    stored(tmp_path, "lr-1", url=url)
+    assert [found.name for found in find_earlier_sweeps("last", tmp_path, url, UP)] == ["lr-1"]
+    assert [found.name for found in find_earlier_sweeps("auto", tmp_path, url, UP)] == ["lr-1", "lr-0"]
+    assert [found.name for found in find_earlier_sweeps("auto", tmp_path, None, UP)] == ["lr-0"]

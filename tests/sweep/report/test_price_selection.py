@@ -106,6 +106,16 @@ def test_groups_and_repeats_are_counted_once(tmp_path: Path) -> None:
     assert found.simplest["number"] == 0
 
 
+def test_a_loss_that_is_the_log_loss_has_its_price(folder: Path) -> None:
+    logits = np.array([-1.0, 1.0])
+    wrong, right = np.log1p(np.exp(-logits))
+    losses = [(right * count + wrong * (60 - count)) / 60 for count in RIGHT]
+    rows = tuple(replace(row, values=(loss,)) for row, loss in zip(snapshot().rows, losses, strict=True))
+    found, reason = price_selection(folder, Snapshot((Objective("valid/loss", "minimize"),), rows, 3))
+    assert found is not None, reason
+    assert found.ci95[0] < losses[0] < found.ci95[1]
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [
@@ -113,7 +123,7 @@ def test_groups_and_repeats_are_counted_once(tmp_path: Path) -> None:
         ("train/loss", None, "train/loss is no score of predictions"),
         ("valid/accuracy", "missing", "the predictions of its trials are not here"),
         ("valid/accuracy", "broken", "is damaged"),
-        ("valid/log_loss", None, "valid/log_loss of the stored predictions differs from that of the trial"),
+        ("valid/log_loss", None, "valid/log_loss of the stored predictions differs from that of the trials"),
     ],
 )
 def test_what_cannot_be_priced_has_a_reason(folder: Path, name: str, damage: str | None, reason: str) -> None:
