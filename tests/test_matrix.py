@@ -12,6 +12,7 @@ import torch
 from omegaconf import OmegaConf
 
 from harness.config.choice_files import CONF
+from harness.model import resnet
 from harness.testing.trainer_suite import experiment_of
 
 pytestmark = pytest.mark.slow
@@ -48,7 +49,8 @@ DATA = {
     "row": ["data/extract=breast_cancer", "split.test=0.85", "data.load.batch_size=40"],
     "number": ["data/extract=diabetes", "split.test=0.8", "data.load.batch_size=40"],
 }
-# One block of each kind: depth repeats what a method has met already. The suite of models builds them whole.
+# One block of each kind, and few channels: more of them repeat what a method has met already. The suite of
+# models builds them whole.
 SHALLOW = {
     "resnet18": ["model.layers=[1,1,1,1]", "model.stem=imagenet"],
     "resnet50": ["model.layers=[1,1,1,1]", "model.stem=imagenet"],
@@ -106,7 +108,10 @@ def test_each_model_meets_each_way_of_learning_and_each_way_all_data_that_fit() 
 
 
 @pytest.mark.parametrize(("model", "way", "data"), CASES)
-def test_the_two_train_two_steps_and_give_finite_answers(model: str, way: str, data: str) -> None:
+def test_the_two_train_two_steps_and_give_finite_answers(
+    model: str, way: str, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resnet, "_PLANES", 8)
     experiment = experiment_of(f"model={model}", *SHALLOW.get(model, ()), *WAYS[way], *DATA[data])
     before = [weight.detach().clone() for weight in experiment.model.parameters()]
     trainer, loaders = experiment.trainer, experiment.loaders

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from hydra.core.override_parser.types import Override
 
+from harness.config import kept_yaml
 from harness.config.auto_choices import choose_parts
 from harness.config.choice_files import CONF, config_dir
 from harness.config.compose import (
@@ -63,6 +64,7 @@ class HydraCommand:
             if self.plain and self.multirun:
                 _run_many(Overrides.parse(overrides), task)
             elif not (self.plain and _run_once(overrides, task)):
+                kept_yaml.install()
                 with _command_line(self.words):
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
 

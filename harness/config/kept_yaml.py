@@ -5,17 +5,19 @@ A command composes two or three times from mostly the same files; each is parsed
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import replace
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
 from hydra._internal import defaults_list
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, base
 
 from harness.runtime.config_nodes import copied, load_config
 
@@ -38,11 +40,32 @@ def install() -> None:
     if not hasattr(defaults_list._create_interpolation_map, "__wrapped__"):
         known: Any = _where_referred_to(defaults_list._create_interpolation_map)
         defaults_list._create_interpolation_map = known
+    nodes: Any = base
+    if not hasattr(nodes.parse, "__wrapped__"):
+        # A reference such as `${outputs}` is parsed, in Python, each time that its value is looked at.
+        nodes.parse = lru_cache(maxsize=_MOST)(nodes.parse)
+    if not hasattr(CachingConfigRepository.__init__, "__wrapped__"):
+        repository: Any = CachingConfigRepository
+        repository.__init__ = _sharing_sources(repository.__init__)
     Plugins.instance()
     for scheme in ("file", "pkg"):
         source: Any = SourcesRegistry.instance().resolve(scheme)
         if not hasattr(source.load_config, "__wrapped__"):
             source.load_config = _keeping(source.load_config)
+
+
+def _sharing_sources(original: Any) -> Any:
+    """Hydra copies all configurations that its plugins have registered, 200 times for `--help`.
+
+    It does so to replace the list of sources, for which a copy of the object that has the list suffices.
+    """
+
+    @wraps(original)
+    def made(self: Any, delegate: Any) -> None:
+        original(self, None)
+        self.delegate = copy.copy(delegate)
+
+    return made
 
 
 def _where_referred_to(original: Any) -> Any:

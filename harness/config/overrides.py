@@ -12,13 +12,14 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 
-from harness.config import any_letters
+from harness.config import any_letters, kept_overrides
 from harness.config.choice_files import CONF, choices, is_group, subgroups
 from harness.core.errors import UnknownChoice, UserError
 from harness.core.override_text import OverrideText
 from harness.core.typed_override import quoted
 
 any_letters.install()
+kept_overrides.install()
 
 _TEXTS = ("pretrain.words", "data.extract.query", "resume.run")
 """Settings whose value is a text in a language of its own, such as SQL or a shell's."""

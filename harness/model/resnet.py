@@ -14,6 +14,10 @@ LARGEST_SMALL = 64
 """Images whose shorter side has at most so many pixels are too small for the ImageNet stem."""
 
 
+_PLANES = 64
+"""Channels of the stem and of the convolutions in the first stage; each further stage doubles them."""
+
+
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions beside a shortcut (figure 5, left): (B, C, H, W) -> (B, planes, H/s, W/s)."""
 
@@ -101,18 +105,20 @@ class ResNet(nn.Module):
             raise ValueError(f"layers must be four numbers of at least 1, got {layers}")
         channels, *sides = shape
         if stem == "small" or (stem == "auto" and min(sides) <= LARGEST_SMALL):
-            self.conv1 = _conv(channels, 64, kernel=3)
+            self.conv1 = _conv(channels, _PLANES, kernel=3)
             self.maxpool: nn.Module = nn.Identity()
         else:
-            self.conv1 = _conv(channels, 64, kernel=7, stride=2)
+            self.conv1 = _conv(channels, _PLANES, kernel=7, stride=2)
             self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.bn1 = nn.BatchNorm2d(_PLANES)
         kind = BasicBlock if block == "basic" else Bottleneck
-        self.layer1 = _stage(kind, 64, 64, layers[0], stride=1)
-        self.layer2 = _stage(kind, 64 * kind.expansion, 128, layers[1], stride=2)
-        self.layer3 = _stage(kind, 128 * kind.expansion, 256, layers[2], stride=2)
-        self.layer4 = _stage(kind, 256 * kind.expansion, 512, layers[3], stride=2)
-        self.width = 512 * kind.expansion
+        planes = [_PLANES * 2**stage for stage in range(4)]
+        widths = [count * kind.expansion for count in planes]
+        self.layer1 = _stage(kind, _PLANES, planes[0], layers[0], stride=1)
+        self.layer2 = _stage(kind, widths[0], planes[1], layers[1], stride=2)
+        self.layer3 = _stage(kind, widths[1], planes[2], layers[2], stride=2)
+        self.layer4 = _stage(kind, widths[2], planes[3], layers[3], stride=2)
+        self.width = widths[3]
         _initialise(self, zero_init_residual)
         if weights is not None:
             load(self, weights)

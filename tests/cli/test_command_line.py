@@ -505,6 +505,7 @@ def test_help_a_list_and_a_typing_error_cost_neither_torch_nor_mlflow(here: Path
     assert reported == [f"# {words} {status} []" for words, status in cheap.items()]
 
 
+_RUN = "data/extract=iris trainer.epochs=1 tracking=none baseline=off evaluate/importance=off report=false"
 _LOST = "error: the output could not be written (No space left on device).\n"
 
 
@@ -518,8 +519,8 @@ _LOST = "error: the output could not be written (No space left on device).\n"
         ("--cfg job", 0),
         ("--info all", 0),
         ("check data/extract=iris", 0),
-        ("data/extract=iris trainer.epochs=1 tracking=none", 0),
-        ("-m data/extract=iris trainer.epochs=1 tracking=none seed=1,2", 0),
+        (_RUN, 0),
+        (f"-m {_RUN} seed=1,2", 0),
         ("data/extract=nope", 2),
     ],
 )
@@ -543,8 +544,8 @@ def test_a_closed_pipe_is_no_error_and_prints_nothing(here: Path, words: str, st
 @pytest.mark.parametrize(
     ("words", "redirection", "status", "error"),
     [
-        ("data/extract=iris trainer.epochs=1 tracking=none", "<&- >&-", 0, ""),
-        ("data/extract=iris trainer.epochs=1 tracking=none", ">/dev/full", 1, _LOST),
+        (_RUN, "<&- >&-", 0, ""),
+        (_RUN, ">/dev/full", 1, _LOST),
         ("ls", ">/dev/full", 1, _LOST),
         ("ls", "2>&-", 0, ""),
     ],

@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import OmegaConf
+from omegaconf.errors import GrammarParseError
 
 from harness.config import kept_yaml
 
@@ -102,3 +103,16 @@ def test_a_choice_that_refers_to_another_one_follows_it(tmp_path: Path) -> None:
         assert compose("config") == {"a": {"is": "x"}, "b": {"is": "of_x"}}
         assert compose("config", ["a=y"]) == {"a": {"is": "y"}, "b": {"is": "of_y"}}
         assert compose("config", ["b=of_x", "a=y"]) == {"a": {"is": "y"}, "b": {"is": "of_x"}}
+
+
+def test_a_reference_that_was_parsed_before_has_the_value_of_its_own_configuration() -> None:
+    kept_yaml.install()
+    text = "${a}-${b.c}-${oc.select:d,'${a}'}"
+    first = OmegaConf.create({"a": 1, "b": {"c": 2}, "is": text})
+    second = OmegaConf.create({"a": 3, "b": {"c": 4}, "d": 5, "is": text})
+    assert [first["is"], second["is"], first["is"]] == ["1-2-1", "3-4-5", "1-2-1"]
+    first.a = "x"
+    assert first["is"] == "x-2-x"
+    for _ in range(2):
+        with pytest.raises(GrammarParseError):
+            OmegaConf.create({"is": "${a"})
