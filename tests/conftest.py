@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy.testing  # noqa: F401 - the one of numpy 2.0 starts a process when it is imported
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.core.errors import UserError
 from harness.core.table import Table
+from harness.data.extract.text_file_format import is_text
 
 ARRAY = "array"
 """The column that holds the features if they are an array; each cell is a list of lists or an ndarray."""
@@ -19,9 +20,9 @@ _MOST_NUMBERS = 2**16  # for an example: half a megabyte as JSON
 
 
 def columns(table: Table) -> dict[str, str]:
-    """The columns of a raw row and their dtypes, taken from the training table."""
+    """The columns of a raw row and their dtypes as pandas 3 names them, taken from the training table."""
     if table.files is not None:
-        return {table.files: str(table.frame[table.files].dtype)}
+        return _types(table.frame, [table.files])
     if table.array is not None:
         return {ARRAY: str(table.array.dtype)}
     if table.events is None:
@@ -36,7 +37,10 @@ name_of = lru_cache(maxsize=256)(str)
 
 def _types(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, str]:
     types = dict(zip(frame.columns, map(name_of, frame.dtypes), strict=True))
-    return {name: types[name] for name in names}
+    # The texts of pandas 2, and of a source that leaves them as objects, are those of pandas 3.
+    return {
+        name: "str" if types[name] == "object" and is_text(frame[name]) else types[name] for name in names
+    }
 
 
 def example(table: Table, count: int) -> pd.DataFrame | None:

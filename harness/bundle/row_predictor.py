@@ -21,6 +21,7 @@ from harness.core.name_list import listed
 from harness.core.predictor import Predictor, probabilities
 from harness.core.protocol import Transform
 from harness.core.table import Table
+from harness.data.extract.column_types import dates
 from harness.data.extract.row_checks import finite, finite_array
 from harness.data.extract.text_file_format import TextFormat, is_text
 from harness.data.transform.number_ranges import beyond
@@ -253,6 +254,8 @@ def typed(column: pd.Series, kind: str) -> pd.Series:
     if kind.startswith("datetime"):
         return _moments(column, kind)
     cast: pd.Series = column.astype(pd.api.types.pandas_dtype(kind))
+    if kind == "str":
+        return cast.where(column.notna())  # pandas 2 turns a missing value into the text "nan"
     return column if exact and (cast != column).any() else cast
 
 
@@ -270,14 +273,16 @@ def _numbers(column: pd.Series, kind: str) -> pd.Series:
 
 def _moments(column: pd.Series, kind: str) -> pd.Series:
     """Dates, also from ISO 8601 text. A number is refused because its unit is unknown."""
+    moments = column
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
         refuse(column, column.notna() & pd.api.types.is_numeric_dtype(column.dtype), kind)
         aware = kind.endswith("]") and "," in kind
-        moments = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=aware)
+        moments = (
+            pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True) if aware else dates(column)
+        )
         refuse(column, moments.isna() & column.notna(), kind)
-        column = moments
     try:
-        return column.astype(pd.api.types.pandas_dtype(kind))
+        return moments.astype(pd.api.types.pandas_dtype(kind))
     except TypeError:  # one has a UTC offset and the other has not
         refuse(column, column.notna(), kind)
         raise

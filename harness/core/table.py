@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.frame_hash import row_hashes
 from harness.core.task import Task
 
 DatePart = Literal["elapsed", "year", "month", "day_of_week", "hour"]
@@ -325,7 +326,7 @@ class Table:
         digest = hashlib.sha256()
         for frame in (self.frame, self.events):
             if frame is not None:
-                digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+                digest.update(row_hashes(frame).tobytes())
                 digest.update(repr(list(frame.columns)).encode())
         for array in (self.array, self.spans):
             if array is not None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.core.errors import UserError
 from harness.core.finding import Finding
+from harness.core.frame_hash import row_hashes
 from harness.core.table import Table
 from harness.replay.evaluate_rows import Trained
 from harness.runs.stored_run import StoredRun
@@ -103,7 +104,7 @@ def _contents(table: Table) -> np.ndarray:
 
 
 def _hashes(frame: pd.DataFrame, features: tuple[str, ...]) -> np.ndarray:
-    return pd.util.hash_pandas_object(frame[list(features)], index=False).to_numpy()
+    return row_hashes(frame[list(features)])
 
 
 def _digest(content: bytes) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from harness.core.frame_hash import row_hashes
 from harness.core.table import Table
 
 
@@ -32,8 +33,7 @@ def distinct_contents(table: Table, rows: np.ndarray) -> tuple[np.ndarray, tuple
 def frame_contents(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """(N,) uint64 of the values of the columns; equal for equal numbers and texts of whatever type."""
     plain = pd.DataFrame({number: _plain(frame[name]) for number, name in enumerate(columns)})
-    contents: np.ndarray = pd.util.hash_pandas_object(plain, index=False).to_numpy()
-    return contents
+    return row_hashes(plain)
 
 
 def array_contents(array: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:

@@ -185,6 +185,13 @@ def test_a_hidden_target_is_missing_and_leaves_task_and_original_as_they_were() 
     assert whole.with_hidden_target(np.array([2])) is whole
 
 
+def test_a_frame_without_columns_has_the_digest_of_its_number_of_rows() -> None:
+    array = np.zeros((4, 1, 2, 2), dtype=np.uint8)
+    digest = Table(pd.DataFrame(index=range(4)), (), kind="image", array=array).digest
+    assert digest == "373f58530a5bb108"  # caches and runs hold it, whatever pandas made it
+    assert Table(pd.DataFrame(index=range(3)), (), kind="image", array=array[:3]).digest != digest
+
+
 def test_a_task_or_digest_that_is_known_is_not_computed_again() -> None:
     whole = table(x=[0, 1], y=["a", "b"])
     digest, task = whole.digest, Task("multiclass", ("a", "b", "c"))

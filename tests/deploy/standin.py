@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pandas.api.types import is_numeric_dtype
 from torch import Tensor, nn
 
 from harness.core.arrays import Arrays
@@ -38,7 +39,8 @@ class Scale:
     def _numbers(table: Table) -> np.ndarray:
         columns = [table.frame[name] for name in table.features]
         return np.stack(
-            [c.str.len().to_numpy(float) if c.dtype == "str" else c.to_numpy(float) for c in columns], axis=1
+            [c.to_numpy(float) if is_numeric_dtype(c) else c.str.len().to_numpy(float) for c in columns],
+            axis=1,
         )
 
 

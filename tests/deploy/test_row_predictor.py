@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from harness.bundle.row_predictor import RowPredictor
+from harness.bundle.row_predictor import RowPredictor, typed
 from harness.core.errors import UserError
 from harness.core.table import Table
 from harness.core.task import Task
@@ -103,6 +103,18 @@ def test_columns_take_the_type_that_they_had_in_training(make: Any, rows: pd.Dat
     read = rows.assign(age=rows["age"].astype(float), dose=[0, 1, 2, 3, 4, 5], ward=[1, 22, 333, 1, 22, 333])
     meant = rows.assign(dose=[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     pd.testing.assert_frame_equal(predict(read), predict(meant))
+
+
+def test_texts_stay_missing_where_they_are_and_dates_have_one_clock() -> None:
+    assert typed(pd.Series([1.5, None]), "str").isna().tolist() == [False, True]
+    assert typed(pd.Series(["a", None], dtype=object), "str").isna().tolist() == [False, True]
+    texts = pd.Series(["2026-01-31T08:00+01:00", "2026-01-31T08:00+03:00"], name="seen")
+    moments = typed(texts, "datetime64[us, UTC]")
+    assert [moment.hour for moment in moments] == [7, 5]
+    with pytest.raises(
+        UserError, match=r"'seen' was datetime64.us. in training, and row 0 holds '2026-01-31T08"
+    ):
+        typed(texts, "datetime64[us]")  # no offset, so no clock to compare with
 
 
 def test_a_fraction_in_a_column_of_whole_numbers_is_not_cut_off(make: Any, rows: pd.DataFrame) -> None:

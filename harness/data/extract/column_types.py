@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -61,12 +62,17 @@ def _booleans(column: pd.Series) -> pd.Series:
     return booleans.astype(object) if booleans.hasnans else booleans.astype(bool)
 
 
-def dates(column: pd.Series, date_format: str | None) -> pd.Series:
+def dates(column: pd.Series, date_format: str | None = None) -> pd.Series:
     """(N,) datetime64, in UTC if the texts have an offset; NaT for a text that is not a date."""
     form = date_format or "ISO8601"
     try:
-        parsed = pd.to_datetime(column, format=form, errors="coerce")
-    except ValueError:  # several offsets
+        with warnings.catch_warnings():
+            # Of several offsets, pandas 2 warns and returns objects; pandas 3 raises ValueError.
+            warnings.filterwarnings(
+                "error", "In a future version of pandas, parsing datetimes", FutureWarning
+            )
+            parsed = pd.to_datetime(column, format=form, errors="coerce")
+    except (ValueError, FutureWarning):
         return pd.to_datetime(column, format=form, errors="coerce", utc=True)
     return parsed if getattr(parsed.dtype, "tz", None) is None else parsed.dt.tz_convert("UTC")
 

@@ -112,7 +112,7 @@ class Columns:
 
     def _whole(self, name: str) -> pd.Series:
         column = _joined(self._pieces.pop(name))
-        if not pd.api.types.is_string_dtype(column.dtype) or column.dtype == object:
+        if name not in self._kinds or self._kinds[name][0] != "text":
             return column
         if name in self._dates:
             return self._parsed(column, name)

@@ -74,6 +74,9 @@ def test_a_split_of_data_without_splits_is_refused(make, pets):
     refuse(make, words, path=pets, split="test")
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
+)  # datasets 3.0
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 def test_a_local_file_is_read(make, tmp_path, name):
     (tmp_path / name).write_text(
