@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from harness.core.arrays import Loader
 from harness.core.double_precision import at_least_single
 from harness.core.task import Task
+from harness.core.training_mode import set_mode, set_training
 
 
 class Prediction(NamedTuple):
@@ -54,21 +56,27 @@ class Predictor:
     def __call__(self, inputs: Tensor) -> Prediction:
         """inputs: (B, *shape) on the model's device."""
         parts = [part for part in (self.model, self.head) if part is not None]
-        learning = [module for part in parts for module in part.modules() if module.training]
-        for part in parts if learning else ():
-            part.eval()
-        enabled = self.autocast is not None
-        with torch.autocast(inputs.device.type, dtype=self.autocast, enabled=enabled):
+        modules = [list(part.modules()) for part in parts]
+        learning = [module for own in modules for module in own if module.training]
+        for part, own in zip(parts, modules, strict=True) if learning else ():
+            set_training(part, False, own)
+        with self._precision(inputs.device.type):
             representation = self.model(inputs)
             outputs = None if self.head is None else self.head(representation)
         for module in learning:
-            module.training = True  # one by one: a part frozen in evaluation mode stays so
+            set_mode(module, True)  # one by one: a part frozen in evaluation mode stays so
         if outputs is None:
             return Prediction(representation.float(), None)
         outputs = at_least_single(outputs)
         return Prediction(
             representation.float(), outputs if self.temperature == 1 else outputs / self.temperature
         )
+
+    def _precision(self, device: str) -> AbstractContextManager[Any]:
+        """The precision of the forward pass, whatever the caller's is."""
+        if self.autocast is None and not torch.is_autocast_enabled(device):
+            return nullcontext()
+        return torch.autocast(device, dtype=self.autocast, enabled=self.autocast is not None)
 
     def gather(self, loader: Loader) -> Prediction:
         """The predictions of every row of a part, in the order of `loader.rows`, on the device."""

@@ -52,7 +52,8 @@ def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, 
     Raises:
         UserError: the data set has no target, or the trainer learned no outputs.
     """
-    if loader.targets is None:
+    targets = loader.targets
+    if targets is None:
         raise UserError(
             f"evaluate={choice} compares outputs with targets, and the data set has no target column",
             "name it with data.extract.target=COLUMN, or use evaluate=representation",
@@ -63,8 +64,10 @@ def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, 
             f"evaluate={choice} needs the outputs of a head, and this trainer learns a representation alone",
             "use evaluate=representation",
         )
-    rows = known(loader.targets)
-    return outputs[rows], loader.targets[rows]
+    rows = known(targets)
+    if rows.all():  # a copy, as below: a metric of the user's may change what it gets
+        return outputs.clone(), targets.clone()
+    return outputs[rows], targets[rows]
 
 
 def selected(values: Mapping[str, Callable[[], Tensor]], names: Collection[str] | None) -> dict[str, Tensor]:

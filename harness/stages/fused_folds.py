@@ -69,7 +69,9 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     if reason:
         chosen = OFF if asked == AUTO else asked
         return _with(plan, chosen, f"each fold alone: {reason}"), None
-    size = min(folds, _MOST if asked == AUTO else int(asked), fitting(_member(first)))
+    size = min(folds, _MOST if asked == AUTO else int(asked))
+    if size > 1:  # looking at the memory takes as long as some steps
+        size = min(size, fitting(_member(first)))
     together = (
         f"{counted(folds, 'fold')} as one training" if size >= folds else f"{size} of {folds} folds at a time"
     )

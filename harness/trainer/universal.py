@@ -16,6 +16,7 @@ from harness.core.epoch_ranking import EpochRanking
 from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
+from harness.core.training_mode import set_training
 from harness.runtime.distributed import Agreed
 from harness.runtime.process_group import broadcast, world
 from harness.trainer.batch_source import EpochIterator, StepBatch
@@ -298,7 +299,7 @@ class UniversalTrainer(TrainingState):
     @final
     def begin_epoch(self) -> Iterator[StepBatch]:
         """Puts the network into training mode; returns the batches of the rest of the epoch."""
-        self.network.train()
+        set_training(self.network, True)
         if self.layers.begin(self.epoch + 1, self.model):
             self._spread_loss = self._spread.loss()
         return iter(()) if self._epochs.under_way and self.budget_used else iter(self._epochs)

@@ -126,11 +126,12 @@ class DropoutUses:
 
     def __init__(self, trainer: SupervisedTrainer) -> None:
         self._loss = _Loss(trainer)
+        self._network = trainer.network
         self._used: dict[tuple[torch.Size, bool], list[Dropout]] = {}
 
     def of(self, data: Tensor, labels: Tensor) -> list[Dropout]:
         """Those of a batch (B, *shape) with such labels; nothing is changed."""
-        network = self._loss.network
+        network = self._network
         key = data.shape, network.training
         if key not in self._used:
             own = [*network.named_parameters(), *network.named_buffers()]
