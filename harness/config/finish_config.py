@@ -17,7 +17,7 @@ from harness.core.errors import UserError, near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
 from harness.runtime import mlflow_environment
-from harness.runtime.config_nodes import copied, load_config
+from harness.runtime.config_nodes import container, copied, load_config, put
 
 _BESIDE_EVALUATOR = ("metrics", "importance")
 """Settings of `evaluate` that stay when `auto` is replaced."""
@@ -40,18 +40,23 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
         _check_labels(cfg, trainer, task)
         if cfg.trainer.get("loss") == "auto":
             made["trainer.loss"] = LOSSES[task.kind]
-            cfg.trainer.loss = choice("trainer/loss", made["trainer.loss"])
+            put(cfg.trainer, "loss", choice("trainer/loss", made["trainer.loss"]))
         if cfg.evaluate.get("_auto_"):
             made["evaluate"] = _evaluation(trainer, task)
             kept = {name: cfg.evaluate[name] for name in _BESIDE_EVALUATOR if name in list(cfg.evaluate)}
-            cfg.evaluate = {**choice("evaluate", made["evaluate"]), **kept}
+            content = {
+                **choice("evaluate", made["evaluate"]),
+                **container(OmegaConf.create(kept), resolve=False),
+            }
+            put(cfg, "evaluate", content)
         _check_evaluator(cfg, trainer, task)
         if cfg.trainer.get("epochs") == "auto":
-            cfg.trainer.epochs, made["trainer.epochs"] = EPOCHS, str(EPOCHS)
+            put(cfg.trainer, "epochs", EPOCHS)
+            made["trainer.epochs"] = str(EPOCHS)
         made |= _choose_monitor(cfg, trainer, table)
         resolve_directions(cfg)
         if cfg.name is None:
-            cfg.name = mlflow_environment.variable(mlflow_environment.RUN_NAME) or _name(cfg, table)
+            put(cfg, "name", mlflow_environment.variable(mlflow_environment.RUN_NAME) or _name(cfg, table))
         made |= choose_part_column(cfg, table)
         made |= choose_experiment(cfg, table.name)
     for part in ("trainer", "evaluate"):  # the rest was checked before the rows were read
@@ -74,12 +79,14 @@ def _choose_monitor(cfg: DictConfig, trainer: Any, table: Table) -> dict[str, st
     open_ = cfg.trainer.get("monitor") == "auto"
     evaluator = str(cfg.evaluate._target_).rsplit(".", 1)[-1]
     if open_:
-        cfg.trainer.monitor = made["trainer.monitor"] = _monitor(evaluator, table.task)
+        made["trainer.monitor"] = _monitor(evaluator, table.task)
+        put(cfg.trainer, "monitor", made["trainer.monitor"])
     if cfg.trainer.get("best_by") == "auto":
         supervised = trainer.learns != "representation" and not trainer.learns_unlabelled
         classes = table.kind == "table" and table.task.classification
         names = choose_best_by(cfg.trainer.monitor, evaluator.lower(), open_ and supervised and classes)
-        cfg.trainer.best_by, made["trainer.best_by"] = names, f"[{','.join(names)}]"
+        put(cfg.trainer, "best_by", names)
+        made["trainer.best_by"] = f"[{','.join(names)}]"
     return made
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from harness.core.table import Table
+from harness.data.cache.command_scope import current
 
 _FREQUENT = 0.8
 """Share of the rows from which a class is called frequent: to answer it always is right that often."""
@@ -22,6 +23,12 @@ def imbalance_note(cfg: DictConfig, table: Table) -> str:
     """
     if not table.task.classification or _handled(cfg):
         return ""
+    # The trials of a sweep mostly have the same table.
+    key = f"imbalance {table.digest} {table.target} {table.task}"
+    return current().shared(key, lambda: _sentence(table))
+
+
+def _sentence(table: Table) -> str:
     counts = table.labels.value_counts()
     rows = int(counts.sum())
     rare = int(counts.iloc[-1]) < _RARE * rows / len(counts)

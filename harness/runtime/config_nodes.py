@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValueNode
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValueNode, open_dict
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
@@ -81,6 +81,38 @@ def copied(cfg: DictConfig) -> DictConfig:
     """A copy of its own, in a tenth of the time of `cfg.copy()`; objects that are values are shared."""
     made: DictConfig = _copied(cfg, cfg._parent)
     return made
+
+
+def put(parent: DictConfig, key: str, content: Any) -> None:
+    """`parent[key] = content` of plain values, in a tenth of the time from the second time on.
+
+    What OmegaConf made of the content in the place of such a node is kept, and copied. A key that is missing
+    is added.
+
+    Raises:
+        OmegaConfBaseException: the parent is read-only, or does not take it.
+    """
+    children = parent._content
+    before = children.get(key) if type(children) is dict else None
+    if before is None or parent._get_flag("readonly"):
+        with open_dict(parent):
+            parent[key] = content
+        return
+    metadata = [item for item in vars(before._metadata).items() if item[0] != "resolver_cache"]
+    place = f"{key} {type(before)} {metadata} {content!r}"
+    if place in _made:
+        assert type(children) is dict
+        children[key] = _copied(_made[place], parent)
+        return
+    parent[key] = content
+    if len(_made) >= _MOST_MADE:
+        _made.clear()
+    _made[place] = _copied(children[key], None)
+
+
+_MOST_MADE = 256
+_made: dict[str, Any] = {}
+"""Nodes without a parent, by what they are made of and what they replace."""
 
 
 def _plain(node: DictConfig | ListConfig, resolve: bool, throw_on_missing: bool) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-
 from harness.config.check_memory import without_fractions
 from harness.core.errors import Frozen
 from harness.core.fold import Fold
@@ -21,6 +19,7 @@ from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
 from harness.record.run_start import Start
 from harness.runs.trial import Trial
+from harness.runtime.config_nodes import put
 from harness.runtime.garbage_collection import collect_as_usual
 from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
@@ -104,7 +103,7 @@ def reason_alone(plan: Plan, first: Experiment) -> str:
 
 def _with(plan: Plan, value: int | str, line: str) -> Plan:
     cfg = plan.cfg  # of this run alone, see `make_plan`: a copy takes as long as a step of a small trial
-    OmegaConf.update(cfg, FUSE, value, force_add=True)
+    put(cfg, FUSE, value)
     return plan.with_config(cfg, fuse=line)
 
 

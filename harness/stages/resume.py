@@ -44,6 +44,7 @@ from harness.runs.journal import JOURNAL, Journal, read
 from harness.runs.outputs import Outputs
 from harness.runs.run_history import OVER, RunHistory
 from harness.runs.setting_effects import below
+from harness.runtime.config_nodes import put
 from harness.runtime.inner_path import check_tree
 from harness.runtime.process_group import broadcast, rank
 from harness.runtime.secret_values import Secrets
@@ -71,7 +72,7 @@ def starting(plan: Plan, folder: Path, chosen: bool, thawed: bool = False) -> It
         with suppress(OSError):
             folder.rmdir()  # made for a new run; this process may be killed before it cleans up
     cfg = plan.cfg  # of this run alone, see `make_plan`
-    OmegaConf.update(cfg, "resume", {"run": None, "allow": []}, merge=False)
+    put(cfg, "resume", {"run": None, "allow": []})
     if EXPERIMENT in plan.chosen and (experiment := start.past.settings.get(EXPERIMENT)) is not None:
         OmegaConf.update(cfg, EXPERIMENT, experiment)  # a resumed run is the same run in MLflow
     try:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, ReadonlyConfigError
 
 from harness.config.choice_files import CONF
-from harness.runtime.config_nodes import load_config
+from harness.runtime.config_nodes import copied, load_config, put
 
 
 def test_every_yaml_of_ours_is_read_as_omegaconf_reads_it() -> None:
@@ -67,3 +67,44 @@ def test_no_depth_ends_the_process(text: str, tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
     with pytest.raises((RecursionError, yaml.YAMLError)):
         load_config(file)
+
+
+CONTENTS = [None, True, 1, 1.0, "a", "${lr}", "???", [1, {"b": "${lr}"}], {}, {"b": {"c": "${.d}", "d": 2}}]
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=repr)
+def test_what_is_put_into_a_configuration_is_what_omegaconf_makes_of_it(content: object) -> None:
+    for before in CONTENTS:
+        theirs = OmegaConf.create({"lr": 0.1, "part": {"value": before, "other": 1}})
+        theirs.part.value = content
+        first, second = (
+            OmegaConf.create({"lr": lr, "part": {"value": before, "other": 1}}) for lr in (0.1, 0.2)
+        )
+        for ours in (first, second):
+            put(ours.part, "value", content)
+        assert OmegaConf.to_yaml(first) == OmegaConf.to_yaml(theirs)
+        assert repr(first._get_node("part")) == repr(theirs._get_node("part"))
+        theirs.lr = 0.2  # references lead to the values of the own configuration
+        assert OmegaConf.to_container(second.part, resolve=True) == OmegaConf.to_container(
+            theirs.part, resolve=True
+        )
+        node, expected = (cfg.part._get_node("value") for cfg in (second, theirs))
+        assert type(node) is type(expected)
+        assert node._get_full_key("") == expected._get_full_key("") == "part.value"
+        again = copied(second)
+        if isinstance(content, dict):
+            second.part.value.b = 3  # the next one does not have it
+            assert again.part.value != second.part.value
+        put(again.part, "value", content)
+        assert again == theirs
+
+
+def test_a_missing_key_is_added_and_a_read_only_configuration_refuses_both() -> None:
+    cfg = OmegaConf.create({"a": 1})
+    OmegaConf.set_struct(cfg, True)
+    put(cfg, "b", 2)
+    assert cfg == {"a": 1, "b": 2}
+    OmegaConf.set_readonly(cfg, True)
+    for key in ("a", "c"):
+        with pytest.raises(ReadonlyConfigError):
+            put(cfg, key, 3)

@@ -22,6 +22,7 @@ from harness.run import run
 from harness.runs.run_result import Result
 from harness.runs.trial import EVERYTHING, Keeps, Trial
 from harness.runtime import provenance
+from harness.runtime.config_nodes import put
 from harness.runtime.masked_output import mask_also
 from harness.runtime.process_group import broadcast, rank, world
 from harness.stages.deferred_test import run_deferred_test
@@ -165,7 +166,7 @@ def _configured(of: _Of, repeat: int) -> tuple[DictConfig, Path, str, Trial]:
     repeated = provenance.command([*composer.options, *(secrets.text(override) for override in overrides)])
     if not spec.keeps_checkpoints:
         # The optimizer states of all trials would fill the disk: the last ones stay of the best trials.
-        cfg.checkpoint.finished = "last" if spec.settings.extendable else "none"
+        put(cfg.checkpoint, "finished", "last" if spec.settings.extendable else "none")
     name_experiment(spec, cfg)
     if rank() > 0:
         OmegaConf.update(cfg, "tracking", {"_target_": "harness.tracking.none.Untracked"}, merge=False)
@@ -204,7 +205,7 @@ def _run(
         return earlier
     if earlier is not None and earlier.status == "pruned" and not assignment.thawed:
         raise (Frozen if spec.halving else Pruned)(earlier.error or "pruned by an earlier worker")
-    OmegaConf.update(cfg, "resume", {"run": "auto", "allow": list(spec.allowed)}, merge=False)
+    put(cfg, "resume", {"run": "auto", "allow": list(spec.allowed)})
     if rank() > 0:  # scratch: what this process wrote when it ran the trial before
         shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
