@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from torch import nn
 
@@ -19,7 +20,7 @@ def set_training(part: nn.Module, training: bool, modules: Sequence[nn.Module] |
         modules: all modules of `part`, itself included, where they are known.
     """
     own = list(part.modules()) if modules is None else modules
-    if not all(_is_plain(type(module)) for module in own):
+    if not all(_is_plain(module) for module in own):
         # A method of its own may do more, such as leave a frozen part as it is.
         _ = part.train() if training else part.eval()
         return
@@ -29,15 +30,19 @@ def set_training(part: nn.Module, training: bool, modules: Sequence[nn.Module] |
 
 def set_mode(module: nn.Module, training: bool) -> None:
     """What `module.training = training` does: those below it stay as they are."""
-    if _is_plain(type(module)):
+    if _is_plain(module):
         vars(module)["training"] = training
     else:
         module.training = training
 
 
+def _is_plain(module: nn.Module) -> bool:
+    """Whether a module keeps torch's way to change and to store its mode."""
+    kind: Any = type(module)
+    return _is_plain_class(kind)
+
+
 @cache
-def _is_plain(kind: type[nn.Module]) -> bool:
-    """Whether modules of a class keep torch's way to change and to store their mode."""
-    return all(
-        getattr(kind, name) is getattr(nn.Module, name) for name in ("train", "eval", "__setattr__")
-    ) and not isinstance(getattr(kind, "training", None), property)
+def _is_plain_class(kind: type) -> bool:
+    own = (getattr(kind, name) is getattr(nn.Module, name) for name in ("train", "eval", "__setattr__"))
+    return all(own) and not isinstance(getattr(kind, "training", None), property)

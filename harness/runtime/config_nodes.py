@@ -92,7 +92,7 @@ def put(parent: DictConfig, key: str, content: Any) -> None:
     Raises:
         OmegaConfBaseException: the parent is read-only, or does not take it.
     """
-    children = parent._content
+    children: Any = parent._content
     before = children.get(key) if type(children) is dict else None
     if before is None or parent._get_flag("readonly"):
         with open_dict(parent):
@@ -101,7 +101,6 @@ def put(parent: DictConfig, key: str, content: Any) -> None:
     metadata = [item for item in vars(before._metadata).items() if item[0] != "resolver_cache"]
     place = f"{key} {type(before)} {metadata} {content!r}"
     if place in _made:
-        assert type(children) is dict
         children[key] = _copied(_made[place], parent)
         return
     parent[key] = content
