@@ -36,12 +36,13 @@ STOPS_FOR_GOOD = {
     "min_resource": "auto",
     "reduction_factor": 3,
 }
-_SLOW, _SLOWER = 0.24, 0.04
-"""Shares of the seeds: TPE takes 10 ms for a point, a Gaussian process 100."""
+_SLOW, _SLOWEST = 0.24, 0.02
+"""Shares of the seeds: TPE takes 10 ms for a point, a Gaussian process 100, HEBO half a minute."""
 
 KINDS = {
     "random": Kind("random", "none"),
     "tpe": Kind("tpe", "none", seeds=_SLOW),
+    "gp": Kind("gp", "none", seeds=_SLOW),
     "random, ASHA that stops for good": Kind("random", "asha", STOPS_FOR_GOOD),
     "random, ASHA": Kind("random", "asha"),
     "tpe, ASHA that stops for good": Kind("tpe", "asha", STOPS_FOR_GOOD, seeds=_SLOW),
@@ -49,8 +50,8 @@ KINDS = {
     "tpe, ASHA, 7 workers": Kind("tpe", "asha", workers=7, seeds=_SLOW),
     "tpe, Hyperband (sweep=hyperband)": Kind("tpe", "hyperband", seeds=_SLOW),
     "tpe, median (sweep=median)": Kind("tpe", "median", seeds=_SLOW),
-    "AutoSampler (OptunaHub)": Kind("samplers/auto_sampler:AutoSampler", "none", seeds=_SLOWER),
-    "HEBO (OptunaHub)": Kind("samplers/hebo:HEBOSampler", "none", seeds=_SLOWER),
+    "AutoSampler (OptunaHub)": Kind("samplers/auto_sampler:AutoSampler", "none", seeds=_SLOW),
+    "HEBO (OptunaHub)": Kind("samplers/hebo:HEBOSampler", "none", seeds=_SLOWEST),
 }
 PLAIN = {"random": "random", "tpe": "tpe"}
 """The kind without pruning to which those with the same sampler are compared."""

@@ -49,17 +49,28 @@ class Extension:
             UserError: a point is not in the space, or the training is not longer than before.
         """
         points = tuple(spec.space.complete(dict(row.point), "sweep.extend") for row in self.rows)
-        complete = all(row.state == "complete" for row in self.rows)
-        before = max(filter(None, (self._epochs(row) for row in self.rows)), default=None)
-        if complete and before is not None and spec.epochs is not None and spec.epochs <= before:
-            raise UserError(
-                f"sweep.extend trains on, and its trials had {before} epochs already, got {spec.epochs}",
-                f"give more: trainer.epochs={2 * before}",
-                key="trainer.epochs",
-                value=spec.epochs,
-            )
+        self.require_longer(spec.epochs)
         spec = replace(spec, sampler=None, pruner=None, compared=None, slots=1, fuse=None, default={})
         return replace(spec, points=points, trials=len(points), allowed=_ALLOWED)
+
+    def require_longer(self, epochs: int | None) -> None:
+        """Checks that the trials have something left to learn.
+
+        Args:
+            epochs: most epochs of a training; None: time ends it.
+
+        Raises:
+            UserError: they have had as many.
+        """
+        complete = all(row.state == "complete" for row in self.rows)
+        before = max(filter(None, (self._epochs(row) for row in self.rows)), default=None)
+        if complete and before is not None and epochs is not None and epochs <= before:
+            raise UserError(
+                f"sweep.extend trains on, and its trials had {before} epochs already, got {epochs}",
+                f"give more: trainer.epochs={2 * before}",
+                key="trainer.epochs",
+                value=epochs,
+            )
 
     def _epochs(self, row: Row) -> int | None:
         """The most epochs of a trial in the earlier sweep; None: something else ended it."""

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, open_dict
 
 from harness.sweep.control.ablate_sweep import Ablation, find_ablation
 from harness.sweep.control.extend_sweep import Extension, find_extension
+from harness.sweep.preflight.sweep_preview import Followed
 from harness.sweep.study.sweep_settings import SweepSettings
 
 
@@ -27,9 +28,7 @@ def find_follow_up(
     return find_ablation(config, words) if settings.ablate else None
 
 
-def follow(
-    config: DictConfig, words: Sequence[str], settings: SweepSettings
-) -> tuple[DictConfig, Sequence[str]]:
+def follow(config: DictConfig, words: Sequence[str], settings: SweepSettings) -> Followed:
     """The configuration of the sweep, and what the user must know of the one that it follows.
 
     Raises:
@@ -37,8 +36,9 @@ def follow(
     """
     found = find_follow_up(config, words, settings)
     if found is None:
-        return config, ()
-    return without_resume(config), found.notes(config.trainer)
+        return Followed(config)
+    check = found.require_longer if isinstance(found, Extension) else None
+    return Followed(without_resume(config), tuple(found.notes(config.trainer)), check)
 
 
 def without_resume(config: DictConfig) -> DictConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import hydra
 from hydra.core.config_loader import ConfigLoader
@@ -27,7 +27,21 @@ from harness.sweep.study.sweep_location import find_location, sweep_state
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 from harness.sweep.worker.trial_config import TrialComposer
 
-Follow = Callable[[DictConfig, Sequence[str], SweepSettings], tuple[DictConfig, Sequence[str]]]
+
+class Followed(NamedTuple):
+    """What a sweep takes from the earlier one that it follows.
+
+    config        of the sweep
+    notes         what the user must know
+    check_epochs  raises UserError where so many epochs are too few; None: any number will do
+    """
+
+    config: DictConfig
+    notes: tuple[str, ...] = ()
+    check_epochs: Callable[[int | None], None] | None = None
+
+
+Follow = Callable[[DictConfig, Sequence[str], SweepSettings], Followed]
 
 _WIDEST = 60
 """Characters of a list of values; a longer one is cut."""
@@ -39,8 +53,7 @@ def preview(words: Sequence[str], follow: Follow) -> list[str]:
     """The lines that describe the multirun of these words, once a sample of its space was tried.
 
     Args:
-        follow: finds the earlier sweep that this one follows; returns the configuration to go on with, and
-            what the user must know.
+        follow: finds the earlier sweep that this one follows.
 
     Raises:
         UserError: what the multirun would refuse.
@@ -56,11 +69,13 @@ def preview(words: Sequence[str], follow: Follow) -> list[str]:
         settings = read_settings(cfg.sweep)
         space = read_space(typed, settings.space, loader)
         composer = TrialComposer.of(loader)
-    cfg, notes = follow(cfg, typed.texts, settings)
+    cfg, notes, check_epochs = follow(cfg, typed.texts, settings)
     place = find_location(cfg, typed.texts)
     stored = stored_earlier(place, space)
     with command(many=True):
         rehearsed = run_preflight(space, composer, settings, lambda text: None, recalls=stored is None)
+    if check_epochs is not None:
+        check_epochs(rehearsed.epochs)
     earlier = rehearsed.earlier if stored is None else stored
     check_stored(place, space, rehearsed.objectives, settings.lease)
     facts = {

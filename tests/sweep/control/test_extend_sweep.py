@@ -46,9 +46,10 @@ def test_the_best_trials_are_trained_on_as_if_they_had_never_ended(
     assert len(kept) == 2
     best = json.loads((earlier / "result.json").read_text())["best"]["number"]
     assert str(best) in kept
-    same = run_cli(*basic, "trainer.epochs=2", "sweep.extend=2")
-    assert same.status == 2
-    assert "its trials had 2 epochs already, got 2; give more: trainer.epochs=4." in same.err
+    for verb in ((), ("check",)):
+        same = run_cli(*verb, *basic, "trainer.epochs=2", "sweep.extend=2")
+        assert same.status == 2
+        assert "its trials had 2 epochs already, got 2; give more: trainer.epochs=4." in same.err
 
     answer = run_cli(*basic, "trainer.epochs=4", "sweep.extend=2")
     assert answer.status == 0, answer.err
