@@ -65,7 +65,12 @@ def _options(words: list[str]) -> Any:
     parser.add_argument(
         "run", help="a run, models:/NAME@ALIAS, models:/NAME/3, runs:/ID/model, or a model's folder"
     )
-    parser.add_argument("--format", choices=("onnx", "pt2", "safetensors"), required=True)
+    parser.add_argument(
+        "--format",
+        choices=("onnx", "pt2", "safetensors"),
+        required=True,
+        help="onnx: for other languages; pt2: for PyTorch; safetensors: the weights alone",
+    )
     parser.add_argument("--out", help="the folder to make (default: export/FORMAT in the run's)")
     parser.add_argument(
         "--rows", help="real rows to compare on, as predict takes them (default: the model's example)"

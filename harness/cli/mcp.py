@@ -28,7 +28,7 @@ def main(words: list[str]) -> Outcome:
         "mcp", "Serve tools for an agent on standard input and output, for files below this folder."
     )
     parser.add_argument(
-        "--jobs", type=int, default=2, metavar="N", help="runs and sweeps at a time [%(default)s]"
+        "--jobs", type=int, default=2, metavar="N", help="runs and sweeps at a time (default: %(default)s)"
     )
     parser.add_argument("--list", action="store_true", help="print the tools and end")
     options = parser.parse_args(words)

@@ -44,7 +44,9 @@ def main(words: list[str]) -> Outcome:
     """
     parser = Parser("new", "Make a project of your own; its `make test` passes at once.")
     parser.add_argument("name", help="of the project and its package, such as my_project")
-    parser.add_argument("--into", default=".", metavar="FOLDER", help="make it in this folder [.]")
+    parser.add_argument(
+        "--into", default=".", metavar="FOLDER", help="make it in this folder (default: this one)"
+    )
     parser.add_argument(
         "--source", help="what its Makefile has pip install harness from: a folder, a wheel, an address"
     )

@@ -29,7 +29,9 @@ def main(words: list[str]) -> Outcome:
     parser = Parser(
         "schema", "Write JSON Schemas of all groups, so that an editor completes and checks yaml."
     )
-    parser.add_argument("--into", default=FOLDER, metavar="FOLDER", help="write them here [%(default)s]")
+    parser.add_argument(
+        "--into", default=FOLDER, metavar="FOLDER", help="write them here (default: %(default)s)"
+    )
     parser.add_argument("--config-dir", metavar="FOLDER", help="one more folder of yaml files, as for a run")
     options = parser.parse_args(words)
     folder = user_path(options.into)

@@ -30,7 +30,7 @@ def main(words: list[str]) -> Outcome:
     for statement in statements:
         print(statement["text"])
     if not statements:
-        print("no trial failed, and the trials show no cause that is more than chance")
+        print("no trial failed, and no setting changes the score by more than chance")
     result: WhyResult = {"statements": statements}
     return Outcome(result)
 

@@ -55,8 +55,9 @@ class LiveReport:
 
 def trial_command(spec: SweepSpec, row: Row) -> str:
     """The command that runs a trial alone."""
-    fixed = [*spec.space.fixed, *spec.fuse_words]
-    return again(fixed, spec.space.words(dict(row.point)), spec.runner.command, spec.runner.sweep_keys)
+    fuse = spec.fuse_words  # instead of what was typed, such as fuse=auto
+    left_out = [*spec.runner.sweep_keys, *(word.partition("=")[0] for word in fuse)]
+    return again(spec.space.fixed, [*fuse, *spec.space.words(dict(row.point))], spec.runner.command, left_out)
 
 
 def about(spec: SweepSpec, command: str) -> dict[str, str]:

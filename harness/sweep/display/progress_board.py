@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from harness.sweep.study.snapshot import Row, Snapshot, eligible, score
 _LINES = 60  # about how many trials have a line
 _QUIET = 60.0  # seconds without a line after which a log file gets one
 _LONGEST_ERROR = 160
-_STYLES = {"complete": "green", "pruned": "yellow", "failed": "red"}
+_STYLES = {"complete": "green", "frozen": "cyan", "pruned": "yellow", "failed": "red"}
 
 
 class ProgressBoard:
@@ -69,7 +70,7 @@ class ProgressBoard:
             remaining: estimated seconds until the end; None where that is unknown.
             expected: what further trials would bring, as a sentence.
         """
-        now = ", ".join(filter(None, [state(snapshot, remaining), expected]))
+        now = state(snapshot, remaining, expected, None if self._live is None else self._live.width)
         for row in snapshot.history:
             if self._reported.get(row.number) != len(row.reports):  # a frozen trial may end once more
                 self._reported[row.number] = len(row.reports)
@@ -158,17 +159,30 @@ class ProgressBoard:
             put(line, self._stream)
 
 
-def state(snapshot: Snapshot, remaining: float | None) -> str:
-    """`12 of 30 trials ended (9 complete, 2 pruned, 1 failed), 2 running, 16 waiting, 3 min 20 s left`."""
+def state(snapshot: Snapshot, remaining: float | None, expected: str = "", width: int | None = None) -> str:
+    """`12 of 30 trials ended (9 complete, 2 frozen, 1 failed), 2 running, 16 waiting, about 3 min 20 s left`.
+
+    Args:
+        remaining: estimated seconds until the end; None where that is unknown.
+        expected: what further trials would bring, as a sentence.
+        width: in characters; the least important parts are left out where it is too small.
+    """
     of = f" of {snapshot.trials}" if snapshot.trials is not None else ""
-    counts = {name: snapshot.count(name) for name in ("complete", "pruned", "failed")}
-    kinds = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    counted = [f"{snapshot.ended}{of} trials ended{f' ({kinds})' if kinds else ''}"]
+    ended = f"{snapshot.ended}{of} trials ended"
+    counts = Counter(_word(row) for row in snapshot.rows)
+    kinds = [f"{counts[name]} {name}" for name in ("complete", "frozen", "pruned", "failed") if counts[name]]
+    detailed = f"{ended} ({', '.join(kinds)})" if kinds else ended
     others = {"running": snapshot.count("running"), "waiting": snapshot.waiting}
-    counted += [f"{count} {name}" for name, count in others.items() if count]
-    if remaining:
-        counted.append(f"about {duration(remaining)} left")
-    return ", ".join(counted)
+    counted = [f"{count} {name}" for name, count in others.items() if count]
+    left = f"about {duration(remaining)} left" if remaining else ""
+    choices = [[detailed, *counted, left, expected], [detailed, *counted, left], [ended, *counted, left]]
+    texts = [", ".join(filter(None, parts)) for parts in [*choices, [ended, left]]]
+    return next((text for text in texts if width is None or len(text) <= width), texts[-1])
+
+
+def _word(row: Row) -> str:
+    """The state of a trial, as it is printed: a pruned one that may go on while the sweep runs is frozen."""
+    return "frozen" if row.frozen else row.state
 
 
 def best_line(snapshot: Snapshot) -> str:
@@ -197,7 +211,7 @@ def values(row: Row, snapshot: Snapshot) -> str:
 def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
     """`trial 12  complete  valid/accuracy 0.9812  best  3.1 s  model=mlp lr=0.003`."""
     line: Line = [(f"trial {row.number:<{len(str(snapshot.trials or 100))}}  ", "")]
-    line.append((f"{row.state:<8}", _STYLES[row.state]))
+    line.append((f"{_word(row):<8}", _STYLES[_word(row)]))
     reached = (
         values(row, snapshot)
         if row.state == "complete"

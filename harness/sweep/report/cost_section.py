@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.console.text_format import duration
 from harness.report.html.page_parts import Block, Table, Text
 from harness.sweep.study.snapshot import Snapshot
@@ -42,13 +44,20 @@ def cost_blocks(snapshot: Snapshot, cost: SweepCost, tariff: Tariff) -> list[Blo
     sentence = cost_sentence(cost)
     return [
         *([Text(f"{sentence[:1].upper()}{sentence[1:]}.")] if sentence else []),
-        Table(["state", "trials", *titles], [*lines, *whole]),
+        _filled(["state", "trials", *titles], [*lines, *whole]),
         *(
-            [Text("The trials that have used most:"), Table(["trial", "state", *titles], single)]
+            [Text("The trials that have used most:"), _filled(["trial", "state", *titles], single, words=2)]
             if single
             else []
         ),
     ]
+
+
+def _filled(titles: Sequence[str], rows: Sequence[Sequence[object]], words: int = 1) -> Table:
+    """The table without the columns in which nothing is known, such as the energy."""
+    places = [place for place in range(len(titles)) if any(row[place] != "" for row in rows)]
+    cells = [[row[place] for place in places] for row in rows]
+    return Table([titles[place] for place in places], cells, words)
 
 
 def _cells(cost: Cost, tariff: Tariff) -> list[str]:

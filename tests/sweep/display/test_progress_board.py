@@ -72,6 +72,23 @@ def test_a_log_has_a_line_per_trial_that_ended_with_its_score_time_and_point() -
     ]
 
 
+def test_a_trial_that_may_go_on_is_frozen_and_one_that_may_not_is_pruned() -> None:
+    frozen = row(1, state="pruned", frozen=True, progress=(3, 20), reports=((3, 0.6),))
+    now = study(row(0, 0.9), frozen, row(2, state="pruned"), trials=30)
+    assert printed(now)[1].startswith("trial 1   frozen    epoch 3 of 20  0.6000")
+    assert state(now, None) == "3 of 30 trials ended (1 complete, 1 frozen, 1 pruned), 27 waiting"
+
+
+def test_the_state_of_a_sweep_fits_a_narrow_screen() -> None:
+    now = study(row(0, 0.9), row(1, state="pruned"), row(2, state="running"), trials=12)
+    whole = "2 of 12 trials ended (1 complete, 1 pruned), 1 running, 9 waiting, about 46 s left"
+    expected = "the rest is noise"
+    assert state(now, 46, expected) == f"{whole}, {expected}"
+    assert state(now, 46, expected, len(whole)) == whole
+    assert state(now, 46, expected, 80) == "2 of 12 trials ended, 1 running, 9 waiting, about 46 s left"
+    assert state(now, 46, expected, 50) == "2 of 12 trials ended, about 46 s left"
+
+
 def test_no_trial_is_reported_twice() -> None:
     assert len(printed(study(row(0, 0.9)), study(row(0, 0.9)), study(row(0, 0.9), row(1, 0.8)))) == 2
 

@@ -41,3 +41,15 @@ def test_the_page_sums_by_state_and_lists_the_dearest_trials() -> None:
         ["all", 3, "1 min 50 s", "55 s", "1.10", "1.10"],
     ]
     assert [line[0] for line in single.rows] == [0, 1]
+
+
+def test_a_column_in_which_nothing_is_known_is_left_out() -> None:
+    rows = (Row(0, "complete", {}, (0.9,), cost=Cost(100)),)
+    snapshot = Snapshot((Objective("valid/accuracy", "maximize"),), rows, 1)
+    blocks = cost_blocks(snapshot, SweepCost(100, Cost(100), None, "EUR", None, None), Tariff())
+    states, single = (block for block in blocks if isinstance(block, Table))
+    assert (list(states.titles), list(states.rows)) == (
+        ["state", "trials", "time of workers"],
+        [["complete", 1, "1 min 40 s"]],
+    )
+    assert list(single.titles) == ["trial", "state", "time of workers"]

@@ -61,6 +61,8 @@ def test_the_folds_of_a_trial_are_trained_together_and_run_again_to_the_last_bit
 ) -> None:
     answer = run_cli("-m", "hydra/launcher=basic", *WORDS, *FOLDS, "fuse=8", RATES)
     assert answer.status == 0, answer.err
+    (command,) = (line for line in answer.out.splitlines() if line.startswith("again"))
+    assert command.split().count("fuse=8") == 1
     sweep = only_sweep(here)
     assert yaml.safe_load((sweep / "0" / "config.yaml").read_text())["fuse"] == 8
     assert run_cli("rerun", str(sweep / "1")).status == 0
