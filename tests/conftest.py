@@ -62,6 +62,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Python would look at all objects of torch and scikit-learn again and again: a fifth of the suite's CPU time.
 gc.set_threshold(5_000, 20, 50)
 
+
+def pytest_collection_finish() -> None:
+    """No look at all objects passes what the modules of the tests have imported, half a million."""
+    gc.freeze()
+
+
 # A script's background job ignores SIGINT, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -53,7 +53,8 @@ def printed(program: str, *words: str) -> list[str]:
 
 
 def test_no_run_imports_the_compiler(here: Path) -> None:
-    runs = ["data/extract=iris", "data/extract=iris trainer/optimizer=sgd", "trainer=contrastive"]
+    plain = "data/extract=iris trainer/optimizer=sgd baseline=off evaluate/importance=off"
+    runs = ["data/extract=iris", plain, "trainer=contrastive split.test=0.9"]
     ends = printed(RUNS, *runs)
     assert [line for line in ends if line.startswith(tuple(runs))] == [f"{words} []" for words in runs]
 

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.runtime.frozen_memory import frozen_memory
 from harness.runtime.garbage_collection import collect_as_usual, collect_rarely
 
 
 @pytest.fixture(autouse=True)
 def thresholds_as_before() -> Iterator[None]:
     before = gc.get_threshold()
+    gc.unfreeze()
     yield
     collect_as_usual()
-    gc.unfreeze()
+    gc.freeze()  # as tests/conftest.py does
     gc.set_threshold(*before)
 
 
@@ -36,3 +38,15 @@ def test_a_notebook_keeps_its_own_settings() -> None:
     collect_as_usual()
     assert gc.get_threshold() == usual
     assert gc.get_freeze_count() == 0
+
+
+def test_what_a_process_froze_before_a_trial_stays_frozen_after_it() -> None:
+    with frozen_memory():
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    before = gc.get_freeze_count()
+    with frozen_memory():
+        later = [object()]
+        assert any(found is later for found in gc.get_objects())
+    assert gc.get_freeze_count() > 0.9 * before

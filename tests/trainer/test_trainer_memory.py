@@ -26,7 +26,6 @@ def without_collector() -> Iterator[None]:
     # The first optimizer of a process imports this, and an error kept by one of torch's modules keeps the
     # frames that were open meanwhile.
     import_module("torch._dynamo")
-    gc.collect()
     gc.disable()
     yield
     gc.enable()
