@@ -299,8 +299,19 @@ USES = (
             ("harness/trainer/lars.py", ("add", "mul_", "add_", "norm")),
             ("harness/trainer/contrast/momentum_encoder.py", ("lerp_",)),
             ("harness/trainer/update.py", ("lerp_",)),
+            ("harness/trainer/fused/fused_optimizer.py", ("add_",)),
         )
         for name in names
+    ),
+    *(
+        Private(
+            "harness/trainer/fused/fused_optimizer.py",
+            name,
+            "torch",
+            f"torch:{name}",
+            "the kernel of the public optimizer, whose `step` looks at each weight anew, in Python",
+        )
+        for name in ("_fused_adam_", "_fused_adamw_")
     ),
 )
 

@@ -94,7 +94,7 @@ def put(parent: DictConfig, key: str, content: Any) -> None:
     """
     children: Any = parent._content
     before = children.get(key) if type(children) is dict else None
-    if before is None or parent._get_flag("readonly"):
+    if before is None or OmegaConf.is_readonly(parent):
         with open_dict(parent):
             parent[key] = content
         return
