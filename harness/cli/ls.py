@@ -34,6 +34,8 @@ def _list(group: str | None) -> LsResult:
             print(f"{name:<{width}}  {', '.join(choices)}")
         return {"groups": names, "descriptions": {}}
     name = group.strip("/").replace(".", "/")
+    if name in ("run", "runs", "sweeps"):
+        raise UserError(f"ls lists choices, not {name}", "`python -m harness compare` lists runs", value=name)
     if name not in names:
         raise UserError(f"there is no group {group!r}", near(name, names))
     width, files = max(map(len, names[name])), yamls(name)

@@ -6,9 +6,10 @@ import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +31,7 @@ from harness.config.unread_settings import refuse_unread
 from harness.core.errors import UserError
 from harness.core.override_text import OverrideText
 from harness.runs.new_folder import check_run_folder, empty_removed
+from harness.runtime.secret_values import Secrets
 
 _MULTIRUN = {"-m", "--multirun"}
 
@@ -43,6 +45,7 @@ class HydraCommand:
     multirun   whether it has -m
     plain      whether it has no option except -m
     folder     of `--config-dir`
+    prints     whether Hydra only prints the configuration, or what it knows of it
     """
 
     words: tuple[str, ...]
@@ -50,6 +53,7 @@ class HydraCommand:
     multirun: bool
     plain: bool = False
     folder: str | None = None
+    prints: bool = False
 
     def run(self, task: Callable[[Any], Any]) -> None:
         """Lets Hydra run the task, or whatever its options ask for.
@@ -65,7 +69,8 @@ class HydraCommand:
                 _run_many(Overrides.parse(overrides), task)
             elif not (self.plain and _run_once(overrides, task)):
                 kept_yaml.install()
-                with _command_line(self.words):
+                masked = _masked_output(self.words) if self.prints else nullcontext()
+                with _command_line(self.words), masked:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
 
 
@@ -97,7 +102,21 @@ def read_command(words: list[str]) -> HydraCommand:
     plain = set(given) <= _MULTIRUN and not several
     # Overrides first: `--info` would take the next word for its value.
     words = [*typed.texts, *as_texts(chosen), *given]
-    return HydraCommand(tuple(words), typed, bool(options.multirun), plain, folder)
+    prints = bool(options.cfg or options.info)
+    return HydraCommand(tuple(words), typed, bool(options.multirun), plain, folder, prints)
+
+
+@contextmanager
+def _masked_output(words: Sequence[str]) -> Iterator[None]:
+    """Masks typed secrets, such as a header, in what is printed: it may be copied to others."""
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        text = Secrets(None, list(words)).text(printed.getvalue())
+        # Without quotes a star is a reference in yaml.
+        sys.stdout.write(re.sub(r"(?m)(?<=: |- )\*\*\*$", "'***'", text))
 
 
 def _take_config_dir(words: list[str]) -> tuple[str | None, list[str]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 Refusal = Callable[..., str]
 
@@ -470,6 +471,16 @@ def test_cfg_prints_the_configuration_with_every_choice_made(run_cli: Any) -> No
     assert answer.status == 0
     assert "_target_: harness.model.mlp.MLP" in answer.out
     assert "_auto_: true" in answer.out  # the evaluation follows from the rows
+
+
+def test_cfg_prints_no_secret_that_was_typed(run_cli: Any) -> None:
+    words = ["data.extract.url=http://me:pass-1@host/q", "+data.extract.headers.X-Code=header-1"]
+    answer = run_cli("--cfg", "job", "data/extract=graphql", *words, "tracking.uri=http://me:pass-2@host")
+    assert answer.status == 0, answer.err
+    found = yaml.safe_load(answer.out)
+    assert found["data"]["extract"]["headers"] == {"X-Code": "***"}
+    assert found["data"]["extract"]["url"] == "http://me:***@host/q"
+    assert found["tracking"]["uri"] == "http://me:***@host"
 
 
 CHEAP = """
