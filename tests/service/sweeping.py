@@ -226,7 +226,7 @@ class Sweep(NamedTuple):
         return int(self.events(number, "start")[-1]["writer"]["pid"])
 
     def owners(self) -> dict[int, int]:
-        """The process of each trial that runs; one that is just being claimed, or claimed again, has none yet."""
+        """The process of each trial that runs; one that is being claimed, also again, has none yet."""
         running = [trial for trial in self.trials if trial.state.name == "RUNNING"]
         owners = {trial.number: trial.system_attrs.get("harness:owner") for trial in running}
         return {number: owner["pid"] for number, owner in owners.items() if owner and "pid" in owner}
