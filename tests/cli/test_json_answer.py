@@ -130,7 +130,7 @@ def test_every_command_about_a_run_gives_its_result(
 
     checked = asked("check", *quick)["result"]
     assert (checked["rows"], sum(checked["parts"].values())) == (150, 150)
-    assert [column["column"] for column in checked["columns"]][-1] == "species"
+    assert checked["columns"][0]["column"] == "species"  # the target comes first
     assert asked("check", "-m", *quick, "seed=1,2")["result"]["sweep"]
 
     evaluated = asked("evaluate", "made")["result"]

@@ -61,7 +61,7 @@ def test_a_file_may_have_the_name_of_a_pattern(tree):
             file,
             "aa.csv",
             "{} does not exist",
-            "among the .csv files of its folder, did you mean a.csv or b.csv?",
+            "among the .csv files of its folder, did you mean a.csv?",
         ),
         (file, "aa.tsv", "{} does not exist", "its folder has no .tsv files; correct the path"),
         (folder, "depe", "{} does not exist", "among the folders of its folder, did you mean deep?"),
