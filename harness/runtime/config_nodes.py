@@ -83,6 +83,11 @@ def copied(cfg: DictConfig) -> DictConfig:
     return made
 
 
+_MOST_MADE = 256
+_made: dict[str, Any] = {}
+"""Nodes without a parent, by what they are made of and what they replace."""
+
+
 def put(parent: DictConfig, key: str, content: Any) -> None:
     """`parent[key] = content` of plain values, in a tenth of the time from the second time on.
 
@@ -107,11 +112,6 @@ def put(parent: DictConfig, key: str, content: Any) -> None:
     if len(_made) >= _MOST_MADE:
         _made.clear()
     _made[place] = _copied(children[key], None)
-
-
-_MOST_MADE = 256
-_made: dict[str, Any] = {}
-"""Nodes without a parent, by what they are made of and what they replace."""
 
 
 def _plain(node: DictConfig | ListConfig, resolve: bool, throw_on_missing: bool) -> Any:

@@ -75,7 +75,7 @@ class Running:
     def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something that they do."""
         self._until(lambda: condition() or not self._at_work())
-        assert condition(), self._stories()
+        assert condition(), self._output()
 
     def err(self, rank: int) -> str:
         return (self._folder / f"{rank}.err").read_text()
@@ -93,13 +93,13 @@ class Running:
                     os.kill(process.pid, signal.SIGUSR1)  # prints where it is
                 time.sleep(1)
                 self.kill()
-                raise TimeoutError(f"the processes did not get on:\n{self._stories()}")
+                raise TimeoutError(f"what was awaited did not come within two minutes:\n{self._output()}")
             time.sleep(0.01)
 
     def _at_work(self) -> list[Any]:
         return [process for process in self._processes if process.exitcode is None]
 
-    def _stories(self) -> str:
+    def _output(self) -> str:
         ranks = range(len(self._processes))
         return "\n".join(
             (self._folder / f"{rank}.{end}").read_text() for rank in ranks for end in ("out", "err")

@@ -79,16 +79,17 @@ def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredSco
     pool = pool_of(_home(folder, rows[0]), first.task)
     outputs = [each.output for each in stored.values()]
     values = [(row.values or ())[0] for row in rows if row.number in stored]
+    unknown = f"valid/{plain} cannot be computed from stored predictions"
+    if pool is None:
+        return unknown
     for name in dict.fromkeys((plain, _ALIASES.get(plain, plain))):
-        with suppress(KeyError):
-            if pool is None:
-                break
+        with suppress(KeyError):  # it is no score of predictions
             scores = ResampledScores(first.task, first.fold, first.target, outputs, pool, name)
             if np.allclose(scores.full, values, rtol=1e-4, atol=1e-6):
                 return StoredScores(stored, scores)
             if name == plain:
                 return f"valid/{plain} of the stored predictions differs from that of the trials"
-    return f"valid/{plain} cannot be computed from stored predictions"
+    return unknown
 
 
 def _price(

@@ -56,9 +56,8 @@ class EarlierSweep:
     """What a sweep took from an earlier one; plain values, as its study and `result.json` store them.
 
     sweep    name of the earlier sweep
-    kind     "observations": a trial with the same point would be the same training on the same data; "prior":
-             a
-             related one
+    kind     "observations": a trial with the same point would be the same training on the same data;
+             "prior": it would be a related one
     reason   why it is only related, or why the sampler gets no trial; "" otherwise
     keys     swept keys that both have
     ignored  keys that only the earlier sweep has

@@ -98,7 +98,11 @@ class FusedOptimizer:
             for number, gradient in zip(numbers, given, strict=True):
                 row = rows[number]
                 if row.parameters:
-                    key = (bool(row.moments), _sgd_settings(row.group)) if self._sgd else _adam(row.group)
+                    key = (
+                        (bool(row.moments), _sgd_settings(row.group))
+                        if self._sgd
+                        else _adam_settings(row.group)
+                    )
                     same = equal.setdefault(key, ([], []))
                     same[0].append(row)
                     same[1].append(gradient)
@@ -173,8 +177,8 @@ def _sgd_settings(group: dict[str, Any]) -> Hashable:
     )
 
 
-def _adam(group: dict[str, Any]) -> Hashable:
-    """The same of Adam, whose settings are known: of each member, this is looked up in each step."""
+def _adam_settings(group: dict[str, Any]) -> Hashable:
+    """As `_sgd_settings`, but the names are known, which is quicker: each step asks for each member."""
     return (*_ADAM_SETTINGS(group), *group["betas"])
 
 
