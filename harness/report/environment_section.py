@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 
-import yaml
-
 from harness.console.text_format import duration
 from harness.report.html.page_parts import Block, Code, Details, Facts, Heading, Section
 from harness.report.run_material import RunMaterial
@@ -37,7 +35,7 @@ def environment(material: RunMaterial) -> Section:
     if auto:
         blocks += [Heading("What auto chose"), Facts(auto)]
     if material.config:
-        whole = yaml.safe_dump(material.config, sort_keys=False, allow_unicode=True)
+        whole = material.logged.config_file.read_text(encoding="utf-8")
         blocks.append(Details("the whole configuration", [Code(whole)]))
     packages = material.logged.packages
     if packages:

@@ -22,7 +22,7 @@ from harness.runs.run_history import RunHistory
 from harness.runs.run_result import Result
 from harness.runs.sweep_folders import SWEEPS
 from harness.runs.tracking_state import State
-from harness.runtime.config_nodes import load_config
+from harness.runtime.config_nodes import load_plain
 from harness.runtime.stored_file import check_shape, reading
 
 EVALUATED = "evaluated.run"
@@ -120,8 +120,8 @@ class StoredRun:
         return {printable(name): printable(text) for name, text in self.start["tags"].items()}
 
     @cached_property
-    def config(self) -> DictConfig:
-        """Its `config.yaml`, resolved except for `${oc.env:…}`, with secrets as `***`.
+    def plain_config(self) -> dict[str, Any]:
+        """Its `config.yaml`, resolved except for `${oc.env:…}`, which is text, with secrets as `***`.
 
         Raises:
             UserError: the file is missing.
@@ -131,21 +131,18 @@ class StoredRun:
         try:
             with reading(path, yaml.YAMLError, OmegaConfBaseException):
                 _require_no_alias(path)
-                loaded: Any = load_config(path)
+                plain: Any = load_plain(path)
         except FileNotFoundError:
             raise UserError(
                 f"{path}, the configuration of the run, is missing", "name another run", key=str(path)
             ) from None
-        plain = OmegaConf.to_container(loaded, resolve=False) if OmegaConf.is_config(loaded) else loaded
         check_shape(plain, _Config, path)
-        config: DictConfig = loaded
-        return config
+        return dict(plain)
 
-    @property
-    def plain_config(self) -> dict[str, Any]:
-        """`config` as a plain container, its references as text."""
-        content: Any = OmegaConf.to_container(self.config, resolve=False)
-        return dict(content)
+    @cached_property
+    def config(self) -> DictConfig:
+        """`plain_config` as OmegaConf has it."""
+        return OmegaConf.create(self.plain_config)
 
     @property
     def config_file(self) -> Path:

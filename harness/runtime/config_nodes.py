@@ -49,6 +49,25 @@ def load_config(path: Path) -> DictConfig | ListConfig:
         yaml.YAMLError: it is no YAML, or has a key twice.
         OmegaConfBaseException: it is no configuration.
     """
+    content = _parsed(path)
+    return content if isinstance(content, DictConfig | ListConfig) else OmegaConf.create(content)
+
+
+def load_plain(path: Path) -> Any:
+    """`load_config(path)` as a plain container, its references as text; most files need no node for that.
+
+    Raises:
+        As `load_config`.
+    """
+    content = _parsed(path)
+    if _is_plain(content):
+        return content
+    node = content if isinstance(content, DictConfig | ListConfig) else OmegaConf.create(content)
+    return OmegaConf.to_container(node, resolve=False)
+
+
+def _parsed(path: Path) -> Any:
+    """What the parser in C makes of a file, or the nodes of OmegaConf where that does not do."""
     text = path.read_text(encoding="utf-8")
     if _may_be_deep(text):
         return OmegaConf.load(path)  # the parser in C would overflow the stack, which ends the process
@@ -56,7 +75,20 @@ def load_config(path: Path) -> DictConfig | ListConfig:
         content = yaml.load(text, _loader())
     except yaml.YAMLError:
         return OmegaConf.load(path)  # its message quotes the line
-    return OmegaConf.create() if content is None else OmegaConf.create(content)
+    return {} if content is None else content
+
+
+def _is_plain(content: Any) -> bool:
+    """Whether OmegaConf takes a container and returns it unchanged."""
+    if type(content) is dict:
+        return all(type(key) is str and _is_plain_value(value) for key, value in content.items())
+    return type(content) is list and all(map(_is_plain_value, content))
+
+
+def _is_plain_value(value: Any) -> bool:
+    if type(value) is str:
+        return "${" not in value
+    return value is None or type(value) in (bool, int, float) or _is_plain(value)
 
 
 def _may_be_deep(text: str) -> bool:

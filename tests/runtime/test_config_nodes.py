@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 from omegaconf import OmegaConf, ReadonlyConfigError
+from omegaconf.errors import OmegaConfBaseException
 
 from harness.config.choice_files import CONF
-from harness.runtime.config_nodes import copied, load_config, put
+from harness.runtime.config_nodes import copied, load_config, load_plain, put
 
 
 def test_every_yaml_of_ours_is_read_as_omegaconf_reads_it() -> None:
@@ -17,6 +18,7 @@ def test_every_yaml_of_ours_is_read_as_omegaconf_reads_it() -> None:
         ours, theirs = load_config(file), OmegaConf.load(file)
         assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs), file
         assert type(ours) is type(theirs)
+        assert load_plain(file) == OmegaConf.to_container(theirs), file
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,23 @@ def test_every_yaml_of_ours_is_read_as_omegaconf_reads_it() -> None:
 def test_values_and_keys_mean_what_they_mean_to_omegaconf(text: str, tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text, encoding="utf-8")
-    assert OmegaConf.to_yaml(load_config(file)) == OmegaConf.to_yaml(OmegaConf.load(file))
+    theirs = OmegaConf.load(file)
+    assert OmegaConf.to_yaml(load_config(file)) == OmegaConf.to_yaml(theirs)
+    assert repr(load_plain(file)) == repr(OmegaConf.to_container(theirs))
+
+
+@pytest.mark.parametrize("text", ["a: ${", "a: !!binary YQ==", "? [1]\n: 2", "a: !!set {b}"])
+def test_what_is_no_configuration_is_refused_as_omegaconf_does(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text, encoding="utf-8")
+    ends = []
+    for load in (OmegaConf.load, load_config, load_plain):
+        try:
+            loaded = load(file)
+            ends.append(OmegaConf.to_container(loaded) if OmegaConf.is_config(loaded) else loaded)
+        except (OmegaConfBaseException, yaml.YAMLError) as error:
+            ends.append((type(error), str(error)))
+    assert ends[0] == ends[1] == ends[2]
 
 
 @pytest.mark.parametrize(
