@@ -56,8 +56,10 @@ settings.load_profile("suite")
 STARTS_PROCESSES = frozenset({"postgres", "processes", "run_apart", "server", "serving", "slurm", "terminal"})
 """Fixtures that start processes: each test that uses one is marked `slow`."""
 
-# Without their compiled files, each process that a test starts would compile the package anew.
+# Without their compiled files, each process that a test starts would compile the package anew, and each
+# run of the suite all tests with pytest's assertions.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Python would look at all objects of torch and scikit-learn again and again: a fifth of the suite's CPU time.
 gc.set_threshold(5_000, 20, 50)

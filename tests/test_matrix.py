@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from harness.config.choice_files import CONF
 from harness.model import resnet
+from harness.runtime.config_nodes import load_config
 from harness.testing.trainer_suite import experiment_of
 
 pytestmark = pytest.mark.slow
@@ -25,8 +26,9 @@ FAMILIES = {
 }
 
 
+@cache
 def method_of(yaml: Path) -> Any:
-    return OmegaConf.load(yaml)
+    return load_config(yaml)
 
 
 def family_of(yaml: Path) -> str:
@@ -59,15 +61,20 @@ SHALLOW = {
 }
 
 
+@cache
+def model_of(name: str) -> Any:
+    return load_config(CONF / "model" / f"{name}.yaml")
+
+
 def takes(model: str) -> tuple[str, ...]:
-    module, _, name = str(OmegaConf.load(CONF / "model" / f"{model}.yaml")._target_).rpartition(".")
+    module, _, name = str(model_of(model)._target_).rpartition(".")
     forms: tuple[str, ...] = getattr(import_module(module), name).takes
     return forms
 
 
 def trains(model: str, way: str) -> bool:
     """Whether the way gives each member of an ensemble a loss of its own, where the model is one."""
-    return way == "supervised" or "members" not in OmegaConf.load(CONF / "model" / f"{model}.yaml")
+    return way == "supervised" or "members" not in model_of(model)
 
 
 def fits(way: str, data: str) -> bool:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skops.io
 from sklearn.cluster import FeatureAgglomeration
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -143,12 +142,19 @@ OLD: dict[str, Callable[[], Any]] = {
 """Parts as skops wrote them for an earlier version, which trusted all that began with `sklearn.`."""
 
 
+def as_skops(chains: Any) -> bytes:
+    import skops.io  # takes a second, which each of pytest's workers would spend
+
+    content: bytes = skops.io.dumps(chains)
+    return content
+
+
 @pytest.mark.parametrize("attack", OLD)
 def test_a_state_of_an_earlier_version_holds_no_callable_and_no_cache(
     attack: str, theirs: Path, refused: Any
 ) -> None:
     chains = {"numeric": make_pipeline(OLD[attack]()), "categorical": None}
-    _replace(theirs, transformer=skops.io.dumps(chains))
+    _replace(theirs, transformer=as_skops(chains))
     refused(lambda: RowPredictor(theirs / "model"), "UntrustedState", key="data.transform")
 
 
@@ -200,7 +206,7 @@ def test_a_function_under_the_name_of_a_helper_module(theirs: Path, refused: Any
     chains = {"numeric": make_pipeline(FunctionTransformer(subprocess.check_output)), "categorical": None}
     stream = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(skops.io.dumps(chains))) as given,
+        zipfile.ZipFile(io.BytesIO(as_skops(chains))) as given,
         zipfile.ZipFile(stream, "w") as archive,
     ):
         for name in given.namelist():
