@@ -10,17 +10,23 @@ from torch import Tensor, nn
 
 from harness.trainer.universal import UniversalTrainer
 
+ALIGNMENT = 64
+"""Bytes: a tensor that torch allocates begins at a multiple of this. The product of a matrix that begins
+elsewhere may be rounded in another way, and a member's scores would depend on its place in the group."""
+
 
 @final
 class FlatMembers:
     """Parameters and buffers of K attached trainings of one kind.
 
-    The parameters of each group of the optimizer lie in one matrix (K, P), a row for each member. From then
-    on, the parameters and buffers of each member's network are views: what changes one changes the other.
+    From now on, the parameters and buffers of each member's network are views: what changes one changes the
+    other. Each view begins at a multiple of `ALIGNMENT`, as a tensor of its own does. The parameters of each
+    group of the optimizer lie in one matrix, a row for each member. Where their sizes leave gaps in a row,
+    the optimizer has a matrix without gaps, into which `gather` copies the weights and `scatter` back.
 
     stacked   (K, *shape) by the name that the network gives it
     learned   the names of those that the optimizer changes, in the order of the rows
-    rows      of each group of the optimizer, K rows (P,)
+    rows      of each group of the optimizer, K rows (P,) without gaps
 
     Args:
         unused: names of parameters that get no gradient, and that no optimizer therefore changes.
@@ -33,6 +39,7 @@ class FlatMembers:
         self.stacked: dict[str, Tensor] = {}
         self.learned: list[list[str]] = []
         self.rows: list[list[Tensor]] = []
+        self._copies: list[tuple[Tensor, Tensor]] = []
         for number in range(len(trainers[0].optimizer.param_groups)):
             self._stack_group(number, unused)
         learned = {name for names in self.learned for name in names}
@@ -42,6 +49,16 @@ class FlatMembers:
         for name, _ in self._networks[0].named_buffers():
             self._stack(name, [dict(network.named_buffers())[name] for network in self._networks])
 
+    def gather(self) -> None:
+        """Must be called before an optimizer step: gives the rows the values of the networks."""
+        for row_part, tensors in self._copies:
+            row_part.copy_(tensors)
+
+    def scatter(self) -> None:
+        """Must be called after an optimizer step: gives the networks the values of the rows."""
+        for row_part, tensors in self._copies:
+            tensors.copy_(row_part)
+
     def _stack_group(self, number: int, unused: frozenset[str]) -> None:
         group = self._trainers[0].optimizer.param_groups[number]["params"]
         kept = [place for place, p in enumerate(group) if self._names[id(p)] not in unused]
@@ -49,20 +66,46 @@ class FlatMembers:
             [trainer.optimizer.param_groups[number]["params"][place] for place in kept]
             for trainer in self._trainers
         ]
-        matrix = torch.stack([flat(parameters) for parameters in own])
         names = [self._names[id(parameter)] for parameter in own[0]]
-        for place, (name, columns) in enumerate(zip(names, split_like(own[0], matrix), strict=True)):
-            self.stacked[name] = columns
-            for parameters, view in zip(own, columns.unbind(0), strict=True):
-                parameters[place].data = view
+        columns, matrix = _side_by_side(own)
+        self.stacked.update(zip(names, columns, strict=True))
         self.learned.append(names)
+        count = sum(tensor[0].numel() for tensor in columns)
+        if matrix.shape[1] != count:
+            matrix = matrix.new_empty(len(own), count)
+            self._copies += zip(split_like(own[0], matrix), columns, strict=True)
         self.rows.append(list(matrix.unbind(0)))
 
     def _stack(self, name: str, own: list[Tensor]) -> None:
-        together = torch.stack([tensor.detach() for tensor in own])
-        self.stacked[name] = together
-        for tensor, view in zip(own, together.unbind(0), strict=True):
+        (self.stacked[name],), _ = _side_by_side([[tensor] for tensor in own])
+
+
+def _side_by_side(own: Sequence[Sequence[Tensor]]) -> tuple[list[Tensor], Tensor]:
+    """Moves the tensors of each member to a row of a new matrix.
+
+    Returns them stacked, each (K, *shape), and the rows up to the end of the last tensor, (K, P) with gaps.
+    """
+    if not own[0]:
+        return [], torch.empty(len(own), 0)
+    dtype = own[0][0].dtype
+    unit = ALIGNMENT // dtype.itemsize
+    ends = [0]
+    for tensor in own[0]:
+        ends.append(_up_to(ends[-1], unit) + tensor.numel())
+    matrix = own[0][0].new_zeros(len(own), _up_to(ends[-1], unit), requires_grad=False)
+    stacked = []
+    for place, same in enumerate(zip(*own, strict=True)):
+        part = matrix[:, ends[place + 1] - same[0].numel() : ends[place + 1]]
+        stacked.append(part.reshape(len(own), *same[0].shape))
+        for tensor, view in zip(same, stacked[-1].unbind(0), strict=True):
+            view.copy_(tensor.detach())
             tensor.data = view
+    return stacked, matrix[:, : ends[-1]]
+
+
+def _up_to(place: int, unit: int) -> int:
+    """The next multiple of a unit."""
+    return -(-place // unit) * unit
 
 
 def release(network: nn.Module) -> None:

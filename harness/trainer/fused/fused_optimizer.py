@@ -55,6 +55,7 @@ class FusedOptimizer:
     """
 
     def __init__(self, trainers: Sequence[UniversalTrainer], members: FlatMembers) -> None:
+        self._members = members
         self._sgd = type(trainers[0].optimizer) is torch.optim.SGD
         self._rows = [
             [self._row(trainer, number, members, k) for k, trainer in enumerate(trainers)]
@@ -93,6 +94,7 @@ class FusedOptimizer:
             numbers: of the members.
             gradients: of each group of parameters, a row (P,) for each of these members.
         """
+        self._members.gather()
         for rows, given in zip(self._rows, gradients, strict=True):
             equal: dict[Hashable, tuple[list[_Row], list[Tensor]]] = {}
             for number, gradient in zip(numbers, given, strict=True):
@@ -111,6 +113,7 @@ class FusedOptimizer:
                     self._descend(together, own, together[0].group)
             else:
                 self._adapt_all(list(equal.values()))
+        self._members.scatter()
 
     def _adapt_all(self, equal: Sequence[tuple[list[_Row], list[Tensor]]]) -> None:
         """One call for each list of rows with equal settings, and one for all counts of steps.

@@ -2,7 +2,8 @@
 
 Dropout: each member draws, outside of the vectorised code, the masks that it would draw alone. Batch
 normalisation: torch's kernel puts the channels of all members side by side, and its roundings then depend on
-how many there are; the same formula in elementary operations does not.
+how many there are; the same formula in elementary operations does not. A linear layer: the roundings of a
+matrix product depend on where its factors begin in memory.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from harness.trainer.fused.flat_members import ALIGNMENT
+
 _DROPOUT = (functional.dropout, torch.dropout)
 _ATTENTION = functional.scaled_dot_product_attention
 _NORM = functional.batch_norm
+_LINEAR = functional.linear
 
 
 class Dropout(NamedTuple):
@@ -88,6 +92,8 @@ def _intercepted(func: Any, args: Any, kwargs: dict[str, Any], drop: Any) -> Any
         return _attention(*args, drop=drop, **kwargs)
     if func is _NORM:
         return _batch_norm(*args, **kwargs)
+    if func is _LINEAR:
+        return _linear(*args, **kwargs)
     return func(*args, **kwargs)
 
 
@@ -118,6 +124,15 @@ def _attention(
     root = math.sqrt(scale)  # as torch scales in its own formula, so that nothing overflows
     weights = torch.softmax((query * root) @ (key * root).transpose(-2, -1), dim=-1)
     return drop(weights, dropout_p) @ value
+
+
+def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    """A linear layer; the inputs of each member begin at a multiple of `ALIGNMENT`, as those of one do."""
+    count, shape = inputs.numel(), inputs.shape
+    gap = -count % (ALIGNMENT // inputs.dtype.itemsize)
+    if gap:
+        inputs = functional.pad(inputs.reshape(-1), (0, gap))[:count].view(shape)
+    return _LINEAR(inputs, weight, bias)
 
 
 def _batch_norm(

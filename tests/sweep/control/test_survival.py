@@ -46,6 +46,27 @@ def test_neither_a_killed_worker_nor_a_killed_sweeper_costs_or_repeats_a_trial(t
     assert len(sweep.events(cut, "start")) == len(before) + 1
 
 
+def test_trials_of_a_killed_group_go_on_in_another_to_the_last_bit(terminal: Any, run_cli: Any) -> None:
+    """A worker that trains several trials at once is killed, and then the whole sweep."""
+    words = (*SWEEP[:1], *SWEEP[2:], *LONG, "sweep.trials=5", "fuse=3", "model.dropout=0.1")
+    command = terminal(*words, "sweep.name=mine", "sweep.workers=2")
+    sweep = terminal.the_sweep()
+    owners = terminal.until(lambda: len(found := sweep.with_a_checkpoint()) > 1 and found)
+    pid = max(owners.values(), key=list(owners.values()).count)
+    os.kill(pid, signal.SIGKILL)
+    group = [number for number, owner in owners.items() if owner == pid]
+    terminal.until(lambda: all(len(sweep.events(number, "start")) == 2 for number in group))
+    terminal.until(sweep.with_a_checkpoint)
+    command.kill()
+    terminal.until(lambda: not command.family, 30)
+    terminal.run(*words, "sweep.name=mine", "sweep.workers=2")
+    assert_each_trial_ended_once(sweep, 5)
+    undisturbed = terminal.alone(run_cli, *words)
+    for one, other in zip(sweep.trials, undisturbed.trials, strict=True):
+        assert one.params == other.params
+        assert one.intermediate_values == other.intermediate_values
+
+
 @pytest.mark.parametrize(("workers", "signum"), [(2, signal.SIGINT), (1, signal.SIGTERM)])
 def test_a_signal_ends_all_in_order_and_the_same_command_continues(
     terminal: Any, workers: int, signum: signal.Signals
