@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import math
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -73,12 +75,18 @@ class Replayed:
     Args:
         sampler: makes that of a trial from its number.
         seed: names the study, from whose name Hyperband draws the bracket of a trial.
+        longest: seconds of CPU that the sampler may take for a point.
     """
 
     def __init__(
-        self, curves: Curves, kind: Kind, sampler: Callable[[int], BaseSampler], seed: int = 0
+        self,
+        curves: Curves,
+        kind: Kind,
+        sampler: Callable[[int], BaseSampler],
+        seed: int = 0,
+        longest: float = math.inf,
     ) -> None:
-        self.curves, self.kind, self.sampler = curves, kind, sampler
+        self.curves, self.kind, self.sampler, self.longest = curves, kind, sampler, longest
         self.epochs = curves.loss.shape[1]
         pruner = pruner_of(kind, curves)
         self.study = optuna.create_study(pruner=pruner, study_name=f"replay-{seed}")
@@ -90,7 +98,11 @@ class Replayed:
         self._now = self._order = 0
 
     def run(self, trials: int) -> Replay:
-        """Until nothing is left to do; with more trials than before, the sweep goes on."""
+        """Until nothing is left to do; with more trials than before, the sweep goes on.
+
+        Raises:
+            Unable: the sampler takes longer than `longest` for a point.
+        """
         budget = Budget(trials)
         running: list[tuple[int, int, Claim]] = []  # when a trial reports next; order of the claims; trial
         while True:
@@ -109,10 +121,16 @@ class Replayed:
                 self.spent.append(self.total + part)
 
     def _draw(self, claim: Claim) -> None:
+        begun = time.process_time()
         self.study.sampler = self.sampler(claim.number)
         trial = optuna.trial.Trial(seen_by_samplers(self.study, is_frozen), claim.trial_id)
         for key, values in SPACE.items():
             trial.suggest_int(key, 0, len(values) - 1)
+        if (seconds := time.process_time() - begun) > self.longest:
+            raise Unable(
+                f"it took {seconds:.0f} s of CPU for point {claim.number + 1} of a sweep, "
+                f"more than {self.longest:g}"
+            )
 
     def _ahead(self, claim: Claim) -> int:
         """Epochs until the trial reports next."""

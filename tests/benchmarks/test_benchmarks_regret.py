@@ -9,6 +9,7 @@ import optuna
 import pytest
 
 from benchmarks import sweep_curves, sweep_replay, sweep_until
+from benchmarks.measure import Unable
 from benchmarks.sweep_curves import PATH, SETS, SPACE, Curves
 from benchmarks.sweep_regret import KINDS, measure
 from benchmarks.sweep_replay import Kind, Replay, Replayed, decisive_steps, pruner_of, samplers
@@ -122,3 +123,9 @@ def test_a_sweep_that_goes_on_with_more_trials_is_the_sweep_of_more_trials() -> 
     whole = replayed(kind, trials=36)
     assert first.epochs < again.epochs
     assert (again.epochs, again.found.tolist()) == (whole.epochs, whole.found.tolist())
+
+
+def test_a_sampler_that_takes_too_long_for_a_point_is_not_run() -> None:
+    sweep = Replayed(curves(), Kind("random", "none"), samplers("random", 0, None), longest=0.0)
+    with pytest.raises(Unable, match=r"it took 0 s of CPU for point 1 of a sweep, more than 0$"):
+        sweep.run(3)
