@@ -258,6 +258,8 @@ class Record:
                 status, error = self._incomplete(fault)
             raise
         finally:
+            if self.trial is not None and (costs := self.trial.costs()):
+                self.journal.system("", 0, costs)
             self.journal.end("", status, error)
         if status == "finished" and not self.deferred:
             Done(self.folder).clear()

@@ -12,6 +12,11 @@ def always(scores: Mapping[str, float]) -> bool:
     return True
 
 
+def no_costs() -> Mapping[str, float]:
+    """Nothing is known of what the trial has used."""
+    return {}
+
+
 class Keeps(NamedTuple):
     """Whether the files of a trial are kept, given the scores of its only fold.
 
@@ -25,6 +30,9 @@ class Keeps(NamedTuple):
 
 
 EVERYTHING = Keeps()
+
+
+Costs = Callable[[], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Trial:
                None: all
     thawed     whether it was pruned before and goes on now
     outputs    the most MB that the outputs for its validation rows may take on the disk; 0: they are not kept
+    costs      gives what the trial has used so far, by the name of the metric: `cost/seconds`
     """
 
     number: int
@@ -52,3 +61,4 @@ class Trial:
     follows: frozenset[str] | None = None
     outputs: float = 0.0
     thawed: bool = False
+    costs: Costs = no_costs

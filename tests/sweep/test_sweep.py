@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from harness.runs.journal import read
+
 pytestmark = pytest.mark.slow
 
 QUICK = ("data/extract=breast_cancer", "model=mlp", "trainer.epochs=2", "tracking=none")
@@ -80,6 +82,11 @@ def test_a_grid_numbers_its_trials_as_plain_hydra_does(sweep: Callable[..., Swee
     assert cost["trial_seconds"] == pytest.approx(sum(used))
     assert 0 < min(used) < cost["trial_seconds"] < cost["seconds"] == found.result["seconds"]
     assert (cost["kwh"], cost["money"], cost["budget"]) == (None, None, None)
+    for number, seconds in enumerate(used):  # of the run of the trial, up to its end
+        events, _ = read(found.folder / str(number))
+        (own,) = [e["values"] for e in events if e["event"] == "system" and "cost/seconds" in e["values"]]
+        assert own.keys() == {"cost/seconds", "cost/gpu_seconds"}
+        assert 0 < own["cost/seconds"] <= seconds
 
 
 def test_a_finished_sweep_is_not_begun_again_under_the_same_number(sweep: Callable[..., Sweep]) -> None:

@@ -21,6 +21,7 @@ PlotlyFigure = dict[str, Any]
 Trace = dict[str, Any]
 
 BLUE, ORANGE, GREEN, RED, GREY = "#4a86e8", "#ee8a35", "#35a06a", "#e0524d", "#8a93a0"
+CYAN = "#2aa5b8"
 BEST_TO_WORST = [[0.0, "#f08c3a"], [0.5, "#b069c8"], [1.0, "#4a86e8"]]
 """Colours that are visible on a light and on a dark page."""
 

@@ -38,7 +38,7 @@ class MlflowParentRun:
         self._over = False
         self._written = 0  # the last step that the journal has
         self._counted: set[int] = set()
-        self._counts = dict.fromkeys(ENDED, 0)
+        self._counts = {state: 0 for state in ENDED if state != "frozen"}
         self._best: list[float] | None = None
 
     @property
@@ -84,7 +84,7 @@ class MlflowParentRun:
         if self._journal is None:
             return
         for row in snapshot.history:
-            if row.number not in self._counted and not row.frozen:
+            if row.number not in self._counted and row.state != "frozen":
                 self._counted.add(row.number)
                 self._count(row, snapshot)
                 if len(self._counted) > self._written:

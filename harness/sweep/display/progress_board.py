@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,7 @@ from harness.runs.run_result import Result
 from harness.runtime.closed_pipe import standard_output
 from harness.sweep.display.live_table import LiveTable
 from harness.sweep.report.sweep_result import SweepResult
-from harness.sweep.study.snapshot import Row, Snapshot, eligible, score
+from harness.sweep.study.snapshot import ENDED, STOPPED, Row, Snapshot, eligible, score
 
 _LINES = 60  # about how many trials have a line
 _QUIET = 60.0  # seconds without a line after which a log file gets one
@@ -169,8 +168,8 @@ def state(snapshot: Snapshot, remaining: float | None, expected: str = "", width
     """
     of = f" of {snapshot.trials}" if snapshot.trials is not None else ""
     ended = f"{snapshot.ended}{of} trials ended"
-    counts = Counter(_word(row) for row in snapshot.rows)
-    kinds = [f"{counts[name]} {name}" for name in ("complete", "frozen", "pruned", "failed") if counts[name]]
+    counts = snapshot.counts
+    kinds = [f"{counts[name]} {name}" for name in ENDED if counts[name]]
     detailed = f"{ended} ({', '.join(kinds)})" if kinds else ended
     others = {"running": snapshot.count("running"), "waiting": snapshot.waiting}
     counted = [f"{count} {name}" for name, count in others.items() if count]
@@ -178,11 +177,6 @@ def state(snapshot: Snapshot, remaining: float | None, expected: str = "", width
     choices = [[detailed, *counted, left, expected], [detailed, *counted, left], [ended, *counted, left]]
     texts = [", ".join(filter(None, parts)) for parts in [*choices, [ended, left]]]
     return next((text for text in texts if width is None or len(text) <= width), texts[-1])
-
-
-def _word(row: Row) -> str:
-    """The state of a trial, as it is printed: a pruned one that may go on while the sweep runs is frozen."""
-    return "frozen" if row.frozen else row.state
 
 
 def best_line(snapshot: Snapshot) -> str:
@@ -211,12 +205,12 @@ def values(row: Row, snapshot: Snapshot) -> str:
 def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
     """`trial 12  complete  valid/accuracy 0.9812  best  3.1 s  model=mlp lr=0.003`."""
     line: Line = [(f"trial {row.number:<{len(str(snapshot.trials or 100))}}  ", "")]
-    line.append((f"{_word(row):<8}", _STYLES[_word(row)]))
+    line.append((f"{row.state:<8}", _STYLES[row.state]))
     reached = (
         values(row, snapshot)
         if row.state == "complete"
         else _so_far(row, snapshot)
-        if row.state == "pruned"
+        if row.state in STOPPED
         else ""
     )
     parts = [(reached, "bold green" if better else "")]

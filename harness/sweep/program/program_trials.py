@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import Frozen, Pruned, UserError
 from harness.runs.run_result import Result, summarise
-from harness.runs.trial import EVERYTHING, Keeps
+from harness.runs.trial import EVERYTHING, Costs, Keeps, no_costs
 from harness.runtime.user_exit import exits_as_errors
 from harness.sweep.inside_trial import RunningTrial, running
 from harness.sweep.launch.launcher_job import compose, folder_words, work
@@ -84,9 +84,10 @@ class ProgramTrials:
         on_epoch: OnEpoch,
         keeps: Keeps = EVERYTHING,
         joint: Any = None,
+        costs: Costs = no_costs,
     ) -> list[Result]:
         """Calls the task, unless an earlier worker was killed after it had returned."""
-        del on_epoch, keeps, joint
+        del on_epoch, keeps, joint, costs
         folder = spec.folder / assignment.folder
         with suppress(FileNotFoundError, UserError):
             return [Result.read(folder / PROGRAM_RESULT)]

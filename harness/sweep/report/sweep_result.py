@@ -40,7 +40,7 @@ class SweepResult:
 
     objective   {"name", "direction", "value"}, the value being the best trial's; None with several
     objectives  each like `objective`, its value the best that any trial on the front reached; None with one
-    trials      how many are complete, pruned, failed, running and waiting
+    trials      how many are complete, frozen, pruned, failed, running and waiting
     best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
     scores      of the best trial, from its `result.json`; {} with several objectives
     selection   what the best score is worth, see `harness.sweep.report.selection.Selection`, or None

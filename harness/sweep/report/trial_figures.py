@@ -8,11 +8,28 @@ from typing import Any
 
 from harness.console.text_format import duration
 from harness.report.html import plotly_figure as plotly
-from harness.report.html.plotly_figure import BLUE, GREEN, GREY, ORANGE, RED, PlotlyFigure, Trace, escaped
+from harness.report.html.plotly_figure import (
+    BLUE,
+    CYAN,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    PlotlyFigure,
+    Trace,
+    escaped,
+)
 from harness.sweep.report.axis_scale import Scale
-from harness.sweep.study.snapshot import Objective, Row, Snapshot, brief, score
+from harness.sweep.study.snapshot import STOPPED, Objective, Row, Snapshot, brief, score
 
-STATES = {"complete": GREEN, "pruned": ORANGE, "failed": RED, "running": BLUE, "waiting": GREY}
+STATES = {
+    "complete": GREEN,
+    "frozen": CYAN,
+    "pruned": ORANGE,
+    "failed": RED,
+    "running": BLUE,
+    "waiting": GREY,
+}
 
 MOST_CURVES = 300
 """More curves than this cannot be distinguished, and a browser draws them slowly."""
@@ -33,7 +50,7 @@ def history(snapshot: Snapshot, place: int) -> PlotlyFigure:
     line: Trace = {"type": "scatter", "mode": "lines", "name": "best so far", "hoverinfo": "skip"}
     line |= {"line": {"color": ORANGE, "width": 2.5, "shape": "hv"}, "x": [row.number for row in feasible]}
     data.append({**line, "y": list(itertools.accumulate(values, objective.better))})
-    data += _pruned_ticks(snapshot, pruned(snapshot), "number")
+    data += _stopped_ticks(snapshot, stopped(snapshot), "number")
     return plotly.figure(data, plotly.axis("trial"), plotly.axis(objective.name), **plotly.TICK_AXIS)
 
 
@@ -55,8 +72,8 @@ def slice_of(snapshot: Snapshot, scale: Scale, place: int) -> PlotlyFigure:
     dots["hovertext"] = [f"trial {row.number}: {escaped(brief(row.point[scale.key]))}" for row in rows]
     names = [objective.name for objective in snapshot.objectives]
     up = {} if len(names) == 1 else plotly.axis(names[place])
-    stopped = [row for row in pruned(snapshot) if scale.key in row.point]
-    data = [dots, *_pruned_ticks(snapshot, stopped, scale)]
+    without = [row for row in stopped(snapshot) if scale.key in row.point]
+    data = [dots, *_stopped_ticks(snapshot, without, scale)]
     layout = {"height": 260, "showlegend": False, "margin": {"l": 55, "r": 15, "t": 12, "b": 50}}
     return plotly.figure(data, scale.axis, up, **layout, **plotly.TICK_AXIS)
 
@@ -86,12 +103,13 @@ def front(snapshot: Snapshot, across: int, up: int) -> PlotlyFigure:
 
 
 def curves(snapshot: Snapshot) -> PlotlyFigure:
-    """The values that each trial reported; pruned trials lighter, the best one on top."""
+    """The values that each trial reported; trials that were stopped lighter, the best one on top."""
     rows = curved(snapshot)
     best = snapshot.best[0] if snapshot.best else None
     rows = rows[:: max(1, -(-len(rows) // MOST_CURVES))]
     states: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
         ("pruned", ("pruned",), ORANGE, 1, 0.45),
+        ("frozen", ("frozen",), CYAN, 1, 0.45),
         ("failed", ("failed",), RED, 1, 0.45),
         ("running", ("running", "waiting"), GREY, 1, 0.6),
         ("complete", ("complete",), BLUE, 1.5, 0.8),
@@ -144,15 +162,18 @@ def complete(snapshot: Snapshot) -> list[Row]:
     return [row for row in snapshot.rows if row.state == "complete" and row.values is not None]
 
 
-def pruned(snapshot: Snapshot) -> list[Row]:
-    return [row for row in snapshot.rows if row.state == "pruned"]
+def stopped(snapshot: Snapshot) -> list[Row]:
+    return [row for row in snapshot.rows if row.state in STOPPED]
 
 
-def _pruned_ticks(snapshot: Snapshot, rows: Sequence[Row], across: Scale | str) -> list[Trace]:
-    """A pruned trial has no final value, so it is a tick at the bottom of the figure."""
-    if not rows:
-        return []
-    return [plotly.ticks("pruned", [_across(row, across) for row in rows], _abouts(snapshot, rows))]
+def _stopped_ticks(snapshot: Snapshot, rows: Sequence[Row], across: Scale | str) -> list[Trace]:
+    """A trial that was stopped has no final value, so it is a tick at the bottom of the figure."""
+    parts = {state: [row for row in rows if row.state == state] for state in STOPPED}
+    return [
+        plotly.ticks(state, [_across(row, across) for row in own], _abouts(snapshot, own))
+        for state, own in parts.items()
+        if own
+    ]
 
 
 def _across(row: Row, across: Scale | str) -> Any:
@@ -176,9 +197,9 @@ def _abouts(snapshot: Snapshot, rows: Sequence[Row]) -> list[str]:
 def _about(row: Row, snapshot: Snapshot) -> str:
     """The tooltip of a trial."""
     values = [_value(o, v) for o, v in zip(snapshot.objectives, row.values or (), strict=False)]
-    if row.state == "pruned" and row.reports:
+    if row.state in STOPPED and row.reports:
         step, last = row.reports[-1]
-        values = [f"pruned at step {step}, with {_value(snapshot.reported, last)}"]
+        values = [f"{row.state} at step {step}, with {_value(snapshot.reported, last)}"]
     return "<br>".join([f"<b>trial {row.number}</b>", *values, *map(escaped, snapshot.parts(row))])
 
 

@@ -173,8 +173,8 @@ _NONE = "No trial is complete."
 _SAME = "No dimension separates the best trials from the others."
 
 
-def _pruned_remark(snapshot: Snapshot) -> str:
-    return " A tick at the bottom is a pruned trial." if figures.pruned(snapshot) else ""
+def _stopped_remark(snapshot: Snapshot) -> str:
+    return " A tick at the bottom is a trial that was stopped." if figures.stopped(snapshot) else ""
 
 
 def _history(material: SweepMaterial) -> Section:
@@ -182,7 +182,7 @@ def _history(material: SweepMaterial) -> Section:
     if not figures.complete(snapshot):
         return _words(title, _NONE)
     drawn = [figures.history(snapshot, place) for place in range(len(snapshot.objectives))]
-    text = f"The value of each trial, and the best so far.{_pruned_remark(snapshot)}"
+    text = f"The value of each trial, and the best so far.{_stopped_remark(snapshot)}"
     return _drawn(title, text, drawn)
 
 
@@ -222,7 +222,7 @@ def _slices(material: SweepMaterial) -> Section:
         if any(scale.key in row.point for row in figures.complete(snapshot))
     ]
     names = " and ".join(objective.name for objective in snapshot.objectives)
-    text = f"{names} over one dimension at a time; later trials are redder.{_pruned_remark(snapshot)}"
+    text = f"{names} over one dimension at a time; later trials are redder.{_stopped_remark(snapshot)}"
     return Section("Slices", text, [Interactive(drawn, tiles=True)], wide=True)
 
 
@@ -233,7 +233,7 @@ def _curves(material: SweepMaterial) -> Section | None:
     count = len(figures.curved(snapshot))
     if not count:
         return _words("Curves", "No trial reported intermediate values.")
-    text = "The values that each trial reported; an orange one was pruned."
+    text = "The values that each trial reported; an orange one was pruned, a cyan one is frozen."
     if count > figures.MOST_CURVES:
         text += f" Of {count:,} curves, every {-(-count // figures.MOST_CURVES)}th is drawn."
     return _drawn("Curves", text, [figures.curves(snapshot)], wide=True)

@@ -60,7 +60,7 @@ def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
     ended = datetime.fromtimestamp(trial.system_attrs[FROZEN]["at"]) if frozen else trial.datetime_complete
     return Row(
         number=trial.number,
-        state="pruned" if frozen else _STATES[trial.state],
+        state="frozen" if frozen else _STATES[trial.state],
         point=trial.params or trial.system_attrs.get("fixed_params", {}),
         values=tuple(trial.values) if complete and trial.values is not None else None,
         reports=tuple((step, sign * value) for step, value in sorted(trial.intermediate_values.items())),
@@ -71,7 +71,6 @@ def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
         folder=attributes.get("folder", str(trial.number)),
         begun=trial.datetime_start,
         ended=ended,
-        frozen=frozen,
         cost=cost_of(attributes),
         score_error=attributes.get(SCORE_ERROR),
     )

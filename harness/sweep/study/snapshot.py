@@ -13,10 +13,14 @@ from harness.console.text_format import number
 from harness.runtime.redact import mask_urls
 from harness.sweep.study.sweep_cost import Cost
 
-State = Literal["waiting", "running", "complete", "pruned", "failed"]
+State = Literal["waiting", "running", "complete", "frozen", "pruned", "failed"]
+"""A frozen trial has stopped at a rung and may go on; at the end of the sweep it is pruned."""
 
-ENDED: tuple[State, ...] = ("complete", "pruned", "failed")
+ENDED: tuple[State, ...] = ("complete", "frozen", "pruned", "failed")
 """The states of trials that count."""
+
+STOPPED: tuple[State, ...] = ("frozen", "pruned")
+"""The states of trials that a pruner has stopped."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,6 @@ class Row:
     error     one sentence, of a trial that failed
     feasible  whether it keeps every constraint
     folder    where its files lie, relative to the sweep's
-    frozen    whether a pruned trial may go on while the sweep runs
     cost      what it has used; None where that is not known
     score_error  standard error of its objective; None where that is not known
     """
@@ -64,7 +67,6 @@ class Row:
     folder: str = ""
     begun: datetime | None = None
     ended: datetime | None = None
-    frozen: bool = False
     cost: Cost | None = None
     score_error: float | None = None
 
@@ -104,7 +106,7 @@ class Snapshot:
 
     @property
     def ended(self) -> int:
-        """How many trials count: complete, pruned or failed."""
+        """How many trials count: complete, frozen, pruned or failed."""
         return sum(row.state in ENDED for row in self.rows)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import optuna
@@ -79,10 +80,9 @@ class SuccessiveHalving(SuccessiveHalvingPruner):
     def promoted(self, trials: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
         """The frozen trials that earned the next rung: the highest rung first, the best of each first."""
         frozen = self._ranked(trials, direction)
-        values = {rung: _values(trials, rung) for rung in {rungs_of(trial) - 1 for trial in frozen}}
-        return [
-            trial for trial in frozen if self._is_best(_value(trial), values[rungs_of(trial) - 1], direction)
-        ]
+        costs = _sorted_costs(trials, frozen, direction)
+        limits = {rung: self._limit(own) for rung, own in costs.items()}
+        return [trial for trial in frozen if _cost(_value(trial), direction) <= limits[rungs_of(trial) - 1]]
 
     def nearest(self, trials: Sequence[FrozenTrial], direction: StudyDirection) -> FrozenTrial | None:
         """The best frozen trial of the highest rung, which goes on where no trial would be complete."""
@@ -100,13 +100,13 @@ class SuccessiveHalving(SuccessiveHalvingPruner):
             most: N.
         """
         places = max(1, most // self._factor)
-        hopeless = []
-        for trial in self._ranked(trials, direction):
-            values = _values(trials, rungs_of(trial) - 1)
-            better = sum(_cost(value, direction) < _cost(_value(trial), direction) for value in values)
-            if better >= places:
-                hopeless.append(trial)
-        return hopeless
+        frozen = self._ranked(trials, direction)
+        costs = _sorted_costs(trials, frozen, direction)
+        return [
+            trial
+            for trial in frozen
+            if bisect_left(costs[rungs_of(trial) - 1], _cost(_value(trial), direction)) >= places
+        ]
 
     def _ranked(self, trials: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
         frozen = [trial for trial in trials if is_frozen(trial) and rungs_of(trial) > 0]
@@ -114,11 +114,12 @@ class SuccessiveHalving(SuccessiveHalvingPruner):
 
     def _is_best(self, value: float, values: Sequence[float], direction: StudyDirection) -> bool:
         """Whether a value is among the best share of those at its rung; values that tie are alike."""
-        places = len(values) // self._factor
-        if places == 0 or len(values) <= self._fewest:
-            return False
-        costs = sorted(_cost(other, direction) for other in values)
-        return _cost(value, direction) <= costs[places - 1]
+        return _cost(value, direction) <= self._limit(sorted(_cost(other, direction) for other in values))
+
+    def _limit(self, costs: Sequence[float]) -> float:
+        """The cost of the last trial of a rung that goes on, of all at the rung in order; -inf: none does."""
+        places = len(costs) // self._factor
+        return -math.inf if places == 0 or len(costs) <= self._fewest else costs[places - 1]
 
 
 def is_frozen(trial: FrozenTrial) -> bool:
@@ -154,6 +155,14 @@ def _value(trial: FrozenTrial) -> float:
 
 def _values(trials: Sequence[FrozenTrial], rung: int) -> list[float]:
     return [trial.system_attrs[_key(rung)] for trial in trials if _key(rung) in trial.system_attrs]
+
+
+def _sorted_costs(
+    trials: Sequence[FrozenTrial], frozen: Sequence[FrozenTrial], direction: StudyDirection
+) -> dict[int, list[float]]:
+    """The costs of all trials at each rung at which a frozen one waits, in order."""
+    rungs = {rungs_of(trial) - 1 for trial in frozen}
+    return {rung: sorted(_cost(value, direction) for value in _values(trials, rung)) for rung in rungs}
 
 
 def _cost(value: float, direction: StudyDirection) -> float:

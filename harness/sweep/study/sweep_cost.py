@@ -67,6 +67,21 @@ def cost_of(attributes: Mapping[str, Any]) -> Cost | None:
     return None if stored is None else Cost(**stored)
 
 
+def cost_metrics(cost: Cost | None, tariff: Tariff) -> dict[str, float]:
+    """The metrics of a trial: `cost/seconds`, `cost/gpu_seconds`, and where they are known `cost/kwh` and
+    `cost/money`.
+    """
+    if cost is None:
+        return {}
+    amounts = {
+        "seconds": cost.seconds,
+        "gpu_seconds": cost.gpu_seconds,
+        "kwh": cost.kwh,
+        "money": tariff.of_trial(cost),
+    }
+    return {f"cost/{name}": amount for name, amount in amounts.items() if amount is not None}
+
+
 @dataclass(frozen=True)
 class Tariff:
     """The prices of a sweep.

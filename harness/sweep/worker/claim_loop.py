@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +33,8 @@ from harness.sweep.study.sampling import build_sampler, draws_depend_on_each_oth
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import label_of, load_or_create, open_storage
 from harness.sweep.study.successive_halving import is_frozen, stopped_step
-from harness.sweep.study.sweep_cost import COST, Cost, cost_of
+from harness.sweep.study.sweep_cost import COST, Cost, cost_metrics, cost_of
+from harness.sweep.study.sweep_settings import tariff_of
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.heartbeat import Heartbeat
@@ -41,6 +43,10 @@ from harness.sweep.worker.sweep_spec import SweepSpec
 from harness.sweep.worker.trial_assignment import TrialAssignment
 from harness.sweep.worker.trial_errors import COMMON_ERRORS, described_failure, may_pass_next_time
 from harness.sweep.worker.trial_meter import TrialMeter
+
+_FREEZES_PER_LOOK = 50
+"""A look reads all trials of the study. After N trials there is one in N / 50 freezes, so that its share of
+the price of a freeze does not grow with the study."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class ClaimLoop:
         most: Keep = "all" if spec.keeps_checkpoints else spec.settings.extendable
         self.resumable = KeptModels(most, spec.objectives, spec.folder, spec.runner.forget)
         self.freed: set[str] = set()  # folders of frozen trials that nothing can promote, emptied already
+        self._frozen = 0  # trials since the last look for such
         self.earlier = EarlierTrials(spec.earlier, spec.space.distributions(), spec.objectives)
         self.in_a_row = self.done = 0
         self.error: str | None = None
@@ -189,6 +196,10 @@ class ClaimLoop:
         if cost is not None:
             self.patience.wait(lambda: self.queue.set_attributes(claim, {COST: cost.as_dict()}))
 
+    def _costs(self, number: int) -> Mapping[str, float]:
+        """The metrics of what a trial that runs has used."""
+        return cost_metrics(self.meter.used(number), tariff_of(self.spec.settings, self.spec.apart))
+
     def _release(self, claim: Claim) -> None:
         with suppress(LostOwnership, StorageLost):
             self._charge(claim, self.meter.end(claim.number))
@@ -201,6 +212,13 @@ class ClaimLoop:
             self.patience.wait(lambda: self.queue.prune(claim, attributes))
             return
         self.patience.wait(lambda: self.queue.freeze(claim, attributes))
+        self._frozen += 1
+        if self._frozen * _FREEZES_PER_LOOK >= claim.number:
+            self._frozen = 0
+            self._free_checkpoints()
+
+    def _free_checkpoints(self) -> None:
+        """Removes the checkpoints of the frozen trials that nothing can promote."""
         hopeless = set(self.patience.wait(lambda: self.queue.hopeless(self.spec.budget)))
         for folder in hopeless - self.freed:
             inner(self.spec.folder, folder)  # a study in a database can be written by others
@@ -243,7 +261,9 @@ class ClaimLoop:
             self.patience.attempt(lambda: self._charge(claim, self.meter.now_and_then(claim.number)), None)
 
         keeps = Keeps(*(partial(best.admits, claim.number) for best in (self.kept, self.resumable)))
-        results = self.spec.runner.run(self.spec, assignment, report, on_epoch, keeps, joint)
+        results = self.spec.runner.run(
+            self.spec, assignment, report, on_epoch, keeps, joint, lambda: self._costs(claim.number)
+        )
         reached = values(self.spec.objectives, results)
         scores = _means(results)
         violated = violations(self.constraints, results)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from harness.sweep.study.snapshot import Objective, Row, Snapshot, eligible
+from harness.sweep.study.snapshot import STOPPED, Objective, Row, Snapshot, eligible
 
 Keep = int | Literal["all", "best"]
 
@@ -83,12 +83,12 @@ def remove_worse(now: Snapshot, keep: Keep, root: Path) -> None:
 
 
 def extendable_rows(now: Snapshot, count: int) -> list[Row]:
-    """The trials that a sweep would train on, best first: complete ones, then those pruned latest."""
+    """The trials that a sweep would train on, best first: complete ones, then those stopped latest."""
     complete = sorted(filter(eligible, now.rows), key=lambda row: (now.cost(row), row.number))
-    pruned = [row for row in now.rows if row.state == "pruned" and row.reports]
+    stopped = [row for row in now.rows if row.state in STOPPED and row.reports]
     if len(now.objectives) == 1:
-        pruned.sort(key=lambda r: (-r.reports[-1][0], now.reported.cost(r.reports[-1][1]), r.number))
-    return [*complete, *pruned][:count]
+        stopped.sort(key=lambda r: (-r.reports[-1][0], now.reported.cost(r.reports[-1][1]), r.number))
+    return [*complete, *stopped][:count]
 
 
 def has_checkpoints(trial: Path) -> bool:

@@ -14,7 +14,7 @@ from optuna.pruners import BasePruner
 
 from harness.core.fuse_setting import FUSE
 from harness.runs.run_result import Result
-from harness.runs.trial import EVERYTHING, Keeps
+from harness.runs.trial import EVERYTHING, Costs, Keeps, no_costs
 from harness.sweep.space.search_space import Space
 from harness.sweep.space.swept_value import Point, Value
 from harness.sweep.study.earlier_trials import EarlierSweep
@@ -65,6 +65,7 @@ class TrialRunner(Protocol):
         on_epoch: OnEpoch,
         keeps: Keeps = EVERYTHING,
         joint: Any = None,
+        costs: Costs = no_costs,
     ) -> list[Result]:
         """Runs a trial, or goes on with it; returns the result of each of its runs.
 
@@ -73,6 +74,7 @@ class TrialRunner(Protocol):
             on_epoch: called as `OnEpoch` at the end of each epoch.
             keeps: see `Trial`.
             joint: the `JointRuns` with which this trial is trained; only where `spec.joint`.
+            costs: see `Trial`.
 
         Raises:
             Pruned: the pruner ended the trial.

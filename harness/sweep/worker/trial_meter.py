@@ -52,6 +52,11 @@ class TrialMeter:
         self._answered[number] = self._at
         return self._running.get(number)
 
+    def used(self, number: int) -> Cost | None:
+        """What a trial that runs has used; None where it is not counted."""
+        self._settle()
+        return self._running.get(number)
+
     def end(self, number: int) -> Cost | None:
         """Counts no longer for a trial; returns what it has used, or None where it is not counted."""
         self._settle()

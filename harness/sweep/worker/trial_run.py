@@ -20,7 +20,7 @@ from harness.core.progress import Progress
 from harness.record.run_record import RESULT
 from harness.run import run
 from harness.runs.run_result import Result
-from harness.runs.trial import EVERYTHING, Keeps, Trial
+from harness.runs.trial import EVERYTHING, Costs, Keeps, Trial, no_costs
 from harness.runtime import provenance
 from harness.runtime.config_nodes import put
 from harness.runtime.masked_output import mask_also
@@ -55,8 +55,9 @@ class HarnessRuns:
         on_epoch: OnEpoch,
         keeps: Keeps = EVERYTHING,
         joint: JointRuns | None = None,
+        costs: Costs = no_costs,
     ) -> list[Result]:
-        return run_trial(spec, assignment, self.composer, report, on_epoch, keeps, joint)
+        return run_trial(spec, assignment, self.composer, report, on_epoch, keeps, joint, costs)
 
     def test(self, spec: SweepSpec, assignment: TrialAssignment) -> None:
         test_trial(spec, assignment, self.composer)
@@ -90,6 +91,7 @@ def run_trial(
     on_epoch: OnEpoch,
     keeps: Keeps = EVERYTHING,
     joint: JointRuns | None = None,
+    costs: Costs = no_costs,
 ) -> list[Result]:
     """Trains the trial once per repeat; a run that an earlier worker finished is not trained again.
 
@@ -98,6 +100,7 @@ def run_trial(
         on_epoch: called as `OnEpoch` at the end of each epoch.
         keeps: see `Trial`; of several repeats, all files are kept.
         joint: the trainings of other trials, with which this one is trained; its repeats advance together.
+        costs: see `Trial`.
 
     Raises:
         Pruned: the pruner ended the trial, or froze it (Frozen).
@@ -118,13 +121,11 @@ def run_trial(
     )
     deadline = _Deadline(spec.settings.timeout)
     repeats = range(spec.settings.repeat)
+    of = (spec, assignment, composer, costs)
     if joint is not None and len(repeats) > 1:
         consumers = [(deadline, run) for run in steps.runs_together()]
-        return joint.all_of(
-            [partial(_run, (spec, assignment, composer), n, consumers[n], EVERYTHING, joint) for n in repeats]
-        )
+        return joint.all_of([partial(_run, of, n, consumers[n], EVERYTHING, joint) for n in repeats])
     once = spec.settings.repeat == 1 and world() == 1
-    of = (spec, assignment, composer)
     results = []
     for repeat in repeats:
         steps.start_run(repeat)
@@ -139,19 +140,19 @@ def test_trial(spec: SweepSpec, assignment: TrialAssignment, composer: TrialComp
         UserError: its model is gone.
     """
     for repeat in range(spec.settings.repeat):
-        cfg, folder, command, trial = _configured((spec, assignment, composer), repeat)
+        cfg, folder, command, trial = _configured((spec, assignment, composer, no_costs), repeat)
         earlier = _earlier_result(folder)
         if earlier is not None and not any(name.startswith("test/") for name in earlier.scores):
             run_deferred_test(cfg, folder, command, trial)
 
 
-_Of = tuple[SweepSpec, TrialAssignment, TrialComposer]
+_Of = tuple[SweepSpec, TrialAssignment, TrialComposer, Costs]
 """The trial that a run belongs to."""
 
 
 def _configured(of: _Of, repeat: int) -> tuple[DictConfig, Path, str, Trial]:
     """Configuration, folder, command and trial of one run of the trial."""
-    spec, assignment, composer = of
+    spec, assignment, composer, costs = of
     given = [word for word in assignment.overrides if word not in spec.fuse_words]
     overrides = [*given, *spec.fuse_words]
     folder, parent = spec.folder / assignment.folder, ".."
@@ -186,6 +187,7 @@ def _configured(of: _Of, repeat: int) -> tuple[DictConfig, Path, str, Trial]:
         follows=follows,
         outputs=outputs,
         thawed=assignment.thawed,
+        costs=costs,
     )
     return cfg, folder, repeated, place
 
@@ -197,7 +199,7 @@ def _run(
     keeps: Keeps,
     joint: JointRuns | None,
 ) -> Result:
-    spec, assignment, _ = of
+    spec, assignment, _, _ = of
     cfg, folder, command, trial = _configured(of, repeat)
     earlier = _earlier_result(folder)
     if earlier is not None and earlier.status == "finished":

@@ -73,7 +73,7 @@ def test_a_log_has_a_line_per_trial_that_ended_with_its_score_time_and_point() -
 
 
 def test_a_trial_that_may_go_on_is_frozen_and_one_that_may_not_is_pruned() -> None:
-    frozen = row(1, state="pruned", frozen=True, progress=(3, 20), reports=((3, 0.6),))
+    frozen = row(1, state="frozen", progress=(3, 20), reports=((3, 0.6),))
     now = study(row(0, 0.9), frozen, row(2, state="pruned"), trials=30)
     assert printed(now)[1].startswith("trial 1   frozen    epoch 3 of 20  0.6000")
     assert state(now, None) == "3 of 30 trials ended (1 complete, 1 frozen, 1 pruned), 27 waiting"

@@ -151,7 +151,7 @@ def test_a_pruned_trial_is_a_tick_at_the_bottom_of_a_slice_for_it_has_no_value()
     model, _, width = figures_of(snapshot)["Slices"]
     assert model["data"][1]["x"] == ["mlp", "convnet"]
     assert (width["data"][1]["x"], width["data"][1]["yaxis"]) == ([22], "y2")
-    assert "A tick at the bottom is a pruned trial." in sentences(snapshot)["Slices"]
+    assert "A tick at the bottom is a trial that was stopped." in sentences(snapshot)["Slices"]
     assert "pruned" not in sentences(study(6))["Slices"]
 
 

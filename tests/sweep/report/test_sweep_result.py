@@ -157,7 +157,7 @@ def test_the_result_names_the_best_and_counts_the_rest(tmp_path: Path) -> None:
         "schema": 1,
         "status": "interrupted",
         "objective": {"name": "valid/accuracy", "direction": "maximize", "value": 0.95},
-        "trials": {"waiting": 1, "running": 0, "complete": 2, "pruned": 1, "failed": 1},
+        "trials": {"waiting": 1, "running": 0, "complete": 2, "frozen": 0, "pruned": 1, "failed": 1},
         "best": {"number": 3, "value": 0.95, "folder": "3"},
         "scores": {"valid/accuracy": {"mean": 0.95, "std": None, "ci95": None, "folds": [0.95]}},
         "selection": None,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.study import StudyDirection
+from optuna.trial import TrialState, create_trial
 
 from harness.sweep.study.optuna_internals import seen_by_samplers
 from harness.sweep.study.read_snapshot import snapshot
@@ -149,14 +150,14 @@ def test_a_trial_whose_worker_died_before_it_was_frozen_stops_again(queue: Trial
     assert stopped_step(queue.study.trials[0]) == 1
 
 
-def test_samplers_see_a_frozen_trial_as_pruned_and_the_snapshot_too(queue: TrialQueue) -> None:
+def test_samplers_see_a_frozen_trial_as_pruned_and_all_else_as_frozen(queue: TrialQueue) -> None:
     work(queue, claimed(queue), 0.5)
     seen = seen_by_samplers(queue.study, is_frozen)
     assert [trial.state for trial in seen.get_trials()] == [TrialState.PRUNED]
     assert [trial.state for trial in queue.study.get_trials()] == [TrialState.WAITING]
     assert seen.get_trials(states=(TrialState.WAITING,)) == []
     (row,) = snapshot(queue.study, 10).rows
-    assert (row.state, row.frozen, row.ended is not None) == ("pruned", True, True)
+    assert (row.state, row.ended is not None) == ("frozen", True)
     claim = claimed(queue)
     optuna.trial.Trial(seen, claim.trial_id).suggest_float("rate", 0, 1)
     assert queue.study.trials[1].params.keys() == {"rate"}
@@ -168,7 +169,7 @@ def test_at_the_end_frozen_trials_are_pruned_for_everybody(queue: TrialQueue) ->
     queue.retire_frozen()
     assert [trial.state for trial in queue.study.trials] == [TrialState.PRUNED] * 3
     assert [trial.value for trial in queue.study.trials] == [0.5, None, 0.4]
-    assert not any(row.frozen for row in snapshot(queue.study).rows)
+    assert all(row.state != "frozen" for row in snapshot(queue.study).rows)
     assert queue.study.trials[0].system_attrs[FROZEN]
 
 
@@ -179,3 +180,25 @@ def test_a_checkpoint_stays_only_where_the_trial_can_still_be_promoted(queue: Tr
     assert queue.hopeless(Budget(trials=6)) == ["2", "3"]
     assert queue.hopeless(Budget(trials=9)) == ["3"]
     assert queue.hopeless(Budget()) == []
+
+
+def test_a_look_at_thousands_of_frozen_trials_sorts_each_rung_once(queue: TrialQueue) -> None:
+    values = [place / 2000 for place in range(2000)]
+    trials = [
+        create_trial(
+            state=TrialState.WAITING,
+            params={},
+            distributions={},
+            system_attrs={FROZEN: {"at": 0.0}, "completed_rung_0": value},
+        )
+        for value in values
+    ]
+    for number, trial in enumerate(trials):
+        trial.number = number
+    halving = SuccessiveHalving(1, 2)
+    before = time.process_time()
+    best = halving.promoted(trials, StudyDirection.MAXIMIZE)
+    hopeless = halving.hopeless(trials, StudyDirection.MAXIMIZE, 3000)
+    assert time.process_time() - before < 1  # a sort for each of them takes over 10 s
+    assert [trial.number for trial in best] == list(range(1999, 999, -1))
+    assert [trial.number for trial in hopeless] == list(range(499, -1, -1))

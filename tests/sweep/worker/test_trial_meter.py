@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from harness.sweep.study.sweep_cost import Cost
+from harness.sweep.study.sweep_cost import Cost, Tariff, cost_metrics
 from harness.sweep.worker.trial_meter import TrialMeter
 
 
@@ -48,3 +48,18 @@ def test_without_a_meter_of_energy_there_is_none() -> None:
     meter = TrialMeter(None, lambda: 0.0, lambda: 0.0)
     meter.begin(0)
     assert meter.end(0) == Cost(0, 0, None)
+
+
+def test_the_metrics_of_a_running_trial_are_what_it_has_used_so_far() -> None:
+    worker = Worker()
+    worker.meter.begin(0, Cost(6, 0, 0.0))
+    worker.work(30, 7.2e6)
+    metrics = cost_metrics(worker.meter.used(0), Tariff(hour=100.0, kwh=0.5, workers=2))
+    assert metrics == {
+        "cost/seconds": 36,
+        "cost/gpu_seconds": 15,
+        "cost/kwh": 2,
+        "cost/money": 100 * 36 / 3600 / 2 + 0.5 * 2,
+    }
+    assert cost_metrics(Cost(36, 15, None), Tariff()) == {"cost/seconds": 36, "cost/gpu_seconds": 15}
+    assert cost_metrics(worker.meter.used(1), Tariff()) == {}
