@@ -12,7 +12,7 @@ from harness.runtime import provenance
 from harness.runtime.secret_values import leaves
 from harness.sweep.report.sweep_result import BEST, RESULT, TRIALS, SweepResult
 from harness.sweep.report.write_sweep_page import REPORT
-from harness.sweep.study.snapshot import ENDED, Row, Snapshot, brief, eligible
+from harness.sweep.study.snapshot import ENDED, Row, Snapshot, State, brief, eligible
 from harness.sweep.worker.sweep_spec import Tracking
 from harness.tracking.run_link import Link
 
@@ -38,7 +38,7 @@ class MlflowParentRun:
         self._over = False
         self._written = 0  # the last step that the journal has
         self._counted: set[int] = set()
-        self._counts = {state: 0 for state in ENDED if state != "frozen"}
+        self._counts: dict[State, int] = {state: 0 for state in ENDED if state != "frozen"}
         self._best: list[float] | None = None
 
     @property
