@@ -5,7 +5,10 @@
     sweep("seed=1,2", "model=mlp")                what `python -m harness -m seed=1,2 model=mlp` does
     compare("last", "outputs/mine")               what `python -m harness compare` does
 
-What they return has tables of pandas and is shown as a table in a notebook, see `harness.notebook`.
+What they return has tables of pandas and is shown as a table in a notebook, see `harness.notebook`. Its
+classes `Run`, `Sweep` and `Compared` are names of this module too.
+
+Importing it imports Hydra, which `compose` needs, and neither pandas nor Optuna nor torch.
 
 Whatever is wrong is a `UserError` of one sentence, Hydra's own complaints included.
 """
@@ -14,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
@@ -27,12 +31,27 @@ from harness.config.compose import compose as compose_run
 from harness.config.compose import register_resolvers
 from harness.core.errors import UserError
 from harness.core.typed_override import quoted
-from harness.notebook.comparison_view import Compared
-from harness.notebook.run_view import Run
-from harness.notebook.sweep_view import Sweep
 from harness.runs.new_folder import check_run_folder
-from harness.runs.outputs import Outputs
 from harness.runtime.config_nodes import load_config
+
+if TYPE_CHECKING:
+    from harness.notebook.comparison_view import Compared as Compared
+    from harness.notebook.run_view import Run as Run
+    from harness.notebook.sweep_view import Sweep as Sweep
+
+_VIEWS = {
+    "Compared": "harness.notebook.comparison_view",
+    "Run": "harness.notebook.run_view",
+    "Sweep": "harness.notebook.sweep_view",
+}
+"""The classes of what is returned, and their modules, which import pandas and Optuna."""
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a class of `_VIEWS` when it is used (PEP 562)."""
+    if name not in _VIEWS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_VIEWS[name]), name)
 
 
 def compose(overrides: Sequence[str] | str = ()) -> DictConfig:
@@ -63,6 +82,9 @@ def run(*what: Any, folder: Path | str | None = None, **more: Any) -> Run:
         UserError: configuration or data is wrong; nothing is left behind.
         Exception: as `harness.run.run`.
     """
+    from harness.notebook.run_view import Run
+    from harness.runs.outputs import Outputs
+
     cfg, words, rest = _composed(what)
     if rest and folder is None:
         folder, *rest = rest
@@ -128,6 +150,8 @@ class _SweepTask:
 
     def result(self) -> Sweep:
         """The sweep that has ended."""
+        from harness.notebook.sweep_view import Sweep
+
         assert self._ended is not None
         folder, result = self._ended
         return Sweep.of(result, folder)
@@ -148,6 +172,7 @@ def compare(
         UserError: there is no such run or score, or nothing to compare.
     """
     from harness.compare.compare_runs import compare as compare_runs
+    from harness.notebook.comparison_view import Compared
 
     return Compared.of(compare_runs(names, Path(outputs), by=by, each=each))
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 _GRACE = 20.0
 """Seconds that the work of a dead parent has to write its checkpoint."""
@@ -104,7 +105,8 @@ def _carried(error: BaseException) -> bytes:
 
 
 def _give(answer: int, content: bytes) -> None:
-    with os.fdopen(answer, "wb") as pipe:
+    # A dead parent has closed the other end, and nobody needs the answer: the files of the trials have it.
+    with suppress(BrokenPipeError), os.fdopen(answer, "wb") as pipe:
         pipe.write(len(content).to_bytes(8, "big"))
         pipe.write(content)
 

@@ -25,7 +25,18 @@ SETTINGS_OF_RUNS: dict[str, Any] = {
     "until": None,
     "from": None,
 }
-"""Settings of `sweep` that only runs of harness have, with the value that leaves a program's trials alone."""
+"""Settings of `sweep` that only runs of harness have, with the value that leaves a program's trials alone.
+A program's configuration has them, so that another value is answered, see `program_settings`."""
+
+REMEDIES = {
+    "from": "points of an earlier sweep are tried first with 'sweep.enqueue=[{KEY: VALUE}]'",
+    "repeat": "sweep its seed, KEY=1,2,3, or let the program return the mean over seeds",
+    "extend": "a finished sweep goes on with hydra.sweep.dir=FOLDER and more sweep.trials",
+    "extendable": "let the program keep a checkpoint in harness.sweep.folder()",
+    "keep": "let the program keep what it needs in harness.sweep.folder()",
+    "until": "use sweep.stagnation=N",
+}
+"""What does for a program what such a setting does for a run."""
 
 _GROUPS = ("sweep", "sweep/sampler", "sweep/pruner", "hydra/launcher")
 _OTHERS = ("sweep/wilcoxon", "sweep/pruner/wilcoxon", "hydra/launcher/ray", "hydra/launcher/slurm")
@@ -40,7 +51,7 @@ NONE = {"none": True}
 def default_settings() -> Mapping[str, Any]:
     """The settings of `sweep`, without sampler and pruner, and their defaults."""
     node: Any = OmegaConf.to_container(load_config(CONF / "config.yaml"), resolve=False)
-    return {name: value for name, value in node["sweep"].items() if name not in SETTINGS_OF_RUNS}
+    return {**node["sweep"], **SETTINGS_OF_RUNS}
 
 
 def is_offered_group(path: str) -> bool:

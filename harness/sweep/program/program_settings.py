@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError
-from harness.sweep.program.program_choices import NONE, SETTINGS_OF_RUNS, default_settings
+from harness.sweep.program.program_choices import NONE, REMEDIES, SETTINGS_OF_RUNS, default_settings
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 
@@ -17,6 +17,11 @@ _DIRECTIONS = ("minimize", "maximize")
 
 BELOW_SWEEPER = "hydra.sweeper.sweep"
 """Where the settings are for a program whose configuration is a dataclass, which takes no new key."""
+
+
+def keys_of_the_sweep(config: DictConfig) -> tuple[str, ...]:
+    """The first parts of keys that are not the program's own."""
+    return ("sweep", "hydra") if OmegaConf.select(config, BELOW_SWEEPER) is None else ("hydra",)
 
 
 def sweep_node(config: DictConfig) -> DictConfig:
@@ -48,9 +53,17 @@ def program_settings(node: DictConfig) -> SweepSettings:
     """The settings; those that need a run of harness have the value without effect.
 
     Raises:
-        UserError: as `read_settings`.
+        UserError: one of these has another value; as `read_settings`.
     """
     content: dict[str, Any] = {str(name): node[name] for name in node}
+    for name, neutral in SETTINGS_OF_RUNS.items():
+        if content.get(name, neutral) != neutral:
+            raise UserError(
+                f"sweep.{name} needs trials that are runs of harness, and those of a program are not",
+                REMEDIES.get(name, "leave it out"),
+                key=f"sweep.{name}",
+                value=content[name],
+            )
     return read_settings(OmegaConf.create(content | SETTINGS_OF_RUNS))
 
 

@@ -23,7 +23,7 @@ from harness.runtime.user_exit import exits_as_errors
 from harness.sweep.inside_trial import RunningTrial, running
 from harness.sweep.launch.launcher_job import compose, folder_words, work
 from harness.sweep.program.program_command import ProgramCommand
-from harness.sweep.program.program_settings import sweep_node
+from harness.sweep.program.program_settings import keys_of_the_sweep, sweep_node
 from harness.sweep.program.returned_scores import returned_scores
 from harness.sweep.report.sweep_result import PROGRAM_RESULT
 from harness.sweep.worker.pruning_steps import OnEpoch, Report
@@ -71,7 +71,7 @@ class ProgramTrials:
 
     @property
     def sweep_keys(self) -> tuple[str, ...]:
-        return ("sweep",)
+        return ("sweep",) if "sweep" in keys_of_the_sweep(self.program.config) else ("hydra/sweeper",)
 
     def whole(self, words: Sequence[str]) -> list[str]:
         return list(words)

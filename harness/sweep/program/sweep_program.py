@@ -30,6 +30,7 @@ from harness.sweep.program.optuna_keys import refuse_optuna_keys
 from harness.sweep.program.program_command import ProgramCommand
 from harness.sweep.program.program_settings import (
     BELOW_SWEEPER,
+    keys_of_the_sweep,
     program_objectives,
     program_settings,
     sweep_node,
@@ -37,6 +38,7 @@ from harness.sweep.program.program_settings import (
 from harness.sweep.program.program_trials import Program, ProgramTrials
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
+from harness.sweep.space.swept_key import belongs_to
 from harness.sweep.space.swept_value import Point
 from harness.sweep.study.constraints import read_constraints
 from harness.sweep.study.pruning import build_pruner, check_prunable
@@ -75,11 +77,12 @@ def _sweep(words: list[str], config: DictConfig, context: HydraContext, task: Ta
     refuse_optuna_keys(config)
     typed = Overrides(tuple(OverridesParser.create(context.config_loader).parse_overrides(words)))
     node = sweep_node(config)
-    check_swept(typed)
+    own = keys_of_the_sweep(config)
+    check_swept(typed, own)
     settings = program_settings(node)
     sampler, pruner = (_plain(node.get(name)) for name in ("sampler", "pruner"))
     objectives = program_objectives(settings.objectives)
-    space = read_space(typed, settings.space, context.config_loader)
+    space = read_space(typed, settings.space, context.config_loader, own)
     _check_method(settings, objectives, sampler, pruner)
     location = _location(config, words, node.get("name"), settings.storage)
     default = default_point(space, lambda: _without_sweep(config, context, space))
@@ -149,11 +152,12 @@ def _location(config: DictConfig, words: list[str], name: str | None, url: str |
 def _digest(config: DictConfig, words: list[str]) -> str:
     """A digest of the overrides that define the sweep.
 
-    Only the keys of `sweep` are those of harness: a `tracking` is the program's own.
+    A `tracking` is the program's own, and so is a `sweep` where that of harness lies elsewhere.
     """
     below = f"{BELOW_SWEEPER.rpartition('.')[0]}."
     settings = [str(word).removeprefix(below) for word in config.hydra.overrides.hydra]
-    own = [word if word.lstrip("+~").startswith("sweep") else f"program.{word}" for word in words]
+    keys = keys_of_the_sweep(config)
+    own = [word if belongs_to(word.partition("=")[0], keys) else f"program.{word}" for word in words]
     return stem(None, [*own, *(word for word in settings if word.startswith("sweep."))])
 
 

@@ -261,5 +261,5 @@ def again(
 
 
 def _below_any(word: str, keys: Sequence[str]) -> bool:
-    key = word.lstrip("+~").partition("=")[0].partition("@")[0].replace(".", "/")
-    return any(key == owner or key.startswith(f"{owner}/") for owner in keys)
+    names = word.lstrip("+~").partition("=")[0].replace(".", "/").split("@")  # of GROUP@PLACE both
+    return any(name == owner or name.startswith(f"{owner}/") for name in names for owner in keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -20,13 +20,15 @@ from harness.sweep.space.grid_points import grid
 from harness.sweep.space.interval import Interval
 from harness.sweep.space.override_grammar import Grammar
 from harness.sweep.space.search_space import Space
-from harness.sweep.space.swept_key import check_sweepable
+from harness.sweep.space.swept_key import OWN, check_sweepable
 from harness.sweep.space.swept_value import word
 
 _ENTRY = ("values", "when")
 
 
-def read_space(typed: Overrides, more: Mapping[str, Any], loader: ConfigLoader) -> Space:
+def read_space(
+    typed: Overrides, more: Mapping[str, Any], loader: ConfigLoader, own: Collection[str] = OWN
+) -> Space:
     """The search space of a sweep.
 
     The command line wins: a key that it sets is no dimension, whatever `more` says; of a key that it sweeps,
@@ -38,6 +40,7 @@ def read_space(typed: Overrides, more: Mapping[str, Any], loader: ConfigLoader) 
             choices, one value, or {values: …, when: …}; `when` is `OTHER=A,B` (any of these), or a list of
             such (all of them). A key is in one piece, `model.depth`, or comes apart, {model: {depth: …}}.
         loader: knows the choices of each group.
+        own: see `check_swept`.
 
     Raises:
         UserError: the space is empty somewhere, contradicts itself, or is not for a sweep to vary.
@@ -48,9 +51,9 @@ def read_space(typed: Overrides, more: Mapping[str, Any], loader: ConfigLoader) 
     swept = {name_of(override): override for override in overrides if override.is_sweep_override()}
     fixed = {name_of(override): override for override in overrides if not override.is_sweep_override()}
     for key in swept:
-        check_sweepable(key)
+        check_sweepable(key, own)
     dimensions = {key: grammar.dimension(override) for key, override in swept.items()}
-    entries = [entry for entry in _entries(more) if entry.key not in fixed]
+    entries = [entry for entry in _entries(more, own) if entry.key not in fixed]
     for entry in entries:
         if entry.key not in dimensions:
             dimensions[entry.key] = _dimension(entry, grammar)
@@ -61,17 +64,20 @@ def read_space(typed: Overrides, more: Mapping[str, Any], loader: ConfigLoader) 
     return _consistent(tuple(words), tuple(dimensions.values()))
 
 
-def check_swept(typed: Overrides) -> None:
+def check_swept(typed: Overrides, own: Collection[str] = OWN) -> None:
     """Whether trials may differ in all keys that were typed with several values.
 
     Must be called before the sweep's settings are read, which `sweep=tpe,random` does not have.
+
+    Args:
+        own: the first parts of keys that belong to the sweep as a whole.
 
     Raises:
         UserError: one belongs to the sweep as a whole.
     """
     for override in typed:
         if override.is_sweep_override():
-            check_sweepable(name_of(override))
+            check_sweepable(name_of(override), own)
 
 
 @contextmanager
@@ -97,7 +103,7 @@ class _Entry:
         return f"sweep.space.{self.key}"
 
 
-def _entries(more: Mapping[str, Any]) -> list[_Entry]:
+def _entries(more: Mapping[str, Any], own: Collection[str]) -> list[_Entry]:
     entries: dict[str, _Entry] = {}
     for written, content in _flat(more):
         key = written.lstrip("+")
@@ -106,7 +112,7 @@ def _entries(more: Mapping[str, Any]) -> list[_Entry]:
             raise UserError(
                 f"sweep.space holds {key} twice, written in two ways", "write one of them", key="sweep.space"
             )
-        check_sweepable(key)
+        check_sweepable(key, own)
         values, when = content, None
         if isinstance(content, Mapping):
             _check_entry(key, content)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.core.errors import UserError
 from harness.runtime.redact import mask, secret_name
 from harness.runtime.secret_values import Secrets
 from harness.sweep.space.swept_value import Value
 
 OWN = ("sweep", "hydra", "outputs", "resume", "tracking")
-"""Groups and keys that belong to the sweep as a whole."""
+"""Groups and keys of a run of harness that belong to the sweep as a whole."""
 
 
 def root(key: str) -> str:
@@ -16,13 +18,21 @@ def root(key: str) -> str:
     return key.lstrip("+~").replace("/", ".").replace("@", ".").partition(".")[0]
 
 
-def check_sweepable(key: str) -> None:
+def belongs_to(key: str, own: Collection[str]) -> bool:
+    """Whether a key, or the place to which `GROUP@PLACE` puts a choice, is one of `own` or below it."""
+    return root(key) in own or root(key.partition("@")[2]) in own
+
+
+def check_sweepable(key: str, own: Collection[str] = OWN) -> None:
     """Whether trials may differ in this key.
+
+    Args:
+        own: the first parts of keys that belong to the sweep as a whole.
 
     Raises:
         UserError: it belongs to the sweep as a whole.
     """
-    if root(key) in OWN:
+    if belongs_to(key, own):
         raise UserError(
             f"{key} is the same for all trials and cannot be swept",
             f"give it one value: {key}=VALUE",

@@ -16,6 +16,7 @@ import cloudpickle
 import pytest
 
 from harness.core.errors import Interrupted
+from harness.sweep.launch import child_main
 from harness.sweep.launch.child_process import Child, ChildOutcome, Died, Failed, spawn
 
 pytestmark = pytest.mark.slow
@@ -49,6 +50,14 @@ def test_a_closure_is_called_in_another_process_and_its_value_is_returned(log: P
     assert child.wait() == ChildOutcome((child.pid, 42))
     assert child.wait().result() == (child.pid, 42)
     assert child.pid != os.getpid()
+
+
+def test_an_answer_that_no_parent_waits_for_is_dropped() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    child_main._give(theirs, bytes(1 << 20))
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(theirs)
 
 
 def test_the_child_has_the_variables_and_imports_from_where_its_parent_does(

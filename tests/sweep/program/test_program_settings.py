@@ -10,7 +10,14 @@ from omegaconf import OmegaConf
 
 from harness.core.errors import UserError
 from harness.sweep.program.optuna_keys import OPTUNA_KEYS, refuse_optuna_keys
-from harness.sweep.program.program_choices import NONE, content, default_settings, inside, offered
+from harness.sweep.program.program_choices import (
+    NONE,
+    SETTINGS_OF_RUNS,
+    content,
+    default_settings,
+    inside,
+    offered,
+)
 from harness.sweep.program.program_command import ProgramCommand
 from harness.sweep.program.program_settings import program_objectives, program_settings, sweep_node
 from harness.sweep.program.returned_scores import returned_scores
@@ -78,7 +85,7 @@ def test_a_choice_has_all_settings_and_stands_anywhere() -> None:
     assert node.defaults == [{"sampler": "tpe"}, {"pruner": "asha"}, "_self_"]
     assert set(default_settings()) == set(node) - {"defaults"}
     assert {"trials", "workers", "objectives"} <= set(node)
-    assert not {"repeat", "keep", "test"} & set(node)
+    assert {name: node[name] for name in SETTINGS_OF_RUNS} == SETTINGS_OF_RUNS
     sampler, _ = content("sweep/sampler/tpe")
     below = OmegaConf.create({"hydra": {"sweeper": {"sweep": {"seed": 7, "sampler": sampler}}}})
     assert below.hydra.sweeper.sweep.sampler.seed == 7
@@ -90,6 +97,16 @@ def test_without_a_choice_a_sweep_is_a_grid() -> None:
     settings = program_settings(node)
     assert (node.sampler, node.pruner, settings.trials, settings.workers) == (None, None, None, 1)
     assert (settings.repeat, settings.keep, settings.test) == (1, "all", "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [("from", "last", r"sweep\.enqueue=\["), ("repeat", 3, "seed"), ("test", "all", "leave")],
+)
+def test_a_setting_that_needs_runs_of_harness_is_answered(name: str, value: Any, remedy: str) -> None:
+    node = sweep_node(OmegaConf.create({"hydra": {"sweeper": {"sweep": None}}}))
+    with pytest.raises(UserError, match=rf"^sweep\.{name} needs trials that are runs of harness.*{remedy}"):
+        program_settings(OmegaConf.create({**node, name: value}))
 
 
 def test_a_setting_of_the_program_with_the_name_is_no_sweep() -> None:

@@ -150,6 +150,36 @@ def test_a_stopped_sweep_continues_with_its_trial_in_the_same_folder(sweep: Swee
     assert sorted(path.name[-2:] for path in (tmp_path / "logs" / "multiruns").iterdir()) == ["-0", "-1"]
 
 
+def test_keys_of_the_program_that_have_our_names_are_swept(sweep: Sweep, tmp_path: Path) -> None:
+    at = "hydra.sweeper.sweep"
+    file = tmp_path / "conf" / "train.yaml"
+    own = {"outputs": "x", "resume": False, "sweep": {"low": 1}}
+    file.write_text(yaml.safe_dump(CONF["train.yaml"] | own))
+
+    def task(cfg: DictConfig) -> float:
+        assert set(cfg.sweep) == {"low"}
+        return float(cfg.sweep.low + 10 * cfg.resume + 100 * (cfg.outputs == "x"))
+
+    words = (f"+sweep@{at}=grid", "sweep.low=2,3", "outputs=x,y", "resume=true,false", "tracking.uri=none,a")
+    assert sweep(task, *words) == 0
+    where = made(tmp_path)
+    assert sorted(float(trial["objective"]) for trial in rows(where)[::2]) == [
+        2,
+        3,
+        12,
+        13,
+        102,
+        103,
+        112,
+        113,
+    ]
+    best = yaml.safe_load((where / "best.yaml").read_text())
+    assert best["command"] == "python train.py sweep.low=2 outputs=y resume=false tracking.uri=none"
+    assert sweep(task, f"+sweep@{at}=grid,tpe", "sweep.low=2,3") == 2
+    assert sweep(task, f"+sweep@{at}=grid", "sweep.low=4,5") == 0  # another sweep, in another folder
+    assert len(list((tmp_path / "logs" / "multiruns").iterdir())) == 2
+
+
 @dataclass
 class Optimizer:
     lr: float = 0.1
