@@ -123,7 +123,7 @@ def what_is_left(name: str, scale: Scale, data: Synthetic) -> list[str]:
     epochs = trainer.fit(model, data.loaders(), augment, lambda predictor: {}, lambda: False)
     next(epochs)
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (scale.device == "cuda")
-    with profile(activities=activities) as profiler:
+    with profile(activities=activities, acc_events=True) as profiler:
         began = perf_counter()
         next(epochs)
         seconds = perf_counter() - began

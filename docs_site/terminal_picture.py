@@ -78,7 +78,7 @@ _STYLE = """
   text { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; fill: #d5dde6; white-space: pre; }
   text.line, text.note, text.score, tspan:not(.prompt) { animation: shown 1ms linear both; }
   .prompt { fill: #6cc08b; } .note { fill: #e5b454; } .score { fill: #8ec5ff; }
-  @keyframes shown { from { fill-opacity: 0; } to { fill-opacity: 1; } }
+  @keyframes shown { from { fill-opacity: 0.3; } to { fill-opacity: 1; } }
   @media (prefers-reduced-motion: reduce) { text, tspan { animation: none !important; } }
 """
 

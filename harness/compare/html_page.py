@@ -72,7 +72,7 @@ def _shown(board: Leaderboard) -> dict[str, list[str]]:
 
 
 def _leaderboard(board: Leaderboard) -> Table:
-    others = list(dict.fromkeys(name for row in board.rows for name in row.others))
+    others = board.others
     scale = _scale(board)
     titles = ["#", "run", "name", "seeds", board.score, "95 % interval", "over folds", "over seeds"]
     shown = {board.names[key]: list(map(brief, rounded(values))) for key, values in _shown(board).items()}
@@ -121,6 +121,8 @@ def _scale(board: Leaderboard) -> Interval:
 def _picture(board: Leaderboard, row: LeaderboardRow, scale: Interval) -> Markup:
     intervals = [("folds", row.score.over_folds), ("seeds", row.score.over_seeds)]
     given = [(style, ends) for style, ends in intervals if ends is not None]
+    if not any(other.score.over_folds or other.score.over_seeds for other in board.rows):
+        return Markup("")  # of one fold and one seed: dots alone would be called an interval
     return interval_bar(row.score.mean, given, scale, f"{board.score} {number(row.score.mean)}")
 
 

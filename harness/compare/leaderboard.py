@@ -20,8 +20,9 @@ from harness.compare.parameter_differences import (
 from harness.compare.ranking_score import Interval, Value, baselines, other_scores, ranking, value
 from harness.compare.select_runs import experiment
 from harness.config.argument_defaults import with_defaults
+from harness.console.text_format import number
 from harness.core.errors import UserError
-from harness.core.scores import Direction
+from harness.core.scores import Direction, repeated_loss
 from harness.runs.setting_effects import affecting_scores
 from harness.runs.stored_run import EVALUATED, StoredRun
 
@@ -89,6 +90,16 @@ class Leaderboard:
     @property
     def runs(self) -> list[StoredRun]:
         return [run for row in self.rows for run in row.runs]
+
+    @property
+    def others(self) -> list[str]:
+        """The further scores that a reader is shown: the loss only where it differs from the log-loss."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row.others))
+        repeated = repeated_loss(names, self._means)
+        return [name for name in names if name not in repeated]
+
+    def _means(self, name: str) -> list[str]:
+        return [number(row.others[name].mean if name in row.others else None) for row in self.rows]
 
     def frame(self) -> pd.DataFrame:
         """All values, not rounded, a line per row: what `--csv` writes."""

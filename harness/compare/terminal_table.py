@@ -13,6 +13,7 @@ from harness.compare.ranking_score import Interval
 from harness.compare.reading_notes import notes
 from harness.compare.two_runs import Changes
 from harness.console.text_format import Line, aligned, duration, fit_columns, number
+from harness.core.baseline_names import shown_kind
 from harness.core.name_list import listed
 
 _GAP = "  "
@@ -65,10 +66,11 @@ def leaderboard_lines(board: Leaderboard, width: int | None = None) -> Iterator[
 def _columns(board: Leaderboard) -> list[Column]:
     """All columns, in their order."""
     rows = board.rows
+    names = [brief(row.runs[0].name) for row in rows]
     columns = [
         Column("#", [str(place + 1) for place in range(len(rows))]),
         Column("run", [row.label for row in rows], left=True),
-        Column("name", [brief(row.runs[0].name) for row in rows], 8, left=True),
+        Column("name", names, 2 if len(set(names)) > 1 else 8, left=True),
     ]
     if any(len(row.runs) > 1 for row in rows):
         columns.append(Column("seeds", [str(len(row.runs)) for row in rows], 5))
@@ -91,8 +93,7 @@ def _columns(board: Leaderboard) -> list[Column]:
         columns.append(Column("p", ["", *map(p_value, rows[1:])], 1))
     columns.append(Column("seconds", [duration(row.seconds) for row in rows], 4))
     columns.append(Column("parameters", [whole(row.parameters) for row in rows], 5))
-    others = dict.fromkeys(name for row in rows for name in row.others)
-    for name in others:
+    for name in board.others:
         means = [number(row.others[name].mean if name in row.others else None) for row in rows]
         columns.append(Column(name.partition("/")[2], means, 10))
     return columns
@@ -146,7 +147,7 @@ def baseline_lines(board: Leaderboard) -> Iterator[str]:
     """The baselines, a line per data set."""
     several = len({data(run) for run in board.runs}) > 1
     for name, own in board.baselines.items():
-        values = ", ".join(f"{ending} {_range(*ends)}" for ending, ends in own.items())
+        values = ", ".join(f"{shown_kind(kind)} {_range(*ends)}" for kind, ends in own.items())
         yield f"baselines{f' of {name}' if several else ''}: {values}"
 
 

@@ -27,6 +27,7 @@ from harness.console.text_format import (
     score_table,
 )
 from harness.core.progress import Progress
+from harness.core.scores import repeated_loss
 from harness.runs.run_result import Result
 from harness.runtime.closed_pipe import standard_output
 
@@ -216,9 +217,12 @@ class Screen:
             "/".join(rows): "/".join(str(count) for count in rows.values()),
             "best epoch": f"{best.epoch}" if best else "-",
         }
-        cells |= {name: number(value) for name, value in headline(scores).items()}
+        shown = {name: number(value) for name, value in headline(scores).items()}
+        cells |= shown
         if not self._fold_columns:
-            self._fold_columns = fold_columns(list(cells), self._monitor, self._width() or _FILE_WIDTH)
+            repeated = repeated_loss(shown, shown.__getitem__, f"test/{self._monitor.partition('/')[2]}")
+            titles = [name for name in cells if name not in repeated]
+            self._fold_columns = fold_columns(titles, self._monitor, self._width() or _FILE_WIDTH)
             self._say([])
             self._say([(fold_row(self._fold_columns, self._fold_columns), "dim")])
         row = fold_row([cells.get(name, "-") for name in self._fold_columns], self._fold_columns)

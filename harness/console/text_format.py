@@ -12,10 +12,10 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
-from harness.core.baseline_names import FITTED, baseline_name, kinds, split_baseline
+from harness.core.baseline_names import FITTED, baseline_name, kinds, shown_kind, split_baseline
 from harness.core.error_text import printable
 from harness.core.progress import Progress
-from harness.core.scores import direction
+from harness.core.scores import direction, repeated_loss
 from harness.runs.run_result import Result, Summary
 from harness.runtime.closed_pipe import discard
 
@@ -113,9 +113,14 @@ def epoch_columns(progress: Progress, monitor: str, width: int) -> list[str]:
     important = ["epoch", "train/loss", monitor, "time/epoch_seconds", "lr", "valid/loss"]
     others = [name for name in scores if name.startswith("valid/")]
     others += [name for name in scores if name.startswith("train/")]
+    # Of two equal columns the one that train has as well, unless the other decides.
+    pairs = repeated_loss(scores, lambda name: number(scores[name])).items()
+    repeated = [loss if twin == monitor else twin for loss, twin in pairs]
     kept: list[str] = []
     used = len(_GAP)
     for name in dict.fromkeys(important + others):
+        if name in repeated:
+            continue
         wide = _column_width(name) + len(_GAP)
         if (name in scores or name == "epoch") and used + wide <= width:
             kept.append(name)
@@ -197,6 +202,8 @@ def score_table(result: Result, width: int | None = None) -> list[Line]:
     own = headline(result.scores)
     if not own:
         return []
+    repeated = repeated_loss(own, lambda name: _printed(own[name]), (result.objective or {}).get("name", ""))
+    own = {name: score for name, score in own.items() if name not in repeated}
     part = next(iter(own)).split("/")[0]
     beside = kinds(own, result.scores)
     over_rows = any("ci95_rows" in score for score in own.values())
@@ -209,9 +216,9 @@ def score_table(result: Result, width: int | None = None) -> list[Line]:
         model, *others = [_score_cell(score, place == best) for place, score in enumerate(compared)]
         pooled = [(number(own[name].get("pooled")), "")] if together else []
         rows.append([(_short(name), ""), model, *_spread(own[name])[2 - len(folds) :], *pooled, *others])
-    titles = [part, "model", *folds, *together, *beside]
+    titles = [part, "model", *folds, *together, *map(shown_kind, beside)]
     fitted = [kind for kind in reversed(FITTED) if kind in beside]
-    strongest = [*fitted, *(kind for kind in beside if kind not in FITTED)]
+    strongest = [shown_kind(kind) for kind in [*fitted, *(kind for kind in beside if kind not in FITTED)]]
     droppable = [*together, *reversed(strongest[1:]), *folds, *strongest[:1]]
     lines = table_lines(titles, rows)
     while width is not None and droppable and sum(len(text) for text, _ in lines[0]) > width:
@@ -220,6 +227,10 @@ def score_table(result: Result, width: int | None = None) -> list[Line]:
         rows = [[*row[:place], *row[place + 1 :]] for row in rows]
         lines = table_lines(titles, rows)
     return lines
+
+
+def _printed(score: Summary) -> list[str]:
+    return [number(value) for value in (score["mean"], *score["folds"])]
 
 
 def _best(name: str, scores: Sequence[Summary | None]) -> int | None:

@@ -24,6 +24,8 @@ have others."""
 FITTED = {"linear": "a linear model", "boosting": "gradient boosting"}
 """Those that are fitted on the rows of each fold, in words."""
 
+_TITLES = {"mean": "train mean"}  # `mean` beside folds would read as the mean over the folds
+
 _MARK = "_baseline_"
 _EARLIER = ("majority", "mean", "random", "raw", "scratch")
 
@@ -37,6 +39,11 @@ def split_baseline(name: str) -> tuple[str, str] | None:
     """Returns the score and the kind of a baseline's name; None for any other name."""
     score, mark, kind = name.rpartition(_MARK)
     return (score, kind) if mark and score and kind else None
+
+
+def shown_kind(kind: str) -> str:
+    """Returns the name of a kind of baseline for a reader; files and `result.json` have the kind itself."""
+    return _TITLES.get(kind, kind)
 
 
 def baselines(score: str, names: Collection[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -53,6 +53,20 @@ def score_range(name: str) -> tuple[float, float]:
     if "r2" in words:
         return -math.inf, 1.0
     return (0.0, math.inf) if any(word in _FROM_ZERO for word in words) else UNLIMITED
+
+
+def repeated_loss(names: Collection[str], shown: Callable[[str], object], kept: str = "") -> dict[str, str]:
+    """Returns each `…/loss` that is printed like a `…/log_loss`, with that: a reader needs one of them.
+
+    Args:
+        names: of the scores.
+        shown: the values of a score as they are printed.
+        kept: a score that is never returned, such as the objective.
+    """
+    pairs = [(name, name.removesuffix("loss") + "log_loss") for name in names if name.endswith("/loss")]
+    return {
+        loss: twin for loss, twin in pairs if loss != kept and twin in names and shown(loss) == shown(twin)
+    }
 
 
 @dataclass(frozen=True)

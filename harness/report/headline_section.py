@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.console.text_format import duration, headline, number
-from harness.core.baseline_names import BASELINES, baselines
+from harness.core.baseline_names import BASELINES, baselines, shown_kind
 from harness.report.better_baseline import not_better
 from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
 from harness.report.row_intervals import row_intervals, too_few_rows
@@ -101,7 +101,11 @@ def _score(material: RunMaterial) -> list[Block]:
         tiles.append(Tile(f"{number(low)} – {number(high)}", "95 % interval", method))
     for kind, full in baselines(name, material.scores).items():
         tiles.append(
-            Tile(number(material.scores[full]["mean"]), f"baseline: {kind}", BASELINES.get(kind, ""))
+            Tile(
+                number(material.scores[full]["mean"]),
+                f"baseline: {shown_kind(kind)}",
+                BASELINES.get(kind, ""),
+            )
         )
     parameters = material.scores.get("model/parameters", {}).get("mean")
     if parameters is not None and not math.isnan(parameters):

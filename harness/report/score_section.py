@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from harness.console.text_format import headline, number
-from harness.core.baseline_names import BASELINES, FITTED, baseline_name, baselines, kinds, split_baseline
+from harness.core.baseline_names import (
+    BASELINES,
+    FITTED,
+    baseline_name,
+    baselines,
+    kinds,
+    shown_kind,
+    split_baseline,
+)
 from harness.report.headline_section import main_score
 from harness.report.html.chart import Chart, padded_range, whole_ticks
 from harness.report.html.page_parts import Block, Cell, Figure, Figures, Heading, Section, Table
@@ -22,7 +30,7 @@ def scores(material: RunMaterial) -> Section | None:
     several = any(len(material.scores[name]["folds"]) > 1 for name in shown)
     compared = kinds(shown, material.scores)
     sentence = ""
-    described = [f"{kind}: {BASELINES[kind]}" for kind in compared if kind in BASELINES]
+    described = [f"{shown_kind(kind)}: {BASELINES[kind]}" for kind in compared if kind in BASELINES]
     if described:
         sentence = f"Baselines are {'; '.join(described)}. "
     if several:
@@ -65,7 +73,7 @@ def _spreads(material: RunMaterial, shown: list[str], compared: list[str]) -> Ta
         score = material.scores[name]
         beside = [_number(_mean(material.scores.get(baseline_name(name, kind)))) for kind in compared]
         rows.append([name, _number(score["mean"]), *_spread(score), *beside])
-    return Table(["score", "mean", "± std", "95 % interval", "pooled", *compared], rows)
+    return Table(["score", "mean", "± std", "95 % interval", "pooled", *map(shown_kind, compared)], rows)
 
 
 def _differences(material: RunMaterial) -> list[Block]:
@@ -115,7 +123,8 @@ def _dots(material: RunMaterial, name: str) -> Figure:
     values = [float("nan") if value is None else value for value in score["folds"]]
     mean, last = score["mean"], len(values) - 1
     references = {
-        kind: material.scores[full]["mean"] for kind, full in baselines(name, material.scores).items()
+        shown_kind(kind): material.scores[full]["mean"]
+        for kind, full in baselines(name, material.scores).items()
     }
     # The range follows the folds: with a distant baseline in it, their differences would be invisible.
     up = padded_range([*values, *(score["ci95"] or ())], 0.1)

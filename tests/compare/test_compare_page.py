@@ -65,3 +65,4 @@ def test_the_page_has_a_table_for_each_data_set_with_columns_that_fit(make: Make
     assert ("a09" in text, ">a10<" in text) == (True, False)
     assert "settings without a column: a10, a11, a12" in text
     assert "0.1235" in text
+    assert "<svg" not in text  # of one fold and one seed there is no interval to draw

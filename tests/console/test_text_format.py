@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,15 @@ def test_an_epoch_reads_under_its_header() -> None:
     assert ("    0.9000", "bold green") in lines[-1]
 
 
+def test_an_epoch_has_one_column_of_a_loss_that_is_the_log_loss() -> None:
+    scores = {"train/loss": 0.5, "valid/loss": 0.25, "valid/log_loss": 0.25001}
+    twice = Progress(7, 20, 70, scores, True, dict)
+    assert epoch_columns(twice, "valid/accuracy", 100) == ["epoch", "train/loss", "valid/loss"]
+    assert epoch_columns(twice, "valid/log_loss", 100) == ["epoch", "train/loss", "valid/log_loss"]
+    other = Progress(7, 20, 70, scores | {"valid/log_loss": 0.26}, True, dict)
+    assert "valid/log_loss" in epoch_columns(other, "valid/accuracy", 100)
+
+
 def test_an_epoch_that_is_not_the_best_is_not_marked() -> None:
     row = epoch_row(["epoch", "valid/accuracy"], progress(best=False), "valid/accuracy")
     assert plain_text(row, "utf-8") == "        7    0.9000"
@@ -146,12 +156,27 @@ def test_each_score_is_shown_beside_its_baselines_and_the_best_is_marked() -> No
     }
     scores = {name: summarise([value]) for name, value in found.items()}
     assert text_of(Result(status="finished", scores=scores, folds=1)) == [
-        "test              model       mean     random        raw",
-        "────────────────────────────────────────────────────────",
-        "rmse             5.0000   * 4.0000",
-        "knn_accuracy   * 0.9800                0.9500     0.9700",
+        "test              model   train mean     random        raw",
+        "──────────────────────────────────────────────────────────",
+        "rmse             5.0000     * 4.0000",
+        "knn_accuracy   * 0.9800                  0.9500     0.9700",
         "ece              0.0100",
     ]
+
+
+def test_a_loss_that_is_the_log_loss_is_shown_once() -> None:
+    found = {"test/loss": [0.25001, 0.5], "test/log_loss": [0.25002, 0.5], "test/accuracy": [0.9, 0.8]}
+    scores = {name: summarise(values) for name, values in found.items()}
+
+    def rows(**more: Any) -> list[str]:
+        return [
+            line.split()[0] for line in text_of(Result(status="finished", scores=scores, folds=2, **more))[2:]
+        ]
+
+    assert rows() == ["log_loss", "accuracy"]
+    assert rows(objective={"name": "test/loss"}) == ["loss", "log_loss", "accuracy"]
+    scores["test/log_loss"] = summarise([0.25002, 0.51])
+    assert rows() == ["loss", "log_loss", "accuracy"]
 
 
 def test_one_fold_has_the_interval_over_its_rows() -> None:

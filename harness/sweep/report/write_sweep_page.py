@@ -201,6 +201,10 @@ def _importance(material: SweepMaterial) -> Section:
     return _drawn(title, text, drawn) if drawn else _words(title, _SAME)
 
 
+_AXIS = 56
+"""Pixels from one axis to the next at least: six of them fit a telephone."""
+
+
 def _parallel(material: SweepMaterial) -> Section:
     snapshot, title = material.snapshot, "Parallel coordinates"
     if not figures.complete(snapshot) or not snapshot.keys:
@@ -208,7 +212,7 @@ def _parallel(material: SweepMaterial) -> Section:
     axes = scales(snapshot, material.distributions)
     drawn = [figures.parallel(snapshot, axes, place) for place in range(len(snapshot.objectives))]
     text = "A line is a complete trial; orange is good, blue is bad. Drag along an axis to choose lines."
-    return Section(title, text, [Interactive(drawn, least=120 * (len(axes) + 1))], wide=True)
+    return Section(title, text, [Interactive(drawn, least=_AXIS * (len(axes) + 1))], wide=True)
 
 
 def _slices(material: SweepMaterial) -> Section:
