@@ -73,9 +73,9 @@ def parallel_lines(
 ) -> PlotlyFigure:
     """A line per row of the columns, coloured by its value."""
     line = {"color": list(values), "colorscale": BEST_TO_WORST, "reversescale": high_is_good}
-    trace = {"type": "parcoords", "line": line, "dimensions": list(columns), "labelangle": -35}
+    trace = {"type": "parcoords", "line": line, "dimensions": list(columns), "labelangle": -50}
     trace |= {"labelside": "top", "rangefont": {"color": "rgba(0,0,0,0)"}}  # the ticks have fewer digits
-    return {"data": [trace], "layout": {"margin": {"l": 50, "r": 45, "t": 90, "b": 30}, "height": 420}}
+    return {"data": [trace], "layout": {"margin": {"l": 50, "r": 55, "t": 100, "b": 30}, "height": 420}}
 
 
 def escaped(text: str) -> str:
