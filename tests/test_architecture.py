@@ -305,7 +305,7 @@ def test_a_target_is_in_the_package_of_its_group_or_in_a_library(file: Path) -> 
         assert callable(target(node, str(file)))
 
 
-GIVEN_BY_THE_HARNESS = {"shape", "columns", "params", "optimizer", "total_steps"}
+GIVEN_BY_THE_HARNESS = {"shape", "codes", "columns", "params", "optimizer", "total_steps"}
 GIVEN_TO_A_HEAD = {"width", "outputs"}
 GIVEN_WITH_PLUS = {"unpack", "head"}
 """Parts of a user's own in `trainer=supervised`: a key of the yaml would be a changed setting for every run

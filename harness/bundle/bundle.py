@@ -41,6 +41,7 @@ class Bundle:
     array     shape of a cell of the column `array`, else None
     id, time  for raw rows that are events of sequences, the columns that group and order them; else None
     inputs    shape of one sample, for which the model was built
+    codes     of the last features of a row how many codes each has, for which it was built; else empty
     width     of the representation
     head      whether there is a head, which predicts; without a head the outputs are representations
     autocast  "bfloat16" if the model ran under autocast, else None
@@ -62,6 +63,7 @@ class Bundle:
     autocast: str | None
     members: tuple[str, ...] = ()
     temperature: float = 1.0
+    codes: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -93,6 +95,7 @@ def write(
     predictor: Predictor,
     table: Table,
     inputs: tuple[int, ...],
+    codes: tuple[int, ...] = (),
     transform_state: dict[str, Any],
     config: dict[str, Any],
 ) -> None:
@@ -102,7 +105,7 @@ def write(
         folder: is created.
         predictor: model and head with the weights to keep, on any device.
         table: the training table; its first three rows become the example, see `raw_rows.example`.
-        inputs: shape of one sample, `arrays.shape`.
+        inputs, codes: shape of one sample, `arrays.shape`, and `arrays.codes`.
         transform_state: `transform.state()`.
         config: plain container without secrets; `data.transform`, `model` and `trainer` are built from it
         again.
@@ -130,6 +133,7 @@ def write(
         head=predictor.head is not None,
         autocast=None if predictor.autocast is None else str(predictor.autocast).removeprefix("torch."),
         temperature=predictor.temperature,
+        codes=codes,
     )
     facts = {
         "schema": _SCHEMA,
@@ -140,8 +144,9 @@ def write(
         "requirements": requirements.pins(config),
         "code": requirements.code(config),
     }
-    if bundle.temperature == 1:
-        del facts["temperature"]
+    for name, usual in (("temperature", 1), ("codes", ())):  # earlier versions know neither
+        if facts[name] == usual:
+            del facts[name]
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
 
 
@@ -181,6 +186,7 @@ def read(folder: Path) -> Bundle:
         autocast=facts["autocast"],
         members=members,
         temperature=facts.get("temperature", 1.0),
+        codes=tuple(facts.get("codes", ())),
     )
 
 

@@ -93,7 +93,7 @@ def write(folder: Path, members: Sequence[Path]) -> None:
             "use the model of one fold",
         )
     together = {
-        **{name: fact for name, fact in facts[0].items() if name not in ("files", "temperature")},
+        **{name: fact for name, fact in facts[0].items() if name not in ("files", "temperature", "codes")},
         "members": [str(number) for number in range(len(members))],
         "requirements": sorted({pin for fact in facts for pin in fact["requirements"]}),
         "code": sorted({path for fact in facts for path in fact["code"]}),

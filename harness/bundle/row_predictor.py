@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.bundle import fitted_state, raw_rows
 from harness.bundle.bundle import Bundle, load_weights, network, read
 from harness.config.instantiate import build
+from harness.core.code_columns import argument
 from harness.core.double_precision import module_on_device
 from harness.core.errors import UserError
 from harness.core.name_list import listed
@@ -200,7 +201,7 @@ def built(bundle: Bundle) -> tuple[nn.Module, nn.Module | None]:
     architecture: dict[str, Any] = {**bundle.config["model"]}
     if "weights" in architecture:
         architecture["weights"] = None  # the weights of the bundle are loaded afterwards
-    model: nn.Module = build(architecture, "model")(bundle.inputs)
+    model: nn.Module = build(architecture, "model")(bundle.inputs, **argument(bundle.codes))
     if not bundle.head:
         return model, None
     method = build(trainer, "trainer")

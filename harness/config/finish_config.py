@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from hydra.core.hydra_config import HydraConfig
@@ -9,11 +10,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.auto_choices import EPOCHS, EVALUATIONS, LOSSES, MONITORS, choose_best_by
 from harness.config.choice_files import choice, choices, yamls
-from harness.config.instantiate import check_part, target
+from harness.config.instantiate import check_part, parameters_of, target
 from harness.config.metric_nodes import resolve_directions
 from harness.config.mlflow_experiment import choose_experiment
 from harness.config.part_column import choose_part_column
 from harness.core.errors import UserError, near
+from harness.core.name_list import counted
 from harness.core.table import Kind, Table
 from harness.core.task import Task
 from harness.runtime import mlflow_environment
@@ -196,6 +198,29 @@ def check_shape(cfg: DictConfig, shape: tuple[int, ...], table: Table) -> None:
         f"model={chosen(cfg, 'model')} takes {' or '.join(takes)}s, and {table.name} gives {described}",
         f"use model={' or model='.join(able)}",
     )
+
+
+def check_codes(cfg: DictConfig, codes: Sequence[int], table: Table) -> None:
+    """Checks that the model takes codes of categories where there are any.
+
+    Raises:
+        UserError: it does not; the message names models that do.
+    """
+    if not codes or takes_codes(target(cfg.model, "model")):
+        return
+    able = [name for name, part in _models() if takes_codes(part)]
+    raise UserError(
+        f"model={chosen(cfg, 'model')} has no argument `codes`, and {counted(len(codes), 'column')} of "
+        f"{table.name} became codes of categories",
+        f"set data.transform.one_hot_up_to=null, or use model={' or model='.join(able)}",
+        key="data.transform.one_hot_up_to",
+    )
+
+
+def takes_codes(maker: Callable[..., Any]) -> bool:
+    """Whether a model can learn vectors for codes of categories."""
+    parameters = parameters_of(maker) or {}
+    return "codes" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def _models() -> list[tuple[str, Any]]:

@@ -42,12 +42,15 @@ class Arrays:
     pairs    (N, P) int64, the P rows that the table pairs with each row, -1 for none; None: no pairs.
              A training batch then holds B rows that have them all, followed by their P * B paired
              rows: the first of each row, then the second
+    codes    of the last features of rows (N, F), which are codes of categories, how many codes there are;
+             (): no feature is a code. See `harness.core.code_columns`
     """
 
     inputs: Tensor | Rows
     targets: Tensor | None
     task: Task
     pairs: Tensor | None = None
+    codes: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -121,8 +124,8 @@ class Loaders:
     Passes over `train` and `unlabelled`, which are learned from, are shuffled by the global torch
     generator; `valid` and `test` keep their order.
 
-    A part without rows is None. `shape` is that of one sample. `how` describes for the screen where the
-    samples are and how they are loaded.
+    A part without rows is None. `shape` is that of one sample, and `codes` are those of `Arrays`. `how`
+    describes for the screen where the samples are and how they are loaded.
     """
 
     train: Loader
@@ -132,3 +135,4 @@ class Loaders:
     shape: tuple[int, ...]
     task: Task
     how: str = ""
+    codes: tuple[int, ...] = ()

@@ -1,7 +1,8 @@
 """Baselines that are fitted on a fold's own rows: a linear model and gradient boosting, by scikit-learn.
 
-They see what the network sees: the transformed features of the training rows with a known target. Boosting
-stops early by the validation rows, from which the network takes its best epoch.
+They see what the network sees: the transformed features of the training rows with a known target. Codes of
+categories are one-hot for the linear model, and categories for boosting, which takes 255 of a column.
+Boosting stops early by the validation rows, from which the network takes its best epoch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.core.arrays import Loader
+from harness.core.code_columns import one_hot, without_rare
 from harness.core.task import Task
 from harness.evaluate.scored_rows import known
 
@@ -24,18 +26,24 @@ _MOST_ITERATIONS = 500
 _PENALTIES = np.logspace(-3, 4, 15)
 
 
+_MOST_CATEGORIES = 255
+"""The categories of a column that scikit-learn's boosting takes."""
+
+
 class LabelledRows(NamedTuple):
     """The rows of a part with a known target.
 
     inputs   (n, F) float32
     targets  (n,) int64 class codes or float64 numbers, (n, T) numbers or labels 0 and 1
+    codes    as those of `Arrays`
     """
 
     inputs: np.ndarray
     targets: np.ndarray
+    codes: tuple[int, ...] = ()
 
 
-def labelled_rows(loader: Loader | None) -> LabelledRows | None:
+def labelled_rows(loader: Loader | None, codes: tuple[int, ...] = ()) -> LabelledRows | None:
     """The labelled rows of a part, each flattened; None without any."""
     if loader is None or loader.targets is None:
         return None
@@ -43,7 +51,7 @@ def labelled_rows(loader: Loader | None) -> LabelledRows | None:
     if not kept.any():
         return None
     inputs = torch.cat([batch.inputs.flatten(1).cpu() for batch in loader.ordered()])
-    return LabelledRows(inputs[kept].float().numpy(), loader.targets.cpu()[kept].numpy())
+    return LabelledRows(inputs[kept].float().numpy(), loader.targets.cpu()[kept].numpy(), codes)
 
 
 def fitted(
@@ -56,24 +64,35 @@ def fitted(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a fit that has not converged is a baseline too
-        fit = _linear if name == "linear" else _boosting
+        linear = name == "linear"
+        fit = _linear if linear else _boosting
+        train = _readable(train, linear=linear)
+        valid = None if valid is None else _readable(valid, linear=linear)
         columns = train.targets.shape[1] if train.targets.ndim == 2 else 1
         classes = task.kind != "regression"
         estimators = []
         for place in range(columns):
             parts = [_column(part, place) for part in (train, valid)]
             estimators.append(fit(parts[0], parts[1], classes, seed))
-        return FittedBaseline(task, estimators)
+        return FittedBaseline(task, estimators, linear=linear)
+
+
+def _readable(rows: LabelledRows, *, linear: bool) -> LabelledRows:
+    """The rows with the codes of categories as the estimator takes them."""
+    inputs = torch.from_numpy(rows.inputs)
+    made = one_hot(inputs, rows.codes) if linear else without_rare(inputs, rows.codes, _MOST_CATEGORIES)
+    return rows._replace(inputs=made.numpy())
 
 
 class FittedBaseline:
     """Fitted estimators, one for each target."""
 
-    def __init__(self, task: Task, estimators: list[Any]) -> None:
-        self._task, self._estimators = task, estimators
+    def __init__(self, task: Task, estimators: list[Any], *, linear: bool) -> None:
+        self._task, self._estimators, self._linear = task, estimators, linear
 
-    def __call__(self, inputs: np.ndarray) -> Tensor:
-        """(n, F) -> what `Evaluator.pool` takes of the task: log-probabilities or numbers, float64."""
+    def __call__(self, rows: LabelledRows) -> Tensor:
+        """What `Evaluator.pool` takes of the task: log-probabilities or numbers, float64."""
+        inputs = _readable(rows, linear=self._linear).inputs
         if self._task.classification:
             shares = _shares(self._estimators[0], inputs, len(self._task.classes))
             return torch.from_numpy(np.log(np.clip(shares, _LEAST, 1.0)))
@@ -87,7 +106,7 @@ class FittedBaseline:
 def _column(part: LabelledRows | None, place: int) -> Any:
     if part is None or part.targets.ndim == 1:
         return part
-    return LabelledRows(part.inputs, part.targets[:, place])
+    return part._replace(targets=part.targets[:, place])
 
 
 def _shares(estimator: Any, inputs: np.ndarray, classes: int) -> np.ndarray:
@@ -116,10 +135,16 @@ def _boosting(train: LabelledRows, valid: LabelledRows | None, classes: bool, se
             return _constant(train)
         if valid is not None:  # one class more in the validation rows is an error
             seen = np.isin(valid.targets, train.targets)
-            valid = LabelledRows(valid.inputs[seen], valid.targets[seen]) if seen.any() else None
+            valid = LabelledRows(valid.inputs[seen], valid.targets[seen], valid.codes) if seen.any() else None
     make = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     early = valid is not None
-    model = make(max_iter=_MOST_ITERATIONS if early else 100, early_stopping=early, random_state=seed % 2**32)
+    features = train.inputs.shape[1]
+    model = make(
+        max_iter=_MOST_ITERATIONS if early else 100,
+        early_stopping=early,
+        random_state=seed % 2**32,
+        categorical_features=[*range(features - len(train.codes), features)] or None,
+    )
     beside = {} if valid is None else {"X_val": valid.inputs, "y_val": valid.targets}
     return model.fit(train.inputs, train.targets, **beside)
 

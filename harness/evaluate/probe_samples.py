@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from harness.core.arrays import Loader
+from harness.core.code_columns import one_hot
 from harness.core.predictor import Predictor
 from harness.evaluate.scored_rows import exact, known
 
@@ -30,9 +31,12 @@ def encode(predictor: Predictor, loader: Loader, places: Tensor | None = None) -
     return _gather(loader, places, lambda inputs: predictor(inputs).representation)
 
 
-def flatten(loader: Loader, places: Tensor | None = None) -> Sample:
-    """The inputs of a part, each row flattened, or of the rows at some sorted places of it."""
-    return _gather(loader, places, lambda inputs: inputs.flatten(start_dim=1))
+def flatten(loader: Loader, places: Tensor | None = None, codes: Sequence[int] = ()) -> Sample:
+    """The inputs of a part, each row flattened, or of the rows at some sorted places of it.
+
+    Codes of categories are one-hot: their distances mean nothing.
+    """
+    return _gather(loader, places, lambda inputs: one_hot(inputs.flatten(start_dim=1), codes))
 
 
 def some(loader: Loader, most: int) -> Tensor:

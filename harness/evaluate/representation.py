@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harness.core.arrays import Loader, Loaders
 from harness.core.baseline_names import baseline_name
+from harness.core.code_columns import one_hot_width
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.core.task import Task
@@ -163,8 +164,9 @@ class Representation:
         yield "trained", encode(predictor, loaders.train, learned), encode(predictor, loader, shown)
         random = untrained()
         yield "random encoder", encode(random, loaders.train, learned), encode(random, loader, shown)
-        if (len(learned) + len(shown)) * prod(loaders.shape) <= _MOST_RAW:
-            yield "raw input", flatten(loaders.train, learned), flatten(loader, shown)
+        width, codes = one_hot_width(prod(loaders.shape), loaders.codes), loaders.codes
+        if (len(learned) + len(shown)) * width <= _MOST_RAW:
+            yield "raw input", flatten(loaders.train, learned, codes), flatten(loader, shown, codes)
 
     def _baselines(
         self, loaders: Loaders, loader: Loader, untrained: Callable[[], Predictor], notes: list[str]
@@ -174,11 +176,13 @@ class Representation:
         sides = _fair(encode(random, train), encode(random, loader))
         values = self._probes(task, *sides, "random", notes)
         del sides
-        size = (len(train.rows) + len(loader.rows)) * prod(loaders.shape)
+        codes = loaders.codes
+        size = (len(train.rows) + len(loader.rows)) * one_hot_width(prod(loaders.shape), codes)
         if size > _MOST_RAW:
             notes.append(f"no baseline of the raw input: the inputs are {size:,} numbers, over {_MOST_RAW:,}")
             return values
-        return values | self._probes(task, *_fair(flatten(train), flatten(loader)), "raw", notes)
+        sides = _fair(flatten(train, codes=codes), flatten(loader, codes=codes))
+        return values | self._probes(task, *sides, "raw", notes)
 
     def _probes(
         self, task: Task, bank: Sample, queries: Sample, baseline: str | None, notes: list[str]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from harness.model.category_vectors import CategoryVectors, numbers_of
 from harness.model.numeric_embedding import Numeric, embedding_of
 from harness.model.option_checks import check_share
 from harness.model.pretrained_weights import load
@@ -28,6 +30,8 @@ class FTTransformer(nn.Module):
         heads: of the attention; they divide the width.
         mlp_ratio: hidden units of each perceptron per unit of width.
         attention_dropout, mlp_dropout, residual_dropout: shares zeroed in training.
+        codes: of the last columns, which are codes of categories: each has a token of its own for each code,
+            and a bias.
         numeric: embeds the columns that are numbers; the others keep the linear tokens.
 
     Raises:
@@ -39,6 +43,7 @@ class FTTransformer(nn.Module):
     def __init__(
         self,
         shape: tuple[int, ...],
+        codes: Sequence[int] = (),
         *,
         width: int,
         depth: int,
@@ -61,8 +66,9 @@ class FTTransformer(nn.Module):
         (columns,) = shape
         bound = width**-0.5
         self.cls = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
-        self.tokens = FeatureTokens(columns, width)
-        self.numeric = embedding_of(numeric, columns, width)
+        self.tokens = FeatureTokens(columns - len(codes), width)
+        self.category = CategoryTokens(codes, width) if codes else None
+        self.numeric = embedding_of(numeric, columns - len(codes), width)
         hidden = int(width * mlp_ratio)
         self.blocks = nn.ModuleList(
             TokenBlock(
@@ -78,18 +84,38 @@ class FTTransformer(nn.Module):
     def fit_inputs(self, inputs: Tensor) -> None:
         """Fits the embedding of numbers to the training rows, (n, F)."""
         if self.numeric is not None:
-            self.numeric.fit_inputs(inputs)
+            self.numeric.fit_inputs(numbers_of(inputs, self.category))
+
+    def _columns(self, inputs: Tensor) -> Tensor:
+        """(B, F) -> (B, F, D), a token for each column."""
+        numbers, vectors = (inputs, None) if self.category is None else self.category.split(inputs)
+        columns: Tensor = self.tokens(numbers)
+        if self.numeric is not None:
+            columns = torch.where(self.numeric.numbers, self.numeric.vectors(numbers), columns)
+        return columns if vectors is None else torch.cat([columns, vectors], dim=1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        columns = self.tokens(inputs)
-        if self.numeric is not None:
-            columns = torch.where(self.numeric.numbers, self.numeric.vectors(inputs), columns)
+        columns = self._columns(inputs)
         # `len(inputs)` would fix the batch size when the model is exported.
         tokens = torch.cat([self.cls.expand(inputs.shape[0], 1, -1), columns], dim=1)
         for place, block in enumerate(self.blocks, 1):
             tokens = block(tokens, alone=place == len(self.blocks))
         representation: Tensor = self.norm(tokens[:, 0]).relu()
         return representation
+
+
+class CategoryTokens(CategoryVectors):
+    """Token j is the vector of code x_j + bias_j (arXiv 2106.11959, section 3.3): (B, C) -> (B, C, D)."""
+
+    def __init__(self, codes: Sequence[int], width: int) -> None:
+        bound = width**-0.5
+        super().__init__(codes, width, scale=bound)
+        self.bias = nn.Parameter(torch.empty(len(codes), width).uniform_(-bound, bound))
+
+    def split(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, F) -> the columns before the codes (B, F - C), and the tokens (B, C, D)."""
+        numbers, vectors = super().split(inputs)
+        return numbers, vectors + self.bias
 
 
 def _check(width: int, depth: int, heads: int, mlp_ratio: float) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harness.model.category_vectors import category_vectors, embedded, embedded_width, numbers_of
 from harness.model.numeric_embedding import Numeric, embedding_of
 from harness.model.option_checks import check_share, check_widths
 from harness.model.pretrained_weights import load
@@ -33,6 +35,7 @@ class RealMLP(nn.Module):
         scale_rate, bias_rate, activation_rate: learning rates of the scale of the columns, of the biases and
             of the shares of the activation.
         numeric: embeds the columns that are numbers.
+        category_width: of the learned vector of each code of a category.
 
     Raises:
         ValueError: an option is out of range.
@@ -43,6 +46,7 @@ class RealMLP(nn.Module):
     def __init__(
         self,
         shape: tuple[int, ...],
+        codes: Sequence[int] = (),
         *,
         widths: list[int],
         dropout: float,
@@ -51,6 +55,7 @@ class RealMLP(nn.Module):
         bias_rate: float,
         activation_rate: float,
         numeric: Numeric | None = None,
+        category_width: int = 8,
         weights: str | None = None,
     ) -> None:
         super().__init__()
@@ -64,8 +69,9 @@ class RealMLP(nn.Module):
             if not rate > 0:
                 raise ValueError(f"{name} must be above 0, got {rate}")
         (columns,) = shape
-        self.numeric = embedding_of(numeric, columns)
-        features = columns * (1 if self.numeric is None else self.numeric.width)
+        self.category = category_vectors(codes, category_width)
+        self.numeric = embedding_of(numeric, columns - len(codes))
+        features = embedded_width(columns - len(codes), self.numeric, self.category)
         self.scale_rate = scale_rate
         self.scale = nn.Parameter(torch.full((features,), 1 / scale_rate))
         self.layers = nn.ModuleList()
@@ -81,7 +87,7 @@ class RealMLP(nn.Module):
     def fit_inputs(self, inputs: Tensor) -> None:
         """Sets the bins of the embedding and the initial weights by the training rows, (n, F)."""
         if self.numeric is not None:
-            self.numeric.fit_inputs(inputs)
+            self.numeric.fit_inputs(numbers_of(inputs, self.category))
         values = self._columns(_some(inputs))
         for layer in self.layers:
             assert isinstance(layer, NTKLayer)
@@ -89,7 +95,7 @@ class RealMLP(nn.Module):
             values = layer(values)
 
     def _columns(self, inputs: Tensor) -> Tensor:
-        columns = inputs if self.numeric is None else self.numeric(inputs)
+        columns = embedded(inputs, self.numeric, self.category)
         return columns * (self.scale_rate * self.scale)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from harness.model.category_vectors import category_vectors, embedded, embedded_width, numbers_of
 from harness.model.numeric_embedding import Numeric, embedding_of
 from harness.model.option_checks import check_share, check_widths
 from harness.model.pretrained_weights import load
@@ -24,6 +26,7 @@ class TabM(nn.Module):
         widths: units of each hidden layer; the last is the width of a member's representation.
         dropout: share of units zeroed in training.
         numeric: embeds the columns that are numbers; shared by the members.
+        category_width: of the learned vector of each code of a category, which the members share too.
 
     Raises:
         ValueError: an option is out of range.
@@ -34,11 +37,13 @@ class TabM(nn.Module):
     def __init__(
         self,
         shape: tuple[int, ...],
+        codes: Sequence[int] = (),
         *,
         members: int,
         widths: list[int],
         dropout: float,
         numeric: Numeric | None = None,
+        category_width: int = 8,
         weights: str | None = None,
     ) -> None:
         super().__init__()
@@ -48,14 +53,17 @@ class TabM(nn.Module):
         check_share("dropout", dropout)
         (columns,) = shape
         self.members = members
-        self.numeric = embedding_of(numeric, columns)
-        each = 1 if self.numeric is None else self.numeric.width
-        features = columns * each
+        self.category = category_vectors(codes, category_width)
+        numbers = columns - len(codes)
+        self.numeric = embedding_of(numeric, numbers)
+        features = embedded_width(numbers, self.numeric, self.category)
         layers = []
         for width in widths:
             layers.append(MemberLinear(features, width, members))
             features = width
-        _spread(layers[0].before, each, normal=self.numeric is not None)
+        each = [1 if self.numeric is None else self.numeric.width] * numbers
+        each += [category_width] * len(codes)
+        _spread(layers[0].before, each, normal=self.numeric is not None or self.category is not None)
         self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
         self.width = members * features
@@ -65,10 +73,10 @@ class TabM(nn.Module):
     def fit_inputs(self, inputs: Tensor) -> None:
         """Fits the embedding of numbers to the training rows, (n, F)."""
         if self.numeric is not None:
-            self.numeric.fit_inputs(inputs)
+            self.numeric.fit_inputs(numbers_of(inputs, self.category))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        columns = inputs if self.numeric is None else self.numeric(inputs)
+        columns = embedded(inputs, self.numeric, self.category)
         values = columns.unsqueeze(1).expand(-1, self.members, -1)
         for layer in self.layers:
             values = self.dropout(layer(values).relu())
@@ -95,15 +103,18 @@ class MemberLinear(nn.Module):
 
 
 @torch.no_grad()
-def _spread(scales: Tensor, each: int, *, normal: bool) -> None:
-    """Fills the first scales (M, F * each) with a random number per member and column, by which members
+def _spread(scales: Tensor, each: list[int], *, normal: bool) -> None:
+    """Fills the first scales (M, sum of each) with a random number per member and column, by which members
     differ.
 
-    Standard normal numbers, or signs where the columns are not embedded.
+    Standard normal numbers, or signs where no column is embedded.
+
+    Args:
+        each: how many features each column has.
     """
-    members, features = scales.shape
-    drawn = torch.randn(members, features // each) if normal else _signs(members, features // each)
-    scales.copy_(drawn.repeat_interleave(each, dim=1))
+    members = len(scales)
+    drawn = torch.randn(members, len(each)) if normal else _signs(members, len(each))
+    scales.copy_(drawn.repeat_interleave(torch.tensor(each), dim=1))
 
 
 def _signs(*shape: int) -> Tensor:

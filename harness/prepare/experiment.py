@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from harness.bundle import bundle, raw_rows
 from harness.config.check_memory import without_fractions
-from harness.config.finish_config import check_monitor, check_shape
+from harness.config.finish_config import check_codes, check_monitor, check_shape
 from harness.config.metric_settings import directions, metric_directions, require_direction
 from harness.core.arrays import Arrays, Batch, Loaders
 from harness.core.epoch_ranking import EpochRanking
@@ -80,6 +80,7 @@ class Experiment:
             predictor=self.predictor(),
             table=table,
             inputs=self.loaders.shape,
+            codes=self.loaders.codes,
             transform_state=self.transform.state(),
             config=config,
         )
@@ -127,11 +128,13 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     if trainer.learns == "representation":
         fold = seen
     check_shape(cfg, arrays.shape, table)
+    check_codes(cfg, arrays.codes, table)
     arrays, notes = _with_partners(arrays, table, fold, trainer)
     passes("load")
     loaders = parts.load(arrays, fold, trainer.device)
     weights = plan.initial_weights.get(fold.number)
-    model = parts.new_model(arrays.shape, None if weights is None else weights.file)
+    file = None if weights is None else weights.file
+    model = parts.new_model(arrays.shape, file, arrays.codes)
     if weights is None and cfg.model.get("weights") is None:
         _fit_inputs(model, arrays, fold)
     _check_names(table, loaders, model, trainer.learns != "representation")
@@ -142,7 +145,7 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     trainer.preflight(model, loaders)
     check_calibration(cfg, trainer, loaders)
     _try_batch_once(plan, model, trainer, loaders, augment)
-    fresh = partial(parts.new_untrained_model, arrays.shape)
+    fresh = partial(parts.new_untrained_model, arrays.shape, arrays.codes)
     notes += () if weights is None else weights.notes
     needed = {name.partition("/")[2] for name in (trainer.monitor, *trainer.ranking.names)}
     followed = None if plan.followed is None else plan.followed | needed
@@ -210,7 +213,7 @@ def _try_batch_once(
 ) -> None:
     """`try_batch`, unless an earlier run of this command tried the same parts on samples of the same form."""
     parts = [plan.parts.node(key) for key in ("trainer", "model", "data.load", "data.augment")]
-    form = (loaders.shape, loaders.task, len(loaders.train.rows), trainer.learns_unlabelled)
+    form = (loaders.shape, loaders.codes, loaders.task, len(loaders.train.rows), trainer.learns_unlabelled)
     key = f"tried {without_fractions(parts)} {form} {[type(part) for part in (trainer, model, augment)]}"
 
     def tried() -> bool:
@@ -232,7 +235,7 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
     batch = next(iter(loaders.train))
     _require_representation(model, batch.inputs[:4].cpu())
     with refusing("data.augment"):
-        augment(batch.inputs)
+        _require_codes(augment(batch.inputs), loaders.codes)
     trial = copy.deepcopy(trainer)
     trial.attach(Blank(model), loaders)
     batches = next(iter(EpochIterator(trial.batch_source(loaders))))
@@ -244,6 +247,19 @@ def try_batch(model: nn.Module, trainer: UniversalTrainer, loaders: Loaders, aug
     if min(len(part.rows) for part in parts) == 1:
         _try_single_row(copy.deepcopy((trainer, model)), loaders, augment, batches)
     set_generators(kept, trainer.device)
+
+
+def _require_codes(inputs: Tensor, codes: Sequence[int]) -> None:
+    """Raises UserError: an augmentation made other numbers of codes of categories."""
+    for column, count in zip(inputs[:, -len(codes) :].T if codes else (), codes, strict=True):
+        if not ((column == column.round()) & (column >= 0) & (column < count)).all():
+            raise UserError(
+                f"the last {len(codes)} features are codes of categories, whole numbers, and data.augment "
+                "makes other numbers of them",
+                "use data/augment=tabular, which takes whole values of other rows, or set "
+                "data.transform.one_hot_up_to=null",
+                key="data.augment",
+            )
 
 
 def _try_single_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from harness.config.instantiate import build, own, target
+from harness.core.code_columns import argument
 from harness.core.errors import UserError, refused
 from harness.core.protocol import Augment, Evaluator, Extractor, Load, Splitter, Transform
 from harness.runtime.config_nodes import container
@@ -97,22 +98,25 @@ class Parts:
         trainer: UniversalTrainer = build(self.cfg.trainer, "trainer")
         return trainer
 
-    def new_model(self, shape: tuple[int, ...], weights: Path | None = None) -> nn.Module:
+    def new_model(
+        self, shape: tuple[int, ...], weights: Path | None = None, codes: Sequence[int] = ()
+    ) -> nn.Module:
         """The model for samples of this shape.
 
         Args:
+            codes: as those of `Arrays`.
             weights: the file of its initial weights; None: what `model.weights` says itself.
 
         Raises:
-            UserError: it refuses the shape or the weights, or lacks an argument.
+            UserError: it refuses the shape, the codes or the weights, or lacks an argument.
         """
         node = self.cfg.model
-        return new_model(node if weights is None else {**node, "weights": str(weights)}, shape)
+        return new_model(node if weights is None else {**node, "weights": str(weights)}, shape, codes)
 
-    def new_untrained_model(self, shape: tuple[int, ...]) -> nn.Module:
+    def new_untrained_model(self, shape: tuple[int, ...], codes: Sequence[int] = ()) -> nn.Module:
         """The same with random weights, whatever `model.weights` says."""
         node = self.cfg.model
-        return new_model({**node, "weights": None} if "weights" in node else node, shape)
+        return new_model({**node, "weights": None} if "weights" in node else node, shape, codes)
 
     def node(self, key: str) -> dict[str, Any]:
         """The arguments of the part at `key`, as plain values."""
@@ -144,16 +148,22 @@ def _own_random_numbers(seed: int) -> Iterator[None]:
         torch.set_rng_state(states[2])
 
 
-def new_model(node: Mapping[str, Any] | DictConfig, shape: tuple[int, ...]) -> nn.Module:
+def new_model(
+    node: Mapping[str, Any] | DictConfig, shape: tuple[int, ...], codes: Sequence[int] = ()
+) -> nn.Module:
     """The model that a node describes, for samples of this shape.
 
+    Args:
+        codes: as those of `Arrays`.
+
     Raises:
-        UserError: it refuses the shape, or lacks an argument.
+        UserError: it refuses the shape or the codes, or lacks an argument.
     """
     describe = build(node, "model")
+    given = argument(codes)
     try:
-        inspect.signature(describe).bind(shape)
-        model: nn.Module = describe(shape)
+        inspect.signature(describe).bind(shape, **given)
+        model: nn.Module = describe(shape, **given)
     except (TypeError, ValueError) as error:
         raise UserError(refused("model", error)) from error
     return model

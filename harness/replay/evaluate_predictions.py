@@ -74,7 +74,7 @@ def scored(
         predictor = _echo(first.bundle.task)
     test = _part(load, arrays, rows, device)
     train: Any = _Unknown() if known is None else _part(load, known, trained.learned, device)
-    loaders = Loaders(train, None, test, None, arrays.shape, first.bundle.task)
+    loaders = Loaders(train, None, test, None, arrays.shape, first.bundle.task, codes=arrays.codes)
     untrained = _untrained(first, device)
     scores = evaluator.score(predictor, loaders, "test", untrained)
     if known is None:  # baselines without a training row mean nothing
@@ -221,7 +221,7 @@ def _untrained(member: RowPredictor, device: torch.device) -> Callable[[], Predi
     def make() -> Predictor:
         with torch.random.fork_rng([device] if device.type == "cuda" else [], device_type="cuda"):
             torch.manual_seed(torch.initial_seed() + 1)
-            model = new_model(bare, member.bundle.inputs).to(device)
+            model = new_model(bare, member.bundle.inputs, member.bundle.codes).to(device)
         return Predictor(model, None, member.bundle.task, None, member.predictor.autocast)
 
     return make

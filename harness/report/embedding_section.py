@@ -13,6 +13,7 @@ import torch
 from harness.bundle import fitted_state
 from harness.bundle.bundle import Bundle, load_weights, network, read
 from harness.config.instantiate import build
+from harness.core.code_columns import argument
 from harness.core.fold import PART_CODES
 from harness.core.table import Table
 from harness.evaluate.projection_2d import pca
@@ -96,7 +97,7 @@ def _model(bundle: Bundle, folder: Path) -> torch.nn.Module:
     node = dict(bundle.config["model"])
     if "weights" in node:
         node["weights"] = None  # the bundle's own are loaded over them
-    model: torch.nn.Module = build(node, "model")(bundle.inputs)
+    model: torch.nn.Module = build(node, "model")(bundle.inputs, **argument(bundle.codes))
     # Not strict: the head is left out.
     load_weights(network(model, None), folder, torch.device("cpu"), strict=False)
     return model.eval()

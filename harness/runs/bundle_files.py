@@ -61,6 +61,7 @@ class Facts(TypedDict):
     files: NotRequired[dict[str, str]]
     members: NotRequired[list[str]]
     temperature: NotRequired[Annotated[float, Gt(0)]]
+    codes: NotRequired[list[_Size]]
     requirements: NotRequired[list[str]]
     code: NotRequired[list[str]]
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.core.arrays import Loader
 from harness.core.baseline_names import FITTED, baseline_name
+from harness.core.code_columns import one_hot_width
 from harness.core.error_text import described
 from harness.core.scores import Scores
 from harness.evaluate.fitted_baselines import FittedBaseline, fitted, labelled_rows
@@ -65,17 +66,19 @@ def fit_baselines(
             "baseline=all fits them"
         )
         return result
-    size = len(experiment.loaders.train.rows) * math.prod(experiment.loaders.shape)
+    loaders = experiment.loaders
+    width = one_hot_width(math.prod(loaders.shape), loaders.codes)
+    size = len(loaders.train.rows) * width
     if names and choice == "auto" and size > _MOST_NUMBERS:
         result.notes.append(
             f"no fitted baselines: {len(experiment.loaders.train.rows):,} training rows of "
-            f"{math.prod(experiment.loaders.shape):,} features would take long; baseline=all fits them"
+            f"{width:,} features would take long; baseline=all fits them"
         )
         return result
-    train = labelled_rows(experiment.loaders.train) if names else None
+    train = labelled_rows(loaders.train, loaders.codes) if names else None
     if train is None:
         return result
-    valid = labelled_rows(experiment.loaders.valid)
+    valid = labelled_rows(loaders.valid, loaders.codes)
     for name in names:
         try:
             made = fitted(name, experiment.loaders.task, train, valid, experiment.cfg.seed)
@@ -108,10 +111,10 @@ def _score(
     present = [part for part, _ in experiment.fold.parts() if part in ("valid", "test") and part in parts]
     for part in present:
         loader: Loader = getattr(experiment.loaders, part)
-        rows = labelled_rows(loader)
+        rows = labelled_rows(loader, experiment.loaders.codes)
         if rows is None:
             continue
-        outputs, targets = made(rows.inputs), torch.from_numpy(rows.targets)
+        outputs, targets = made(rows), torch.from_numpy(rows.targets)
         values = experiment.evaluator.pool(outputs, targets)  # type: ignore[attr-defined]  # looked up before
         result.scores.append(
             (part, Scores({baseline_name(own, name): value for own, value in values.items()}))

@@ -96,7 +96,7 @@ def reason_alone(plan: Plan, first: Experiment) -> str:
     """
     trainer, model, loaders = first.trainer, first.model, first.loaders
     parts = [plan.parts.node(key) for key in ("trainer", "model", "data.load", "data.augment")]
-    form = (loaders.shape, loaders.task, len(loaders.train.rows))
+    form = (loaders.shape, loaders.codes, loaders.task, len(loaders.train.rows))
     key = f"fused {without_fractions(parts)} {form} {kind_of(model)}"
     return current().shared(key, lambda: why_alone(trainer, model, loaders, first.augment) or "")
 

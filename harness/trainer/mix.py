@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -129,6 +130,20 @@ class CutMix(Mix):
         mixed = inputs.clone()
         mixed[..., top:bottom, left:right] = inputs[partner, ..., top:bottom, left:right]
         return Mixed(mixed, partner, 1 - (bottom - top) * (right - left) / (height * width))
+
+
+def check_codes(mix: Mix, codes: Sequence[int]) -> None:
+    """Checks that rows with such codes can be mixed: a code between two is that of a third category.
+
+    Raises:
+        UserError: they cannot.
+    """
+    if codes and not isinstance(mix, Unmixed):
+        raise UserError(
+            f"trainer/mix blends rows, and {len(codes)} of their features are codes of categories",
+            "use trainer/mix=none, or set data.transform.one_hot_up_to=null",
+            key="trainer.mix",
+        )
 
 
 def _extent(side: int, share: float) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from harness.trainer.batch_source import BatchSource
 from harness.trainer.class_weights import check_weights, share_correction, share_of_weights, weigh
 from harness.trainer.loss_choice import require_fit
 from harness.trainer.member_heads import MemberHeads, per_member
-from harness.trainer.mix import Mix
+from harness.trainer.mix import Mix, check_codes
 from harness.trainer.stored_precision import StoredPrecision
 from harness.trainer.target_scale import scale_of
 from harness.trainer.universal import UniversalTrainer
@@ -213,6 +213,7 @@ class SupervisedTrainer(UniversalTrainer):
 
     def prepare(self, loaders: Loaders) -> None:
         self.mix.check(loaders.shape)
+        check_codes(self.mix, loaders.codes)
         targets = loaders.train.targets
         if isinstance(self.head, Regressor) and targets is not None:
             self.head.fit_unit(targets)

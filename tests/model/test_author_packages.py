@@ -68,13 +68,13 @@ def test_an_embedding_of_numbers(make: Any, option: Any) -> None:
     torch.testing.assert_close(own.vectors(table), theirs(table), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("depth", [1, 3])
-def test_ft_transformer(depth: int) -> None:
+@pytest.mark.parametrize(("depth", "codes"), [(1, ()), (3, ()), (2, (4, 9))])
+def test_ft_transformer(depth: int, codes: tuple[int, ...]) -> None:
     package = pytest.importorskip("rtdl_revisiting_models")
     torch.manual_seed(0)
     theirs = package.FTTransformer(
         n_cont_features=5,
-        cat_cardinalities=[],
+        cat_cardinalities=[*codes],
         d_out=2,
         n_blocks=depth,
         d_block=16,
@@ -85,7 +85,8 @@ def test_ft_transformer(depth: int) -> None:
         residual_dropout=0.0,
     ).eval()
     own = FTTransformer(
-        (5,),
+        (5 + len(codes),),
+        codes,
         width=16,
         depth=depth,
         heads=4,
@@ -98,6 +99,9 @@ def test_ft_transformer(depth: int) -> None:
         nn.init.normal_(parameter, std=0.3)
     weights = {"cls": theirs.cls_embedding.weight.data}
     weights |= {f"tokens.{name}": value for name, value in affine(theirs.cont_embeddings).items()}
+    if codes:
+        tables = [each.weight.data for each in theirs.cat_embeddings.embeddings]
+        weights |= {"category.table": torch.cat(tables), "category.bias": theirs.cat_embeddings.bias.data}
     for place, block in enumerate(theirs.backbone.blocks):
         attention = block["attention"]
         for name in ("weight", "bias"):
@@ -111,8 +115,10 @@ def test_ft_transformer(depth: int) -> None:
             weights |= {f"blocks.{place}.{part}.{name}": value for name, value in affine(module).items()}
     weights |= {f"norm.{name}": value for name, value in affine(theirs.backbone.output.normalization).items()}
     filled(own, weights)
-    made = theirs.backbone.output.linear(own(rows()))
-    torch.testing.assert_close(made, theirs(rows(), None), rtol=1e-4, atol=1e-5)
+    known = torch.stack([torch.arange(60) % count for count in codes], dim=1) if codes else None
+    given = rows() if known is None else torch.cat([rows(), known], dim=1)
+    made = theirs.backbone.output.linear(own(given))
+    torch.testing.assert_close(made, theirs(rows(), known), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("embedded", [False, True])

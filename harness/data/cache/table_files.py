@@ -18,6 +18,7 @@ from harness.core.task import Task
 
 _FACTS = "facts.json"
 _SCALE = "scale.json"
+_CODES = "codes.json"
 _PLAIN = (
     "features",
     "target",
@@ -78,6 +79,8 @@ def write_arrays(arrays: Arrays, folder: Path) -> None:
     if arrays.targets is not None:
         _write_array(arrays.targets.numpy(), folder / "targets.npy")
     (folder / _SCALE).write_text(json.dumps(arrays.task.scale))
+    if arrays.codes:
+        (folder / _CODES).write_text(json.dumps(arrays.codes))
 
 
 def read_arrays(folder: Path, task: Task) -> Arrays:
@@ -86,7 +89,9 @@ def read_arrays(folder: Path, task: Task) -> Arrays:
     if inputs is None:
         raise FileNotFoundError(folder / "inputs.npy")
     task = replace(task, scale=json.loads((folder / _SCALE).read_text()))
-    return Arrays(torch.from_numpy(inputs), None if targets is None else torch.from_numpy(targets), task)
+    codes = tuple(json.loads((folder / _CODES).read_text())) if (folder / _CODES).exists() else ()
+    known = None if targets is None else torch.from_numpy(targets)
+    return Arrays(torch.from_numpy(inputs), known, task, codes=codes)
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:

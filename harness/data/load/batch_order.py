@@ -83,6 +83,7 @@ class Batching:
             shape=arrays.shape,
             task=arrays.task,
             how=how,
+            codes=arrays.codes,
         )
 
     @property

@@ -15,7 +15,7 @@ def encodings(chains: Chains) -> dict[str, tuple[str, int | None]]:
     """
     numbers, dates = chains.columns["numeric"], chains.columns["dates"]
     inputs = {"numeric": [*numbers, *(name for name in dates for _ in range(chains.width_of(name)))]}
-    inputs["categorical"] = chains.columns["categorical"]
+    inputs |= {kind: chains.columns[kind] for kind in ("categorical", "codes") if kind in chains.columns}
     return {
         str(name): made
         for kind, names in inputs.items()

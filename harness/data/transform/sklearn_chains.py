@@ -22,7 +22,7 @@ from harness.data.transform.dates_as_numbers import days, numbers_of, width
 from harness.data.transform.fitted_parts import Parts
 from harness.data.transform.number_origins import find_origins, without_origins
 from harness.data.transform.number_ranges import Ranges, find_ranges
-from harness.data.transform.quick_parts import transformed
+from harness.data.transform.part_chain import apply_chain, asks_for_targets, fit_chain
 
 _CELLS_AT_ONCE = 2**20
 """A transform works on as many rows at a time as make this many numbers: 8 MB, which stay in the cache."""
@@ -42,12 +42,23 @@ class Chains:
         numeric, categorical: transformers, cloned for the fit; an empty list lets the values pass.
         dates: the numbers made of each date, see `harness.data.transform.dates_as_numbers`.
         cyclic: month, day of week and hour as sine and cosine.
+        codes: a `CategoryCodes` for columns of categories with many values, and above which number of values
+            that is; such columns come last. None: they are as the others.
     """
 
     def __init__(
-        self, *, numeric: list[Any], categorical: list[Any], dates: Sequence[DatePart], cyclic: bool
+        self,
+        *,
+        numeric: list[Any],
+        categorical: list[Any],
+        dates: Sequence[DatePart],
+        cyclic: bool,
+        codes: tuple[Any, int] | None = None,
     ) -> None:
         self._parts = {"numeric": numeric, "categorical": categorical}
+        self._codes = codes
+        if codes is not None:
+            self._parts["codes"] = [codes[0]]
         self._dates, self._cyclic = dates, cyclic
         self.columns: dict[str, list[Any]] = {}
         self.origins: dict[str, float] = {}
@@ -62,7 +73,17 @@ class Chains:
     @property
     def supervised(self) -> bool:
         """Whether a part needs targets."""
-        return any(map(_asks_for_targets, [*self._parts["numeric"], *self._parts["categorical"]]))
+        return any(map(asks_for_targets, [*self._parts["numeric"], *self._parts["categorical"]]))
+
+    @property
+    def code_counts(self) -> tuple[int, ...]:
+        """The number of codes of each column that became codes: of the last features."""
+        chain = self.fitted.get("codes")
+        return () if chain is None else tuple(chain.steps[-1][1].counts_)
+
+    @property
+    def _of_categories(self) -> tuple[str, ...]:
+        return tuple(kind for kind in self._parts if kind != "numeric")
 
     def parts_of(self, name: str) -> Sequence[DatePart]:
         """The numbers that are made of a column of dates."""
@@ -97,17 +118,17 @@ class Chains:
         """
         self.special = dict(special or {})
         self._choose(source, features, rows, name)
-        blocks = {
-            "numeric": self._numbers_to_fit(source, rows),
-            "categorical": self._categories(source, rows),
-        }
+        blocks = {"numeric": self._numbers_to_fit(source, rows)}
+        blocks |= {kind: self._categories(source, rows, kind) for kind in self._of_categories}
         if not any(block.shape[1] for block in blocks.values()):
             raise UserError(
                 f"no feature of {name} has a value in the training rows",
                 "name others with data.extract.features=[COLUMN, …]",
                 key="data.extract.features",
             )
-        self.fitted = {kind: self._chain(kind, block, targets) for kind, block in blocks.items()}
+        self.fitted = {
+            kind: fit_chain(kind, self._parts[kind], block, targets) for kind, block in blocks.items()
+        }
         self._stored().pack(self.fitted)  # what cannot be stored is refused before the training
 
     def __call__(self, source: Source, name: str) -> np.ndarray:
@@ -138,9 +159,11 @@ class Chains:
 
         Empty where no part keeps the categories that it was fitted on.
         """
-        if not self.columns["categorical"]:
-            return {}
-        return self._strange(self._categories(frame, slice(None)))
+        unseen: dict[str, list[str]] = {}
+        for kind in self._of_categories:
+            if self.columns[kind]:
+                unseen |= self._strange(self._categories(frame, slice(None), kind), kind)
+        return unseen
 
     def state(self) -> dict[str, Any]:
         """The fitted parts as plain values and arrays, see `harness.data.transform.fitted_parts`.
@@ -175,7 +198,7 @@ class Chains:
         self.special, self.ranges = state.get("special", {}), state.get("ranges", {})
         if not all({*parts} <= {*get_args(DatePart)} for parts in self.special.values()):
             raise ValueError("what is made of a date is unknown")
-        if {*self.columns} != {"numeric", "categorical", "dates"} or {*self.fitted} != {*self._parts}:
+        if {*self.columns} != {*self._parts, "dates"} or {*self.fitted} != {*self._parts}:
             raise ValueError("its parts are not those of the configuration")
 
     def _stored(self) -> Parts:
@@ -184,7 +207,7 @@ class Chains:
     def _choose(self, source: Source, features: Sequence[str], rows: np.ndarray, name: str) -> None:
         """Which columns are of which kind, and the earliest of each date."""
         self.origins = {}
-        self.columns = {"numeric": [], "categorical": [], "dates": []}
+        self.columns = {kind: [] for kind in (*self._parts, "dates")}
         if isinstance(source, np.ndarray):
             self.columns["numeric"] = list(range(source.shape[1]))
             return
@@ -193,10 +216,16 @@ class Chains:
             kind = kind_of(column, name)
             if kind == "dates" and not self._dates:
                 continue
+            if kind == "categorical" and self._has_many(column.iloc[rows]):
+                kind = "codes"
             if kind == "numeric" or column.iloc[rows].notna().any():
                 self.columns[kind].append(feature)
         for feature in self.columns["dates"]:
             self.origins[feature] = float(np.nanmin(days(source[feature].iloc[rows])))
+
+    def _has_many(self, column: pd.Series) -> bool:
+        """Whether a column of categories has so many values that they become codes."""
+        return self._codes is not None and self._codes[0].frequent(texts(column)) > self._codes[1]
 
     def _numbers_to_fit(self, source: Source, rows: np.ndarray) -> np.ndarray:
         """(n, F) float64, column by column in memory, as the statistics of the parts read them.
@@ -232,9 +261,11 @@ class Chains:
             parts = []
             if self.fitted["numeric"] is not None:
                 read = np.column_stack([self._numeric(source, rows), *self._date_parts(source, rows)])
-                parts.append(_transformed(self.fitted["numeric"], read))
+                parts.append(apply_chain(self.fitted["numeric"], read))
             if self.fitted["categorical"] is not None:
-                parts.append(self._encoded(self._categories(source, rows)))
+                parts.append(self._encoded(self._categories(source, rows, "categorical")))
+            if self.fitted.get("codes") is not None:
+                parts.append(apply_chain(self.fitted["codes"], self._categories(source, rows, "codes")))
             block = np.column_stack(parts) if len(parts) > 1 else parts[0]
             yield first, block
             first += step
@@ -255,9 +286,9 @@ class Chains:
             )
         ]
 
-    def _categories(self, source: Source, rows: np.ndarray | slice) -> np.ndarray:
+    def _categories(self, source: Source, rows: np.ndarray | slice, kind: str) -> np.ndarray:
         """(n, F) objects, text or NaN."""
-        names = self.columns["categorical"]
+        names = self.columns[kind]
         if isinstance(source, np.ndarray) or not names:
             return np.empty((0, 0), dtype=object)
         return np.column_stack([texts(source[name].iloc[rows]) for name in names])
@@ -265,13 +296,13 @@ class Chains:
     def _encoded(self, block: np.ndarray) -> np.ndarray:
         """Raises UserError: a category is new, and an encoder refuses new categories."""
         try:
-            return _transformed(self.fitted["categorical"], block)
+            return apply_chain(self.fitted["categorical"], block)
         except ValueError:
-            strange = self._strange(block)
+            strange = self._strange(block, "categorical")
             if not strange:
                 raise
             column, values = next(iter(strange.items()))
-            known = self._known_categories()[column]
+            known = self._known_categories("categorical")[column]
             raise UnknownName(
                 f"column {column!r} holds {values[0]!r}, which no training row had, and "
                 "data.transform.categorical refuses new categories",
@@ -280,18 +311,18 @@ class Chains:
                 key="data.transform.categorical",
             ) from None
 
-    def _strange(self, block: np.ndarray) -> dict[str, list[str]]:
-        known = self._known_categories()
+    def _strange(self, block: np.ndarray, kind: str) -> dict[str, list[str]]:
+        known = self._known_categories(kind)
         unseen = {}
-        for position, column in enumerate(self.columns["categorical"]):
+        for position, column in enumerate(self.columns[kind]):
             if column in known:
                 values = pd.unique(block[:, position])
                 unseen[column] = sorted(str(v) for v in values if not pd.isna(v) and v not in known[column])
         return {column: values for column, values in unseen.items() if values}
 
-    def _known_categories(self) -> dict[str, set[str]]:
+    def _known_categories(self, kind: str) -> dict[str, set[str]]:
         """By column, what the first part that keeps categories was fitted on."""
-        chain, names = self.fitted["categorical"], self.columns["categorical"]
+        chain, names = self.fitted[kind], self.columns[kind]
         for part in [] if chain is None or isinstance(chain, str) else chain:
             kept = getattr(part, "categories_", [])
             if len(kept) == len(names):
@@ -301,50 +332,6 @@ class Chains:
                 }
         return {}
 
-    def _chain(self, kind: str, block: np.ndarray, targets: np.ndarray | None) -> Any:
-        """The parts in a row, fitted; "passthrough" without any, None without columns."""
-        from sklearn.base import clone
-        from sklearn.pipeline import make_pipeline
-
-        if not block.shape[1]:
-            return None
-        parts = self._parts[kind]
-        if not parts:
-            return "passthrough"
-        chain = make_pipeline(*map(clone, parts))
-        asking = [part for part in parts if _asks_for_targets(part)]
-        if not asking:
-            return chain.fit(block)
-        known = np.empty(0) if targets is None else _known(targets)
-        if targets is None or not known.any():
-            raise UserError(
-                f"data.transform.{kind} holds {type(asking[0]).__name__}, which learns from targets, and "
-                "no training row has one",
-                "take it out, or name the column with data.extract.target=COLUMN",
-                key="data.transform",
-            )
-        return chain.fit(block[known], targets[known])
-
     def _require(self, source: Source, name: str) -> None:
         if isinstance(source, pd.DataFrame):
             require(source, [column for columns in self.columns.values() for column in columns], name)
-
-
-def _transformed(chain: Any, block: np.ndarray) -> np.ndarray:
-    if isinstance(chain, str):
-        return block.astype(np.float64)
-    made: Any = block
-    for _, part in chain.steps:
-        made = transformed(part, made)
-    return np.asarray(made.toarray() if hasattr(made, "toarray") else made)
-
-
-def _known(targets: np.ndarray) -> np.ndarray:
-    """(n,) bool: which rows have a target, all of several."""
-    known: np.ndarray = ~np.isnan(targets) if targets.dtype.kind == "f" else targets >= 0
-    return np.asarray(known.reshape(len(known), -1).all(axis=1))
-
-
-def _asks_for_targets(part: Any) -> bool:
-    tags = getattr(part, "__sklearn_tags__", None)
-    return tags is not None and bool(tags().target_tags.required)

@@ -39,6 +39,13 @@ class Tabular:
             Of the table's time, those of `Table.time_parts`, if there are any.
         cyclic: month, day of week and hour as sine and cosine, so that December is next to January.
         target: the scale on which a number to predict is learned. The arrays hold it in its own unit.
+        one_hot_up_to: values of a column of categories, of those that `min_frequency` training rows have. A
+            column with more does not reach `categorical`: it becomes codes, see `harness.core.code_columns`.
+            None: no column does.
+        min_frequency: training rows that a value needs for a code of its own.
+
+    Raises:
+        ValueError: `one_hot_up_to` is below 2 or `min_frequency` below 1.
     """
 
     def __init__(
@@ -49,8 +56,17 @@ class Tabular:
         dates: list[DatePart],
         cyclic: bool,
         target: Scale = "none",
+        one_hot_up_to: int | None = None,
+        min_frequency: int = 2,
     ) -> None:
-        self.chains = Chains(numeric=numeric, categorical=categorical, dates=dates, cyclic=cyclic)
+        if one_hot_up_to is not None and one_hot_up_to < 2:
+            raise ValueError(f"one_hot_up_to must be at least 2, or null, got {one_hot_up_to}")
+        if min_frequency < 1:
+            raise ValueError(f"min_frequency must be at least 1, got {min_frequency}")
+        codes = None if one_hot_up_to is None else (_codes(min_frequency), one_hot_up_to)
+        self.chains = Chains(
+            numeric=numeric, categorical=categorical, dates=dates, cyclic=cyclic, codes=codes
+        )
         self.scale: Scale = target
 
     def fit(self, table: Table, rows: np.ndarray, task: Task) -> None:
@@ -70,7 +86,7 @@ class Tabular:
         targets = encode(table, self.task)
         if targets is not None:
             require_on_scale(targets, self.task, table)
-        return Arrays(inputs, targets, self.task)
+        return Arrays(inputs, targets, self.task, codes=self.chains.code_counts)
 
     def state(self) -> dict[str, Any]:
         return {**self.chains.state(), "task": pack(self.task)}
@@ -79,6 +95,12 @@ class Tabular:
         """Raises UntrustedState: the state holds something that is not built from a file."""
         self.chains.restore(state)
         self.task = unpack(state["task"])
+
+
+def _codes(min_frequency: int) -> Any:
+    from harness.data.transform.category_codes import CategoryCodes  # scikit-learn, which digits do not need
+
+    return CategoryCodes(min_frequency=min_frequency)
 
 
 def _source(table: Table) -> Source:

@@ -92,7 +92,10 @@ def read(chains: Chains, cyclic: bool) -> Columns:
     return Columns(
         tuple(numbers),
         tuple(_step(part) for part in _parts(fitted["numeric"])),
-        tuple(_categories(fitted["categorical"], names["categorical"])),
+        (
+            *_categories(fitted["categorical"], names["categorical"]),
+            *_codes(fitted.get("codes"), names.get("codes", ())),
+        ),
     )
 
 
@@ -154,6 +157,23 @@ def _categories(chain: Any, columns: Sequence[Any]) -> list[Category]:
     return [
         _category(column, values, answer[:, owners == place])
         for place, (column, values, answer) in enumerate(zip(columns, known, answers, strict=True))
+    ]
+
+
+def _codes(chain: Any, columns: Sequence[Any]) -> list[Category]:
+    """The code of a category is its own feature, which the network looks up."""
+    if chain is None:
+        return []
+    part = chain.steps[-1][1]
+    return [
+        Category(
+            column,
+            {name: code for code, name in enumerate(known[: count - 1], 1)},
+            0,
+            0,
+            np.arange(count, dtype=np.float64)[:, None],
+        )
+        for column, known, count in zip(columns, part.categories_, part.counts_, strict=True)
     ]
 
 

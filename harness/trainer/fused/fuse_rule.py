@@ -127,7 +127,7 @@ def _try_step(trainer: SupervisedTrainer, model: nn.Module, loaders: Loaders) ->
         parts = own.unpack(batch, Identity())
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # torch warns of an operation that it repeats for each member
-            return _tried(own, parts.data, parts.labels)
+            return _tried(own, parts.data, parts.labels, len(loaders.codes))
     except NotVectorised as error:
         return str(error)
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, UserWarning) as error:
@@ -137,11 +137,17 @@ def _try_step(trainer: SupervisedTrainer, model: nn.Module, loaders: Loaders) ->
         set_generators(kept, trainer.device)
 
 
-def _tried(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> str | None:
-    """Takes a step of three members together, and of each of them alone, and compares the bits."""
+def _tried(trainer: SupervisedTrainer, data: Tensor, labels: Tensor, codes: int) -> str | None:
+    """Takes a step of three members together, and of each of them alone, and compares the bits.
+
+    Args:
+        codes: the number of the last features that are codes of categories.
+    """
     unused = traced(trainer, data, labels).unused
     rows = [torch.arange(len(data)).roll(number) for number in range(3)]
     inputs = torch.stack([data * (1 + number / 4) for number in range(3)])
+    if codes:  # those of other rows: another number may be the code of nothing
+        inputs[..., -codes:] = torch.stack([data[order, -codes:] for order in rows])
     targets = torch.stack([labels[order] for order in rows])
 
     def step(first: int, last: int) -> list[Tensor]:

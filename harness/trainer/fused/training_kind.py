@@ -48,7 +48,7 @@ def training_kind(trainer: UniversalTrainer, loaders: Loaders) -> Hashable:
     )
     targets = loaders.train.targets
     labels = None if targets is None else (tuple(targets.shape[1:]), targets.dtype)
-    form = (loaders.shape, loaders.task, labels)
+    form = (loaders.shape, loaders.codes, loaders.task, labels)
     parts = (type(trainer), type(trainer.optimizer), trainer.autocast, trainer.device, trainer.members)
     return kind_of(trainer.network), groups, repr(form), parts
 

@@ -95,6 +95,12 @@ def test_arrays_survive_and_can_be_written_to_without_touching_the_file(tmp_path
     assert read_arrays(tmp_path, task).inputs[0, 0] == 0
 
 
+@pytest.mark.parametrize("codes", [(), (7, 3)])
+def test_how_many_codes_a_column_of_categories_has_survives(tmp_path, codes):
+    write_arrays(Arrays(torch.zeros(3, 2), None, Task("none"), codes=codes), tmp_path)
+    assert read_arrays(tmp_path, Task("none")).codes == codes
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
 def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(tmp_path):
     (tmp_path / "inputs.npy").symlink_to("/dev/full")

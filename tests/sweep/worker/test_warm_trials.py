@@ -101,6 +101,8 @@ OTHER = {
     "data.transform.categorical.1.max_categories": "9",
     "data.transform.categorical.1.sparse_output": "true",
     "data.transform.dates": "[year]",
+    "data.transform.one_hot_up_to": "8",
+    "data.transform.min_frequency": "3",
     "data.transform.cyclic": "false",
     "data.load.batch_size": "32",
     "data.load.unlabelled_batch_size": "8",
@@ -126,6 +128,7 @@ OTHER = {
     "model.dropout": "0.4",
     "model.norm": "batch",
     "model.activation": "gelu",
+    "model.category_width": "4",
     "model.weights": "nowhere",
     "trainer.optimizer._target_": "torch.optim.Adam",
     "trainer.optimizer.lr": "0.05",
@@ -185,7 +188,14 @@ CHOICES = [
 
 TOGETHER = [
     ("checkpoint.",),
-    ("data.transform.categorical.", "data.transform.dates", "data.transform.cyclic"),
+    (
+        "data.transform.categorical.",
+        "data.transform.one_hot_up_to",
+        "data.transform.min_frequency",
+        "data.transform.dates",
+        "data.transform.cyclic",
+        "model.category_width",
+    ),
     ("data.load.eval_batch_size", "data.load.share", "data.load.workers", "data.load.prefetch"),
     ("trainer.speed.", "trainer.minutes", "trainer.patience"),
     ("evaluate.importance.",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +45,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "dropout": partial(MLP, (5,), **{**PLAIN, "dropout": 0.3}),
     "batch": partial(MLP, (5,), **{**PLAIN, "norm": "batch"}),
     "layer": partial(MLP, (5,), **{**PLAIN, "norm": "layer", "activation": "gelu"}),
+    "codes": partial(MLP, (5,), (3, 3), **PLAIN),
     "transformer": partial(
         Transformer,
         (5,),
@@ -79,13 +81,17 @@ def member(
     inputs = torch.randn(64, 5, generator=torch.Generator().manual_seed(number), dtype=dtype)
     sums = inputs[:, 0] + inputs[:, 1]
     codes = (sums > -0.5).long() + (sums > 0.5) * (kind == "multiclass")
+    if model == "codes":
+        inputs[:, 3:] = inputs[:, 3:].abs().round().clamp(max=2)
     if extreme:
         inputs[0] = torch.inf
     targets = 152 + 77 * sums.double() if kind == "regression" else codes
     rows = np.arange(64)
     fold = Fold(0, rows[: ROWS[number]], rows[50:], rows[:0])
     load = Resident(batch_size=8, eval_batch_size=64, shuffle=True)
-    loaders = load(Arrays(inputs, targets, Task(kind, CLASSES.get(kind, ()))), fold, torch.device("cpu"))
+    arrays = Arrays(inputs, targets, Task(kind, CLASSES.get(kind, ())))
+    arrays = replace(arrays, codes=(3, 3) if model == "codes" else ())
+    loaders = load(arrays, fold, torch.device("cpu"))
     torch.manual_seed(number)
     network = MODELS[model]().to(dtype)
     update = {"accumulate": 1, "clip_norm": None, "ema": None, "skip": 0}
@@ -163,6 +169,7 @@ CASES: list[dict[str, Any]] = [
     {"model": "batch", "optimizer": OPTIMIZERS["adam"], "scheduler": None},
     {"model": "layer", "optimizer": OPTIMIZERS["nesterov"], "clip_norm": 0.1},
     {"model": "transformer", "kind": "binary"},
+    {"model": "codes"},
     {"model": "dropout", "kind": "regression", "ema": 0.9, "optimizer": OPTIMIZERS["sgd"]},
     {"model": "layer", "freeze": 1, "decay": 0.5, "optimizer": OPTIMIZERS["dampened"]},
     {"model": "dropout", "scheduler": partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.02)},
@@ -393,6 +400,7 @@ class Branching(nn.Module):
         ({"head_first": 1}, "head_first"),
         ({"optimizer": partial(torch.optim.RMSprop, lr=0.01)}, "RMSprop"),
         ({"network": nn.LSTM(5, 5)}, "recurrent"),
+        ({"model": "codes"}, None),
         ({"network": nn.Conv2d(1, 1, 1)}, "convolutions"),
         ({"network": Noisy()}, "vectorised"),
         ({"network": Branching()}, "vectorised"),
