@@ -45,12 +45,9 @@ def finish(cfg: DictConfig, table: Table) -> tuple[DictConfig, dict[str, str]]:
             put(cfg.trainer, "loss", choice("trainer/loss", made["trainer.loss"]))
         if cfg.evaluate.get("_auto_"):
             made["evaluate"] = _evaluation(trainer, task)
-            kept = {name: cfg.evaluate[name] for name in _BESIDE_EVALUATOR if name in list(cfg.evaluate)}
-            content = {
-                **choice("evaluate", made["evaluate"]),
-                **container(OmegaConf.create(kept), resolve=False),
-            }
-            put(cfg, "evaluate", content)
+            beside = container(cfg.evaluate, resolve=False)
+            kept = {name: beside[name] for name in _BESIDE_EVALUATOR if name in beside}
+            put(cfg, "evaluate", {**choice("evaluate", made["evaluate"]), **kept})
         _check_evaluator(cfg, trainer, task)
         if cfg.trainer.get("epochs") == "auto":
             put(cfg.trainer, "epochs", EPOCHS)

@@ -15,6 +15,7 @@ from harness.evaluate.permutation_importance import PermutationImportance
 from harness.evaluate.scored_rows import known
 from harness.evaluate.user_metric import UserMetric
 from harness.evaluate.with_user_metrics import WithUserMetrics
+from harness.runtime.config_nodes import container
 from harness.trainer.universal import UniversalTrainer
 
 
@@ -64,7 +65,7 @@ def check_importance(cfg: DictConfig, evaluator: Evaluator, task: Task) -> None:
 
 def calibrates(cfg: DictConfig) -> bool:
     """Whether the temperature of the trained network is fitted."""
-    return "calibrate" in list(cfg.production) and cfg.production.calibrate == "temperature"
+    return bool(container(cfg.production, resolve=True).get("calibrate") == "temperature")
 
 
 def check_calibration(cfg: DictConfig, trainer: UniversalTrainer, loaders: Loaders) -> None:

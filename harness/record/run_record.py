@@ -113,8 +113,8 @@ class Record:
         code = provenance.code() if self.trial is None else provenance.code_at_first(Path.cwd())
         self.journal.start("", **self._metadata.run(self.command, code, self.trial))
         self.journal.artifact("", "config.yaml")
-        checks = self.secrets.texts([asdict(finding) for finding in self.plan.findings])
-        write_json(self.folder, self.journal, "checks.json", checks)
+        checks = [asdict(finding) for finding in self.plan.findings]
+        write_json(self.folder, self.journal, "checks.json", checks, self.secrets)
         write_rows(self.folder / ROWS, self.folds, len(self.table))
         self.journal.artifact("", ROWS)
         if code.dirty:
@@ -126,8 +126,8 @@ class Record:
         self.evaluator = first.evaluator
         lines = column_table(self.table, first.transform)
         if lines:
-            content = self.secrets.texts({"titles": TITLES, "columns": lines})
-            write_json(self.folder, self.journal, "columns.json", content)
+            content = {"titles": list(TITLES), "columns": lines}
+            write_json(self.folder, self.journal, "columns.json", content, self.secrets)
         if self.trial is None:
             facts = startup_lines(self.plan, first, self.folder)
             self.screen.opening(self.secrets.texts(facts), first.trainer.monitor)

@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, NotRequired
 
@@ -205,7 +205,7 @@ class Result:
 
     def write(self, path: Path) -> None:
         """Writes the file as `write_json` does."""
-        content = asdict(self)
+        content = dict(vars(self))
         for name in ("objectives", "positive", "importance", "test_rows"):
             if content[name] is None:
                 del content[name]

@@ -179,15 +179,17 @@ def _resolved(parent: DictConfig | ListConfig, key: Any, throw_on_missing: bool)
 
 
 def _copied(node: Any, parent: Any) -> Any:
-    made = object.__new__(type(node))
-    own = vars(made)
-    own.update(vars(node))
-    known = node._metadata
-    metadata = own["_metadata"] = object.__new__(type(known))
-    vars(metadata).update(vars(known))
-    metadata.flags = None if known.flags is None else dict(known.flags)
-    cache = known.resolver_cache
-    metadata.resolver_cache = copy.deepcopy(cache) if cache else defaultdict(dict)
+    made = object.__new__(node.__class__)
+    own = made.__dict__
+    own.update(node.__dict__)
+    known = own["_metadata"]
+    metadata = own["_metadata"] = object.__new__(known.__class__)
+    settings = metadata.__dict__
+    settings.update(known.__dict__)
+    if settings["flags"] is not None:
+        settings["flags"] = dict(settings["flags"])
+    cache = settings["resolver_cache"]
+    settings["resolver_cache"] = copy.deepcopy(cache) if cache else defaultdict(dict)
     own["_parent"], own["_flags_cache"] = parent, None
     content = own.get("_content")
     if type(content) is dict:

@@ -89,7 +89,7 @@ def secret_value(name: str, value: object) -> bool:
 
     A number is a secret only as `token: 1234`; `key_dim: 64` and `max_tokens: 512` count something.
     """
-    if isinstance(value, bool | float) or value is None:
+    if value is None or isinstance(value, (bool, float)):
         return False
     if isinstance(value, int):
         words = _WORDS_OF_A_NAME.split(name.lower())

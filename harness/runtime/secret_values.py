@@ -60,6 +60,11 @@ class Secrets:
         for word in words:
             self._learn_word(word)
 
+    @property
+    def known(self) -> list[tuple[str, str]]:
+        """Every secret with what replaces it, in a fixed order; never to be written."""
+        return sorted(self._known.items())
+
     def text(self, text: str) -> str:
         """`text` with every known secret and every password in a URL masked."""
         if self._pattern is None:
