@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy.testing  # noqa: F401 - the one of numpy 2.0 starts a process when it is imported
 import pytest
 from filelock import FileLock
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings, strategies
 
 
 class Answer(NamedTuple):
@@ -67,6 +67,8 @@ gc.set_threshold(5_000, 20, 50)
 
 def pytest_collection_finish() -> None:
     """No look at all objects passes what the modules of the tests have imported, half a million."""
+    # With its first example Hypothesis looks for the holders of random generators, and sees no frozen ones.
+    given(strategies.none())(lambda nothing: None)()
     gc.freeze()
 
 
