@@ -46,6 +46,7 @@ NETWORKS: dict[str, dict[str, tuple[str, ...]]] = {
     NEW: {"classification": (), "regression": ()},
     # What the settings did before `trainer.epochs=auto` and `trainer.best_by`.
     OLD: dict.fromkeys(METRICS, ("trainer.epochs=20", "trainer.best_by=null")),
+    "embedded numbers": dict.fromkeys(METRICS, ("model=mlp", "model/numeric=auto")),
     "tabm": dict.fromkeys(METRICS, _TABM),
     "realmlp": {
         "classification": ("experiment=realmlp",),

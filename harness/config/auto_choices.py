@@ -47,6 +47,9 @@ MONITORS = {
 }
 """`trainer.monitor` by the evaluation."""
 
+NUMERIC = "model.numeric"
+"""The embedding of numbers before a model, which may be `auto` until the rows are known."""
+
 EPOCHS = 20
 """`trainer.epochs` where it is `auto`, unless the training rows are few."""
 

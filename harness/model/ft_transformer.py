@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ class FTTransformer(nn.Module):
         attention_dropout: float,
         mlp_dropout: float,
         residual_dropout: float,
-        numeric: Numeric | None = None,
+        numeric: Numeric | Literal["auto"] | None = None,
         weights: str | None = None,
     ) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ class MLP(nn.Module):
         dropout: float,
         norm: Literal["none", "batch", "layer"],
         activation: Literal["relu", "gelu", "silu", "tanh"],
-        numeric: Numeric | None = None,
+        numeric: Numeric | Literal["auto"] | None = None,
         category_width: int = 8,
         weights: str | None = None,
     ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -176,12 +177,15 @@ def _check_waves(frequencies: int, scale: float) -> None:
         raise ValueError(f"scale must be above 0, got {scale}")
 
 
-def embedding_of(numeric: Numeric | None, columns: int, width: int | None = None) -> NumericEmbedding | None:
+def embedding_of(
+    numeric: Numeric | Literal["auto"] | None, columns: int, width: int | None = None
+) -> NumericEmbedding | None:
     """The embedding that a model's argument `numeric` makes for its columns; None without one.
 
     Args:
+        numeric: "auto" is none here: `harness.prepare.numeric_choice` replaces it by the rows of a run.
         width: of the vectors, where the model prescribes it.
     """
-    if numeric is None:
+    if numeric is None or isinstance(numeric, str):
         return None
     return numeric(columns) if width is None else numeric(columns, width=width)

@@ -54,7 +54,7 @@ class RealMLP(nn.Module):
         scale_rate: float,
         bias_rate: float,
         activation_rate: float,
-        numeric: Numeric | None = None,
+        numeric: Numeric | Literal["auto"] | None = None,
         category_width: int = 8,
         weights: str | None = None,
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ class TabM(nn.Module):
         members: int,
         widths: list[int],
         dropout: float,
-        numeric: Numeric | None = None,
+        numeric: Numeric | Literal["auto"] | None = None,
         category_width: int = 8,
         weights: str | None = None,
     ) -> None:

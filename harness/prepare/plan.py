@@ -19,6 +19,7 @@ from harness.prepare import data_pipeline
 from harness.prepare.fixed_parts import fixed_parts_note
 from harness.prepare.imbalance_note import imbalance_note
 from harness.prepare.initial_weights import InitialWeights, find_initial_weights
+from harness.prepare.numeric_choice import with_embedded_numbers
 from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
 from harness.prepare.range_notes import range_notes
@@ -94,6 +95,8 @@ def make_plan(cfg: DictConfig) -> Plan:
     whole = _split_rows(parts, table, cache)
     folds = data_pipeline.hide_labels(cfg, table, whole)
     cfg, chosen = with_enough_epochs(cfg, chosen, table, folds)
+    weights = find_initial_weights(cfg, table, folds)
+    cfg, chosen = with_embedded_numbers(cfg, chosen, table, folds, weights)
     parts = parts.with_config(cfg)
     sealed = find_seal(cfg, table, folds)
     # The folds before labels are hidden: a hidden label can leak as well, and test rows keep theirs.
@@ -103,7 +106,6 @@ def make_plan(cfg: DictConfig) -> Plan:
     key = f"ranges {table.digest} {table.features} {plain(cfg.split)}"
     of_values += current().shared(key, lambda: range_notes(table, folds))
     notes = tuple(filter(None, [parts_note, *settings.notes, *of_values, imbalance_note(cfg, table)]))
-    weights = find_initial_weights(cfg, table, folds)
     plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes, sealed=sealed)
     return replace(plan, before=_before(plan))
 
@@ -167,6 +169,6 @@ def _before(plan: Plan) -> Plan | None:
     if before is None:
         return None
     cfg, chosen = with_enough_epochs(*before, plan.table, plan.folds)
-    return plan.with_config(
-        cfg, chosen=chosen, initial_weights=find_initial_weights(cfg, plan.table, plan.folds)
-    )
+    weights = find_initial_weights(cfg, plan.table, plan.folds)
+    cfg, chosen = with_embedded_numbers(cfg, chosen, plan.table, plan.folds, weights)
+    return plan.with_config(cfg, chosen=chosen, initial_weights=weights)

@@ -125,7 +125,7 @@ def _learned_from(file: Path, run: Path) -> tuple[bool, bool]:
     """Whether the training learned from labels, and whether it learned from unlabelled rows as well; or the
     pre-training that it began with.
     """
-    config = _config(file, run)
+    config = training_config(file, run)
     ways = [_trainer_learned_from(config["trainer"])]
     if (config.get("pretrain") or {}).get("words") is not None:
         first = next((place for folder in file.parents if (place := folder / _PRETRAINED).is_file()), None)
@@ -150,7 +150,7 @@ def _trainer_learned_from(node: dict[str, Any]) -> tuple[bool, bool]:
     return bool(trainer.needs_labels) or pulls, wide
 
 
-def _config(file: Path, run: Path) -> dict[str, Any]:
+def training_config(file: Path, run: Path) -> dict[str, Any]:
     """The configuration of the training: the bundle's that the file is part of, or the run's."""
     facts = file.parent / FACTS
     if facts.is_file():
