@@ -23,7 +23,6 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import torch
-from omegaconf import OmegaConf
 
 from benchmarks.table_outcomes import Outcome
 from benchmarks.table_sets import TARGET, TableSet
@@ -110,13 +109,14 @@ WEIGHTS = {"tabm": 8, "realmlp": 8, "RealMLP-TD of pytabkit": 12}
 
 
 def settings_digest(name: str, table: TableSet, folds: int) -> str:
-    """A digest of a contender's words and of what the yaml files make of them, or of a package's version."""
+    """A digest of a contender's words, or of its package's version.
+
+    Defaults that the words leave to yaml are not in it: a new setting that changes nothing would otherwise
+    have everything measured again. Where a default changes, `--again` is needed.
+    """
     if name in OUTSIDE:
         return _digest([OUTSIDE[name][0], metadata.version(OUTSIDE[name][0]), folds, SEED])
-    words = [*NETWORKS[name][table.task], *_words(table, "rows.csv", folds)]
-    cfg = compose(words)
-    parts = [OmegaConf.to_container(cfg[key]) for key in ("model", "trainer", "split")]
-    return _digest([words, *parts, OmegaConf.to_container(cfg.data)])
+    return _digest([*NETWORKS[name][table.task], *_words(table, "rows.csv", folds)])
 
 
 def measure(table: TableSet, name: str, folds: int, settings: str) -> list[Outcome]:

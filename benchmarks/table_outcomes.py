@@ -20,7 +20,7 @@ class Outcome:
     """What a contender reached on the folds of a table.
 
     folds     their number
-    settings  digest of the contender's words and yaml, or of its package's version
+    settings  digest of the contender's words, or of its package's version
     rows      digest of the parts of all folds, equal for all contenders of a table
     seconds   of CPU for all folds, without the fitted baselines; also reading and scoring
     scores    by name, one of each fold; None where it is undefined

@@ -6,8 +6,9 @@
     python -m benchmarks tables --page                              # writes tables.md alone
 
 Each outcome is written to `tables.json` as soon as it is there. A later command measures what is missing, or
-was measured with other words, other yaml or another number of folds; `--again` measures the chosen ones in
-any case. RealMLP-TD needs `pip install pytabkit==1.8.0`; without it that contender fails, the others go on.
+was measured with other words or another number of folds; `--again` measures the chosen ones in any case, such
+as after a default has changed. RealMLP-TD needs `pip install pytabkit==1.8.0`; without it that contender
+fails, the others go on.
 
 All contenders have the same folds. The score is R2 of a number, AUROC of two classes and accuracy of several,
 normalised by the best (1) and the worst (0) contender of a table. A win or loss is a difference over the
