@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,8 +72,17 @@ def forked(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials.subprocess, "Popen", begun)
 
 
-def test_trials_that_end_together_share_the_time_from_their_beginning() -> None:
-    assert sweep_fused.each([Span(1, 8), Span(0, 9)]) == 4.5
+def test_the_cost_of_a_trial_is_the_cpu_time_beyond_a_command_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = iter([(10.0, 0.0), (12.0, 1.0), (20.0, 2.0), (36.0, 4.0)])  # (user, system) before and after
+
+    def used(who: int) -> Any:
+        assert who == resource.RUSAGE_CHILDREN
+        return SimpleNamespace(**dict(zip(("ru_utime", "ru_stime"), next(spent), strict=True)))
+
+    monkeypatch.setattr(sweep_fused.resource, "getrusage", used)
+    trained: list[int] = []
+    assert sweep_fused.each(trained.append, 4) == (18 - 3) / 3
+    assert trained == [1, 4]
 
 
 def test_the_pace_leaves_out_the_first_trial() -> None:
@@ -132,25 +143,26 @@ def test_every_tool_runs_the_requested_number_of_trials(tmp_path: Path, forked: 
 
 
 def test_fused_trials_take_turns_with_separate_ones_and_the_loop_by_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commands: list[list[str]] = []
+    monkeypatch.setattr(sweep_fused, "sweep", lambda words, folder, name: commands.append(words))
+    monkeypatch.setattr(sweep_fused, "run", lambda command, folder: commands.append(command))
+    monkeypatch.setattr(sweep_fused, "cpu_of", lambda command: command() or 2.0 * len(commands))
+    found = sweep_fused.compare(sweep_fused.Work(epochs=1, batch=16, aim=0.3), 3, 2)
+    assert list(found.costs) == ["fuse=auto", "fuse=off", "study.optimize, in memory"]
+    assert found.costs["fuse=off"] == [1.0, 1.0]  # a command more, of two trials more
+    ours = [words for words in commands if "sweep=random" in words]
+    chosen = [[word for word in words if word.startswith(("fuse=", "sweep.trials="))] for words in ours[:4]]
+    assert chosen == [[f"sweep.trials={n}", f"fuse={fuse}"] for fuse in ("auto", "off") for n in (1, 3)]
+    assert all({"data.load.batch_size=16", "trainer.epochs=1"} <= set(words) for words in ours)
+    assert [command[6:8] for command in commands[4:6]] == [["1", "1"], ["3", "1"]]  # trials, epochs
 
-    def trained(words: list[str], folder: Path, name: str) -> list[FrozenTrial]:
-        commands.append(words)
-        return [trial(0, [0.5]), trial(1, [0.5])]
 
-    monkeypatch.setattr(sweep_fused, "sweep", trained)
-    work = sweep_fused.Work(epochs=1, batch=16, aim=0.3)
-    found = [sweep_fused.with_harness(work, 2, tmp_path, fuse) for fuse in ("auto", "off")]
-    assert found == [2.0, 2.0]
-    assert [[word for word in words if word.startswith("fuse=")] for words in commands] == [
-        ["fuse=auto"],
-        ["fuse=off"],
-    ]
-    assert all({"data.load.batch_size=16", "trainer.epochs=1"} <= set(words) for words in commands)
+def test_the_loop_by_hand_of_fused_trials_is_a_command(tmp_path: Path) -> None:
     sweep_overhead.write(tmp_path / "rows.npz")
-    assert sweep_fused.by_hand(work, 2, tmp_path) > 0
+    sweep_fused.by_hand(sweep_fused.Work(epochs=1, batch=16, aim=0.3), tmp_path, 2)
+    assert len(read_spans(tmp_path / "spans.txt")) == 2
 
 
 def test_a_sweeper_that_cannot_be_had_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
