@@ -50,8 +50,8 @@ def test_the_page_comes_from_the_file_alone(tmp_path: Path) -> None:
     stored.add(outcome("linear", {"r2": [9.0] * 3}, rows="other folds"))
     read = Outcomes(tmp_path / "tables.json")
     text = table_page.page(read)
-    assert f"| {NEW} | 3.00 | 0.000 | 0 : 1 |  | 3.00 |" in text
-    assert "| boosting | 1.00 | 1.000 |  |  | 0.50 |" in text
+    assert f"| {NEW} | 3.00 | 0.000 | 0 : 1 |  |  | 3.00 |" in text
+    assert "| boosting | 1.00 | 1.000 |  | 1 : 0 |  | 0.50 |" in text
     assert f"| t | {NEW} | rmse 1.2 | 1 | **nothing** |" in text
     assert f"| t | {OLD} | rmse 1.233 | 1 | a linear model reaches test/rmse 1.1 |" in text
     assert f"{NEW} on 1, of which 1 say nothing; {OLD} on 1, of which 0 say nothing." in text
