@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.core.scores import UNLIMITED, Direction
+from harness.core.student_t import student_t
 from harness.evaluate.prediction_statistics import wilson
 from harness.evaluate.resampled_scores import ResampledScores
 
@@ -24,6 +25,9 @@ _CALLS = 10_000
 _ROWS_OF_CALLS = 20_000_000
 _CELLS_AT_ONCE = 4_000_000
 _LEVEL = 0.95
+_FROM_ZERO = (0.0, math.inf)
+_MOST_UNITS = 1000
+"""Of more units, no few of them make up a score."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def selection_bias(
     drawn = _draw(len(names), count, seed)
     inside = np.empty((count, len(scores)))
     outside = np.full(count, math.nan)
+    places = np.zeros(count, dtype=np.int64)  # of the chosen models
     step = max(1, _CELLS_AT_ONCE // scores.rows)
     for first in range(0, count, step):
         chunk = slice(first, first + step)
@@ -81,13 +86,17 @@ def selection_bias(
         chosen = np.where(np.isfinite(inside[chunk]), inside[chunk], -np.inf).argmax(axis=1)
         for model in np.unique(chosen):
             own = first + np.flatnonzero(chosen == model)
+            places[own] = model
             outside[own] = scores(int(model), (drawn[own] == 0)[:, member].astype(np.float64))
     defined = np.isfinite(outside) & np.isfinite(inside).all(axis=1)
     if defined.sum() < count / 2:
         return None
     share = float((drawn == 0).mean())
     reached = outside[defined]
-    low, high = _interval(reached, share, len(names), limits)
+    if limits == _FROM_ZERO and (reached > 0).all():
+        low, high = _log_interval(reached, share, _effective_units(scores, places[defined], member))
+    else:
+        low, high = _interval(reached, share, len(names), limits)
     equal = equivalent(inside[defined], sign * scores.full)
     return SelectionBias(float(reached.mean()), low, high, equal, int(defined.sum()))
 
@@ -169,6 +178,38 @@ def _interval(
         return wilson(expected * rows, rows)
     low, high = np.quantile(outside, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return expected + factor * (float(low) - expected), expected + factor * (float(high) - expected)
+
+
+def _log_interval(outside: np.ndarray, share: float, units: float) -> tuple[float, float]:
+    """As `_interval`, of a score that is positive and has no upper limit, such as a log-loss.
+
+    Such a score is skewed, and its interval is symmetric in its logarithm. A few wrong rows can make up most
+    of it, so that their number, not that of all rows, says how well its spread is known: Student's t has one
+    degree of freedom less.
+    """
+    logs = np.log(outside)
+    half = student_t(max(2, round(units) - 1), _LEVEL) * math.sqrt(share / (1 - share)) * float(logs.std())
+    middle = float(logs.mean())
+    return math.exp(middle - half), math.exp(middle + half)
+
+
+def _effective_units(scores: ResampledScores, places: np.ndarray, member: np.ndarray) -> float:
+    """How many equal units would make up a score as evenly: (sum c)^2 / sum c^2 of their parts c (Kish 1965).
+
+    Args:
+        places: the model of each resample, over which it is averaged.
+        member: (n,) the unit of each row.
+    """
+    units = int(member.max()) + 1
+    if not scores.quick or units > _MOST_UNITS:
+        return float(units)
+    alone = (np.arange(units)[:, None] == member).astype(np.float64)
+    models, often = np.unique(places, return_counts=True)
+    effective = []
+    for model in models:
+        parts = np.abs(np.nan_to_num(scores(int(model), alone))) * alone.sum(axis=1)
+        effective.append(parts.sum() ** 2 / (parts**2).sum() if parts.any() else units)
+    return float(np.average(effective, weights=often))
 
 
 def equivalent(resampled: np.ndarray, full: np.ndarray) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from harness.core.baseline_names import FITTED, split_baseline
+from harness.core.student_t import student_t
 from harness.record.fold_record import FoldRecord
-from harness.runs.run_result import Summary, student_t
+from harness.runs.run_result import Summary
 
 
 def add_differences(scores: Mapping[str, Summary], fold_records: Sequence[FoldRecord]) -> None:

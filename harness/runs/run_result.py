@@ -16,6 +16,7 @@ from harness.core.baseline_names import with_baseline_names
 from harness.core.error_text import printable
 from harness.core.errors import UserError
 from harness.core.scores import UNLIMITED, Direction
+from harness.core.student_t import student_t
 from harness.runtime.atomic_file import write_text
 from harness.runtime.stored_file import read_json
 
@@ -139,31 +140,6 @@ def interval_within(mean: float, half: float, limits: tuple[float, float]) -> li
 def _factors(step: float) -> list[float]:
     largest = 700.0  # of which the exponential is a number still
     return [math.exp(-min(step, largest)), math.exp(min(step, largest))]
-
-
-def student_t(freedom: int, confidence: float = 0.95) -> float:
-    """Returns t with P(|T| <= t) = `confidence`, for an integer number of degrees of freedom.
-
-    Bisection on the angle atan(t / sqrt(freedom)), in which that probability is a finite sum. Importing
-    scipy takes longer than many runs, and its last bits differ: a rerun would not equal an earlier run.
-    """
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
-    return math.sqrt(freedom) * math.tan((low + high) / 2)
-
-
-def _within(angle: float, freedom: int) -> float:
-    """P(|T| <= sqrt(freedom) tan(angle)): Abramowitz and Stegun, 26.7.3 and 26.7.4."""
-    cosine = math.cos(angle)
-    odd = freedom % 2
-    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
-    for index in range(1 + odd, freedom, 2):
-        total += term
-        term *= cosine**2 * index / (index + 1)
-    inside = math.sin(angle) * total
-    return 2 / math.pi * (angle + inside) if odd else inside
 
 
 @dataclass(frozen=True, kw_only=True)

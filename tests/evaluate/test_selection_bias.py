@@ -81,3 +81,30 @@ def test_an_error_is_better_when_it_is_low_and_one_group_has_no_price() -> None:
     assert made is not None
     assert made.expected == pytest.approx(0.5, abs=0.03)
     assert selection_bias(scores_of(right), np.zeros(40), "maximize") is None
+
+
+def losses_of(margins: np.ndarray) -> ResampledScores:
+    """The log-losses of models: `margins` (n, models) are their logits of the true class."""
+    target = np.arange(len(margins)) % 2
+    outputs = [column * np.where(target == 1, 1.0, -1.0) for column in margins.T]
+    fold = np.zeros(len(margins), dtype=int)
+    return ResampledScores(TWO, fold, target, outputs, Classification().pool, "log_loss")
+
+
+def test_a_few_wrong_rows_make_the_interval_of_a_log_loss_wider() -> None:
+    margins = np.full((100, 2), 1.0)
+    margins[:, 0] = np.where(np.arange(100) % 20 == 0, -4.0, 8.0)  # five rows have nearly all of the loss
+    scores, rows = losses_of(margins), np.arange(100)
+    wrong, even = np.zeros(9, dtype=int), np.ones(9, dtype=int)
+    assert module._effective_units(scores, wrong, rows) == pytest.approx(5, abs=0.1)
+    assert module._effective_units(scores, even, rows) == pytest.approx(100)
+    assert module._effective_units(scores, even, rows // 10) == pytest.approx(10)
+    both = np.concatenate([wrong, even])
+    assert module._effective_units(scores, both, rows) == pytest.approx(52.5, abs=0.1)
+    made = selection_bias(losses_of(margins[:, :1]), rows, "minimize", (0.0, np.inf))
+    plain = selection_bias(losses_of(margins[:, :1]), rows, "minimize")
+    assert made is not None
+    assert plain is not None
+    assert made.expected == plain.expected
+    assert made.high - made.expected > 1.5 * (made.expected - made.low) > 0
+    assert made.high > plain.high

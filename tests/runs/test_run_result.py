@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from harness.core.errors import UserError
-from harness.runs.run_result import Result, student_t, summarise, write_json
+from harness.core.student_t import student_t
+from harness.runs.run_result import Result, summarise, write_json
 from harness.runs.stored_tables import read_fold_scores
 from harness.runtime.stored_file import DamagedFile
 

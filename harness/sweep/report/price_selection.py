@@ -40,11 +40,10 @@ def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str 
     if len(now.objectives) != 1 or len(ranked) < 2:
         return None, None
     name = now.objectives[0].name
-    part, _, plain = name.partition("/")
-    if part != "valid":
+    if not name.startswith("valid/"):
         return None, f"{name} is no score of predictions"
     try:
-        return _price(folder, now, ranked, plain)
+        return _price(folder, now, ranked)
     except UserError as error:
         return None, str(error)
 
@@ -55,10 +54,12 @@ class StoredScores:
 
     stored  the predictions of each trial, by its number
     scores  of the trials in this order
+    name    of the score of predictions that they are
     """
 
     stored: Mapping[int, ValidationRows]
     scores: ResampledScores
+    name: str
 
 
 def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredScores | str:
@@ -86,20 +87,18 @@ def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredSco
         with suppress(KeyError):  # it is no score of predictions
             scores = ResampledScores(first.task, first.fold, first.target, outputs, pool, name)
             if np.allclose(scores.full, values, rtol=1e-4, atol=1e-6):
-                return StoredScores(stored, scores)
+                return StoredScores(stored, scores, name)
             if name == plain:
                 return f"valid/{plain} of the stored predictions differs from that of the trials"
     return unknown
 
 
-def _price(
-    folder: Path, now: Snapshot, ranked: Sequence[Row], plain: str
-) -> tuple[Selection | None, str | None]:
+def _price(folder: Path, now: Snapshot, ranked: Sequence[Row]) -> tuple[Selection | None, str | None]:
     found = stored_scores(folder, now, ranked[:_MOST_TRIALS])
     if isinstance(found, str):
         return None, found
     group = found.stored[ranked[0].number].group
-    made = selection_bias(found.scores, group, now.objectives[0].direction, score_range(plain))
+    made = selection_bias(found.scores, group, now.objectives[0].direction, score_range(found.name))
     if made is None:
         return None, "there are too few validation rows"
     return _selection(folder, now, made, found.stored), None

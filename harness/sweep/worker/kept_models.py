@@ -46,9 +46,9 @@ class KeptModels:
         """Whether a trial with these scores of its only fold is among the best so far."""
         if self._most is None or self._objective is None or self._objective.name not in scores:
             return True
-        return (
-            len(self._best) < self._most or self._rank(number, scores[self._objective.name]) < self._best[-1]
-        )
+        if len(self._best) < self._most:
+            return True
+        return self._most > 0 and self._rank(number, scores[self._objective.name]) < self._best[-1]
 
     def add(self, number: int, values: Sequence[float], folder: str) -> None:
         """Takes a complete trial that may be the best; the weights of the worst one are removed."""

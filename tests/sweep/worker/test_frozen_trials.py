@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 
 from harness.runs.journal import read
 from harness.sweep.study.study_storage import open_storage
+from harness.sweep.study.successive_halving import is_frozen
+from harness.sweep.study.trial_queue import TrialQueue
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +96,25 @@ def test_a_thawed_trial_equals_one_that_was_never_frozen(
         assert {name: tensor.tolist() for name, tensor in own.items()} == {
             name: tensor.tolist() for name, tensor in other.items()
         }
+
+
+def test_a_thawed_trial_without_its_checkpoint_is_trained_again_to_the_same_scores(
+    run_cli: RunCli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoint was removed when it could not go on, and then trials were added by hand."""
+
+    def frozen(queue: TrialQueue, budget: object) -> list[str]:
+        return [str(trial.number) for trial in filter(is_frozen, queue.study.trials)]
+
+    monkeypatch.setattr(TrialQueue, "hopeless", frozen)
+    answer = run_cli("-m", "hydra/launcher=basic", *WORDS, *ASHA, "fuse=off")
+    assert answer.status == 0, answer.err
+    (sweep,) = (here / "outputs" / "sweeps").iterdir()
+    runs = [sweep / str(number) for number in range(6)]
+    thawed = [folder for folder in runs if starts(folder) > 1 and result(folder)["status"] == "finished"]
+    assert thawed
+    assert all("resumes after epoch" not in (folder / "run.log").read_text() for folder in thawed)
+    rate = yaml.safe_load((thawed[-1] / "config.yaml").read_text())["trainer"]["optimizer"]["lr"]
+    assert run_cli(*WORDS, "fuse=off", f"trainer.optimizer.lr={rate!r}").status == 0
+    (single,) = (here / "outputs" / "runs").iterdir()
+    assert curve(single) == curve(thawed[-1])

@@ -31,6 +31,7 @@ def _kept(root: Path) -> list[int]:
         (2, ACCURACY, [2, 4]),
         ("best", ACCURACY, [2]),
         (2, LOSS, [1, 3]),
+        (0, ACCURACY, []),  # as sweep.extendable=0
         ("all", ACCURACY, [0, 1, 2, 3, 4]),
         (9, ACCURACY, [0, 1, 2, 3, 4]),
     ],
