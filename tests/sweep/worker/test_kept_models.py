@@ -31,7 +31,6 @@ def _kept(root: Path) -> list[int]:
         (2, ACCURACY, [2, 4]),
         ("best", ACCURACY, [2]),
         (2, LOSS, [1, 3]),
-        (0, ACCURACY, []),  # as sweep.extendable=0
         ("all", ACCURACY, [0, 1, 2, 3, 4]),
         (9, ACCURACY, [0, 1, 2, 3, 4]),
     ],
@@ -55,6 +54,13 @@ def test_a_trial_is_admitted_if_it_is_better_than_the_worst_that_is_kept(
     models = KeptModels(1, [ACCURACY], Path())
     models.add(0, [0.9], "0")
     assert models.admits(1, {ACCURACY.name: value}) is admitted
+
+
+def test_where_nothing_is_kept_no_trial_is_admitted() -> None:
+    models = KeptModels(0, [ACCURACY], Path())  # as sweep.extendable=0
+    assert not models.admits(0, {ACCURACY.name: 0.9})
+    models.add(0, [0.9], "0")
+    assert not models.admits(1, {ACCURACY.name: 1.0})
 
 
 def test_without_the_objective_among_the_scores_the_weights_are_kept_until_the_end() -> None:
