@@ -38,14 +38,14 @@ SEED = 0
 METRICS = {"classification": ("accuracy", "auroc", "log_loss"), "regression": ("r2", "rmse")}
 """The stored scores by the kind of target."""
 
-OLD, NEW, EMBEDDED = "old default", "default", "embedded numbers"
+OLD, NEW = "old default", "default"
+_OLD = ("model=mlp", "model/numeric=none", "trainer.epochs=20", "trainer.best_by=null")
 _TABM = ("model=tabm", "data/transform/numeric=robust", "model/numeric=piecewise_linear")
 
 NETWORKS: dict[str, dict[str, tuple[str, ...]]] = {
     NEW: {"classification": (), "regression": ()},
-    # What the settings did before `trainer.epochs=auto` and `trainer.best_by`.
-    OLD: dict.fromkeys(METRICS, ("trainer.epochs=20", "trainer.best_by=null")),
-    EMBEDDED: dict.fromkeys(METRICS, ("model=mlp", "model/numeric=auto")),
+    # What the settings did before `trainer.epochs=auto`, `trainer.best_by` and `model/numeric=auto`.
+    OLD: dict.fromkeys(METRICS, _OLD),
     "tabm": dict.fromkeys(METRICS, _TABM),
     "realmlp": {
         "classification": ("experiment=realmlp",),
@@ -104,7 +104,7 @@ OUTSIDE: dict[str, tuple[str, Callable[[Split, int], np.ndarray]]] = {
 """Contenders of other packages: the package, and (split, classes or 0) -> answers for the test part."""
 
 CONTENDERS = (*NETWORKS, *OUTSIDE)
-WEIGHTS = {EMBEDDED: 1.5, "tabm": 8, "realmlp": 8, "RealMLP-TD of pytabkit": 12}
+WEIGHTS = {"tabm": 8, "realmlp": 8, "RealMLP-TD of pytabkit": 12}
 """CPU time for a row, roughly, in that of the default: what is cheap is measured first."""
 
 

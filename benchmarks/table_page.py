@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from benchmarks.table_contenders import CONTENDERS, EMBEDDED, NEW, OLD, WEIGHTS
+from benchmarks.table_contenders import CONTENDERS, NEW, OLD, WEIGHTS
 from benchmarks.table_outcomes import Outcome, Outcomes, TableFacts
 from benchmarks.table_sets import ABSENT, SETS
 
@@ -60,19 +60,14 @@ def page(outcomes: Outcomes) -> str:
     names = _ordered(found)
     lines = ["# Networks for tables against boosting and linear models", ""]
     lines += [*_about(outcomes, found), ""]
-    asked = [name for name in names if name != EMBEDDED]
-    whole = {
-        table: {name: each[name] for name in asked}
-        for table, each in found.items()
-        if set(asked) <= each.keys()
-    }
+    whole = {table: each for table, each in found.items() if set(names) <= each.keys()}
     lines += [f"## All contenders, on the {len(whole)} tables where all of them were measured", ""]
-    lines += [*_standing(outcomes, whole, asked), "", *_aims(outcomes, whole), ""]
+    lines += [*_standing(outcomes, whole, names), "", *_aims(outcomes, whole), ""]
     quick = [name for name in names if name not in WEIGHTS]
-    for title, some in (("The quick contenders", quick), ("These and embedded numbers", [*quick, EMBEDDED])):
-        more = {table: each for table, each in found.items() if set(some) <= each.keys()}
-        if len(more) > len(whole):
-            lines += [f"## {title}, on {len(more)} tables", "", *_standing(outcomes, more, some), ""]
+    more = {table: each for table, each in found.items() if set(quick) <= each.keys()}
+    if len(more) > len(whole):
+        lines += [f"## The quick contenders, on {len(more)} tables", ""]
+        lines += [*_standing(outcomes, more, quick), ""]
     lines += ["## Behind early-stopped boosting", "", *_behind(outcomes, found), ""]
     lines += ["## Each table", "", *_each_table(outcomes, found, names), ""]
     return "\n".join(lines)

@@ -34,7 +34,8 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def planned(rows: Path, *words: str) -> Plan:
     given = [f"data.extract.path={rows}", "data/extract=csv", "data.cache=off", "tracking=none"]
     model = [] if any(word.startswith("model=") for word in words) else ["model=mlp"]
-    numeric = [] if any("numeric=" in word for word in words) else ["model/numeric=auto"]
+    given_one = model == ["model=mlp"] or any("numeric=" in word for word in words)
+    numeric = [] if given_one else ["model/numeric=auto"]
     target = [] if any(word.startswith("data.extract.target") for word in words) else ["price"]
     chosen = [*model, *numeric, *(f"data.extract.target={name}" for name in target)]
     return make_plan(compose([*given, *chosen, *words]))
@@ -64,11 +65,12 @@ def test_the_rest_is_left_as_it_is_and_says_nothing(rows: Path, words: list[str]
     assert "model.numeric" not in plan.chosen
 
 
-def test_any_model_of_tables_has_the_choice_and_none_the_default(rows: Path) -> None:
+def test_any_model_of_tables_has_the_choice_and_only_a_perceptron_the_default(rows: Path) -> None:
     for name in ("realmlp", "tabm", "ft_transformer"):
         plan = planned(rows, f"model={name}")
         assert OmegaConf.to_container(plan.cfg.model.numeric) == EMBEDDING
-    assert compose(["data/extract=diabetes"]).model.numeric is None
+        assert compose(["data/extract=diabetes", f"model={name}"]).model.numeric != "auto"
+    assert compose(["data/extract=diabetes"]).model.numeric == "auto"
     assert embedding_of("auto", 3) is None, "a model that is built outside a run"
 
 

@@ -48,8 +48,9 @@ def test_neither_a_killed_worker_nor_a_killed_sweeper_costs_or_repeats_a_trial(t
 
 def test_trials_of_a_killed_group_go_on_in_another_to_the_last_bit(terminal: Any, run_cli: Any) -> None:
     """A worker that trains several trials at once is killed, and then the whole sweep."""
-    words = (*SWEEP[:1], *SWEEP[2:], *LONG, "sweep.trials=5", "fuse=3", "model.dropout=0.1")
-    command = terminal(*words, "sweep.name=mine", "sweep.workers=2")
+    words = (*SWEEP[:1], *SWEEP[2:], LONG[0], "sweep.trials=3", "fuse=2", "model.dropout=0.1")
+    disturbed = (*words, LONG[1], "sweep.name=mine", "sweep.workers=2")
+    command = terminal(*disturbed)
     sweep = terminal.the_sweep()
     owners = terminal.until(lambda: len(found := sweep.with_a_checkpoint()) > 1 and found)
     pid = max(owners.values(), key=list(owners.values()).count)
@@ -59,8 +60,8 @@ def test_trials_of_a_killed_group_go_on_in_another_to_the_last_bit(terminal: Any
     terminal.until(sweep.with_a_checkpoint)
     command.kill()
     terminal.until(lambda: not command.family, 30)
-    terminal.run(*words, "sweep.name=mine", "sweep.workers=2")
-    assert_each_trial_ended_once(sweep, 5)
+    terminal.run(*disturbed)
+    assert_each_trial_ended_once(sweep, 3)
     undisturbed = terminal.alone(run_cli, *words)
     for one, other in zip(sweep.trials, undisturbed.trials, strict=True):
         assert one.params == other.params
