@@ -65,6 +65,14 @@ def test_the_rest_is_left_as_it_is_and_says_nothing(rows: Path, words: list[str]
     assert "model.numeric" not in plan.chosen
 
 
+@pytest.mark.parametrize(("columns", "expected"), [(20, EMBEDDING), (21, None)])
+def test_numbers_of_many_columns_are_left_as_they_are(tmp_path: Path, columns: int, expected: object) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(1000, columns))).add_prefix("x")
+    frame["price"] = frame["x0"] ** 2
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    assert planned(tmp_path / "rows.csv").cfg.model.numeric == expected
+
+
 def test_any_model_of_tables_has_the_choice_and_only_a_perceptron_the_default(rows: Path) -> None:
     for name in ("realmlp", "tabm", "ft_transformer"):
         plan = planned(rows, f"model={name}")
