@@ -21,9 +21,9 @@ EMBEDDING = choice("model/numeric", "piecewise_linear")
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """1,000 rows: two numbers, a column of two values, a number and a class to predict."""
+    """1,600 rows: two numbers, a column of two values, a number and a class to predict."""
     draw = np.random.default_rng(0)
-    frame = pd.DataFrame({"a": draw.normal(size=1000), "b": draw.normal(size=1000), "flag": [0, 1] * 500})
+    frame = pd.DataFrame({"a": draw.normal(size=1600), "b": draw.normal(size=1600), "flag": [0, 1] * 800})
     frame["price"] = frame["a"] ** 2 + frame["b"]
     frame["kind"] = np.where(frame["price"] > 0, "high", "low")
     path = tmp_path_factory.mktemp("rows") / "rows.csv"
@@ -48,10 +48,16 @@ def test_numbers_of_many_rows_are_embedded_where_targets_are_learned(rows: Path,
     assert plan.chosen["model.numeric"] == "piecewise_linear"
 
 
+def test_a_number_is_learned_so_from_fewer_rows_than_classes(rows: Path) -> None:
+    plan = planned(rows, "split.test=0.4")
+    assert OmegaConf.to_container(plan.cfg.model.numeric) == EMBEDDING
+
+
 @pytest.mark.parametrize(
     "words",
     [
-        ["split.folds=2", "split=kfold"],  # fewer than 500 training rows
+        ["split.test=0.6"],  # fewer than 600 training rows
+        ["data.extract.target=kind", "data.extract.features=[a,b]", "split.test=0.4"],  # than 1,000
         ["model/numeric=none"],
         ["pretrain.words=trainer=contrastive"],
         ["trainer=contrastive"],

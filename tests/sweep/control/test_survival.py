@@ -46,28 +46,6 @@ def test_neither_a_killed_worker_nor_a_killed_sweeper_costs_or_repeats_a_trial(t
     assert len(sweep.events(cut, "start")) == len(before) + 1
 
 
-def test_trials_of_a_killed_group_go_on_in_another_to_the_last_bit(terminal: Any, run_cli: Any) -> None:
-    """A worker that trains several trials at once is killed, and then the whole sweep."""
-    words = (*SWEEP[:1], *SWEEP[2:], LONG[0], "sweep.trials=3", "fuse=2", "model.dropout=0.1")
-    disturbed = (*words, LONG[1], "sweep.name=mine", "sweep.workers=2")
-    command = terminal(*disturbed)
-    sweep = terminal.the_sweep()
-    owners = terminal.until(lambda: len(found := sweep.with_a_checkpoint()) > 1 and found)
-    pid = max(owners.values(), key=list(owners.values()).count)
-    os.kill(pid, signal.SIGKILL)
-    group = [number for number, owner in owners.items() if owner == pid]
-    terminal.until(lambda: all(len(sweep.events(number, "start")) == 2 for number in group))
-    terminal.until(sweep.with_a_checkpoint)
-    command.kill()
-    terminal.until(lambda: not command.family, 30)
-    terminal.run(*disturbed)
-    assert_each_trial_ended_once(sweep, 3)
-    undisturbed = terminal.alone(run_cli, *words)
-    for one, other in zip(sweep.trials, undisturbed.trials, strict=True):
-        assert one.params == other.params
-        assert one.intermediate_values == other.intermediate_values
-
-
 @pytest.mark.parametrize(("workers", "signum"), [(2, signal.SIGINT), (1, signal.SIGTERM)])
 def test_a_signal_ends_all_in_order_and_the_same_command_continues(
     terminal: Any, workers: int, signum: signal.Signals
