@@ -21,11 +21,11 @@ _GROUP = NUMERIC.replace(".", "/")
 _EMBEDDING = "piecewise_linear"
 
 _LEAST_ROWS_OF_NUMBERS, _LEAST_ROWS_OF_CLASSES = 600, 1000
-"""Training rows from which tables gained, see docs/log.md: noisy classes of fewer rows lost."""
+"""Training rows from which tables gained (docs/log.md); one with two noisy classes and 730 rows lost."""
 
 _MOST_FEATURES = 20
-"""No table with more was tried but 64 pixels: new writers' digits were read no better, for several times the
-time, since each column becomes 16 numbers."""
+"""The most columns of the tables that gained. With 64 columns of pixels the training took several times as
+long and was no better for new writers; each column becomes 16 numbers."""
 
 
 def with_embedded_numbers(
@@ -38,13 +38,16 @@ def with_embedded_numbers(
     """The configuration and the choices with the embedding of numbers that `auto` means for these rows.
 
     Targets of tables bend along single columns, which the hidden layers learn slowly: with the embedding the
-    RMSE of concrete fell from 6.1 to 5.2, the log-loss of segment from .143 to .088 (docs/log.md). Few rows
-    keep the numbers as they are, and initial weights have the embedding of their run.
+    RMSE of concrete fell from 6.1 to 5.2, the log-loss of segment from .143 to .088 (docs/log.md). With few
+    rows the numbers stay as they are. Where weights of an earlier run are loaded, its embedding is used.
     """
     if OmegaConf.select(cfg, NUMERIC) != "auto":
         return cfg, chosen
     cfg = copied(cfg)
-    name = _of_weights(weights) if cfg.model.get("weights") is not None else _by_rows(cfg, table, folds)
+    if cfg.model.get("weights") is not None:
+        name = _of_weights(weights)
+    else:
+        name = _EMBEDDING if _gains(cfg, table, folds) else None
     OmegaConf.update(cfg, NUMERIC, None if name is None else choice(_GROUP, name), merge=False)
     return cfg, chosen if name is None else {**chosen, NUMERIC: name}
 
@@ -58,11 +61,8 @@ def _of_weights(weights: Mapping[int, InitialWeights]) -> str | None:
     return None
 
 
-def _by_rows(cfg: DictConfig, table: Table, folds: Sequence[Fold]) -> str | None:
-    return _EMBEDDING if _gains(cfg, table, folds) else None
-
-
 def _gains(cfg: DictConfig, table: Table, folds: Sequence[Fold]) -> bool:
+    """Whether the training is one of those that gained from the embedding in docs/log.md."""
     trainer: Any = target(cfg.trainer, "trainer")
     supervised = trainer.learns != "representation" and not trainer.learns_unlabelled
     if not supervised or cfg.pretrain.words is not None or table.kind != "table":
