@@ -19,6 +19,8 @@ from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.record.run_record import RESULT
 from harness.run import run
+from harness.runs.journal import Journal, read
+from harness.runs.run_history import OVER, RunHistory
 from harness.runs.run_result import Result
 from harness.runs.trial import EVERYTHING, Costs, Keeps, Trial, no_costs
 from harness.runtime import provenance
@@ -220,7 +222,18 @@ def _earlier_result(folder: Path) -> Result | None:
     if rank() == 0:
         with suppress(FileNotFoundError, UserError):
             result = Result.read(folder / RESULT)
+            _end_journal(folder, result)
     return broadcast(result)
+
+
+def _end_journal(folder: Path, result: Result) -> None:
+    """Records the end of a run that nobody resumes, and whose process was killed before it could do so."""
+    if result.status not in OVER or RunHistory(read(folder)[0]).ended("") is not None:
+        return
+    journal = Journal(folder)
+    journal.artifact("", RESULT)
+    journal.end("", result.status, result.error)
+    journal.close()
 
 
 class _Deadline:

@@ -127,3 +127,24 @@ def test_folds_finished_before_a_kill_are_not_repeated_and_pruning_continues(ter
     assert sweep.folds(0)[: len(done)] == done
     assert sorted(sweep.trials[0].intermediate_values) == list(range(8))
     assert len(sweep.trials[1].intermediate_values) < 8
+
+
+def test_a_run_killed_between_its_result_and_its_last_line_is_ended_and_not_repeated(terminal: Any) -> None:
+    sweep = terminal.run(*SWEEP, "sweep.trials=2")
+    result, journal = (sweep.folder / "1" / name for name in ("result.json", "journal.jsonl"))
+    before, events = result.read_text(), journal.read_text().splitlines(keepends=True)
+    assert '"event":"end"' in events[-1]
+    journal.write_text("".join(events[:-1]))
+    # The sweep as it was when that trial ran: before the last change of the trial's state.
+    (sweep.folder / "result.json").unlink()
+    study = sweep.folder / "study.journal"
+    lines = study.read_text().splitlines(keepends=True)
+    ended = max(place for place, line in enumerate(lines) if '"state":1' in line.replace(" ", ""))
+    study.write_text("".join(lines[:ended]))
+    assert sweep.states == ["COMPLETE", "RUNNING"]
+
+    assert terminal.run(*SWEEP, "sweep.trials=2") == sweep
+    assert sweep.states == ["COMPLETE", "COMPLETE"]
+    assert [end["status"] for end in sweep.events(1, "end")] == ["finished"]
+    assert len(sweep.events(1, "start")) == 1
+    assert result.read_text() == before
