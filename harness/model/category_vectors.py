@@ -20,17 +20,12 @@ class CategoryVectors(nn.Module):
 
     Vectors start as standard normal numbers, as in RealMLP (arXiv 2407.04491, package `pytabkit`), times
     `scale`; those of code 0, which stands for any unknown value, start at their mean, 0.
-
-    Raises:
-        ValueError: `width` is below 1.
     """
 
     offsets: Tensor
 
     def __init__(self, codes: Sequence[int], width: int, *, scale: float = 1.0) -> None:
         super().__init__()
-        if width < 1:
-            raise ValueError(f"category_width must be at least 1, got {width}")
         self.codes, self.width = tuple(codes), width
         first = [0, *accumulate(codes)]
         self.register_buffer("offsets", torch.tensor(first[:-1]), persistent=False)
