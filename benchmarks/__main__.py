@@ -5,7 +5,7 @@ trials that a sweep saves by earlier ones, `sweep_regret` and `sweep_until` repl
 curves, which `sweep_curves` records.
 
 A script that fails, or cannot run here, costs the others nothing: its reason stands among their tables.
-Exits with 1 where one failed.
+Tables are stored after each script. Exits with 1 where one failed.
 """
 
 from __future__ import annotations
@@ -54,25 +54,25 @@ def main(words: Sequence[str] | None = None, folder: Path = Path(__file__).paren
     options = parser.parse_args(words)
     typed = [*options.scripts, f"--rounds {options.rounds}" if options.rounds else ""]
     facts = report.circumstances(" ".join(["python -m benchmarks", *filter(None, typed)]))
+    name = options.store or (None if options.scripts else "results")
     comparisons: list[Comparison] = []
-    absent: dict[str, str] = {}
+    absent = dict.fromkeys(options.scripts or SCRIPTS, "not run yet")
     failed = False
-    for name in options.scripts or SCRIPTS:
+    for script in list(absent):
         try:
-            script = import_module(f"benchmarks.{name}")
-            comparisons += script.main(options.rounds or script.ROUNDS)
+            module = import_module(f"benchmarks.{script}")
+            comparisons += module.main(options.rounds or module.ROUNDS)
+            del absent[script]
         except Unable as reason:
-            absent[name] = f"not run: {reason}"
+            absent[script] = f"not run: {reason}"
         except Exception as error:
             traceback.print_exc()
-            absent[name] = (
-                f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
+            line = str(error).splitlines()[0] if str(error) else ""
+            absent[script] = f"failed: {type(error).__name__}: {line}"
             failed = True
+        if name is not None:
+            report.store(comparisons, facts, folder, absent, name)
     print(report.page(comparisons, facts, absent))
-    name = options.store or (None if options.scripts else "results")
-    if name is not None:
-        report.store(comparisons, facts, folder, absent, name)
     return int(failed)
 
 

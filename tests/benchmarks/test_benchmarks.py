@@ -185,6 +185,20 @@ def test_what_cannot_run_here_is_no_failure_and_one_script_is_not_stored(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_was_measured_before_an_interruption_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(rounds: int) -> list[Comparison]:
+        raise KeyboardInterrupt
+
+    scripts(monkeypatch, fine=lambda rounds: [COMPARISON], stopped=stopped, last=stopped)
+    with pytest.raises(KeyboardInterrupt):
+        bench.main([], tmp_path)
+    text = (tmp_path / "results.md").read_text()
+    assert "### a step" in text
+    assert text.endswith("`stopped` not run yet\n\n`last` not run yet\n")
+
+
 def test_every_script_exists_and_prints_how_often_it_measures() -> None:
     names = [f"benchmarks.{name}" for name in bench.SCRIPTS]
     words = f"from importlib import import_module; print([import_module(name).ROUNDS for name in {names}])"
