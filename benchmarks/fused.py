@@ -18,10 +18,9 @@ from benchmarks.measure import Comparison, seconds_on_a_terminal, take_turns
 from harness.config.compose import compose
 from harness.prepare.experiment import prepare
 from harness.prepare.plan import make_plan
-from harness.trainer.fused.fuse_rule import is_faster
+from harness.trainer.fused.fuse_rule import StepSize, is_faster
 from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.group_training import fit_members
-from harness.trainer.supervised import SupervisedTrainer
 
 ROUNDS = 3
 
@@ -65,14 +64,14 @@ def compare(words: tuple[str, ...], rounds: int) -> Comparison:
     """What the trainings of all folds cost together and alone; no more than 1.1 where `auto` fuses."""
     plan = make_plan(compose([*words, *_QUIET, "split.guard=off"]))
     sizes = [len(fold.train) for fold in plan.folds]
-    parameters = prepare(plan, plan.folds[0]).parameters
-    fused = is_faster(parameters, sizes, plan.cfg.data.load.batch_size)
+    first = prepare(plan, plan.folds[0])
+    step = StepSize.of(first.trainer, first.model, first.loaders, first.augment)
+    fused = is_faster(step, sizes, plan.cfg.data.load.batch_size)
 
     def members() -> list[Member]:
         return [
             Member(e.trainer, e.model, e.loaders, e.augment, e.validate)
             for e in (prepare(plan, fold) for fold in plan.folds)
-            if isinstance(e.trainer, SupervisedTrainer)
         ]
 
     def together() -> float:
@@ -92,7 +91,7 @@ def compare(words: tuple[str, ...], rounds: int) -> Comparison:
 
     costs = take_turns({"together": together, "one after another": alone}, rounds)
     notes = [f"`fuse=auto` trains them {'together' if fused else 'one after another'}"]
-    work = f"{len(plan.folds)} folds, {parameters:,} parameters, {' '.join(words)}"
+    work = f"{len(plan.folds)} folds, {step.parameters:,} parameters, {' '.join(words)}"
     return Comparison(work, "s", "one after another", 1.1, costs, notes)
 
 

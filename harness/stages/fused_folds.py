@@ -26,13 +26,12 @@ from harness.runtime.stop_signals import Stop
 from harness.stages.calibrate import calibrated
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
-from harness.trainer.fused.fuse_rule import is_faster, why_alone
+from harness.trainer.fused.fuse_rule import StepSize, is_faster, why_alone
 from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.group_memory import fitting
 from harness.trainer.fused.group_training import fit_members
 from harness.trainer.fused.joint_runs import JointRuns
 from harness.trainer.fused.training_kind import kind_of
-from harness.trainer.supervised import SupervisedTrainer
 
 _MOST = 256
 """Folds in a group: with more of them a step is no faster for each."""
@@ -62,7 +61,8 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     if not reason and asked == AUTO:
         rows = plan.cfg.data.load.batch_size
         sizes = [len(fold.train) for fold in plan.folds]
-        reason = "" if is_faster(first.parameters, sizes, rows) else "that is faster for this model"
+        step = StepSize.of(first.trainer, first.model, first.loaders, first.augment)
+        reason = "" if is_faster(step, sizes, rows) else "that is faster for this model"
     # A step is tried last: it calls the model.
     reason = reason or reason_alone(plan, first)
     if reason:
@@ -182,10 +182,8 @@ def _member(experiment: Experiment, state: dict[str, Any] | None = None) -> Memb
     Args:
         state: of an earlier, interrupted training.
     """
-    trainer = experiment.trainer
-    assert isinstance(trainer, SupervisedTrainer)
     parts = (experiment.model, experiment.loaders, experiment.augment, experiment.validate)
-    return Member(trainer, *parts, state)
+    return Member(experiment.trainer, *parts, state)
 
 
 def _train(

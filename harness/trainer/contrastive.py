@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from harness.core.arrays import Batch, Loaders
+from harness.core.double_precision import at_least_single
 from harness.core.errors import UserError
 from harness.core.predictor import Predictor
 from harness.core.protocol import Augment
@@ -106,11 +108,25 @@ class ContrastiveTrainer(UniversalTrainer):
         # An unlabelled row (-1) belongs with its own other view only.
         return torch.where(targets >= 0, targets, own + len(self.task.classes))
 
+    @property
+    def passes(self) -> int:
+        return 1 + max(1, len(self.method.columns))
+
+    @property
+    def why_not_fused(self) -> str | None:
+        return self.method.why_not_fused
+
     def loss(self, parts: Contrast) -> Tensor:
+        return self._loss(parts, self.method.compare)
+
+    def loss_of_member(self, parts: Contrast) -> Tensor:
+        return self._loss(parts, self.method.compare_members)
+
+    def _loss(self, parts: Contrast, compare: Callable[..., Tensor]) -> Tensor:
         representation = self.model(torch.cat(self.method.views(parts)))
         embedded = self.method.embed(representation, parts)
         with torch.autocast(self.device.type, enabled=False):
-            loss = self.method.compare(*_whole(parts, [part.float() for part in embedded]))
+            loss = compare(*_whole(parts, [at_least_single(part) for part in embedded]))
         if self.probe is None or parts.targets is None:
             return loss
         probe_loss, accuracy = self.probe(representation[: len(parts.data)], parts.targets)

@@ -40,6 +40,15 @@ class ContrastiveMethod(nn.Module, ABC):
     columns: tuple[str, ...] = ()
     """The columns that name each row's positive and negative; without, positives are augmented views."""
 
+    vectorised: bool = False
+    """Whether `embed` and `compare_members` depend on nothing but their arguments, the tensors of modules and
+    settings, and decide nothing in Python by the value of a tensor: several trainings can then be one."""
+
+    @property
+    def why_not_fused(self) -> str | None:
+        """Why trainings by this method cannot take their steps as one; None: a step is tried."""
+        return None if self.vectorised else f"the method {type(self).__name__} is not vectorised"
+
     @abstractmethod
     def build(self, model: nn.Module, width: int) -> None:
         """Makes new heads for a model whose representation is (B, width)."""
@@ -59,6 +68,10 @@ class ContrastiveMethod(nn.Module, ABC):
     @abstractmethod
     def compare(self, parts: Contrast, *embedded: Tensor) -> Tensor:
         """Returns the scalar loss of the outputs of `embed`, in float32."""
+
+    def compare_members(self, parts: Contrast, *embedded: Tensor) -> Tensor:
+        """As `compare`, in operations that torch can vectorise over trainings."""
+        return self.compare(parts, *embedded)
 
 
 class MomentumMethod(ContrastiveMethod):

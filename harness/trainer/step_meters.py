@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from harness.runtime.distributed import average
+
+
+class MeterValue(NamedTuple):
+    """The arguments of `Meters.add`."""
+
+    name: str
+    value: Tensor
+    weight: Tensor | None
 
 
 @final
@@ -25,6 +35,16 @@ class Meters:
         self._finite_only = finite_only
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, Tensor | int] = {}
+        self._held: list[MeterValue] | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[list[MeterValue]]:
+        """Within this context, what would be added is listed instead, and the means stay as they are."""
+        self._held = held = []
+        try:
+            yield held
+        finally:
+            self._held = None
 
     def add(self, name: str, value: Tensor, weight: Tensor | None = None) -> None:
         """A scalar of this step, by the full name under which its mean is reported (`train/…`).
@@ -34,6 +54,9 @@ class Meters:
                 of; None: as much as any other.
         """
         value = value.detach()
+        if self._held is not None:
+            self._held.append(MeterValue(name, value, weight))
+            return
         count: Tensor | int = 1
         if weight is not None:
             value, count = value * weight, weight

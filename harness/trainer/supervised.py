@@ -19,7 +19,7 @@ from harness.trainer.batch_source import BatchSource
 from harness.trainer.class_weights import check_weights, share_correction, share_of_weights, weigh
 from harness.trainer.loss_choice import require_fit
 from harness.trainer.member_heads import MemberHeads, per_member
-from harness.trainer.mix import Mix, check_codes
+from harness.trainer.mix import Mix, Unmixed, check_codes
 from harness.trainer.stored_precision import StoredPrecision
 from harness.trainer.target_scale import scale_of
 from harness.trainer.universal import UniversalTrainer
@@ -185,9 +185,10 @@ class SupervisedTrainer(UniversalTrainer):
         self._own_unpack, self._own_head = unpack, head
 
     @property
-    def has_own_unpack(self) -> bool:
-        """Whether batches are unpacked by the user's function."""
-        return self._own_unpack is not None
+    def why_not_fused(self) -> str | None:
+        if not isinstance(self.mix, Unmixed):
+            return "trainer.mix blends the rows of a batch"
+        return None if self._own_unpack is None else "trainer.unpack is set"
 
     def build_head(self, width: int, task: Task) -> nn.Module:
         if not task.labelled:

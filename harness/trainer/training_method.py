@@ -57,6 +57,20 @@ class TrainingMethod(ABC):
     criterion: nn.Module | None = None
     """The loss that compares outputs with targets, set by the subclass; its parameters are learned too."""
 
+    @property
+    def passes(self) -> int:
+        """How often each row of a batch passes through the network in a step: the number of its views."""
+        return 1
+
+    @property
+    def why_not_fused(self) -> str | None:
+        """Why this cannot be one of several trainings that take their steps as one; None: a step is tried.
+
+        That requires a `loss` that depends on nothing but its parts, the tensors of `network` and settings,
+        and an `unpack` that draws random numbers through the augmentation only.
+        """
+        return f"{type(self).__name__} is not vectorised"
+
     # What the engine sets before any of the hooks below `build_companion` is called.
     task: Task
     model: nn.Module
@@ -99,6 +113,10 @@ class TrainingMethod(ABC):
     @abstractmethod
     def loss(self, parts: Any) -> Tensor:
         """The scalar loss of what `unpack` gave, through `self.model` and the heads; the mean over rows."""
+
+    def loss_of_member(self, parts: Any) -> Tensor:
+        """`loss` in operations that torch can vectorise over trainings: equal but for the last digits."""
+        return self.loss(parts)
 
     def follow(self) -> None:  # noqa: B027  # most methods have nothing that follows
         """Called after each optimizer step: moves what follows the weights, such as a momentum encoder."""

@@ -31,6 +31,16 @@ TYPED = [
 ]
 
 
+CONTRASTIVE = [
+    "trainer=contrastive",
+    "trainer/method=byol",
+    "trainer.method.projection=[8]",
+    "trainer.method.prediction=[8]",
+    "trainer.probe=true",
+]
+AUGMENTED = ["data/augment=tabular"]
+
+
 @pytest.fixture
 def trained(run_cli: RunCli, here: Path) -> Callable[..., Path]:
     """Runs the command with more words; the folder of the run."""
@@ -86,10 +96,19 @@ def test_folds_that_are_trained_together_give_the_scores_of_folds_alone(trained:
     assert files[0] == files[1]
 
 
-def test_a_fold_does_not_depend_on_how_many_are_trained_with_it(trained: Callable[..., Path]) -> None:
-    whole, pairs, single = trained(), trained(fuse="2"), trained("split.fold=1", fuse="1")
+@pytest.mark.parametrize("words", [[], CONTRASTIVE, AUGMENTED], ids=["plain", "contrastive", "augmented"])
+def test_a_fold_does_not_depend_on_how_many_are_trained_with_it(
+    trained: Callable[..., Path], words: list[str]
+) -> None:
+    whole, pairs = trained(*words), trained(*words, fuse="2")
+    single = trained(*words, "split.fold=1", fuse="1")
     assert scores(pairs) == scores(whole)
-    assert pd.read_csv(pairs / "predictions.csv").equals(pd.read_csv(whole / "predictions.csv"))
+    if words is not CONTRASTIVE:
+        assert pd.read_csv(pairs / "predictions.csv").equals(pd.read_csv(whole / "predictions.csv"))
+    assert all(
+        path.read_bytes() == (pairs / path.relative_to(whole)).read_bytes()
+        for path in whole.glob("fold-*/model/*.safetensors")
+    )
     for name, score in scores(single).items():
         if name in scores(whole) and score["folds"]:
             assert score["folds"] == [scores(whole)[name]["folds"][1]], name
@@ -118,18 +137,22 @@ class StopAt(Stop):
         return super().__call__()
 
 
-@pytest.mark.parametrize("step", [2, 5])
+@pytest.mark.parametrize(("step", "words"), [(2, []), (5, []), (5, CONTRASTIVE)])
 def test_a_stopped_run_goes_on_with_all_folds_to_the_last_bit(
-    trained: Callable[..., Path], run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, step: int
+    trained: Callable[..., Path],
+    run_cli: RunCli,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    words: list[str],
 ) -> None:
-    whole = trained("checkpoint.share=1")
+    whole = trained(*words, "checkpoint.share=1")
     StopAt.at = step
     with monkeypatch.context() as patch:
         patch.setattr(import_module("harness.run"), "Stop", StopAt)
-        stopped = trained("checkpoint.share=1", status=130)
+        stopped = trained(*words, "checkpoint.share=1", status=130)
     assert result(stopped)["status"] == "interrupted"
     assert len(list(stopped.glob("fold-*/checkpoints/*.safetensors"))) >= 3
-    assert run_cli(*TYPED, "fuse=8", "checkpoint.share=1", f"resume={stopped}").status == 0
+    assert run_cli(*TYPED, *words, "fuse=8", "checkpoint.share=1", f"resume={stopped}").status == 0
     assert scores(stopped) == scores(whole)
     assert epochs(stopped) == epochs(whole)
 
@@ -155,6 +178,7 @@ def test_a_number_of_folds_below_one_is_refused(run_cli: RunCli, here: Path, val
         (["trainer/optimizer=rmsprop"], "RMSprop"),
         (["trainer.update.accumulate=2"], "accumulate"),
         (["trainer/mix=mixup"], "mix"),
+        (["trainer=contrastive", "trainer/method=moco", "data.load.batch_size=16"], "Moco"),
     ],
 )
 def test_what_cannot_be_fused_is_trained_alone_and_named(

@@ -33,3 +33,13 @@ def test_a_value_that_is_not_finite_is_left_out_where_such_steps_are_skipped() -
         meters.add("train/loss", torch.tensor(value))
         meters.add("train/accuracy", torch.tensor(value), torch.tensor(2))
     assert meters.means() == {"train/loss": 2.0, "train/accuracy": 2.0}
+
+
+def test_values_can_be_listed_instead_of_added() -> None:
+    meters = Meters(CPU)
+    meters.add("train/loss", torch.tensor(1.0))
+    with meters.held() as held:
+        meters.add("train/loss", torch.tensor(9.0), torch.tensor(2))
+    meters.add("train/loss", torch.tensor(3.0))
+    assert held == [("train/loss", torch.tensor(9.0), torch.tensor(2))]
+    assert meters.means() == {"train/loss": 2.0}

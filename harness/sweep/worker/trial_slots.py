@@ -15,7 +15,7 @@ from harness.prepare.plan import Plan
 from harness.runtime.process_group import world
 from harness.stages.fused_folds import why_each_alone
 from harness.sweep.study.sweep_settings import SweepSettings
-from harness.trainer.fused.fuse_rule import is_faster, known_reason
+from harness.trainer.fused.fuse_rule import StepSize, is_faster, known_reason
 from harness.trainer.fused.training_kind import kind_of
 
 _MOST_TRIALS = 32
@@ -35,18 +35,18 @@ _BATCHES = 4
 class FusedTrial:
     """What one point of the space says about training its trials with others.
 
-    asked       the setting `fuse`
-    alone       why it is trained alone; "": it need not be
-    kind        of its network, see `kind_of`
-    parameters  of the model
-    rows        training rows of each fold
-    steps       of a training, at most
+    asked  the setting `fuse`
+    alone  why it is trained alone; "": it need not be
+    kind   of its model, see `kind_of`, and its training method
+    size   of a step
+    rows   training rows of each fold
+    steps  of a training, at most
     """
 
     asked: int | str
     alone: str
     kind: Hashable
-    parameters: int
+    size: StepSize
     rows: tuple[int, ...]
     batch_size: int
     steps: int
@@ -59,9 +59,9 @@ class FusedTrial:
         parts = (experiment.trainer, experiment.model, experiment.loaders, experiment.augment)
         alone = off or known_reason(*parts) or ""  # a worker tries a step, which calls the model
         rows = tuple(len(fold.train) for fold in plan.folds)
-        size = plan.cfg.data.load.get("batch_size", 1)
-        kind, steps = kind_of(experiment.model), experiment.trainer.budget.steps
-        return cls(asked, alone, kind, experiment.parameters, rows, size, steps)
+        batch_size = plan.cfg.data.load.get("batch_size", 1)
+        kind = kind_of(experiment.model), str(plan.cfg.trainer.get("method"))
+        return cls(asked, alone, kind, StepSize.of(*parts), rows, batch_size, experiment.trainer.budget.steps)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,7 @@ def choose_slots(
         kinds = len({point.kind for point in points})
         faster = all(
             point.steps >= _LEAST_STEPS
-            and is_faster(
-                point.parameters, point.rows * settings.repeat * max(1, count // kinds), point.batch_size
-            )
+            and is_faster(point.size, point.rows * settings.repeat * max(1, count // kinds), point.batch_size)
             for point in points
         )
         reason = "" if count * settings.repeat > 1 and faster else "alone is faster"

@@ -21,6 +21,8 @@ class Barlow(ProjectedMethod):
         redundancy: what a correlation between different dimensions weighs against one within a dimension.
     """
 
+    vectorised = True
+
     def __init__(self, *, projection: list[int], redundancy: float) -> None:
         super().__init__(projection)
         self.redundancy = require_above("redundancy", redundancy)

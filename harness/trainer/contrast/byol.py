@@ -26,6 +26,8 @@ class Byol(MomentumMethod):
             last along a cosine (section 3.3).
     """
 
+    vectorised = True
+
     def __init__(self, *, projection: list[int], prediction: list[int], momentum: float) -> None:
         super().__init__()
         self.projection = require_widths("projection", projection)

@@ -27,6 +27,8 @@ class ColumnPairs(ProjectedMethod):
         projection: widths of the projection head's layers.
     """
 
+    vectorised = True
+
     def __init__(
         self, *, positive: str | None, negative: str | None, temperature: float, projection: list[int]
     ) -> None:
@@ -58,6 +60,8 @@ class ColumnTriplets(ProjectedMethod):
         margin: of the distance.
         projection: widths of the projection head's layers.
     """
+
+    vectorised = True
 
     def __init__(
         self, *, positive: str | None, negative: str | None, margin: float, projection: list[int]

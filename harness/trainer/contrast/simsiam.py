@@ -24,6 +24,8 @@ class SimSiam(ContrastiveMethod):
         prediction: widths of the predictor's layers, a bottleneck that ends as wide as the projection.
     """
 
+    vectorised = True
+
     def __init__(self, *, projection: list[int], prediction: list[int]) -> None:
         super().__init__()
         self.projection = require_widths("projection", projection)

@@ -22,6 +22,8 @@ class VicReg(ProjectedMethod):
         covariance: weight of what two dimensions share.
     """
 
+    vectorised = True
+
     def __init__(
         self, *, projection: list[int], invariance: float, variance: float, covariance: float
     ) -> None:

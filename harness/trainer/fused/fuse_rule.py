@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,37 +21,63 @@ from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.fused_optimizer import OPTIMIZERS
 from harness.trainer.fused.fused_step import DropoutUses, FusedStep, traced
 from harness.trainer.fused.member_functions import NotVectorised
-from harness.trainer.mix import Unmixed
+from harness.trainer.network import members_for, width_of
 from harness.trainer.random_state import generators, set_generators
-from harness.trainer.supervised import SupervisedTrainer
 from harness.trainer.universal import UniversalTrainer
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _RECURRENT = nn.RNNBase
 
-_LEAST = ((50_000, 6.0), (150_000, 10.0))
-"""Parameters of a model at most, and batches that a step must compute together to be faster on a CPU.
+_TRIED = 3
+"""Members of the step that is tried."""
 
-Measured by `benchmarks/fused.py` on multilayer perceptrons with and without norms, and on a transformer. With
-fewer members, torch's overhead of a vectorised step is larger than that of the plain steps; of larger models,
-all members together exceed the cache.
+_LEAST = {False: ((50_000, 6.0), (150_000, 10.0)), True: ((150_000, 10.0),)}
+"""Size of a step at most, and batches that it must compute together to be faster on a CPU.
+
+By whether rows are augmented, which is done for each member alone and lowers what is gained. Measured by
+`benchmarks/fused.py` on multilayer perceptrons with and without norms, on a transformer, and on contrastive
+methods. With fewer members, torch's overhead of a vectorised step is larger than that of the plain steps; of
+larger models, all members together exceed the cache.
 """
 
 
-def is_faster(parameters: int, train_rows: Sequence[int], batch_size: int) -> bool:
+class StepSize(NamedTuple):
+    """How much a training computes in a step.
+
+    parameters  of the model, and of what learns or follows beside it, times the passes of each row
+    augmented   whether its rows are augmented
+    """
+
+    parameters: int
+    augmented: bool = False
+
+    @classmethod
+    def of(cls, trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment) -> StepSize:
+        """That of a training which need not have begun; nothing is changed."""
+        own = copy.deepcopy(trainer)
+        own.members = members_for(own, model)
+        with torch.random.fork_rng(devices=[]):
+            head = own.build_head(width_of(model), loaders.task)
+            companion = own.build_companion(model, head, loaders.task)
+        modules = [model] if companion is None else [model, companion]
+        count = sum(parameter.numel() for module in modules for parameter in module.parameters())
+        return cls(own.passes * count, type(augment) is not Identity)
+
+
+def is_faster(size: StepSize, train_rows: Sequence[int], batch_size: int) -> bool:
     """Whether trainings are faster together than one after another, by `_LEAST`.
 
     Only batches of one size are computed together. Trainings with different numbers of rows have last batches
     of different sizes, so what counts is how many batches a step computes on average.
 
     Args:
-        parameters: of the model.
+        size: of each of them.
         train_rows: of each training.
     """
     passes = [batch_sizes(rows, batch_size) for rows in train_rows]
-    calls = sum(len({size for size in step if size}) for step in zip_longest(*passes))
+    calls = sum(len({rows for rows in step if rows}) for step in zip_longest(*passes))
     together = sum(map(len, passes)) / max(1, calls)
-    return any(parameters <= most and together >= least for most, least in _LEAST)
+    return any(size.parameters <= most and together >= least for most, least in _LEAST[size.augmented])
 
 
 def _has_free_tensors(model: nn.Module) -> bool:
@@ -64,10 +91,7 @@ def why_alone(trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, aug
     Tries one step of two members, on copies; nothing is changed.
     """
     reason = known_reason(trainer, model, loaders, augment)
-    if reason is not None:
-        return reason
-    assert isinstance(trainer, SupervisedTrainer)
-    return _try_step(trainer, model, loaders)
+    return _try_step(trainer, model, loaders, augment) if reason is None else reason
 
 
 def known_reason(
@@ -81,9 +105,6 @@ def _reasons(
     trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment
 ) -> Iterator[str]:
     """What is known without a step."""
-    if not isinstance(trainer, SupervisedTrainer):
-        yield f"{type(trainer).__name__} is not vectorised"
-        return
     if world() > 1:
         yield "torchrun divides each batch over its processes"
     if trainer.device.type != "cpu":
@@ -98,12 +119,8 @@ def _reasons(
         yield "trainer.minutes limits the time of each training"
     if trainer.speed.compile:
         yield "trainer.speed.compile is set"
-    if type(trainer.mix) is not Unmixed:
-        yield "trainer.mix blends the rows of a batch"
-    if type(augment) is not Identity:
-        yield "data.augment changes the rows of a batch"
-    if trainer.has_own_unpack:
-        yield "trainer.unpack is set"
+    if trainer.why_not_fused is not None:
+        yield trainer.why_not_fused
     if not isinstance(loaders.train, ResidentPart):
         yield "the samples do not stay in memory"
     if _has_free_tensors(model):
@@ -114,7 +131,7 @@ def _reasons(
         yield "convolutions are not faster on a CPU"
 
 
-def _try_step(trainer: SupervisedTrainer, model: nn.Module, loaders: Loaders) -> str | None:
+def _try_step(trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment) -> str | None:
     kept = generators(trainer.device)
     try:
         own, network = copy.deepcopy((trainer, model))
@@ -122,12 +139,14 @@ def _try_step(trainer: SupervisedTrainer, model: nn.Module, loaders: Loaders) ->
         optimizer = type(own.optimizer)
         if optimizer not in OPTIMIZERS:
             return f"the optimizer {optimizer.__name__} is not vectorised"
+        if _has_free_tensors(own.network):
+            return "the trainer has a tensor that is no parameter or buffer"
         batch = next(own.begin_epoch())
         assert isinstance(batch, Batch)
-        parts = own.unpack(batch, Identity())
+        parts = [own.unpack(_varied(batch, number, len(loaders.codes)), augment) for number in range(_TRIED)]
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # torch warns of an operation that it repeats for each member
-            return _tried(own, parts.data, parts.labels, len(loaders.codes))
+            return _tried(own, parts)
     except NotVectorised as error:
         return str(error)
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, UserWarning) as error:
@@ -137,31 +156,44 @@ def _try_step(trainer: SupervisedTrainer, model: nn.Module, loaders: Loaders) ->
         set_generators(kept, trainer.device)
 
 
-def _tried(trainer: SupervisedTrainer, data: Tensor, labels: Tensor, codes: int) -> str | None:
-    """Takes a step of three members together, and of each of them alone, and compares the bits.
+def _varied(batch: Batch, number: int, codes: int) -> Batch:
+    """Another batch of the same rows, with other inputs, and targets of each other.
 
     Args:
         codes: the number of the last features that are codes of categories.
     """
-    unused = traced(trainer, data, labels).unused
-    rows = [torch.arange(len(data)).roll(number) for number in range(3)]
-    inputs = torch.stack([data * (1 + number / 4) for number in range(3)])
+    inputs = batch.inputs * (1 + number / 4)
     if codes:  # those of other rows: another number may be the code of nothing
-        inputs[..., -codes:] = torch.stack([data[order, -codes:] for order in rows])
-    targets = torch.stack([labels[order] for order in rows])
+        inputs[..., -codes:] = batch.inputs[..., -codes:].roll(number, dims=0)
+    targets = None if batch.targets is None else batch.targets.roll(number, dims=0)
+    return batch._replace(inputs=inputs, targets=targets)
+
+
+def _tried(trainer: UniversalTrainer, parts: Sequence[Any]) -> str | None:
+    """Takes a step of several members together, and of each of them alone, and compares the bits.
+
+    Args:
+        parts: of each member.
+    """
+    unused = traced(trainer, parts[0]).unused
+    before = [(buffer, buffer.clone()) for buffer in trainer.network.buffers()]
 
     def step(first: int, last: int) -> list[Tensor]:
+        for buffer, values in before:
+            buffer.copy_(values)
         members = [trainer] * (last - first)
-        fused = FusedStep(trainer, FlatMembers(members, unused), [DropoutUses(one) for one in members])
+        flat = FlatMembers(members, unused)
+        fused = FusedStep(trainer, flat, [DropoutUses(one) for one in members])
         random = [torch.Generator().manual_seed(number) for number in range(first, last)]
-        own = inputs[first:last], targets[first:last]
-        losses, gradients = fused(0, *own, fused.draw(0, *own, random))
-        return [losses, *gradients]
+        masks = fused.draw(0, parts[first], random)
+        losses, gradients, noted = fused(0, parts[first:last], masks)
+        changed = [flat.stacked[name].clone() for name, _ in trainer.network.named_buffers()]
+        return [losses, *(value for _, value, _ in noted), *gradients, *changed]
 
-    together = step(0, 3)
-    if together[0].shape != (3,):
+    together = step(0, len(parts))
+    if together[0].shape != (len(parts),):
         return "its loss is not one number for a batch"
-    for number in range(3):
+    for number in range(len(parts)):
         alone = step(number, number + 1)
         if not all(torch.equal(one[0], all_[number]) for one, all_ in zip(alone, together, strict=True)):
             return "its roundings would depend on the number of members"

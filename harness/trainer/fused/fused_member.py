@@ -6,18 +6,19 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from harness.core.arrays import Loaders
 from harness.core.errors import Diverged
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
+from harness.data.augment.none import Identity
+from harness.trainer.batch_source import StepBatch
 from harness.trainer.best_epoch import Best
 from harness.trainer.fused.flat_members import release
 from harness.trainer.fused.fused_step import DropoutUses, Traced, traced
 from harness.trainer.fused.member_random import MemberRandom
-from harness.trainer.supervised import SupervisedTrainer
-from harness.trainer.universal import Validate
+from harness.trainer.universal import UniversalTrainer, Validate
 
 
 @dataclass(eq=False)
@@ -31,7 +32,7 @@ class Member:
     traced   what a forward pass shows, which does not depend on the group; None: not known yet
     """
 
-    trainer: SupervisedTrainer
+    trainer: UniversalTrainer
     model: nn.Module
     loaders: Loaders
     augment: Augment
@@ -52,10 +53,17 @@ class Member:
         self.state = None
         self.dropout = DropoutUses(self.trainer)
 
-    def trace(self, data: Tensor, labels: Tensor) -> Traced:
-        """What a forward pass of such a batch shows; looked up once."""
+    def unpack(self, batch: StepBatch) -> Any:
+        """The parts of a step; an augmentation draws from this training's own random numbers."""
+        if type(self.augment) is Identity:
+            return self.trainer.unpack(batch, self.augment)
+        with self.random.active():
+            return self.trainer.unpack(batch, self.augment)
+
+    def trace(self, parts: Any) -> Traced:
+        """What a forward pass of such parts shows; looked up once."""
         if self.traced is None:
-            self.traced = traced(self.trainer, data, labels)
+            self.traced = traced(self.trainer, parts)
         return self.traced
 
     def end_epoch(self) -> Progress | None:

@@ -12,20 +12,44 @@ from torch.func import functional_call, vmap
 from harness.trainer.device import under_autocast
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.member_functions import Dropout, DropoutRecorder, MemberFunctions, draw_masks
+from harness.trainer.fused.step_parts import form_of, stacked, with_tensors
 from harness.trainer.saved_tensors import counted
-from harness.trainer.supervised import Labelled, SupervisedTrainer
+from harness.trainer.step_meters import MeterValue
+from harness.trainer.universal import UniversalTrainer
+
+
+class Computed(NamedTuple):
+    """What a step of K members computes.
+
+    losses     (K,)
+    gradients  (K, P) of each group of parameters
+    noted      what the losses add to the meters: values (K,) and weights (K,), by name
+    """
+
+    losses: Tensor
+    gradients: list[Tensor]
+    noted: list[MeterValue]
+
+    def noted_by(self, place: int) -> list[MeterValue]:
+        """What the loss of one of the members adds to its meters."""
+        return [
+            MeterValue(name, values[place], None if weights is None else weights[place])
+            for name, values, weights in self.noted
+        ]
 
 
 class _Loss(nn.Module):
-    """The loss of a batch as the forward pass of everything that learns."""
+    """The loss of a step as the forward pass of everything that learns, and what it adds to the meters."""
 
-    def __init__(self, trainer: SupervisedTrainer) -> None:
+    def __init__(self, trainer: UniversalTrainer) -> None:
         super().__init__()
         self.network = trainer.network
-        self._loss = under_autocast(trainer.loss, trainer.device, trainer.autocast)
+        self._meters = trainer.meters
+        self._loss = under_autocast(trainer.loss_of_member, trainer.device, trainer.autocast)
 
-    def forward(self, data: Tensor, labels: Tensor) -> Tensor:
-        return self._loss(Labelled(data, labels))
+    def forward(self, parts: Any) -> tuple[Tensor, list[MeterValue]]:
+        with self._meters.held() as noted:
+            return self._loss(parts), noted
 
 
 @final
@@ -42,7 +66,7 @@ class FusedStep:
     """
 
     def __init__(
-        self, trainer: SupervisedTrainer, members: FlatMembers, dropout: Sequence[DropoutUses]
+        self, trainer: UniversalTrainer, members: FlatMembers, dropout: Sequence[DropoutUses]
     ) -> None:
         self._loss = _Loss(trainer)
         self._dropout = dropout
@@ -50,101 +74,114 @@ class FusedStep:
         self._learned = [name for names in members.learned for name in names]
         self._buffers = {name for name, _ in trainer.network.named_buffers()}
         self._sizes = [len(names) for names in members.learned]
+        self._names: list[tuple[str, bool]] = []
         self._all = vmap(self._of_member, randomness="error")
 
-    def draw(
-        self, first: int, data: Tensor, labels: Tensor, generators: Sequence[torch.Generator]
-    ) -> list[Tensor]:
+    def draw(self, first: int, like: Any, generators: Sequence[torch.Generator]) -> list[Tensor]:
         """The masks of dropout (K, *shape) of a step of K members from number `first` on, in order of use.
 
         Args:
-            data, labels: as for the step.
+            like: the parts of one of them.
             generators: of these members.
         """
-        like = data[0], labels[0]
-        uses = [own.of(*like) for own in self._dropout[first : first + len(data)]]
+        uses = [own.of(like) for own in self._dropout[first : first + len(generators)]]
         return draw_masks(uses, generators)
 
-    def __call__(
-        self, first: int, data: Tensor, labels: Tensor, masks: list[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The losses (K,) of K members from number `first` on, and the gradients (K, P) of each group.
+    def __call__(self, first: int, parts: Sequence[Any], masks: list[Tensor]) -> Computed:
+        """Losses and gradients of consecutive members from number `first` on.
 
         If it raises, for too little memory, nothing is changed.
 
         Args:
-            data: (K, B, *shape).
-            labels: (K, B) or (K, B, T).
+            parts: of each member what its trainer's `unpack` gave, all of one form (`form_of`).
             masks: that were drawn for this step.
         """
-        rows = slice(first, first + len(data))
+        rows = slice(first, first + len(parts))
         tensors = {name: tensor[rows] for name, tensor in self._members.stacked.items()}
         for name in self._learned:
             tensors[name] = tensors[name].detach().requires_grad_()
         before = {name: tensors[name].clone() for name in self._buffers}
         try:
-            losses = self._losses(tensors, data, labels, masks)
+            losses, noted = self._losses(tensors, parts, masks)
             gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
             columns = [one.flatten(1) if one.ndim > 1 else one[:, None] for one in gradients]
             groups = []
             for size in self._sizes:
-                empty = losses.new_empty(len(data), 0)
+                empty = losses.new_empty(len(parts), 0)
                 groups.append(torch.cat(columns[:size], dim=1) if size else empty)
                 columns = columns[size:]
         except Exception:
             for name, values in before.items():
                 tensors[name].copy_(values)
             raise
-        return losses.detach(), groups
+        return Computed(losses.detach(), groups, noted)
 
     def _losses(
-        self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor, masks: list[Tensor]
-    ) -> Tensor:
-        """The losses (K,).
+        self, tensors: dict[str, Tensor], parts: Sequence[Any], masks: list[Tensor]
+    ) -> tuple[Tensor, list[MeterValue]]:
+        """The losses (K,), and what they add to the meters.
 
         A single member is computed twice: for one matrix torch may choose another kernel than for several,
         with other roundings. The second loss is left out, so that its gradient is zero.
         """
-        if len(data) > 1:
-            return self._all(tensors, data, labels, masks)
+        if len(parts) > 1:
+            losses, noted = self._all(tensors, stacked(parts), masks, like=parts[0])
+            return losses, self._named(noted)
         doubled = {name: torch.cat([tensor, tensor]) for name, tensor in tensors.items()}
-        inputs, targets = (torch.cat([one, one]) for one in (data, labels))
-        losses = self._all(doubled, inputs, targets, [torch.cat([mask, mask]) for mask in masks])
+        twice = [torch.cat([mask, mask]) for mask in masks]
+        losses, noted = self._all(doubled, stacked([*parts, *parts]), twice, like=parts[0])
         for name, tensor in tensors.items():
             if name in self._buffers:
                 tensor.copy_(doubled[name][:1])
-        return losses[:1]
+        return losses[:1], self._named(noted)
 
-    def _of_member(self, tensors: dict[str, Tensor], data: Tensor, labels: Tensor, masks: Any) -> Tensor:
+    def _of_member(
+        self, tensors: dict[str, Tensor], values: list[Tensor], masks: list[Tensor], *, like: Any
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The loss of one member, and the numbers that it adds to the meters.
+
+        Args:
+            values: the tensors of its parts.
+            like: parts of the same form.
+        """
         with MemberFunctions(masks):
-            return _called(self._loss, tensors, data, labels)
+            loss, noted = _called(self._loss, tensors, with_tensors(like, values))
+        self._names = [(name, weight is not None) for name, _, weight in noted]
+        return loss, [number for _, *pair in noted for number in pair if number is not None]
+
+    def _named(self, numbers: list[Tensor]) -> list[MeterValue]:
+        """The numbers of `_of_member` by name."""
+        left = iter(numbers)
+        return [
+            MeterValue(name, next(left), next(left) if weighed else None) for name, weighed in self._names
+        ]
 
 
 @final
 class DropoutUses:
     """The uses of dropout in the forward pass of one member, which may have shares of its own."""
 
-    def __init__(self, trainer: SupervisedTrainer) -> None:
+    def __init__(self, trainer: UniversalTrainer) -> None:
         self._loss = _Loss(trainer)
         self._network = trainer.network
-        self._used: dict[tuple[torch.Size, bool], list[Dropout]] = {}
+        self._used: dict[tuple[Any, ...], list[Dropout]] = {}
 
-    def of(self, data: Tensor, labels: Tensor) -> list[Dropout]:
-        """Those of a batch (B, *shape) with such labels; nothing is changed."""
+    def of(self, parts: Any) -> list[Dropout]:
+        """Those of a step with parts of this form; nothing is changed."""
         network = self._network
-        key = data.shape, network.training
+        key = form_of(parts), network.training
         if key not in self._used:
             own = [*network.named_parameters(), *network.named_buffers()]
             with DropoutRecorder() as recorder, torch.no_grad():
-                _called(self._loss, {name: tensor.clone() for name, tensor in own}, data, labels)
+                _called(self._loss, {name: tensor.clone() for name, tensor in own}, parts)
             self._used[key] = recorder.used
         return self._used[key]
 
 
-def _called(loss: _Loss, tensors: dict[str, Tensor], data: Tensor, labels: Tensor) -> Tensor:
+def _called(loss: _Loss, tensors: dict[str, Tensor], parts: Any) -> tuple[Tensor, list[MeterValue]]:
     named = {f"network.{name}": tensor for name, tensor in tensors.items()}
-    value: Tensor = functional_call(loss, named, (data, labels))
-    return value
+    values: tuple[Tensor, list[MeterValue]] = functional_call(loss, named, (parts,))
+    return values
 
 
 class Traced(NamedTuple):
@@ -158,17 +195,15 @@ class Traced(NamedTuple):
     saved: int
 
 
-def traced(trainer: SupervisedTrainer, data: Tensor, labels: Tensor) -> Traced:
-    """Looks at the forward pass of a batch; nothing is changed."""
+def traced(trainer: UniversalTrainer, parts: Any) -> Traced:
+    """Looks at the forward pass of a step with these parts; nothing is changed."""
     own = {**dict(trainer.network.named_parameters()), **dict(trainer.network.named_buffers())}
     copies = {
         name: tensor.detach().clone().requires_grad_(tensor.requires_grad) for name, tensor in own.items()
     }
     learned = {name: tensor for name, tensor in copies.items() if tensor.requires_grad}
     with DropoutRecorder(), counted(copies.values()) as sizes:
-        loss = functional_call(
-            _Loss(trainer), {f"network.{name}": tensor for name, tensor in copies.items()}, (data, labels)
-        )
+        loss, _ = _called(_Loss(trainer), copies, parts)
     gradients = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
     unused = [name for name, gradient in zip(learned, gradients, strict=True) if gradient is None]
     return Traced(frozenset(unused), sum(sizes.values()))

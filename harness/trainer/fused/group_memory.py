@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from harness.core.arrays import Batch, Loaders
+from harness.core.arrays import Loaders
 from harness.data.load.free_memory import free
 from harness.data.load.resident import ResidentPart
 from harness.trainer.fused.fused_member import Member
@@ -29,11 +29,10 @@ def member_bytes(member: Member) -> int:
     if member.traced is None:
         kept = generators(trainer.device)
         batch = next(iter(member.loaders.train))
-        set_generators(kept, trainer.device)
-        assert isinstance(batch, Batch)
         trainer.network.train()
         parts = trainer.unpack(batch, member.augment)
-        member.trace(parts.data, parts.labels)
+        set_generators(kept, trainer.device)
+        member.trace(parts)
     assert member.traced is not None
     weights = sum(p.numel() * p.element_size() for p in trainer.network.parameters())
     return _samples(member.loaders) + _COPIES * weights + member.traced.saved

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from harness.core.arrays import Batch
 from harness.runtime.out_of_memory import is_out_of_memory
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.fused_optimizer import FusedOptimizer
-from harness.trainer.fused.fused_step import FusedStep
+from harness.trainer.fused.fused_step import Computed, FusedStep
+from harness.trainer.fused.step_parts import form_of
 
 _log = logging.getLogger(__name__)
 
@@ -25,10 +25,13 @@ _HALVED = "a step of %d trainings did not fit into the memory; from now on at mo
 
 
 class Step(NamedTuple):
-    """The input of one member's step; `masks` of dropout where they are drawn already."""
+    """The input of one member's step: what its trainer's `unpack` gave, and the form of that (`form_of`).
 
-    data: Tensor
-    labels: Tensor
+    masks  of dropout, where they are drawn already
+    """
+
+    parts: Any
+    form: tuple[Any, ...]
     masks: tuple[Tensor, ...] | None = None
 
 
@@ -102,17 +105,16 @@ class StackedMembers:
                 batch = next(batches, None)
         if batch is None:
             return None
-        assert isinstance(batch, Batch)
-        parts = member.trainer.unpack(batch, member.augment)
-        return Step(parts.data, parts.labels)
+        parts = member.unpack(batch)
+        return Step(parts, form_of(parts))
 
     def _take(self, steps: dict[int, Step]) -> None:
-        """One optimizer step of consecutive members with batches of one shape."""
+        """One optimizer step of consecutive members with parts of one form."""
         waiting = dict(steps)
         while waiting:
             chunk = next(iter(waiting)) // self.most
             some = {n: step for n, step in waiting.items() if n // self.most == chunk}
-            found: tuple[Tensor, list[Tensor]] | None = None
+            found: Computed | None = None
             try:
                 stack = self._stack(chunk, some)
                 found = self._computed(stack, some, waiting)
@@ -123,7 +125,7 @@ class StackedMembers:
                     self._members[next(iter(some))].failure = error
             # Not in the handler: the error holds what did not fit.
             if found is not None:
-                self._update(stack, list(some), *found)
+                self._update(stack, list(some), found)
             elif len(some) > 1:
                 self.most = _halved(len(some))
                 _log.warning(_HALVED, len(some), self.most)
@@ -139,46 +141,45 @@ class StackedMembers:
             members = self._members[first : first + self.most]
             leader = members[0]
             own = next(iter(steps.values()))
-            unused = leader.trace(own.data, own.labels).unused
+            unused = leader.trace(own.parts).unused
             trainers = [member.trainer for member in members]
             flat = FlatMembers(trainers, unused)
             step = FusedStep(leader.trainer, flat, [member.dropout for member in members])
             self._stacks[chunk] = _Stack(first, step, FusedOptimizer(trainers, flat))
         return self._stacks[chunk]
 
-    def _computed(
-        self, stack: _Stack, steps: dict[int, Step], waiting: dict[int, Step]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The losses (K,) and the gradients (K, P) of each group of parameters.
+    def _computed(self, stack: _Stack, steps: dict[int, Step], waiting: dict[int, Step]) -> Computed:
+        """Losses and gradients of these members.
 
         Args:
             waiting: gets the masks that are drawn, so that a second try has the same.
         """
         numbers, own = list(steps), list(steps.values())
-        data, labels = torch.stack([one.data for one in own]), torch.stack([one.labels for one in own])
         first = numbers[0] - stack.first
         if own[0].masks is None:
             generators = [self._members[number].random.generator for number in numbers]
-            masks = stack.step.draw(first, data, labels, generators)
+            masks = stack.step.draw(first, own[0].parts, generators)
             for place, number in enumerate(numbers if masks else ()):
                 waiting[number] = steps[number]._replace(masks=tuple(mask[place] for mask in masks))
         else:
             masks = [torch.stack(same) for same in zip(*(one.masks or () for one in own), strict=True)]
-        return stack.step(first, data, labels, masks)
+        return stack.step(first, [one.parts for one in own], masks)
 
-    def _update(self, stack: _Stack, numbers: list[int], losses: Tensor, gradients: list[Tensor]) -> None:
-        """The weights of these members by their gradients (K, P)."""
+    def _update(self, stack: _Stack, numbers: list[int], found: Computed) -> None:
+        """The weights of these members by their gradients."""
         members = [self._members[number] for number in numbers]
-        rows = [list(gradient.unbind(0)) for gradient in gradients]
-        finite = _finite(gradients)
+        rows = [list(gradient.unbind(0)) for gradient in found.gradients]
+        finite = _finite(found.gradients)
         may = [good and m.trainer.update.may_step for good, m in zip(finite, members, strict=True)]
         clip(rows, [member.trainer.update.clip_norm for member in members])
         kept = [place for place, allowed in enumerate(may) if allowed]
         places = [numbers[place] - stack.first for place in kept]
         stack.optimizer.step(places, [[row[place] for place in kept] for row in rows])
-        for member, loss, allowed in zip(members, losses, may, strict=True):
+        for place, (member, allowed) in enumerate(zip(members, may, strict=True)):
             member.trainer.update.record(allowed)
-            member.trainer.meters.add("train/loss", loss)
+            for noted in found.noted_by(place):
+                member.trainer.meters.add(*noted)
+            member.trainer.meters.add("train/loss", found.losses[place])
             member.trainer.count_step()
 
 
@@ -188,9 +189,9 @@ def _halved(count: int) -> int:
 
 
 def _runs(steps: dict[int, Step]) -> Iterator[dict[int, Step]]:
-    """The steps by members that are neighbours and have batches of one shape."""
+    """The steps by members that are neighbours and have parts of one form."""
     places = {number: number - place for place, number in enumerate(steps)}
-    for _, same in groupby(steps, key=lambda number: (places[number], steps[number].data.shape)):
+    for _, same in groupby(steps, key=lambda number: (places[number], steps[number].form)):
         yield {number: steps[number] for number in same}
 
 

@@ -17,6 +17,7 @@ import yaml
 from harness.runs.journal import read
 from harness.runtime.stop_signals import Stop
 from harness.sweep.worker.trial_slots import FusedTrial, choose_slots
+from harness.trainer.fused.fuse_rule import StepSize
 
 RunCli = Callable[..., Any]
 WORDS = [
@@ -127,6 +128,24 @@ def test_a_trial_is_the_same_to_the_last_bit_whichever_trials_are_trained_with_i
             assert len(curve(alone)) == 3
 
 
+def test_contrastive_trials_are_trained_as_one_and_each_is_as_it_would_be_alone(
+    run_cli: RunCli, here: Path
+) -> None:
+    words = ["trainer=contrastive", "trainer/method=vicreg", "trainer.method.projection=[8]"]
+    sweep = grid(run_cli, here, *words, "trainer.optimizer.lr=0.01,0.1", "data.augment.rate=0.1,0.5")
+    alone = runs_alone(run_cli, here, *words, "trainer.optimizer.lr=0.1", "data.augment.rate=0.1")
+    followed = ("train/loss", "valid/knn_accuracy", "valid/rankme", "lr")
+    curves = []
+    for folder in (sweep / "2", alone):
+        assert yaml.safe_load((folder / "config.yaml").read_text())["fuse"] in (1, 8)
+        events = [event["values"] for event in read(folder)[0] if event["event"] == "metrics"]
+        curves.append(
+            [{n: values[n] for n in followed if n in values} for values in events if "lr" in values]
+        )
+    assert len(curves[0]) == 3
+    assert [{n: own[n] for n in trial} for own, trial in zip(curves[1], curves[0], strict=True)] == curves[0]
+
+
 def test_a_trial_that_diverges_fails_alone_and_changes_no_other(run_cli: RunCli, here: Path) -> None:
     words = ["trainer/scheduler=none", "sweep.failures=3"]
     sweep = grid(run_cli, here, "trainer.optimizer.lr=0.01,1e30,0.1", *words, status=1)
@@ -213,7 +232,7 @@ def test_stopped_trials_go_on_to_the_last_bit(
 
 
 def fused(rows: tuple[int, ...] = (100,), **changes: Any) -> FusedTrial:
-    size = {"parameters": 1000, "rows": rows, "batch_size": 64, "steps": 500}
+    size = {"size": StepSize(1000), "rows": rows, "batch_size": 64, "steps": 500}
     return FusedTrial(**({"asked": "auto", "alone": "", "kind": 0} | size | changes))
 
 
@@ -232,7 +251,7 @@ RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Rand
         (RANDOM, 64, [fused(rows=(90,) * 10)], {}, (6, 60)),
         (RANDOM, 64, [fused(kind=number) for number in range(2)], {}, (32, 32)),
         (RANDOM, 64, [fused(kind=number) for number in range(9)], {}, (1, None)),
-        (RANDOM, 64, [fused(parameters=10**6)], {}, (1, None)),
+        (RANDOM, 64, [fused(size=StepSize(10**6))], {}, (1, None)),
         (RANDOM, 64, [fused(steps=100)], {}, (1, None)),
         (RANDOM, 64, [fused(), fused(alone="a reason")], {}, (1, None)),
         (RANDOM, 64, [fused(asked="off", alone="fuse=off")], {}, (1, None)),
@@ -240,7 +259,7 @@ RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Rand
         (RANDOM, 64, [fused()], {"isolate": True}, (1, None)),
         (RANDOM, 64, [fused()], {"recycle": 5}, (5, 32)),
         (RANDOM, 64, [fused(asked=3)], {}, (3, 3)),
-        (TPE, 4, [fused(asked=40, rows=(90,) * 10, parameters=10**6)], {}, (4, 40)),
+        (TPE, 4, [fused(asked=40, rows=(90,) * 10, size=StepSize(10**6))], {}, (4, 40)),
         (None, 12, [fused()], {}, (12, 12)),
         (RANDOM, 64, [fused()], {"repeat": 3}, (21, 63)),
         (TPE, 4, [fused()], {"repeat": 8}, (1, 8)),

@@ -18,14 +18,16 @@ from harness.core.errors import Diverged
 from harness.core.fold import Fold
 from harness.core.predictor import Predictor
 from harness.core.progress import Progress
+from harness.core.protocol import Augment
 from harness.core.task import Task, TaskKind
 from harness.data.augment.none import Identity
+from harness.data.augment.tabular import FeatureCorruption
 from harness.data.load.resident import Resident
 from harness.model.mlp import MLP
 from harness.model.transformer import Transformer
 from harness.trainer.fused import stacked_members
 from harness.trainer.fused.flat_members import FlatMembers
-from harness.trainer.fused.fuse_rule import is_faster, why_alone
+from harness.trainer.fused.fuse_rule import StepSize, is_faster, why_alone
 from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.fused_step import FusedStep
 from harness.trainer.fused.group_memory import another_fits, fitting, member_bytes
@@ -65,6 +67,7 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "sgd": partial(torch.optim.SGD, lr=0.05),
     "dampened": partial(torch.optim.SGD, lr=0.05, momentum=0.9, dampening=0.5),
 }
+UNCHANGED, CORRUPTING = Identity(), FeatureCorruption(rate=0.3, weak_rate=0.1)
 ROWS = [40, 41, 33, 40, 48, 25, 41, 40]
 """The training rows of each member: batches of 8, last ones of different size, epochs of different length."""
 
@@ -75,6 +78,7 @@ def member(
     kind: TaskKind = "multiclass",
     dtype: torch.dtype = torch.float32,
     extreme: bool = False,
+    augment: Augment = UNCHANGED,
     **changes: Any,
 ) -> Member:
     """Training `number`: with rows, weights and random numbers of its own."""
@@ -117,7 +121,7 @@ def member(
     }
     trainer = Doubled if dtype == torch.float64 else SupervisedTrainer
     own = trainer(**(settings | changes))
-    return Member(own, network, loaders, Identity(), partial(validate, loaders))
+    return Member(own, network, loaders, augment, partial(validate, loaders))
 
 
 class Doubled(SupervisedTrainer):  # type: ignore[misc]  # final: a test's head in float64
@@ -174,6 +178,7 @@ CASES: list[dict[str, Any]] = [
     {"model": "layer", "freeze": 1, "decay": 0.5, "optimizer": OPTIMIZERS["dampened"]},
     {"model": "dropout", "scheduler": partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.02)},
     {"model": "dropout", "kind": "binary"},
+    {"model": "dropout", "augment": CORRUPTING},
     {"model": "batch", "steps": 7, "patience": 1, "class_weights": "balanced"},
 ]
 NAMES = [
@@ -280,10 +285,10 @@ def test_a_member_whose_step_does_not_fit_alone_leaves_and_changes_no_other(
     curves = together([member(number) for number in range(3)])
     real = FusedStep.__call__
 
-    def step(self: FusedStep, first: int, data: Tensor, *others: Any) -> Any:
-        if any(torch.equal(rows, large) for rows in data):
+    def step(self: FusedStep, first: int, parts: Sequence[Any], *others: Any) -> Any:
+        if any(torch.equal(own.data, large) for own in parts):
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return real(self, first, data, *others)
+        return real(self, first, parts, *others)
 
     group = [member(number) for number in range(3)]
     with group[1].random.active():
@@ -401,6 +406,8 @@ class Branching(nn.Module):
         ({"optimizer": partial(torch.optim.RMSprop, lr=0.01)}, "RMSprop"),
         ({"network": nn.LSTM(5, 5)}, "recurrent"),
         ({"model": "codes"}, None),
+        ({"augment": CORRUPTING}, None),
+        ({"model": "codes", "augment": CORRUPTING}, None),
         ({"network": nn.Conv2d(1, 1, 1)}, "convolutions"),
         ({"network": Noisy()}, "vectorised"),
         ({"network": Branching()}, "vectorised"),
@@ -428,7 +435,7 @@ def test_what_cannot_be_fused_is_named(changes: dict[str, Any], reason: str | No
 def test_the_rule_counts_parameters_and_batches_of_one_size(
     parameters: int, rows: list[int], faster: bool
 ) -> None:
-    assert is_faster(parameters, rows, 64) is faster
+    assert is_faster(StepSize(parameters), rows, 64) is faster
 
 
 class Scaled(nn.Module):
