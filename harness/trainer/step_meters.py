@@ -40,7 +40,8 @@ class Meters:
     @contextmanager
     def held(self) -> Iterator[list[MeterValue]]:
         """Within this context, what would be added is listed instead, and the means stay as they are."""
-        self._held = held = []
+        held: list[MeterValue] = []
+        self._held = held
         try:
             yield held
         finally:

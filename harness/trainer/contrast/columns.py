@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from torch import Tensor
-from torch.nn.functional import normalize, triplet_margin_loss
+from torch.nn.functional import normalize, pairwise_distance, triplet_margin_loss
 
 from harness.loss.info_nce import info_nce
 from harness.trainer.contrast.projection_heads import require_above
@@ -74,6 +74,12 @@ class ColumnTriplets(ProjectedMethod):
         (embeddings,) = embedded
         anchors, positives, negatives = normalize(embeddings, dim=1).chunk(3)
         return triplet_margin_loss(anchors, positives, negatives, margin=self.margin)
+
+    def compare_members(self, parts: Contrast, *embedded: Tensor) -> Tensor:
+        (embeddings,) = embedded
+        anchors, positives, negatives = normalize(embeddings, dim=1).chunk(3)
+        near, far = (pairwise_distance(anchors, others) for others in (positives, negatives))
+        return (near - far + self.margin).relu().mean()
 
 
 def _named(**columns: str | None) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _labels_of_views(parts: Contrast) -> Tensor:
     return torch.cat([labels, alone])
 
 
-def _is_plain_supcon(loss: nn.Module) -> bool:
+def _is_plain_supcon(loss: Any) -> bool:
     """Whether a loss computes what `supervised_contrastive` does."""
     from pytorch_metric_learning.distances import CosineSimilarity
     from pytorch_metric_learning.losses import SupConLoss

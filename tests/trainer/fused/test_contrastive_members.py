@@ -24,7 +24,6 @@ from harness.data.augment.none import Identity
 from harness.data.augment.tabular import FeatureCorruption
 from harness.data.load.resident import Resident
 from harness.model.mlp import MLP
-from harness.trainer.contrast.columns import ColumnPairs
 from harness.trainer.contrastive import ContrastiveTrainer
 from harness.trainer.contrastive_method import ContrastiveMethod
 from harness.trainer.fused.fuse_rule import StepSize, is_faster, why_alone
@@ -37,7 +36,7 @@ from harness.trainer.scheduler import WarmupCosine
 from harness.trainer.speed import Speed
 from harness.trainer.update import Update
 
-METHODS = ["vicreg", "barlow", "byol", "simsiam", "simclr", "supcon"]
+METHODS = ["vicreg", "barlow", "byol", "simsiam", "simclr", "supcon", "column_pairs", "column_triplets"]
 ROWS = [40, 41, 35, 40, 43]
 """The training rows of each member: batches of 8, last ones of different size."""
 CORRUPTING = FeatureCorruption(rate=0.3, weak_rate=0.1)
@@ -46,7 +45,8 @@ CORRUPTING = FeatureCorruption(rate=0.3, weak_rate=0.1)
 def method(name: str, *words: str) -> ContrastiveMethod:
     """With heads of 8 outputs."""
     small = {"projection": "[12,8]"} | ({"prediction": "[12,8]"} if name in ("byol", "simsiam") else {})
-    given = [f"trainer.method.{key}={value}" for key, value in small.items()]
+    named = {"positive": "like", "negative": "unlike"} if name.startswith("column") else {}
+    given = [f"trainer.method.{key}={value}" for key, value in (small | named).items()]
     cfg = compose(["trainer=contrastive", f"trainer/method={name}", *given, *words])
     made: ContrastiveMethod = build(cfg.trainer.method, "trainer.method")
     return made
@@ -78,13 +78,16 @@ def member(
         inputs[0] = torch.inf
     rows = np.arange(64)
     load = Resident(batch_size=8, eval_batch_size=64, shuffle=True)
-    arrays = Arrays(inputs, targets, Task("multiclass", ("a", "b", "c")))
+    used = own or method(name)
+    partners = [torch.arange(64).roll(3 + place) for place in range(len(used.columns))]
+    pairs = torch.stack(partners, dim=1) if partners else None
+    arrays = Arrays(inputs, targets, Task("multiclass", ("a", "b", "c")), pairs)
     loaders = load(arrays, Fold(0, rows[: ROWS[number]], rows[50:], rows[:0]), torch.device("cpu"))
     torch.manual_seed(number)
     network = MLP((5,), widths=[16, 8], dropout=0.2, norm="batch", activation="relu").to(dtype)
     trainer = Doubled if dtype == torch.float64 else ContrastiveTrainer
     settings: dict[str, Any] = {
-        "method": own or method(name),
+        "method": used,
         "probe": True,
         "epochs": epochs,
         "steps": None,
@@ -212,10 +215,6 @@ def test_a_step_that_is_computed_again_for_too_little_memory_has_the_same_views(
     ("make", "reason"),
     [
         *((partial(member, 0, name), None) for name in METHODS),
-        (
-            partial(member, 0, own=ColumnPairs(positive="a", negative=None, temperature=1, projection=[8])),
-            None,
-        ),
         (partial(member, 0, "moco"), "the method Moco is not vectorised"),
         (partial(member, 0, "triplet"), "trainer.method.miner chooses pairs"),
         (
