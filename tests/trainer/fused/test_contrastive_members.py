@@ -278,7 +278,7 @@ def test_the_size_of_a_step_counts_the_heads_and_each_view(
 
 
 @pytest.mark.parametrize(
-    ("parameters", "members", "faster"), [(20_000, 9, False), (140_000, 10, True), (160_000, 99, False)]
+    ("parameters", "members", "faster"), [(20_000, 7, False), (140_000, 8, True), (160_000, 99, False)]
 )
 def test_trainings_with_augmentation_are_together_where_that_was_measured(
     parameters: int, members: int, faster: bool
