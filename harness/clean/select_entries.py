@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clean.outputs_entry import Entry, folder_entry, known_scores, run_entry, sweep_entry
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.scores import direction
 from harness.runs.journal import JOURNAL
 from harness.runs.stored_run import StoredRun

@@ -8,7 +8,8 @@ from harness.cli.json_results import LsResult
 from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.config.choice_files import all_groups, config_dir, yamls
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 
 
 def main(words: list[str]) -> Outcome:

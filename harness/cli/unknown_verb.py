@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.errors import UnknownName, UserError, nearest
+from harness.core.errors import UnknownName, UserError
+from harness.core.near_names import nearest
 
 _OF_TRAINING = ("fit", "run", "train")
 _OF_SWEEPS = ("optimize", "search", "sweep", "tune")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from harness.console.text_format import headline
 from harness.core import baseline_names
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.scores import UNLIMITED, score_range
 from harness.runs.run_result import summarise
 from harness.runs.stored_run import StoredRun

@@ -27,9 +27,9 @@ from harness.core.errors import (
     Unproved,
     Unreadable,
     UserError,
-    nearest,
     sentence,
 )
+from harness.core.near_names import nearest
 from harness.core.override_text import OverrideText
 from harness.runtime.user_exit import CodeExited, as_error
 

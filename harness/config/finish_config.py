@@ -14,8 +14,9 @@ from harness.config.instantiate import check_part, parameters_of, target
 from harness.config.metric_nodes import resolve_directions
 from harness.config.mlflow_experiment import choose_experiment
 from harness.config.part_column import choose_part_column
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
 from harness.core.name_list import counted
+from harness.core.near_names import near
 from harness.core.table import Kind, Table
 from harness.core.task import Task
 from harness.runtime import mlflow_environment

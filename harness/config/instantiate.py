@@ -27,8 +27,9 @@ from harness.config.known_settings import SETTINGS, check_settings, check_type
 from harness.config.metric_settings import callable_node, check_metric_settings
 from harness.config.node_replay import ConstructorFailed, NodeReplay, outline
 from harness.config.nodes import nodes
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
 from harness.core.name_list import listed
+from harness.core.near_names import near
 from harness.runtime.config_nodes import container, load_config
 
 _OWN_KEYS: dict[str, Any] = {

@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from harness.config.choice_files import folders, yamls
 from harness.config.known_settings import CACHE, PARTS, SETTINGS, SWEEPERS
 from harness.config.yaml_shape import no_settings
-from harness.core.errors import UserError, nearest
+from harness.core.errors import UserError
+from harness.core.near_names import nearest
 from harness.runtime.config_nodes import load_config
 
 _WHOLE = frozenset({*PARTS, "debug", "callbacks", "data.cache", *(f"sweep.{name}" for name in SWEEPERS)})

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import SequenceMatcher, get_close_matches
 from typing import Any, get_args
 
 from harness.core.error_text import described, error_text
 from harness.core.name_list import listed
+from harness.core.near_names import near
 
 
 class UserError(Exception):
@@ -99,7 +99,7 @@ class UnknownName(UserError):
     ) -> None:
         names = tuple(known)
         nearest = near(name, names)
-        super().__init__(rule, f"{nearest} {hint}" if hint else nearest, key=key, value=name)
+        super().__init__(rule, f"{nearest} {hint}".strip(), key=key, value=name)
         self.name, self.known = name, names
 
 
@@ -296,30 +296,6 @@ class ProcessFailed(Exception):
 
 _MOST_OWNERS = 3
 """A message names this many choices that have a setting."""
-
-MOST_NAMES = 20
-"""A message lists this many choices at most."""
-
-_LESS_LIKE = 0.125
-"""Names whose likeness differs by more are not offered together."""
-
-
-def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """At most three names that resemble `name`, the best first, and none much less than the best."""
-    close = get_close_matches(name, sorted(names), n=3, cutoff=0.6)
-    likeness = {other: SequenceMatcher(None, other, name).ratio() for other in close}
-    return [other for other in close if likeness[other] >= likeness[close[0]] - _LESS_LIKE]
-
-
-def near(name: str, names: Iterable[str]) -> str:
-    """The remedy for an unknown name: `did you mean …?`, or the names that there are if none is near."""
-    known = sorted(names)
-    close = nearest(name, known)
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    if not known:
-        return "there are none."
-    return f"there are {listed(known, MOST_NAMES)}."
 
 
 def refused(place: str, error: Exception) -> str:

@@ -17,6 +17,14 @@ def listed(names: Iterable[Any], most: int = MOST_NAMED) -> str:
     return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
+def listed_numbers(numbers: Iterable[int], most: int = MOST_NAMED) -> str:
+    """`0 to 29` where none of three or more is missing in between, else as `listed`, the lowest first."""
+    ordered = sorted(numbers)
+    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"{ordered[0]} to {ordered[-1]}"
+    return listed(ordered, most)
+
+
 def and_more(text: str, others: int) -> str:
     """`text and 4 more`; the text alone if there are no others."""
     return f"{text} and {others} more" if others > 0 else text

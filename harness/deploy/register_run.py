@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from harness.bundle import ensemble
-from harness.core.errors import UnknownAlias, UserError, near
+from harness.core.errors import UnknownAlias, UserError
 from harness.core.fold import PART_CODES
+from harness.core.near_names import near
 from harness.deploy import registration_gate
 from harness.deploy.model_registry import MODEL, Registry, answering, check_alias, check_name
 from harness.deploy.registration_gate import Condition, Verdict

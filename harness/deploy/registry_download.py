@@ -16,8 +16,9 @@ from typing import Any
 
 from harness.bundle import allowlist
 from harness.bundle.foreign_values import ENVIRONMENT, HOST
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
 from harness.core.name_list import listed
+from harness.core.near_names import near
 from harness.deploy.model_registry import Registry, answering, place
 from harness.runs.bundle_files import FACTS
 from harness.runtime.user_project import find as find_project

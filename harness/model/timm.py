@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from harness.core.errors import UserError, nearest
+from harness.core.errors import UserError
+from harness.core.near_names import nearest
 from harness.model.pretrained_weights import load
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from harness.config.argument_defaults import with_defaults
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
 from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.core.name_list import listed
+from harness.core.near_names import near
 from harness.core.table import Table
 from harness.core.typed_override import typed
 from harness.prepare.plan import Plan

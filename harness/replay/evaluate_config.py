@@ -11,7 +11,8 @@ from harness.bundle.bundle import Bundle
 from harness.config.compose import compose_exactly
 from harness.config.overrides import Overrides, normalised
 from harness.config.text_values import texts_quoted
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.override_text import OverrideText
 from harness.runs.setting_effects import effects_of
 from harness.runs.stored_run import EVALUATED, StoredRun

@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.choice_files import is_group
 from harness.config.overrides import Overrides
-from harness.core.errors import Unreadable, UserError, near
+from harness.core.errors import Unreadable, UserError
+from harness.core.near_names import near
 from harness.runtime.secret_values import leaves
 
 _FOLDER = "hydra.run.dir"

@@ -90,7 +90,8 @@ class LookLedger:
             if seal.name == name:
                 return seal
         known = [seal.name for seal in self.seals()]
-        raise UnknownName(f"there is no seal {name!r} below {self.folder.parent}", name, known)
+        hint = "" if known else "a run with split.sealed=true seals its test rows and prints the name."
+        raise UnknownName(f"there is no seal {name!r} below {self.folder.parent}", name, known, hint=hint)
 
     def require_open(self, tested: HeldOutRows, what: str, remedy: str = "") -> None:
         """Checks that none of the rows is sealed.

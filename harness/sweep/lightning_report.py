@@ -6,7 +6,8 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.sweep.inside_trial import report
 
 

@@ -149,7 +149,7 @@ def test_a_refusal_of_the_parts_own_passes_and_a_fault_stays_a_fault() -> None:
             node(Chained, columns=[{"_target_": "torch.nn.Identity"}]),
             r"part\.columns\[0\] must have the methods fit, transform and get_params, got torch.*Identity\.",
         ),
-        (node(Faulty, x=1), r"part\.x is no argument of .*Faulty .*; there are none\."),
+        (node(Faulty, x=1), r"part\.x is no argument of .*Faulty [^;]*\.$"),
         ({"_target_": "torch.nn.Nope"}, r"part\._target_=torch\.nn\.Nope cannot be found: .* PYTHONPATH\."),
         (
             {"_target_": "nope.Nope"},

@@ -15,11 +15,11 @@ from harness.core.errors import (
     UnknownSetting,
     UserError,
     WrongType,
-    near,
     refused,
     refusing,
     sentence,
 )
+from harness.core.near_names import near
 
 CHOICES = ["mlp", "resnet18"]
 
@@ -79,7 +79,7 @@ CHOICES = ["mlp", "resnet18"]
         ),
         (
             UnknownAlias("iris", "prod", ["champion"]),
-            "no version of iris has the alias prod; there are champion.",
+            "no version of iris has the alias prod; there is only champion.",
             "--alias",
         ),
     ],
@@ -111,9 +111,18 @@ def test_the_nearest_words_are_offered_best_first() -> None:
 
 def test_where_nothing_is_near_all_are_listed_up_to_twenty() -> None:
     assert near("x", ["b", "a"]) == "there are a and b."
-    assert near("x", []) == "there are none."
+    assert near("x", ["a"]) == "there is only a."
+    assert near("x", []) == ""
+    assert str(UnknownChoice("model", "x", [])) == "model has no choice 'x'."
+    assert str(UnknownName("x is no run", "x", [], hint="Start one.")) == "x is no run; Start one."
     names = [f"name{number:02}" for number in range(23)]
     assert near("x", names) == f"there are {', '.join(names[:20])} and 3 more."
+
+
+def test_numbers_are_no_near_misses_and_a_series_is_written_with_its_ends() -> None:
+    assert near("99", [str(number) for number in range(30)]) == "there are 0 to 29."
+    assert near("11", ["12", "1", "10"]) == "there are 1, 10 and 12."
+    assert near("2", ["0", "1"]) == "there are 0 and 1."
 
 
 @pytest.mark.parametrize(

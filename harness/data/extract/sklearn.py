@@ -9,7 +9,8 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.table import Table
 from harness.data.extract.bundled import Name, bundled, installed, labels_of
 from harness.data.extract.source import Source

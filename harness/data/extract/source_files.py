@@ -6,7 +6,8 @@ import glob
 import re
 from pathlib import Path
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.user_path import user_path
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.table import Table
 from harness.data.transform.column_values import numbers, texts
 from harness.data.transform.dates_as_numbers import numbers_of

@@ -10,7 +10,8 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import BaseTrial
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.sweep.space.dimension import Dimension
 from harness.sweep.space.swept_value import Value, value_of, word
 

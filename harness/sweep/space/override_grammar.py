@@ -16,7 +16,8 @@ from hydra.errors import OverrideParseException
 
 from harness.config.overrides import name_of
 from harness.config.sweep_override_errors import FORMS, no_value, unreadable
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.sweep.space.dimension import Dimension
 from harness.sweep.space.interval import Interval
 from harness.sweep.space.listed_values import Choices

@@ -12,7 +12,8 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 
 from harness.config.overrides import Overrides, name_of
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.sweep.space.condition import Condition
 from harness.sweep.space.condition_order import with_ancestors
 from harness.sweep.space.dimension import Dimension

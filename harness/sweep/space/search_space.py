@@ -10,7 +10,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import BaseTrial
 
-from harness.core.errors import UserError, near, refusing
+from harness.core.errors import UserError, refusing
+from harness.core.near_names import near
 from harness.sweep.space.condition_order import ordered
 from harness.sweep.space.covering_points import probes
 from harness.sweep.space.dimension import Dimension

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.scores import NONE_DECLARED, Direction, direction
 from harness.runs.run_result import Result
 from harness.sweep.study.snapshot import Objective

@@ -23,7 +23,8 @@ from optuna.pruners import (
 )
 
 from harness.config.instantiate import build, target
-from harness.core.errors import UserError, near, refusing
+from harness.core.errors import UserError, refusing
+from harness.core.near_names import near
 from harness.sweep.median import Median
 from harness.sweep.patient import Patient
 from harness.sweep.study.optuna_internals import initialize_brackets

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.runtime.address import encoded
 from harness.runtime.redact import first_line, passwords
 from harness.sweep.study.storage_refusal import StorageUnreachable

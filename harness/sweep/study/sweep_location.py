@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.override_text import OverrideText
 from harness.core.resume_setting import AUTO
 from harness.runs.new_folder import check_empty

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.config.metric_settings import metric_directions, require_direction
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
+from harness.core.near_names import near
 from harness.core.scores import Direction, direction
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan

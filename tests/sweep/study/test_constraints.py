@@ -96,9 +96,7 @@ def test_violations_are_those_of_the_mean_over_folds_and_runs() -> None:
 
 def test_a_score_that_is_missing_or_undefined_is_an_error() -> None:
     constraints = read_constraints(["valid/loss <= 2"])
-    with pytest.raises(
-        UserError, match=r"^sweep\.constraints: the trial has no score valid/loss; there are none\.$"
-    ):
+    with pytest.raises(UserError, match=r"^sweep\.constraints: the trial has no score valid/loss\.$"):
         violations(constraints, [Result(status="finished")])
     undefined = Result(status="finished", scores={"valid/loss": summarise([math.nan])})
     with pytest.raises(UndefinedScore, match=r"^valid/loss is nan, and sweep\.constraints needs a number\.$"):

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.errors import UserError, near
+from harness.core.errors import UserError
 from harness.core.name_list import listed
+from harness.core.near_names import near
 
 
 @dataclass(frozen=True)
