@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from harness.cli.verb_outcome import Outcome
@@ -21,7 +22,7 @@ def main(words: list[str]) -> Outcome:
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
     options = parser.parse_intermixed_args(words)
 
-    from harness.core.baseline_names import split_baseline
+    from harness.console.text_format import put, score_table, terminal_width
     from harness.replay.rerun_config import quoted_words
     from harness.replay.rerun_overrides import read
     from harness.replay.unseal_run import unseal
@@ -32,8 +33,7 @@ def main(words: list[str]) -> Outcome:
     logged = Outputs(outputs).find(options.run)
     result = unseal(options.name, logged, read(quoted_words(logged, options.overrides)), outputs)
     if "trial" in logged.tags:  # a trial prints nothing
-        for name, score in result.scores.items():
-            if name.startswith("test/") and split_baseline(name) is None:
-                print(f"{name} {score['mean']:.4g}")
-        print(look_sentence(result.test_rows))
+        for line in score_table(result, terminal_width()):
+            put(line, sys.stdout)
+        print(f"\n{look_sentence(result.test_rows)}")
     return Outcome.of(logged.folder, result)

@@ -10,6 +10,13 @@ from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
 from harness.core.errors import UserError
 
+_ENDS = {
+    "finished": "has finished",
+    "failed": "failed",
+    "pruned": "was pruned",
+    "interrupted": "was interrupted",
+}
+
 
 def main(words: list[str]) -> Outcome:
     """Prints a sentence per line.
@@ -54,6 +61,6 @@ def _of_run(name: str, outputs: Path) -> list[dict[str, Any]]:
 
     run = Outputs(outputs).find(name, fetcher())
     result = run.result
-    ended = "has not ended" if result is None else f"is {result.status}"
+    ended = "has not ended" if result is None else _ENDS[result.status]
     error = "" if result is None or result.error is None else f": {result.error}"
     return [{"kind": "run", "key": None, "p": None, "text": f"{run.label} {ended}{error}"}]

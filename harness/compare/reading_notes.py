@@ -52,7 +52,7 @@ def _looks(board: Leaderboard) -> Iterator[str]:
     facts = [run.result.test_rows for run in board.runs if run.result is not None and run.result.test_rows]
     seals = dict.fromkeys(str(fact["sealed"]) for fact in facts if fact["sealed"] is not None)
     if seals:
-        yield f"sealed test rows, which nobody has scored: {listed(seals, most=10)}"
+        yield f"runs without test scores ended while their test rows were sealed: {listed(seals, most=10)}"
     looked = max((fact for fact in facts if fact["look"]), key=lambda fact: int(fact["look"]), default=None)
     if looked is not None:
         yield f"one of these scores was {look_sentence(looked)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from harness.checkpoint.checkpoint_file import ENDING, SIDECAR, DamagedCheckpoint, facts_of, read_named
-from harness.core.errors import UnknownName, UserError
+from harness.core.errors import UserError, sentence
 from harness.core.fold import Fold
 from harness.core.name_list import listed
 from harness.core.table import Table
@@ -79,13 +79,12 @@ def _located(named: str, outputs: Outputs) -> Path:
     try:
         run = outputs.find(named)
     except UnknownRun as error:
-        raise UnknownName(
+        raise UserError(
             "model.weights must name a file of weights, a checkpoint, a run or its MLflow run id, and "
             f"{named} is no path and no run below {outputs.root}",
-            named,
-            error.known,
-            hint="(model.weights=null: random weights.)",
+            f"{sentence(error.remedy)} (model.weights=null: random weights.)",
             key="model.weights",
+            value=named,
         ) from error
     return run.folder if run.fold is None else run.folder / f"fold-{run.fold}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from harness.replay.rerun_config import Revised, quoted_words, require_training,
 from harness.replay.rerun_overrides import read
 from harness.run import run
 from harness.runs.new_folder import check_run_folder
+from harness.runs.outputs import Outputs
 from harness.runs.run_result import Result
 from harness.runs.setting_effects import below, effects_of
 from harness.runs.stored_run import StoredRun, changes
@@ -84,6 +87,10 @@ def rerun(logged: StoredRun, asked: Again, say: Callable[[str], None] = print) -
     require_training(logged)
     with nullcontext() if asked.words else configured_by(logged.config_file):
         revised = revise(logged, words, asked.outputs, asked.allow)
+        if "name" not in words.touched():
+            name = _free_name(logged, asked.outputs)
+            for cfg in (revised.cfg, revised.before):
+                OmegaConf.update(cfg, "name", name)
         check(revised.cfg)
     folder = _fresh(asked.outputs) if words.folder is None else Path(words.folder)
     check_run_folder(folder, resumes=revised.cfg.resume.run is not None)
@@ -116,6 +123,14 @@ def _fresh(outputs: Path) -> Path:
     return Path(str(named.run.dir))
 
 
+def _free_name(logged: StoredRun, outputs: Path) -> str:
+    """`a-rerun`, `a-rerun-2` … of a run `a`: a name must find one run only."""
+    stem = re.sub(r"-rerun(-\d+)?$", "", logged.name)
+    taken = {run.name for run in Outputs(outputs).single()}
+    names = itertools.chain([f"{stem}-rerun"], (f"{stem}-rerun-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
 def _changed(revised: Revised, cfg: DictConfig) -> dict[str, tuple[Any, Any]]:
     """Returns the user's changes, key -> (old, new); of a replaced part only its `_target_`."""
     old, new = (dict(leaves(Secrets(config).config)) for config in (revised.before, cfg))
@@ -134,7 +149,9 @@ def _opening(
 ) -> Iterator[str]:
     """Yields the lines that are printed before the rerun: what is run, and remarks."""
     seed = revised.cfg.seed
-    yield f"Rerun of {logged.label} ({logged.name}) from its stored configuration, seed {seed}."
+    name = revised.cfg.name
+    named = "" if name is None else f", as {name}"
+    yield f"Rerun of {logged.label} ({logged.name}) from its stored configuration, seed {seed}{named}."
     if changed:
         texts = [f"{key.removesuffix('._target_')} {old} -> {new}" for key, (old, new) in changed.items()]
         yield f"Changed: {listed(texts, _MOST_KEYS)}."

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.errors import UnknownName, UserError
+from harness.core.near_names import near, nearest
 from harness.core.user_path import user_path
 from harness.runs.journal import JOURNAL
 from harness.runs.run_result import Result
@@ -26,12 +28,19 @@ Fetch = Callable[[str, Path], "tuple[Path, int | None] | None"]
 
 
 class UnknownRun(UnknownName):
-    """No run below the outputs folder has this name."""
+    """No run below the outputs folder has this name.
 
-    def __init__(self, name: str, outputs: Path, known: list[str]) -> None:
+    Args:
+        known: all names of all runs.
+        shown: a name for each run and each sweep, which are listed where none of `known` is near.
+    """
+
+    def __init__(self, name: str, outputs: Path, known: Iterable[str], shown: Iterable[str]) -> None:
         super().__init__(f"{name} is no run below {outputs}", name, known)
-        if not known:
+        if not self.known:
             self.remedy = "it has no runs yet: start one with python -m harness"
+        elif not nearest(name, self.known):
+            self.remedy = near(name, shown)
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ class Outputs:
         runs = [
             run
             for run in self.stored_runs()
-            if run.begun and run.folder.parent.name == "runs" and EVALUATED not in run.tags
+            if run.folder.parent.name == "runs" and run.begun and EVALUATED not in run.tags
         ]
         return sorted(runs, key=lambda run: run.start["time"])
 
@@ -170,8 +179,16 @@ class Outputs:
         fetched = None if fetch is None else fetch(word, self.root)
         if fetched is not None:
             return StoredRun(*fetched, foreign=True)
-        labels = [run.label for run in known]
-        raise UnknownRun(word, self.root, list(dict.fromkeys([*labels, *(run.name for run in begun)])))
+        names = Counter(run.name for run in begun)
+        shown = {_shown(run, names) for run in known}
+        raise UnknownRun(word, self.root, {*shown, *(run.label for run in known)}, shown)
+
+
+def _shown(run: StoredRun, names: Counter[str]) -> str:
+    """A name for a run in a list: its own if no other has it; for all trials of a sweep that of the best."""
+    if run.folder.parent.name != "runs":
+        return f"{run.label.partition('/')[0]}/{BEST}"
+    return run.name if run.begun and names[run.name] == 1 else run.label
 
 
 def _fold(run: StoredRun, name: str) -> StoredRun:

@@ -20,7 +20,7 @@ class SealedRows(UserError):
     """Test rows are sealed: nobody may score or predict them yet."""
 
     def __init__(self, seal: str, count: int, what: str, remedy: str) -> None:
-        super().__init__(f"{what}, and {count:,} of them are sealed test rows ({seal})", remedy, value=seal)
+        super().__init__(f"{what}, {count:,} of which are sealed test rows ({seal})", remedy, value=seal)
         self.seal, self.count = seal, count
 
 

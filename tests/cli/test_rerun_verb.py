@@ -22,12 +22,19 @@ def test_a_rerun_is_a_run_that_can_be_made_again(run_cli: Any, made: Path) -> No
     answer = run_cli("rerun", "last", "seed=1")
     assert (answer.status, answer.err) == (0, "")
     assert "Changed: seed 0 -> 1." in answer.out
+    assert "seed 1, as mlp-supervised-breast_cancer-rerun." in answer.out
     assert "test/accuracy" in answer.out
     new = Outputs(Path("outputs")).find("last")
     assert new.folder != made
     assert new.result is not None
     assert new.result.command == "python -m harness rerun made seed=1"
     assert new.config.seed == 1
+    assert new.name == "mlp-supervised-breast_cancer-rerun"  # each name finds one run
+    dry = run_cli("rerun", new.name, "--dry").out
+    assert dry.startswith(
+        f"Rerun of {new.label} ({new.name}) from its stored configuration, seed 1, as {new.name}-2."
+    )
+    assert ", as mine." in run_cli("rerun", "made", "--dry", "name=mine").out
 
 
 def test_each_mistake_is_one_sentence(run_cli: Any, made: Path) -> None:

@@ -84,6 +84,15 @@ def test_a_name_that_means_no_run_is_refused(outputs: Outputs, word: str, kind: 
     assert type(raised.value) is kind
 
 
+def test_a_list_of_runs_has_each_run_and_each_sweep_once(outputs: Outputs) -> None:
+    with pytest.raises(UnknownRun) as raised:
+        outputs.find("qqqqqq")
+    assert raised.value.remedy == "there are lr-0/best, lr-1/best, one, own and score."  # two are "shared"
+    with pytest.raises(UnknownRun) as raised:
+        outputs.find("lr-1/0/sed-1")
+    assert raised.value.remedy == "did you mean lr-1/0/seed-1 or lr-1/0/seed-0?"
+
+
 def test_a_sweep_is_found_by_its_newest_number(outputs: Outputs) -> None:
     assert outputs.find_sweep("lr") == outputs.sweeps / "lr-1"
     assert outputs.find_sweep("lr-0") == outputs.sweeps / "lr-0"

@@ -111,11 +111,14 @@ def test_a_sweep_tests_no_trial_and_its_best_is_unsealed(run_cli, rows) -> None:
     assert not any('"test/' in text for text in texts(Path("outputs")).values())
     answer = run_cli("unseal", name, "--run", "s-0/best")
     assert answer.status == 0, answer.err
-    assert "test/accuracy" in answer.out
+    assert answer.out.startswith("test ")
+    assert "\naccuracy" in answer.out
+    assert "the 1st look at these 18 test rows" in answer.out
     number = json.loads(Path("outputs/sweeps/s-0/result.json").read_text())["best"]["number"]
     result = json.loads(Path(f"outputs/sweeps/s-0/{number}/result.json").read_text())
     assert result["test_rows"]["look"] == 1
     assert name in run_cli("unseal", name, "--run", f"s-0/{1 - number}").err
+    assert "nobody" not in run_cli("compare", "s").out  # the seal is open, and one trial has no test scores
 
 
 def test_what_cannot_be_sealed_or_opened(refusal, run_cli, rows) -> None:
@@ -129,6 +132,11 @@ def test_what_cannot_be_sealed_or_opened(refusal, run_cli, rows) -> None:
     assert run_cli(*SEALED, "hydra.run.dir=outputs/runs/sealed").status == 0
     name = seal_name()
     assert "no seal" in refusal("unseal", "rows-x", "--run", "sealed")
+    assert "there is only rows-" in refusal("unseal", "other", "--run", "sealed")
+    Path("outputs/test_rows").rename("ledger")
+    hint = "a run with split.sealed=true seals its test rows and prints the name"
+    assert f"there is no seal 'other' below outputs; {hint}" in refusal("unseal", "other", "--run", "sealed")
+    Path("ledger").rename("outputs/test_rows")
     assert "no finished run" in refusal("unseal", name, "--run", "seen")
     shutil.rmtree("outputs/runs/sealed/model")
     assert "model" in refusal("unseal", name, "--run", "sealed")

@@ -74,9 +74,20 @@ class _Region:
     remedy: str
 
 
+_NUMBER = r"\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+
+
 def cause_of(error: str | None) -> str:
     """The rule of an error without its numbers, by which equal causes are recognised."""
-    return re.sub(r"\d+(\.\d+)?(e[-+]?\d+)?", "N", _rule(error))
+    return re.sub(_NUMBER, "\0", _rule(error))
+
+
+def common_rule(errors: Sequence[str | None]) -> str:
+    """The rule of errors of one cause; a number that differs is the range of its values: `step 3 to 40`."""
+    columns = zip(*(re.findall(_NUMBER, _rule(error)) for error in errors), strict=True)
+    ends = ((min(texts, key=float), max(texts, key=float)) for texts in columns)
+    ranges = (low if float(low) == float(high) else f"{low} to {high}" for low, high in ends)
+    return re.sub(_NUMBER, lambda _: next(ranges), _rule(errors[0]))
 
 
 def _rule(error: str | None) -> str:
@@ -94,7 +105,7 @@ def failure_statements(snapshot: Snapshot, distributions: Mapping[str, Any]) -> 
     for rows in sorted(groups.values(), key=len, reverse=True):
         others = [row for row in ended if row.state != "failed"]
         found = _region(snapshot, distributions, rows, others, len(groups))
-        error = f"{_rule(rows[0].error)}."
+        error = f"{common_rule([row.error for row in rows])}."
         count = f"{len(rows)} trial{'s' if len(rows) > 1 else ''} failed"
         if found is None:
             yield Statement("failures", None, None, f"{count}, in no particular region of the space: {error}")

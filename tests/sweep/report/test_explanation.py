@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,16 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from harness.cli.why import main
 from harness.core.errors import UserError
-from harness.sweep.report.explanation import Statement, edge_statements, explain, failure_statements
+from harness.runs.journal import Journal
+from harness.runs.run_result import Result
+from harness.sweep.report.explanation import (
+    Statement,
+    cause_of,
+    common_rule,
+    edge_statements,
+    explain,
+    failure_statements,
+)
 from harness.sweep.report.sweep_result import sum_up
 from harness.sweep.study.snapshot import Objective, Row, Snapshot
 
@@ -63,6 +73,35 @@ def test_failures_without_a_cause_have_no_region() -> None:
     assert np.mean([any(statement.key for statement in each) for each in found]) <= 0.05
     first = next(each[0] for each in found if each)
     assert "in no particular region of the space: the training loss became nan" in first.text
+
+
+def test_numbers_that_differ_between_the_failures_of_a_cause_are_a_range() -> None:
+    errors = [
+        f"Diverged: nan in step {step}, epoch 1 (lr={lr}); try less" for step, lr in ((12, 0.5), (7, "5e-2"))
+    ]
+    assert common_rule(errors) == "Diverged: nan in step 7 to 12, epoch 1 (lr=5e-2 to 0.5)"
+    assert common_rule(errors[:1]) == "Diverged: nan in step 12, epoch 1 (lr=0.5)"
+    assert common_rule([None]) == "no reason given"
+    assert cause_of(errors[0]) == cause_of(errors[1]) != cause_of("Diverged: nan in step N, epoch 1 (lr=N)")
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [("failed", "failed: the loss is nan"), ("finished", "has finished")]
+)
+def test_of_a_run_the_verb_says_how_it_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: Any, says: str
+) -> None:
+    folder = tmp_path / "runs" / "one"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").touch()
+    journal = Journal(folder)
+    journal.start("", "one")
+    journal.close()
+    main(["one", "--outputs", str(tmp_path)])
+    assert capsys.readouterr().out == "one has not ended\n"
+    Result(status=status, error=says.partition(": ")[2] or None).write(folder / "result.json")
+    main(["one", "--outputs", str(tmp_path)])
+    assert capsys.readouterr().out == f"one {says}\n"
 
 
 def test_the_sentence_has_the_counts_and_the_interval_to_type() -> None:
