@@ -13,8 +13,13 @@ from typing import Annotated, Any
 PART: dict[str, Any] = {"type": "object"}
 """A mapping with a `_target_`, or settings of one that is chosen elsewhere."""
 
-REFERENCE: dict[str, Any] = {"type": "string", "pattern": r"^(\$\{|\?\?\?$)"}
-"""`${another.setting}` and `???` may stand for any value."""
+REFERENCE: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^(\$\{|\?\?\?$)",
+    "patternErrorMessage": "A text here is ${another.setting} or ???.",
+}
+"""`${another.setting}` and `???` may stand for any value. The message is a keyword of yaml-language-server,
+which shows it instead of the pattern; other validators ignore it."""
 
 _SCALARS: dict[Any, str] = {
     int: "integer",
@@ -23,6 +28,14 @@ _SCALARS: dict[Any, str] = {
     Path: "string",
     bool: "boolean",
     type(None): "null",
+}
+_NAMES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true, false",
+    "null": "null",
+    "array": "a list",
+    "object": "a mapping",
 }
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
@@ -51,7 +64,9 @@ def any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
         if schema.keys() != {"type"} and schema not in rest and not covered:
             rest.append(schema)
     if types_of_all and rest == [REFERENCE]:
-        return {"type": [*types_of_all, "string"], "pattern": REFERENCE["pattern"]}
+        wanted = ", ".join(_NAMES[name] for name in types_of_all)
+        message = f"Give {wanted}, ${{another.setting}} or ???."
+        return {**REFERENCE, "type": [*types_of_all, "string"], "patternErrorMessage": message}
     whole = [{"type": types_of_all if len(types_of_all) > 1 else types_of_all[0]}] if types_of_all else []
     return whole[0] if whole and not rest else {"anyOf": [*whole, *rest]}
 

@@ -106,8 +106,12 @@ def test_descriptions_are_comments_and_docstrings_and_defaults_those_of_the_yaml
     assert split["properties"]["guard"]["description"].startswith("The leakage guard: warn, error")
     assert split["properties"]["seed"]["default"] == 0
     adamw = schemas["trainer.optimizer.schema.json"]["definitions"]["torch.optim.AdamW"]["properties"]
-    assert adamw["lr"] == {"type": ["number", "string"], "pattern": r"^(\$\{|\?\?\?$)", "default": 0.003} | {
-        "description": "learning rate (default: 1e-3). A tensor LR"
+    assert adamw["lr"] == {
+        "type": ["number", "string"],
+        "pattern": r"^(\$\{|\?\?\?$)",
+        "patternErrorMessage": "Give a number, ${another.setting} or ???.",
+        "default": 0.003,
+        "description": "learning rate (default: 1e-3). A tensor LR",
     }
     assert adamw["weight_decay"]["description"] == "of the weights, times the learning rate, in each step"
     models = schemas["choices.schema.json"]["definitions"]["model"]["anyOf"][0]

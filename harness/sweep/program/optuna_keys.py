@@ -7,31 +7,39 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from harness.core.errors import UserError
+from harness.core.name_list import listed
 
 OPTUNA_KEYS = {
-    "params": "sweep.space.KEY takes values as on the command line, KEY='interval(0,1)'",
-    "search_space": "sweep.space.KEY takes values as on the command line, KEY='interval(0,1)'",
-    "custom_search_space": "a dependent key is sweep.space.KEY={values: VALUES, when: OTHER=CHOICE}",
-    "n_trials": "use sweep.trials=N",
-    "n_jobs": "use sweep.workers=N",
-    "direction": "use sweep.objectives=maximize, or [minimize,maximize] for several",
-    "sampler": "choose +sweep=tpe, gp, cmaes, nsga2, qmc, random or grid",
-    "study_name": "use sweep.name=NAME",
-    "storage": "use sweep.storage=URL",
-    "max_failure_rate": "use sweep.failures=N or sweep.fail_fast=true",
+    "params": "KEY='interval(0,1)' (in a file sweep.space.KEY)",
+    "search_space": "KEY='interval(0,1)' (in a file sweep.space.KEY)",
+    "custom_search_space": "sweep.space.KEY={values: VALUES, when: OTHER=CHOICE} for a dependent key",
+    "n_trials": "sweep.trials=N",
+    "n_jobs": "sweep.workers=N",
+    "direction": "sweep.objectives=maximize, or [minimize,maximize] for several",
+    "sampler": "+sweep=tpe, gp, cmaes, nsga2, qmc, random or grid",
+    "study_name": "sweep.name=NAME",
+    "storage": "sweep.storage=URL",
+    "max_failure_rate": "sweep.failures=N or sweep.fail_fast=true",
 }
 """Key of `hydra.sweeper` -> what to type in its place."""
 
 
 def refuse_optuna_keys(config: DictConfig) -> None:
-    """Refuses the settings of another sweeper.
+    """Refuses the settings of another sweeper, all of them in one sentence.
 
     Raises:
         UserError: one is set.
     """
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
-    for name, value in sweeper.items():
-        if value is not None and name not in ("_target_", "_recursive_", "sweep"):
-            remedy = OPTUNA_KEYS.get(name, "the settings of a sweep begin with `sweep.`")
-            key = f"hydra.sweeper.{name}"
-            raise UserError(f"{key} is a setting of another sweeper", remedy, key=key, value=value)
+    own = ("_target_", "_recursive_", "sweep")
+    foreign = {name: value for name, value in sweeper.items() if value is not None and name not in own}
+    if not foreign:
+        return
+    keys = [f"hydra.sweeper.{name}" for name in foreign]
+    rule = (
+        f"{listed(keys, len(keys))} {'is a setting' if len(keys) == 1 else 'are settings'} of another sweeper"
+    )
+    removal = " ".join(f"~{key}" for key in keys)
+    instead = "; ".join(dict.fromkeys(OPTUNA_KEYS[name] for name in foreign if name in OPTUNA_KEYS))
+    remedy = f"remove what a file sets with {removal}" + (f", and use {instead}" if instead else "")
+    raise UserError(rule, remedy, key=keys[0], value=foreign[keys[0].rpartition(".")[2]])

@@ -122,6 +122,25 @@ def test_a_key_of_the_optuna_sweeper_is_answered(name: str) -> None:
         refuse_optuna_keys(config)
 
 
+def test_all_keys_of_another_sweeper_are_answered_at_once_with_what_removes_them() -> None:
+    set_there = {
+        "params": {"x": "interval(0,1)"},
+        "n_trials": 20,
+        "storage": None,
+        "ax_config": {"early_stop": 1},
+    }
+    config = OmegaConf.create({"hydra": {"sweeper": {"_target_": "x", "sweep": None, **set_there}}})
+    with pytest.raises(UserError) as refused:
+        refuse_optuna_keys(config)
+    keys = [f"hydra.sweeper.{name}" for name in ("params", "n_trials", "ax_config")]
+    assert str(refused.value) == (
+        f"{keys[0]}, {keys[1]} and {keys[2]} are settings of another sweeper; "
+        f"remove what a file sets with ~{keys[0]} ~{keys[1]} ~{keys[2]}, "
+        "and use KEY='interval(0,1)' (in a file sweep.space.KEY); sweep.trials=N."
+    )
+    assert refused.value.key == "hydra.sweeper.params"
+
+
 def test_the_keys_of_the_optuna_sweeper_can_be_typed() -> None:
     """Else Hydra would say that they do not exist."""
     from hydra_plugins import harness_sweeper
