@@ -1,7 +1,8 @@
 """Folds as one training, against the same folds one after another.
 
 The trainings alone, over a grid of models, batches and numbers of folds: from it comes the table of
-`harness/trainer/fused/fuse_rule.py`, by which `fuse=auto` decides. And whole commands.
+`harness/trainer/fused/fuse_rule.py`, by which `fuse=auto` decides. Counted is the CPU time of one thread.
+And whole commands.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 
 import torch
 
@@ -40,6 +41,52 @@ GRID = [
         "split.folds=10",
     ),
 ]
+
+_METHODS = {
+    "vicreg": "projection",
+    "barlow": "projection",
+    "simclr": "projection",
+    "supcon": "projection",
+    "byol": "projection prediction",
+    "simsiam": "projection prediction",
+}
+"""Contrastive methods, and the heads of each."""
+
+_TEN = ("split.folds=10", "trainer.epochs=2")
+GRID += [
+    (
+        *_CANCER,
+        "data/augment=tabular",
+        f"model.widths=[{width},{width}]",
+        f"data.load.batch_size={batch}",
+        *_TEN,
+    )
+    for width in (64, 128, 256)
+    for batch in (16, 64)
+]
+GRID += [
+    (
+        "data/extract=digits",
+        "model=mlp",
+        "trainer=supervised",
+        "data/augment=image",
+        "split=stratified_kfold",
+        *_TEN,
+    )
+]
+GRID += [
+    (
+        *_CANCER,
+        "trainer=contrastive",
+        f"trainer/method={method}",
+        *(f"trainer.method.{head}=[64,64]" for head in heads.split()),
+        f"data.load.batch_size={batch}",
+        *_TEN,
+    )
+    for method, heads in _METHODS.items()
+    for batch in (16, 64)
+]
+GRID += [(*_CANCER, "trainer=contrastive", f"trainer/method={method}", *_TEN) for method in _METHODS]
 
 _QUIET = ("tracking=none", "baseline=off", "report=false", "trainer.device=cpu")
 COMMANDS = {
@@ -76,23 +123,23 @@ def compare(words: tuple[str, ...], rounds: int) -> Comparison:
 
     def together() -> float:
         own = members()
-        began = perf_counter()
+        began = process_time()
         for _ in fit_members(own, lambda: False):
             pass
-        return perf_counter() - began
+        return process_time() - began
 
     def alone() -> float:
         own = members()
-        began = perf_counter()
+        began = process_time()
         for one in own:
             for _ in one.trainer.fit(one.model, one.loaders, one.augment, one.validate, lambda: False):
                 pass
-        return perf_counter() - began
+        return process_time() - began
 
     costs = take_turns({"together": together, "one after another": alone}, rounds)
     notes = [f"`fuse=auto` trains them {'together' if fused else 'one after another'}"]
     work = f"{len(plan.folds)} folds, {step.parameters:,} parameters, {' '.join(words)}"
-    return Comparison(work, "s", "one after another", 1.1, costs, notes)
+    return Comparison(work, "CPU s", "one after another", 1.1, costs, notes)
 
 
 def whole(name: str, words: tuple[str, ...], reference: str, aim: float, rounds: int) -> Comparison:

@@ -109,10 +109,6 @@ class ContrastiveTrainer(UniversalTrainer):
         return torch.where(targets >= 0, targets, own + len(self.task.classes))
 
     @property
-    def passes(self) -> int:
-        return 1 + max(1, len(self.method.columns))
-
-    @property
     def why_not_fused(self) -> str | None:
         return self.method.why_not_fused
 

@@ -58,11 +58,6 @@ class TrainingMethod(ABC):
     """The loss that compares outputs with targets, set by the subclass; its parameters are learned too."""
 
     @property
-    def passes(self) -> int:
-        """How often each row of a batch passes through the network in a step: the number of its views."""
-        return 1
-
-    @property
     def why_not_fused(self) -> str | None:
         """Why this cannot be one of several trainings that take their steps as one; None: a step is tried.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.samplers import QMCSampler, RandomSampler
 
+from harness.config.check_memory import without_fractions
 from harness.config.instantiate import target
 from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.prepare.experiment import Experiment
@@ -37,7 +38,8 @@ class FusedTrial:
 
     asked  the setting `fuse`
     alone  why it is trained alone; "": it need not be
-    kind   of its model, see `kind_of`, and its training method
+    kind   of its model, see `kind_of`, and of its loss: only trials of one kind are trained as one
+    rough  the same, whatever the fractions are among the settings of the loss
     size   of a step
     rows   training rows of each fold
     steps  of a training, at most
@@ -46,6 +48,7 @@ class FusedTrial:
     asked: int | str
     alone: str
     kind: Hashable
+    rough: Hashable
     size: StepSize
     rows: tuple[int, ...]
     batch_size: int
@@ -60,8 +63,11 @@ class FusedTrial:
         alone = off or known_reason(*parts) or ""  # a worker tries a step, which calls the model
         rows = tuple(len(fold.train) for fold in plan.folds)
         batch_size = plan.cfg.data.load.get("batch_size", 1)
-        kind = kind_of(experiment.model), str(plan.cfg.trainer.get("method"))
-        return cls(asked, alone, kind, StepSize.of(*parts), rows, batch_size, experiment.trainer.budget.steps)
+        model, node = kind_of(experiment.model), plan.parts.node("trainer")
+        loss = [node.get(key) for key in ("loss", "method")]
+        kind, rough = (model, repr(loss)), (model, repr(without_fractions(loss)))
+        size, steps = StepSize.of(*parts), experiment.trainer.budget.steps
+        return cls(asked, alone, kind, rough, size, rows, batch_size, steps)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ def choose_slots(
     elif not reason:
         count = _most(settings, sampler, trials, units)
         kinds = len({point.kind for point in points})
-        faster = all(
+        # Where a fraction of the loss is searched, each trial would be the only one of its kind.
+        faster = kinds == len({point.rough for point in points}) and all(
             point.steps >= _LEAST_STEPS
             and is_faster(point.size, point.rows * settings.repeat * max(1, count // kinds), point.batch_size)
             for point in points

@@ -31,8 +31,8 @@ _RECURRENT = nn.RNNBase
 _TRIED = 3
 """Members of the step that is tried."""
 
-_LEAST = {False: ((50_000, 6.0), (150_000, 10.0)), True: ((150_000, 8.0),)}
-"""Size of a step at most, and batches that it must compute together to be faster on a CPU.
+_LEAST = {False: ((50_000, 6.0), (150_000, 10.0)), True: ((90_000, 8.0),)}
+"""Parameters at most, and batches that it must compute together to be faster on a CPU.
 
 By whether rows are augmented, which is done for each member alone and lowers what is gained. Measured by
 `benchmarks/fused.py` on multilayer perceptrons with and without norms, on a transformer, and on contrastive
@@ -44,7 +44,7 @@ larger models, all members together exceed the cache.
 class StepSize(NamedTuple):
     """How much a training computes in a step.
 
-    parameters  of the model, and of what learns or follows beside it, times the passes of each row
+    parameters  of the model, and of what learns or follows beside it, such as a projection head
     augmented   whether its rows are augmented
     """
 
@@ -61,7 +61,7 @@ class StepSize(NamedTuple):
             companion = own.build_companion(model, head, loaders.task)
         modules = [model] if companion is None else [model, companion]
         count = sum(parameter.numel() for module in modules for parameter in module.parameters())
-        return cls(own.passes * count, type(augment) is not Identity)
+        return cls(count, type(augment) is not Identity)
 
 
 def is_faster(size: StepSize, train_rows: Sequence[int], batch_size: int) -> bool:

@@ -233,7 +233,8 @@ def test_stopped_trials_go_on_to_the_last_bit(
 
 def fused(rows: tuple[int, ...] = (100,), **changes: Any) -> FusedTrial:
     size = {"size": StepSize(1000), "rows": rows, "batch_size": 64, "steps": 500}
-    return FusedTrial(**({"asked": "auto", "alone": "", "kind": 0} | size | changes))
+    kind = changes.get("kind", 0)
+    return FusedTrial(**({"asked": "auto", "alone": "", "kind": kind, "rough": kind} | size | changes))
 
 
 RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Random", "TPE"))
@@ -251,7 +252,10 @@ RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Rand
         (RANDOM, 64, [fused(rows=(90,) * 10)], {}, (6, 60)),
         (RANDOM, 64, [fused(kind=number) for number in range(2)], {}, (32, 32)),
         (RANDOM, 64, [fused(kind=number) for number in range(9)], {}, (1, None)),
+        (RANDOM, 64, [fused(kind=number, rough=0) for number in range(2)], {}, (1, None)),
+        (RANDOM, 64, [fused(asked=8, kind=number, rough=0) for number in range(2)], {}, (8, 8)),
         (RANDOM, 64, [fused(size=StepSize(10**6))], {}, (1, None)),
+        (RANDOM, 64, [fused(size=StepSize(80_000, augmented=True))], {}, (32, 32)),
         (RANDOM, 64, [fused(steps=100)], {}, (1, None)),
         (RANDOM, 64, [fused(), fused(alone="a reason")], {}, (1, None)),
         (RANDOM, 64, [fused(asked="off", alone="fuse=off")], {}, (1, None)),
