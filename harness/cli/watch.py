@@ -60,7 +60,8 @@ def _watch(sweep: Any, once: bool) -> tuple[Any, str]:
                 break
             time.sleep(_INTERVAL)
         board.close()
-        for line in (state(now, None), best_line(now)):
+        board.show_running(now)
+        for line in (state(now, None, waits=ending != "finished"), best_line(now)):
             if line:
                 board.say(line)
         if ending == "idle":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from harness.sweep.space.swept_value import Point
 from harness.sweep.study.optuna_internals import storage_of, trial_id
 from harness.sweep.study.prepare_study import DISTRIBUTIONS, SPACE
 from harness.sweep.study.read_snapshot import snapshot
-from harness.sweep.study.snapshot import Snapshot, shortened
+from harness.sweep.study.snapshot import Objective, Snapshot, shortened
 from harness.sweep.study.study_lock import study_lock
 from harness.sweep.study.study_storage import label_of, open_storage, studies
 from harness.sweep.study.sweep_location import FINISHED
@@ -28,15 +28,26 @@ from harness.sweep.study.trial_queue import TrialQueue
 from harness.sweep.worker.sweep_spec import SweepSpec
 
 BUDGET = "harness:budget"
-"""The attribute of a study with the trials and epochs of its sweep."""
+"""The attribute of a study with what `budget_of` returns."""
 
 _STOPPED = "it was stopped by `python -m harness stop`"
 
 
 def budget_of(spec: SweepSpec) -> dict[str, Any]:
-    """What a sweep stores as `BUDGET`: trials, epochs of a trial, and whether a sampler completes points."""
+    """What a sweep stores for `LiveSweep`.
+
+    Returns:
+        trials, epochs (of a trial), sampled (whether a sampler completes points), and compared (name and
+        direction of the score that trials report, where that is not the objective).
+    """
     epochs = spec.epochs if spec.settings.axis == "epochs" else None
-    return {"trials": spec.trials, "epochs": epochs, "sampled": spec.sampler is not None}
+    compared = None if spec.compared is None else asdict(spec.compared)
+    return {
+        "trials": spec.trials,
+        "epochs": epochs,
+        "sampled": spec.sampler is not None,
+        "compared": compared,
+    }
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,9 @@ class LiveSweep:
     def snapshot(self) -> Snapshot:
         """The state of its trials."""
         budget: Mapping[str, Any] = self.study.user_attrs.get(BUDGET) or {}
-        return snapshot(self.study, budget.get("trials"), budget.get("epochs"))
+        compared = budget.get("compared")
+        score = None if compared is None else Objective(**compared)
+        return snapshot(self.study, budget.get("trials"), budget.get("epochs"), score)
 
     def stop(self) -> None:
         """Asks all commands that run the sweep to stop, as Ctrl-C does: their trials keep a checkpoint.
@@ -131,7 +144,7 @@ class LiveSweep:
             if state not in (TrialState.RUNNING, TrialState.WAITING):
                 raise UserError(
                     f"trial {number} of {self.name} has ended ({state.name.lower()})",
-                    "name one that runs or waits, which `python -m harness watch` lists",
+                    f"name one that waits, or runs: `python -m harness watch {self.name} --once` lists them",
                     value=number,
                 )
             storage.set_trial_user_attr(trial_id(trials[number]), "pruned", _STOPPED)
@@ -155,7 +168,7 @@ class LiveSweep:
         space = self._space()
         names = {short: key for key, short in shortened(space.by_key).items()}
         full = {names.get(key, key): value for key, value in point.items()}
-        complete = space.complete(full, f"add {self.name}")
+        complete = space.complete(full, "the point")
         sampled = self.study.user_attrs.get(BUDGET, {}).get("sampled", True)
         missing = [d.key for d in space.ordered if d.key not in complete and d.active(complete)]
         if missing and not sampled:

@@ -19,7 +19,7 @@ from harness.sweep.study.snapshot import ENDED, STOPPED, Row, Snapshot, eligible
 _LINES = 60  # about how many trials have a line
 _QUIET = 60.0  # seconds without a line after which a log file gets one
 _LONGEST_ERROR = 160
-_STYLES = {"complete": "green", "frozen": "cyan", "pruned": "yellow", "failed": "red"}
+_STYLES = {"running": "blue", "complete": "green", "frozen": "cyan", "pruned": "yellow", "failed": "red"}
 
 
 class ProgressBoard:
@@ -79,6 +79,12 @@ class ProgressBoard:
         elif time.monotonic() - self._last_print > _QUIET:
             self._say([("; ".join(filter(None, [now, best_line(snapshot)])), "")])
 
+    def show_running(self, snapshot: Snapshot) -> None:
+        """Prints a line for each trial that runs, as a terminal's table has it."""
+        for row in snapshot.rows:
+            if row.state == "running":
+                self._say(trial_line(row, snapshot, better=False))
+
     def say(self, text: str) -> None:
         """A plain line."""
         self._say([(text, "")])
@@ -107,7 +113,8 @@ class ProgressBoard:
         for line in [*table, *([[]] if table else [])]:
             self._say(line)
         colour = {"finished": "bold green", "failed": "bold red"}.get(result.status, "bold yellow")
-        self._say([(result.status, colour), (f" in {duration(result.seconds)}, {state(snapshot, None)}", "")])
+        ended = state(snapshot, None, waits=result.status != "finished")
+        self._say([(result.status, colour), (f" in {duration(result.seconds)}, {ended}", "")])
         if best := best_line(snapshot):
             self._say([(best, "bold")])
         for remark in remarks:
@@ -136,7 +143,7 @@ class ProgressBoard:
         expected = max(snapshot.trials or 0, len(snapshot.rows))
         stride = max(1, math.ceil(expected / _LINES))
         if better or row.state == "failed" or len(self._reported) % stride == 0:
-            self._say(ended_line(row, snapshot, better))
+            self._say(trial_line(row, snapshot, better))
 
     def _better(self, row: Row, snapshot: Snapshot) -> bool:
         """Whether a trial is the best so far; of several objectives, whether it is on the Pareto front."""
@@ -158,20 +165,27 @@ class ProgressBoard:
             put(line, self._stream)
 
 
-def state(snapshot: Snapshot, remaining: float | None, expected: str = "", width: int | None = None) -> str:
+def state(
+    snapshot: Snapshot,
+    remaining: float | None,
+    expected: str = "",
+    width: int | None = None,
+    waits: bool = True,
+) -> str:
     """`12 of 30 trials ended (9 complete, 2 frozen, 1 failed), 2 running, 16 waiting, about 3 min 20 s left`.
 
     Args:
         remaining: estimated seconds until the end; None where that is unknown.
         expected: what further trials would bring, as a sentence.
         width: in characters; the least important parts are left out where it is too small.
+        waits: whether trials that have not begun will; false of a finished sweep.
     """
     of = f" of {snapshot.trials}" if snapshot.trials is not None else ""
     ended = f"{snapshot.ended}{of} trials ended"
     counts = snapshot.counts
     kinds = [f"{counts[name]} {name}" for name in ENDED if counts[name]]
     detailed = f"{ended} ({', '.join(kinds)})" if kinds else ended
-    others = {"running": snapshot.count("running"), "waiting": snapshot.waiting}
+    others = {"running": snapshot.count("running"), "waiting": snapshot.waiting if waits else 0}
     counted = [f"{count} {name}" for name, count in others.items() if count]
     left = f"about {duration(remaining)} left" if remaining else ""
     choices = [[detailed, *counted, left, expected], [detailed, *counted, left], [ended, *counted, left]]
@@ -202,15 +216,15 @@ def values(row: Row, snapshot: Snapshot) -> str:
     return "  ".join(f"{objective.name} {score(value)}" for objective, value in named)
 
 
-def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
-    """`trial 12  complete  valid/accuracy 0.9812  best  3.1 s  model=mlp lr=0.003`."""
+def trial_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
+    """`trial 12  complete  valid/accuracy 0.9812  best  3.1 s  model=mlp lr=0.003`; one that has begun."""
     line: Line = [(f"trial {row.number:<{len(str(snapshot.trials or 100))}}  ", "")]
     line.append((f"{row.state:<8}", _STYLES[row.state]))
     reached = (
         values(row, snapshot)
         if row.state == "complete"
         else _so_far(row, snapshot)
-        if row.state in STOPPED
+        if row.state in (*STOPPED, "running")
         else ""
     )
     parts = [(reached, "bold green" if better else "")]
@@ -228,7 +242,7 @@ def ended_line(row: Row, snapshot: Snapshot, better: bool) -> Line:
 
 
 def _so_far(row: Row, snapshot: Snapshot) -> str:
-    """The last epoch and value of a pruned trial; the value has a name where it is not the objective's."""
+    """The last epoch and value of a trial; the value has a name where it is not the objective's."""
     epoch = [] if row.progress is None else [f"epoch {row.progress[0]} of {row.progress[1]}"]
     name = "" if snapshot.compared is None else f"{snapshot.compared.name} "
     return "  ".join([*epoch, *([f"{name}{score(row.reports[-1][1])}"] if row.reports else [])])

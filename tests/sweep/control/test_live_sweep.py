@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from harness.core.errors import UserError
-from harness.sweep.control.live_sweep import BUDGET, LiveSweep
+from harness.sweep.control.live_sweep import BUDGET, LiveSweep, budget_of
 from harness.sweep.space.condition import Condition
 from harness.sweep.space.from_study import space_from
 from harness.sweep.space.interval import Interval
@@ -133,6 +135,27 @@ def test_a_sweep_is_stopped_for_all_of_its_commands(queue: TrialQueue, run_cli) 
         assert (answer.status, "has ended" in answer.err) == (2, True)
 
 
+def test_watch_names_the_score_that_the_pruner_compares_and_lists_what_runs(
+    queue: TrialQueue, run_cli
+) -> None:
+    spec = SimpleNamespace(
+        trials=2,
+        epochs=3,
+        settings=SimpleNamespace(axis="epochs"),
+        sampler=object(),
+        compared=Objective("valid/log_loss", "minimize"),
+    )
+    queue.study.set_user_attr(BUDGET, budget_of(cast("Any", spec)))
+    for value in (-0.25, -0.5):  # the study maximizes
+        claim = queue.claim(TWO)
+        assert claim is not None
+        queue.report(claim, 1, value)
+    queue.prune(claim, {})
+    out = run_cli("watch", "s-0", "--once").out
+    assert "trial 0  running   epoch 1 of 3  valid/log_loss 0.2500\n" in out
+    assert "trial 1  pruned    epoch 1 of 3  valid/log_loss 0.5000  " in out
+
+
 def test_watch_prints_the_trials_and_the_best_as_lines(queue: TrialQueue, run_cli, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     claim = queue.claim(TWO)
@@ -147,6 +170,9 @@ def test_watch_prints_the_trials_and_the_best_as_lines(queue: TrialQueue, run_cl
     assert "best trial 0  valid/accuracy 0.7500" in answer.out
     assert "\x1b" not in answer.out
     queue.study.set_user_attr(FINISHED, True)
+    assert (
+        "1 of 2 trials ended (1 complete)\n" in run_cli("watch", "s-0").out
+    )  # none waits in a finished sweep
     answer = run_cli("watch", "s-0", "--json")  # it ends by itself
     result = json.loads(answer.out)["result"]
     assert result["ending"] == "finished"
