@@ -88,7 +88,7 @@ def _has_free_tensors(model: nn.Module) -> bool:
 def why_alone(trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment) -> str | None:
     """Why this training cannot be a member of a fused one; None if it can.
 
-    Tries one step of two members, on copies; nothing is changed.
+    Tries one step of a few members, on copies; nothing is changed.
     """
     reason = known_reason(trainer, model, loaders, augment)
     return _try_step(trainer, model, loaders, augment) if reason is None else reason
