@@ -3,6 +3,13 @@
 Sixty models of each set are fitted once on its training rows; their predictions of all other rows, the
 population, are recorded. A sweep draws thirty of the models and a validation part of the population, and
 chooses the best model by it. The true score of the chosen model is that on the rest of the population.
+
+Means over the sweeps of a set. `true`: the true score of the chosen model. `bias`: how much its validation
+score, and the score that harness says to expect, are above that. `coverage`: in how many sweeps the
+interval of 95 % contains the true score (aim: 93 to 97 %), and `width`, how wide it is. `truly best is
+equivalent`: in how many sweeps the model whose true score is best is among those that cannot be
+distinguished from the chosen one (at least 95 % are expected). What was tried where an aim is missed is in
+`docs/log.md`.
 """
 
 from __future__ import annotations
