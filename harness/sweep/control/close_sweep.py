@@ -84,7 +84,7 @@ def _write(
     gain = watcher.remaining_gain(now)
     result = replace(result, cost=cost.as_dict(), remaining=None if gain is None else gain.as_dict())
     priced = status != "interrupted" and spec.settings.predictions > 0 and not spec.settings.ablate
-    selection, reason = _priced(spec.folder, now) if priced else (None, None)
+    selection, reason = _priced(spec, now) if priced else (None, None)
     if selection is not None:
         result = replace(result, selection=selection.as_dict())
     elif reason is not None:
@@ -150,10 +150,10 @@ def _explained(spec: SweepSpec, now: Snapshot) -> list[Statement]:
     return key_gains(spec.folder, now)
 
 
-def _priced(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:
+def _priced(spec: SweepSpec, now: Snapshot) -> tuple[Selection | None, str | None]:
     from harness.sweep.report.price_selection import price_selection  # it imports torch
 
-    return price_selection(folder, now)
+    return price_selection(spec.folder, now, spec.default)
 
 
 def _incomplete(spec: SweepSpec, now: Snapshot) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,14 @@ _ALIASES = {"loss": "log_loss"}
 """What a score is in most trainings; it counts only where it has the values of the trials."""
 
 
-def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str | None]:
+def price_selection(
+    folder: Path, now: Snapshot, default: Mapping[str, Any] | None = None
+) -> tuple[Selection | None, str | None]:
     """The price of the choice, or why there is none.
 
     Args:
         folder: of the sweep.
+        default: the point of the default configuration; None: it is not in the space.
 
     Returns:
         (selection, None), or (None, a reason or None where there was no choice).
@@ -43,9 +46,11 @@ def price_selection(folder: Path, now: Snapshot) -> tuple[Selection | None, str 
     if not name.startswith("valid/"):
         return None, f"{name} is no score of predictions"
     try:
-        return _price(folder, now, ranked)
+        selection, reason = _price(folder, now, ranked)
     except UserError as error:
         return None, str(error)
+    tried = next((row.number for row in now.rows if default and dict(row.point) == dict(default)), None)
+    return None if selection is None else replace(selection, default=tried), reason
 
 
 @dataclass(frozen=True)

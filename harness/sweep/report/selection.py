@@ -21,6 +21,7 @@ class Selection:
     equivalent  numbers of the trials that cannot be distinguished from the best, best first, itself included
     simplest    {"number", "parameters", "seconds"} of the one with the fewest parameters
     best        as `simplest`, of the best trial
+    default     number of the trial with the default configuration; None: there is none
     """
 
     score: str
@@ -32,6 +33,7 @@ class Selection:
     equivalent: list[int]
     simplest: dict[str, Any]
     best: dict[str, Any]
+    default: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -43,11 +45,13 @@ class Selection:
 
     @property
     def equivalents_sentence(self) -> str:
-        """Says how many trials equal the best, and which of them is the simplest."""
+        """How many trials equal the best, whether the default is one, and which of them is the simplest."""
         others = len(self.equivalent) - 1
         if others < 1:
             return "no other trial equals the best within the chance of the validation rows"
         count = "1 trial" if others == 1 else f"{others} trials"
+        if self.default in self.equivalent and self.default != self.best["number"]:
+            count += f", the default configuration (trial {self.default}) among them,"
         text = f"{count} cannot be distinguished from the best"
         if self.simplest["number"] == self.best["number"]:
             return f"{text}, which is the simplest of them"

@@ -55,7 +55,7 @@ def write_trial(home: Path, right: int, parameters: int, group: int = 1) -> None
 
 def snapshot(name: str = "valid/accuracy") -> Snapshot:
     rows = [
-        Row(place, "complete", {"lr": 0.1}, (right / 60,), folder=str(place))
+        Row(place, "complete", {"lr": (0.1, 0.3, 0.5)[place]}, (right / 60,), folder=str(place))
         for place, right in enumerate(RIGHT)
     ]
     return Snapshot((Objective(name, "maximize"),), tuple(rows), 3)
@@ -86,6 +86,15 @@ def test_the_best_trial_has_a_price_and_a_simpler_equivalent(folder: Path) -> No
     )
     uncounted = replace(found, simplest=found.simplest | {"parameters": None})
     assert uncounted.equivalents_sentence.endswith("the simplest is trial 1")
+    assert found.default is None
+    for point, number in (({"lr": 0.3}, 1), ({"lr": 0.9}, None)):
+        compared, _ = price_selection(folder, snapshot(), point)
+        assert compared is not None
+        assert compared.default == number
+        said = (
+            "1 trial, the default configuration (trial 1) among them, cannot be distinguished from the best;"
+        )
+        assert compared.equivalents_sentence.startswith(said) == (number == 1)
     page = [block.text for block in blocks_of(snapshot(), found) if isinstance(block, Text)]
     assert "60 validation rows" in str(page[0])
     write_best(folder, snapshot(), lambda row: f"train {row.number}", found.as_dict())
