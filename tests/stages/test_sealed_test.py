@@ -118,6 +118,12 @@ def test_a_sweep_tests_no_trial_and_its_best_is_unsealed(run_cli, rows) -> None:
     result = json.loads(Path(f"outputs/sweeps/s-0/{number}/result.json").read_text())
     assert result["test_rows"]["look"] == 1
     assert name in run_cli("unseal", name, "--run", f"s-0/{1 - number}").err
+    answer = run_cli(
+        "-m", *CSV, "tracking=none", "trainer.optimizer.lr=0.03,1e-7,1e-8", "sweep.name=t", "sweep.test=all"
+    )
+    assert answer.status == 0, answer.err
+    assert "best trial 0" in answer.out
+    assert "the 4th look at these 18 test rows, of 4 models" in answer.out  # those of all trials are counted
     assert "nobody" not in run_cli("compare", "s").out  # the seal is open, and one trial has no test scores
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -128,18 +129,26 @@ def _remarks(
     """The sentences below the best trial: costs, what its score is worth, looks at test rows, failures."""
     lines = [cost_sentence(cost)]
     lines += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
-    lines += [_looks(spec, now.best[0])] if now.best else []
+    lines += [_looks(spec, now)] if now.best else []
     lines += [statement.text for statement in (why if spec.settings.ablate else why[:_MOST_STATEMENTS])]
     return [line for line in lines if line]
 
 
-def _looks(spec: SweepSpec, row: Row) -> str:
-    """On the test rows of the best trial; "" where they were not looked at and are not sealed."""
-    folder = row.folder or str(row.number)
-    for path in (spec.folder / folder / RESULT, *sorted(spec.folder.glob(f"{folder}/seed-*/{RESULT}"))):
+def _looks(spec: SweepSpec, now: Snapshot) -> str:
+    """On the test rows of the best trial, or of all; "" where they were not looked at and are not sealed."""
+    tested = now.rows if spec.settings.test == "all" else now.best[:1]
+    found = [facts for row in tested for facts in _test_rows(spec.folder / (row.folder or str(row.number)))]
+    last = max(found, key=lambda facts: facts["look"] or 0, default=None)
+    return look_sentence(last, f"{spec.folder.name}/{BEST}")
+
+
+def _test_rows(folder: Path) -> Iterator[Mapping[str, Any]]:
+    """What a trial's result, or those of its repeats, say on looks at its test rows."""
+    for path in (folder / RESULT, *sorted(folder.glob(f"seed-*/{RESULT}"))):
         with suppress(FileNotFoundError):
-            return look_sentence(Result.read(path).test_rows, f"{spec.folder.name}/{BEST}")
-    return ""
+            facts = Result.read(path).test_rows
+            if facts is not None:
+                yield facts
 
 
 def _explained(spec: SweepSpec, now: Snapshot) -> list[Statement]:
