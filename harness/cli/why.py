@@ -8,7 +8,10 @@ from typing import Any
 from harness.cli.json_results import WhyResult
 from harness.cli.verb_outcome import Outcome
 from harness.cli.verb_parser import Parser
-from harness.core.errors import UserError
+from harness.core.errors import Diverged, Frozen, OutOfMemory, Pruned, Unproved, UserError
+
+_PREFIXES = tuple(f"{kind.__name__}: " for kind in (Diverged, Frozen, OutOfMemory, Pruned, Unproved))
+"""Before errors of harness in `result.json`, whose sentences say all."""
 
 _ENDS = {
     "finished": "has finished",
@@ -62,5 +65,10 @@ def _of_run(name: str, outputs: Path) -> list[dict[str, Any]]:
     run = Outputs(outputs).find(name, fetcher())
     result = run.result
     ended = "has not ended" if result is None else _ENDS[result.status]
-    error = "" if result is None or result.error is None else f": {result.error}"
+    error = "" if result is None or result.error is None else f": {_plain(result.error)}"
     return [{"kind": "run", "key": None, "p": None, "text": f"{run.label} {ended}{error}"}]
+
+
+def _plain(error: str) -> str:
+    """An error as a sentence, without the name of a class of harness."""
+    return next((error.removeprefix(prefix) for prefix in _PREFIXES if error.startswith(prefix)), error)

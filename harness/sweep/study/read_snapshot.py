@@ -57,7 +57,9 @@ def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
     attributes: dict[str, Any] = trial.user_attrs
     owner = trial.system_attrs.get(OWNER) or {}
     complete, frozen = trial.state is TrialState.COMPLETE, is_frozen(trial)
-    ended = datetime.fromtimestamp(trial.system_attrs[FROZEN]["at"]) if frozen else trial.datetime_complete
+    # Also of a frozen trial that was pruned at the end of the sweep: it has not used the time in between.
+    stopped = trial.system_attrs.get(FROZEN) if frozen or trial.state is TrialState.PRUNED else None
+    ended = datetime.fromtimestamp(stopped["at"]) if stopped else trial.datetime_complete
     return Row(
         number=trial.number,
         state="frozen" if frozen else _STATES[trial.state],

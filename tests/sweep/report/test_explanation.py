@@ -99,7 +99,8 @@ def test_of_a_run_the_verb_says_how_it_ended(
     journal.close()
     main(["one", "--outputs", str(tmp_path)])
     assert capsys.readouterr().out == "one has not ended\n"
-    Result(status=status, error=says.partition(": ")[2] or None).write(folder / "result.json")
+    error = says.partition(": ")[2]
+    Result(status=status, error=f"Diverged: {error}" if error else None).write(folder / "result.json")
     main(["one", "--outputs", str(tmp_path)])
     assert capsys.readouterr().out == f"one {says}\n"
 

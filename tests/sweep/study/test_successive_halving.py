@@ -166,7 +166,9 @@ def test_samplers_see_a_frozen_trial_as_pruned_and_all_else_as_frozen(queue: Tri
 def test_at_the_end_frozen_trials_are_pruned_for_everybody(queue: TrialQueue) -> None:
     for value in (0.5, math.nan, 0.4):
         work(queue, claimed(queue), value)
+    ended = [row.ended for row in snapshot(queue.study).rows]
     queue.retire_frozen()
+    assert [row.ended for row in snapshot(queue.study).rows] == ended  # and not when the sweep did
     assert [trial.state for trial in queue.study.trials] == [TrialState.PRUNED] * 3
     assert [trial.value for trial in queue.study.trials] == [0.5, None, 0.4]
     assert all(row.state != "frozen" for row in snapshot(queue.study).rows)
