@@ -26,12 +26,27 @@ _RUN = """
     const kept = found.violations.map((each) => [each.impact, each.id, each.nodes.map((node) => node.html)]);
     document.body.innerHTML = "";
     const place = document.createElement("pre");
-    place.id = "axe-found";
+    place.id = "found";
     place.textContent = JSON.stringify(kept);
     document.body.append(place);
   }), 500));
 </script>
 """
+
+_WIDE = """
+<script>
+  addEventListener("load", () => setTimeout(() => {
+    const tables = [...document.querySelectorAll(".md-typeset__scrollwrap")].filter(
+      (each) => each.querySelector("tr").children.length == 2);
+    const wide = tables.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.innerText);
+    const place = document.createElement("pre");
+    place.id = "found";
+    place.textContent = JSON.stringify([tables.length, wide]);
+    document.body.append(place);
+  }, 500));
+</script>
+"""
+"""How many tables have two columns, and the texts of those that are wider than their place."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,8 +65,14 @@ def serious(page: Path, profile: Path, *options: str) -> list[Any]:
     axe = (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
     within = axe.replace("</script", "<\\/script")  # the page may load nothing
     run = _RUN.replace("AXE", within)
-    copy = page.with_name(f"axe-{page.name}")
-    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{run}</body>"), encoding="utf-8")
+    violations = found_in(page, run, profile, *options)
+    return [each for each in violations if each[0] in ("serious", "critical")]
+
+
+def found_in(page: Path, script: str, profile: Path, *options: str) -> list[Any]:
+    """What a script writes as JSON into `#found` of a copy of the page."""
+    copy = page.with_name(f"copy-{page.name}")
+    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{script}</body>"), encoding="utf-8")
     command = [
         str(BROWSER),
         *QUIET.split(),
@@ -64,10 +85,10 @@ def serious(page: Path, profile: Path, *options: str) -> list[Any]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     finally:
         copy.unlink()
-    found = re.search(r'<pre id="axe-found">(.*?)</pre>', done.stdout, re.DOTALL)
+    found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found is not None, done.stderr[-2000:]
-    violations = json.loads(html.unescape(found[1]))
-    return [each for each in violations if each[0] in ("serious", "critical")]
+    content: list[Any] = json.loads(html.unescape(found[1]))
+    return content
 
 
 DARK = "--blink-settings=preferredColorScheme=0"
@@ -78,6 +99,11 @@ LOOKS = {"light": (), "dark": (DARK,), "narrow": ("--window-size=400,900",)}
 def test_a_page_of_the_site_has_no_serious_finding(site: Path, tmp_path: Path, name: str) -> None:
     for look, options in LOOKS.items():
         assert serious(site / f"{name}.html", tmp_path / look, *options) == [], look
+
+
+@pytest.mark.parametrize("name", ["coming_from/lightning", "coming_from/wandb_sweeps"])
+def test_a_table_with_two_columns_fits_a_narrow_screen(site: Path, tmp_path: Path, name: str) -> None:
+    assert found_in(site / f"{name}.html", _WIDE, tmp_path, "--window-size=500,900") == [1, []]
 
 
 def test_the_report_of_a_run_has_no_serious_finding(finished: Callable[..., Path], tmp_path: Path) -> None:

@@ -59,6 +59,13 @@ def test_no_page_loads_anything_from_another_place(site: Path, pages: dict[Path,
         assert not re.search(r"url\(\W*(https?:)?//|@import", sheet.read_text(encoding="utf-8")), sheet
 
 
+def test_the_colours_are_those_of_the_machine_until_the_reader_chooses(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    media = re.findall(r'data-md-color-media="([^"]*)"', text)
+    kinds = ("(prefers-color-scheme)", "(prefers-color-scheme: light)", "(prefers-color-scheme: dark)")
+    assert media[-3:] == list(kinds)  # the first is chosen on a first visit
+
+
 def test_each_link_leads_to_a_page_and_to_an_anchor_of_it(pages: dict[Path, Page]) -> None:
     for file, page in pages.items():
         assert [name for name, times in Counter(page.anchors).items() if times > 1] == [], file

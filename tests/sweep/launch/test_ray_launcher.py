@@ -130,8 +130,10 @@ def test_a_cluster_that_is_not_there_is_refused(typed: Any) -> None:
         ((None, 1, 1.5), "hydra.launcher.gpus must be a whole number, or a fraction below 1, got 1.5."),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: tuple[Any, ...], sentence: str) -> None:
-    pytest.importorskip("ray")
+def test_settings_that_make_no_sense_are_refused(
+    settings: tuple[Any, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.sweep.launch.ray.find_spec", lambda name: name)  # as if Ray were installed
     with pytest.raises(UserError) as refused:
         check(*settings)
     assert str(refused.value) == sentence
