@@ -26,7 +26,7 @@ from harness.runtime.stop_signals import Stop
 from harness.stages.calibrate import calibrated
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
-from harness.trainer.fused.fuse_rule import StepSize, is_faster, why_alone
+from harness.trainer.fused.fuse_rule import StepSize, is_faster, known_reason, why_alone
 from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.group_memory import fitting
 from harness.trainer.fused.group_training import fit_members
@@ -57,11 +57,12 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     folds = len(plan.folds)
     if asked == OFF or (folds == 1 and asked == AUTO):
         return _with(plan, OFF, "each fold alone (fuse=off)" if folds > 1 else ""), None
-    reason = alone
+    parts = (first.trainer, first.model, first.loaders, first.augment)
+    reason = alone or known_reason(*parts) or ""
     if not reason and asked == AUTO:
         rows = plan.cfg.data.load.batch_size
         sizes = [len(fold.train) for fold in plan.folds]
-        step = StepSize.of(first.trainer, first.model, first.loaders, first.augment)
+        step = StepSize.of(*parts)
         reason = "" if is_faster(step, sizes, rows) else "that is faster for this model"
     # A step is tried last: it calls the model.
     reason = reason or reason_alone(plan, first)

@@ -128,6 +128,7 @@ def test_random_numbers_differ_from_process_to_process_and_follow_from_the_step(
 def test_a_number_of_a_card_is_refused_under_torchrun(processes):
     def refused():
         distributed.join_group()
+        distributed.average(torch.ones(1))  # nobody leaves before the other has arrived
         try:
             check_device(torch.device("cuda:1"))
         except UserError as error:
@@ -143,6 +144,7 @@ def test_a_number_of_a_card_is_refused_under_torchrun(processes):
 def test_more_processes_than_cards_are_refused(processes):
     def refused():
         distributed.join_group()
+        distributed.average(torch.ones(1))  # nobody leaves before the other has arrived
         torch.cuda.device_count = lambda: 1
         try:
             check_device(torch.device("cuda"))

@@ -66,7 +66,7 @@ class FusedTrial:
         model, node = kind_of(experiment.model), plan.parts.node("trainer")
         loss = [node.get(key) for key in ("loss", "method")]
         kind, rough = (model, repr(loss)), (model, repr(without_fractions(loss)))
-        size, steps = StepSize.of(*parts), experiment.trainer.budget.steps
+        size, steps = StepSize(0) if alone else StepSize.of(*parts), experiment.trainer.budget.steps
         return cls(asked, alone, kind, rough, size, rows, batch_size, steps)
 
 

@@ -53,12 +53,11 @@ class StepSize(NamedTuple):
 
     @classmethod
     def of(cls, trainer: UniversalTrainer, model: nn.Module, loaders: Loaders, augment: Augment) -> StepSize:
-        """That of a training which need not have begun; nothing is changed."""
-        own = copy.deepcopy(trainer)
-        own.members = members_for(own, model)
+        """That of a training which has not begun; as `preflight`, it draws no random number."""
+        trainer.members = members_for(trainer, model)
         with torch.random.fork_rng(devices=[]):
-            head = own.build_head(width_of(model), loaders.task)
-            companion = own.build_companion(model, head, loaders.task)
+            head = trainer.build_head(width_of(model), loaders.task)
+            companion = trainer.build_companion(model, head, loaders.task)
         modules = [model] if companion is None else [model, companion]
         count = sum(parameter.numel() for module in modules for parameter in module.parameters())
         return cls(count, type(augment) is not Identity)

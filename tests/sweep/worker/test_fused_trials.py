@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.config.compose import compose
+from harness.prepare.experiment import prepare
+from harness.prepare.plan import make_plan
 from harness.runs.journal import read
 from harness.runtime.stop_signals import Stop
 from harness.sweep.worker.trial_slots import FusedTrial, choose_slots
@@ -235,6 +238,19 @@ def fused(rows: tuple[int, ...] = (100,), **changes: Any) -> FusedTrial:
     size = {"size": StepSize(1000), "rows": rows, "batch_size": 64, "steps": 500}
     kind = changes.get("kind", 0)
     return FusedTrial(**({"asked": "auto", "alone": "", "kind": kind, "rough": kind} | size | changes))
+
+
+def test_points_whose_losses_differ_in_a_fraction_are_of_several_kinds_but_roughly_of_one() -> None:
+    def point(*words: str) -> FusedTrial:
+        plan = make_plan(compose([*WORDS, "trainer=contrastive", "trainer/method=simclr", *words]))
+        return FusedTrial.of(prepare(plan, plan.folds[0]), plan)
+
+    one, same = point(), point("trainer.optimizer.lr=0.1")
+    other, wider = point("trainer.method.loss.temperature=0.3"), point("trainer.method.projection=[8,4]")
+    assert one.kind == same.kind != other.kind
+    assert one.rough == same.rough == other.rough != wider.rough
+    assert one.size.augmented
+    assert one.size.parameters > wider.size.parameters
 
 
 RANDOM, TPE = ({"_target_": f"optuna.samplers.{name}Sampler"} for name in ("Random", "TPE"))
