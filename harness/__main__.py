@@ -320,7 +320,7 @@ def _tell(error: BaseException, task: Task) -> Outcome:
 
     words, secrets = task.words, task.secrets
     status, sentence, trace = explain(error, words)
-    facts = secrets.texts(failure(error, as_user_error(error, words), sentence))
+    facts = secrets.texts(failure(error, as_user_error(error, words), sentence, task.command))
     facts = {name: text and clipped(printable(text), _LONGEST_MESSAGE) for name, text in facts.items()}
     outcome = Outcome(task.outcome.result, status, facts)
     if _several() and sentence:

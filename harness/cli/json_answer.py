@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -16,7 +17,7 @@ from typing import Any
 
 from harness.cli.json_results import VERSION, Answer
 from harness.cli.verb_outcome import Outcome
-from harness.core.errors import UserError
+from harness.core.errors import Interrupted, UserError
 from harness.runs.run_result import strict_json
 
 
@@ -33,16 +34,31 @@ def answer(act: Callable[[], Outcome], command: Callable[[], str]) -> Outcome:
     return outcome
 
 
-def failure(error: BaseException, mistake: UserError | None, message: str) -> dict[str, Any]:
+_CONTINUED = {
+    "run": "the same command with resume=auto continues it",
+    "sweep": "the same command continues it",
+}
+
+
+def failure(
+    error: BaseException, mistake: UserError | None, message: str, command: str = ""
+) -> dict[str, Any]:
     """An error as a `harness.cli.json_results.Failure`, with what it says still unmasked.
 
     Args:
         mistake: the error as the user's mistake; None: it is none.
-        message: what was printed.
+        message: what was printed; nothing where a signal ended the command.
+        command: a verb, `run` or `sweep`: the latter two can be continued.
     """
     found = mistake or error
     text = message.removeprefix("error: ") or f"ended by {type(error).__name__}"
     fields: dict[str, Any] = {"kind": type(found).__name__, "message": text}
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        name = signal.Signals(error.signum if isinstance(error, Interrupted) else signal.SIGINT).name
+        remedy = _CONTINUED.get(command)
+        message = f"stopped by {name}" + (f"; {remedy}." if remedy else ".")
+        empty = dict.fromkeys(("rule", "value", "key"))
+        return fields | empty | {"message": message, "remedy": remedy}
     if mistake is None:
         return fields | dict.fromkeys(("rule", "value", "remedy", "key"))
     value = None if mistake.value is None else str(mistake.value)

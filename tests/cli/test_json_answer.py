@@ -17,7 +17,9 @@ import jsonschema
 import pytest
 
 from harness.__main__ import VERBS, execute
+from harness.cli.json_answer import failure
 from harness.cli.json_results import RESULTS, SCHEMA_FILE, schema_text
+from harness.core.errors import Interrupted
 from harness.runs.run_result import Result
 from harness.sweep.report.sweep_result import SweepResult
 
@@ -105,6 +107,29 @@ def test_a_mistake_is_an_object_with_rule_value_remedy_and_key(
     assert (found["command"], found["status"], found["result"]) == (command, 2, None)
     assert {name: found["error"][name] for name in fields} == fields
     assert answer.err == f"error: {found['error']['message']}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "command", "message"),
+    [
+        (Interrupted(15), "run", "stopped by SIGTERM; the same command with resume=auto continues it."),
+        (KeyboardInterrupt(), "sweep", "stopped by SIGINT; the same command continues it."),
+        (KeyboardInterrupt(), "compare", "stopped by SIGINT."),
+    ],
+)
+def test_a_command_that_a_signal_ended_says_what_continues_it(
+    error: BaseException, command: str, message: str
+) -> None:
+    fields = failure(error, None, "", command)
+    remedy = message.rstrip(".").partition("; ")[2] or None
+    assert fields == {
+        "kind": type(error).__name__,
+        "message": message,
+        "rule": None,
+        "value": None,
+        "remedy": remedy,
+        "key": None,
+    }
 
 
 def test_a_secret_stands_in_no_field_of_an_error(run_cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
