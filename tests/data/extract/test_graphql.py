@@ -319,7 +319,7 @@ def test_pages_that_cannot_be_requested_are_an_error(extract, server, refused):
     query = f"query($after: Int) {{ page(offset: $after) {{ {FIELDS} }} }}"
     changes = {"query": query, "offset": "after", "variables": {"after": "x"}}
     refused(extract(**changes), "variables.after must be the number of rows to skip, got 'x'")
-    refused(extract(offset="skip"), "data.extract.offset=skip is no variable", "there are after.")
+    refused(extract(offset="skip"), "data.extract.offset=skip is no variable", "there is only after.")
 
 
 def test_too_many_pages_are_refused(extract, refused):

@@ -56,7 +56,7 @@ def test_a_file_may_have_the_name_of_a_pattern(tree):
         (matching, "z*.csv", "{} matches no file", "relative patterns start at "),
         (matching, "*.xlsx", "{} is a spreadsheet, which is not read", "save its sheet as a CSV file"),
         (file, "Umsätze 2024.XLS", "{} is a spreadsheet, which is not read", "save its sheet as a CSV file"),
-        (matching, "deep", "{} is a folder, and a file is needed", "there are d.txt."),
+        (matching, "deep", "{} is a folder, and a file is needed", "there is only d.txt."),
         (
             file,
             "aa.csv",
