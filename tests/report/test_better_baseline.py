@@ -46,6 +46,25 @@ ACCURACY = "test/accuracy"
         ),
         (scores(ACCURACY, 0.95, score(0.9, -0.05), score(0.8, -0.15)), "valid/accuracy", 5, ""),
         ({ACCURACY: score(0.9)}, "valid/accuracy", 5, ""),
+        (
+            {
+                **scores(ACCURACY, 0.94, score(0.93, -0.01), score(0.939, -0.001)),
+                **scores("test/auroc", 0.724, score(0.728, 0.004), score(0.739, 0.015, [-0.01, 0.04])),
+            },
+            "valid/accuracy",
+            5,
+            "gradient boosting reaches test/auroc 0.7390 on these folds, 0.0150 more than the network "
+            "(95 % interval -0.0100 to 0.0400)",
+        ),
+        (
+            {
+                **scores(ACCURACY, 0.94, score(0.93, -0.01), score(0.939, -0.001)),
+                **scores("test/auroc", 0.73, score(0.728, -0.002), score(0.739, 0.009)),
+            },
+            "valid/accuracy",
+            5,
+            "",
+        ),
         ({}, "valid/accuracy", 5, ""),
     ],
 )
