@@ -70,6 +70,7 @@ class Profile:
         with torch.profiler.profile(
             activities=_activities(trainer.device),
             schedule=torch.profiler.schedule(wait=self.warmup - 1, warmup=1, active=active, repeat=1),
+            acc_events=True,  # of the only cycle; else torch 2.10 warns that those of others are lost
             on_trace_ready=keep,
         ) as profiler:
 
