@@ -154,7 +154,8 @@ def _new(folder: Path) -> Path:
 
 def with_harness(size: Size, folder: Path, words: Sequence[str]) -> float:
     """A sweep with one worker, in the command's own process."""
-    swept = ["sweep=random", f"sweep.trials={size.trials}", f"trainer.optimizer.lr={_RATES}"]
+    # Trials that are trained as one end together, and the time of those that end first is not counted.
+    swept = ["sweep=random", f"sweep.trials={size.trials}", f"trainer.optimizer.lr={_RATES}", "fuse=off"]
     place = _new(folder)
     return pace(spans(sweep([*swept, *WORDS, f"trainer.epochs={size.epochs}", *words], place, "bench")))
 
