@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,66 @@ def test_units_blanks_comments_and_dates_are_read_as_in_training(
     assert "beyond_range" not in json.loads(answer)["predictions"][0]
     served = pd.DataFrame(json.loads(answer)["predictions"])
     pd.testing.assert_frame_equal(served, expected, check_exact=True, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "sentence"),
+    [
+        ("text/csv", "a,b\n", "the rows have no column of the model ('a' and 'b'); the model expects 3 "),
+        (
+            "text/csv",
+            "price,b\n",
+            "the 3 columns that it was trained on, and 2 are missing: 'kind' and 'day'",
+        ),
+        ("json", {"dataframe_split": {"columns": ["a"], "data": []}}, "no column of the model ('a'); the"),
+        (
+            "json",
+            {"dataframe_split": {"columns": ["price", "day"], "data": []}},
+            "1 is missing: 'kind'; give",
+        ),
+        ("json", {"inputs": {"a": []}}, "no column of the model ('a'); the model expects 3 columns: 'price'"),
+        ("parquet", ["kind"], "and 2 are missing: 'price' and 'day'; give"),
+        ("text/csv", "price,kind,day\n", None),
+        ("json", {"dataframe_split": {"columns": ["day", "kind", "price"], "data": []}}, None),
+        ("json", {"dataframe_split": {"columns": [], "data": []}}, None),
+        ("json", {"inputs": {"price": [], "kind": [], "day": []}}, None),
+        ("json", {"dataframe_records": []}, None),
+        ("json", {"instances": []}, None),
+        ("parquet", ["kind", "price", "day"], None),
+    ],
+)
+def test_a_table_without_rows_is_answered_if_no_column_is_missing(
+    kind: str, body: Any, sentence: str | None, sales: Any
+) -> None:
+    from harness.deploy.server.scoring_app import Refused
+
+    content_type = {"json": "application/json", "parquet": "application/vnd.apache.parquet"}.get(kind, kind)
+    if kind == "parquet":
+        file = io.BytesIO()
+        pd.DataFrame(columns=body).to_parquet(file)
+        content = file.getvalue()
+    else:
+        content = (body if isinstance(body, str) else json.dumps(body)).encode()
+    if sentence is None:
+        answer, beyond = sales.predict(content, {"content-type": content_type}, counts=True)
+        assert (json.loads(answer), beyond) == ({"predictions": []}, 0)
+    else:
+        with pytest.raises(Refused) as refused:
+            sales.predict(content, {"content-type": content_type})
+        assert refused.value.status == 400
+        assert sentence in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def sales(finished: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The application with a model of price, kind and day."""
+    folder = tmp_path_factory.mktemp("sales")
+    rows = [
+        f"{row % 90 + 100}.5,{'ab'[row % 2]},2026-01-{row % 28 + 1:02d},{row % 3 > 0}" for row in range(60)
+    ]
+    (folder / "sales.csv").write_text("\n".join(["price,kind,day,sold", *rows]))
+    words = ("data/extract=csv", f"data.extract.path={folder / 'sales.csv'}", "data.extract.target=sold")
+    return serving(finished(*words, "model.widths=[4]") / "model", folder)
 
 
 def serving(bundle: Path, folder: Path) -> Any:

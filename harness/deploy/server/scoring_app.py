@@ -118,7 +118,8 @@ class ScoringApp:
         """
         rows = self._rows(body, headers)
         try:
-            predictions: Any = [] if rows.empty else self._predicted(rows)
+            # Also without rows the model checks which columns there are; an empty list names none.
+            predictions: Any = self._predicted(rows) if len(rows.columns) else []
             beyond = [] if rows.empty else self._beyond_range(rows)
             if counts and len(predictions):
                 predictions = predictions.assign(beyond_range=0 if beyond is None else beyond)
@@ -167,7 +168,7 @@ class ScoringApp:
         doubled = _doubled(names)
         if doubled is not None:
             raise Refused(f"the rows have two columns named {doubled!r}; {self._expected()}.")
-        if len(rows) and not set(names) & set(self._columns) and self._columns:
+        if (names or len(rows)) and not set(names) & set(self._columns) and self._columns:
             raise Refused(
                 f"the rows have no column of the model ({_listed(names) or 'none'}); {self._expected()}."
             )
