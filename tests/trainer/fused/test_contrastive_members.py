@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from harness.config.compose import compose
 from harness.config.instantiate import build
 from harness.core.arrays import Arrays, Loaders
 from harness.core.fold import Fold
 from harness.core.predictor import Predictor
-from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.core.task import Task
 from harness.data.augment.none import Identity
@@ -35,6 +34,7 @@ from harness.trainer.layers import Layers
 from harness.trainer.scheduler import WarmupCosine
 from harness.trainer.speed import Speed
 from harness.trainer.update import Update
+from tests.service.fused_members import alone, equal, together, weights
 
 METHODS = ["vicreg", "barlow", "byol", "simsiam", "simclr", "supcon", "column_pairs", "column_triplets"]
 ROWS = [40, 41, 35, 40, 43]
@@ -109,33 +109,6 @@ def spread(loaders: Loaders, predictor: Predictor) -> dict[str, float]:
     """Whatever depends on the representation of the validation rows."""
     assert loaders.valid is not None
     return {"valid/spread": float(predictor.gather(loaders.valid).representation.double().std())}
-
-
-def scores(progress: Progress) -> dict[str, float]:
-    return {name: value for name, value in progress.scores.items() if not name.startswith("time/")}
-
-
-def together(members: Sequence[Member]) -> list[list[dict[str, float]]]:
-    """Trains them as one; the scores of each member's epochs."""
-    seen: list[list[dict[str, float]]] = [[] for _ in members]
-    for one, progress in fit_members(members, lambda: False):
-        seen[members.index(one)].append(scores(progress))
-    return seen
-
-
-def alone(one: Member) -> list[dict[str, float]]:
-    """Trains it by the plain engine."""
-    with one.random.active():
-        fit = one.trainer.fit(one.model, one.loaders, one.augment, one.validate, lambda: False)
-        return [scores(progress) for progress in fit]
-
-
-def weights(one: Member) -> dict[str, Tensor]:
-    return dict(one.trainer.network.state_dict())
-
-
-def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -18,6 +18,7 @@ from harness.data.load.resident import Resident
 from harness.model.mlp import MLP
 from harness.trainer.fused.flat_members import ALIGNMENT, FlatMembers
 from harness.trainer.fused.fused_member import Member
+from tests.service.fused_members import equal, together, weights
 from tests.trainer.fused import test_group_training as group
 
 
@@ -62,12 +63,12 @@ def test_weights_and_every_output_are_the_same_at_any_place_of_a_group(
     member = partial(narrow, train_rows=train_rows, valid_rows=valid_rows, kind=kind)
     member = partial(member, optimizer=group.OPTIMIZERS[optimizer], clip_norm=0.5, ema=0.9)
     whole = [member(number) for number in range(5)]
-    curves = group.together(whole)
+    curves = together(whole)
     for chosen in ([4], [2, 0], [1, 3, 2]):
         some = [member(number) for number in chosen]
-        assert group.together(some) == [curves[number] for number in chosen]
+        assert together(some) == [curves[number] for number in chosen]
         for one, number in zip(some, chosen, strict=True):
-            assert group.equal(group.weights(one), group.weights(whole[number]))
+            assert equal(weights(one), weights(whole[number]))
 
 
 def tensors_of(one: Member) -> list[Tensor]:

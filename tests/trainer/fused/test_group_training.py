@@ -17,7 +17,6 @@ from harness.core.arrays import Arrays, Loaders
 from harness.core.errors import Diverged
 from harness.core.fold import Fold
 from harness.core.predictor import Predictor
-from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.core.task import Task, TaskKind
 from harness.data.augment.none import Identity
@@ -39,6 +38,7 @@ from harness.trainer.scheduler import WarmupCosine
 from harness.trainer.speed import Speed
 from harness.trainer.supervised import SupervisedTrainer
 from harness.trainer.update import Update
+from tests.service.fused_members import alone, equal, scores, together, weights
 
 CLASSES: dict[TaskKind, tuple[str, ...]] = {"multiclass": ("a", "b", "c"), "binary": ("no", "yes")}
 CRITERIA = {"multiclass": nn.CrossEntropyLoss, "binary": nn.BCEWithLogitsLoss, "regression": nn.MSELoss}
@@ -139,33 +139,6 @@ def validate(loaders: Loaders, predictor: Predictor) -> dict[str, float]:
     outputs = predictor.gather(valid).outputs
     assert outputs is not None
     return {"valid/loss": float(predictor.loss(outputs, valid.targets))}
-
-
-def scores(progress: Progress) -> dict[str, float]:
-    return {name: value for name, value in progress.scores.items() if not name.startswith("time/")}
-
-
-def together(members: Sequence[Member]) -> list[list[dict[str, float]]]:
-    """Trains them as one; the scores of each member's epochs."""
-    seen: list[list[dict[str, float]]] = [[] for _ in members]
-    for one, progress in fit_members(members, lambda: False):
-        seen[members.index(one)].append(scores(progress))
-    return seen
-
-
-def alone(one: Member) -> list[dict[str, float]]:
-    """Trains it by the plain engine."""
-    with one.random.active():
-        fit = one.trainer.fit(one.model, one.loaders, one.augment, one.validate, lambda: False)
-        return [scores(progress) for progress in fit]
-
-
-def weights(one: Member) -> dict[str, Tensor]:
-    return dict(one.trainer.network.state_dict())
-
-
-def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 CASES: list[dict[str, Any]] = [
