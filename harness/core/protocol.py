@@ -113,8 +113,8 @@ class Evaluator(Protocol):
     (n,) float64 numbers. One that looks at representations may have `project(predictor, loaders, part,
     untrained) -> Projection | None`: what a picture of the part's shows. One whose `score` gives more than
     `validate` names that in `further: tuple[str, ...]`, so that a sweep may improve it.
-    One whose `validate` has an argument `names: Collection[str] | None = None` computes these scores only; a
-    trial of a sweep asks for few. None: all.
+    One whose `validate` or `pool` has an argument `names: Collection[str] | None = None` computes these
+    scores only; a trial of a sweep and the importance of columns ask for few. None: all.
     """
 
     @property

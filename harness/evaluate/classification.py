@@ -88,15 +88,18 @@ class Classification:
         values, counts = self._values(log_p, targets.to(log_p.device), names)
         return to_floats(mean_loss(predictor, outputs, targets) | values), counts
 
-    def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    def pool(
+        self, outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
+    ) -> dict[str, float]:
         """The scores of out-of-fold predictions, all but the loss.
 
         Args:
             outputs: (n, C) float64 log-probabilities.
             targets: (n,) int64 codes, -1 where unknown.
+            names: of the scores to compute; None: all.
         """
         rows = known(targets)
-        return to_floats(self._values(outputs[rows], targets[rows])[0])
+        return to_floats(self._values(outputs[rows], targets[rows], names)[0])
 
     def _values(
         self, log_p: Tensor, codes: Tensor, names: Collection[str] | None = None

@@ -62,15 +62,18 @@ class Multilabel:
         values[baseline_name("accuracy", "majority")] = right
         return Scores(values, notes=_notes(truth, predictor.task.classes, part))
 
-    def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    def pool(
+        self, outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
+    ) -> dict[str, float]:
         """The scores of out-of-fold predictions, all but the loss.
 
         Args:
             outputs: (n, C) float64 log-probabilities that a label is present.
             targets: (n, C) 0 and 1, NaN where unknown.
+            names: of the scores to compute; None: all.
         """
         rows = known(targets)
-        return to_floats(scores(outputs[rows], exact(targets[rows])))
+        return to_floats(scores(outputs[rows], exact(targets[rows]), names))
 
     def _measure(
         self, predictor: Predictor, loader: Loader, names: Collection[str] | None = None

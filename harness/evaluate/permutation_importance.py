@@ -8,9 +8,9 @@ value in a column (Friedman 2001, doi:10.1214/aos/1013203451).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from harness.core.errors import UnknownName
 from harness.core.scores import direction
 from harness.core.table import Table
 from harness.core.task import Task
+from harness.evaluate.changed_columns import Change, column_of, feature_names, together
 
 _LEAST_ROWS = 20
 """With fewer rows than these, unless the part has no more, nothing is computed."""
@@ -35,7 +36,15 @@ Predict = Callable[[Table], Tensor]
 """Rows -> (n, C) log-probabilities, or (n,) or (n, T) numbers, float64 on the CPU: as `Evaluator.pool`
 takes."""
 
-Measure = Callable[[Tensor, Tensor], dict[str, float]]
+
+class Measure(Protocol):
+    """Scores from predictions and targets."""
+
+    def __call__(
+        self, outputs: Tensor, targets: Tensor, /, *, names: Collection[str] | None = None
+    ) -> dict[str, float]:
+        """The named scores, or more; None: all."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -159,16 +168,12 @@ class PermutationImportance:
             return None
         sign = 1.0 if direction(score) == "minimize" else -1.0
         worse: dict[str, list[float]] = {}
-        random = np.random.default_rng(0)
-        orders = [random.permutation(len(rows)) for _ in range(self._repeats)]
-        every = table.with_rows(np.tile(np.arange(len(rows)), self._repeats))
-        for name in names:
-            outputs = predict(with_column(every, name, lambda values: values[np.concatenate(orders)]))
-            after = [measure(part, targets)[score] for part in torch.split(outputs, len(rows))]
+        for name, outputs in self._permuted(table, names, predict):
+            after = [measure(part, targets, names=[score])[score] for part in torch.split(outputs, len(rows))]
             worse[name] = [sign * (value - before[score]) for value in after]
         first = sorted(names, key=lambda name: -float(np.mean(worse[name])))
         # One more for each, because the order over all folds may be another.
-        curves = {name: self._curve(table, name, predict) for name in first[: 2 * self._curves]}
+        curves = self._curves_of(table, first[: 2 * self._curves], predict)
         return Importance(score, len(rows), worse, curves)
 
     @property
@@ -187,43 +192,38 @@ class PermutationImportance:
         most = min(rows, self._rows, allowed)
         return np.sort(np.random.default_rng(0).permutation(rows)[:most])
 
-    def _curve(self, table: Table, name: str, predict: Predict) -> Curve:
+    def _permuted(self, table: Table, names: Sequence[str], predict: Predict) -> Iterator[tuple[str, Tensor]]:
+        """Each column, and the predictions of all rows after each of its permutations."""
+        random = np.random.default_rng(0)
+        orders = [random.permutation(len(table)) for _ in range(self._repeats)]
+        rows, order = np.tile(np.arange(len(table)), self._repeats), np.concatenate(orders)
+        changes = [Change(name, rows, column_of(table, name).array.take(order)) for name in names]
+        for change, outputs in _predicted(table, changes, predict):
+            yield change.column, outputs
+
+    def _curves_of(self, table: Table, names: Sequence[str], predict: Predict) -> dict[str, Curve]:
+        """The partial dependence on each of the columns."""
         table = table.with_rows(np.arange(min(len(table), _CURVE_ROWS)))
-        column = column_of(table, name)
-        values, numeric = _grid(column, self._points)
-        rows, points = len(table), len(values)
-        every = table.with_rows(np.tile(np.arange(rows), points))
-        taken = np.repeat(np.arange(points), rows)
-        outputs = predict(with_column(every, name, lambda _: values.iloc[taken].reset_index(drop=True)))
-        shown, means = _shown(outputs, table.task)
-        means = means.reshape(points, rows, -1).mean(dim=1)
-        return Curve([str(value) for value in values], numeric, shown, means.tolist())
+        rows = np.arange(len(table))
+        grids = {name: _grid(column_of(table, name), self._points) for name in names}
+        changes = []
+        for name, (values, _) in grids.items():
+            taken = np.repeat(np.arange(len(values)), len(rows))
+            changes.append(Change(name, np.tile(rows, len(values)), values.array.take(taken)))
+        curves = {}
+        for change, outputs in _predicted(table, changes, predict):
+            values, numeric = grids[change.column]
+            shown, means = _shown(outputs, table.task)
+            means = means.reshape(len(values), len(rows), -1).mean(dim=1)
+            curves[change.column] = Curve([str(value) for value in values], numeric, shown, means.tolist())
+        return curves
 
 
-def feature_names(table: Table) -> list[str]:
-    """The raw columns; of an array "feature 0" and so on."""
-    if table.array is None:
-        return list(table.features)
-    return [f"feature {place}" for place in range(table.array.shape[1])]
-
-
-def column_of(table: Table, name: str) -> pd.Series:
-    """The values of a raw column."""
-    if table.array is None:
-        return table.frame[name]
-    return pd.Series(table.array[:, int(name.removeprefix("feature "))])
-
-
-def with_column(table: Table, name: str, change: Callable[[pd.Series], pd.Series]) -> Table:
-    """The table with other values in one raw column."""
-    values = change(column_of(table, name)).reset_index(drop=True)
-    if table.array is None:
-        frame = table.frame.copy(deep=False)
-        frame[name] = values
-        return table.with_frame(frame).with_task(table.task)
-    array = table.array.copy()
-    array[:, int(name.removeprefix("feature "))] = values.to_numpy()
-    return table.with_values(array).with_task(table.task)
+def _predicted(table: Table, changes: Sequence[Change], predict: Predict) -> Iterator[tuple[Change, Tensor]]:
+    """Each change with the predictions of its rows."""
+    for group, rows in together(table, changes):
+        outputs = torch.split(predict(rows), [len(change.rows) for change in group])
+        yield from zip(group, outputs, strict=True)
 
 
 def _grid(column: pd.Series, points: int) -> tuple[pd.Series, bool]:

@@ -50,15 +50,18 @@ class Regression:
         measured = errors(exact(outputs), exact(targets), names)
         return to_floats(mean_loss(predictor, outputs, targets) | measured)
 
-    def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    def pool(
+        self, outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
+    ) -> dict[str, float]:
         """The scores of out-of-fold predictions, all but the loss.
 
         Args:
             outputs: (n,) numbers, or (n, T).
             targets: of the same shape, NaN where unknown.
+            names: of the scores to compute; None: all.
         """
         rows = known(targets)
-        return to_floats(errors(exact(outputs[rows]), exact(targets[rows])))
+        return to_floats(errors(exact(outputs[rows]), exact(targets[rows]), names))
 
     def score(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]

@@ -95,12 +95,22 @@ def validated(
 ) -> dict[str, float]:
     """The named scores of the valid part; None: all, and so where the evaluator does not know names."""
     validate: Callable[..., dict[str, float]] = evaluator.validate
-    if names is None or not _takes_names(type(evaluator)):
+    if names is None or not _takes_names(type(evaluator), "validate"):
         return validate(predictor, loaders)
     return validate(predictor, loaders, names=names)
 
 
+def pooled(
+    evaluator: Evaluator, outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
+) -> dict[str, float]:
+    """The named scores of predictions, by an evaluator with `pool`; all as `validated` says."""
+    pool: Callable[..., dict[str, float]] = evaluator.pool  # type: ignore[attr-defined]  # not every one has it
+    if names is None or not _takes_names(type(evaluator), "pool"):
+        return pool(outputs, targets)
+    return pool(outputs, targets, names=names)
+
+
 @cache
-def _takes_names(kind: type) -> bool:
-    method = getattr(kind, "validate", None)
+def _takes_names(kind: type, name: str) -> bool:
+    method = getattr(kind, name, None)
     return method is not None and "names" in signature(method).parameters

@@ -16,7 +16,7 @@ from harness.core.errors import UserError
 from harness.core.predictor import Prediction, Predictor
 from harness.core.protocol import Evaluator
 from harness.core.scores import Scores
-from harness.evaluate.scored_rows import answers, known, loader_of, validated
+from harness.evaluate.scored_rows import answers, known, loader_of, pooled, validated
 from harness.evaluate.user_metric import UserMetric, predictions_of, try_metric
 
 
@@ -73,13 +73,19 @@ class WithUserMetrics:
         values, notes = self._measure(once, loader_of(loaders, part))
         return replace(scores, values={**scores.values, **values}, notes=(*scores.notes, *notes))
 
-    def pool(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    def pool(
+        self, outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
+    ) -> dict[str, float]:
         """The scores of all folds' predictions together, see `harness.core.protocol.Evaluator`."""
-        inner: Callable[[Tensor, Tensor], dict[str, float]] | None = getattr(self._evaluator, "pool", None)
         rows = known(targets)
         predictions = outputs if self.metrics[0].task.kind == "regression" else outputs.exp()
-        own = {metric.name: _value(metric, predictions[rows], targets[rows])[0] for metric in self.metrics}
-        return {**({} if inner is None else inner(outputs, targets)), **own}
+        own = {
+            metric.name: _value(metric, predictions[rows], targets[rows])[0]
+            for metric in self.metrics
+            if names is None or metric.name in names
+        }
+        inner = hasattr(self._evaluator, "pool")
+        return {**(pooled(self._evaluator, outputs, targets, names=names) if inner else {}), **own}
 
     def try_metrics(self, loaders: Loaders) -> None:
         """Calls each metric once with the targets of the valid part, else of the training rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from harness.core.error_text import described
 from harness.core.table import Table
 from harness.evaluate.permutation_importance import Importance, TooLong
 from harness.evaluate.row_scores import as_pooled
-from harness.evaluate.scored_rows import known
+from harness.evaluate.scored_rows import known, pooled
 from harness.prepare.evaluation import build_importance
 from harness.prepare.experiment import Experiment
 
@@ -37,9 +38,14 @@ def find_importance(experiment: Experiment, table: Table) -> FoldImportance:
     random number of the run is drawn.
     """
     compute = build_importance(experiment.cfg)
-    pool = getattr(experiment.evaluator, "pool", None)
-    test = experiment.loaders.test
-    if compute is None or pool is None or test is None or test.targets is None or table.kind != "table":
+    evaluator, test = experiment.evaluator, experiment.loaders.test
+    if (
+        compute is None
+        or not hasattr(evaluator, "pool")
+        or test is None
+        or test.targets is None
+        or table.kind != "table"
+    ):
         return FoldImportance()
     if experiment.trainer.learns == "representation" or experiment.folds > _MOST_FOLDS:
         return FoldImportance()
@@ -53,7 +59,7 @@ def find_importance(experiment: Experiment, table: Table) -> FoldImportance:
 
     try:
         part = table.with_rows(rows)
-        return FoldImportance(compute(part, targets, predict, pool, experiment.folds))
+        return FoldImportance(compute(part, targets, predict, partial(pooled, evaluator), experiment.folds))
     except TooLong as reason:
         return FoldImportance(notes=(str(reason),))
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,28 @@ def test_a_partial_dependence_is_the_mean_over_rows_with_that_value() -> None:
     assert kinds == {"a": pytest.approx([middle]), "b": pytest.approx([middle + 10])}
     assert not curves["kind"].numeric
     assert "idle" in curves  # one of twice three columns
+
+
+def test_all_columns_are_predicted_in_three_calls_and_one_score_is_computed() -> None:
+    rows = table()
+    predicted: list[int] = []
+    asked: list[Collection[str] | None] = []
+
+    def predict(changed: Table) -> Tensor:
+        predicted.append(len(changed))
+        return exact(changed)
+
+    def measure(
+        outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
+    ) -> dict[str, float]:
+        asked.append(names)
+        return Regression().pool(outputs, targets, names=names)
+
+    targets = torch.tensor(rows.frame["y"].to_numpy())
+    importance = PermutationImportance(repeats=3, points=5)(rows, targets, predict, measure, 1)
+    assert importance == found(PermutationImportance(repeats=3, points=5), rows)
+    assert predicted == [ROWS, 4 * 3 * ROWS, (3 * 5 + 2) * ROWS]
+    assert asked == [None, *[["rmse"]] * 12]
 
 
 def test_a_score_that_is_better_high_falls() -> None:
