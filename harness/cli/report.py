@@ -29,17 +29,15 @@ def main(words: list[str]) -> Outcome:
     _refuse_sweep(options.run, outputs)
     logged = Outputs(outputs).find(options.run, fetcher())
 
-    from harness.cli.reload_rows import table_of
-    from harness.report.run_material import RunMaterial
-    from harness.report.run_page import REPORT, write_run_page
+    from harness.cli.remake_page import remake_page
+    from harness.report.run_page import REPORT
 
     folder = logged.folder if logged.fold is None else logged.folder / f"fold-{logged.fold}"
     path = (folder / REPORT if options.out is None else options.out).absolute()
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"{path} is no place for a page", "give --out a file in a folder that there is")
-    table, absent = table_of(logged, outputs)
     try:
-        write_run_page(path, RunMaterial(logged, table, absent, thorough=True))
+        absent = remake_page(logged, outputs, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror})", "give another with --out") from error
     if absent:

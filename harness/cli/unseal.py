@@ -12,6 +12,8 @@ from harness.cli.verb_parser import Parser
 def main(words: list[str]) -> Outcome:
     """Scores the test rows, adds scores and predictions to the run, and opens the seal.
 
+    Pages of other runs, which offered to open it, are written again.
+
     Raises:
         UserError: there is no such seal or run, the seal was opened before, or the run cannot be scored.
     """
@@ -22,6 +24,7 @@ def main(words: list[str]) -> Outcome:
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
     options = parser.parse_intermixed_args(words)
 
+    from harness.cli.remake_page import remake_sealed_pages
     from harness.console.text_format import put, score_table, terminal_width
     from harness.replay.rerun_config import quoted_words
     from harness.replay.rerun_overrides import read
@@ -36,4 +39,6 @@ def main(words: list[str]) -> Outcome:
         for line in score_table(result, terminal_width()):
             put(line, sys.stdout)
         print(f"\n{look_sentence(result.test_rows)}")
+    for remark in remake_sealed_pages(options.name, outputs):
+        print(f"! {remark}", file=sys.stderr)
     return Outcome.of(logged.folder, result)

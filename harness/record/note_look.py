@@ -28,8 +28,10 @@ def note_look(
         records: of the folds; those with scores have looked at their test rows.
         scores: of the run, by full name.
     """
+    ledger, opened = LookLedger(Path(plan.cfg.outputs)), None
     if plan.sealed is not None:
         facts = sealed_facts(len(plan.sealed.rows), plan.sealed.name)
+        opened = ledger.opened_for_another(facts, "")  # not for this run, which has just ended
     elif rank() > 0 or not any(name.startswith("test/") for name in scores):
         return None
     else:
@@ -37,10 +39,10 @@ def note_look(
         # An evaluation is a look at the scores of the model that it evaluates.
         model = str(plan.cfg.tags.get("evaluated.folder", records[0].root.absolute()))
         try:
-            looks = LookLedger(Path(plan.cfg.outputs)).add_look(tested, model)
+            looks = ledger.add_look(tested, model)
         except OSError as error:
             screen.note(f"the look at the test scores could not be counted ({error.strerror})")
             return None
         facts = look_facts(len(tested.rows), looks, scores, plan.cfg.trainer.monitor)
-    screen.fact("test rows", look_sentence(facts, str(records[0].root) if records else "RUN"))
+    screen.fact("test rows", look_sentence(facts, str(records[0].root) if records else "RUN", opened))
     return facts

@@ -45,6 +45,7 @@ from harness.report.predicted_rows import PredictedRows
 from harness.report.row_intervals import add_row_intervals
 from harness.runs.fold_rows import ROWS
 from harness.runs.journal import End
+from harness.runs.look_ledger import LookLedger
 from harness.runs.run_history import DIVERGED, OVER
 from harness.runs.run_result import Result, Summary
 from harness.runs.trial import EVERYTHING, Keeps, Trial
@@ -252,7 +253,8 @@ class Record:
             self.journal.artifact("", RESULT)
             silent = self.trial is not None and not self.trial.tests
             if self.cfg.report and not silent and (not self.deferred or self.plan.sealed is not None):
-                write_report(self.folder, self.table, self._predictions, self.journal, self._note)
+                ledger, made = LookLedger(Path(self.cfg.outputs)), self._predictions
+                write_report(self.folder, self.table, made, ledger, self.journal, self._note)
         except BaseException as fault:
             if status == "finished" and (isinstance(fault, Exception) or not whole):
                 status, error = self._incomplete(fault)

@@ -12,20 +12,27 @@ from harness.report.predicted_rows import PredictedRows
 from harness.report.run_material import RunMaterial
 from harness.report.run_page import REPORT, write_run_page
 from harness.runs.journal import Journal
+from harness.runs.look_ledger import LookLedger
 from harness.runs.stored_run import StoredRun
 
 
 def write_report(
-    folder: Path, table: Table, made: PredictedRows | None, journal: Journal, note: Callable[[str], None]
+    folder: Path,
+    table: Table,
+    made: PredictedRows | None,
+    ledger: LookLedger,
+    journal: Journal,
+    note: Callable[[str], None],
 ) -> None:
     """Writes the run's report; a failure there is a warning, unless the disk is full.
 
     Args:
         made: the run's predictions.
+        ledger: of the test rows.
         note: prints a warning.
     """
     try:
-        write_run_page(folder / REPORT, RunMaterial(StoredRun(folder), table, made=made))
+        write_run_page(folder / REPORT, RunMaterial(StoredRun(folder), table, made=made, ledger=ledger))
     except Exception as error:
         if disk_full(error):
             raise

@@ -39,7 +39,7 @@ def unseal(name: str, logged: StoredRun, words: Words, outputs: Path) -> Result:
     ledger = LookLedger(outputs)
     seal = ledger.find(name)
     require_training(logged)
-    sealed = _sealed_by(logged)
+    sealed = sealed_by(logged)
     if seal.opened is not None and (seal.opened["run"] != logged.label or sealed is None):
         raise Unsealed(seal.name, seal.opened["run"], seal.opened["time"])
     if sealed != name:
@@ -65,7 +65,7 @@ def unseal(name: str, logged: StoredRun, words: Words, outputs: Path) -> Result:
         raise
 
 
-def _sealed_by(logged: StoredRun) -> str | None:
+def sealed_by(logged: StoredRun) -> str | None:
     """The seal of the run's test rows; None where they are not sealed, or the run is not finished."""
     result = logged.result
     if result is None or result.status != "finished" or result.test_rows is None:

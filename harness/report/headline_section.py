@@ -10,7 +10,6 @@ from harness.report.better_baseline import not_better
 from harness.report.html.page_parts import Block, Code, Text, Tile, Tiles
 from harness.report.row_intervals import row_intervals, too_few_rows
 from harness.report.run_material import RunMaterial, chosen
-from harness.runs.look_optimism import look_sentence
 
 _PREFERRED = ("accuracy", "rmse", "knn_accuracy", "knn_r2", "linear_accuracy", "auroc")
 
@@ -30,9 +29,8 @@ def lead(material: RunMaterial) -> list[Block]:
     elif result.error is not None:
         blocks.append(Text(result.error, "error"))
     blocks += _score(material)
-    looks = look_sentence(None if result is None else result.test_rows, material.logged.label)
-    if looks:
-        blocks.append(Text(f"{looks[0].upper()}{looks[1:]}."))
+    if material.looks:
+        blocks.append(Text(f"{material.looks[0].upper()}{material.looks[1:]}."))
     sentence = not_better(material.scores, material.monitor, 0 if result is None else result.folds)
     if sentence:
         blocks.append(Text(f"{sentence[0].upper()}{sentence[1:]}."))

@@ -19,6 +19,8 @@ from harness.core.table import Table
 from harness.report.predicted_rows import PredictedRows, read_predictions
 from harness.report.training_charts import History
 from harness.runs.fold_rows import read_rows
+from harness.runs.look_ledger import LookLedger
+from harness.runs.look_optimism import look_sentence
 from harness.runs.run_result import Result, Summary
 from harness.runs.stored_importance import read_importance
 from harness.runs.stored_run import StoredRun
@@ -43,6 +45,7 @@ class RunMaterial:
     absent    why there is no table; empty where there is one
     thorough  whether slow computations are allowed: at the end of a run the user waits for the page
     made      the run's predictions, where the process that made them writes the page; else they are read
+    ledger    of the test rows, which knows for which run a seal was opened; None: no seal was opened
     """
 
     logged: StoredRun
@@ -50,6 +53,7 @@ class RunMaterial:
     absent: str = ""
     thorough: bool = False
     made: PredictedRows | None = None
+    ledger: LookLedger | None = None
 
     @property
     def fold(self) -> int | None:
@@ -88,6 +92,13 @@ class RunMaterial:
             for name, value in values.items()
             if not math.isnan(value)
         }
+
+    @property
+    def looks(self) -> str:
+        """The sentence on looks at the test rows, or on their seal; "" where there is none."""
+        test_rows, label = None if self.result is None else self.result.test_rows, self.logged.label
+        opened = None if self.ledger is None else self.ledger.opened_for_another(test_rows, label)
+        return look_sentence(test_rows, label, opened)
 
     @cached_property
     def folds(self) -> pd.DataFrame | None:

@@ -25,13 +25,12 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
-from typing_extensions import TypedDict
 
 from harness.core.errors import UnknownName
 from harness.core.table import Table
 from harness.runs.held_out_rows import HeldOutRows
 from harness.runs.row_contents import array_contents, distinct_contents, frame_contents
-from harness.runs.seal_errors import Looks, SealedRows, SeenBefore, Unsealed
+from harness.runs.seal_errors import Looks, Opened, SealedRows, SeenBefore, Unsealed
 from harness.runtime.atomic_file import write_new
 from harness.runtime.stored_file import read_json, reading
 
@@ -39,11 +38,6 @@ LEDGER = "test_rows"
 """The folder of the ledger below `outputs`."""
 
 _ROWS, _SEAL, _UNSEALED, _LOOKS = "rows.npz", "seal.npz", "unsealed.json", "looks"
-
-
-class _Opened(TypedDict):
-    run: str
-    time: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,7 @@ class Seal:
     tested: HeldOutRows
     known: np.ndarray
     columns: tuple[str, ...]
-    opened: _Opened | None
+    opened: Opened | None
 
 
 @final
@@ -150,13 +144,25 @@ class LookLedger:
             OSError: the ledger cannot be written.
         """
         seal = self.find(name)
-        content: _Opened = {"run": run, "time": _now()}
+        content: Opened = {"run": run, "time": _now()}
         with suppress(FileExistsError):
             write_new(self.folder / name / _UNSEALED, f"{json.dumps(content)}\n".encode())
         opened = self._read_seal(self.folder / name).opened
         if opened is not None and opened["run"] != run:
             raise Unsealed(name, opened["run"], opened["time"])
         return seal
+
+    def opened_for_another(self, test_rows: Mapping[str, Any] | None, run: str) -> Opened | None:
+        """The opening of the seal of a run's test rows for another run; None: there was none.
+
+        Args:
+            test_rows: the entry of the run's `result.json`.
+            run: its label.
+        """
+        if not test_rows or test_rows["sealed"] is None:
+            return None
+        opened = self._opening(self.folder / test_rows["sealed"])
+        return None if opened is None or opened["run"] == run else opened
 
     def close_again(self, seal: Seal) -> None:
         """Takes the opening of a seal back: nothing was scored."""
@@ -203,10 +209,13 @@ class LookLedger:
         with reading(folder / _SEAL), np.load(folder / _SEAL, allow_pickle=False) as stored:
             columns: tuple[str, ...] = tuple(_facts(stored)["columns"])
             known = stored["known"]
-        opened = None
+        return Seal(folder.name, _read_rows(folder), known, columns, self._opening(folder))
+
+    def _opening(self, folder: Path) -> Opened | None:
+        opened: Opened | None = None
         with suppress(FileNotFoundError):
-            opened = read_json(folder / _UNSEALED, _Opened)
-        return Seal(folder.name, _read_rows(folder), known, columns, opened)
+            opened = read_json(folder / _UNSEALED, Opened)
+        return opened
 
 
 def _read_rows(folder: Path) -> HeldOutRows:

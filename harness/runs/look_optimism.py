@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.name_list import counted
 from harness.runs.run_result import Summary
-from harness.runs.seal_errors import Looks
+from harness.runs.seal_errors import Looks, Opened
 
 _NORMAL = NormalDist()
 _OF_95 = 2 * _NORMAL.inv_cdf(0.975)
@@ -58,15 +58,21 @@ def sealed_facts(rows: int, seal: str) -> dict[str, Any]:
     return {"rows": rows, "sealed": seal} | dict.fromkeys(("look", "models", "score", "optimism"))
 
 
-def look_sentence(facts: Mapping[str, Any] | None, run: str = "RUN") -> str:
+def look_sentence(facts: Mapping[str, Any] | None, run: str = "RUN", opened: Opened | None = None) -> str:
     """What the entry `test_rows` of `result.json` says; "" where there is none.
 
     Args:
         run: how the run is named in a command.
+        opened: for which other run the seal of the rows was opened, and when.
     """
     if not facts:
         return ""
     rows = counted(facts["rows"], "test row")
+    if facts["sealed"] is not None and opened is not None:
+        return (
+            f"{rows} sealed as {facts['sealed']} until {opened['time'][:10]}, when {opened['run']} was "
+            f"scored; `python -m harness evaluate {run}` scores this run too, and counts the look"
+        )
     if facts["sealed"] is not None:
         return f"{rows} sealed; `python -m harness unseal {facts['sealed']} --run {run}` scores them, once"
     sentence = f"the {ordinal(facts['look'])} look at {'this' if facts['rows'] == 1 else 'these'} {rows}"

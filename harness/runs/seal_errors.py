@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing_extensions import TypedDict
+
 from harness.core.errors import UserError
 from harness.core.name_list import counted
+
+
+class Opened(TypedDict):
+    """The run for which a seal was opened, and when (ISO 8601)."""
+
+    run: str
+    time: str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,14 @@ from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.runs.held_out_rows import HeldOutRows
 from harness.runs.look_ledger import LookLedger, require_none_sealed
-from harness.runs.look_optimism import expected_optimism, look_facts, look_sentence, ordinal, standard_error
+from harness.runs.look_optimism import (
+    expected_optimism,
+    look_facts,
+    look_sentence,
+    ordinal,
+    sealed_facts,
+    standard_error,
+)
 from harness.runs.run_result import summarise
 from harness.runs.seal_errors import Looks, SealedRows, SeenBefore, Unsealed
 
@@ -161,3 +168,22 @@ def test_the_sentence_names_look_models_and_optimism() -> None:
     assert [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 112, 1_002)] == (
         ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th", "1,002nd"]
     )
+
+
+def test_the_sentence_on_a_seal_says_for_which_other_run_it_was_opened(tmp_path: Path) -> None:
+    ledger, tested = LookLedger(tmp_path), held_out(30, 32)
+    seal, facts = ledger.seal(table(), tested), sealed_facts(2, tested.name)
+    offers = f"2 test rows sealed; `python -m harness unseal {seal.name} --run b` scores them, once"
+    assert ledger.opened_for_another(facts, "b") is None
+    assert look_sentence(facts, "b") == offers
+    ledger.unseal(seal.name, "a")
+    assert ledger.opened_for_another(facts, "a") is None  # whose scoring was interrupted
+    opened = ledger.opened_for_another(facts, "b")
+    assert opened is not None
+    assert opened["run"] == "a"
+    assert look_sentence(facts, "b", {"run": "a", "time": "2026-11-30T10:00:00+00:00"}) == (
+        f"2 test rows sealed as {seal.name} until 2026-11-30, when a was scored; "
+        "`python -m harness evaluate b` scores this run too, and counts the look"
+    )
+    for other in (None, facts | {"sealed": None, "look": 1}, sealed_facts(2, "other")):
+        assert ledger.opened_for_another(other, "b") is None

@@ -127,6 +127,39 @@ def test_a_sweep_tests_no_trial_and_its_best_is_unsealed(run_cli, rows) -> None:
     assert "nobody" not in run_cli("compare", "s").out  # the seal is open, and one trial has no test scores
 
 
+def test_after_the_opening_no_page_offers_it_and_each_says_for_which_run_it_was(run_cli, rows) -> None:
+    runs = Path("outputs/runs")
+    for name in ("one", "two"):
+        answer = run_cli(*SEALED, f"hydra.run.dir={runs / name}", f"name={name}-name")
+        assert answer.status == 0, answer.err
+    shutil.copytree(runs / "two", runs / "three")
+    for foreign in ("three/report.html", "three/config.yaml"):
+        (runs / foreign).unlink()  # a run without a page gets none
+    seal = seal_name()
+    offers = f"18 test rows sealed; `python -m harness unseal {seal} --run two` scores them, once."
+    page = runs / "two/report.html"
+    assert offers in page.read_text()
+    assert run_cli("report", "two").status == 0
+    assert offers in page.read_text()
+
+    answer = run_cli("unseal", seal, "--run", "one")
+    assert (answer.status, answer.err) == (0, "")
+    day = json.loads((Path("outputs/test_rows") / seal / "unsealed.json").read_text())["time"][:10]
+    opened = (
+        f"18 test rows sealed as {seal} until {day}, when one was scored; "
+        "`python -m harness evaluate two` scores this run too, and counts the look."
+    )
+    assert opened in page.read_text()
+    assert not any("harness unseal" in path.read_text() for path in runs.glob("*/report.html"))
+    assert "The 1st look at these 18 test rows." in (runs / "one/report.html").read_text()
+    assert not (runs / "three/report.html").exists()
+    page.write_text("")
+    assert run_cli("report", "two").status == 0
+    assert opened in page.read_text()
+    answer = run_cli("evaluate", "two", "tracking=none")
+    assert "the 2nd look at these 18 test rows, of 2 models" in answer.out
+
+
 def test_what_cannot_be_sealed_or_opened(refusal, run_cli, rows) -> None:
     for split in (["split=leave_one_out"], ["split=kfold"], ["split.test=0"]):
         assert "split=ratio" in refusal(*SEALED, *split)

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from harness.core.error_text import error_text
 from harness.core.errors import Interrupted
+from harness.runs.look_ledger import LookLedger
 from harness.runs.look_optimism import look_sentence
 from harness.runs.outputs import BEST
 from harness.runs.run_result import Result
@@ -139,7 +140,9 @@ def _looks(spec: SweepSpec, now: Snapshot) -> str:
     tested = now.rows if spec.settings.test == "all" else now.best[:1]
     found = [facts for row in tested for facts in _test_rows(spec.folder / (row.folder or str(row.number)))]
     last = max(found, key=lambda facts: facts["look"] or 0, default=None)
-    return look_sentence(last, f"{spec.folder.name}/{BEST}")
+    label = f"{spec.folder.name}/{now.best[0].number}"
+    opened = LookLedger(spec.folder.parents[1]).opened_for_another(last, label)
+    return look_sentence(last, f"{spec.folder.name}/{BEST}", opened)
 
 
 def _test_rows(folder: Path) -> Iterator[Mapping[str, Any]]:
