@@ -21,19 +21,20 @@ from benchmarks.sweep_overhead import BARE, REFERENCE, WORDS, write
 from benchmarks.sweeping.trials import run, sweep
 
 ROUNDS = 1
-TRIALS = 24
+TRIALS = 64
 
 
 @dataclass(frozen=True)
 class Work:
-    """How long each training is, of batches of which size, and the aim."""
+    """How long each training is, of batches of which size, the aim, and which values of `fuse` are measured."""
 
     epochs: int
     batch: int
     aim: float
+    ways: tuple[str, ...] = ("auto", "off")
 
 
-GRID = [Work(40, 64, 0.5), Work(40, 16, 0.3)]
+GRID = [Work(40, 64, 0.5), Work(200, 64, 0.5, ("auto",)), Work(40, 16, 0.3)]
 
 
 def main(rounds: int = ROUNDS) -> list[Comparison]:
@@ -46,7 +47,7 @@ def compare(work: Work, trials: int, rounds: int) -> Comparison:
     with TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "rows.npz")
-        contenders = {f"fuse={fuse}": partial(with_harness, work, folder, fuse) for fuse in ("auto", "off")}
+        contenders = {f"fuse={fuse}": partial(with_harness, work, folder, fuse) for fuse in work.ways}
         contenders[REFERENCE] = partial(by_hand, work, folder)
         costs: dict[str, list[float]] = {contender: [] for contender in contenders}
         for _ in range(rounds):

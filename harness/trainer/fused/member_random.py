@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +18,14 @@ class MemberRandom:
 
     It begins with the present states of torch, Python and NumPy. `generator` is torch's: what is drawn from
     it is what the global generator would give to this training.
+
+    NumPy's functions draw from a bit generator of this training's own, which takes a hundredth of the time of
+    reading and writing its 624 numbers. NumPy then forgets the second of two normal numbers that it made.
     """
 
     def __init__(self) -> None:
         self.generator = torch.Generator()
+        self._numpy = copy.deepcopy(np.random.get_bit_generator())
         self._take()
 
     @contextmanager
@@ -28,10 +33,12 @@ class MemberRandom:
         """Within this context the global generators are those of this training."""
         torch.set_rng_state(self.generator.get_state())
         random.setstate(self._python)
-        np.random.set_state(self._numpy)
+        shared = np.random.get_bit_generator()
+        np.random.set_bit_generator(self._numpy)
         try:
             yield
         finally:
+            np.random.set_bit_generator(shared)
             self._take()
 
     @contextmanager
@@ -46,4 +53,3 @@ class MemberRandom:
     def _take(self) -> None:
         self.generator.set_state(torch.get_rng_state())
         self._python = random.getstate()
-        self._numpy = np.random.get_state()
