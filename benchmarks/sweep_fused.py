@@ -26,7 +26,7 @@ TRIALS = 64
 
 @dataclass(frozen=True)
 class Work:
-    """How long each training is, of batches of which size, the aim, and which values of `fuse` are measured."""
+    """How long each training is, of batches of which size, the aim, and the measured values of `fuse`."""
 
     epochs: int
     batch: int
