@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import final
 
-import numpy as np
 import torch
+from numpy.random import mtrand
 
 
 @final
@@ -25,7 +25,7 @@ class MemberRandom:
 
     def __init__(self) -> None:
         self.generator = torch.Generator()
-        self._numpy = copy.deepcopy(np.random.get_bit_generator())
+        self._numpy = copy.deepcopy(mtrand.get_bit_generator())
         self._take()
 
     @contextmanager
@@ -33,12 +33,12 @@ class MemberRandom:
         """Within this context the global generators are those of this training."""
         torch.set_rng_state(self.generator.get_state())
         random.setstate(self._python)
-        shared = np.random.get_bit_generator()
-        np.random.set_bit_generator(self._numpy)
+        shared = mtrand.get_bit_generator()
+        mtrand.set_bit_generator(self._numpy)
         try:
             yield
         finally:
-            np.random.set_bit_generator(shared)
+            mtrand.set_bit_generator(shared)
             self._take()
 
     @contextmanager
