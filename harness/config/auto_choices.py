@@ -57,6 +57,13 @@ _LEAST_STEPS = 300
 """A network of images or numbers learns too little in fewer: docs/log.md has the steps that were tried."""
 
 
+_LEAST_EPOCH_STEPS = 5
+"""Of an epoch, if the passes are chosen: one step takes less time than a validation of a few dozen rows."""
+
+_VALIDATION_SHARE = 0.2
+"""Of the time of an epoch's steps: docs/log.md has the times that were measured."""
+
+
 def with_provisional_epochs(cfg: DictConfig) -> DictConfig:
     """The configuration with `EPOCHS` for `auto`, for checks before the rows are read.
 
@@ -69,14 +76,34 @@ def with_provisional_epochs(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def choose_epochs(rows: int, rows_of_a_step: int) -> int:
+def choose_epochs(rows: int, rows_of_a_step: int, passes: int = 1) -> int:
     """The epochs in which a training from random weights takes 300 steps, but at least `EPOCHS`.
 
     Args:
         rows: that are trained on, at least 1.
         rows_of_a_step: batch size times accumulated batches.
+        passes: over the rows in an epoch.
     """
-    return max(EPOCHS, math.ceil(_LEAST_STEPS / math.ceil(rows / rows_of_a_step)))
+    return max(EPOCHS, math.ceil(_LEAST_STEPS / (passes * math.ceil(rows / rows_of_a_step))))
+
+
+def choose_passes(rows: int, valid_rows: int, rows_of_a_step: int) -> int:
+    """The passes over few training rows in an epoch, so that validation does not take most of the time.
+
+    An epoch then has at least five steps, and the validation rows pass the network for at most a fifth of its
+    time, if a training row costs as much as three of them: forward, and backward. The training still has
+    `EPOCHS` epochs to choose from.
+
+    Args:
+        rows: that are trained on, at least 1.
+        valid_rows: of the same fold.
+        rows_of_a_step: batch size times accumulated batches.
+    """
+    steps = math.ceil(rows / rows_of_a_step)
+    enough = max(
+        math.ceil(_LEAST_EPOCH_STEPS / steps), math.ceil(valid_rows / (3 * rows * _VALIDATION_SHARE))
+    )
+    return max(1, min(enough, choose_epochs(rows, rows_of_a_step) // EPOCHS))
 
 
 LOG_LOSS = "valid/log_loss"

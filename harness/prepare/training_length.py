@@ -7,33 +7,48 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.auto_choices import choose_epochs
+from harness.config.auto_choices import choose_epochs, choose_passes
 from harness.config.instantiate import target
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.runtime.config_nodes import copied
 
-_EPOCHS = "trainer.epochs"
+_EPOCHS, _PASSES = "trainer.epochs", "data.load.passes"
 
 
 def with_enough_epochs(
     cfg: DictConfig, chosen: dict[str, str], table: Table, folds: Sequence[Fold]
 ) -> tuple[DictConfig, dict[str, str]]:
-    """The configuration and the choices with more epochs for few training rows, where `auto` chose them.
+    """The configuration and the choices with more epochs and passes in an epoch for few training rows, where
+    `auto` chooses them.
 
     Images and numbers to predict need the steps. Classes of small tables do not: on wine and heart, 600 steps
     were no better than 40 to 80 (docs/log.md). Weights that were learned before need fewer. All folds take
-    the epochs of the one with the most training rows, so that no fold is much longer than the 300 steps.
+    the epochs and passes of the one with the most training rows, so that no fold is much longer than the 300
+    steps.
     """
     trainer: Any = target(cfg.trainer, "trainer")
     supervised = trainer.learns != "representation" and not trainer.learns_unlabelled
     pretrained = cfg.pretrain.words is not None or cfg.model.get("weights") is not None
     needy = supervised and not pretrained and (table.kind == "image" or table.task.kind == "regression")
     batch, accumulate = cfg.data.load.get("batch_size"), OmegaConf.select(cfg, "trainer.update.accumulate")
-    rows = max((len(fold.train) for fold in folds), default=0)
-    if _EPOCHS not in chosen or not needy or not rows or not isinstance(batch, int):
+    rows, valid_rows = max(((len(fold.train), len(fold.valid)) for fold in folds), default=(0, 0))
+    given = cfg.data.load.get("passes", 1)  # a loader of the user's own may have no such argument
+    open_ = given == "auto"
+    made: dict[str, int] = {_PASSES: 1} if open_ else {}
+    if _EPOCHS in chosen and needy and rows and isinstance(batch, int):
+        of_a_step = batch * (accumulate or 1)
+        # The loader refuses a number below 1, later.
+        passes = choose_passes(rows, valid_rows, of_a_step) if open_ else max(1, given)
+        made = {_EPOCHS: choose_epochs(rows, of_a_step, passes)} | ({_PASSES: passes} if open_ else {})
+    if not made:
         return cfg, chosen
-    epochs = choose_epochs(rows, batch * (accumulate or 1))
     cfg = copied(cfg)
-    OmegaConf.update(cfg, _EPOCHS, epochs)
-    return cfg, {**chosen, _EPOCHS: str(epochs)}
+    for key, value in made.items():
+        OmegaConf.update(cfg, key, value)
+    # One pass is what an epoch is without a choice.
+    shown = {key: str(value) for key, value in made.items() if key == _EPOCHS or value > 1}
+    named: dict[str, str] = {}
+    for key, text in chosen.items():  # the passes beside the epochs
+        named |= {key: text} | (shown if key == _EPOCHS else {})
+    return cfg, named

@@ -25,7 +25,7 @@ class Auto:
 
     Args:
         share: the part of the device's free memory that the samples may take, in (0, 1].
-        batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size: as in both.
+        batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes: as in both.
         workers, prefetch: of the stream.
     """
 
@@ -40,6 +40,7 @@ class Auto:
         prefetch: int,
         sampler: Sampler | None = None,
         unlabelled_batch_size: int | None = None,
+        passes: int | Literal["auto"] = 1,  # no argument of runs of earlier versions
     ) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {share}")
@@ -50,6 +51,7 @@ class Auto:
             shuffle=shuffle,
             sampler=sampler,
             unlabelled_batch_size=unlabelled_batch_size,
+            passes=passes,
         )
         self.stream = Stream(
             batch_size=batch_size,
@@ -59,6 +61,7 @@ class Auto:
             prefetch=prefetch,
             sampler=sampler,
             unlabelled_batch_size=unlabelled_batch_size,
+            passes=passes,
         )
 
     def holds(self, size: int, device: torch.device) -> bool:

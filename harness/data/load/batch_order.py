@@ -26,9 +26,9 @@ class Order:
     order that the first one drew, so that together they see each row once.
 
     rows           (n,) int64 on the CPU, in the order of the fold; all of them in every process
-    draw           gives the rows of one pass; a part that trains draws a new order every time
-    sizes          of the batches of a pass
-    weights        of the batches of a pass, see `Batch`
+    draw           gives the rows of an epoch; a part that trains draws a new order every time
+    sizes          of the batches of an epoch
+    weights        of the batches of an epoch, see `Batch`
     ordered_sizes  of the batches of a pass in the order of `rows`
     """
 
@@ -49,6 +49,7 @@ class Batching:
                            the global CPU generator
     sampler                draws the rows of `train` instead; None: every row once
     unlabelled_batch_size  rows in a step, of `unlabelled`; None: as many as of `train`
+    passes                 over `train` in an epoch; "auto", which is 1 where nothing else was chosen
     """
 
     batch_size: int | Literal["auto"]
@@ -56,9 +57,10 @@ class Batching:
     shuffle: bool
     sampler: Sampler | None
     unlabelled_batch_size: int | None = None
+    passes: int | Literal["auto"] = 1
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "eval_batch_size", "unlabelled_batch_size"):
+        for name in ("batch_size", "eval_batch_size", "unlabelled_batch_size", "passes"):
             value = getattr(self, name)
             if value not in (None, "auto") and value < 1:
                 raise ValueError(f"{name} must be 1 or more, got {value}")
@@ -76,7 +78,7 @@ class Batching:
             return part(order(torch.from_numpy(rows))) if len(rows) else None
 
         return Loaders(
-            train=part(self._training(torch.from_numpy(fold.train), arrays)),
+            train=part(repeated(self._training(torch.from_numpy(fold.train), arrays), self._passes)),
             valid=made(fold.valid, self._judging),
             test=made(fold.test, self._judging),
             unlabelled=made(fold.unlabelled, self._unlabelled),
@@ -92,6 +94,10 @@ class Batching:
         if self.batch_size == "auto":
             raise ValueError("batch_size must be a number where a loader is made, got auto")
         return self.batch_size
+
+    @property
+    def _passes(self) -> int:
+        return 1 if self.passes == "auto" else self.passes
 
     def _judging(self, rows: Tensor) -> Order:
         sizes = batch_sizes(len(rows), self.eval_batch_size)
@@ -154,6 +160,21 @@ class Batching:
             weights,
             ordered_sizes,
         )
+
+
+def repeated(order: Order, passes: int) -> Order:
+    """As many passes of `order` as one; no batch has rows of two passes.
+
+    All of them are drawn at once, so that a training that resumes within an epoch draws the same.
+    """
+    if passes == 1:
+        return order
+    return replace(
+        order,
+        draw=lambda: torch.cat([order.draw() for _ in range(passes)]),
+        sizes=order.sizes * passes,
+        weights=order.weights * passes,
+    )
 
 
 def with_pairs(order: Order, pairs: Tensor) -> Order:

@@ -31,6 +31,7 @@ class Resident:
         sampler: draws the rows of `train`, see `harness.data.load.sampler`; None: every row once.
         unlabelled_batch_size: unlabelled rows in a step, where a trainer learns from both; None: as
             many as labelled ones.
+        passes: over the training rows in an epoch; "auto" is replaced by a number where it is not 1.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Resident:
         shuffle: bool,
         sampler: Sampler | None = None,
         unlabelled_batch_size: int | None = None,
+        passes: int | Literal["auto"] = 1,  # no argument of runs of earlier versions
     ) -> None:
-        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size)
+        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes)
 
     def holds(self, size: int, device: torch.device) -> bool:
         """Always."""

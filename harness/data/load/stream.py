@@ -39,6 +39,7 @@ class Stream:
         sampler: draws the rows of `train`, see `harness.data.load.sampler`; None: every row once.
         unlabelled_batch_size: unlabelled rows in a step, where a trainer learns from both; None: as
             many as labelled ones.
+        passes: over the training rows in an epoch; "auto" is replaced by a number where it is not 1.
     """
 
     def __init__(
@@ -51,12 +52,13 @@ class Stream:
         prefetch: int,
         sampler: Sampler | None = None,
         unlabelled_batch_size: int | None = None,
+        passes: int | Literal["auto"] = 1,  # no argument of runs of earlier versions
     ) -> None:
         if workers != "auto" and workers < 0:
             raise ValueError(f"workers must be auto, or 0 or more, got {workers}")
         if prefetch < 1:
             raise ValueError(f"prefetch must be 1 or more, got {prefetch}")
-        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size)
+        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes)
         self.workers, self.prefetch = workers, prefetch
 
     def holds(self, size: int, device: torch.device) -> bool:

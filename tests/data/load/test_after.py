@@ -34,7 +34,9 @@ def contents(batches):
         (Resident, {}),
         (Resident, {"shuffle": False}),
         (Resident, {"sampler": ClassBalanced(replacement=True)}),
+        (Resident, {"passes": 2, "sampler": ClassBalanced(replacement=True)}),
         (Stream, STREAM),
+        (Stream, STREAM | {"passes": 2}),
         pytest.param(Stream, STREAM | {"workers": 1}, marks=pytest.mark.slow),
         pytest.param(Stream, STREAM | {"shuffle": False, "workers": 1}, marks=pytest.mark.slow),
     ],
@@ -46,7 +48,26 @@ def test_a_pass_without_its_first_batches_is_the_rest_of_the_whole_one(load, cha
     whole = contents(train)
     torch.manual_seed(0)
     assert contents(train.after(batches)) == whole[batches:]
-    assert len(whole) == 3
+    assert len(whole) == len(train) == 3 * changes.get("passes", 1)
+
+
+@pytest.mark.parametrize(
+    ("load", "changes"), [(Resident, {}), (Stream, STREAM), (Auto, STREAM | {"share": 0.5})]
+)
+def test_an_epoch_of_two_passes_is_two_epochs_of_one(load, changes):
+    once, twice = (loaders(load, passes=passes, **changes) for passes in (1, 2))
+    torch.manual_seed(0)
+    expected = contents(once.train) + contents(once.train)
+    torch.manual_seed(0)
+    assert contents(twice.train) == expected
+    # What looks without learning sees each row once, and unlabelled rows are passed once.
+    assert contents(twice.train.ordered()) == contents(once.train.ordered())
+    assert (len(twice.valid), len(twice.unlabelled)) == (len(once.valid), len(once.unlabelled))
+
+
+def test_an_epoch_has_a_pass_at_least():
+    with pytest.raises(ValueError, match="passes must be 1 or more, got 0"):
+        loaders(Resident, passes=0)
 
 
 @pytest.mark.parametrize(("load", "changes"), [(Resident, {}), (Stream, STREAM)])

@@ -108,6 +108,7 @@ OTHER = {
     "data.load.unlabelled_batch_size": "8",
     "data.load.eval_batch_size": "16",
     "data.load.shuffle": "false",
+    "data.load.passes": "2",
     "data.load.share": "0.25",
     "data.load.workers": "0",
     "data.load.prefetch": "3",
