@@ -26,7 +26,8 @@ class RealMLP(nn.Module):
     Holzmueller et al. 2024, "Better by Default" (arXiv 2407.04491), as in the authors' package `pytabkit`: a
     learned scale of each column, layers in NTK parametrisation, activations with a learned share, and initial
     weights that follow from the training rows (`fit_inputs`). Parameters have learning rates of their own, as
-    shares of the trainer's: they are stored divided by them, which is the same for Adam.
+    shares of the trainer's: they are stored divided by them, which is the same for Adam. `own_embedding` is
+    the choice of `model/numeric` that `auto` means for it.
 
     Args:
         widths: units of each hidden layer.
@@ -42,6 +43,7 @@ class RealMLP(nn.Module):
     """
 
     takes: ClassVar[tuple[str, ...]] = ("row",)
+    own_embedding: ClassVar[str] = "pbld"
 
     def __init__(
         self,

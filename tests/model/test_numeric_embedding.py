@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from harness.core.errors import UserError
 from harness.model.mlp import MLP
@@ -114,12 +116,24 @@ def test_an_embedding_is_one_word_also_where_the_model_is_chosen_by_the_data(run
     assert answer.status == 0, answer.err
 
 
-def test_a_table_of_categories_alone_is_refused_before_any_work(run_cli, here) -> None:
+@pytest.fixture
+def categories(here: Path) -> list[str]:
+    """The words of a table of categories alone."""
     lines = [f"{'ab'[row % 2]},{'xy'[row // 2 % 2]},{row % 3}" for row in range(60)]
     (here / "rows.csv").write_text("\n".join(["one,two,target", *lines]))
-    answer = run_cli(
-        "data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=target", "model/numeric=pbld"
-    )
+    return ["data/extract=csv", "data.extract.path=rows.csv", "data.extract.target=target"]
+
+
+def test_a_table_of_categories_alone_is_refused_before_any_work(run_cli, here, categories) -> None:
+    answer = run_cli(*categories, "model/numeric=pbld")
     assert answer.status == 2
     assert "an embedding of numbers needs a column of numbers" in answer.err
     assert not (here / "outputs" / "runs").exists()
+
+
+def test_a_model_with_an_embedding_of_its_own_takes_categories_alone(run_cli, here, categories) -> None:
+    words = ["model=realmlp", "trainer.epochs=1", "tracking=none", "report=false"]
+    answer = run_cli(*categories, *words)
+    assert answer.status == 0, answer.err
+    (stored,) = (here / "outputs/runs").glob("*/config.yaml")
+    assert OmegaConf.load(stored).model.numeric is None

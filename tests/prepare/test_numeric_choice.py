@@ -79,13 +79,32 @@ def test_numbers_of_many_columns_are_left_as_they_are(tmp_path: Path, columns: i
     assert planned(tmp_path / "rows.csv").cfg.model.numeric == expected
 
 
-def test_any_model_of_tables_has_the_choice_and_only_a_perceptron_the_default(rows: Path) -> None:
-    for name in ("realmlp", "tabm", "ft_transformer"):
+def test_any_model_of_tables_has_the_choice_and_only_perceptrons_the_default(rows: Path) -> None:
+    for name in ("tabm", "ft_transformer"):
         plan = planned(rows, f"model={name}")
         assert OmegaConf.to_container(plan.cfg.model.numeric) == EMBEDDING
-        assert compose(["data/extract=diabetes", f"model={name}"]).model.numeric != "auto"
-    assert compose(["data/extract=diabetes"]).model.numeric == "auto"
+        assert compose(["data/extract=diabetes", f"model={name}"]).model.numeric is None
+    for name in ("mlp", "realmlp"):
+        assert compose(["data/extract=diabetes", f"model={name}"]).model.numeric == "auto"
     assert embedding_of("auto", 3) is None, "a model that is built outside a run"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["split.test=0.6"], "pbld"),
+        (["trainer=contrastive"], "pbld"),
+        (["data.extract.features=[flag]"], None),
+        (["model/numeric=linear"], None),
+    ],
+)
+def test_a_model_with_an_embedding_of_its_own_gets_it_where_there_are_numbers(
+    rows: Path, words: list[str], expected: str | None
+) -> None:
+    plan = planned(rows, "model=realmlp", "model/numeric=auto", *words)
+    assert plan.chosen.get("model.numeric") == expected
+    if expected is not None:
+        assert OmegaConf.to_container(plan.cfg.model.numeric) == choice("model/numeric", expected)
 
 
 def test_another_embedding_that_is_named_stays(rows: Path) -> None:
@@ -109,3 +128,6 @@ def test_weights_have_the_embedding_of_their_run(rows: Path, tmp_path: Path) -> 
         assert ("model.numeric" in chosen) is (expected is not None)
     made, _ = with_embedded_numbers(started, {}, plan.table, plan.folds, {})
     assert made.model.numeric is None, "a file from elsewhere"
+    own = compose(["data/extract=diabetes", "model=realmlp", "model.weights=somewhere"])
+    made, _ = with_embedded_numbers(own, {}, plan.table, plan.folds, {})
+    assert made.model.numeric == choice("model/numeric", "pbld"), "weights of the authors"
