@@ -50,6 +50,9 @@ MONITORS = {
 NUMERIC = "model.numeric"
 """The embedding of numbers before a model, which may be `auto` until the rows are known."""
 
+PASSES = "data.load.passes"
+"""Over the training rows in an epoch, which are `auto` until the rows are known."""
+
 EPOCHS = 20
 """`trainer.epochs` where it is `auto`, unless the training rows are few."""
 

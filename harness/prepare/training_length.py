@@ -7,13 +7,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.config.auto_choices import choose_epochs, choose_passes
+from harness.config.auto_choices import PASSES, choose_epochs, choose_passes
 from harness.config.instantiate import target
 from harness.core.fold import Fold
 from harness.core.table import Table
 from harness.runtime.config_nodes import copied
 
-_EPOCHS, _PASSES = "trainer.epochs", "data.load.passes"
+_EPOCHS = "trainer.epochs"
 
 
 def with_enough_epochs(
@@ -34,13 +34,13 @@ def with_enough_epochs(
     batch, accumulate = cfg.data.load.get("batch_size"), OmegaConf.select(cfg, "trainer.update.accumulate")
     rows, valid_rows = max(((len(fold.train), len(fold.valid)) for fold in folds), default=(0, 0))
     given = cfg.data.load.get("passes", 1)  # a loader of the user's own may have no such argument
-    open_ = given == "auto"
-    made: dict[str, int] = {_PASSES: 1} if open_ else {}
+    undecided = given == "auto"
+    made: dict[str, int] = {PASSES: 1} if undecided else {}
     if _EPOCHS in chosen and needy and rows and isinstance(batch, int):
         of_a_step = batch * (accumulate or 1)
         # The loader refuses a number below 1, later.
-        passes = choose_passes(rows, valid_rows, of_a_step) if open_ else max(1, given)
-        made = {_EPOCHS: choose_epochs(rows, of_a_step, passes)} | ({_PASSES: passes} if open_ else {})
+        passes = choose_passes(rows, valid_rows, of_a_step) if undecided else max(1, given)
+        made = {_EPOCHS: choose_epochs(rows, of_a_step, passes)} | ({PASSES: passes} if undecided else {})
     if not made:
         return cfg, chosen
     cfg = copied(cfg)

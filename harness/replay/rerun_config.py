@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from harness.bundle import allowlist
-from harness.config.auto_choices import NUMERIC, choose_parts
+from harness.config.auto_choices import NUMERIC, PASSES, choose_parts
 from harness.config.choice_files import CONF, choices, is_group
 from harness.config.compose import compose_exactly, compose_to_read
 from harness.config.finish_config import chosen
@@ -240,7 +240,7 @@ def _release(cfg: DictConfig, fresh: DictConfig, logged: StoredRun) -> None:
     """Resets to `auto` what it had chosen from the rows, and the name that was made from them."""
     if "auto.evaluate" in logged.tags:
         OmegaConf.update(cfg, "evaluate", _plain(fresh, "evaluate"), merge=False)
-    for key in ("trainer.loss", "trainer.epochs", "trainer.monitor", BEST_BY, NUMERIC):
+    for key in ("trainer.loss", "trainer.epochs", "trainer.monitor", BEST_BY, NUMERIC, PASSES):
         if f"auto.{key}" in logged.tags and has(cfg, key):
             OmegaConf.update(cfg, key, "auto", merge=False)
     inputs = logged.start["inputs"]

@@ -120,6 +120,15 @@ def test_what_auto_had_chosen_follows_another_trainer(outputs: Path) -> None:
     assert kept.data.augment == before.data.augment
 
 
+def test_what_auto_had_chosen_from_the_rows_is_chosen_again_for_another_loader(outputs: Path) -> None:
+    journal = outputs / "runs/made/journal.jsonl"
+    edit(journal, '"auto.evaluate"', '"auto.data.load.passes": "9", "auto.evaluate"')
+    edit(outputs / "runs/made/config.yaml", "passes: 1", "passes: 9")
+    assert revised(outputs).cfg.data.load.passes == 9
+    assert revised(outputs, "data/load=resident").cfg.data.load.passes == "auto"
+    assert revised(outputs, "trainer=contrastive").cfg.data.load.passes == "auto"
+
+
 def test_settings_of_the_command_are_those_of_the_rerun(outputs: Path) -> None:
     config = outputs / "runs/made/config.yaml"
     stored: Any = OmegaConf.load(config)
