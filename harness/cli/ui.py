@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ def _study(options: Any) -> Outcome:
 def _open_when_ready(host: str, port: str, page: str) -> None:
     """Opens the browser when a server listens there."""
     opener = [sys.executable, "-m", "harness.tracking.browser_opener", host, port, page]
-    subprocess.Popen(opener, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(opener, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    threading.Thread(target=process.wait, daemon=True).start()  # it ends by itself
 
 
 def _point_to(seen: Any, uri: str, browse: bool) -> Outcome:

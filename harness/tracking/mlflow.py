@@ -6,12 +6,14 @@ in `tracking.json` in the same folder.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -72,7 +74,8 @@ class _Uploader:
     def dismiss(self, timeout: float) -> None:
         """Closes its input and waits until it ends; after `timeout` seconds it continues alone."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(OSError):  # it has ended with a part of a command unread
+                self._process.stdin.close()
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -163,6 +166,7 @@ class Mlflow:
             "outputs": str(self._outputs),
         }
         if _uploader is None or not _uploader.send(command):
+            release()
             try:
                 _uploader = _Uploader(self._outputs)
             except OSError as error:  # a read-only outputs folder must not stop the training
@@ -251,3 +255,9 @@ def dismiss(timeout: float = 60.0) -> None:
     if _uploader is not None:
         _uploader.dismiss(timeout)
         _uploader = None
+
+
+@atexit.register
+def release() -> None:
+    """Closes the input of the uploader of this process and lets it finish alone."""
+    dismiss(0.0)

@@ -170,6 +170,30 @@ def test_an_uploader_that_crashed_is_reported_at_once_and_replaced(
         assert dead.send({"hurry": ""}) is False
 
 
+LEAVES = """
+import sys
+from pathlib import Path
+from harness.tracking import mlflow
+folder = Path(sys.argv[1])
+tracking = mlflow.Mlflow(uri=None, experiment="e", outputs=sys.argv[2], patience=1.0)
+for _ in range(2):
+    tracking.follow(folder)
+    if "killed" in sys.argv:
+        mlflow._uploader._process.kill()
+        mlflow._uploader._process.wait()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fate", ["working", "killed"])
+def test_a_process_that_ends_leaves_no_uploader_for_python_to_warn_of(
+    fate: str, outputs: Path, folder: Path
+) -> None:
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", LEAVES, str(folder), str(outputs), fate]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
 def test_an_outputs_folder_that_cannot_be_made_costs_one_line(tmp_path: Path, folder: Path) -> None:
     tracking_mlflow.dismiss()
     (tmp_path / "file").touch()
