@@ -36,9 +36,9 @@ def with_enough_epochs(
     given = cfg.data.load.get("passes", 1)  # a loader of the user's own may have no such argument
     undecided = given == "auto"
     made: dict[str, int] = {PASSES: 1} if undecided else {}
-    if _EPOCHS in chosen and needy and rows and isinstance(batch, int):
-        of_a_step = batch * (accumulate or 1)
-        # The loader refuses a number below 1, later.
+    of_a_step = batch * (accumulate or 1) if isinstance(batch, int) else 0
+    # Loader and trainer refuse numbers below 1, later.
+    if _EPOCHS in chosen and needy and rows and of_a_step > 0:
         passes = choose_passes(rows, valid_rows, of_a_step) if undecided else max(1, given)
         made = {_EPOCHS: choose_epochs(rows, of_a_step, passes)} | ({PASSES: passes} if undecided else {})
     if not made:

@@ -8,6 +8,8 @@ import pytest
 
 from harness.config.auto_choices import EPOCHS, choose_epochs, choose_passes
 from harness.config.compose import compose
+from harness.core.errors import UserError
+from harness.prepare.experiment import prepare
 from harness.prepare.plan import make_plan
 
 DIGITS = ("data/extract=digits", "data.cache=off")
@@ -90,3 +92,16 @@ def test_epochs_that_are_given_stay() -> None:
     assert planned(*DIABETES, "trainer.epochs=20") == (20, None)
     assert planned(*DIABETES, "trainer.epochs=null", "trainer.steps=7") == (None, None)
     assert planned(*DIGITS, "trainer=semi_supervised", "split.labelled=100")[1] is None
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("data.load.batch_size=0", "data.load.batch_size must be 1 or more, got 0"),
+        ("trainer.update.accumulate=-5000", "trainer.update.accumulate must be 1 or more batches, got -5000"),
+    ],
+)
+def test_steps_without_rows_are_refused_by_the_part_that_has_the_setting(word: str, sentence: str) -> None:
+    plan = make_plan(compose([*DIABETES, word, "tracking=none"]))
+    with pytest.raises(UserError, match=sentence):
+        prepare(plan, plan.folds[0])
