@@ -141,24 +141,21 @@ _OWN_BEGINNINGS = ("target_", "prediction_", "probability_")
 def predictions(table: Table, fold: Fold, part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:
     """`FoldPredictions.frame` of a part."""
     rows = part.rows.cpu().numpy()
-    frame = pd.DataFrame({"row": rows})
+    values = {"row": rows}  # one frame at the end: with hundreds of folds, each step on it would count
     for role, column in (("id", table.id), ("group", table.group)):
         if column is not None:
             taken = column in _OWN or column.startswith(_OWN_BEGINNINGS)
-            frame[f"{role}_{column}" if taken else column] = table.frame[column].to_numpy()[rows]
-    frame["fold"] = fold.number
+            values[f"{role}_{column}" if taken else column] = table.frame[column].to_numpy()[rows]
+    values["fold"] = np.full(len(rows), fold.number, dtype=np.int64)
     if task.several:
-        return pd.concat([frame, _several(part, outputs, task)], axis=1)
+        return pd.concat([pd.DataFrame(values), _several(part, outputs, task)], axis=1)
     true = np.empty(0) if part.targets is None else part.targets.cpu().numpy()
     if not task.classification:
-        frame["target"] = true
-        frame["prediction"] = outputs.cpu().numpy()
-        return frame
+        return pd.DataFrame({**values, "target": true, "prediction": outputs.cpu().numpy()})
     names = np.array([*task.classes, None], dtype=object)  # an unlabelled row's -1 picks the last
     shares = probabilities(outputs).cpu().numpy()
-    frame["target"] = names[true]
-    frame["prediction"] = names[shares.argmax(axis=1)]
-    return pd.concat([frame, pd.DataFrame(shares, columns=columns(task))], axis=1)
+    values |= {"target": names[true], "prediction": names[shares.argmax(axis=1)]}
+    return pd.DataFrame({**values, **dict(zip(columns(task), shares.T, strict=True))})
 
 
 def _several(part: Part, outputs: Tensor, task: Task) -> pd.DataFrame:

@@ -35,10 +35,15 @@ class MemberRandom:
         random.setstate(self._python)
         shared = mtrand.get_bit_generator()
         mtrand.set_bit_generator(self._numpy)
+        over = True
         try:
             yield
+        except GeneratorExit:  # a training that was given up, at any later time: others have the generators
+            over = False
+            raise
         finally:
-            mtrand.set_bit_generator(shared)
+            if over:
+                mtrand.set_bit_generator(shared)
             self._take()
 
     @contextmanager

@@ -79,3 +79,18 @@ def test_numpy_goes_on_where_it_was_before_a_member_drew() -> None:
     with own.active():
         np.random.seed(1)  # a member may seed its own
     assert first + np.random.random(2).tolist() == expected
+
+
+def test_a_training_that_is_given_up_takes_no_numbers_of_others_when_it_is_closed_late() -> None:
+    def training() -> Iterator[None]:
+        with MemberRandom().active():
+            yield
+
+    seed(7)
+    expected = [np.random.random(), np.random.random()]
+    given_up = training()
+    next(given_up)
+    seed(7)  # by the training that follows
+    drawn = [np.random.random()]
+    given_up.close()
+    assert [*drawn, np.random.random()] == expected
