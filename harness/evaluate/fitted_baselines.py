@@ -8,6 +8,8 @@ Boosting stops early by the validation rows, from which the network takes its be
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +27,9 @@ _LEAST = 1e-12
 _MOST_ITERATIONS = 500
 _PENALTIES = np.logspace(-3, 4, 15)
 
+_MOST_ALONE = 50_000
+"""Training rows x features up to which boosting takes one thread: its loops are so short that a second thread
+costs more time than it saves."""
 
 _MOST_CATEGORIES = 255
 """The categories of a column that scikit-learn's boosting takes."""
@@ -146,7 +151,22 @@ def _boosting(train: LabelledRows, valid: LabelledRows | None, classes: bool, se
         categorical_features=[*range(features - len(train.codes), features)] or None,
     )
     beside = {} if valid is None else {"X_val": valid.inputs, "y_val": valid.targets}
-    return model.fit(train.inputs, train.targets, **beside)
+    with _one_thread() if train.inputs.size <= _MOST_ALONE else nullcontext():
+        return model.fit(train.inputs, train.targets, **beside)
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Within this context scikit-learn's loops take one thread; the results have the same bits."""
+    limit: AbstractContextManager[Any] = _thread_pools().limit(limits=1, user_api="openmp")
+    return limit
+
+
+@cache
+def _thread_pools() -> Any:
+    """Those of the libraries that are loaded; scikit-learn's boosting must be imported before."""
+    from threadpoolctl import ThreadpoolController  # scikit-learn needs it, too
+
+    return ThreadpoolController()
 
 
 def _constant(train: LabelledRows) -> Any:
