@@ -20,6 +20,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from harness.core.steady_score import plain_name
 from harness.core.table import Table
 from harness.core.walk import passes
 from harness.debug.debug_mode import Mode, limited, mode
@@ -129,7 +130,7 @@ def followed_scores(plan: Plan, trial: Trial | None, consumers: Sequence[Consume
     """The validation scores that each epoch needs beside the monitored one, by plain name; None: all."""
     if trial is not None:
         follows = trial.follows
-        return None if follows is None else frozenset(name.partition("/")[2] for name in follows)
+        return None if follows is None else frozenset(plain_name(name.partition("/")[2]) for name in follows)
     # With so many folds, an epoch of a fold is neither recorded nor printed.
     return frozenset() if len(plan.folds) > MOST_CHILDREN and not consumers else None
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -161,6 +162,27 @@ def test_a_resumed_trial_reports_the_finished_folds_to_its_consumer(tmp_path: Pa
     assert watcher.scores[0]["valid/accuracy"] == alone.scores["valid/accuracy"]["folds"][0]
     for name in ("valid/accuracy", "valid/log_loss", "train/loss"):
         assert result.scores[name] == alone.scores[name]
+
+
+def test_a_steady_score_is_that_of_the_curve_also_after_a_stop(tmp_path: Path) -> None:
+    words = [*FAST, "data/extract=diabetes", "trainer.epochs=12"]
+    trial = replace(TRIAL, follows=frozenset({"valid/rmse_steady"}))
+    alone = run(compose(words), tmp_path / "alone", trial=trial)
+    curve = [event["values"] for event in of(tmp_path / "alone", "metrics") if "lr" in event["values"]]
+    best = int(alone.scores["train/best_epoch"]["folds"][0])
+    near = [values["valid/rmse"] for values in curve[max(0, best - 2) : best + 1]]
+    value = alone.scores["valid/rmse_steady"]["folds"][0]
+    assert value == pytest.approx(sum(near) / len(near), rel=1e-12)
+    assert value > alone.scores["valid/rmse"]["folds"][0]
+
+    def stop(fold: Fold, progress: Progress) -> None:
+        if progress.epoch == 11:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        run(compose(words), tmp_path / "run", [stop], trial=trial)
+    result = run(compose([*words, f"resume={tmp_path}/run"]), tmp_path / "run", trial=trial)
+    assert result.scores["valid/rmse_steady"] == alone.scores["valid/rmse_steady"]
 
 
 def test_a_trial_does_not_wait_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from harness.core import baseline_names
 from harness.core.errors import UserError
 from harness.core.near_names import near
 from harness.core.scores import UNLIMITED, score_range
+from harness.core.steady_score import steady_name
 from harness.runs.run_result import summarise
 from harness.runs.stored_run import StoredRun
 
@@ -75,7 +76,7 @@ def ranking(runs: Sequence[StoredRun], by: str | None) -> str:
     """The full name of the score that ranks finished runs.
 
     Without `by` it is the score that most runs monitored, of the test part where all runs have it, else of
-    the valid part.
+    the valid part, there its steady form where all are trials that were compared by it.
 
     Args:
         by: a full name (`test/f1`), or a plain one (`f1`), which means the test part where it exists.
@@ -87,7 +88,9 @@ def ranking(runs: Sequence[StoredRun], by: str | None) -> str:
         return _named(runs, by)
     monitors = [monitor for run in runs if (monitor := monitored(run))]
     plain = [name.partition("/")[2] for name, _ in Counter(monitors).most_common()]
-    for name in (f"{part}/{word}" for word in plain for part in ("test", "valid")):
+    for name in (
+        name for word in plain for name in (f"test/{word}", steady_name(f"valid/{word}"), f"valid/{word}")
+    ):
         if all(name in _scores(run) for run in runs):
             return name
     first, other = _unlike(runs)

@@ -15,6 +15,7 @@ from harness.config.named_parts import check_named_parts
 from harness.config.typecheck import shown
 from harness.core.errors import UserError
 from harness.core.scores import Direction
+from harness.core.steady_score import plain_name
 from harness.runtime.config_nodes import container
 
 KEY = "evaluate.metrics"
@@ -96,6 +97,7 @@ def require_direction(score: str, metrics: Mapping[str, Direction | None], key: 
         UserError: it is a metric of the user's without a direction.
     """
     name = score.rpartition("/")[2]
+    name = name if name in metrics else plain_name(name)
     if name in metrics and metrics[name] is None:
         raise UserError(
             f"{key} names {score}, and nothing says whether a high or a low value of {KEY}.{name} is better",

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from harness.core.baseline_names import split_baseline
+from harness.core.steady_score import plain_name
 
 Direction = Literal["minimize", "maximize"]
 
@@ -29,7 +30,7 @@ def direction(name: str, declared: Mapping[str, Direction] = NONE_DECLARED) -> D
     """
     plain = name.rsplit("/", 1)[-1]
     compared = split_baseline(plain)
-    for own in (plain, plain.removesuffix("_pooled"), *(compared or ())[:1]):
+    for own in (plain, plain.removesuffix("_pooled"), plain_name(plain), *(compared or ())[:1]):
         if own in declared:
             return declared[own]
     words = plain.split("_")

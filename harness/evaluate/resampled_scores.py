@@ -65,9 +65,18 @@ class ResampledScores:
         self.quick = True
         self._places = [np.flatnonzero(fold == number) for number in np.unique(fold)]
         self._models = [self._parts(task, target, output, pool, name) for output in outputs]
+        self._offsets = [0.0] * len(self._models)
 
     def __len__(self) -> int:
         return len(self._models)
+
+    def move_to(self, values: Sequence[float]) -> None:
+        """Moves all scores of each model by one number, so that its score of all rows is the given one.
+
+        So a model that stands for several, such as the networks of neighbouring epochs, has their mean score
+        and the spread of its own rows.
+        """
+        self._offsets = [float(gap) for gap in np.asarray(values) - (self.full - self._offsets)]
 
     @property
     def full(self) -> np.ndarray:
@@ -93,7 +102,8 @@ class ResampledScores:
             defined = np.isfinite(score) & (share > 0)
             total += np.where(defined, share * np.where(defined, score, 0.0), 0.0)
             weight += np.where(defined, share, 0.0)
-        return np.asarray(np.divide(total, weight, out=np.full(len(counts), math.nan), where=weight > 0))
+        mean = np.divide(total, weight, out=np.full(len(counts), math.nan), where=weight > 0)
+        return np.asarray(mean + self._offsets[model])
 
     def _parts(
         self, task: Task, target: np.ndarray, output: np.ndarray, pool: Pool, name: str

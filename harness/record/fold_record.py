@@ -19,6 +19,7 @@ from harness.core.epoch_ranking import EpochRanking
 from harness.core.fold import Fold
 from harness.core.progress import Progress
 from harness.core.scores import Scores, direction
+from harness.core.steady_score import steady_scores
 from harness.core.table import Table
 from harness.evaluate.permutation_importance import Importance
 from harness.evaluate.projection_2d import Projection
@@ -62,6 +63,7 @@ class FoldRecord:
                  kept, so that `harness.stages.deferred_test` can test it later
     sealed       whether that is so because they are sealed: then curves are drawn, and the model is logged
     keeps        which files are kept, given the fold's scores
+    follows      scores that a sweep compares; the steady ones among them are computed
     validation_size  the most bytes that the outputs for the validation rows may take; 0: they are not kept
     """
 
@@ -79,6 +81,7 @@ class FoldRecord:
     deferred: bool = False
     sealed: bool = False
     keeps: Keeps = EVERYTHING
+    follows: frozenset[str] = frozenset()
     validation_size: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -226,6 +229,7 @@ class FoldRecord:
         if calibrates(experiment.cfg):
             self.scores["model/temperature"] = experiment.temperature
         self.scores["train/best_epoch"] = float(self._best_epoch)
+        self.scores |= steady_scores(self.follows, self._history, self._best_epoch)
         self.scores["time/epoch_seconds"] = sum(epochs) / max(len(epochs), 1)
         self.scores["time/training_seconds"] = sum(epochs)
         if self.alone:

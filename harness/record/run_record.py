@@ -156,6 +156,7 @@ class Record:
             deferred=self.deferred,
             sealed=self.plan.sealed is not None,
             keeps=self._keeps,
+            follows=frozenset() if self.trial is None else self.trial.follows or frozenset(),
             validation_size=0 if self.trial is None else int(self.trial.outputs * 1e6),
         )
         if (checkpoint := self.start.checkpoint_of(fold.number)) is not None:

@@ -135,7 +135,7 @@ def _spec(
         slots=preflight.slots.count,
         fuse=preflight.slots.fuse,
         rung=preflight.rung,
-        compared=None if pruner is None else preflight.compared,
+        compared=preflight.compared if pruner is not None or preflight.steady else None,
         default=preflight.default,
         earlier=preflight.earlier,
         apart=workers_apart(config),

@@ -139,6 +139,15 @@ def test_the_valid_score_ranks_where_a_run_has_no_test_score(make: Make, outputs
     assert (found.score, found.rows[0].label) == ("valid/accuracy", "b")
 
 
+def test_trials_that_were_compared_by_a_steady_score_are_ranked_by_it(make: Make, outputs: Path) -> None:
+    make("a", {"valid/rmse": [0.5], "valid/rmse_steady": [0.9]})
+    make("b", {"valid/rmse": [0.6], "valid/rmse_steady": [0.7]})
+    found = compare([], outputs).boards[0]
+    assert (found.score, found.rows[0].label) == ("valid/rmse_steady", "b")
+    make("c", {"valid/rmse": [0.4]})
+    assert compare([], outputs).boards[0].score == "valid/rmse"
+
+
 def test_by_takes_full_and_plain_names(make: Make, outputs: Path) -> None:
     make("a", {"test/accuracy": [0.9], "test/loss": [0.3], "model/parameters": [10]})
     make("b", {"test/accuracy": [0.8], "test/loss": [0.2], "model/parameters": [20]})

@@ -86,3 +86,15 @@ def test_a_fold_that_a_resample_leaves_out_does_not_count() -> None:
     first, none = scores(0, counts)
     assert first == pytest.approx(np.abs(target - output)[FOLD == 1].mean())
     assert np.isnan(none)
+
+
+def test_a_model_that_is_moved_has_the_given_score_and_the_spread_of_its_rows() -> None:
+    target, output = rows(NUMBER)
+    scores = ResampledScores(NUMBER, FOLD, target, [output, 2 * output], Regression().pool, "rmse")
+    before, counts = scores.full, np.random.default_rng(1).multinomial(30, np.full(30, 1 / 30), size=5)
+    drawn = [scores(model, counts) for model in (0, 1)]
+    for _ in range(2):  # the second time changes nothing
+        scores.move_to([before[0] + 1, before[1] - 0.25])
+        assert scores.full == pytest.approx([before[0] + 1, before[1] - 0.25])
+        assert scores(0, counts) == pytest.approx(drawn[0] + 1)
+        assert scores(1, counts) == pytest.approx(drawn[1] - 0.25)

@@ -14,6 +14,7 @@ from filelock import FileLock
 from harness.core.error_text import error_text
 from harness.core.errors import Interrupted
 from harness.runs.look_ledger import LookLedger
+from harness.core.steady_score import is_steady, steady_sentence
 from harness.runs.look_optimism import look_sentence
 from harness.runs.outputs import BEST
 from harness.runs.run_result import Result
@@ -128,7 +129,8 @@ def _remarks(
     spec: SweepSpec, now: Snapshot, cost: SweepCost, selection: Selection | None, why: Sequence[Statement]
 ) -> list[str]:
     """The sentences below the best trial: costs, what its score is worth, looks at test rows, failures."""
-    lines = [cost_sentence(cost)]
+    steady = [objective.name for objective in now.objectives if is_steady(objective.name)]
+    lines = [cost_sentence(cost), *(map(steady_sentence, steady) if now.best else ())]
     lines += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
     lines += [_looks(spec, now)] if now.best else []
     lines += [statement.text for statement in (why if spec.settings.ablate else why[:_MOST_STATEMENTS])]

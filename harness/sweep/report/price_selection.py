@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.core.errors import UserError
 from harness.core.scores import score_range
+from harness.core.steady_score import is_steady, plain_name
 from harness.evaluate.resampled_scores import ResampledScores
 from harness.evaluate.selection_bias import SelectionBias, selection_bias
 from harness.runs.validation_rows import ValidationRows
@@ -77,7 +78,8 @@ def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredSco
     Raises:
         UserError: a file is damaged.
     """
-    plain = now.objectives[0].name.partition("/")[2]
+    objective = now.objectives[0].name
+    plain = plain_name(objective.partition("/")[2])
     stored = _stored(folder, rows)
     if len(stored) < 2 or rows[0].number not in stored:
         return "the predictions of its trials are not here, or are larger than sweep.predictions"
@@ -91,6 +93,8 @@ def stored_scores(folder: Path, now: Snapshot, rows: Sequence[Row]) -> StoredSco
     for name in dict.fromkeys((plain, _ALIASES.get(plain, plain))):
         with suppress(KeyError):  # it is no score of predictions
             scores = ResampledScores(first.task, first.fold, first.target, outputs, pool, name)
+            if is_steady(objective):
+                scores.move_to(values)
             if np.allclose(scores.full, values, rtol=1e-4, atol=1e-6):
                 return StoredScores(stored, scores, name)
             if name == plain:

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.core.steady_score import is_steady, steady_sentence
 from harness.runs.run_result import SCHEMA, Result, Summary, summarise, write_json
 from harness.runtime import provenance
 from harness.runtime.atomic_file import write_text
@@ -38,7 +39,8 @@ Status = Literal["finished", "interrupted", "failed"]
 class SweepResult:
     """The result of a sweep: exactly the keys of its `result.json`.
 
-    objective   {"name", "direction", "value"}, the value being the best trial's; None with several
+    objective   {"name", "direction", "value"}, the value being the best trial's; None with several.
+                Of a steady score also "meaning", a sentence
     objectives  each like `objective`, its value the best that any trial on the front reached; None with one
     trials      how many are complete, frozen, pruned, failed, running and waiting
     best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
@@ -112,7 +114,8 @@ def sum_up(
 def _reached(objective: Objective, place: int, best: Sequence[Row]) -> dict[str, Any]:
     values = [row.values[place] for row in best if row.values is not None]
     value = min(values, key=objective.cost) if values else None
-    return {"name": objective.name, "direction": objective.direction, "value": value}
+    meaning = {"meaning": steady_sentence(objective.name)} if is_steady(objective.name) else {}
+    return {"name": objective.name, "direction": objective.direction, "value": value} | meaning
 
 
 def _entry(row: Row, alone: bool) -> dict[str, Any]:

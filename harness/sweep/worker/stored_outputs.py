@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.core.errors import UserError
 from harness.core.protocol import Evaluator
+from harness.core.steady_score import plain_name
 from harness.core.task import Task
 from harness.evaluate.resampled_scores import Pool, ResampledScores
 from harness.evaluate.selection_bias import score_spread
@@ -83,7 +84,7 @@ def score_error(home: Path, results: Sequence[Result], name: str) -> float | Non
         pool = None if rows is None else pool_of(home, rows.task)
         if rows is None or pool is None:
             return None
-        scores = ResampledScores(rows.task, rows.fold, rows.target, [rows.output], pool, plain)
+        scores = ResampledScores(rows.task, rows.fold, rows.target, [rows.output], pool, plain_name(plain))
     except (KeyError, UserError):
         return None
     return score_spread(scores, rows.group)

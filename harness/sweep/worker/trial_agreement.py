@@ -11,6 +11,7 @@ from harness.config.metric_settings import metric_directions, require_direction
 from harness.core.errors import UserError
 from harness.core.near_names import near
 from harness.core.scores import Direction, direction
+from harness.core.steady_score import is_steady, plain_name, steady_name
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.sweep.study.constraints import read_constraints
@@ -28,7 +29,7 @@ _ENOUGH_STEPS, _FEWEST_STEPS, _EARLY = 100, 30, 9
 
 _SHARES = ("valid/accuracy", "valid/f1", "valid/exact_match")
 _FINER, _FEW_ROWS = "valid/log_loss", 1000
-"""What is compared in place of a share of few rows, which is the same for many trials."""
+"""What a pruner compares in place of a share of few rows, which is the same for many trials."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class PreparedTrial:
     fused         what it says about training trials as one
     rows          of its validation part
     rung          the first epoch after the warm-up by which there were steps enough to compare trials
+    lucky         whether the monitored score, an error of few rows, also chooses the best epoch
     """
 
     monitor: str
@@ -57,6 +59,7 @@ class PreparedTrial:
     fused: FusedTrial | None = None
     rows: int = 0
     rung: int = 1
+    lucky: bool = False
 
     @classmethod
     def of(cls, experiment: Experiment, plan: Plan) -> PreparedTrial:
@@ -68,8 +71,10 @@ class PreparedTrial:
         epochs = None if budget.timed else budget.epochs
         epoch_scores, metrics = (*each_epoch, "train/loss"), metric_directions(experiment.cfg)
         named = experiment.cfg.tracking.get("experiment")
+        monitor, rows = experiment.trainer.monitor, len(experiment.fold.valid)
+        by_itself = experiment.trainer.ranking.first == monitor and monitor in each_epoch
         return cls(
-            monitor=experiment.trainer.monitor,
+            monitor=monitor,
             epochs=epochs,
             folds=len(plan.folds),
             epoch_scores=epoch_scores,
@@ -77,8 +82,9 @@ class PreparedTrial:
             metrics=metrics,
             experiment=named,
             fused=FusedTrial.of(experiment, plan),
-            rows=len(experiment.fold.valid),
+            rows=rows,
             rung=1 if epochs is None else first_rung(experiment.cfg.trainer, epochs, budget.steps),
+            lucky=by_itself and rows < _FEW_ROWS and experiment.loaders.task.kind == "regression",
         )
 
 
@@ -123,6 +129,11 @@ class SharedTraits:
     rung: int
     compared: Objective | None
 
+    @property
+    def steady(self) -> bool:
+        """Whether the objective is not known before a training ends."""
+        return any(is_steady(objective.name) for objective in self.objectives)
+
 
 def shared_traits(
     settings: SweepSettings, points: Sequence[str], trials: Sequence[PreparedTrial]
@@ -145,7 +156,9 @@ def shared_traits(
         ):
             require_direction(name, metrics, "sweep.objectives")
     directions = {name: known for name, known in metrics.items() if known is not None}
-    objectives = read_objectives(settings.objectives, trials[0].monitor, directions)
+    monitor = trials[0].monitor
+    lucky = all(trial.lucky for trial in trials)
+    objectives = read_objectives(settings.objectives, steady_name(monitor) if lucky else monitor, directions)
     for objective in objectives:
         _require_score(objective.name, "sweep.objectives", points, trials)
     for constraint in read_constraints(settings.constraints):
@@ -180,6 +193,8 @@ def _compared(
         UserError: `sweep.prune_by` is no score of every epoch.
     """
     name = settings.prune_by
+    if name == "auto" and len(objectives) == 1 and is_steady(objectives[0].name):
+        return Objective(plain_name(objectives[0].name), objectives[0].direction)  # known while a trial runs
     if name == "auto":
         shares = len(objectives) == 1 and objectives[0].name in _SHARES
         few = rows < _FEW_ROWS and settings.axis == "epochs"
@@ -218,11 +233,12 @@ def _shared(trials: Sequence[PreparedTrial]) -> str:
 
 
 def _require_score(name: str, key: str, points: Sequence[str], trials: Sequence[PreparedTrial]) -> None:
-    """Raises unless every trial has the score."""
+    """Raises unless every trial has the score; a steady one is made of the scores of epochs."""
+    steadies = is_steady(name) and name.startswith("valid/") and key == "sweep.objectives"
     lacking = [
         (point, prepared)
         for point, prepared in zip(points, trials, strict=True)
-        if name not in prepared.run_scores
+        if name not in prepared.run_scores and not (steadies and plain_name(name) in prepared.epoch_scores)
     ]
     if not lacking:
         return

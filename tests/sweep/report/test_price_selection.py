@@ -125,6 +125,17 @@ def test_a_loss_that_is_the_log_loss_has_its_price(folder: Path) -> None:
     assert found.ci95[0] < losses[0] < found.ci95[1]
 
 
+def test_a_steady_score_is_priced_by_its_value_and_the_rows_of_the_best_epoch(folder: Path) -> None:
+    plain, _ = price_selection(folder, snapshot())
+    rows = tuple(replace(row, values=(row.values[0] - 0.1,)) for row in snapshot().rows if row.values)
+    now = Snapshot((Objective("valid/accuracy_steady", "maximize"),), rows, 3)
+    found, reason = price_selection(folder, now)
+    assert found is not None, reason
+    assert plain is not None
+    assert found.expected == pytest.approx(plain.expected - 0.1)
+    assert found.equivalent == plain.equivalent
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from harness.config.compose import compose_exactly
+from harness.config.compose import compose, compose_exactly
 from harness.core.errors import UserError
+from harness.prepare.experiment import prepare
+from harness.prepare.plan import make_plan
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 from harness.sweep.worker.trial_agreement import PreparedTrial, first_rung, shared_traits
@@ -138,3 +140,51 @@ def test_test_scores_are_no_objectives(defaults: SweepSettings) -> None:
         settings: Any = replace(defaults, **given)  # type: ignore[arg-type]
         with pytest.raises(UserError, match=r" must leave the test part alone, so that no choice rests "):
             shared_traits(settings, ["seed=1"], [CLASSES])
+
+
+RATES = PreparedTrial(
+    monitor="valid/rmse",
+    epochs=60,
+    folds=1,
+    epoch_scores=("valid/loss", "valid/rmse", "train/loss"),
+    run_scores=("valid/loss", "valid/rmse", *ALWAYS),
+    lucky=True,
+)
+
+
+def test_an_error_of_few_rows_that_chooses_the_epoch_is_compared_without_the_luck_of_one_epoch(
+    defaults: SweepSettings,
+) -> None:
+    steady, plain = Objective("valid/rmse_steady", "minimize"), Objective("valid/rmse", "minimize")
+    agreed = shared_traits(defaults, ["a", "b"], [RATES, RATES])
+    assert (agreed.objectives, agreed.compared, agreed.steady) == ((steady,), plain, True)
+    assert shared_traits(defaults, ["a", "b"], [RATES, replace(RATES, lucky=False)]).objectives == (plain,)
+    named = shared_traits(replace(defaults, objectives="valid/rmse"), ["a"], [RATES])
+    assert (named.objectives, named.compared, named.steady) == ((plain,), None, False)
+
+
+def test_any_score_of_the_epochs_may_be_compared_so(defaults: SweepSettings) -> None:
+    named = replace(defaults, objectives="valid/loss_steady")
+    agreed = shared_traits(named, ["a"], [CLASSES])
+    assert agreed.objectives == (Objective("valid/loss_steady", "minimize"),)
+    assert agreed.compared == Objective("valid/loss", "minimize")
+    for wrong in ({"objectives": "valid/r2_steady"}, {"constraints": ["valid/loss_steady <= 1"]}):
+        with pytest.raises(UserError, match="_steady, which"):
+            shared_traits(replace(defaults, **wrong), ["a"], [CLASSES])
+
+
+@pytest.mark.parametrize(
+    ("words", "lucky"),
+    [
+        ([], True),
+        (["trainer.best_by=valid/mae"], False),
+        (["data/extract=iris"], False),
+        (["split.valid=0", "trainer.patience=null"], False),
+    ],
+)
+def test_a_number_to_predict_is_compared_so_where_the_score_chooses_the_epoch(
+    words: list[str], lucky: bool
+) -> None:
+    cfg = compose(["data/extract=diabetes", "trainer.device=cpu", "model=mlp", *words])
+    plan = make_plan(cfg)
+    assert PreparedTrial.of(prepare(plan, plan.folds[0]), plan).lucky == lucky
