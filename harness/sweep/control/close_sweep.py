@@ -13,8 +13,8 @@ from filelock import FileLock
 
 from harness.core.error_text import error_text
 from harness.core.errors import Interrupted
-from harness.runs.look_ledger import LookLedger
 from harness.core.steady_score import is_steady, steady_sentence
+from harness.runs.look_ledger import LookLedger
 from harness.runs.look_optimism import look_sentence
 from harness.runs.outputs import BEST
 from harness.runs.run_result import Result
