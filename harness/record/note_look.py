@@ -13,6 +13,7 @@ from harness.record.fold_record import FoldRecord
 from harness.runs.held_out_rows import HeldOutRows
 from harness.runs.look_ledger import LookLedger
 from harness.runs.look_optimism import look_facts, look_sentence, sealed_facts
+from harness.runs.model_identity import model_identity
 from harness.runs.run_result import Summary
 from harness.runtime.process_group import rank
 
@@ -37,9 +38,9 @@ def note_look(
     else:
         tested = HeldOutRows.of(plan.table, [record.fold for record in records if record.scores])
         # An evaluation is a look at the scores of the model that it evaluates.
-        model = str(plan.cfg.tags.get("evaluated.folder", records[0].root.absolute()))
+        folder = Path(plan.cfg.tags.get("evaluated.folder", records[0].root))
         try:
-            looks = ledger.add_look(tested, model)
+            looks = ledger.add_look(tested, model_identity(folder), str(folder.absolute()))
         except OSError as error:
             screen.note(f"the look at the test scores could not be counted ({error.strerror})")
             return None

@@ -178,11 +178,12 @@ class LookLedger:
                 found += files
         return Looks(len(found), len({stem.rpartition("-")[2] for stem in found}))
 
-    def add_look(self, tested: HeldOutRows, model: str) -> Looks:
+    def add_look(self, tested: HeldOutRows, model: str, run: str = "") -> Looks:
         """Counts a look at the scores of a model on the rows; returns all looks so far.
 
         Args:
-            model: names it, such as the folder of its run.
+            model: names it, see `harness.runs.model_identity`.
+            run: the folder of its run, for a reader of the ledger.
 
         Raises:
             OSError: the ledger cannot be written.
@@ -191,7 +192,7 @@ class LookLedger:
         (folder / _LOOKS).mkdir(exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         path = folder / _LOOKS / f"{stamp}-{token_hex(4)}-{sha256(model.encode()).hexdigest()[:8]}.json"
-        write_new(path, f"{json.dumps({'model': model, 'time': _now()})}\n".encode(), lasting=False)
+        write_new(path, f"{json.dumps({'model': run or model, 'time': _now()})}\n".encode(), lasting=False)
         return self.looks(tested, exactly=True)
 
     def _folder(self, tested: HeldOutRows) -> Path:

@@ -16,6 +16,7 @@ from harness.replay.rerun_config import revise
 from harness.replay.rerun_overrides import read
 from harness.replay.rerun_run import Again, rerun
 from harness.run import run
+from harness.runs.model_identity import model_identity
 from harness.runs.outputs import Outputs
 from harness.runs.run_result import Result
 from harness.runs.stored_run import StoredRun
@@ -67,6 +68,25 @@ def test_the_scores_of_a_rerun_are_equal_to_the_last_bit(outputs: Path) -> None:
         (folder / "predictions.csv").read_bytes() for folder in (outputs / "runs/made", the_new(outputs))
     ]
     assert predictions[0] == predictions[1]
+    # The same weights tell nothing new: a second look, but no second model.
+    assert new.test_rows is not None
+    assert (new.test_rows["look"], new.test_rows["models"], new.test_rows["optimism"]) == (2, 1, 0)
+
+
+def test_a_model_without_digests_of_its_files_is_named_by_its_folder(outputs: Path) -> None:
+    made, copy = outputs / "runs/made", outputs / "runs/copy"
+    shutil.copytree(made, copy)
+    (copy / "model/example.json").unlink()
+    assert model_identity(made) == model_identity(copy)
+    facts = json.loads((copy / "model/bundle.json").read_text())
+    facts["files"]["weights.safetensors"] = "0"
+    (copy / "model/bundle.json").write_text(json.dumps(facts))
+    assert model_identity(made) != model_identity(copy)
+    del facts["files"]
+    (copy / "model/bundle.json").write_text(json.dumps(facts))
+    assert model_identity(copy) == str(copy.absolute())
+    shutil.rmtree(copy / "model")
+    assert model_identity(copy) == str(copy.absolute())
 
 
 def test_changes_are_listed_and_the_scores_are_shown_side_by_side(outputs: Path) -> None:
@@ -76,6 +96,9 @@ def test_changes_are_listed_and_the_scores_are_shown_side_by_side(outputs: Path)
     assert lines[-1] == "Not compared bit by bit: settings were changed."
     row = next(line for line in lines if line.startswith("test/accuracy "))
     before, after = (Result.read(Path(p) / "result.json").scores for p in ("outputs/runs/made", "mine"))
+    looks = Result.read(Path("mine/result.json")).test_rows
+    assert looks is not None
+    assert (looks["look"], looks["models"]) == (2, 2)
     assert row.split()[1:3] == [f"{scores['test/accuracy']['mean']:.4f}" for scores in (before, after)]
     assert OmegaConf.load("mine/config.yaml").model.widths == [8]
 
