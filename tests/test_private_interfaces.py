@@ -265,12 +265,15 @@ USES = (
         "",
         "a fused optimizer unscales gradients itself, and cannot for divided weights",
     ),
-    Private(
-        "harness/trainer/fused/fused_optimizer.py",
-        "_opt_called",
-        "torch",
-        "",
-        "torch's schedulers look here whether the optimizer has taken a step, which another function takes",
+    *(
+        Private(
+            file,
+            "_opt_called",
+            "torch",
+            "",
+            "torch's schedulers look here whether the optimizer has taken a step, which another function takes",
+        )
+        for file in ("harness/trainer/adam_kernel.py", "harness/trainer/fused/fused_optimizer.py")
     ),
     Private(
         "harness/trainer/global_batch_norm.py",
@@ -300,18 +303,35 @@ USES = (
             ("harness/trainer/contrast/momentum_encoder.py", ("lerp_",)),
             ("harness/trainer/update.py", ("lerp_",)),
             ("harness/trainer/fused/fused_optimizer.py", ("add_",)),
+            ("harness/trainer/adam_kernel.py", ("add_",)),
         )
         for name in names
     ),
     *(
         Private(
-            "harness/trainer/fused/fused_optimizer.py",
+            "harness/trainer/adam_kernel.py",
             name,
             "torch",
             f"torch:{name}",
             "the kernel of the public optimizer, whose `step` looks at each weight anew, in Python",
         )
         for name in ("_fused_adam_", "_fused_adamw_")
+    ),
+    *(
+        Private(
+            "harness/trainer/adam_kernel.py",
+            name,
+            "torch",
+            place,
+            "who observes the steps of an optimizer is called by its own `step` alone",
+        )
+        for name, place in (
+            ("_optimizer_step_pre_hooks", ""),
+            ("_optimizer_step_post_hooks", ""),
+            ("_global_optimizer_pre_hooks", "torch.optim.optimizer:_global_optimizer_pre_hooks"),
+            ("_global_optimizer_post_hooks", "torch.optim.optimizer:_global_optimizer_post_hooks"),
+            ("_profiler_enabled", "torch.autograd:_profiler_enabled"),
+        )
     ),
 )
 

@@ -9,6 +9,8 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from harness.trainer.adam_kernel import step_of
+
 _FIRST_SCALE, _GROWTH, _BACKOFF, _INTERVAL = 2.0**16, 2.0, 0.5, 2000
 """Dynamic loss scaling as in arXiv 1710.03740, section 3.2, with torch's own constants."""
 
@@ -67,6 +69,7 @@ class Update:
         """
         self._parameters = list(parameters)
         self._optimizer = optimizer
+        self._step = step_of(optimizer)
         self._nonfinite = torch.zeros((), device=device)
         self._unscale = torch.ones((), device=device)
         self._bad: Tensor | int = 0
@@ -106,7 +109,7 @@ class Update:
             self._optimizer.step()
             self._count_on_the_device()
         elif self._nonfinite.item() == 0:
-            self._optimizer.step()
+            self._step()
         else:
             self._count()
         for parameter in self._parameters:

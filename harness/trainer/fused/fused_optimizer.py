@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
+from harness.trainer.adam_kernel import call_kernel, has_kernel
 from harness.trainer.fused.flat_members import FlatMembers, flat, split_like
 from harness.trainer.universal import UniversalTrainer
 
@@ -121,13 +122,13 @@ class FusedOptimizer:
         torch's own function takes longer to find its kernel than the kernel takes for a small network, and
         members with rates of their own need a call each.
         """
-        quick = [(rows, own) for rows, own in equal if _has_kernel(rows[0].group)]
+        quick = [(rows, own) for rows, own in equal if has_kernel(rows[0].group)]
         if quick:
             torch._foreach_add_([row.moments["step"] for rows, _ in quick for row in rows], 1)
         for rows, gradients in equal:
             group = rows[0].group
-            if _has_kernel(group):
-                _call_kernel(rows, gradients, group)
+            if has_kernel(group):
+                call_kernel(group, [row.weights for row in rows], gradients, [row.moments for row in rows])
             else:
                 self._adapt(rows, gradients, group)
 
@@ -183,29 +184,3 @@ def _sgd_settings(group: dict[str, Any]) -> Hashable:
 def _adam_settings(group: dict[str, Any]) -> Hashable:
     """As `_sgd_settings`, but the names are known, which is quicker: each step asks for each member."""
     return (*_ADAM_SETTINGS(group), *group["betas"])
-
-
-def _has_kernel(group: dict[str, Any]) -> bool:
-    """Whether one kernel computes a step with the settings of this group, and it has only to be called."""
-    return bool(group["fused"]) and not isinstance(group["lr"], Tensor)
-
-
-def _call_kernel(rows: Sequence[_Row], gradients: list[Tensor], group: dict[str, Any]) -> None:
-    """What `torch.optim.adam.adam` calls with `fused=True`; the steps are counted already."""
-    call = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
-    moments = [row.moments for row in rows]
-    call(
-        [row.weights for row in rows],
-        gradients,
-        [own["exp_avg"] for own in moments],
-        [own["exp_avg_sq"] for own in moments],
-        [own["max_exp_avg_sq"] for own in moments] if group["amsgrad"] else [],
-        [own["step"] for own in moments],
-        amsgrad=group["amsgrad"],
-        lr=group["lr"],
-        beta1=group["betas"][0],
-        beta2=group["betas"][1],
-        weight_decay=group["weight_decay"],
-        eps=group["eps"],
-        maximize=group["maximize"],
-    )
