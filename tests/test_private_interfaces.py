@@ -271,7 +271,7 @@ USES = (
             "_opt_called",
             "torch",
             "",
-            "torch's schedulers look here whether the optimizer has taken a step, which another function takes",
+            "torch's schedulers look here whether the optimizer has taken a step; another function does",
         )
         for file in ("harness/trainer/adam_kernel.py", "harness/trainer/fused/fused_optimizer.py")
     ),
