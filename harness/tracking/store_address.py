@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from harness.core.errors import UserError
 from harness.runtime.address import encoded
 from harness.runtime.redact import mask, mask_urls, passwords
+
+_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
+_PLUGINS = "mlflow.tracking_store"
+"""The entry points of packages that teach MLflow other schemes."""
 
 _BUCKETS = ("s3", "gs", "wasbs", "abfss", "dbfs", "r2", "b2")
 _ARTIFACTS = re.compile(r"/(m-)?[0-9a-f]{32}/artifacts(/|$)")
@@ -25,11 +30,14 @@ def check(uri: str | None) -> None:
     Raises:
         ValueError: it is neither a server nor a database.
     """
-    known = uri is None or uri.startswith("databricks") or ("://" in uri and not uri.startswith("file:"))
-    if not known:
+    if uri is None or uri.startswith("databricks"):
+        return
+    scheme, mark, _ = uri.partition("://")
+    plain = scheme.partition("+")[0].lower()  # without a database's driver
+    if not mark or not (plain in _SCHEMES or entry_points(group=_PLUGINS, name=scheme)):
         raise ValueError(
-            "uri must be null, a server such as http://localhost:5000, or a database such as "
-            f"sqlite:///mlflow.db, got {uri!r}"
+            "uri must be null, a server such as http://localhost:5000, or a database of sqlite, postgresql, "
+            f"mysql or mssql such as sqlite:///mlflow.db, got {masked(uri)!r}"
         )
 
 

@@ -87,7 +87,13 @@ def test_a_sentence_loses_the_password_in_every_spelling() -> None:
     )
 
 
-@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns", "mlruns", "localhost:5000"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("./mlruns", "file:///tmp/mlruns", "mlruns", "localhost:5000"),
+        *("ftp://host", "postgres://host/db", "htp://localhost:5000", "s3://bucket/mlruns"),
+    ],
+)
 def test_what_mlflow_could_not_use_is_refused(uri: str) -> None:
     with pytest.raises(
         ValueError, match="uri must be null, a server such as http://localhost:5000, or a dat"
@@ -95,6 +101,27 @@ def test_what_mlflow_could_not_use_is_refused(uri: str) -> None:
         store_address.check(uri)
 
 
-@pytest.mark.parametrize("uri", [None, "http://h", "https://h", "sqlite:///a.db", "databricks"])
+def test_a_refused_address_is_shown_without_its_password() -> None:
+    with pytest.raises(ValueError, match=r"got 'postgres://me:\*\*\*@host/db'$"):
+        store_address.check("postgres://me:s3cret@host/db")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *(None, "http://h", "https://h", "databricks", "databricks://profile", "mssql+pyodbc://h/db"),
+        *("sqlite:///a.db", "sqlite+pysqlite:///a.db", "postgresql+psycopg2://h/db", "mysql://h/db"),
+    ],
+)
 def test_what_mlflow_can_use_is_taken(uri: str | None) -> None:
     store_address.check(uri)
+
+
+def test_the_scheme_of_a_plugin_of_mlflow_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed(group: str, name: str) -> list[str]:
+        return [name] if (group, name) == ("mlflow.tracking_store", "azureml") else []
+
+    monkeypatch.setattr(store_address, "entry_points", installed)
+    store_address.check("azureml://region/workspace")
+    with pytest.raises(ValueError, match="got 'azure://region'"):
+        store_address.check("azure://region")
