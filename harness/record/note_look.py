@@ -11,6 +11,7 @@ from harness.console.screen import Screen
 from harness.prepare.plan import Plan
 from harness.record.fold_record import FoldRecord
 from harness.runs.held_out_rows import HeldOutRows
+from harness.runs.journal import End
 from harness.runs.look_ledger import LookLedger
 from harness.runs.look_optimism import look_facts, look_sentence, sealed_facts
 from harness.runs.model_identity import model_identity
@@ -19,13 +20,18 @@ from harness.runtime.process_group import rank
 
 
 def note_look(
-    plan: Plan, records: Sequence[FoldRecord], scores: Mapping[str, Summary], screen: Screen | QuietScreen
+    plan: Plan,
+    status: End,
+    records: Sequence[FoldRecord],
+    scores: Mapping[str, Summary],
+    screen: Screen | QuietScreen,
 ) -> dict[str, Any] | None:
     """Counts the look where the run has test scores; returns the entry `test_rows` of `result.json`.
 
     A ledger that cannot be written is a warning.
 
     Args:
+        status: how the run ends.
         records: of the folds; those with scores have looked at their test rows.
         scores: of the run, by full name.
     """
@@ -45,5 +51,6 @@ def note_look(
             screen.note(f"the look at the test scores could not be counted ({error.strerror})")
             return None
         facts = look_facts(len(tested.rows), looks, scores, plan.cfg.trainer.monitor)
-    screen.fact("test rows", look_sentence(facts, str(records[0].root) if records else "RUN", opened))
+    run = str(records[0].root) if records else "RUN"
+    screen.fact("test rows", look_sentence(facts, run, opened, status == "finished"))
     return facts

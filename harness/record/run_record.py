@@ -237,7 +237,7 @@ class Record:
                     monitored, split = self.cfg.trainer.monitor.partition("/")[2], self.cfg.split
                     for note in add_row_intervals(self._scores, self._predictions, monitored, split):
                         self.screen.note(note)
-            self._test_rows = note_look(self.plan, self.fold_records, self._scores, self.screen)
+            self._test_rows = note_look(self.plan, status, self.fold_records, self._scores, self.screen)
             note = not_better(self._scores, self.cfg.trainer.monitor, len(self.folds))
             if note:
                 self.screen.note(note)

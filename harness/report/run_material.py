@@ -96,9 +96,11 @@ class RunMaterial:
     @property
     def looks(self) -> str:
         """The sentence on looks at the test rows, or on their seal; "" where there is none."""
-        test_rows, label = None if self.result is None else self.result.test_rows, self.logged.label
+        if self.result is None:
+            return ""
+        test_rows, label = self.result.test_rows, self.logged.label
         opened = None if self.ledger is None else self.ledger.opened_for_another(test_rows, label)
-        return look_sentence(test_rows, label, opened)
+        return look_sentence(test_rows, label, opened, self.result.status == "finished")
 
     @cached_property
     def folds(self) -> pd.DataFrame | None:

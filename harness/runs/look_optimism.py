@@ -58,16 +58,21 @@ def sealed_facts(rows: int, seal: str) -> dict[str, Any]:
     return {"rows": rows, "sealed": seal} | dict.fromkeys(("look", "models", "score", "optimism"))
 
 
-def look_sentence(facts: Mapping[str, Any] | None, run: str = "RUN", opened: Opened | None = None) -> str:
+def look_sentence(
+    facts: Mapping[str, Any] | None, run: str = "RUN", opened: Opened | None = None, finished: bool = True
+) -> str:
     """What the entry `test_rows` of `result.json` says; "" where there is none.
 
     Args:
         run: how the run is named in a command.
         opened: for which other run the seal of the rows was opened, and when.
+        finished: whether the run is; another cannot be scored.
     """
     if not facts:
         return ""
     rows = counted(facts["rows"], "test row")
+    if facts["sealed"] is not None and not finished:
+        return f"{rows} sealed as {facts['sealed']}"
     if facts["sealed"] is not None and opened is not None:
         return (
             f"{rows} sealed as {facts['sealed']} until {opened['time'][:10]}, when {opened['run']} was "

@@ -176,6 +176,7 @@ def test_the_sentence_on_a_seal_says_for_which_other_run_it_was_opened(tmp_path:
     offers = f"2 test rows sealed; `python -m harness unseal {seal.name} --run b` scores them, once"
     assert ledger.opened_for_another(facts, "b") is None
     assert look_sentence(facts, "b") == offers
+    assert look_sentence(facts, "b", finished=False) == f"2 test rows sealed as {seal.name}"
     ledger.unseal(seal.name, "a")
     assert ledger.opened_for_another(facts, "a") is None  # whose scoring was interrupted
     opened = ledger.opened_for_another(facts, "b")

@@ -161,6 +161,17 @@ def test_after_the_opening_no_page_offers_it_and_each_says_for_which_run_it_was(
     assert "the 2nd look at these 18 test rows, of 2 models" in answer.out
 
 
+def test_a_run_that_failed_does_not_offer_to_be_scored(run_cli, rows) -> None:
+    lr = ("trainer.optimizer.lr=1e38", "trainer/optimizer=sgd", "trainer.epochs=4")
+    answer = run_cli(*SEALED, *lr, "hydra.run.dir=outputs/runs/failed")
+    assert answer.status == 1, answer
+    page = Path("outputs/runs/failed/report.html").read_text()
+    for text in (answer.out, page):
+        assert f"18 test rows sealed as {seal_name()}" in text
+        assert "harness unseal" not in text
+    assert "no finished run" in run_cli("unseal", seal_name(), "--run", "failed").err
+
+
 def test_what_cannot_be_sealed_or_opened(refusal, run_cli, rows) -> None:
     for split in (["split=leave_one_out"], ["split=kfold"], ["split.test=0"]):
         assert "split=ratio" in refusal(*SEALED, *split)
