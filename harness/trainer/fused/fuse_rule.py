@@ -31,7 +31,7 @@ _RECURRENT = nn.RNNBase
 _TRIED = 3
 """Members of the step that is tried."""
 
-_LEAST = {False: ((50_000, 6.0), (150_000, 10.0)), True: ((90_000, 8.0),)}
+_LEAST = {False: ((50_000, 5.5), (150_000, 10.0)), True: ((90_000, 8.0),)}
 """Parameters at most, and batches that it must compute together to be faster on a CPU.
 
 By whether rows are augmented, which is done for each member alone and lowers what is gained. Measured by

@@ -399,6 +399,7 @@ def test_what_cannot_be_fused_is_named(changes: dict[str, Any], reason: str | No
         (20_000, [150] * 178, True),
         (20_000, [435] * 9 + [436], True),  # 7 steps of 10 folds take 8 calls
         (20_000, [150] * 5, False),
+        (20_000, [150] * 6, True),
         (20_000, [60, 59, 58, 57, 56, 55, 54], False),  # no two batches have one size
         (100_000, [128] * 8, False),
         (100_000, [128] * 10, True),
