@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -163,6 +163,13 @@ def _context() -> Any:
     return context
 
 
+def _await(files: Sequence[Path]) -> None:
+    """Returns once all of them are there, or after some seconds: a process may have been killed."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end and not all(file.exists() for file in files):
+        time.sleep(0.01)
+
+
 def _live(
     function: Callable[..., Any],
     arguments: Any,
@@ -188,6 +195,8 @@ def _live(
     except BaseException:
         value = traceback.format_exc()
     (folder / f"{rank}.value").write_bytes(cloudpickle.dumps(value))
+    if dist.is_initialized():  # whoever still connects to this process must find it
+        _await([folder / f"{number}.value" for number in range(int(environment["WORLD_SIZE"]))])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.runs.look_ledger import LookLedger
+
 pytestmark = pytest.mark.slow
 
 QUICK = ("trainer.epochs=1", "trainer.device=cpu", "split.guard=off", "model=mlp", "model.widths=[8]")
@@ -126,6 +128,13 @@ def test_a_sweep_tests_no_trial_and_its_best_is_unsealed(run_cli, rows) -> None:
     assert "best trial 0" in answer.out
     assert "the 4th look at these 18 test rows, of 4 models" in answer.out  # those of all trials are counted
     assert "nobody" not in run_cli("compare", "s").out  # the seal is open, and one trial has no test scores
+
+
+def test_a_sweep_in_any_folder_says_for_which_run_the_seal_was_opened(run_cli, rows, monkeypatch) -> None:
+    monkeypatch.setattr(LookLedger, "opened_for_another", lambda *given: {"run": "one", "time": "2026-11-30"})
+    answer = run_cli("-m", *SEALED, "seed=1,2", "hydra.sweep.dir=elsewhere")
+    assert answer.status == 0, answer.err
+    assert f"18 test rows sealed as {seal_name()} until 2026-11-30, when one was scored" in answer.out
 
 
 def test_after_the_opening_no_page_offers_it_and_each_says_for_which_run_it_was(run_cli, rows) -> None:

@@ -18,6 +18,7 @@ from harness.runs.look_ledger import LookLedger
 from harness.runs.look_optimism import look_sentence
 from harness.runs.outputs import BEST
 from harness.runs.run_result import Result
+from harness.runs.stored_run import StoredRun
 from harness.runs.sweep_folders import finished, over
 from harness.runtime.process_group import broadcast
 from harness.sweep.control.live_report import about, trial_command
@@ -141,19 +142,23 @@ def _looks(spec: SweepSpec, now: Snapshot) -> str:
     """On the test rows of the best trial, or of all; "" where they were not looked at and are not sealed."""
     tested = now.rows if spec.settings.test == "all" else now.best[:1]
     found = [facts for row in tested for facts in _test_rows(spec.folder / (row.folder or str(row.number)))]
-    last = max(found, key=lambda facts: facts["look"] or 0, default=None)
-    label = f"{spec.folder.name}/{now.best[0].number}"
-    opened = LookLedger(spec.folder.parents[1]).opened_for_another(last, label)
+    if not found:
+        return ""
+    run, last = max(found, key=lambda entry: entry[1]["look"] or 0)
+    opened = None
+    if last["sealed"] is not None:
+        ledger = LookLedger(Path(StoredRun(run).plain_config["outputs"]))
+        opened = ledger.opened_for_another(last, f"{spec.folder.name}/{now.best[0].number}")
     return look_sentence(last, f"{spec.folder.name}/{BEST}", opened)
 
 
-def _test_rows(folder: Path) -> Iterator[Mapping[str, Any]]:
-    """What a trial's result, or those of its repeats, say on looks at its test rows."""
+def _test_rows(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The run of a trial, or those of its repeats, and what its result says on looks at its test rows."""
     for path in (folder / RESULT, *sorted(folder.glob(f"seed-*/{RESULT}"))):
         with suppress(FileNotFoundError):
             facts = Result.read(path).test_rows
             if facts is not None:
-                yield facts
+                yield path.parent, facts
 
 
 def _explained(spec: SweepSpec, now: Snapshot) -> list[Statement]:
