@@ -34,7 +34,6 @@ SCRIPTS = (
     "sweep_overhead",
     "sweep_fused",
     "sweep_utilisation",
-    "sweep_pruning",
     "sweep_thousand",
 )
 

@@ -16,7 +16,7 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
-from benchmarks import sweep_fused, sweep_overhead, sweep_pruning, sweep_thousand, sweep_utilisation
+from benchmarks import sweep_fused, sweep_overhead, sweep_thousand, sweep_utilisation
 from benchmarks.measure import Unable
 from benchmarks.sweeping import environment, trials
 from benchmarks.sweeping.trials import Span, pace, read_spans, run, spans, sweep
@@ -208,35 +208,6 @@ def test_two_workers_are_held_against_the_trials_themselves(forked: None) -> Non
     assert ours >= alone > 0
     assert batches >= alone
     assert f"in batches {alone / batches:.1%}" in found.notes[0]
-
-
-def test_the_score_to_be_reached_is_that_of_the_least_lucky_way() -> None:
-    found = {"a": [trial(0, [0.5, 0.9])], "b": [trial(0, [0.8]), trial(1, [0.7])]}
-    assert sweep_pruning.common(found) == 0.8
-
-
-def test_effort_is_the_finished_trials_and_a_share_of_the_last() -> None:
-    found = [trial(0, [0.1, 0.2, 0.2]), trial(1, [0.5], state="PRUNED"), trial(2, [0.3, 0.6, 0.9, 0.9])]
-    assert sweep_pruning.effort(found, 0.6) == sweep_pruning.Effort(6, 2 + 2 + 1)
-    assert sweep_pruning.effort(found, 0.1) == sweep_pruning.Effort(1, 2 / 3)
-    with pytest.raises(ValueError, match=r"no trial came to 0\.95"):
-        sweep_pruning.effort(found, 0.95)
-
-
-def test_pruners_are_compared_on_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-
-    def swept(words: list[str], folder: Path, name: str) -> list[FrozenTrial]:
-        asked.append(words)
-        pruned = "sweep/pruner=none" not in words
-        return [trial(0, [0.5] if pruned else [0.5, 0.6]), trial(1, [0.7, 0.8])]
-
-    monkeypatch.setattr(sweep_pruning, "sweep", swept)
-    epochs, seconds = sweep_pruning.compare(sweep_pruning.Size(trials=2, epochs=2), 2)
-    assert epochs.costs == {"ASHA": [3, 3], "Hyperband": [3, 3], "no pruning": [4, 4]}
-    assert seconds.costs["ASHA"] == [4, 4]
-    assert "ASHA 0.75, Hyperband 0.75, no pruning 1.00 times" in epochs.notes[0]
-    assert [words[-1] for words in asked] == ["sweep.seed=0"] * 3 + ["sweep.seed=1"] * 3
 
 
 def test_the_last_trials_are_held_against_the_first() -> None:
