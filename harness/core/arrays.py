@@ -86,8 +86,8 @@ class Batch(NamedTuple):
 
 
 class Loader(Protocol):
-    """An iterable of batches: each pass is one epoch and yields every row once, or as
-    often as its settings say.
+    """An iterable of batches: each iteration is one epoch and yields every row once, or as often as its
+    settings say.
 
     One that trains may also have `after(batches: int) -> Iterator[Batch]`, a pass without its first
     batches: the order is drawn as for a whole pass, and the samples left out are not made. Without it,

@@ -45,7 +45,7 @@ class RunMaterial:
     absent    why there is no table; empty where there is one
     thorough  whether slow computations are allowed: at the end of a run the user waits for the page
     made      the run's predictions, where the process that made them writes the page; else they are read
-    ledger    of the test rows, which knows for which run a seal was opened; None: no seal was opened
+    ledger    of the test rows, which knows for which run a seal was opened; None: the page says nothing of it
     """
 
     logged: StoredRun

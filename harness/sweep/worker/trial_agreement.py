@@ -46,7 +46,7 @@ class PreparedTrial:
     fused         what it says about training trials as one
     rows          of its validation part
     rung          the first epoch after the warm-up by which there were steps enough to compare trials
-    lucky         whether the monitored score, an error of few rows, also chooses the best epoch
+    optimistic    whether the monitored score, an error of few rows, also chooses the best epoch
     """
 
     monitor: str
@@ -59,7 +59,7 @@ class PreparedTrial:
     fused: FusedTrial | None = None
     rows: int = 0
     rung: int = 1
-    lucky: bool = False
+    optimistic: bool = False
 
     @classmethod
     def of(cls, experiment: Experiment, plan: Plan) -> PreparedTrial:
@@ -84,7 +84,7 @@ class PreparedTrial:
             fused=FusedTrial.of(experiment, plan),
             rows=rows,
             rung=1 if epochs is None else first_rung(experiment.cfg.trainer, epochs, budget.steps),
-            lucky=by_itself and rows < _FEW_ROWS and experiment.loaders.task.kind == "regression",
+            optimistic=by_itself and rows < _FEW_ROWS and experiment.loaders.task.kind == "regression",
         )
 
 
@@ -157,8 +157,8 @@ def shared_traits(
             require_direction(name, metrics, "sweep.objectives")
     directions = {name: known for name, known in metrics.items() if known is not None}
     monitor = trials[0].monitor
-    lucky = all(trial.lucky for trial in trials)
-    objectives = read_objectives(settings.objectives, steady_name(monitor) if lucky else monitor, directions)
+    default = steady_name(monitor) if all(trial.optimistic for trial in trials) else monitor
+    objectives = read_objectives(settings.objectives, default, directions)
     for objective in objectives:
         _require_score(objective.name, "sweep.objectives", points, trials)
     for constraint in read_constraints(settings.constraints):
@@ -234,11 +234,11 @@ def _shared(trials: Sequence[PreparedTrial]) -> str:
 
 def _require_score(name: str, key: str, points: Sequence[str], trials: Sequence[PreparedTrial]) -> None:
     """Raises unless every trial has the score; a steady one is made of the scores of epochs."""
-    steadies = is_steady(name) and name.startswith("valid/") and key == "sweep.objectives"
+    of_epochs = is_steady(name) and name.startswith("valid/") and key == "sweep.objectives"
     lacking = [
         (point, prepared)
         for point, prepared in zip(points, trials, strict=True)
-        if name not in prepared.run_scores and not (steadies and plain_name(name) in prepared.epoch_scores)
+        if name not in prepared.run_scores and not (of_epochs and plain_name(name) in prepared.epoch_scores)
     ]
     if not lacking:
         return

@@ -148,7 +148,7 @@ RATES = PreparedTrial(
     folds=1,
     epoch_scores=("valid/loss", "valid/rmse", "train/loss"),
     run_scores=("valid/loss", "valid/rmse", *ALWAYS),
-    lucky=True,
+    optimistic=True,
 )
 
 
@@ -158,7 +158,9 @@ def test_an_error_of_few_rows_that_chooses_the_epoch_is_compared_without_the_luc
     steady, plain = Objective("valid/rmse_steady", "minimize"), Objective("valid/rmse", "minimize")
     agreed = shared_traits(defaults, ["a", "b"], [RATES, RATES])
     assert (agreed.objectives, agreed.compared, agreed.steady) == ((steady,), plain, True)
-    assert shared_traits(defaults, ["a", "b"], [RATES, replace(RATES, lucky=False)]).objectives == (plain,)
+    assert shared_traits(defaults, ["a", "b"], [RATES, replace(RATES, optimistic=False)]).objectives == (
+        plain,
+    )
     named = shared_traits(replace(defaults, objectives="valid/rmse"), ["a"], [RATES])
     assert (named.objectives, named.compared, named.steady) == ((plain,), None, False)
 
@@ -174,7 +176,7 @@ def test_any_score_of_the_epochs_may_be_compared_so(defaults: SweepSettings) -> 
 
 
 @pytest.mark.parametrize(
-    ("words", "lucky"),
+    ("words", "optimistic"),
     [
         ([], True),
         (["trainer.best_by=valid/mae"], False),
@@ -183,8 +185,8 @@ def test_any_score_of_the_epochs_may_be_compared_so(defaults: SweepSettings) -> 
     ],
 )
 def test_a_number_to_predict_is_compared_so_where_the_score_chooses_the_epoch(
-    words: list[str], lucky: bool
+    words: list[str], optimistic: bool
 ) -> None:
     cfg = compose(["data/extract=diabetes", "trainer.device=cpu", "model=mlp", *words])
     plan = make_plan(cfg)
-    assert PreparedTrial.of(prepare(plan, plan.folds[0]), plan).lucky == lucky
+    assert PreparedTrial.of(prepare(plan, plan.folds[0]), plan).optimistic == optimistic
