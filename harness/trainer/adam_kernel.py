@@ -19,8 +19,10 @@ _KINDS = (torch.optim.Adam, torch.optim.AdamW)
 
 def has_kernel(group: Mapping[str, Any]) -> bool:
     """Whether one kernel computes a step with the settings of this group, and it has only to be called."""
-    numbers = (group["lr"], *group["betas"])
-    return bool(group["fused"]) and not any(isinstance(number, Tensor) for number in numbers)
+    if not group["fused"] or isinstance(group["lr"], Tensor):
+        return False
+    first, second = group["betas"]
+    return not (isinstance(first, Tensor) or isinstance(second, Tensor))
 
 
 def call_kernel(

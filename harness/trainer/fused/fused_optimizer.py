@@ -62,6 +62,7 @@ class FusedOptimizer:
             [self._row(trainer, number, members, k) for k, trainer in enumerate(trainers)]
             for number in range(len(members.rows))
         ]
+        self._counts = [_joined_counts(rows) for rows in self._rows]
         for trainer in trainers:
             # torch's schedulers warn where the optimizer itself has taken no step.
             trainer.optimizer._opt_called = True  # type: ignore[attr-defined]
@@ -96,7 +97,7 @@ class FusedOptimizer:
             gradients: of each group of parameters, a row (P,) for each of these members.
         """
         self._members.gather()
-        for rows, given in zip(self._rows, gradients, strict=True):
+        for rows, counts, given in zip(self._rows, self._counts, gradients, strict=True):
             equal: dict[Hashable, tuple[list[_Row], list[Tensor]]] = {}
             for number, gradient in zip(numbers, given, strict=True):
                 row = rows[number]
@@ -113,24 +114,30 @@ class FusedOptimizer:
                 for together, own in equal.values():
                     self._descend(together, own, together[0].group)
             else:
-                self._adapt_all(list(equal.values()))
+                self._adapt_all(list(equal.values()), counts)
         self._members.scatter()
 
-    def _adapt_all(self, equal: Sequence[tuple[list[_Row], list[Tensor]]]) -> None:
+    def _adapt_all(self, equal: Sequence[tuple[list[_Row], list[Tensor]]], counts: Tensor | None) -> None:
         """One call for each list of rows with equal settings, and one for all counts of steps.
 
         torch's own function takes longer to find its kernel than the kernel takes for a small network, and
         members with rates of their own need a call each.
+
+        Args:
+            counts: of the steps of all members, see `_joined_counts`.
         """
         quick = [(rows, own) for rows, own in equal if has_kernel(rows[0].group)]
-        if quick:
-            torch._foreach_add_([row.moments["step"] for rows, _ in quick for row in rows], 1)
-        for rows, gradients in equal:
+        taking = [row for rows, _ in quick for row in rows]
+        if counts is not None and len(taking) == len(counts):
+            counts.add_(1)
+        elif taking:
+            torch._foreach_add_([row.moments["step"] for row in taking], 1)
+        for rows, gradients in quick:
             group = rows[0].group
-            if has_kernel(group):
-                call_kernel(group, [row.weights for row in rows], gradients, [row.moments for row in rows])
-            else:
-                self._adapt(rows, gradients, group)
+            call_kernel(group, [row.weights for row in rows], gradients, [row.moments for row in rows])
+        for rows, gradients in equal if len(quick) < len(equal) else ():
+            if not has_kernel(rows[0].group):
+                self._adapt(rows, gradients, rows[0].group)
 
     def _adapt(self, rows: list[_Row], gradients: list[Tensor], group: dict[str, Any]) -> None:
         adam(
@@ -170,6 +177,17 @@ class FusedOptimizer:
         for row, moment in zip(rows, moments, strict=True):
             if moment is not None and not row.moments:
                 row.keep("momentum_buffer", moment)  # torch makes it in the first step
+
+
+def _joined_counts(rows: Sequence[_Row]) -> Tensor | None:
+    """The counts of steps (K,) of all members, which become views of it; None where not each has one."""
+    own = [row.moments["step"] for row in rows if "step" in row.moments]
+    if not own or len(own) < len(rows):
+        return None
+    counts = torch.stack(own)
+    for row, count in zip(rows, counts.unbind(0), strict=True):
+        row.keep("step", count)
+    return counts
 
 
 def _sgd_settings(group: dict[str, Any]) -> Hashable:

@@ -104,12 +104,10 @@ class FusedStep:
         try:
             losses, noted = self._losses(tensors, parts, masks)
             gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
-            columns = [one.flatten(1) if one.ndim > 1 else one[:, None] for one in gradients]
             groups = []
             for size in self._sizes:
-                empty = losses.new_empty(len(parts), 0)
-                groups.append(torch.cat(columns[:size], dim=1) if size else empty)
-                columns = columns[size:]
+                groups.append(rows_of(gradients[:size]) if size else losses.new_empty(len(parts), 0))
+                gradients = gradients[size:]
         except Exception:
             for name, values in before.items():
                 tensors[name].copy_(values)
@@ -155,6 +153,16 @@ class FusedStep:
         return [
             MeterValue(name, next(left), next(left) if weighed else None) for name, weighed in self._names
         ]
+
+
+def rows_of(gradients: Sequence[Tensor]) -> Tensor:
+    """Gradients (K, *shape) of a group of parameters as rows (K, P); each is copied once."""
+    count = len(gradients[0])
+    sizes = [gradient.numel() // count for gradient in gradients]
+    rows = gradients[0].new_empty(count, sum(sizes))
+    for part, gradient in zip(torch.split(rows, sizes, dim=1), gradients, strict=True):
+        part.view(gradient.shape).copy_(gradient)
+    return rows
 
 
 @final

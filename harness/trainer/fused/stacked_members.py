@@ -175,11 +175,12 @@ class StackedMembers:
         kept = [place for place, allowed in enumerate(may) if allowed]
         places = [numbers[place] - stack.first for place in kept]
         stack.optimizer.step(places, [[row[place] for place in kept] for row in rows])
+        losses = found.losses.unbind(0)
         for place, (member, allowed) in enumerate(zip(members, may, strict=True)):
             member.trainer.update.record(allowed)
             for noted in found.noted_by(place):
                 member.trainer.meters.add(*noted)
-            member.trainer.meters.add("train/loss", found.losses[place])
+            member.trainer.meters.add("train/loss", losses[place])
             member.trainer.count_step()
 
 

@@ -25,7 +25,10 @@ def form_of(parts: Any) -> tuple[Any, ...]:
     """Equal for parts that can be stacked: shapes and types of tensors, and what is no tensor."""
     if isinstance(parts, Tensor):
         return parts.shape, parts.dtype
-    return tuple(map(form_of, parts)) if isinstance(parts, tuple) else (parts,)
+    if not isinstance(parts, tuple):
+        return (parts,)
+    # Written out for tensors: each step of each member asks.
+    return tuple([(p.shape, p.dtype) if isinstance(p, Tensor) else form_of(p) for p in parts])
 
 
 def stacked(own: Sequence[Any]) -> list[Tensor]:
