@@ -1,9 +1,10 @@
 """The whole default job, from the command to the prompt: what a user waits for.
 
 `python -m harness` against `bare/job.py`, which does the same by hand: the same data, network,
-epochs and scores per epoch, the same kinds of pictures and files, and the same parameters, metrics,
-artifacts and a model in the same MLflow store, logged as one goes with MLflow's fluent API, in the
-cheapest way that it offers. Tags and data sets, which the harness logs as well, the script leaves out.
+epochs and scores per epoch, the same baselines on the same kind of division, the same kinds of pictures
+and files, and the same parameters, metrics, artifacts and a model in the same MLflow store, logged as one
+goes with MLflow's fluent API, in the cheapest way that it offers. Tags, data sets and the page about the
+run, which the harness logs as well, the script leaves out.
 
 After the rounds the store is asked whether both sides did log the same; if not, there is no result.
 """
@@ -31,7 +32,7 @@ ROUNDS = 5
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-_BESIDE = ("checks.json", "folds.npz")
+_BESIDE = ("checks.json", "folds.npz", "report.html")
 """Artifacts of the harness that nobody writes by hand."""
 
 
@@ -85,7 +86,7 @@ def same_work(store: str) -> str:
     counts = ", ".join(f"{len(things)} {name}" for name, things in ours.items())
     return (
         f"Each trains {sizes[0]:,.0f} parameters of the model; the harness logs {counts}, "
-        f"{' and '.join(_BESIDE)} among them, which the script does without."
+        f"{', '.join(_BESIDE[:-1])} and {_BESIDE[-1]} among them, which the script does without."
     )
 
 

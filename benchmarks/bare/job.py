@@ -3,9 +3,9 @@
 python job.py STORE EXPERIMENT CONFIG FOLDER
 
 Trains as many epochs on a division of the same kind, scores the validation rows after every epoch,
-keeps the best epoch, scores validation and test rows, draws three pictures, writes predictions and
-weights into FOLDER, and logs everything to the MLflow store with the fluent API as it goes. CONFIG is
-a JSON file with the parameters of a run of the harness.
+keeps the best epoch, fits the baselines, scores validation and test rows, draws three pictures, writes
+predictions and weights into FOLDER, and logs everything to the MLflow store with the fluent API as it
+goes. CONFIG is a JSON file with the parameters of a run of the harness.
 """
 
 import copy
@@ -23,8 +23,11 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score, log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -76,6 +79,20 @@ def scores_of(chances, targets, part):
     }
 
 
+def baselines(pixels, digits, train, parts):
+    """Scores of the most frequent class and of a logistic regression on the pixels."""
+    majority = np.bincount(digits[train]).argmax()
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    linear.fit(pixels[train], digits[train])
+    scores = {}
+    for part, rows in parts.items():
+        of_part = scores_of(linear.predict_proba(pixels[rows]), digits[rows], part)
+        del of_part[f"{part}/loss"]  # the network's loss, of which the baseline has none
+        scores |= {f"{name}_baseline_linear": score for name, score in of_part.items()}
+        scores[f"{part}/accuracy_baseline_majority"] = float((digits[rows] == majority).mean())
+    return scores
+
+
 def draw_curves(history, best, path):
     figure, axes = plt.subplots(1, 3, figsize=(12.6, 3.2), layout="constrained")
     panels = [["train/loss", "valid/loss", "valid/log_loss"], ["valid/accuracy", "valid/f1", "valid/auroc"]]
@@ -86,7 +103,7 @@ def draw_curves(history, best, path):
         axis.set_xlabel("epoch")
         axis.grid()
         axis.legend()
-    figure.savefig(path, dpi=120)
+    figure.savefig(path)
 
 
 def draw_confusion(targets, predicted, path):
@@ -100,7 +117,7 @@ def draw_confusion(targets, predicted, path):
     axis.set_xlabel("predicted class")
     axis.set_ylabel("true class")
     figure.colorbar(image)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path)
 
 
 def draw_calibration(chances, targets, path):
@@ -117,7 +134,7 @@ def draw_calibration(chances, targets, path):
     upper.grid()
     lower.bar(np.arange(BINS) / BINS, counts, width=1 / BINS, align="edge")
     lower.set_xlabel("confidence")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path)
 
 
 def movers(parameters, params, steps):
@@ -136,6 +153,10 @@ def movers(parameters, params, steps):
         return 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
 
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def rank(scores):
+    return scores["valid/accuracy"], -scores["valid/log_loss"]
 
 
 def fit(model, inputs, digits, train, valid, params):
@@ -168,7 +189,7 @@ def fit(model, inputs, digits, train, valid, params):
         history.append(scores)
         mlflow.log_metrics(scores, step=epoch + 1)
         print(f"{epoch + 1:3} " + " ".join(f"{score:.4f}" for score in scores.values()), flush=True)
-        if scores["valid/accuracy"] >= history[best]["valid/accuracy"]:
+        if weights is None or rank(scores) > rank(history[best]):
             best, weights = epoch, copy.deepcopy(model.state_dict())
     model.load_state_dict(weights)
     return history, best
@@ -176,9 +197,9 @@ def fit(model, inputs, digits, train, valid, params):
 
 def leave(folder, model, history, best, test, digits, chances, final, config):
     """Pictures, tables and weights in the folder, and all of it in MLflow."""
-    draw_curves(history, best, folder / "curves.png")
-    draw_confusion(digits[test], chances.argmax(axis=1), folder / "confusion.png")
-    draw_calibration(chances, digits[test], folder / "calibration.png")
+    draw_curves(history, best, folder / "curves.svg")
+    draw_confusion(digits[test], chances.argmax(axis=1), folder / "confusion.svg")
+    draw_calibration(chances, digits[test], folder / "calibration.svg")
     predictions = pd.DataFrame({"row": test, "target": digits[test], "prediction": chances.argmax(axis=1)})
     predictions = predictions.join(pd.DataFrame(chances).add_prefix("p_")).sort_values("row")
     predictions.to_csv(folder / "predictions.csv", index=False)
@@ -187,7 +208,7 @@ def leave(folder, model, history, best, test, digits, chances, final, config):
     packages = sorted(f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions())
     (folder / "packages.txt").write_text("\n".join(packages))
     torch.save(model.state_dict(), folder / "weights.pt")
-    for name in ("curves.png", "confusion.png", "calibration.png"):
+    for name in ("curves.svg", "confusion.svg", "calibration.svg"):
         mlflow.log_artifact(folder / name, "plots")
     for name in ("predictions.csv", "result.json", "config.yaml", "packages.txt"):
         mlflow.log_artifact(folder / name)
@@ -218,17 +239,18 @@ def main(store, experiment, config, folder):
         mlflow.log_params(params)
         history, best = fit(model, inputs, digits, train, valid, params)
         chances = chances_of(model, inputs[test])
-        majority = np.bincount(digits[train]).argmax()
+        seconds = [entry["time/epoch_seconds"] for entry in history]
         final = {
             **scores_of(chances_of(model, inputs[valid]), digits[valid], "valid"),
             **scores_of(chances, digits[test], "test"),
-            "valid/accuracy_majority": float((digits[valid] == majority).mean()),
-            "test/accuracy_majority": float((digits[test] == majority).mean()),
+            **baselines(pixels, digits, train, {"valid": valid, "test": test}),
             "train/loss": history[best]["train/loss"],
+            "train/best_epoch": best + 1,
             "model/parameters": sum(parameter.numel() for parameter in model.stages.parameters()),
-            "time/epoch_seconds": float(np.mean([entry["time/epoch_seconds"] for entry in history])),
+            "time/epoch_seconds": float(np.mean(seconds)),
+            "time/training_seconds": sum(seconds),
         }
-        mlflow.log_metrics(final, step=len(history))
+        mlflow.log_metrics(final, step=len(history) + 1)
         leave(folder, model, history, best, test, digits, chances, final, config)
     print({name: round(score, 4) for name, score in final.items()})
 
