@@ -248,7 +248,7 @@ class UniversalTrainer(TrainingState):
             head = self.build_head(width_of(model), loaders.task)
             self.build_companion(model, head, loaders.task)
         self.budget.plan(len(self.batch_source(loaders).leading), self.update.accumulate)
-        schedule = check_optimizer(self._new_optimizer, self._schedule, self.device)
+        schedule = check_optimizer(self._new_optimizer, self._new_scheduler, self._schedule, self.device)
         require_validation_rows(schedule.needs_score, self.patience, self.ranking.first, loaders)
 
     @property

@@ -170,10 +170,15 @@ RANGES = [
         ["trainer.device=gpu"],
         r"trainer\.device=gpu cannot be used here \(.*\); use trainer\.device=auto or cpu\.",
     ),
-    (["trainer.optimizer.lr=-1"], r"trainer\.optimizer: Invalid learning rate: -1\."),
-    (["trainer.optimizer.lr=inf"], r"trainer\.optimizer: lr must be finite, got inf\."),
-    (["trainer.scheduler.warmup=2"], r"trainer\.scheduler: warmup must be a share of the steps, .*"),
-    (["trainer/scheduler=step", "trainer.scheduler.step_size=0"], r"trainer\.scheduler: .*modulo by zero\."),
+    (
+        ["trainer.optimizer.lr=0"],
+        r"trainer\.optimizer\.lr must be a finite number above 0, got 0; the usual value is 0\.003\.",
+    ),
+    (["trainer.scheduler.warmup=2"], r"trainer\.scheduler\.warmup must be a share of the steps, .*"),
+    (
+        ["trainer/scheduler=step", "trainer.scheduler.step_size=0"],
+        r"trainer\.scheduler\.step_size must be at least 1, got 0; the usual value is 10\.",
+    ),
     (["trainer.monitor=test/accuracy"], r"trainer\.monitor must be a score of the validation part, .*"),
     (
         ["trainer.monitor=valid/acuracy"],

@@ -32,7 +32,7 @@ def freeze(model: nn.Module) -> None:
 
 
 def test_a_model_that_cannot_learn_is_reported_with_its_loss(study: Callable[..., Any]) -> None:
-    made = study(*WORDS, "trainer.steps=5", "trainer.optimizer.lr=0", change=freeze)
+    made = study(*WORDS, "trainer.steps=5", "trainer.optimizer.lr=1e-9", change=freeze)
     sentence = (
         r"^the loss of one batch was to fall from 1\.\d+ to 0\.1\d+ and reached 1\.\d+ in 5 steps; try "
         r"another trainer\.optimizer\.lr \(debug=lr finds one\), more trainer\.steps or less regularisation, "
@@ -63,7 +63,7 @@ def test_a_share_out_of_range_is_refused(share: float) -> None:
 
 
 def test_a_failure_is_one_sentence_and_exit_status_one(run_cli: Callable[..., Any], here: Path) -> None:
-    small = ("data/extract=iris", "trainer.device=cpu", "trainer.optimizer.lr=0", "trainer.steps=3")
+    small = ("data/extract=iris", "trainer.device=cpu", "trainer.optimizer.lr=1e-9", "trainer.steps=3")
     answer = run_cli("debug=overfit", *small)
     assert answer.status == 1
     assert answer.err.startswith("error: the loss of one batch was to fall from ")

@@ -18,6 +18,14 @@ Make = Callable[..., Any]
 SGD = partial(torch.optim.SGD, lr=0.1)
 
 
+class OwnSGD(torch.optim.SGD):
+    """An optimizer of the user's, whose numbers have ranges of its own."""
+
+
+class OwnSchedule(torch.optim.lr_scheduler.StepLR):
+    """A scheduler of the user's."""
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -51,8 +59,11 @@ def test_a_model_without_a_width_is_refused(make_trainer: Make, make_loaders: Ma
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"optimizer": partial(SGD, lr=-1.0)}, r"trainer\.optimizer: Invalid learning rate: -1\.0\."),
-        ({"optimizer": partial(SGD, lr=float("inf"))}, r"trainer\.optimizer: lr must be finite, got inf\."),
+        ({"optimizer": partial(OwnSGD, lr=-1.0)}, r"trainer\.optimizer: Invalid learning rate: -1\.0\."),
+        (
+            {"optimizer": partial(OwnSGD, lr=float("inf"))},
+            r"trainer\.optimizer\.lr must be finite, got inf\.",
+        ),
         (
             {"optimizer": partial(SGD, fused=True, foreach=True)},
             r"trainer\.optimizer: `fused` and `foreach` cannot be `True` together\.",
@@ -60,10 +71,10 @@ def test_a_model_without_a_width_is_refused(make_trainer: Make, make_loaders: Ma
         ({"optimizer": partial(torch.optim.LBFGS)}, r"trainer\.optimizer: .*argument: 'closure'\."),
         (
             {"scheduler": partial(WarmupCosine, warmup=2.0, final=0.0)},
-            r"trainer\.scheduler: warmup must be a share of the steps, at least 0 and below 1, got 2\.0\.",
+            r"trainer\.scheduler\.warmup must be a share of the steps, at least 0 and below 1, got 2\.0\.",
         ),
         (
-            {"scheduler": partial(torch.optim.lr_scheduler.StepLR, step_size=0)},
+            {"scheduler": partial(OwnSchedule, step_size=0)},
             r"trainer\.scheduler: integer modulo by zero\.",
         ),
         (
