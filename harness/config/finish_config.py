@@ -167,7 +167,7 @@ def check_monitor(monitor: str, names: tuple[str, ...], key: str = "trainer.moni
     part, _, name = monitor.partition("/")
     if part != "valid":
         raise UserError(
-            f"{key} must be a score of the validation part, valid/…, got {monitor!r}, so that no "
+            f"{key} must be auto or a score of the validation part, valid/…, got {monitor!r}, so that no "
             "choice rests on test rows",
             near("valid/" + name, [f"valid/{n}" for n in names]),
             key=key,

@@ -43,7 +43,7 @@ class EpochRanking:
             ValueError: `best_by` names no score.
         """
         if best_by is not None and not best_by:
-            raise ValueError("best_by must name a score or more, or be null, got []")
+            raise ValueError("best_by must be auto, null, or name a score or more, got []")
         given = [best_by] if isinstance(best_by, str) else best_by
         names = tuple(given or [monitor])
         return cls(names, tuple(direction(name, declared) for name in names), latest=given is None)

@@ -88,7 +88,7 @@ def patch_side(height: int, width: int, patch: int | Literal["auto"]) -> int:
             )
         return side
     if patch < 1:
-        raise ValueError(f"patch must be at least 1, got {patch}")
+        raise ValueError(f"patch must be auto or at least 1, got {patch}")
     if patch not in divisors:
         raise UserError(
             f"model.patch must divide both sides of the images, and {patch} does not divide "

@@ -26,11 +26,11 @@ class Budget:
     ) -> None:
         if isinstance(epochs, str):
             raise ValueError(f"epochs must be a number or null by now, got {epochs}")
-        for name, value in (("epochs", epochs), ("steps", steps)):
+        for name, value, others in (("epochs", epochs, "auto, null"), ("steps", steps, "null")):
             if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1 or null, got {value}")
+                raise ValueError(f"{name} must be {others} or at least 1, got {value}")
         if epochs is None and steps is None:
-            raise ValueError("epochs must be a number where steps is null, got null")
+            raise ValueError("epochs must be auto or a number where steps is null, got null")
         if minutes is not None and not minutes > 0:
             raise ValueError(f"minutes must be above 0 or null, got {minutes}")
         self._asked = (epochs, steps)

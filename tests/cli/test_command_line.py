@@ -156,9 +156,9 @@ TYPES = [
 ]
 
 RANGES = [
-    (["trainer.epochs=0"], r"trainer\.epochs must be at least 1 or null, got 0\."),
+    (["trainer.epochs=0"], r"trainer\.epochs must be auto, null or at least 1, got 0\."),
     (["trainer.patience=-1"], r"trainer\.patience must be at least 1 epoch or null, got -1\."),
-    (["data.load.batch_size=0"], r"data\.load\.batch_size must be 1 or more, got 0\."),
+    (["data.load.batch_size=0"], r"data\.load\.batch_size must be auto, or 1 or more, got 0\."),
     (["seed=-1"], r"seed must be between 0 and 4294967295, got -1\."),
     (["seed=18446744073709551616"], r"seed must be between 0 and 4294967295, got 18446744073709551616\."),
     (["name="], r"name must not be empty; give name=VALUE, or leave it out\."),
@@ -179,7 +179,10 @@ RANGES = [
         ["trainer/scheduler=step", "trainer.scheduler.step_size=0"],
         r"trainer\.scheduler\.step_size must be at least 1, got 0; the usual value is 10\.",
     ),
-    (["trainer.monitor=test/accuracy"], r"trainer\.monitor must be a score of the validation part, .*"),
+    (
+        ["trainer.monitor=test/accuracy"],
+        r"trainer\.monitor must be auto or a score of the validation part, .*",
+    ),
     (
         ["trainer.monitor=valid/acuracy"],
         r"trainer\.monitor=valid/acuracy is no score .*; did you mean valid/accuracy\?",
@@ -382,7 +385,7 @@ MULTIRUN = [
         ["trainer.epochs=1,ten"],
         r"trainer\.epochs=ten: trainer\.epochs must be a whole number or auto or null, got 'ten'\.",
     ),
-    (["trainer.epochs=1,0"], r"trainer\.epochs=0: trainer\.epochs must be at least 1 or null, got 0\."),
+    (["trainer.epochs=1,0"], r"trainer\.epochs=0: trainer\.epochs must be auto, null or at least 1, got 0\."),
     (
         ["model=mlp,resnet50", "data/extract=iris"],
         r"model=resnet50: model=resnet50 takes images, and iris gives .*",
@@ -440,7 +443,7 @@ def test_the_stack_of_calls_is_shown_on_request(run_cli: Any, here: Path) -> Non
     answer = run_cli("trainer.epochs=0", "harness.traceback=true", *FAST[1:])
     assert answer.status == 2
     assert answer.err.startswith("Traceback (most recent call last):")
-    assert answer.err.endswith("error: trainer.epochs must be at least 1 or null, got 0.\n")
+    assert answer.err.endswith("error: trainer.epochs must be auto, null or at least 1, got 0.\n")
 
 
 def test_a_refusal_never_removes_the_current_folder(run_cli: Any, here: Path) -> None:

@@ -213,8 +213,8 @@ def test_a_monitor_is_a_score_of_the_validation_part() -> None:
     with pytest.raises(UserError) as caught:
         check_monitor("test/rmse", ("rmse", "loss"))
     assert str(caught.value) == (
-        "trainer.monitor must be a score of the validation part, valid/…, got 'test/rmse', so that no choice "
-        "rests on test rows; did you mean valid/rmse?"
+        "trainer.monitor must be auto or a score of the validation part, valid/…, got 'test/rmse', so that "
+        "no choice rests on test rows; did you mean valid/rmse?"
     )
     with pytest.raises(
         UserError, match=r"^trainer\.monitor=valid/rmsee is no score .*; did you mean valid/rmse\?$"

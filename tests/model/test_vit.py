@@ -61,7 +61,7 @@ def test_position_makes_the_place_of_a_patch_count() -> None:
 @pytest.mark.parametrize(
     ("sides", "changes", "sentence"),
     [
-        ((8, 8), {"patch": 0}, "patch must be at least 1, got 0"),
+        ((8, 8), {"patch": 0}, "patch must be auto or at least 1, got 0"),
         ((8, 8), {"heads": 3}, r"width must be a multiple of heads \(3\), got 8"),
         ((8, 12), {"patch": 3}, r"^model\.patch must .* 3 does not divide 8 x 12 .* 1, 2, 4, or auto\.$"),
         ((97, 97), {}, r"^model\.patch=auto must .* 4096 .* 97 x 97 pixels are 9409; .* among 1, 97\.$"),

@@ -97,7 +97,7 @@ def test_epochs_that_are_given_stay() -> None:
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("data.load.batch_size=0", "data.load.batch_size must be 1 or more, got 0"),
+        ("data.load.batch_size=0", "data.load.batch_size must be auto, or 1 or more, got 0"),
         ("trainer.update.accumulate=-5000", "trainer.update.accumulate must be 1 or more batches, got -5000"),
     ],
 )

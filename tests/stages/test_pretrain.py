@@ -190,7 +190,7 @@ def test_a_text_among_the_words_is_taken_as_typed() -> None:
 
 
 def test_a_wrong_value_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^trainer\.epochs must be at least 1 or null, got 0\.$"):
+    with pytest.raises(UserError, match=r"^trainer\.epochs must be auto, null or at least 1, got 0\.$"):
         run(compose([*IRIS, "pretrain.words=trainer=contrastive trainer.epochs=0"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -29,9 +29,9 @@ class OwnSchedule(torch.optim.lr_scheduler.StepLR):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"epochs": 0}, "epochs must be at least 1 or null, got 0"),
-        ({"epochs": None}, "epochs must be a number where steps is null, got null"),
-        ({"steps": 0}, "steps must be at least 1 or null, got 0"),
+        ({"epochs": 0}, "epochs must be auto, null or at least 1, got 0"),
+        ({"epochs": None}, "epochs must be auto or a number where steps is null, got null"),
+        ({"steps": 0}, "steps must be null or at least 1, got 0"),
         ({"minutes": 0.0}, "minutes must be above 0 or null, got 0.0"),
         ({"accumulate": 0}, "accumulate must be 1 or more batches, got 0"),
         ({"ema": 1.0}, "ema must be between 0 and 1, or null, got 1.0"),

@@ -39,6 +39,15 @@ class Order:
     ordered_sizes: list[int]
 
 
+_SIZES = {
+    "batch_size": "auto, or ",
+    "eval_batch_size": "",
+    "unlabelled_batch_size": "null, or ",
+    "passes": "auto, or ",
+}
+"""Settings that are at least 1 -> what they may be instead."""
+
+
 @dataclass(frozen=True)
 class Batching:
     """The settings of batches that every loader has.
@@ -60,10 +69,10 @@ class Batching:
     passes: int | Literal["auto"] = 1
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "eval_batch_size", "unlabelled_batch_size", "passes"):
+        for name, other in _SIZES.items():
             value = getattr(self, name)
             if value not in (None, "auto") and value < 1:
-                raise ValueError(f"{name} must be 1 or more, got {value}")
+                raise ValueError(f"{name} must be {other}1 or more, got {value}")
         if self.sampler is not None and not self.shuffle:
             raise ValueError("shuffle must be true where there is a sampler, which draws the rows, got false")
 

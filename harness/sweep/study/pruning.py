@@ -185,7 +185,7 @@ def _checked(node: dict[str, Any], steps: _Steps, key: str) -> dict[str, Any]:
         if issubclass(made, WilcoxonPruner):
             _check_wilcoxon(node, steps, key)
         if issubclass(made, (HyperbandPruner, SuccessiveHalvingPruner)):
-            _check_rungs(node, steps, key)
+            _check_rungs(node, steps, key, may_be_auto=issubclass(made, SuccessiveHalvingPruner))
         if issubclass(made, (PercentilePruner, Median)):
             steps.check(f"{key}.n_warmup_steps", node.get("n_warmup_steps", 0), node.get("n_warmup_steps"))
         if issubclass(made, Patient):
@@ -198,13 +198,13 @@ def _whole(node: Mapping[str, Any], steps: _Steps, key: str) -> int | str:
     given, least = node.get("max_resource", "auto"), node.get("min_resource", 1)
     if given in (None, "auto"):
         return "auto" if steps.last is None else max(steps.last, least)
-    if isinstance(given, int) and given < least:
+    if not isinstance(given, int) or given < least:
         raise UserError(
-            f"{key}.max_resource must be at least min_resource, which is {least}, got {given}",
+            f"{key}.max_resource must be auto or at least min_resource, which is {least}, got {given}",
             key=f"{key}.max_resource",
             value=given,
         )
-    if isinstance(given, int) and steps.last is not None and given > steps.last:
+    if steps.last is not None and given > steps.last:
         raise UserError(
             f"{key}.max_resource must be at most {steps.last}, "
             f"the last step of a trial ({steps.description}), got {given}",
@@ -216,7 +216,7 @@ def _whole(node: Mapping[str, Any], steps: _Steps, key: str) -> int | str:
     return whole
 
 
-def _check_rungs(node: Mapping[str, Any], steps: _Steps, key: str) -> None:
+def _check_rungs(node: Mapping[str, Any], steps: _Steps, key: str, *, may_be_auto: bool) -> None:
     """Whether the first rung comes before the end."""
     first, factor = node.get("min_resource", 1), node.get("reduction_factor", 2)
     if factor < 2:
@@ -225,12 +225,10 @@ def _check_rungs(node: Mapping[str, Any], steps: _Steps, key: str) -> None:
             key=f"{key}.reduction_factor",
             value=factor,
         )
-    if not isinstance(first, int):
-        return
-    if first < 1:
-        raise UserError(
-            f"{key}.min_resource must be at least 1, got {first}", key=f"{key}.min_resource", value=first
-        )
+    if not isinstance(first, int) or first < 1:
+        other = "auto or " if may_be_auto else ""
+        rule = f"{key}.min_resource must be {other}at least 1, got {first}"
+        raise UserError(rule, key=f"{key}.min_resource", value=first)
     rate = node.get("min_early_stopping_rate", 0)
     name = (
         "min_early_stopping_rate" if rate and (steps.last is None or first < steps.last) else "min_resource"

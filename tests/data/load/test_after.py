@@ -66,7 +66,7 @@ def test_an_epoch_of_two_passes_is_two_epochs_of_one(load, changes):
 
 
 def test_an_epoch_has_a_pass_at_least():
-    with pytest.raises(ValueError, match="passes must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="passes must be auto, or 1 or more, got 0"):
         loaders(Resident, passes=0)
 
 
@@ -117,5 +117,5 @@ def test_unlabelled_rows_come_as_many_at_a_time_as_labelled_ones_by_default(load
 
 
 def test_a_batch_without_unlabelled_rows_is_refused():
-    with pytest.raises(ValueError, match="unlabelled_batch_size must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="unlabelled_batch_size must be null, or 1 or more, got 0"):
         Resident(**BATCHES, unlabelled_batch_size=0)

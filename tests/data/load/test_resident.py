@@ -169,9 +169,9 @@ def test_shape_and_task_are_those_of_the_arrays():
     assert found.task == ARRAYS.task
 
 
-@pytest.mark.parametrize("name", ["batch_size", "eval_batch_size"])
-def test_a_batch_without_rows_is_refused(name):
-    with pytest.raises(ValueError, match=f"{name} must be 1 or more, got 0"):
+@pytest.mark.parametrize(("name", "other"), [("batch_size", "auto, or "), ("eval_batch_size", "")])
+def test_a_batch_without_rows_is_refused(name, other):
+    with pytest.raises(ValueError, match=f"{name} must be {other}1 or more, got 0"):
         loaders([0], **{name: 0})
 
 

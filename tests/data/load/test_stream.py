@@ -156,7 +156,7 @@ def test_it_never_holds_the_samples():
     [
         ("workers", -1, "workers must be auto, or 0 or more, got -1"),
         ("prefetch", 0, "prefetch must be 1 or more, got 0"),
-        ("batch_size", 0, "batch_size must be 1 or more, got 0"),
+        ("batch_size", 0, "batch_size must be auto, or 1 or more, got 0"),
     ],
 )
 def test_values_out_of_range_are_refused(name, value, words):

@@ -104,7 +104,8 @@ def test_a_choice_that_does_not_exist_is_refused_with_its_words(refused: Callabl
 
 def test_an_error_of_all_points_is_reported_without_a_point(refused: Callable[..., str]) -> None:
     assert (
-        refused(*IRIS, "trainer.epochs=0", "seed=1,2") == "trainer.epochs must be at least 1 or null, got 0."
+        refused(*IRIS, "trainer.epochs=0", "seed=1,2")
+        == "trainer.epochs must be auto, null or at least 1, got 0."
     )
     assert refused("data/extract=iris", "model=resnet18", "seed=1,2").startswith(
         "model=resnet18 takes images"

@@ -237,8 +237,11 @@ def test_where_a_trial_is_one_epoch_there_is_nothing_to_stop_and_nothing_to_refu
 
 
 def test_values_out_of_range_are_refused_by_their_key() -> None:
-    assert (
-        refusal(node("asha", min_resource=0), 20, 1) == "sweep.pruner.min_resource must be at least 1, got 0."
+    least = "sweep.pruner.min_resource must be auto or at least 1, got"
+    assert refusal(node("asha", min_resource=0), 20, 1) == f"{least} 0."
+    assert refusal(node("asha", min_resource="some"), 20, 1) == f"{least} some."
+    assert refusal(node("hyperband", min_resource=0), 20, 1) == (
+        "sweep.pruner.min_resource must be at least 1, got 0."
     )
     assert refusal(node("hyperband", reduction_factor=1), 20, 1) == (
         "sweep.pruner.reduction_factor must be at least 2, got 1."
@@ -248,7 +251,10 @@ def test_values_out_of_range_are_refused_by_their_key() -> None:
         "is that step."
     )
     assert refusal(node("hyperband", min_resource=5, max_resource=3), 20, 1) == (
-        "sweep.pruner.max_resource must be at least min_resource, which is 5, got 3."
+        "sweep.pruner.max_resource must be auto or at least min_resource, which is 5, got 3."
+    )
+    assert refusal(node("hyperband", max_resource="all"), 20, 1) == (
+        "sweep.pruner.max_resource must be auto or at least min_resource, which is 1, got all."
     )
     assert "bootstrap_count" in refusal(node("hyperband", bootstrap_count=-1), 20, 1)
     assert (
