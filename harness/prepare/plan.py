@@ -24,7 +24,7 @@ from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
 from harness.prepare.range_notes import range_notes
 from harness.prepare.sealed_test import find_seal
-from harness.prepare.training_length import with_enough_epochs
+from harness.prepare.training_length import with_training_length
 from harness.prepare.value_notes import header_note, value_notes
 from harness.runs.held_out_rows import HeldOutRows
 from harness.runtime.config_nodes import copied
@@ -94,7 +94,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     parts = parts.with_config(cfg)
     whole = _split_rows(parts, table, cache)
     folds = data_pipeline.hide_labels(cfg, table, whole)
-    cfg, chosen = with_enough_epochs(cfg, chosen, table, folds)
+    cfg, chosen = with_training_length(cfg, chosen, table, folds)
     weights = find_initial_weights(cfg, table, folds)
     cfg, chosen = with_embedded_numbers(cfg, chosen, table, folds, weights)
     parts = parts.with_config(cfg)
@@ -168,7 +168,7 @@ def _before(plan: Plan) -> Plan | None:
     before = pretraining(plan.cfg, plan.table)
     if before is None:
         return None
-    cfg, chosen = with_enough_epochs(*before, plan.table, plan.folds)
+    cfg, chosen = with_training_length(*before, plan.table, plan.folds)
     weights = find_initial_weights(cfg, plan.table, plan.folds)
     cfg, chosen = with_embedded_numbers(cfg, chosen, plan.table, plan.folds, weights)
     return plan.with_config(cfg, chosen=chosen, initial_weights=weights)

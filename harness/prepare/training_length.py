@@ -1,4 +1,4 @@
-"""The length of a training where the user left it to harness."""
+"""The epochs of a training and the passes in an epoch, where both are left to harness."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from harness.runtime.config_nodes import copied
 _EPOCHS = "trainer.epochs"
 
 
-def with_enough_epochs(
+def with_training_length(
     cfg: DictConfig, chosen: dict[str, str], table: Table, folds: Sequence[Fold]
 ) -> tuple[DictConfig, dict[str, str]]:
-    """The configuration and the choices with more epochs and passes in an epoch for few training rows, where
-    `auto` chooses them.
+    """The configuration and the choices with epochs and passes in an epoch, where `auto` chooses them.
+
+    Few training rows get more epochs, and more passes in an epoch.
 
     Images and numbers to predict need the steps. Classes of small tables do not: on wine and heart, 600 steps
     were no better than 40 to 80 (docs/log.md). Weights that were learned before need fewer. All folds take
