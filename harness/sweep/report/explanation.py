@@ -220,10 +220,11 @@ def _edge(
         low, high = (low, high * _WIDER) if upper else (low / _WIDER, high)
     else:
         half = (high - low) / 2
-        lowest = 0.0 if low >= 0 else -math.inf  # a share, a rate or a number has no negative values
+        # A share or a rate has no negative values, and a rate or a size that was above 0 stays so.
+        lowest = low / _WIDER if low > 0 else 0.0 if low == 0 else -math.inf
         low, high = (low, high + half) if upper else (max(low - half, lowest), high)
     if isinstance(distribution.low, int):
-        low, high = max(round(low), 1) if distribution.log else round(low), round(high)
+        low, high = max(round(low), 1) if distribution.low > 0 else round(low), round(high)
     side = "upper" if upper else "lower"
     name = snapshot.names[key]
     text = f"the best trials lie at the {side} edge of {name}, the best at {brief(best[0])} (p = {p:.2g})"

@@ -147,6 +147,10 @@ def test_a_name_with_a_comma_is_answered_with_its_quotes(refused: Callable[..., 
 def test_both_ends_of_an_interval_are_tried(refused: Callable[..., str]) -> None:
     tpe = ("sweep=tpe", "sweep.trials=2", *IRIS)
     assert refused(*tpe, "trainer.optimizer.lr=interval(-0.1,0.1)").startswith("trainer.optimizer.lr=-0.1: ")
+    assert refused(*tpe, "trainer.optimizer.lr=interval(0,0.1)") == (
+        "trainer.optimizer.lr=0.0: trainer.optimizer.lr must be a finite number above 0, got 0.0; "
+        "the usual value is 0.003."
+    )
     assert refused(*tpe, "model.dropout=interval(0.5,1.5)").startswith("model.dropout=1.5: ")
 
 
