@@ -14,9 +14,9 @@ from harness.checkpoint.state_tree import flatten
 from harness.core.arrays import Loaders
 from harness.core.errors import UserError, refused, sentence
 from harness.runtime.eager_optimizers import skip_dynamo
-from harness.trainer.number_ranges import check_ranges
 from harness.trainer.random_state import copied
 from harness.trainer.scheduler import Schedule
+from harness.trainer.setting_ranges import check_ranges
 
 
 def check_optimizer(

@@ -1,4 +1,4 @@
-"""harness/trainer/number_ranges.py"""
+"""harness/trainer/setting_ranges.py"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.config.instantiate import target
 from harness.core.errors import UserError
 from harness.runtime.config_nodes import load_plain
 from harness.trainer.lars import LARS
-from harness.trainer.number_ranges import check_ranges
+from harness.trainer.setting_ranges import check_ranges
 
 INF, NAN = float("inf"), float("nan")
 
