@@ -276,6 +276,13 @@ USES = (
         for file in ("harness/trainer/adam_kernel.py", "harness/trainer/fused/fused_optimizer.py")
     ),
     Private(
+        "harness/core/training_mode.py",
+        "_modules",
+        "torch",
+        "",
+        "each epoch lists all modules twice; the public generators also give each a name",
+    ),
+    Private(
         "harness/trainer/global_batch_norm.py",
         "torch.nn.modules.batchnorm",
         "torch",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from harness.core.arrays import Loader
 from harness.core.double_precision import at_least_single
 from harness.core.task import Task
-from harness.core.training_mode import set_mode, set_training
+from harness.core.training_mode import modules_of, set_mode, set_training
 
 
 class Prediction(NamedTuple):
@@ -56,7 +56,7 @@ class Predictor:
     def __call__(self, inputs: Tensor) -> Prediction:
         """inputs: (B, *shape) on the model's device."""
         parts = [part for part in (self.model, self.head) if part is not None]
-        modules = [list(part.modules()) for part in parts]
+        modules = [modules_of(part) for part in parts]
         learning = [module for own in modules for module in own if module.training]
         for part, own in zip(parts, modules, strict=True) if learning else ():
             set_training(part, False, own)

@@ -58,7 +58,8 @@ class Classification:
         Raises:
             UserError: as `validate`, or the part has no rows.
         """
-        values, counts = self._measure(predictor, loader_of(loaders, part))
+        values, log_p, targets = self._measure(predictor, loader_of(loaders, part))
+        counts = classification_metrics.confusion(log_p.argmax(dim=1), targets, log_p.shape[1])
         support = counts.sum(dim=1)
         rows = support.sum().item()
         assumed = _majority(loaders.train)
@@ -67,10 +68,11 @@ class Classification:
         )
         return Scores(values, counts.cpu().numpy(), _notes(support, predictor.task.classes, part))
 
+    @torch.inference_mode()
     def _measure(
         self, predictor: Predictor, loader: Loader, names: Collection[str] | None = None
-    ) -> tuple[dict[str, float], Tensor]:
-        """The scores of a part by name, and its confusion matrix on the device."""
+    ) -> tuple[dict[str, float], Tensor, Tensor]:
+        """The scores of a part by name, its log-probabilities (n, C) and its codes (n,), on the device."""
         kind = predictor.task.kind
         if kind == "multilabel":
             raise UserError(
@@ -85,8 +87,9 @@ class Classification:
             )
         outputs, targets = answers(predictor, loader, "classification")
         log_p = classification_metrics.log_probabilities(outputs)
-        values, counts = self._values(log_p, targets.to(log_p.device), names)
-        return to_floats(mean_loss(predictor, outputs, targets) | values), counts
+        codes = targets.to(log_p.device)
+        values = mean_loss(predictor, outputs, targets) | self._values(log_p, codes, names)
+        return to_floats(values), log_p, codes
 
     def pool(
         self, outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
@@ -99,20 +102,19 @@ class Classification:
             names: of the scores to compute; None: all.
         """
         rows = known(targets)
-        return to_floats(self._values(outputs[rows], targets[rows], names)[0])
+        return to_floats(self._values(outputs[rows], targets[rows], names))
 
     def _values(
         self, log_p: Tensor, codes: Tensor, names: Collection[str] | None = None
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        counts = classification_metrics.confusion(log_p.argmax(dim=1), codes, log_p.shape[1])
+    ) -> dict[str, Tensor]:
         values = {
-            "accuracy": lambda: classification_metrics.accuracy(counts),
-            "f1": lambda: classification_metrics.macro_f1(counts),
+            "accuracy": lambda: classification_metrics.accuracy(log_p, codes),
+            "f1": lambda: classification_metrics.macro_f1(log_p, codes),
             "auroc": lambda: classification_metrics.macro_auroc(log_p, codes),
             "log_loss": lambda: classification_metrics.log_loss(log_p, codes),
             "ece": lambda: classification_metrics.expected_calibration_error(log_p, codes, self.bins),
         }
-        return classification_metrics.unless_nan(selected(values, names), log_p), counts
+        return classification_metrics.unless_nan(selected(values, names), log_p)
 
 
 def _majority(train: Loader) -> int | None:

@@ -30,16 +30,17 @@ def confusion(predicted: Tensor, targets: Tensor, classes: int) -> Tensor:
     return counts.reshape(classes, classes)
 
 
-def accuracy(counts: Tensor) -> Tensor:
-    """The share of rows on the diagonal of a confusion matrix."""
-    return counts.diagonal().sum().double() / counts.sum()
+def accuracy(log_p: Tensor, targets: Tensor) -> Tensor:
+    """The share of rows whose most probable class is the true one."""
+    return (log_p.argmax(dim=1) == targets).sum().double() / len(targets)
 
 
-def macro_f1(counts: Tensor) -> Tensor:
+def macro_f1(log_p: Tensor, targets: Tensor) -> Tensor:
     """The mean over the classes present in the part of F1 = 2 TP / (2 TP + FP + FN).
 
     Two classes are averaged too: which of them has code 1 is an accident of the alphabet.
     """
+    counts = confusion(log_p.argmax(dim=1), targets, log_p.shape[1])
     support = counts.sum(dim=1)
     f1 = 2 * counts.diagonal().double() / (support + counts.sum(dim=0))
     return torch.where(support > 0, f1, torch.nan).nanmean()
@@ -79,8 +80,10 @@ def macro_auroc(log_p: Tensor, targets: Tensor) -> Tensor:
 
 def unless_nan(values: dict[str, Tensor], log_p: Tensor) -> dict[str, Tensor]:
     """The values, or NaN for each where a prediction is NaN, which a score of ranks takes for a good one."""
-    broken = log_p.isnan().any()
-    return {name: torch.where(broken, torch.nan, value) for name, value in values.items()}
+    if not values:
+        return {}
+    together = torch.where(log_p.isnan().any(), torch.nan, torch.stack(list(values.values())))
+    return dict(zip(values, together.unbind(0), strict=True))
 
 
 def roc_areas(scores: Tensor, member: Tensor) -> Tensor:
