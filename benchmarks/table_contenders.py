@@ -234,7 +234,7 @@ def _quiet() -> Iterator[io.StringIO]:
 def _timed(clock: dict[str, float]) -> Iterator[None]:
     """Adds the CPU time of each baseline that a run fits, which is not the network's.
 
-    They are fitted in this process, as on a single core.
+    They are fitted in this process, as where no core is idle.
     """
     fit = fold_baselines.predicted
 
@@ -245,6 +245,6 @@ def _timed(clock: dict[str, float]) -> Iterator[None]:
         finally:
             clock[wanted.name] = clock.get(wanted.name, 0.0) + process_time() - begun
 
-    one_core = patch.object(prepared_folds, "usable_cores", lambda: 1)
-    with one_core, patch.object(fold_baselines, "predicted", timed):
+    busy = patch.object(prepared_folds, "has_idle_core", lambda: False)
+    with busy, patch.object(fold_baselines, "predicted", timed):
         yield

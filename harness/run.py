@@ -91,10 +91,7 @@ def run(
     callbacks = build_callbacks(plan.cfg)
     plan = with_followed_scores(plan, trial, consumers, debug)
     thawed = trial is not None and trial.thawed
-    with (
-        starting(plan, folder, chosen, thawed) as (plan, start),
-        PreparedFolds(plan, start, trial) as ready,
-    ):
+    with starting(plan, folder, chosen, thawed) as (plan, start), PreparedFolds(plan, start, trial) as ready:
         check_step(ready.first, start)
         plan, together = choose_fuse(plan, ready.first, why_each_alone(plan, trial, consumers))
         if trial is None:

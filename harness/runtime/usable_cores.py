@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""How many processor cores this process may use, and whether one of them has nothing to do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Of a container (cgroup version 2): `QUOTA PERIOD` in microseconds, or `max PERIOD`."""
+
+_OWN = 0.5
+"""The load of the last minute also counts this process, and those that have just ended before it."""
 
 
 def usable_cores() -> int:
@@ -17,3 +20,16 @@ def usable_cores() -> int:
         return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
     except (OSError, ValueError):  # no container, or an earlier version of cgroups
         return cores
+
+
+def has_idle_core() -> bool:
+    """Whether a second core is there for work beside this process: of the last minute, on average.
+
+    False where the system does not say how many processes want to run. Only for decisions that change no
+    result.
+    """
+    cores = usable_cores()
+    try:
+        return cores > 1 and os.getloadavg()[0] < cores - _OWN
+    except (AttributeError, OSError):
+        return False

@@ -18,13 +18,14 @@ from harness.prepare.plan import Plan
 from harness.record.run_start import Start
 from harness.runs.trial import Trial
 from harness.runtime.process_group import several
-from harness.runtime.usable_cores import usable_cores
+from harness.runtime.usable_cores import has_idle_core
 from harness.stages.fold_baselines import fitted_numbers, labelled_parts, scored_parts, wanted_baselines
 
 _FEWEST_FOLDS = 5
-_FEWEST_NUMBERS = 100_000
-"""Folds, or training rows x features x folds, from which a process of its own pays: it first imports
-scikit-learn, which takes a second."""
+_FEWEST_NUMBERS = 300_000
+"""Folds, or numbers, from which a process of its own pays. It first imports scikit-learn, for a second.
+Boosting takes .1 s for a fold of any small table and .5 to .9 s for 300,000 numbers; a linear model alone
+takes less than .1 s. docs/log.md has the measurements."""
 
 _PARTS = ("valid", "test")
 
@@ -32,9 +33,10 @@ _PARTS = ("valid", "test")
 class PreparedFolds:
     """Prepares the folds of a run; the first one at once, which finds the user's mistakes.
 
-    The baselines of the folds have a process of their own where the run may use two cores, its rows are in
-    memory, and it has at least 5 folds or 100,000 numbers (training rows x features x folds). Trials, debug
-    modes, runs that leave the test rows alone and the processes of torchrun have none.
+    The baselines of the folds have a process of their own where a second core is idle, rows are in memory,
+    boosting is one of the baselines, and there are at least 5 folds or 300,000 numbers: training rows x
+    features x folds x targets, or x classes from three classes on. Trials, debug modes, runs that leave the
+    test rows alone and the processes of torchrun have none.
 
     Args:
         plan: the plan of the run.
@@ -47,7 +49,7 @@ class PreparedFolds:
 
     def __init__(self, plan: Plan, start: Start, trial: Trial | None) -> None:
         self._first: Experiment | None = prepare(plan, start.next(plan.folds))
-        alone = trial is not None or bool(plan.cfg.get("debug")) or several() or usable_cores() < 2
+        alone = trial is not None or bool(plan.cfg.get("debug")) or several() or not has_idle_core()
         folds = sum(fold.number not in start.done for fold in plan.folds)
         deferred = plan.sealed is not None or start.untested(plan.folds)
         pays = not (alone or deferred) and _pays(self.first, folds)
@@ -79,10 +81,13 @@ class PreparedFolds:
 
 def _pays(first: Experiment, folds: int) -> bool:
     """Whether the baselines of the folds have a process of their own: by their number and size alone."""
-    if folds == 0 or not wanted_baselines(first, _PARTS, first.cfg.get("baseline", "off")).names:
+    names = wanted_baselines(first, _PARTS, first.cfg.get("baseline", "off")).names
+    if folds == 0 or "boosting" not in names:
         return False
+    task = first.loaders.task
+    trees = 1 if task.kind == "binary" else max(1, len(task.classes), len(task.columns))
     numbers, _ = fitted_numbers(first)
-    return folds >= _FEWEST_FOLDS or numbers * folds >= _FEWEST_NUMBERS
+    return folds >= _FEWEST_FOLDS or numbers * folds * trees >= _FEWEST_NUMBERS
 
 
 def _with_baselines(experiment: Experiment, process: BaselineProcess) -> Experiment:
