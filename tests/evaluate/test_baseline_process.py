@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+import psutil
 import pytest
 
 from harness.core.task import Task
@@ -65,11 +66,11 @@ def begun(pending: PendingFits) -> PendingFits:
 
 
 def lives(pid: int) -> bool:
+    """Whether it is there, and not only as the status that nobody has asked for."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return True
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def test_the_end_of_the_block_ends_it_within_a_fit() -> None:
         assert pending is not None
         assert pid is not None
         begun(pending)
-    assert not lives(pid)  # neither at work nor a zombie
+    assert not psutil.pid_exists(pid)  # neither at work nor a zombie
     assert pending.result() is None
     assert process.submit(fits()) is None
 
