@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from harness.core.errors import Frozen
 from harness.core.fold import Fold
@@ -33,14 +36,18 @@ def report_progress(
     stop: Stop,
     consumers: Sequence[Consumer],
     allowed: bool | None = None,
+    settle: Callable[[], None] | None = None,
 ) -> None:
     """Reports a progress, and offers its state as a checkpoint.
 
     Args:
         allowed: whether a checkpoint at the end of an epoch is written; None: as its pace says.
+        settle: called before a checkpoint is written: sends what the consumers have left to be sent.
     """
     if progress.whole:
         fold_record.epoch(progress)
+    if settle is not None:
+        progress = replace(progress, state=partial(_settled, settle, progress.state))
     frozen = False
     try:  # a process that dies in between repeats the epoch instead of never reporting it
         for consumer in consumers if progress.whole else ():
@@ -50,6 +57,11 @@ def report_progress(
         raise
     finally:
         fold_record.checkpoint(progress, stopping=stop() or frozen, allowed=allowed)
+
+
+def _settled(settle: Callable[[], None], state: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    settle()
+    return state()
 
 
 def report_done(fold_record: FoldRecord, consumers: Sequence[Consumer]) -> None:

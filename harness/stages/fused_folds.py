@@ -208,7 +208,8 @@ def _train(
                     allowed = pace.allows(len(group), sharing=1 if joint is None else joint.training)
                 reported.add(id(member))
                 latest.pop(id(member), None)
-                report_progress(records[id(member)], progress, stop, consumers, allowed)
+                settle = None if joint is None else joint.settle
+                report_progress(records[id(member)], progress, stop, consumers, allowed, settle)
                 if progress.whole and not progress.last:
                     latest[id(member)] = progress
         except Frozen:  # the other folds stop with the one that reported, at the same epoch

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 from torch.fx import symbolic_trace
 
-from harness.core.training_mode import set_mode, set_training
+from harness.core.training_mode import modules_of, set_mode, set_training
 
 
 class Frozen(nn.BatchNorm1d):
@@ -54,3 +54,12 @@ def test_one_module_changes_and_those_below_it_do_not(number: int) -> None:
     below = [one.training for one in list(ours.modules())[1:]]
     set_mode(ours, True)
     assert [one.training for one in ours.modules()] == [True, *below]
+
+
+def test_the_modules_of_a_part_are_those_that_torch_lists() -> None:
+    shared = nn.Linear(2, 2)
+    part = nn.Sequential(shared, nn.Sequential(nn.ReLU(), shared), nn.ModuleDict({"a": nn.Tanh()}))
+    part.register_module("none", None)
+    found = modules_of(part)
+    assert set(found) == set(part.modules())
+    assert len(found) == len(list(part.modules())) == 6

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from harness.sweep.study.file_lock import FileLock
@@ -39,12 +42,17 @@ class JournalFile(BaseJournalBackend):
         self._path = Path(path)
         self._lock = FileLock(self._path)
         self._reached = (0, 0)  # logs read so far, and the offset of the line after them
+        self._together = _Together()
 
     def __reduce__(self) -> tuple[type[JournalFile], tuple[Path]]:
         return JournalFile, (self._path,)
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The logs from that number on. A line that a power cut has garbled counts for nothing."""
+        if self._together.logs is not None:
+            if self._together.has_read:
+                return
+            self._together.has_read = True
         number, offset = self._reached if self._reached[0] <= log_number_from else (0, 0)
         data = self._from(offset)
         start = 0
@@ -60,6 +68,12 @@ class JournalFile(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Adds one line per log, behind all that others have added."""
+        if self._together.logs is not None:
+            self._together.logs += logs
+        else:
+            self._append(logs)
+
+    def _append(self, logs: list[dict[str, Any]]) -> None:
         lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs).encode()
         with self._lock(), open(self._path, "r+b", buffering=0) as file:
             end = _mended(file)
@@ -71,6 +85,23 @@ class JournalFile(BaseJournalBackend):
             if any("state" in log for log in logs):
                 os.fsync(file.fileno())
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Within this context, logs that this thread adds wait, and are added as one at its end.
+
+        Logs are read once, at the beginning: what is added meanwhile, by this thread too, is read afterwards.
+        If an exception ends the context, nothing is added.
+        """
+        waiting = self._together
+        waiting.logs, waiting.has_read = [], False
+        try:
+            yield
+            logs = waiting.logs
+        finally:
+            waiting.logs = None
+        if logs:
+            self._append(logs)
+
     def _from(self, offset: int) -> bytes:
         # Opened anew each time: it is then that a network file system looks for what others have written.
         with open(self._path, "rb", buffering=0) as file:
@@ -78,6 +109,30 @@ class JournalFile(BaseJournalBackend):
                 raise OSError(f"{self._path} is shorter than it was; was an older copy put in its place?")
             file.seek(offset)
             return file.read()
+
+
+class _Together(threading.local):
+    """Of one thread: the logs that wait within `together`, None outside; whether it has read some there."""
+
+    logs: list[dict[str, Any]] | None = None
+    has_read = False
+
+
+class StudyJournal(JournalStorage):
+    """Optuna's storage of a journal, with a way to store several things by one append."""
+
+    def __init__(self, file: JournalFile) -> None:
+        super().__init__(file)
+        self._file = file
+
+    def together(self) -> AbstractContextManager[None]:
+        """See `JournalFile.together`."""
+        return self._file.together()
+
+
+def together(storage: BaseStorage) -> AbstractContextManager[None]:
+    """Within this context, what this thread stores is one append, where the storage is a journal."""
+    return storage.together() if isinstance(storage, StudyJournal) else nullcontext()
 
 
 def _write(file: FileIO, lines: bytes, offset: int) -> None:

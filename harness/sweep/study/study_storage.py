@@ -9,11 +9,11 @@ from pathlib import Path
 
 import optuna
 from optuna.exceptions import OptunaError
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 
 from harness.core.errors import UserError
 from harness.runtime.stored_file import DamagedFile, reading
-from harness.sweep.study.journal_storage import JournalFile
+from harness.sweep.study.journal_storage import JournalFile, StudyJournal
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_attributes import check_attributes
 
@@ -104,7 +104,7 @@ def _journal(folder: Path) -> BaseStorage:
         journal = JournalFile(path)
         journal.append_logs([])  # whether it can be locked and written shows now
         with reading(path, LookupError, TypeError, AttributeError, AssertionError, OptunaError):
-            storage = JournalStorage(journal)
+            storage = StudyJournal(journal)
         check_attributes(storage, path)
         return storage
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,19 +18,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.sweep.study.optuna_internals import trial_id
 from harness.sweep.study.read_snapshot import OWNER, snapshot
-from harness.sweep.study.study_workers import Identity, StudyWorkers
+from harness.sweep.study.study_workers import Identity
 from harness.sweep.study.successive_halving import FROZEN, PROMOTED, SuccessiveHalving, is_frozen, rungs_of
-from harness.sweep.study.trial_claim import Budget, Claim, LostOwnership, is_exempt
-
-Lock = Callable[[], AbstractContextManager[None]]
+from harness.sweep.study.trial_claim import Budget, Claim, is_exempt
+from harness.sweep.study.trial_reports import DEATHS, Lock, TrialReports
 
 # Attributes of trials. Sweeps of earlier versions have them too, so they never change.
 FAILURES = "harness:failures"
-DEATHS = "harness:deaths"
-PROGRESS = "harness:progress"
 
 
-class TrialQueue(StudyWorkers):
+class TrialQueue(TrialReports):
     """The queue of one study, as one process uses it.
 
     Args:
@@ -53,8 +50,7 @@ class TrialQueue(StudyWorkers):
         most_deaths: int = 5,
         halving: SuccessiveHalving | None = None,
     ) -> None:
-        super().__init__(study, name, lease, presence)
-        self._lock = lock
+        super().__init__(study, lock, name, lease, presence)
         self._most_deaths = most_deaths
         self._claimed: set[int] = set()
         self.halving = halving
@@ -121,40 +117,6 @@ class TrialQueue(StudyWorkers):
             return []
         nearest = self.halving.nearest(trials, direction)
         return [] if nearest is None else [nearest]
-
-    def report(self, claim: Claim, step: int, value: float) -> bool:
-        """Stores an intermediate value of the trial and returns whether the pruner would end it here.
-
-        Raises:
-            LostOwnership: the trial is another worker's.
-        """
-        with self._lock():
-            known = self._require_ownership(claim)
-            self._storage.set_trial_intermediate_value(claim.trial_id, step, value)
-            self._reset_deaths(claim, known)
-        if isinstance(self.study.pruner, optuna.pruners.NopPruner):
-            return False  # nothing is read again
-        trial = self._storage.get_trial(claim.trial_id)
-        return self.study.pruner.prune(self.study, trial) and not is_exempt(trial)
-
-    def note_progress(self, claim: Claim, epoch: int) -> None:
-        """Notes how far a resumed trial has come, where there is no value to report.
-
-        Only an epoch that no earlier worker reached counts as progress: without a checkpoint, a trial that
-        always ends its worker passes through the same epochs again and again.
-
-        Args:
-            epoch: counted through all folds and repeats of the trial.
-
-        Raises:
-            LostOwnership: as `report`.
-        """
-        with self._lock():
-            earlier = (known := self._require_ownership(claim)).get(PROGRESS)
-            if earlier is None or epoch > earlier:
-                self._storage.set_trial_system_attr(claim.trial_id, PROGRESS, epoch)
-            if earlier is not None and epoch > earlier:
-                self._reset_deaths(claim, known)
 
     def exclusive(self) -> AbstractContextManager[None]:
         """The study's lock, for a sampler whose draws depend on each other; no other method works within."""
@@ -290,22 +252,9 @@ class TrialQueue(StudyWorkers):
                 return Claim(trial_id(trial), trial.number, resumed=True)
         return None
 
-    def _require_ownership(self, claim: Claim) -> dict[str, Any]:
-        """Returns the trial's system attributes if it still belongs to this process."""
-        trial = self._storage.get_trial(claim.trial_id)
-        owner = trial.system_attrs.get(OWNER) or {}
-        if trial.state is not TrialState.RUNNING or owner.get("token") != self._token:
-            raise LostOwnership(claim.number)
-        return trial.system_attrs
-
     def _set_attributes(self, claim: Claim, attributes: Mapping[str, Any]) -> None:
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(claim.trial_id, name, value)
-
-    def _reset_deaths(self, claim: Claim, known: Identity) -> None:
-        """After a new epoch, workers that were lost before no longer count; `known`: system attributes."""
-        if known.get(DEATHS):
-            self._storage.set_trial_system_attr(claim.trial_id, DEATHS, 0)
 
     def _requeue(self, trial_id: int) -> None:
         owner = self._storage.get_trial(trial_id).system_attrs.get(OWNER) or {}

@@ -37,6 +37,7 @@ from harness.sweep.study.sweep_cost import COST, Cost, cost_metrics, cost_of
 from harness.sweep.study.sweep_settings import tariff_of
 from harness.sweep.study.trial_claim import Claim, LostOwnership
 from harness.sweep.study.trial_queue import TrialQueue
+from harness.sweep.worker.epoch_reports import EpochReports
 from harness.sweep.worker.heartbeat import Heartbeat
 from harness.sweep.worker.kept_models import Keep, KeptModels
 from harness.sweep.worker.sweep_spec import SweepSpec
@@ -79,6 +80,7 @@ class ClaimLoop:
         )
         self.queue = open_queue(spec, job, self.patience, "" if limit is None else "-child")
         self.study = self.queue.study
+        self.reports = EpochReports(self.queue, self.patience)
         self.pruner = spec.new_pruner()
         self.queue.halving = spec.halving
         # Their names were checked before the sweep began.
@@ -118,7 +120,7 @@ class ClaimLoop:
         from harness.runtime.isolation import isolated
         from harness.trainer.fused.joint_runs import JointRuns
 
-        joint = JointRuns(stop)
+        joint = JointRuns(stop, self.reports.settle)
         with isolated():
             try:
                 while True:
@@ -188,6 +190,7 @@ class ClaimLoop:
                 self._fail(claim, error)
             finally:
                 self.meter.end(claim.number)
+                self.reports.forget(claim)
         heartbeat.attributes = {}
         self.done += 1
 
@@ -202,6 +205,7 @@ class ClaimLoop:
 
     def _release(self, claim: Claim) -> None:
         with suppress(LostOwnership, StorageLost):
+            self.patience.wait(partial(self.reports.send_own, claim))
             self._charge(claim, self.meter.end(claim.number))
             self.patience.wait(lambda: self.queue.release(claim))
 
@@ -240,18 +244,11 @@ class ClaimLoop:
         assignment = self.patience.wait(lambda: self._assignment(claim))
         sampler = self.study.sampler
         broadcast(assignment)
-        unsent: list[tuple[int, float]] = []
 
         def report(step: int, value: float) -> bool:
-            unsent.append((step, value))  # while the database is away, the training goes on
-            return self.patience.attempt(send, False)
-
-        def send() -> bool:
-            stops = False
-            while unsent:
-                stops = self.queue.report(claim, *unsent[0])
-                del unsent[0]
-            return stops
+            # A pruner compares a value with those that others have reported by now.
+            waits = self.pruner is None and joint is not None and joint.within_epoch
+            return self.reports.report(claim, step, value, waits)
 
         def on_epoch(epoch: int, epochs: int, value: float | None, total: int) -> None:
             # Several objectives are not reported, so progress has to be noted here.
@@ -273,7 +270,7 @@ class ClaimLoop:
 
             home = self.spec.folder / assignment.folder
             attributes[SCORE_ERROR] = score_error(home, results, self.spec.objectives[0].name)
-        self.patience.wait(send)
+        self.patience.wait(partial(self.reports.send_own, claim))
         self._charge(claim, self.meter.end(claim.number))
         self.study.sampler = sampler  # not that of another trial, which was claimed meanwhile
         self.patience.wait(lambda: self.queue.complete(claim, reached, attributes, violated))

@@ -57,10 +57,13 @@ class JointRuns:
 
     Args:
         stop: of the process; the functions use it too.
+        settle: called after an epoch of all trainings, and to be called before a checkpoint is written: what
+            the functions leave to be sent together at the end of an epoch is sent now.
     """
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, settle: Callable[[], None] = lambda: None) -> None:
         self.stop = stop
+        self.settle = settle
         self.errors: list[BaseException] = []
         self._hub = getcurrent()
         self._runs: list[_Run] = []
@@ -85,6 +88,12 @@ class JointRuns:
         if any(len(group.members) >= group.most for group in groups):
             return False  # a step of all of them did not fit
         return not groups or another_fits([group.members for group in groups])
+
+    @property
+    def within_epoch(self) -> bool:
+        """Whether the function that runs now trains with others, so that `settle` is called before it goes on
+        after the epoch."""
+        return self._current is not None and bool(self._current.members)
 
     def start(self, call: Callable[[], object]) -> None:
         """Calls a function, and returns when it waits for its first epoch, or has returned.
@@ -145,6 +154,7 @@ class JointRuns:
                 self._train(group)
             if not group.members:
                 del self._groups[kind]
+        self.settle()
         for run in list(self._runs):
             if not any(member in group.members for group in self._groups.values() for member in run.members):
                 self._go_on(run)

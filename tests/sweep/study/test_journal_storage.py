@@ -8,15 +8,16 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 from optuna.testing.pytest_storages import StorageTestCase
 
-from harness.sweep.study.journal_storage import JournalFile
+from harness.sweep.study.journal_storage import JournalFile, StudyJournal, together
 
 DEADLINE = 30  # seconds after which a process counts as stuck
 
@@ -37,7 +38,7 @@ class TestConformance(StorageTestCase):
 
     @pytest.fixture
     def storage(self, journal: JournalFile) -> BaseStorage:
-        return JournalStorage(journal)
+        return StudyJournal(journal)
 
 
 def in_a_process(code: str, *words: object) -> subprocess.Popen[str]:
@@ -141,7 +142,7 @@ def test_only_an_end_or_a_beginning_waits_for_the_disk(
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda _: synced.append(len(path.read_bytes().splitlines())))
-    study = optuna.create_study(storage=JournalStorage(journal))
+    study = optuna.create_study(storage=StudyJournal(journal))
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
     trial.report(0.5, 1)
@@ -154,7 +155,7 @@ def test_only_an_end_or_a_beginning_waits_for_the_disk(
 FULL = """
 import json, resource, sys
 from pathlib import Path
-from harness.sweep.study.journal_storage import JournalFile
+from harness.sweep.study.journal_storage import JournalFile, StudyJournal, together
 path = Path(sys.argv[1])
 journal = JournalFile(path)
 journal.append_logs([{"n": 0}])
@@ -215,8 +216,9 @@ with FileLock(Path(sys.argv[1]))():
 
 APPENDER = """
 import sys
+import threading
 from pathlib import Path
-from harness.sweep.study.journal_storage import JournalFile
+from harness.sweep.study.journal_storage import JournalFile, StudyJournal, together
 JournalFile(Path(sys.argv[1])).append_logs([{"n": 1}])
 """
 
@@ -252,3 +254,56 @@ def test_four_processes_lose_nothing(journal: JournalFile, path: Path) -> None:
     assert len(logs) == 200
     for who in range(4):
         assert [log["n"] for log in logs if log["who"] == who] == list(range(50))
+
+
+def test_what_a_thread_stores_together_is_added_as_one_behind_what_others_add(
+    journal: JournalFile, path: Path
+) -> None:
+    journal.append_logs([{"n": 0}])
+    with journal.together():
+        assert numbers(journal) == [0]
+        journal.append_logs([{"n": 2}])
+        JournalFile(path).append_logs([{"n": 1}])
+        journal.append_logs([{"n": 3}])
+        assert numbers(journal, 1) == []
+        assert numbers(JournalFile(path)) == [0, 1]
+    assert numbers(journal, 1) == [1, 2, 3]
+    journal.append_logs([{"n": 4}])
+    assert numbers(JournalFile(path)) == [0, 1, 2, 3, 4]
+
+
+def test_other_threads_add_and_read_as_ever_meanwhile(journal: JournalFile) -> None:
+    found: list[list[int]] = []
+
+    def add() -> None:
+        journal.append_logs([{"n": 1}])
+        found.append(numbers(journal))
+
+    with journal.together():
+        journal.append_logs([{"n": 2}])
+        thread = threading.Thread(target=add)
+        thread.start()
+        thread.join(DEADLINE)
+    assert found == [[1]]
+    assert numbers(journal) == [1, 2]
+
+
+def test_nothing_is_added_of_what_an_error_ends(journal: JournalFile) -> None:
+    def fail() -> None:
+        with journal.together():
+            journal.append_logs([{"n": 0}])
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    journal.append_logs([{"n": 1}])
+    assert numbers(journal) == [1]
+
+
+def test_a_storage_that_is_no_journal_stores_each_thing_at_once() -> None:
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage)
+    trial = study.ask()
+    with together(storage):
+        trial.report(0.5, 1)
+        assert study.trials[0].intermediate_values == {1: 0.5}
