@@ -30,7 +30,7 @@ def main(words: list[str]) -> Outcome:
     from harness.bundle import allowlist
     from harness.replay.evaluate_config import touched
     from harness.replay.evaluate_run import evaluate
-    from harness.runs.outputs import BEST, LAST, Outputs
+    from harness.runs.outputs import Outputs, may_move
     from harness.runtime.provenance import command
     from harness.runtime.secret_values import Secrets
     from harness.tracking.fetch_run import fetcher
@@ -39,8 +39,7 @@ def main(words: list[str]) -> Outcome:
     logged = allowlist.adopted(
         Outputs(outputs).find(options.run, fetcher()), outputs, options.allow, touched(options.overrides)
     )
-    # "last" and "best" may name another run when the command is repeated.
-    moving = options.run == LAST or options.run.endswith(f"/{BEST}")
+    moving = may_move(options.run)
     named = [logged.label if moving and word == options.run else word for word in words]
     folder, result = evaluate(
         logged,

@@ -18,7 +18,7 @@ def main(words: list[str]) -> Outcome:
     parser = Parser("rerun", "Repeat a logged run from its stored configuration, data version and seed.")
     parser.add_argument(
         "run",
-        help="its folder, its name below runs, <sweep>/<trial> or <sweep>/best, last, or an MLflow run id",
+        help="its folder, its name below runs, <sweep>/<trial|best|recommended>, last, or an MLflow run id",
     )
     parser.add_argument("overrides", nargs="*", help="what to change of it: GROUP=CHOICE or KEY=VALUE")
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
@@ -30,15 +30,14 @@ def main(words: list[str]) -> Outcome:
     from pathlib import Path
 
     from harness.replay.rerun_run import Again, rerun
-    from harness.runs.outputs import BEST, LAST, Outputs
+    from harness.runs.outputs import Outputs, may_move
     from harness.runtime.provenance import command
     from harness.runtime.secret_values import Secrets
     from harness.tracking.fetch_run import fetcher
 
     outputs = Path(options.outputs)
     logged = Outputs(outputs).find(options.run, fetcher(options.uri))
-    # "last" and "best" may name another run when the command is repeated.
-    moving = options.run == LAST or options.run.endswith(f"/{BEST}")
+    moving = may_move(options.run)
     place = ["--outputs", options.outputs] if options.outputs != "outputs" else []
     allowed = [word for package in options.allow for word in ("--allow", package)]
     again = Again(

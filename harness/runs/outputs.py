@@ -14,7 +14,7 @@ from harness.core.user_path import user_path
 from harness.runs.journal import JOURNAL
 from harness.runs.run_result import Result
 from harness.runs.stored_run import EVALUATED, StoredRun
-from harness.runs.sweep_folders import SWEEPS, best_number, number_of
+from harness.runs.sweep_folders import SWEEPS, best_number, number_of, recommended_number
 from harness.runtime.inner_path import check_tree
 
 LAST = "last"
@@ -22,6 +22,11 @@ LAST = "last"
 
 BEST = "best"
 """`<sweep>/best` names the best trial of a sweep."""
+
+RECOMMENDED = "recommended"
+"""`<sweep>/recommended` names its trial to use: the default where no trial is known to be better."""
+
+_CHOSEN = {BEST: best_number, RECOMMENDED: recommended_number}
 
 Fetch = Callable[[str, Path], "tuple[Path, int | None] | None"]
 """(MLflow run id, outputs folder) -> folder and fold of the downloaded run; None: no such run."""
@@ -90,7 +95,7 @@ class Outputs:
         """Returns the run that a user names.
 
         A name is the folder of a run or fold, a folder's name below `runs`, `<sweep>/<trial>`,
-        `<sweep>/best`, an MLflow run id, the value of `name`, or `last`.
+        `<sweep>/best`, `<sweep>/recommended`, an MLflow run id, the value of `name`, or `last`.
 
         Args:
             fetch: downloads a run by its MLflow run id if it is in no folder, such as
@@ -111,8 +116,8 @@ class Outputs:
             if place.is_dir() and (run := _at(place.absolute())):
                 return run
         sweep, _, trial = word.rpartition("/")
-        if sweep and trial == BEST:
-            return _best(self.find_sweep(sweep))
+        if sweep and trial in _CHOSEN:
+            return _chosen(self.find_sweep(sweep), trial)
         if sweep and trial.isdecimal() and (folder := self.sweep_folder(sweep)) is not None:
             return _trial(folder, trial)
         if sweep and re.fullmatch(r"fold-\d+", trial):
@@ -184,6 +189,11 @@ class Outputs:
         raise UnknownRun(word, self.root, {*shown, *(run.label for run in known)}, shown)
 
 
+def may_move(word: str) -> bool:
+    """Whether a name may be that of another run when it is typed again."""
+    return word == LAST or word.rpartition("/")[2] in _CHOSEN
+
+
 def _shown(run: StoredRun, names: Counter[str]) -> str:
     """A name for a run in a list: its own if no other has it; for all trials of a sweep that of the best."""
     if run.folder.parent.name != "runs":
@@ -221,8 +231,8 @@ def _holds_trials(place: Path) -> bool:
     return place.parent.name == SWEEPS or any(entry.name.isdigit() for entry in place.iterdir())
 
 
-def _best(sweep: Path) -> StoredRun:
-    number = best_number(sweep)
+def _chosen(sweep: Path, word: str) -> StoredRun:
+    number = _CHOSEN[word](sweep)
     if number is None:
         raise UserError(
             f"{sweep.name} has no best trial (yet)", f"name a trial by its number, such as {sweep.name}/0"

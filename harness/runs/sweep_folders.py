@@ -88,6 +88,7 @@ class _Selection(TypedDict):
     trials: int
     expected: float
     ci95: list[float]
+    recommended: NotRequired[int]
 
 
 class _Statement(TypedDict):
@@ -124,6 +125,18 @@ def best_number(folder: Path) -> int | None:
     content = read_result(folder)
     best = None if content is None else content.get("best")
     return int(best["number"]) if isinstance(best, dict) else None
+
+
+def recommended_number(folder: Path) -> int | None:
+    """Returns the number of the trial of a sweep to use; the best one where the choice has no price.
+
+    Raises:
+        DamagedFile: the result of the sweep is damaged.
+    """
+    content = read_result(folder)
+    selection = None if content is None else content.get("selection")
+    number = None if selection is None else selection.get("recommended")
+    return best_number(folder) if number is None else int(number)
 
 
 def finished(folder: Path) -> bool:

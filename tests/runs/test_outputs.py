@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,11 +36,12 @@ def outputs(tmp_path: Path) -> Outputs:
     (two / "fold-1").mkdir()
     State("sqlite:///x", "harness", runs={"": "id-two", "fold-1": "id-fold"}).save(two)
     store(found.runs / "score", name="shared", **{EVALUATED: "one"})
-    for name in ("lr-0/0", "lr-0/1", "lr-1/0/seed-0", "lr-1/0/seed-1"):
+    for name in ("lr-0/0", "lr-0/1", "lr-1/0/seed-0", "lr-1/0/seed-1", "wd-0/0", "wd-0/1"):
         store(found.sweeps / name)
-    (found.sweeps / "lr-0" / "result.json").write_text(
-        json.dumps({"status": "finished", "best": {"number": 1}})
-    )
+    result: dict[str, Any] = {"status": "finished", "best": {"number": 1}}
+    (found.sweeps / "lr-0" / "result.json").write_text(json.dumps(result))
+    price = {"score": "valid/accuracy", "trials": 2, "expected": 0.9, "ci95": [0.8, 1.0], "recommended": 0}
+    (found.sweeps / "wd-0" / "result.json").write_text(json.dumps(result | {"selection": price}))
     return found
 
 
@@ -55,6 +57,9 @@ def outputs(tmp_path: Path) -> Outputs:
         ("last/fold-1", "runs/two", 1),
         ("lr-0/0", "sweeps/lr-0/0", None),
         ("lr-0/best", "sweeps/lr-0/1", None),
+        ("lr-0/recommended", "sweeps/lr-0/1", None),  # the choice has no price: the best
+        ("wd-0/best", "sweeps/wd-0/1", None),
+        ("wd-0/recommended", "sweeps/wd-0/0", None),
         ("lr-1/0/seed-1", "sweeps/lr-1/0/seed-1", None),
     ],
 )
@@ -74,6 +79,7 @@ def test_a_run_is_found_by_every_name_that_it_has(
         ("lr-0/2", UnknownName),
         ("lr-1/0", UserError),  # several seeds
         ("lr-1/best", UserError),  # no best trial yet
+        ("lr-1/recommended", UserError),
         ("two/fold-2", UnknownName),
         ("none/best", UnknownName),
     ],
@@ -87,7 +93,9 @@ def test_a_name_that_means_no_run_is_refused(outputs: Outputs, word: str, kind: 
 def test_a_list_of_runs_has_each_run_and_each_sweep_once(outputs: Outputs) -> None:
     with pytest.raises(UnknownRun) as raised:
         outputs.find("qqqqqq")
-    assert raised.value.remedy == "there are lr-0/best, lr-1/best, one, own and score."  # two are "shared"
+    assert (
+        raised.value.remedy == "there are lr-0/best, lr-1/best, one, own, score and wd-0/best."
+    )  # two are "shared"
     with pytest.raises(UnknownRun) as raised:
         outputs.find("lr-1/0/sed-1")
     assert raised.value.remedy == "did you mean lr-1/0/seed-1 or lr-1/0/seed-0?"
@@ -104,7 +112,9 @@ def test_single_runs_are_neither_trials_nor_evaluations(outputs: Outputs) -> Non
 
 def test_all_runs_are_listed_by_name(outputs: Outputs) -> None:
     labels = [run.label for run in outputs.stored_runs()]
-    assert labels == ["one", "score", "two", "lr-0/0", "lr-0/1", "lr-1/0/seed-0", "lr-1/0/seed-1"]
+    assert labels[:3] == ["one", "score", "two"]
+    trials = ["lr-0/0", "lr-0/1", "lr-1/0/seed-0", "lr-1/0/seed-1", "wd-0/0", "wd-0/1"]
+    assert labels[3:] == trials
 
 
 def test_a_run_runs_until_its_end_is_written(tmp_path: Path) -> None:

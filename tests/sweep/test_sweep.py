@@ -281,3 +281,12 @@ def test_only_the_best_trials_keep_their_weights(sweep: Callable[..., Sweep], ru
         f"python -m harness rerun {other}" in answer.err
     )
     assert run_cli("evaluate", str(made.folder / str(best))).status == 0
+
+
+def test_the_default_keeps_its_weights_beside_the_best(sweep: Callable[..., Sweep]) -> None:
+    words = ("sweep=random", "sweep.trials=4", "sweep.keep=best", "sweep.objectives=valid/loss")
+    made = sweep(*words, "trainer.optimizer.lr=tag(log,interval(1e-4,1e-2))", "model.widths=[16]")
+    best, rates = made.result["best"]["number"], [float(row["trainer.optimizer.lr"]) for row in made.trials]
+    assert (best, rates[0]) == (rates.index(max(rates)), 0.003)
+    assert best > 0
+    assert sorted(path.parent.name for path in made.folder.glob("*/model")) == ["0", str(best)]

@@ -16,7 +16,7 @@ from harness.core.errors import Interrupted
 from harness.core.steady_score import is_steady, steady_sentence
 from harness.runs.look_ledger import LookLedger
 from harness.runs.look_optimism import look_sentence
-from harness.runs.outputs import BEST
+from harness.runs.outputs import BEST, RECOMMENDED
 from harness.runs.run_result import Result
 from harness.runs.stored_run import StoredRun
 from harness.runs.sweep_folders import finished, over
@@ -64,7 +64,7 @@ def close_sweep(
                 for row in now.rows:
                     if row.number not in kept:
                         spec.runner.forget(spec.folder / row.folder)
-        remove_worse(now, spec.settings.keep, spec.folder)
+        remove_worse(now, spec.settings.keep, spec.folder, spec.default)
         broadcast(None)  # the other processes of torchrun stop waiting for a trial
         return _write(spec, study, watcher, now, status, error)
 
@@ -132,7 +132,10 @@ def _remarks(
     """The sentences below the best trial: costs, what its score is worth, looks at test rows, failures."""
     steady = [objective.name for objective in now.objectives if is_steady(objective.name)]
     lines = [cost_sentence(cost), *(map(steady_sentence, steady) if now.best else ())]
-    lines += [] if selection is None else [selection.sentence, selection.equivalents_sentence]
+    if selection is not None:
+        lines += [selection.sentence, selection.equivalents_sentence]
+        if selection.recommendation:
+            lines.append(f"{selection.recommendation} ({spec.folder.name}/{RECOMMENDED})")
     lines += [_looks(spec, now)] if now.best else []
     lines += [statement.text for statement in (why if spec.settings.ablate else why[:_MOST_STATEMENTS])]
     return [line for line in lines if line]

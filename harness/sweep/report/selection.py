@@ -22,6 +22,7 @@ class Selection:
     simplest    {"number", "parameters", "seconds"} of the one with the fewest parameters
     best        as `simplest`, of the best trial
     default     number of the trial with the default configuration; None: there is none
+    recommended number of the trial to use: the default where it is one of `equivalent`, else the best
     """
 
     score: str
@@ -36,12 +37,24 @@ class Selection:
     default: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "recommended": self.recommended}
+
+    @property
+    def recommended(self) -> int:
+        best: int = self.best["number"]
+        return self.default if self.default in self.equivalent else best
 
     @property
     def sentence(self) -> str:
         """`after choosing among 50 trials expect valid/accuracy 0.9720 [0.9622, 0.9803]`."""
         return selection_sentence(self.score, self.trials, self.expected, self.ci95)
+
+    @property
+    def recommendation(self) -> str:
+        """Which trial to use, and why; "" where it is the best."""
+        if self.recommended == self.best["number"]:
+            return ""
+        return f"use trial {self.recommended}, the default: that another trial is better may be chance"
 
     @property
     def equivalents_sentence(self) -> str:

@@ -2,7 +2,7 @@
 
     result.json   status, best trial, counts
     trials.csv    a line per trial
-    best.yaml     the best trial, and the one command that runs it again
+    best.yaml     the best trial and the one to use, and the commands that run them again
 
 Each appears whole or stays as it was.
 """
@@ -236,12 +236,14 @@ def _best_entry(snapshot: Snapshot, row: Row, command: str) -> dict[str, Any]:
 def _priced(
     snapshot: Snapshot, selection: Mapping[str, Any], command: Callable[[Row], str]
 ) -> dict[str, Any]:
-    """What the choice costs, the trials that equal the best, and the simplest of them."""
-    simplest = next(row for row in snapshot.rows if row.number == selection["simplest"]["number"])
+    """What the choice costs, the trials that equal the best, the simplest of them, and the one to use."""
+    by_number = {row.number: row for row in snapshot.rows}
+    simplest, recommended = selection["simplest"], selection["recommended"]
     return {
         "expected": {selection["score"]: selection["expected"], "ci95": list(selection["ci95"])},
         "equivalent": list(selection["equivalent"]),
-        "simplest": {**selection["simplest"], "command": command(simplest)},
+        "simplest": {**simplest, "command": command(by_number[simplest["number"]])},
+        "recommended": {"number": recommended, "command": command(by_number[recommended])},
     }
 
 

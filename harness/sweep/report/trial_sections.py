@@ -54,8 +54,8 @@ def best(snapshot: Snapshot, rows: Sequence[Row], command: Callable[[Row], str])
     return [*_commands(rows, command), _trials(snapshot, others[:MOST_BEST])]
 
 
-def selection(snapshot: Snapshot, selection: Selection) -> list[Block]:
-    """The price of the choice, and the trials that cannot be distinguished from the best."""
+def selection(snapshot: Snapshot, selection: Selection, command: Callable[[Row], str]) -> list[Block]:
+    """The price of the choice, the trials that cannot be distinguished from the best, and the one to use."""
     by_number = {row.number: row for row in snapshot.rows}
     equal = [by_number[number] for number in selection.equivalent]
     sentence = selection.sentence[:1].upper() + selection.sentence[1:]
@@ -67,7 +67,13 @@ def selection(snapshot: Snapshot, selection: Selection) -> list[Block]:
         Text(f"{selection.equivalents_sentence[:1].upper()}{selection.equivalents_sentence[1:]}:"),
         _trials(snapshot, equal[:MOST_BEST]),
         *_more(len(equal) - MOST_BEST, "best.yaml"),
+        *_recommended(selection, command(by_number[selection.recommended])),
     ]
+
+
+def _recommended(selection: Selection, command: str) -> list[Block]:
+    text = selection.recommendation
+    return [Text(f"{text[:1].upper()}{text[1:]}."), Code(command)] if text else []
 
 
 def _commands(rows: Sequence[Row], command: Callable[[Row], str]) -> list[Block]:

@@ -134,7 +134,7 @@ def _cost(material: SweepMaterial) -> Section | None:
 def _selection(material: SweepMaterial) -> Section | None:
     if material.selection is None:
         return None
-    blocks = trial_sections.selection(material.snapshot, material.selection)
+    blocks = trial_sections.selection(material.snapshot, material.selection, material.command)
     return Section("What the best score is worth", _BOOTSTRAP, blocks, wide=True)
 
 

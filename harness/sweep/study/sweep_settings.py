@@ -43,7 +43,7 @@ class SweepSettings:
     isolate     whether each trial has a process of its own
     patience    minutes for which the storage may be away while the sweep runs
     lease       seconds without a sign of life after which a worker elsewhere counts as dead
-    keep        how many of the best trials keep their weights; "best": one, "all": every trial
+    keep        how many of the best trials keep weights, beside the default; "best": one, "all": every trial
     extendable  how many of the best trials keep their last checkpoint when the sweep ends
     extend      how many of the best trials of an earlier sweep are trained on; None: another sweep is run
     ablate      whether the way from the default to the best trial of an earlier sweep is trained

@@ -257,7 +257,10 @@ class ClaimLoop:
             heartbeat.attributes = {"trial": claim.number, "epoch": [epoch, epochs], "value": value}
             self.patience.attempt(lambda: self._charge(claim, self.meter.now_and_then(claim.number)), None)
 
-        keeps = Keeps(*(partial(best.admits, claim.number) for best in (self.kept, self.resumable)))
+        keeps = Keeps(
+            lambda scores: assignment.default or self.kept.admits(claim.number, scores),
+            partial(self.resumable.admits, claim.number),
+        )
         results = self.spec.runner.run(
             self.spec, assignment, report, on_epoch, keeps, joint, lambda: self._costs(claim.number)
         )
@@ -275,7 +278,8 @@ class ClaimLoop:
         self.study.sampler = sampler  # not that of another trial, which was claimed meanwhile
         self.patience.wait(lambda: self.queue.complete(claim, reached, attributes, violated))
         if not any(amount > 0 for amount in violated.values()):
-            self.kept.add(claim.number, reached, assignment.folder)
+            if not assignment.default:
+                self.kept.add(claim.number, reached, assignment.folder)
             self.resumable.add(claim.number, reached, assignment.folder)
 
     def _assignment(self, claim: Claim) -> TrialAssignment:
@@ -296,7 +300,10 @@ class ClaimLoop:
         halt = stopped_step(known)
         thawed = bool(spec.allowed) or (spec.halving is not None and claim.resumed and halt is None)
         reported = dict(known.intermediate_values)
-        return TrialAssignment(claim.number, tuple(overrides), folder, reported, halt=halt, thawed=thawed)
+        default = bool(spec.default) and dict(point) == dict(spec.default)
+        return TrialAssignment(
+            claim.number, tuple(overrides), folder, reported, halt=halt, thawed=thawed, default=default
+        )
 
     def _folder(self, claim: Claim, folder: str) -> str:
         """The trial's folder; a new one where a worker taken for dead still writes to the old one."""

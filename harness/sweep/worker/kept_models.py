@@ -1,4 +1,7 @@
-"""The best trials of a sweep keep their weights (`sweep.keep`) and checkpoints (`sweep.extendable`)."""
+"""The best trials of a sweep keep their weights (`sweep.keep`) and checkpoints (`sweep.extendable`).
+
+The default configuration keeps its weights beside them: it may be the trial that is recommended.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.sweep.study.snapshot import STOPPED, Objective, Row, Snapshot, eligible
 
@@ -70,15 +73,20 @@ def most(keep: Keep) -> int | None:
     return None if keep == "all" else 1 if keep == "best" else keep
 
 
-def remove_worse(now: Snapshot, keep: Keep, root: Path) -> None:
-    """Removes the weights of complete trials that are not among the best, or not on the Pareto front."""
+def remove_worse(now: Snapshot, keep: Keep, root: Path, default: Mapping[str, Any] | None = None) -> None:
+    """Removes the weights of complete trials that are not among the best, or not on the Pareto front.
+
+    Args:
+        default: the point of a trial that keeps them in any case; {} or None: there is none.
+    """
     count = most(keep)
     if count is None:
         return
     ranked = sorted(filter(eligible, now.rows), key=lambda row: (now.cost(row), row.number))
     kept = {row.number for row in (now.best if len(now.objectives) > 1 else ranked[:count])}
     for row in now.rows:
-        if row.state == "complete" and row.number not in kept:
+        spared = bool(default) and dict(row.point) == dict(default or {})
+        if row.state == "complete" and row.number not in kept and not spared:
             remove_models(root / (row.folder or str(row.number)))
 
 

@@ -19,6 +19,7 @@ class TrialAssignment:
     reported   intermediate values that an earlier worker reported, by step
     halt       the step at which the trial stops again; an earlier worker died before it could say so
     thawed     whether the trial goes on behind the rung at which it was frozen
+    default    whether it is the default configuration, which keeps its weights
     test       whether the trial is complete and only its test rows are to be scored
     """
 
@@ -29,3 +30,4 @@ class TrialAssignment:
     test: bool = False
     halt: int | None = None
     thawed: bool = False
+    default: bool = False

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from harness.core.task import Task
-from harness.report.html.page_parts import Text
+from harness.report.html.page_parts import Code, Text
 from harness.runs.run_result import Result, summarise
 from harness.runs.validation_rows import FILE, ValidationRows, write_validation
 from harness.sweep.report.price_selection import price_selection
@@ -61,6 +61,10 @@ def snapshot(name: str = "valid/accuracy") -> Snapshot:
     return Snapshot((Objective(name, "maximize"),), tuple(rows), 3)
 
 
+def command_of(row: Row) -> str:
+    return f"train {row.number}"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for number, right in enumerate(RIGHT):
@@ -95,14 +99,34 @@ def test_the_best_trial_has_a_price_and_a_simpler_equivalent(folder: Path) -> No
             "1 trial, the default configuration (trial 1) among them, cannot be distinguished from the best;"
         )
         assert compared.equivalents_sentence.startswith(said) == (number == 1)
-    page = [block.text for block in blocks_of(snapshot(), found) if isinstance(block, Text)]
+    page = [block.text for block in blocks_of(snapshot(), found, command_of) if isinstance(block, Text)]
     assert "60 validation rows" in str(page[0])
-    write_best(folder, snapshot(), lambda row: f"train {row.number}", found.as_dict())
+    write_best(folder, snapshot(), command_of, found.as_dict())
     best = yaml.safe_load((folder / "best.yaml").read_text())
+    assert best["recommended"] == {"number": 0, "command": "train 0"}
     assert best["equivalent"] == [0, 1]
     assert best["simplest"]["command"] == "train 1"
     assert best["expected"]["ci95"] == found.ci95
     assert sum_up(folder, snapshot(), "finished", 1.0, "").selection is None
+
+
+@pytest.mark.parametrize(("default", "use"), [(0.1, 0), (0.3, 1), (0.5, 0), (0.9, 0)])
+def test_the_default_is_recommended_where_no_trial_is_known_to_be_better(
+    folder: Path, default: float, use: int
+) -> None:
+    found, reason = price_selection(folder, snapshot(), {"lr": default})
+    assert found is not None, reason
+    assert (
+        found.recommended == found.as_dict()["recommended"] == use
+    )  # 57 and 56 of 60 rows are right, then 40
+    said = "use trial 1, the default: that another trial is better may be chance"
+    assert found.recommendation == (said if use == 1 else "")
+    blocks = blocks_of(snapshot(), found, command_of)
+    assert any("Use trial 1" in str(block) for block in blocks) == (use == 1)
+    assert (Code("train 1") in blocks) == (use == 1)
+    write_best(folder, snapshot(), command_of, found.as_dict())
+    best = yaml.safe_load((folder / "best.yaml").read_text())
+    assert (best["number"], best["recommended"]) == (0, {"number": use, "command": f"train {use}"})
 
 
 def test_groups_and_repeats_are_counted_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,11 @@ def test_a_closed_sweep_has_the_weights_of_its_best_trials(
         _trial(tmp_path, row.number)
     remove_worse(Snapshot(objectives, tuple(rows), None), keep, tmp_path)
     assert _kept(tmp_path) == kept
+
+
+def test_the_default_keeps_its_weights_beside_the_best(tmp_path: Path) -> None:
+    rows = [replace(_row(number, 0.1 * number), point={"lr": number}) for number in range(4)]
+    for row in rows:
+        _trial(tmp_path, row.number)
+    remove_worse(Snapshot((ACCURACY,), tuple(rows), None), 1, tmp_path, {"lr": 1})
+    assert _kept(tmp_path) == [1, 3]
