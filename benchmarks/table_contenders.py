@@ -245,6 +245,6 @@ def _timed(clock: dict[str, float]) -> Iterator[None]:
         finally:
             clock[wanted.name] = clock.get(wanted.name, 0.0) + process_time() - begun
 
-    busy = patch.object(prepared_folds, "has_idle_core", lambda: False)
+    busy = patch.object(prepared_folds, "has_idle_core", lambda _: False)
     with busy, patch.object(fold_baselines, "predicted", timed):
         yield

@@ -22,14 +22,16 @@ def usable_cores() -> int:
         return cores
 
 
-def has_idle_core() -> bool:
-    """Whether a second core is there for work beside this process: of the last minute, on average.
+def has_idle_core(threads: int) -> bool:
+    """Whether a core is there for work beside the threads of this process: of the last minute, on average.
+
+    Threads of OpenMP wait for each other in a loop: if one of them shares its core, all lose time.
 
     False where the system does not say how many processes want to run. Only for decisions that change no
     result.
     """
     cores = usable_cores()
     try:
-        return cores > 1 and os.getloadavg()[0] < cores - _OWN
+        return cores > threads and os.getloadavg()[0] < cores - _OWN
     except (AttributeError, OSError):
         return False

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from harness.core.fold import Fold
 from harness.data.load.resident import ResidentPart
 from harness.evaluate.baseline_process import BaselineProcess
@@ -33,10 +35,10 @@ _PARTS = ("valid", "test")
 class PreparedFolds:
     """Prepares the folds of a run; the first one at once, which finds the user's mistakes.
 
-    The baselines of the folds have a process of their own where a second core is idle, rows are in memory,
-    boosting is one of the baselines, and there are at least 5 folds or 300,000 numbers: training rows x
-    features x folds x targets, or x classes from three classes on. Trials, debug modes, runs that leave the
-    test rows alone and the processes of torchrun have none.
+    The baselines of the folds have a process of their own where a core beside torch's threads is idle,
+    rows are in memory, boosting is one of the baselines, and there are at least 5 folds or 300,000
+    numbers: training rows x features x folds x targets, or x classes from three classes on. Trials, debug
+    modes, runs that leave the test rows alone and the processes of torchrun have none.
 
     Args:
         plan: the plan of the run.
@@ -49,7 +51,12 @@ class PreparedFolds:
 
     def __init__(self, plan: Plan, start: Start, trial: Trial | None) -> None:
         self._first: Experiment | None = prepare(plan, start.next(plan.folds))
-        alone = trial is not None or bool(plan.cfg.get("debug")) or several() or not has_idle_core()
+        alone = (
+            trial is not None
+            or bool(plan.cfg.get("debug"))
+            or several()
+            or not has_idle_core(torch.get_num_threads())
+        )
         folds = sum(fold.number not in start.done for fold in plan.folds)
         deferred = plan.sealed is not None or start.untested(plan.folds)
         pays = not (alone or deferred) and _pays(self.first, folds)

@@ -30,14 +30,15 @@ def test_without_a_container_it_is_the_affinity(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("cores", "load", "expected"), [(2, 1.4, True), (2, 1.6, False), (1, 0.0, False), (8, 7.0, True)]
+    ("cores", "threads", "load", "expected"),
+    [(2, 1, 1.4, True), (2, 1, 1.6, False), (2, 2, 0.0, False), (1, 1, 0.0, False), (8, 4, 7.0, True)],
 )
-def test_a_core_is_idle_while_fewer_processes_want_to_run(
-    monkeypatch: pytest.MonkeyPatch, cores: int, load: float, expected: bool
+def test_a_core_is_idle_beside_the_threads_while_fewer_processes_want_to_run(
+    monkeypatch: pytest.MonkeyPatch, cores: int, threads: int, load: float, expected: bool
 ) -> None:
     monkeypatch.setattr(usable_cores, "usable_cores", lambda: cores)
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 9.0, 9.0))
-    assert usable_cores.has_idle_core() is expected
+    assert usable_cores.has_idle_core(threads) is expected
 
 
 def test_a_system_that_does_not_say_has_no_idle_core(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,4 +47,4 @@ def test_a_system_that_does_not_say_has_no_idle_core(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(usable_cores, "usable_cores", lambda: 8)
     monkeypatch.setattr(os, "getloadavg", unknown)
-    assert not usable_cores.has_idle_core()
+    assert not usable_cores.has_idle_core(1)

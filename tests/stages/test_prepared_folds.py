@@ -45,7 +45,7 @@ class Watched(BaselineProcess):
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Watched]]:
     """An idle core, and the processes that runs have."""
     Watched.made = []
-    monkeypatch.setattr(prepared_folds, "has_idle_core", lambda: True)
+    monkeypatch.setattr(prepared_folds, "has_idle_core", lambda _: True)
     monkeypatch.setattr(prepared_folds, "BaselineProcess", Watched)
     yield Watched
     for each in Watched.made:  # closed by the run, also where it failed
@@ -68,7 +68,7 @@ def scores(folder: Path) -> Scores:
 def expected(run_cli: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> Scores:
     """The scores without an idle core."""
     with monkeypatch.context() as patched:
-        patched.setattr(prepared_folds, "has_idle_core", lambda: False)
+        patched.setattr(prepared_folds, "has_idle_core", lambda _: False)
         assert run_cli(*FIVE, "hydra.run.dir=alone").status == 0
     found = scores(here / "alone")
     assert found["test/accuracy_baseline_boosting"]["mean"] > 0.85
@@ -170,7 +170,7 @@ def test_a_run_that_fails_ends_it(run_cli: Any, here: Path, process: type[Watche
 def test_other_runs_have_none(
     run_cli: Any, here: Path, process: type[Watched], monkeypatch: pytest.MonkeyPatch, words: Any, idle: bool
 ) -> None:
-    monkeypatch.setattr(prepared_folds, "has_idle_core", lambda: idle)
+    monkeypatch.setattr(prepared_folds, "has_idle_core", lambda _: idle)
     assert run_cli(*QUICK, *words).status == 0
     assert not process.made
 
