@@ -61,10 +61,11 @@ def choose_fuse(plan: Plan, first: Experiment, alone: str) -> tuple[Plan, int | 
     parts = (first.trainer, first.model, first.loaders, first.augment)
     reason = alone or known_reason(*parts) or ""
     if not reason and asked == AUTO:
-        rows = plan.cfg.data.load.batch_size
+        load = plan.cfg.data.load
         sizes = [len(fold.train) for fold in plan.folds]
         step = StepSize.of(*parts)
-        reason = "" if is_faster(step, sizes, rows) else "that is faster for this model"
+        faster = is_faster(step, sizes, load.batch_size, bool(load.get("share_last")))
+        reason = "" if faster else "that is faster for this model"
     # A step is tried last: it calls the model.
     reason = reason or reason_alone(plan, first)
     if reason:

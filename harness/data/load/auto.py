@@ -25,7 +25,8 @@ class Auto:
 
     Args:
         share: the part of the device's free memory that the samples may take, in (0, 1].
-        batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes: as in both.
+        batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes, share_last: as in
+            both.
         workers, prefetch: of the stream.
     """
 
@@ -41,6 +42,7 @@ class Auto:
         sampler: Sampler | None = None,
         unlabelled_batch_size: int | None = None,
         passes: int | Literal["auto"] = 1,  # no argument of runs of earlier versions
+        share_last: bool = False,  # no argument of runs of earlier versions
     ) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, got {share}")
@@ -52,6 +54,7 @@ class Auto:
             sampler=sampler,
             unlabelled_batch_size=unlabelled_batch_size,
             passes=passes,
+            share_last=share_last,
         )
         self.stream = Stream(
             batch_size=batch_size,
@@ -62,6 +65,7 @@ class Auto:
             sampler=sampler,
             unlabelled_batch_size=unlabelled_batch_size,
             passes=passes,
+            share_last=share_last,
         )
 
     def holds(self, size: int, device: torch.device) -> bool:

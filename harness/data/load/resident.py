@@ -32,6 +32,8 @@ class Resident:
         unlabelled_batch_size: unlabelled rows in a step, where a trainer learns from both; None: as
             many as labelled ones.
         passes: over the training rows in an epoch; "auto" is replaced by a number where it is not 1.
+        share_last: whether fewer than half a batch of rows, left over at the end of a pass, are divided
+            evenly with the batch before.
     """
 
     def __init__(
@@ -43,8 +45,11 @@ class Resident:
         sampler: Sampler | None = None,
         unlabelled_batch_size: int | None = None,
         passes: int | Literal["auto"] = 1,  # no argument of runs of earlier versions
+        share_last: bool = False,  # no argument of runs of earlier versions
     ) -> None:
-        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes)
+        self.batching = Batching(
+            batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes, share_last
+        )
 
     def holds(self, size: int, device: torch.device) -> bool:
         """Always."""

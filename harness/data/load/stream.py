@@ -40,6 +40,8 @@ class Stream:
         unlabelled_batch_size: unlabelled rows in a step, where a trainer learns from both; None: as
             many as labelled ones.
         passes: over the training rows in an epoch; "auto" is replaced by a number where it is not 1.
+        share_last: whether fewer than half a batch of rows, left over at the end of a pass, are divided
+            evenly with the batch before.
     """
 
     def __init__(
@@ -53,12 +55,15 @@ class Stream:
         sampler: Sampler | None = None,
         unlabelled_batch_size: int | None = None,
         passes: int | Literal["auto"] = 1,  # no argument of runs of earlier versions
+        share_last: bool = False,  # no argument of runs of earlier versions
     ) -> None:
         if workers != "auto" and workers < 0:
             raise ValueError(f"workers must be auto, or 0 or more, got {workers}")
         if prefetch < 1:
             raise ValueError(f"prefetch must be 1 or more, got {prefetch}")
-        self.batching = Batching(batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes)
+        self.batching = Batching(
+            batch_size, eval_batch_size, shuffle, sampler, unlabelled_batch_size, passes, share_last
+        )
         self.workers, self.prefetch = workers, prefetch
 
     def holds(self, size: int, device: torch.device) -> bool:

@@ -53,6 +53,7 @@ class FusedTrial:
     rows: tuple[int, ...]
     batch_size: int
     steps: int
+    share_last: bool = False
 
     @classmethod
     def of(cls, experiment: Experiment, plan: Plan) -> FusedTrial:
@@ -62,12 +63,13 @@ class FusedTrial:
         parts = (experiment.trainer, experiment.model, experiment.loaders, experiment.augment)
         alone = off or known_reason(*parts) or ""  # a worker tries a step, which calls the model
         rows = tuple(len(fold.train) for fold in plan.folds)
-        batch_size = plan.cfg.data.load.get("batch_size", 1)
+        load = plan.cfg.data.load
+        batch_size, share_last = load.get("batch_size", 1), bool(load.get("share_last"))
         model, node = kind_of(experiment.model), plan.parts.node("trainer")
         loss = [node.get(key) for key in ("loss", "method")]
         kind, rough = (model, repr(loss)), (model, repr(without_fractions(loss)))
         size, steps = StepSize(0) if alone else StepSize.of(*parts), experiment.trainer.budget.steps
-        return cls(asked, alone, kind, rough, size, rows, batch_size, steps)
+        return cls(asked, alone, kind, rough, size, rows, batch_size, steps, share_last)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,12 @@ def choose_slots(
         # Where a fraction of the loss is searched, each trial would be the only one of its kind.
         faster = kinds == len({point.rough for point in points}) and all(
             point.steps >= _LEAST_STEPS
-            and is_faster(point.size, point.rows * settings.repeat * max(1, count // kinds), point.batch_size)
+            and is_faster(
+                point.size,
+                point.rows * settings.repeat * max(1, count // kinds),
+                point.batch_size,
+                point.share_last,
+            )
             for point in points
         )
         reason = "" if count * settings.repeat > 1 and faster else "alone is faster"

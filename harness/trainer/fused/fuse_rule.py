@@ -63,7 +63,7 @@ class StepSize(NamedTuple):
         return cls(count, type(augment) is not Identity)
 
 
-def is_faster(size: StepSize, train_rows: Sequence[int], batch_size: int) -> bool:
+def is_faster(size: StepSize, train_rows: Sequence[int], batch_size: int, share_last: bool = False) -> bool:
     """Whether trainings are faster together than one after another, by `_LEAST`.
 
     Only batches of one size are computed together. Trainings with different numbers of rows have last batches
@@ -72,8 +72,9 @@ def is_faster(size: StepSize, train_rows: Sequence[int], batch_size: int) -> boo
     Args:
         size: of each of them.
         train_rows: of each training.
+        share_last: as of `batch_sizes`.
     """
-    passes = [batch_sizes(rows, batch_size) for rows in train_rows]
+    passes = [batch_sizes(rows, batch_size, share_last=share_last) for rows in train_rows]
     calls = sum(len({rows for rows in step if rows}) for step in zip_longest(*passes))
     together = sum(map(len, passes)) / max(1, calls)
     return any(size.parameters <= most and together >= least for most, least in _LEAST[size.augmented])

@@ -97,3 +97,22 @@ def test_a_batch_of_fewer_rows_than_processes_is_refused(processes):
         "a batch is divided over the 2 processes of torchrun, and one of 1 rows cannot be; "
         "set data.load.batch_size=2 or more, or start fewer processes."
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "sizes"),
+    [
+        (450, 64, [64] * 6 + [33, 33]),
+        (65, 64, [33, 32]),
+        (95, 64, [48, 47]),
+        (96, 64, [64, 32]),
+        (128, 64, [64, 64]),
+        (5, 64, [5]),
+        (3, 2, [3]),  # batch normalisation cannot train on one row
+        (7, 3, [3, 2, 2]),
+    ],
+)
+def test_few_rows_left_over_are_divided_with_the_batch_before(rows, size, sizes):
+    found = batch_sizes(rows, size, share_last=True)
+    assert found == sizes
+    assert sum(found) == rows

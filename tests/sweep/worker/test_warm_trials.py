@@ -109,6 +109,7 @@ OTHER = {
     "data.load.eval_batch_size": "16",
     "data.load.shuffle": "false",
     "data.load.passes": "2",
+    "data.load.share_last": "true",
     "data.load.share": "0.25",
     "data.load.workers": "0",
     "data.load.prefetch": "3",

@@ -412,6 +412,12 @@ def test_the_rule_counts_parameters_and_batches_of_one_size(
     assert is_faster(StepSize(parameters), rows, 64) is faster
 
 
+def test_the_rule_counts_the_batches_that_share_a_few_rows() -> None:
+    rows = [128] * 6 + [130] * 6  # 64, 64 and 64, 64, 2, or 64, 33, 33
+    assert is_faster(StepSize(100_000), rows, 64)
+    assert not is_faster(StepSize(100_000), rows, 64, share_last=True)
+
+
 class Scaled(nn.Module):
     """With a setting that is no plain value."""
 
