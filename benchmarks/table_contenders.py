@@ -28,12 +28,11 @@ from benchmarks.table_outcomes import Outcome
 from benchmarks.table_sets import TARGET, TableSet
 from harness import __version__, compose, run
 from harness.core.baseline_names import FITTED, baseline_name
-from harness.evaluate.baseline_fits import Fit
 from harness.evaluate.classification import Classification
 from harness.evaluate.regression import Regression
 from harness.prepare.plan import make_plan
 from harness.runs.fold_rows import rows_content
-from harness.stages import fold_baselines, prepared_folds
+from harness.stages import fold_baselines
 
 SEED = 0
 METRICS = {"classification": ("accuracy", "auroc", "log_loss"), "regression": ("r2", "rmse")}
@@ -232,19 +231,15 @@ def _quiet() -> Iterator[io.StringIO]:
 
 @contextmanager
 def _timed(clock: dict[str, float]) -> Iterator[None]:
-    """Adds the CPU time of each baseline that a run fits, which is not the network's.
+    """Adds the CPU time of each baseline that a run fits, which is not the network's."""
+    fit = fold_baselines.fitted
 
-    They are fitted in this process, as where no core is idle.
-    """
-    fit = fold_baselines.predicted
-
-    def timed(wanted: Fit) -> dict[str, Any]:
+    def timed(name: str, *given: Any) -> Any:
         begun = process_time()
         try:
-            return fit(wanted)
+            return fit(name, *given)
         finally:
-            clock[wanted.name] = clock.get(wanted.name, 0.0) + process_time() - begun
+            clock[name] = clock.get(name, 0.0) + process_time() - begun
 
-    busy = patch.object(prepared_folds, "has_idle_core", lambda _: False)
-    with busy, patch.object(fold_baselines, "predicted", timed):
+    with patch.object(fold_baselines, "fitted", timed):
         yield

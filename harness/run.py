@@ -26,7 +26,7 @@ from harness.core.walk import passes
 from harness.debug.debug_mode import Mode, limited, mode
 from harness.prepare.batch_size import sized
 from harness.prepare.callback_parts import build_callbacks
-from harness.prepare.experiment import Experiment
+from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan, make_plan
 from harness.record.connect_callbacks import start_callbacks
 from harness.record.fold_record import MOST_CHILDREN, FoldRecord
@@ -45,7 +45,6 @@ from harness.stages.deferred_test import run_deferred_test
 from harness.stages.fold_baselines import of_many_trials
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.fused_folds import choose_fuse, run_together, why_each_alone
-from harness.stages.prepared_folds import PreparedFolds
 from harness.stages.pretrain import pretrained
 from harness.stages.resume import check_step, starting
 from harness.stages.score_fold import score_fold
@@ -90,15 +89,15 @@ def run(
     plan = sized(limited(plan, debug))
     callbacks = build_callbacks(plan.cfg)
     plan = with_followed_scores(plan, trial, consumers, debug)
-    thawed = trial is not None and trial.thawed
-    with starting(plan, folder, chosen, thawed) as (plan, start), PreparedFolds(plan, start, trial) as ready:
-        check_step(ready.first, start)
-        plan, together = choose_fuse(plan, ready.first, why_each_alone(plan, trial, consumers))
+    with starting(plan, folder, chosen, trial is not None and trial.thawed) as (plan, start):
+        ready = [prepare(plan, start.next(plan.folds))]
+        check_step(ready[0], start)
+        plan, together = choose_fuse(plan, ready[0], why_each_alone(plan, trial, consumers))
         if trial is None:
             refit.check_refit(plan)
         stops = stop_of(joint)
         with stops as stop, Record(plan, start, command, trial) as record, shared_failure(), keep_signals():
-            record.opening(ready.first)
+            record.opening(ready[0])
             if debug.says:
                 record.screen.note(debug.says)
             own = start_callbacks(record, callbacks)
@@ -140,19 +139,24 @@ def run_each(
     plan: Plan,
     start: Start,
     record: Record,
-    ready: PreparedFolds,
+    ready: list[Experiment],
     stop: Stop,
     consumers: Sequence[Consumer],
     debug: Mode,
 ) -> None:
-    """Runs all folds, one after another."""
+    """Runs all folds, one after another.
+
+    Args:
+        ready: the first fold to train, if it is prepared.
+    """
     collect_as_usual()
     for fold in plan.folds:
         fold_record = record.fold_record(fold)
         if fold.number in start.done:
             fold_record.read_back(start.done[fold.number], plan.table)
         else:
-            experiment = ready.take(plan, fold)
+            # Popped, so that no fold's data stays on the device while the next one trains.
+            experiment = ready.pop() if ready else prepare(plan, fold)
             run_fold(experiment, plan.table, fold_record, stop, consumers, debug)
             del experiment
         report_done(fold_record, consumers)

@@ -137,11 +137,10 @@ def no_extras_of_tables() -> Iterator[None]:
 
     They would take longer than most of these runs.
     """
-    from harness.stages import fold_baselines, fold_importance, prepared_folds, score_fold
+    from harness.stages import fold_baselines, fold_importance, score_fold
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(score_fold, "fit_baselines", lambda *_: fold_baselines.FoldBaselines())
-        patched.setattr(prepared_folds, "wanted_baselines", lambda *_: fold_baselines.Wanted())
         patched.setattr(score_fold, "find_importance", lambda *_: fold_importance.FoldImportance())
         yield
 
@@ -165,10 +164,9 @@ def no_ledger_in_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def fitted_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asks for these baselines."""
-    from harness.stages import fold_baselines, prepared_folds, score_fold
+    from harness.stages import fold_baselines, score_fold
 
     monkeypatch.setattr(score_fold, "fit_baselines", fold_baselines.fit_baselines)
-    monkeypatch.setattr(prepared_folds, "wanted_baselines", fold_baselines.wanted_baselines)
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ from harness.core.typed_override import typed
 from harness.core.walk import passes
 from harness.data.cache.command_scope import current
 from harness.data.load.row_pairs import find_pairs
-from harness.evaluate.baseline_process import PendingFits
 from harness.evaluate.scored_rows import validated
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
@@ -50,7 +49,7 @@ class Experiment:
     rows; `cfg` is what all was built from. `before` is what the model learns first, and `scratch` gives the
     same training without that, where it is to be compared. `followed` are the validation scores that each
     epoch needs; None: all. `folds` is how many folds the run has. `temperature` is that of the trained
-    network, see `harness.stages.calibrate`. `baselines` are those that another process fits meanwhile.
+    network, see `harness.stages.calibrate`.
     """
 
     fold: Fold
@@ -68,7 +67,6 @@ class Experiment:
     followed: frozenset[str] | None = None
     folds: int = 1
     temperature: float = 1.0
-    baselines: PendingFits | None = None
 
     @property
     def parameters(self) -> int:

@@ -13,7 +13,7 @@ from harness.core.name_list import counted
 from harness.core.progress import Progress
 from harness.core.walk import passes
 from harness.data.cache.command_scope import current
-from harness.prepare.experiment import Experiment
+from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan
 from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
@@ -25,7 +25,6 @@ from harness.runtime.out_of_memory import enough_memory
 from harness.runtime.stop_signals import Stop
 from harness.stages.calibrate import calibrated
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
-from harness.stages.prepared_folds import PreparedFolds
 from harness.stages.score_fold import score_fold
 from harness.trainer.fused.fuse_rule import StepSize, is_faster, known_reason, why_alone
 from harness.trainer.fused.fused_member import Member
@@ -114,7 +113,7 @@ def run_together(
     plan: Plan,
     start: Start,
     record: Record,
-    ready: PreparedFolds,
+    ready: list[Experiment],
     size: int,
     stop: Stop,
     consumers: Sequence[Consumer],
@@ -126,6 +125,7 @@ def run_together(
     its turn comes, after the scores of those before it.
 
     Args:
+        ready: the first fold to train, if it is prepared.
         joint: the trainings that those of this run are trained with.
 
     Raises:
@@ -143,7 +143,7 @@ def run_together(
         group: dict[int, _Fused] = {}
         for fold_record in records:
             if fold_record.fold.number not in start.done:
-                experiment = ready.take(plan, fold_record.fold)
+                experiment = ready.pop() if ready else prepare(plan, fold_record.fold)
                 member = _member(experiment, fold_record.training)
                 group[fold_record.fold.number] = _Fused(fold_record, experiment, member)
                 report_start(fold_record, consumers)

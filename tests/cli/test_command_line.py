@@ -457,7 +457,7 @@ def test_a_fault_shows_its_stack_and_has_another_status(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of our own")
 
-    monkeypatch.setattr(import_module("harness.stages.prepared_folds"), "prepare", broken)
+    monkeypatch.setattr(import_module("harness.run"), "prepare", broken)
     answer = run_cli(*FAST)
     assert answer.status == 1
     assert answer.err.startswith("Traceback (most recent call last):")

@@ -17,13 +17,11 @@ from harness.config.compose import compose
 from harness.core.code_columns import one_hot
 from harness.core.errors import UserError
 from harness.deploy.export.model_graph import graph
-from harness.evaluate.baseline_fits import fit_estimators, predicted
-from harness.evaluate.fitted_baselines import fit_of
+from harness.evaluate.fitted_baselines import fitted, labelled_rows
 from harness.evaluate.probe_samples import flatten
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.parts import plain
 from harness.prepare.plan import Plan, make_plan
-from harness.stages.fold_baselines import labelled_parts
 
 MANY = "data.transform.one_hot_up_to=8"
 TOWNS = 12
@@ -171,11 +169,15 @@ def test_a_bundle_predicts_rows_with_unseen_and_missing_categories_alike(
 @pytest.mark.parametrize("name", ["linear", "boosting"])
 def test_the_baselines_read_the_same_rows(words: list[str], name: str) -> None:
     made = prepared(*words)
-    rows = labelled_parts(made)
-    fit = fit_of(name, made.loaders.task, rows, ["test"], 0)
-    found = predicted(fit)["test"].argmax(axis=1)
-    assert (found == rows["test"].targets).mean() > 0.8  # the order of the codes says nothing of the class
-    estimator = fit_estimators(fit)[0]
+    loaders = made.loaders
+    train, valid = (labelled_rows(part, loaders.codes) for part in (loaders.train, loaders.valid))
+    test = labelled_rows(loaders.test, loaders.codes)
+    assert train is not None
+    assert test is not None
+    baseline = fitted(name, loaders.task, train, valid, 0)
+    found = baseline(test).argmax(dim=1).numpy()
+    assert (found == test.targets).mean() > 0.8  # the order of the codes says nothing of the class
+    estimator = baseline._estimators[0]
     if name == "linear":
         assert estimator[0].n_features_in_ == 2 + 1 + TOWNS
     else:

@@ -85,12 +85,12 @@ def test_a_number_of_one_fold_has_the_interval_over_its_rows(run_cli, only_run) 
 
 
 def test_one_that_fails_is_one_line_and_the_run_goes_on(run_cli, only_run, monkeypatch) -> None:
-    from harness.evaluate import baseline_fits
+    from harness.evaluate import fitted_baselines
 
     def fail(*_: Any) -> Any:
         raise ValueError("no such thing")
 
-    monkeypatch.setattr(baseline_fits, "_boosting", fail)
+    monkeypatch.setattr(fitted_baselines, "_boosting", fail)
     answer = run_cli("data/extract=iris", *QUICK, "report=false")
     assert answer.status == 0, answer.err
     assert answer.out.count("the baseline boosting could not be fitted: ValueError: no such thing") == 1

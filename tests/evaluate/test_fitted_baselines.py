@@ -1,4 +1,4 @@
-"""harness/evaluate/baseline_fits.py"""
+"""harness/evaluate/fitted_baselines.py"""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from harness.core.task import Task
-from harness.evaluate import baseline_fits
-from harness.evaluate.baseline_fits import Fit, LabelledRows, predicted
+from harness.evaluate import fitted_baselines
+from harness.evaluate.fitted_baselines import LabelledRows, fitted
 
 
 def openmp_threads() -> set[int]:
@@ -23,20 +24,19 @@ def test_few_rows_take_one_thread_and_give_the_same_numbers(monkeypatch: pytest.
     inputs = random.normal(size=(200, 4)).astype(np.float32)
     rows = LabelledRows(inputs, (inputs[:, 0] + random.normal(size=200) > 0).astype(np.int64))
     seen: list[set[int]] = []
-    fit_one = HistGradientBoostingClassifier.fit
+    fit = HistGradientBoostingClassifier.fit
 
     def watched(self: Any, *given: Any, **named: Any) -> Any:
         seen.append(openmp_threads())
-        return fit_one(self, *given, **named)
+        return fit(self, *given, **named)
 
     monkeypatch.setattr(HistGradientBoostingClassifier, "fit", watched)
-    fit = Fit("boosting", Task("binary", ("a", "b")), rows, rows, {"test": inputs}, 0)
     found = []
     with threadpool_limits(2, user_api="openmp"):
         for most in (inputs.size, inputs.size - 1):
-            monkeypatch.setattr(baseline_fits, "_MOST_ALONE", most)
-            found.append(predicted(fit)["test"])
+            monkeypatch.setattr(fitted_baselines, "_MOST_ALONE", most)
+            found.append(fitted("boosting", Task("binary", ("a", "b")), rows, rows, 0)(rows))
             assert openmp_threads() == {2}
     assert seen == [{1}, {2}]
-    assert np.array_equal(*found)
-    assert np.exp(found[0]).std() > 0.1
+    assert torch.equal(*found)
+    assert found[0].exp().std() > 0.1
