@@ -100,14 +100,18 @@ def _put_together(record: Record) -> None:
     if kept:
         ensemble.write(record.folder / ENSEMBLE, kept)
         record.journal.model("", ENSEMBLE)
-        unknown = "" if _tested_twice(record) else _NO_SCORES
-        record.screen.fact(ENSEMBLE, f"the models of {len(kept)} folds{unknown}")
+        folds = f"{len(kept)} folds" if len(kept) == len(models) else f"{len(kept)} of {len(models)} folds"
+        averaged = _models_of_a_row(record)
+        scores = (
+            _NO_SCORES if averaged == 1 else f"; the scores of ensemble are of the mean of {averaged} models"
+        )
+        record.screen.fact(ENSEMBLE, f"the models of {folds}{scores}")
 
 
-def _tested_twice(record: Record) -> bool:
-    """Whether a row is tested by several models, whose mean prediction can then be scored."""
-    tested = np.concatenate([fold.test for fold in record.folds])
-    return len(np.unique(tested)) < len(tested)
+def _models_of_a_row(record: Record) -> int:
+    """By how many models a row is tested at most; the mean prediction of several can be scored."""
+    _, counts = np.unique(np.concatenate([fold.test for fold in record.folds]), return_counts=True)
+    return int(counts.max())
 
 
 def _refit(plan: Plan, record: Record, stop: Stop, epochs: int, temperature: float) -> None:

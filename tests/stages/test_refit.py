@@ -50,6 +50,20 @@ def test_the_refit_learns_from_every_row_for_the_median_of_the_best_epochs(folde
     assert np.abs(_shaped(folder / "fold-0" / "model").mean(axis=0)).max() > 0.01
 
 
+def test_of_many_folds_the_line_says_how_many_models_are_kept_and_scored(run_cli: Callable[..., Any]) -> None:
+    words = (
+        "data/extract=iris",
+        "split=nested",
+        "split.outer.folds=3",
+        "split.inner.folds=4",
+        "trainer.epochs=1",
+    )
+    answer = run_cli(*words, "production.ensemble=true", "tracking=none")
+    assert answer.status == 0, answer
+    said = "the models of 10 of 12 folds; the scores of ensemble are of the mean of 4 models"
+    assert said in " ".join(answer.out.split())
+
+
 def test_the_folds_scores_are_those_without_a_refit(folder: Path, finished: Callable[..., Path]) -> None:
     def scores(made: Path) -> dict[str, Any]:
         found = json.loads((made / "result.json").read_text())["scores"]
