@@ -42,6 +42,7 @@ def _check_run(overrides: list[str]) -> CheckResult:
     from harness.config.compose import compose
     from harness.console.text_format import terminal_width
     from harness.core.name_list import counted
+    from harness.debug.debug_mode import limited, mode
     from harness.prepare.batch_size import sized
     from harness.prepare.callback_parts import build_callbacks
     from harness.prepare.column_table import TITLES, column_table, printed
@@ -49,7 +50,8 @@ def _check_run(overrides: list[str]) -> CheckResult:
     from harness.prepare.plan import make_plan
     from harness.prepare.short_training import short_training_note
 
-    plan = sized(make_plan(compose(overrides)))
+    plan = make_plan(compose(overrides))
+    plan = sized(limited(plan, mode(plan.cfg)))
     experiment = prepare(plan, plan.folds[0])
     for fold in plan.folds[1:]:
         prepare(plan, fold)

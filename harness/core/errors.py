@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from harness.core.error_text import described, error_text
 from harness.core.name_list import listed
@@ -168,7 +169,8 @@ class WrongType(UserError):
     ) -> None:
         super().__init__(f"{key} must be {described}, got {shown}", remedy, key=key, value=value)
         self.hint = hint
-        members = get_args(hint) or (hint,)  # such as int | Literal["auto"] | None
+        # Members of a union, such as int | Literal["auto"] | None; a list of whole numbers is none.
+        members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         self.whole_number = int in members and float not in members
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -113,3 +113,11 @@ def test_a_store_that_cannot_be_used_is_refused_before_anything_is_written(
     assert answer.status == 2
     assert re.fullmatch(f"error: {sentence}\n", answer.err), answer.err
     assert [path for path in here.rglob("*") if path.is_file()] == []
+
+
+def test_a_debug_mode_that_a_run_would_refuse_is_refused(run_cli: Any) -> None:
+    words = ("check", "data/extract=iris", "model.widths=[8]", "debug=overfit", "data.cache=off")
+    answer = run_cli(*words, "debug.falls_to=2")
+    assert (answer.status, answer.out) == (2, "")
+    assert "debug.falls_to must be auto, or above 0 and below 1, got 2" in answer.err
+    assert run_cli(*words, "debug.falls_to=0.5").status == 0

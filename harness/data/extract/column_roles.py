@@ -124,8 +124,12 @@ class Roles:
                 aside.add(self.time)
             features = [column for column in frame.columns if column not in aside]
         if not features:
+            others = [column for column in frame.columns if column not in self.targets]
             raise UserError(
-                f"{name} has no column left as a feature", "name some with data.extract.features=[COLUMN, …]"
+                f"{name} has no column left as a feature",
+                "name some with data.extract.features=[COLUMN, …]"
+                if others
+                else "it has no other column than its target; add some to learn from",
             )
         if self.kind == "sequence" and self.id is None:
             raise UserError(

@@ -117,6 +117,9 @@ def test_roles_that_contradict_each_other_or_name_no_column_are_refused(changes,
 def test_a_table_without_a_feature_is_refused():
     words = r"visits has no column left as a feature; name some with data.extract.features="
     with pytest.raises(UserError, match=words):
+        assign(pd.DataFrame({"y": [0, 1], "who": [1, 2]}), target="y", group="who")
+    words = r"visits has no column left as a feature; it has no other column than its target; add some"
+    with pytest.raises(UserError, match=words):
         assign(pd.DataFrame({"y": [0, 1]}), target="y")
 
 

@@ -121,6 +121,9 @@ def test_a_float_for_a_whole_number_is_refused_with_the_way_to_write_it(refused:
     assert refused(*tpe, "trainer.epochs=tag(log,interval(2,64))").endswith(
         "'trainer.epochs=tag(log,int(interval(2,64)))'."
     )
+    lists = refused(*tpe[:3], "trainer.epochs=1", "model.widths=interval(1,3)")
+    assert lists.startswith("model.widths=1.0: model.widths must be a list of")
+    assert "interval" not in lists
 
 
 def test_a_key_of_some_choices_is_refused_with_the_way_to_set_it_for_these_only(
