@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
+from threading import Lock
 from typing import Any, final
 
 import numpy as np
@@ -38,6 +39,10 @@ LEDGER = "test_rows"
 """The folder of the ledger below `outputs`."""
 
 _ROWS, _SEAL, _UNSEALED, _LOOKS = "rows.npz", "seal.npz", "unsealed.json", "looks"
+
+_PARSING = Lock()
+"""NumPy reads the head of an array by Python's parser, which now and then fails where threads parse at once:
+"AST constructor recursion depth mismatch" in Python 3.11."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,7 @@ class LookLedger:
         return folder
 
     def _read_seal(self, folder: Path) -> Seal:
-        with reading(folder / _SEAL), np.load(folder / _SEAL, allow_pickle=False) as stored:
+        with _arrays(folder / _SEAL) as stored:
             columns: tuple[str, ...] = tuple(_facts(stored)["columns"])
             known = stored["known"]
         return Seal(folder.name, _read_rows(folder), known, columns, self._opening(folder))
@@ -219,8 +224,14 @@ class LookLedger:
         return opened
 
 
+@contextmanager
+def _arrays(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+    with _PARSING, reading(path), np.load(path, allow_pickle=False) as stored:
+        yield stored
+
+
 def _read_rows(folder: Path) -> HeldOutRows:
-    with reading(folder / _ROWS), np.load(folder / _ROWS, allow_pickle=False) as stored:
+    with _arrays(folder / _ROWS) as stored:
         facts, total = _facts(stored), int(stored["total"])
         rows = np.flatnonzero(np.unpackbits(stored["mask"], count=total)).astype(np.int64)
         return HeldOutRows(facts["data"], facts["source"], facts["digest"], total, rows)

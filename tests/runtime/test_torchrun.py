@@ -151,7 +151,7 @@ def test_several_folds_and_several_runs_are_done_together(torchrun, here):
 def test_a_user_error_is_printed_once(torchrun, here):
     first, second = torchrun(*SMALL, "trainer.epochs=0")
     assert (first.value, second.value) == (2, 2)
-    assert first.err.startswith("error: trainer.epochs must be at least 1")
+    assert first.err.startswith("error: trainer.epochs must be auto, null or at least 1")
     assert second.err == ""
     assert not (here / "outputs").exists()
 
