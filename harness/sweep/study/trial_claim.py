@@ -72,7 +72,7 @@ class Budget:
         """
         if self.until is not None and time.time() >= self.until:
             return True
-        costs = [cost_of(trial.user_attrs) for trial in trials]
+        costs = (cost_of(trial.user_attrs) for trial in trials)  # most budgets do not ask for them
         return self.account is not None and self.account.spent(attributes, costs)
 
     def settled(self, read: Callable[[], Snapshot], left: int) -> bool:

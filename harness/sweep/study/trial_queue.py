@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -25,6 +25,8 @@ from harness.sweep.study.trial_reports import DEATHS, Lock, TrialReports
 
 # Attributes of trials. Sweeps of earlier versions have them too, so they never change.
 FAILURES = "harness:failures"
+
+_UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
 class TrialQueue(TrialReports):
@@ -63,13 +65,19 @@ class TrialQueue(TrialReports):
             let a frozen one be promoted.
         """
         with self._lock():
-            self._requeue_dead()
+            # Read and divided once: of thousands of trials that takes as long as a short training.
+            trials = self._trials()
+            unfinished = _unfinished(trials)
+            if dead := self._dead(unfinished):
+                self._requeue_dead(dead)
+                trials = self._trials()
+                unfinished = _unfinished(trials)
             if self.stop_reason() is not None:
                 return None
-            if (unanswered := self._unanswered()) is not None:
+            if (unanswered := self._unanswered(unfinished)) is not None:
                 return unanswered
-            ready, queued, started = self._ready(budget)
-            may_start = self._may_start(started, budget)
+            ready, queued, started = self._ready(trials, unfinished, budget)
+            may_start = self._may_start(started, budget, trials)
             # An interrupted trial, or a frozen one, counts as started already: the budget does not stop it.
             for trial in [*ready, *(queued if may_start else [])]:
                 if is_frozen(trial):
@@ -88,15 +96,17 @@ class TrialQueue(TrialReports):
         with self._lock():
             if self.stop_reason() is not None:
                 return 0
-            ready, _, started = self._ready(budget)
-            if not self._may_start(started, budget):
+            trials = self._trials()
+            ready, _, started = self._ready(trials, _unfinished(trials), budget)
+            if not self._may_start(started, budget, trials):
                 return len(ready)
             return len(ready) + budget.left(started, self._attributes())
 
-    def _ready(self, budget: Budget) -> tuple[list[FrozenTrial], list[FrozenTrial], int]:
+    def _ready(
+        self, trials: list[FrozenTrial], unfinished: Iterable[FrozenTrial], budget: Budget
+    ) -> tuple[list[FrozenTrial], list[FrozenTrial], int]:
         """Trials to go on with, in order; points to start, in order; and how many were started."""
-        trials = self._trials()
-        waiting = [trial for trial in trials if trial.state is TrialState.WAITING and not is_frozen(trial)]
+        waiting = [t for t in unfinished if t.state is TrialState.WAITING and not is_frozen(t)]
         interrupted = [trial for trial in waiting if _was_started(trial)]
         queued = [trial for trial in waiting if not _was_started(trial)]
         started = len(trials) - len(queued)
@@ -109,7 +119,7 @@ class TrialQueue(TrialReports):
         direction = self.study.direction
         if not budget.over(self._attributes(), trials):
             promoted = self.halving.promoted(trials, direction)
-            if promoted or self._may_start(started, budget):
+            if promoted or self._may_start(started, budget, trials):
                 return promoted
         # So that a sweep has a result, the nearest one goes on when nothing else will.
         ahead = (TrialState.RUNNING, TrialState.COMPLETE)
@@ -225,7 +235,7 @@ class TrialQueue(TrialReports):
     def requeue_dead(self) -> list[int]:
         """Requeues trials of dead workers and returns their numbers."""
         with self._lock():
-            return self._requeue_dead()
+            return self._requeue_dead(self._dead(self._trials(TrialState.RUNNING)))
 
     def revoke(self, number: int, error: str) -> Identity | None:
         """Ends a running trial as failed, against its owner, and returns that owner."""
@@ -243,9 +253,9 @@ class TrialQueue(TrialReports):
         self._claimed.add(trial_id)
         return Claim(trial_id, number, resumed)
 
-    def _unanswered(self) -> Claim | None:
+    def _unanswered(self, trials: Iterable[FrozenTrial]) -> Claim | None:
         """A trial that the database gave to this process in a call whose answer was lost."""
-        for trial in self._trials(TrialState.RUNNING):
+        for trial in _running(trials):
             owner = trial.system_attrs.get(OWNER) or {}
             if owner.get("token") == self._token and trial_id(trial) not in self._claimed:
                 self._claimed.add(trial_id(trial))
@@ -261,14 +271,18 @@ class TrialQueue(TrialReports):
         self._storage.set_trial_system_attr(trial_id, OWNER, {"name": owner.get("name", ""), "token": None})
         self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
-    def _requeue_dead(self) -> list[int]:
+    def _dead(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+        """Those that run and whose worker is dead.
+
+        A claim is made under the lock: a running trial without an owner lost its worker within it.
+        """
+        owned = [(trial, trial.system_attrs.get(OWNER) or {}) for trial in _running(trials)]
+        return [trial for trial, owner in owned if owner.get("token") is None or self._is_dead(owner)]
+
+    def _requeue_dead(self, dead: Iterable[FrozenTrial]) -> list[int]:
         """Called under the lock. A trial that lost too many workers in a row is failed instead."""
         requeued = []
-        for trial in self._trials(TrialState.RUNNING):
-            owner = trial.system_attrs.get(OWNER) or {}
-            # A claim is made under the lock: a running trial without an owner lost its worker within it.
-            if owner.get("token") is not None and not self._is_dead(owner):
-                continue
+        for trial in dead:
             deaths = trial.system_attrs.get(DEATHS, 0) + 1
             self._storage.set_trial_system_attr(trial_id(trial), DEATHS, deaths)
             if deaths < self._most_deaths:
@@ -283,14 +297,22 @@ class TrialQueue(TrialReports):
             self.study.tell(trial.number, state=TrialState.FAIL)
         return requeued
 
-    def _may_start(self, started: int, budget: Budget) -> bool:
+    def _may_start(self, started: int, budget: Budget, trials: Sequence[FrozenTrial]) -> bool:
         left = budget.left(started, self._attributes())
-        if left <= 0 or budget.over(self._attributes(), self._trials()):
+        if left <= 0 or budget.over(self._attributes(), trials):
             return False
         return not budget.settled(lambda: snapshot(self.study), left)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._id, deepcopy=False, states=states or None)
+
+
+def _unfinished(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    return [trial for trial in trials if trial.state in _UNFINISHED]
+
+
+def _running(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    return [trial for trial in trials if trial.state is TrialState.RUNNING]
 
 
 def _was_started(trial: FrozenTrial) -> bool:
