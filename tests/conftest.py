@@ -99,13 +99,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """No process starts in a test without the marker `slow`, in whichever fixture it is tried."""
+    """No process starts in a test without the marker `slow`, in whichever fixture it is tried.
+
+    Where modules are looked for stays as it was: MLflow prepends the code of each model that it loads, and
+    the processes that a later test starts would import that code instead of the checkout's.
+    """
     _guard.refused.clear()
     _guard.active = item.get_closest_marker("slow") is None
+    path = list(sys.path)
     try:
         return (yield)
     finally:
         _guard.active = False
+        sys.path = path
 
 
 @pytest.fixture(autouse=True)
