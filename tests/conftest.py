@@ -53,8 +53,13 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-STARTS_PROCESSES = frozenset({"postgres", "processes", "run_apart", "server", "serving", "slurm", "terminal"})
-"""Fixtures that start processes: each test that uses one is marked `slow`."""
+STARTS_PROCESSES = frozenset(
+    {"fitted_baselines", "postgres", "processes", "run_apart", "server", "serving", "slurm", "terminal"}
+)
+"""Fixtures that start processes: each test that uses one is marked `slow`.
+
+The first gradient boosting in a process asks another one for the number of cores.
+"""
 
 # Without their compiled files, each process that a test starts would compile the package anew, and each
 # run of the suite all tests with pytest's assertions.

@@ -13,7 +13,9 @@ def main(words: list[str]) -> Outcome:
         UserError: there is no such run, or its model and the rows do not fit each other.
     """
     parser = Parser("evaluate", "Score a trained run on other rows: a run of its own, linked to the first.")
-    parser.add_argument("run", help="the run: its folder, its name, its MLflow id, SWEEP/best, or last")
+    parser.add_argument(
+        "run", help="the run: its folder, its name, its MLflow id, SWEEP/recommended, or last"
+    )
     parser.add_argument(
         "overrides", nargs="*", help="where the rows come from, data/extract=CHOICE or data.extract.KEY=VALUE"
     )

@@ -66,6 +66,7 @@ class SweepResult(_Stored):
     cost: dict[str, Any] | None
     remaining: dict[str, Any] | None
     best: dict[str, Any] | list[dict[str, Any]] | None
+    recommended: dict[str, Any] | None
     selection: dict[str, Any] | None
     earlier: list[dict[str, Any]]
     why: list[dict[str, Any]]

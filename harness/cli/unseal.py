@@ -19,7 +19,9 @@ def main(words: list[str]) -> Outcome:
     """
     parser = Parser("unseal", "Score the sealed test rows of one run. A seal is opened once.")
     parser.add_argument("name", help="the seal, as a run with split.sealed=true prints it")
-    parser.add_argument("--run", required=True, help="the run: its folder, its name, SWEEP/best, or last")
+    parser.add_argument(
+        "--run", required=True, help="the run: its folder, its name, SWEEP/recommended, or last"
+    )
     parser.add_argument("overrides", nargs="*", help="secrets of the run, which are never stored: KEY=VALUE")
     parser.add_argument("--outputs", default="outputs", help="where the runs are (default: %(default)s)")
     options = parser.parse_intermixed_args(words)

@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
     "sweep.extendable": int,
     "sweep.ablate": bool,
     "sweep.predictions": int | float,
-    "sweep.test": Literal["best", "all", "none"],
+    "sweep.test": Literal["recommended", "best", "all", "none"],
     "sweep.retries": int,
     "sweep.fail_fast": bool,
     "sweep.failures": int,

@@ -37,6 +37,7 @@ class Sweep(SweepResult):
             "trials": counts,
             str(objective.get("name", "")): objective.get("value"),
             "best": self.best.get("number") if isinstance(self.best, dict) else None,
+            "recommended": self.recommended.get("number") if self.recommended else None,
             "folder": self.folder,
             "error": self.error,
         }

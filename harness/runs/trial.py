@@ -42,7 +42,7 @@ class Trial:
     number     in the study
     parent     the folder of the sweep, relative to the run's; it contains the parent run of MLflow
     tags       additional tags of the run: the sweep, the study, the number
-    tests      whether its test rows are scored and predicted; a sweep does this for its best trial only
+    tests      whether its test rows are scored and predicted; a sweep does this for the recommended one only
     keeps      which of its files are kept, if it has one fold; of several, all are
     each_fold  whether the score of a fold may end the trial before the next fold is trained
     follows    the validation scores that each epoch needs beside loss and monitored score, by full name;

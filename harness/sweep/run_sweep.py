@@ -7,7 +7,7 @@
     prepare_study     creates or opens the study and queues its first points
     WorkerPool        launches workers, each of which takes trials from the study
     SweepWatcher      until no trial runs and none is left to start
-    close_sweep       tests the best trial; writes result, table, report and MLflow's run
+    close_sweep       tests the recommended trial; writes result, table, report and MLflow's run
 
 Several commands may work on one sweep at a time, on one machine or on many: they share the study.
 """

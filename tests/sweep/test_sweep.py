@@ -113,6 +113,22 @@ def test_of_points_tried_first_and_others_the_best_is_tested_and_its_command_rep
     assert again["scores"]["test/accuracy"] == found.result["scores"]["test/accuracy"]
 
 
+@pytest.mark.parametrize("test", ["recommended", "best"])
+def test_the_default_is_tested_where_it_cannot_be_distinguished_from_the_best(
+    sweep: Callable[..., Sweep], test: str
+) -> None:
+    words = ("sweep=random", "sweep.trials=2", RATE, "sweep.enqueue=[{trainer.optimizer.lr: 0.02705}]")
+    found = sweep(*words, f"sweep.test={test}")
+    result, rates = found.result, [trial["trainer.optimizer.lr"] for trial in found.trials]
+    assert float(rates[result["best"]["number"]]) == 0.02705
+    assert float(rates[result["recommended"]["number"]]) == 0.003
+    assert result["selection"]["recommended"] == result["recommended"]["number"]
+    scored = result[test]["number"]
+    assert [number for number in range(2) if "test/accuracy" in found.run(str(number))["scores"]] == [scored]
+    assert result["scores"]["test/accuracy"] == found.run(str(scored))["scores"]["test/accuracy"]
+    assert result["scores"]["valid/accuracy"]["mean"] == result[test]["value"]
+
+
 @pytest.mark.parametrize(("test", "tested"), [("all", [0, 1]), ("none", [])])
 def test_sweep_test_selects_the_trials_that_are_tested(
     sweep: Callable[..., Sweep], test: str, tested: list[int]

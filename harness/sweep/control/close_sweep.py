@@ -1,10 +1,10 @@
-"""Closes a sweep: tests the best trial and writes result, table, report and MLflow's parent run."""
+"""Closes a sweep: tests the recommended trial and writes result, table, report and MLflow's parent run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,26 @@ from harness.sweep.worker.trial_assignment import TrialAssignment
 _MOST_STATEMENTS = 5  # on the screen; the report has all
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """Which trials the sweep comes to, by validation rows alone.
+
+    scored       the trial whose scores are those of the sweep; of several objectives the Pareto front
+    recommended  the trial to use; None: the best
+    selection    what the best score is worth; None: that is not known
+    reason       why it is not known; None where it was not asked for
+    """
+
+    scored: Sequence[Row]
+    recommended: Row | None = None
+    selection: Selection | None = None
+    reason: str | None = None
+
+
 def close_sweep(
     spec: SweepSpec, study: optuna.Study, watcher: SweepWatcher, signum: int | None
 ) -> SweepResult:
-    """Tests the best trial, writes the sweep's files, and ends its run in MLflow.
+    """Tests the recommended trial, writes the sweep's files, and ends its run in MLflow.
 
     Of several commands that work on the sweep one writes after the other; the last one finds all results.
 
@@ -54,8 +70,9 @@ def close_sweep(
         if error is None and signum is None:
             error = _incomplete(spec, now)
         status: Status = "interrupted" if signum is not None else "failed" if error else "finished"
+        choice = _Choice(now.best) if status == "interrupted" else _choose(spec, now)
         if status != "interrupted" and not finished(spec.folder):
-            _test_best(spec, now, watcher)
+            _test(spec, choice, watcher)
         if over(status, {str(state): count for state, count in now.counts.items()}):
             watcher.patience.wait(watcher.queue.retire_frozen)
             now = watcher.snapshot()
@@ -66,7 +83,7 @@ def close_sweep(
                         spec.runner.forget(spec.folder / row.folder)
         remove_worse(now, spec.settings.keep, spec.folder, spec.default)
         broadcast(None)  # the other processes of torchrun stop waiting for a trial
-        return _write(spec, study, watcher, now, status, error)
+        return _write(spec, study, watcher, now, choice, status, error)
 
 
 def _write(
@@ -74,6 +91,7 @@ def _write(
     study: optuna.Study,
     watcher: SweepWatcher,
     now: Snapshot,
+    choice: _Choice,
     status: Status,
     error: str | None,
 ) -> SweepResult:
@@ -84,15 +102,15 @@ def _write(
     def command(row: Row) -> str:
         return trial_command(spec, row)
 
-    result = sum_up(spec.folder, now, status, cost.seconds, watcher.command, error)
+    use, scored = choice.recommended, next(iter(choice.scored), None)
+    result = sum_up(spec.folder, now, status, cost.seconds, watcher.command, error, use, scored)
     gain = watcher.remaining_gain(now)
     result = replace(result, cost=cost.as_dict(), remaining=None if gain is None else gain.as_dict())
-    priced = status != "interrupted" and spec.settings.predictions > 0 and not spec.settings.ablate
-    selection, reason = _priced(spec, now) if priced else (None, None)
+    selection = choice.selection
     if selection is not None:
         result = replace(result, selection=selection.as_dict())
-    elif reason is not None:
-        watcher.display.note(f"what the best score is worth is not known: {reason}")
+    elif choice.reason is not None:
+        watcher.display.note(f"what the best score is worth is not known: {choice.reason}")
     why = _explained(spec, now)
     earlier = [each.summary for each in spec.earlier]
     result = replace(result, why=[statement.as_dict() for statement in why], earlier=earlier)
@@ -113,37 +131,38 @@ def _write(
     _remove_empty_folders(spec.folder)
     if link is not None and link.trouble:
         watcher.display.note(link.trouble)
-    best = now.best
     pointers = {
         "report": str(spec.folder / REPORT),
         "mlflow": None
         if link is None or link.run_id is None
         else f"run {link.run_id} of experiment {link.experiment}, {link.tracking_uri}",
-        "again": command(best[0]) if best else None,
+        "again": command(scored) if scored else None,
         "go on": watcher.command if status == "interrupted" else None,
     }
-    watcher.display.closing(result, now, spec.folder, pointers, _remarks(spec, now, cost, selection, why))
+    watcher.display.closing(result, now, spec.folder, pointers, _remarks(spec, now, cost, choice, why))
     return result
 
 
 def _remarks(
-    spec: SweepSpec, now: Snapshot, cost: SweepCost, selection: Selection | None, why: Sequence[Statement]
+    spec: SweepSpec, now: Snapshot, cost: SweepCost, choice: _Choice, why: Sequence[Statement]
 ) -> list[str]:
     """The sentences below the best trial: costs, what its score is worth, looks at test rows, failures."""
     steady = [objective.name for objective in now.objectives if is_steady(objective.name)]
     lines = [cost_sentence(cost), *(map(steady_sentence, steady) if now.best else ())]
+    selection = choice.selection
     if selection is not None:
         lines += [selection.sentence, selection.equivalents_sentence]
         if selection.recommendation:
-            lines.append(f"{selection.recommendation} ({spec.folder.name}/{RECOMMENDED})")
-    lines += [_looks(spec, now)] if now.best else []
+            scores = "" if choice.scored == now.best else "; the scores above are its"
+            lines.append(f"{selection.recommendation} ({spec.folder.name}/{RECOMMENDED}{scores})")
+    lines += [_looks(spec, now, choice)] if choice.scored else []
     lines += [statement.text for statement in (why if spec.settings.ablate else why[:_MOST_STATEMENTS])]
     return [line for line in lines if line]
 
 
-def _looks(spec: SweepSpec, now: Snapshot) -> str:
-    """On the test rows of the best trial, or of all; "" where they were not looked at and are not sealed."""
-    tested = now.rows if spec.settings.test == "all" else now.best[:1]
+def _looks(spec: SweepSpec, now: Snapshot, choice: _Choice) -> str:
+    """On the test rows of the scored trial, or of all; "" where there was no look and they are not sealed."""
+    tested = now.rows if spec.settings.test == "all" else choice.scored[:1]
     found = [facts for row in tested for facts in _test_rows(spec.folder / (row.folder or str(row.number)))]
     if not found:
         return ""
@@ -151,8 +170,9 @@ def _looks(spec: SweepSpec, now: Snapshot) -> str:
     opened = None
     if last["sealed"] is not None:
         ledger = LookLedger(Path(StoredRun(run).plain_config["outputs"]))
-        opened = ledger.opened_for_another(last, f"{spec.folder.name}/{now.best[0].number}")
-    return look_sentence(last, f"{spec.folder.name}/{BEST}", opened)
+        opened = ledger.opened_for_another(last, f"{spec.folder.name}/{choice.scored[0].number}")
+    name = BEST if choice.scored == now.best else RECOMMENDED
+    return look_sentence(last, f"{spec.folder.name}/{name}", opened)
 
 
 def _test_rows(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -172,10 +192,16 @@ def _explained(spec: SweepSpec, now: Snapshot) -> list[Statement]:
     return key_gains(spec.folder, now)
 
 
-def _priced(spec: SweepSpec, now: Snapshot) -> tuple[Selection | None, str | None]:
+def _choose(spec: SweepSpec, now: Snapshot) -> _Choice:
+    if spec.settings.predictions <= 0 or spec.settings.ablate:
+        return _Choice(now.best)
     from harness.sweep.report.price_selection import price_selection  # it imports torch
 
-    return price_selection(spec.folder, now, spec.default)
+    selection, reason = price_selection(spec.folder, now, spec.default)
+    if selection is None:
+        return _Choice(now.best, reason=reason)
+    use = next(row for row in now.rows if row.number == selection.recommended)
+    return _Choice(now.best if spec.settings.test == "best" else [use], use, selection)
 
 
 def _incomplete(spec: SweepSpec, now: Snapshot) -> str | None:
@@ -189,11 +215,11 @@ def _incomplete(spec: SweepSpec, now: Snapshot) -> str | None:
     return None
 
 
-def _test_best(spec: SweepSpec, now: Snapshot, watcher: SweepWatcher) -> None:
-    """Scores the test rows of the best trial only, so that no choice depends on test rows."""
-    if spec.settings.test != "best":
+def _test(spec: SweepSpec, choice: _Choice, watcher: SweepWatcher) -> None:
+    """Scores the test rows of one trial only, so that no choice depends on test rows."""
+    if spec.settings.test not in ("recommended", "best"):
         return
-    for row in now.best:
+    for row in choice.scored:
         overrides = spec.runner.whole([*spec.space.fixed, *spec.space.words(dict(row.point))])
         assignment = TrialAssignment(row.number, tuple(overrides), row.folder or str(row.number), test=True)
         broadcast(assignment)
@@ -202,7 +228,7 @@ def _test_best(spec: SweepSpec, now: Snapshot, watcher: SweepWatcher) -> None:
         except Interrupted:
             raise
         except Exception as error:
-            watcher.fail(f"the best trial, {row.number}, could not be tested: {error_text(error)}")
+            watcher.fail(f"trial {row.number} could not be tested: {error_text(error)}")
 
 
 def _remove_empty_folders(folder: Path) -> None:

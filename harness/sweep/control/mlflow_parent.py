@@ -151,7 +151,7 @@ class MlflowParentRun:
         return {**{f"best/{o.name}": o.cost(cost) for o, cost in best}, **counts}
 
     def _write_best(self, journal: Journal, snapshot: Snapshot, result: SweepResult) -> None:
-        """Writes the best trial as tags, which can be replaced, and the scores of a finished sweep."""
+        """Writes the best trial and the one to use as tags, which can be replaced, and the sweep's scores."""
         best = snapshot.best
         if not best:
             return
@@ -160,7 +160,8 @@ class MlflowParentRun:
             return
         # "-" replaces the value that an earlier best trial had in a dimension that this one lacks.
         point = {f"best.{k}": brief(best[0].point[k]) if k in best[0].point else "-" for k in snapshot.keys}
-        journal.tags("", {"best.number": best[0].number, **point})
+        use = best[0].number if result.recommended is None else result.recommended["number"]
+        journal.tags("", {"best.number": best[0].number, "recommended.number": use, **point})
         means = {name: score["mean"] for name, score in result.scores.items() if score["mean"] is not None}
         if result.selection is not None:
             name, (low, high) = result.selection["score"], result.selection["ci95"]

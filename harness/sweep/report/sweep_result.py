@@ -44,7 +44,9 @@ class SweepResult:
     objectives  each like `objective`, its value the best that any trial on the front reached; None with one
     trials      how many are complete, frozen, pruned, failed, running and waiting
     best        {"number", "value" or "values", "folder"}; of several objectives a list of the front
-    scores      of the best trial, from its `result.json`; {} with several objectives
+    recommended as `best`, of the trial to use; None with several objectives
+    scores      of the recommended trial, or of the best if `sweep.test=best`, from its `result.json`;
+                {} with several objectives
     selection   what the best score is worth, see `harness.sweep.report.selection.Selection`, or None
     earlier     what was taken from earlier sweeps, see `EarlierSweep.summary`
     why         what explains failures and the place of the best, see `harness.sweep.report.explanation`
@@ -63,6 +65,7 @@ class SweepResult:
     objectives: list[dict[str, Any]] | None = None
     trials: dict[str, int] = field(default_factory=dict)
     best: dict[str, Any] | list[dict[str, Any]] | None = None
+    recommended: dict[str, Any] | None = None
     scores: dict[str, Summary] = field(default_factory=dict)
     selection: dict[str, Any] | None = None
     earlier: list[dict[str, Any]] = field(default_factory=list)
@@ -88,12 +91,20 @@ def sum_up(
     seconds: float,
     command: str,
     error: str | None = None,
+    recommended: Row | None = None,
+    scored: Row | None = None,
 ) -> SweepResult:
-    """The result of a sweep in `folder`; the trials' own results are read for the scores of the best.
+    """The result of a sweep in `folder`.
 
     Where MLflow has its parent run is known later: `dataclasses.replace(result, mlflow=…)`.
+
+    Args:
+        recommended: the trial to use; None: the best.
+        scored: whose own result is read for the scores; None: the recommended one.
     """
     best = snapshot.best
+    recommended = recommended or next(iter(best), None)
+    scored = scored or recommended
     objectives = [_reached(objective, place, best) for place, objective in enumerate(snapshot.objectives)]
     alone = len(objectives) == 1
     entries = [_entry(row, alone) for row in best]
@@ -104,7 +115,8 @@ def sum_up(
         objectives=None if alone else objectives,
         trials=trials | {"waiting": snapshot.waiting},
         best=(entries[0] if entries else None) if alone else entries,
-        scores=scores_of(folder, best[0]) if best and alone else {},
+        recommended=_entry(recommended, alone) if recommended and alone else None,
+        scores=scores_of(folder, scored) if scored and alone else {},
         seconds=seconds,
         command=command,
         error=error,

@@ -48,7 +48,7 @@ class SweepSettings:
     extend      how many of the best trials of an earlier sweep are trained on; None: another sweep is run
     ablate      whether the way from the default to the best trial of an earlier sweep is trained
     predictions MB that the outputs of one trial for its validation rows may take; 0: none are kept
-    test        whose test rows are scored: the best trial's, all trials' or none
+    test        whose test rows are scored: the recommended trial's, the best one's, all trials' or none
     seed        of the sampler
     axis        what a pruner's steps are: epochs, or folds
     space       search space, by key
@@ -84,7 +84,7 @@ class SweepSettings:
     extend: int | None
     ablate: bool
     predictions: float
-    test: Literal["best", "all", "none"]
+    test: Literal["recommended", "best", "all", "none"]
     seed: int
     axis: Literal["epochs", "folds"]
     space: Mapping[str, Any]

@@ -121,7 +121,8 @@ def test_the_end_sends_the_best_trial_and_the_files(tmp_path: Path) -> None:
     scores = {"valid/accuracy": summarise([0.9]), "test/accuracy": summarise([0.85])}
     result = replace(sum_up(tmp_path / "nowhere", snapshot, "finished", 1.0, ""), scores=scores)
     parent.close(snapshot, result)
-    assert events(tmp_path, "tags")[0]["tags"] == {"best.number": "1", "best.model": "-", "best.lr": "0.01"}
+    best = {"best.number": "1", "best.model": "-", "best.lr": "0.01"}
+    assert events(tmp_path, "tags")[0]["tags"] == {**best, "recommended.number": "1"}
     assert points(tmp_path)[-1] == (2, {"valid/accuracy": 0.9, "test/accuracy": 0.85})
     files = [event["path"] for event in events(tmp_path, "artifact")]
     assert files == ["trials.csv", "best.yaml", "report.html", "result.json"]

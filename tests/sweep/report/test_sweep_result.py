@@ -159,6 +159,7 @@ def test_the_result_names_the_best_and_counts_the_rest(tmp_path: Path) -> None:
         "objective": {"name": "valid/accuracy", "direction": "maximize", "value": 0.95},
         "trials": {"waiting": 1, "running": 0, "complete": 2, "frozen": 0, "pruned": 1, "failed": 1},
         "best": {"number": 3, "value": 0.95, "folder": "3"},
+        "recommended": {"number": 3, "value": 0.95, "folder": "3"},
         "scores": {"valid/accuracy": {"mean": 0.95, "std": None, "ci95": None, "folds": [0.95]}},
         "selection": None,
         "earlier": [],
@@ -172,11 +173,28 @@ def test_the_result_names_the_best_and_counts_the_rest(tmp_path: Path) -> None:
     }
 
 
+def test_the_scores_are_those_of_the_recommended_trial(tmp_path: Path) -> None:
+    worse = next(row for row in SWEEP.rows if row.state == "complete" and row.number != 3)
+    (tmp_path / worse.folder).mkdir()
+    Result(status="finished", scores={"test/accuracy": summarise([0.875])}).write(
+        tmp_path / worse.folder / "result.json"
+    )
+    result = sum_up(tmp_path, SWEEP, "finished", 1.0, "", recommended=worse)
+    assert result.best == {"number": 3, "value": 0.95, "folder": "3"}
+    assert result.recommended == {
+        "number": worse.number,
+        "value": (worse.values or ())[0],
+        "folder": worse.folder,
+    }
+    assert result.scores["test/accuracy"]["mean"] == 0.875
+
+
 def test_the_result_of_several_objectives_lists_them_and_the_front(tmp_path: Path) -> None:
     sum_up(tmp_path, FRONT, "finished", 1.0, "").write(tmp_path)
     found = json.loads((tmp_path / "result.json").read_text())
     assert "objective" not in found
     assert [entry["value"] for entry in found["objectives"]] == [0.95, 500.0]
+    assert found["recommended"] is None
     assert found["best"] == [
         {"number": 0, "values": [0.9, 500.0], "folder": "0"},
         {"number": 2, "values": [0.95, 900.0], "folder": "2"},

@@ -36,7 +36,12 @@ def read(composed: DictConfig) -> Any:
 def test_the_defaults_are_a_grid_by_one_worker(read: Any) -> None:
     settings = read()
     assert (settings.trials, settings.workers, settings.storage, settings.repeat) == (None, 1, None, 1)
-    assert (settings.test, settings.axis, settings.lease, settings.retries) == ("best", "epochs", 60, 0)
+    assert (settings.test, settings.axis, settings.lease, settings.retries) == (
+        "recommended",
+        "epochs",
+        60,
+        0,
+    )
     assert (settings.space, settings.constraints, settings.enqueue) == ({}, [], [])
 
 
@@ -80,7 +85,7 @@ def test_a_time_is_above_zero(read: Any, name: str, value: float) -> None:
     [
         ("trials", 2.5, "sweep.trials must be a whole number or null, got 2.5."),
         ("workers", "many", "sweep.workers must be a whole number, got 'many'."),
-        ("test", "some", "sweep.test must be one of best, all, none, got 'some'."),
+        ("test", "some", "sweep.test must be one of recommended, best, all, none, got 'some'."),
         ("axis", "steps", "sweep.axis must be one of epochs, folds, got 'steps'."),
         ("isolate", 1, "sweep.isolate must be true or false, got 1."),
         ("enqueue", {"a": 1}, "sweep.enqueue must be a list, each a mapping, got {a: 1}."),
