@@ -50,7 +50,7 @@ class Extension:
         """
         points = tuple(spec.space.complete(dict(row.point), "sweep.extend") for row in self.rows)
         self.require_longer(spec.epochs)
-        spec = replace(spec, sampler=None, pruner=None, compared=None, slots=1, fuse=None, default={})
+        spec = replace(spec, sampler=None, pruner=None, compared=None, slots=1, fuse=None)
         return replace(spec, points=points, trials=len(points), allowed=_ALLOWED)
 
     def require_longer(self, epochs: int | None) -> None:

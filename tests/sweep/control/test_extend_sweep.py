@@ -74,6 +74,18 @@ def test_the_best_trials_are_trained_on_as_if_they_had_never_ended(
     assert f"and the checkpoints of trial {best} are gone; use sweep.extend=1, or run" in gone.err
 
 
+def test_the_default_is_still_known_as_such(run_cli: Callable[..., Any], here: Path) -> None:
+    words = ("-m", "hydra/launcher=basic", *WORDS, "sweep=random", "sweep.trials=2", "sweep.test=none", RATE)
+    assert run_cli(*words, "trainer.epochs=2").status == 0
+    (earlier,) = (here / "outputs" / "sweeps").iterdir()
+    answer = run_cli(*words, "trainer.epochs=4", "sweep.extend=2")
+    assert answer.status == 0, answer.err
+    (extended,) = set((here / "outputs" / "sweeps").iterdir()) - {earlier}
+    selection = json.loads((extended / "result.json").read_text())["selection"]
+    config = yaml.safe_load((extended / str(selection["default"]) / "config.yaml").read_text())
+    assert config["trainer"]["optimizer"]["lr"] == 0.003
+
+
 def test_a_schedule_of_the_length_goes_on_as_that_of_the_longer_training(
     run_cli: Callable[..., Any], here: Path
 ) -> None:
