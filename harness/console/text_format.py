@@ -47,6 +47,11 @@ def selection_sentence(score: str, trials: int, expected: float, ci95: Sequence[
     return f"after choosing among {trials} trials expect {score} {number(expected)} {interval}"
 
 
+def recommendation_sentence(number: int) -> str:
+    """`use trial 0, the default: that another trial is better may be chance`."""
+    return f"use trial {number}, the default: that another trial is better may be chance"
+
+
 def file_width() -> int | None:
     """The width that the user sets for files and pipes with the environment variable COLUMNS."""
     columns = os.environ.get("COLUMNS", "")

@@ -167,12 +167,15 @@ def test_a_word_is_a_run_a_name_a_sweep_or_an_experiment(make: Make, outputs: Pa
         make(trial, score, place="sweeps/tune-0", tracking__experiment="third")
     (outputs / "sweeps" / "tune-0" / "journal.jsonl").touch()
     priced = {"score": "valid/accuracy", "trials": 50, "expected": 0.972, "ci95": [0.962, 0.98]}
-    (outputs / "sweeps" / "tune-0" / "result.json").write_text(
-        json.dumps({"status": "finished", "selection": priced})
-    )
-    assert compare(["tune"], outputs).worth == (
-        "tune-0: after choosing among 50 trials expect valid/accuracy 0.9720 [0.9620, 0.9800]",
-    )
+    result = outputs / "sweeps" / "tune-0" / "result.json"
+    sentence = "tune-0: after choosing among 50 trials expect valid/accuracy 0.9720 [0.9620, 0.9800]"
+    for use, lines in (
+        (2, ()),
+        (0, ("tune-0: use trial 0, the default: that another trial is better may be chance",)),
+    ):
+        content = {"status": "finished", "best": {"number": 2}, "selection": {**priced, "recommended": use}}
+        result.write_text(json.dumps(content))
+        assert compare(["tune"], outputs).worth == (sentence, *lines)
     for seed in ("0", "1"):
         make(f"seed-{seed}", score, place="sweeps/again-0/4", seed=seed)
 

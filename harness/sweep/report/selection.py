@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.console.text_format import selection_sentence
+from harness.console.text_format import recommendation_sentence, selection_sentence
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Selection:
         """Which trial to use, and why; "" where it is the best."""
         if self.recommended == self.best["number"]:
             return ""
-        return f"use trial {self.recommended}, the default: that another trial is better may be chance"
+        return recommendation_sentence(self.recommended)
 
     @property
     def equivalents_sentence(self) -> str:
