@@ -107,8 +107,7 @@ def run(
             else:
                 run_each(plan, start, record, ready, stop, informed, debug)
             own.run_done(record.mean_scores)
-            if trial is None:
-                refit.make(plan, record, stop)
+            refit.make(plan, record, stop)
     if record.untested:  # an earlier process left its test rows alone
         return run_deferred_test(cfg, start.folder, command, trial)
     return record.result
@@ -189,7 +188,8 @@ def train_and_score(
         train(experiment, fold_record, stop, consumers)
         parts = ("valid",) if fold_record.deferred else ("valid", "test")
         experiment = calibrated(experiment)
-        score_fold(experiment, table, stop, parts, fold_record.validation_size > 0).write(fold_record, table)
+        wanted, before = fold_record.validation_size > 0, fold_record.outputs_before
+        score_fold(experiment, table, stop, parts, wanted, before).write(fold_record, table)
         fold_record.keep(experiment, table)
 
 

@@ -108,8 +108,8 @@ def _division(folder: Path, part: str) -> tuple[ScoredPart, ...] | None:
     stored = read_rows(folder)
     if stored is None:
         return None
-    numbers, parts = stored
-    own, trained = parts == _CODES[part], parts == PART_CODES["train"]
+    numbers, own = stored.rows_in(part)
+    _, trained = stored.rows_in("train")
     return tuple(
         (int(number), np.packbits(mask).tobytes(), int(mask.sum()), int(learned.sum()))
         for number, mask, learned in zip(numbers, own, trained, strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.core.errors import UserError
 from harness.core.fuse_setting import FUSE, OFF
 
-_BEFORE = {FUSE: OFF, "production.calibrate": "none", "split.sealed": "False"}
+_BEFORE = {FUSE: OFF, "production.calibrate": "none", "split.sealed": "False", "split.ensemble": "None"}
 """Settings that are no part's argument -> the value that leaves everything as it was before they existed."""
 
 

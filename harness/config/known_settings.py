@@ -58,6 +58,7 @@ SETTINGS: dict[str, Any] = {
     "split.guard": Literal["warn", "error", "off"],
     "split.labelled": int | float | None,
     "split.sealed": bool,
+    "split.ensemble": int | None,
     "evaluate.metrics": dict[str, Any],
     "evaluate.importance": dict[str, Any] | None,
     "production.ensemble": bool,
@@ -80,6 +81,7 @@ OPTIONAL = frozenset(
         "baseline",
         "fuse",
         "split.sealed",
+        "split.ensemble",
         "production.calibrate",
         "evaluate.metrics",
         "evaluate.importance",
@@ -181,6 +183,10 @@ def _check_all(cfg: Mapping[str, Any]) -> None:
     if isinstance(fuse, int) and fuse < 1:
         rule = f"fuse must be auto, off or a number of folds of at least 1, got {fuse}"
         raise UserError(rule, key="fuse", value=fuse)
+    networks = cfg["split"].get("ensemble")
+    if networks is not None and networks < 2:
+        rule = f"split.ensemble must be 2 networks or more, or null, got {networks}"
+        raise UserError(rule, key="split.ensemble", value=networks)
     texts = {"name": cfg["name"], "outputs": cfg["outputs"], "resume": cfg["resume"]["run"]}
     for key, text in texts.items():
         if text is not None and not text.strip():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
@@ -20,7 +21,9 @@ class QuietScreen:
     def opening(self, facts: dict[str, str], monitor: str = "") -> None:
         return None
 
-    def fold(self, number: int, folds: int, rows: dict[str, int]) -> None:
+    def fold(
+        self, number: int, folds: int, rows: dict[str, int], names: Mapping[str, int] | None = None
+    ) -> None:
         return None
 
     def epoch(self, progress: Progress, fold: int | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -62,6 +63,7 @@ class Screen:
         self._started: float | None = None
         self._fold_started = 0.0
         self._rows: dict[int, dict[str, int]] = {}
+        self._names: dict[int, Mapping[str, int]] = {}
         self._columns: list[str] = []
         self._fold_columns: list[str] = []
         self._pending: Progress | None = None
@@ -83,9 +85,16 @@ class Screen:
             self._say_fact(name, fact)
         self._show(force=True)
 
-    def fold(self, number: int, folds: int, rows: dict[str, int]) -> None:
-        """A fold begins: its 0-based number, the number of folds, and the number of rows of each part."""
+    def fold(
+        self, number: int, folds: int, rows: dict[str, int], names: Mapping[str, int] | None = None
+    ) -> None:
+        """A fold begins: its 0-based number, the number of folds, and the number of rows of each part.
+
+        Args:
+            names: of a network of an ensemble, the numbers of "fold" and "network"; None: its number alone.
+        """
         self._folds, self._fold, self._rows[number] = folds, number, rows
+        self._names[number] = names or {"fold": number}
         self._pending = None
         self._bests.pop(number, None)
         self._fold_started = time.monotonic()
@@ -213,7 +222,7 @@ class Screen:
         seconds = time.monotonic() - self._fold_started
         best, rows = self._bests.get(fold), self._rows[fold]
         cells = {
-            "fold": f"{fold}",
+            **{name: str(place) for name, place in self._names[fold].items()},
             "/".join(rows): "/".join(str(count) for count in rows.values()),
             "best epoch": f"{best.epoch}" if best else "-",
         }
@@ -230,7 +239,9 @@ class Screen:
 
     def _states(self, progress: Progress) -> list[str]:
         """`fold 3 (4 of 10), epoch 12 of 50, best valid/accuracy 0.9812`, and shorter forms of it."""
-        fold = f"fold {self._fold} ({self._finished + 1} of {self._folds}), " if self._folds > 1 else ""
+        names = self._names.get(self._fold, {"fold": self._fold})
+        named = " ".join(f"{name} {place}" for name, place in names.items())
+        fold = f"{named} ({self._finished + 1} of {self._folds}), " if self._folds > 1 else ""
         epoch = f"{fold}epoch {progress.epoch} of {progress.epochs}"
         kept = self._bests.get(self._fold)
         best = kept.scores.get(self._monitor) if kept else None

@@ -14,6 +14,7 @@ BASELINES = {
     "raw": "the raw input",
     "scratch": "without the pre-training",
     "uncalibrated": "the same network without its temperature",
+    "single_network": "the mean of the scores of the ensemble's single networks",
     "ensemble": "the mean prediction of the models that have not learned the row",
     "linear": "a linear model, fitted on the training rows",
     "boosting": "gradient boosting, fitted on the training rows",
@@ -24,7 +25,10 @@ have others."""
 FITTED = {"linear": "a linear model", "boosting": "gradient boosting"}
 """Those that are fitted on the rows of each fold, in words."""
 
-_TITLES = {"mean": "train mean"}  # `mean` beside folds would read as the mean over the folds
+_TITLES = {
+    "mean": "train mean",
+    "single_network": "single network",
+}  # `mean` beside folds would read as the mean over the folds
 
 _MARK = "_baseline_"
 _EARLIER = ("majority", "mean", "random", "raw", "scratch")

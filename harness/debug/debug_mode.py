@@ -10,6 +10,7 @@ from typing import Protocol, final
 from omegaconf import DictConfig
 
 from harness.config.instantiate import build
+from harness.core.fold import first_folds
 from harness.prepare.experiment import Experiment
 from harness.prepare.plan import Plan
 from harness.record.fold_record import FoldRecord
@@ -65,4 +66,4 @@ def mode(cfg: DictConfig) -> Mode:
 
 def limited(plan: Plan, debug: Mode) -> Plan:
     """Returns the plan with only the folds that the mode runs; the leakage checks have covered all folds."""
-    return replace(plan, folds=plan.folds[: debug.folds])
+    return replace(plan, folds=first_folds(plan.folds, debug.folds))

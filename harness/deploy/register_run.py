@@ -75,7 +75,7 @@ class Candidate:
         stored = read_rows(self.logged.folder)
         if stored is None:
             return None
-        inside, numbers = stored.parts == _PARTS[part], stored.number
+        numbers, inside = stored.rows_in(part)
         if self.logged.fold is not None:
             inside = inside[numbers == self.logged.fold]
         data = self.logged.tags.get("data.digest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,6 +21,12 @@ def as_pooled(outputs: Tensor, task: Task) -> Tensor:
     if task.classification:
         return log_probabilities(outputs).double()
     return (logsigmoid(outputs.double()) if task.kind == "multilabel" else outputs).double()
+
+
+def mean_pooled(outputs: Sequence[Tensor], task: Task) -> Tensor:
+    """The mean prediction of several networks in the form of `as_pooled`: of probabilities, or of numbers."""
+    stacked = torch.stack([as_pooled(each, task) for each in outputs])
+    return stacked.mean(dim=0) if task.kind == "regression" else stacked.exp().mean(dim=0).log()
 
 
 def difference_interval(

@@ -25,8 +25,14 @@ from harness.core.walk import passes
 from harness.data.cache.cache import Cache, Settings
 from harness.leakage.run_checks import check_leakage, check_unconditional
 from harness.prepare.parts import Parts, plain
+from harness.split import ensemble_parts
 from harness.split.hide_labels import hide
+from harness.split.nested import Nested
+from harness.split.predefined import Predefined
 from harness.trainer.device import find_device
+
+ENSEMBLE = "ensemble"
+"""The setting of `split` that makes each fold an ensemble."""
 
 
 def open_cache(cfg: DictConfig) -> Cache:
@@ -95,6 +101,64 @@ def split_rows(parts: Parts, table: Table, cache: Cache) -> list[Fold]:
             key="split",
         )
     return folds
+
+
+def check_ensemble(parts: Parts) -> None:
+    """Checks `split.ensemble` before the rows are read.
+
+    Raises:
+        UserError: the split, the trainer or another setting leaves no ensemble of networks to train.
+    """
+    networks, split = parts.cfg.split.get(ENSEMBLE), parts.split
+    if networks is None:
+        return
+    trainer: Any = target(parts.cfg.trainer, "trainer")
+    asked, name = f"split.ensemble={networks}", chosen(parts.cfg, "split")
+    if isinstance(split, Nested):
+        reason = f"{asked} deals the rows that a fold does not test, as the inner split of split=nested does"
+        remedy = "leave one of them out"
+    elif getattr(split, "timed", False):
+        reason = f"{asked} deals training and validation rows anew, and split={name} keeps their order"
+        remedy = "leave it out"
+    elif isinstance(split, Predefined):
+        reason = f"{asked} deals training and validation rows anew, and split={name} takes the parts as given"
+        remedy = "leave it out, or choose another split, such as split=kfold"
+    elif parts.cfg.split.get("labelled") is not None:
+        reason = f"{asked} trains with every row and validates by it, so split.labelled could hide no label"
+        remedy = "leave one of them out"
+    elif trainer.learns == "representation":
+        reason = f"{asked} averages predictions, and this trainer learns representations instead"
+        remedy = "leave it out, or choose trainer=supervised"
+    else:
+        return
+    raise UserError(reason, remedy, key=f"split.{ENSEMBLE}")
+
+
+def with_networks(parts: Parts, table: Table, folds: list[Fold]) -> list[Fold]:
+    """The folds after `split.ensemble`: each as many as it trains networks.
+
+    Raises:
+        UserError: a fold has too few rows or groups, or the evaluation cannot score a mean prediction.
+    """
+    split = parts.cfg.split
+    networks = split.get(ENSEMBLE)
+    if networks is None:
+        return folds
+    if not hasattr(parts.evaluate, "pool"):
+        raise UserError(
+            f"split.ensemble={networks} scores the mean of predictions, and evaluate="
+            f"{chosen(parts.cfg, 'evaluate')} has no method `pool` for that",
+            "leave it out, or choose another evaluation",
+            key=f"split.{ENSEMBLE}",
+        )
+    return ensemble_parts.with_networks(
+        table,
+        folds,
+        networks,
+        grouped=bool(getattr(parts.split, "grouped", False)),
+        shuffle=bool(split.get("shuffle", True)),
+        seed=int(split.get("seed") or 0),
+    )
 
 
 def hide_labels(cfg: DictConfig, table: Table, folds: list[Fold]) -> list[Fold]:

@@ -49,7 +49,8 @@ class Experiment:
     rows; `cfg` is what all was built from. `before` is what the model learns first, and `scratch` gives the
     same training without that, where it is to be compared. `followed` are the validation scores that each
     epoch needs; None: all. `folds` is how many folds the run has. `temperature` is that of the trained
-    network, see `harness.stages.calibrate`.
+    network, see `harness.stages.calibrate`. Of a network of an ensemble, `around` gives the rows of its whole
+    fold, transformed as the training rows of that fold say.
     """
 
     fold: Fold
@@ -67,6 +68,12 @@ class Experiment:
     followed: frozenset[str] | None = None
     folds: int = 1
     temperature: float = 1.0
+    around: Callable[[], Loaders] | None = None
+
+    @property
+    def whole_folds(self) -> int:
+        """How many folds the run has; the networks of an ensemble are one."""
+        return self.folds if self.fold.network is None else self.folds // self.fold.network.count
 
     @property
     def parameters(self) -> int:
@@ -122,9 +129,9 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     _check_monitored(trainer, evaluator, cfg)
     if trainer.learns != "representation":
         check_importance(cfg, evaluator, table.task)
-    wide = trainer.learns == "representation" or trainer.learns_unlabelled
-    seen = fold.with_unlabelled_in_training() if wide else fold
-    transform, arrays = data_pipeline.fit_transform(parts, table, seen, plan.cache, fold.unlabelled)
+    seen, transform, arrays = _transformed(plan, fold, trainer)
+    network = fold.network
+    around = None if network is None else partial(_loaders_of, plan, network.fold, trainer)
     if trainer.learns == "representation":
         fold = seen
     check_shape(cfg, arrays.shape, table)
@@ -150,7 +157,21 @@ def prepare(plan: Plan, fold: Fold) -> Experiment:
     needed = {name.partition("/")[2] for name in (trainer.monitor, *trainer.ranking.names)}
     followed = None if plan.followed is None else plan.followed | needed
     parts_of_fold = (fold, transform, loaders, model, fresh, trainer, augment, evaluator)
-    return Experiment(*parts_of_fold, cfg, notes, before, scratch, followed, len(plan.folds))
+    of_run = (cfg, notes, before, scratch, followed, len(plan.folds))
+    return Experiment(*parts_of_fold, *of_run, around=around)
+
+
+def _transformed(plan: Plan, fold: Fold, trainer: UniversalTrainer) -> tuple[Fold, Transform, Arrays]:
+    """The fold as the trainer learns from it, the transform fitted on its training rows, and all arrays."""
+    wide = trainer.learns == "representation" or trainer.learns_unlabelled
+    seen = fold.with_unlabelled_in_training() if wide else fold
+    fitted = data_pipeline.fit_transform(plan.parts, plan.table, seen, plan.cache, fold.unlabelled)
+    return seen, *fitted
+
+
+def _loaders_of(plan: Plan, fold: Fold, trainer: UniversalTrainer) -> Loaders:
+    _, _, arrays = _transformed(plan, fold, trainer)
+    return plan.parts.load(arrays, fold, trainer.device)
 
 
 def _check_monitored(trainer: UniversalTrainer, evaluator: Evaluator, cfg: DictConfig) -> None:

@@ -53,7 +53,7 @@ class Parts:
 
     @property
     def split(self) -> Splitter:
-        """The split, built from its own arguments; `guard`, `labelled` and `sealed` are for every split."""
+        """The split, built from its own arguments; `guard`, `labelled` and the like are for every split."""
         splitter: Splitter = self._shared("split")
         return splitter
 

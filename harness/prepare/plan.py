@@ -82,6 +82,7 @@ def make_plan(cfg: DictConfig) -> Plan:
     """
     check(cfg)
     cache, parts = data_pipeline.open_cache(cfg), Parts(cfg)
+    data_pipeline.check_ensemble(parts)
     _ = parts.tracking  # built here, so that its settings are refused before the rows are read
     table = data_pipeline.extract_rows(parts, cache)
     settings = data_pipeline.row_settings(parts, table, cache)
@@ -118,7 +119,7 @@ def _split_rows(parts: Parts, table: Table, cache: Cache) -> list[Fold]:
             about the values of targets and groups are part of the remedy.
     """
     try:
-        return data_pipeline.split_rows(parts, table, cache)
+        return data_pipeline.with_networks(parts, table, data_pipeline.split_rows(parts, table, cache))
     except UserError as error:
         notes = value_notes(table)
         if not notes:

@@ -115,7 +115,7 @@ def _parts(file: Path, run: Path) -> np.ndarray | None:
     stored = read_rows(run)
     if stored is None:
         return None
-    numbers, parts = stored
+    numbers, parts = stored.number, stored.parts
     places = np.flatnonzero(numbers == int(word)) if word.isdecimal() else np.array([0])
     codes: np.ndarray | None = parts[places[0]] if len(places) else None
     return codes

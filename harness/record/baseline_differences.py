@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from harness.core.baseline_names import FITTED, split_baseline
+from harness.core.fold import Fold, count_folds
 from harness.core.student_t import student_t
 from harness.record.fold_record import FoldRecord
 from harness.runs.run_result import Summary
@@ -30,9 +31,9 @@ def _interval(
     name: str, gaps: Sequence[float], fold_records: Sequence[FoldRecord], ratio: float
 ) -> list[float] | None:
     """Over the folds; of a single fold over its rows, where the fold has it."""
-    if len(fold_records) > 1:
+    if count_folds([record.fold for record in fold_records]) > 1:
         return _over_folds(gaps, ratio)
-    rows = fold_records[0].intervals.get(name)
+    rows = next((record.intervals[name] for record in fold_records if name in record.intervals), None)
     return None if rows is None else list(rows)
 
 
@@ -56,6 +57,10 @@ def _mean(gaps: Sequence[float]) -> float:
 
 
 def _tested_share(fold_records: Sequence[FoldRecord]) -> float:
-    """Test rows / training rows, the mean over the folds."""
-    shares = [len(record.fold.test) / max(len(record.fold.train), 1) for record in fold_records]
+    """Test rows / training rows, the mean over the folds; an ensemble trains with its validation rows too."""
+    shares = [len(record.fold.test) / max(_trained(record.fold), 1) for record in fold_records]
     return sum(shares) / max(len(shares), 1)
+
+
+def _trained(fold: Fold) -> int:
+    return len(fold.train) + (0 if fold.network is None else len(fold.valid))

@@ -64,6 +64,7 @@ class FoldRecord:
     sealed       whether that is so because they are sealed: then curves are drawn, and the model is logged
     keeps        which files are kept, given the fold's scores
     follows      scores that a sweep compares; the steady ones among them are computed
+    others   of the networks of the same ensemble that came before, see `Fold.network`
     validation_size  the most bytes that the outputs for the validation rows may take; 0: they are not kept
     """
 
@@ -83,6 +84,7 @@ class FoldRecord:
     keeps: Keeps = EVERYTHING
     follows: frozenset[str] = frozenset()
     validation_size: int = 0
+    others: Sequence[FoldRecord] = ()
     scores: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     predictions: FoldPredictions | None = None
@@ -104,14 +106,19 @@ class FoldRecord:
         return self.folds <= MOST_CHILDREN
 
     @property
-    def _kept(self) -> bool:
+    def kept(self) -> bool:
         """Whether the fold's model is kept for good."""
-        return self.folds == 1 or self.fold.number < MOST_MODELS
+        return self.folds == 1 or self.fold.place < MOST_MODELS
+
+    @property
+    def outputs_before(self) -> list[RowOutputs]:
+        """The outputs for the test rows of the networks of the same ensemble that came before."""
+        return [other._outputs for other in self.others if other._outputs is not None]
 
     @property
     def _saved(self) -> bool:
         """Whether the fold's model is kept at least for now."""
-        return self._kept or self.deferred
+        return self.kept or self.deferred
 
     @property
     def folder(self) -> Path:
@@ -138,7 +145,8 @@ class FoldRecord:
             self.journal.start(self.key, parent="", **self.metadata)
 
     def _show(self) -> None:
-        self.screen.fold(self.fold.number, self.folds, {part: len(rows) for part, rows in self.fold.parts()})
+        rows = {part: len(rows) for part, rows in self.fold.parts()}
+        self.screen.fold(self.fold.number, self.folds, rows, self.fold.names)
 
     def epoch(self, progress: Progress) -> None:
         """Records the scores of an epoch, in the journal first."""
@@ -186,7 +194,7 @@ class FoldRecord:
     def compare(self, intervals: dict[str, tuple[float, float]], notes: Sequence[str]) -> None:
         """Takes how far the fitted baselines are from the network, and prints why one is missing."""
         self.intervals = intervals
-        for note in notes if self.fold.number == 0 or self.folds == 1 else ():
+        for note in notes if self.fold.place == 0 or self.folds == 1 else ():
             self.screen.note(note)
 
     def predict(self, table: Table, outputs: RowOutputs) -> None:
@@ -238,7 +246,7 @@ class FoldRecord:
             self._keep_as_point(experiment, table)
         self._write_done()
         resumable = self.keeps.checkpoints is None or self.keeps.checkpoints(self.scores)
-        self.checkpoints.finish(self._kept and resumable)
+        self.checkpoints.finish(self.kept and resumable)
         self.end("finished", None)
         self.screen.fold_scores(self.fold.number, self.scores)
 
@@ -262,7 +270,7 @@ class FoldRecord:
         if outcome.outputs is not None:
             self.predict(table, RowOutputs(*outcome.outputs))
         self.checkpoints.take_back()
-        self.checkpoints.finish(self._kept)
+        self.checkpoints.finish(self.kept)
         self._show()
         if self.key and self.alone and self.past.ended(self.key) != "finished":
             self._begin_child()
@@ -279,7 +287,7 @@ class FoldRecord:
 
     def _show_model(self, ranking: EpochRanking) -> None:
         """Logs the model and the curves, once it is known that the run counts."""
-        if self._kept and (self.folder / "model").is_dir():
+        if self.kept and (self.folder / "model").is_dir():
             self.journal.model(self.key, self._relative("model"))
         direction_of = partial(direction, declared=directions(self.config))
         self.draw(_CURVES, partial(plots.curves, self._history, ranking=ranking, direction_of=direction_of))
@@ -313,7 +321,7 @@ class FoldRecord:
 
     def tidy(self) -> None:
         """Removes a model that was kept for its test alone."""
-        if not self._kept:
+        if not self.kept:
             shutil.rmtree(self.folder / "model", ignore_errors=True)
             with suppress(OSError):  # of a fold that has pictures, the folder stays
                 self.folder.rmdir()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.core.fold import Fold
+from harness.core.fold import Fold, count_folds
 from harness.prepare.plan import Plan
 from harness.runs.trial import Trial
 from harness.runtime import provenance
@@ -29,7 +29,7 @@ class RunMetadata:
             **self._secrets.config["tags"],
             "command": command,
             "seed": self._plan.cfg.seed,
-            "folds": len(folds),
+            "folds": count_folds(folds),
             "data.digest": self._plan.table.digest,
             **self._positive(),
             **self._initial_weights(folds[0]),
@@ -53,7 +53,7 @@ class RunMetadata:
         """What `Journal.start` takes of one of several folds."""
         digest = self._plan.table.digest
         return {
-            "name": f"{self._name} fold {fold.number}",
+            "name": f"{self._name} {fold.label}",
             "params": dict(leaves(self._secrets.config)),
             "tags": {
                 **self._secrets.texts(dict(self._plan.parts.tracking.tags)),

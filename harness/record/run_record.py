@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pandas as pd
-
 from harness.checkpoint.checkpoint_manager import FOLDER as CHECKPOINTS
 from harness.checkpoint.checkpoint_manager import CheckpointManager, Pace, Settings
 from harness.checkpoint.finished_folds import Done
@@ -20,7 +18,7 @@ from harness.console.quiet_screen import QuietScreen
 from harness.console.screen import Screen
 from harness.core.error_text import described, stack
 from harness.core.errors import Frozen, Interrupted, Pruned, UserError
-from harness.core.fold import Fold
+from harness.core.fold import Fold, count_folds
 from harness.core.protocol import Evaluator
 from harness.core.scores import direction
 from harness.prepare.column_table import TITLES, column_table
@@ -36,6 +34,7 @@ from harness.record.fold_record import FoldRecord, key_of
 from harness.record.importance_files import write_importance
 from harness.record.json_files import write_json
 from harness.record.note_look import note_look
+from harness.record.predictions_file import write_predictions
 from harness.record.run_metadata import RunMetadata
 from harness.record.run_start import Start, going_on, new_journal, require_fresh
 from harness.record.startup_lines import notes, startup_lines
@@ -138,7 +137,7 @@ class Record:
     @property
     def mean_scores(self) -> dict[str, float]:
         """The scores of the finished folds, each its mean."""
-        return {name: summary["mean"] for name, summary in over_folds(self.fold_records).items()}
+        return {name: summary["mean"] for name, summary in self._over_folds().items()}
 
     def fold_record(self, fold: Fold) -> FoldRecord:
         """Returns the record of one fold."""
@@ -148,6 +147,11 @@ class Record:
             root=self.folder,
             fold=fold,
             folds=len(self.folds),
+            others=[
+                other
+                for other in self.fold_records
+                if fold.network is not None and other.fold.place == fold.place
+            ],
             metadata=self._metadata.fold(fold) if len(self.folds) > 1 else {},
             config=self.secrets.config,
             checkpoints=self._checkpoint_manager(fold),
@@ -232,13 +236,13 @@ class Record:
         try:
             write_packages(self.folder, self.journal)
             self._sum_up(status)
-            if len(self.folds) == 1 and self._predictions is not None:
+            if count_folds(self.folds) == 1 and self._predictions is not None:
                 with plots.optional("the intervals of the test scores", self.screen.note):
                     monitored, split = self.cfg.trainer.monitor.partition("/")[2], self.cfg.split
                     for note in add_row_intervals(self._scores, self._predictions, monitored, split):
                         self.screen.note(note)
             self._test_rows = note_look(self.plan, status, self.fold_records, self._scores, self.screen)
-            note = not_better(self._scores, self.cfg.trainer.monitor, len(self.folds))
+            note = not_better(self._scores, self.cfg.trainer.monitor, count_folds(self.folds))
             if note:
                 self.screen.note(note)
             self.result = self._result(status, error, None)
@@ -303,22 +307,16 @@ class Record:
             table_of_folds(self.fold_records).to_csv(self.folder / "folds.csv", index=False)
             self.journal.artifact("", "folds.csv")
         self._importance = write_importance(self.folder, self.journal, self.fold_records, self.cfg)
-        predicted = [record.predictions for record in self.fold_records if record.predictions is not None]
-        if predicted:
-            together = pd.concat([predictions.frame for predictions in predicted]).sort_values(
-                "row", kind="stable"
-            )
-            together.to_csv(self.folder / "predictions.csv", index=False)
-            self.journal.artifact("", "predictions.csv")
-            bins = int((self.secrets.config.get("evaluate") or {}).get("bins", 15))
-            self._predictions = PredictedRows(together.reset_index(drop=True), bins)
-            with plots.optional("the pictures of the predictions", self.screen.note):
-                for picture in plots.predicted(self._predictions, self.folder):
-                    self.journal.artifact("", picture, "plots")
+        bins = int((self.secrets.config.get("evaluate") or {}).get("bins", 15))
+        of = (self.folder, self.journal, self.fold_records, bins, self.screen.note)
+        self._predictions = write_predictions(*of)
+
+    def _over_folds(self) -> dict[str, Summary]:
+        return over_folds(self.fold_records, getattr(self.evaluator, "pool", None))
 
     def _count(self) -> None:
         """Summarises the scores of the finished folds."""
-        self._scores = over_folds(self.fold_records)
+        self._scores = self._over_folds()
         measure = getattr(self.evaluator, "pool", None)
         for name, value in pooled(self.fold_records, measure).items():
             if name in self._scores:
@@ -338,7 +336,7 @@ class Record:
                 "value": value,
             },
             scores=scores,
-            folds=len(self.folds),
+            folds=count_folds(self.folds),
             seconds=self.seconds,
             seed=self.cfg.seed,
             mlflow=tracked,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.core.fold import count_folds, networks_of
 from harness.core.name_list import counted, listed
 from harness.core.table import Table
 from harness.prepare.experiment import Experiment
@@ -24,7 +25,7 @@ def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]
     lines = {
         "data": data(plan),
         "dates": _dates(plan.table),
-        "split": f"{str(plan.cfg.split._target_).rsplit('.', 1)[-1]}, {counted(len(plan.folds), 'fold')}",
+        "split": f"{str(plan.cfg.split._target_).rsplit('.', 1)[-1]}, {_folds(plan)}",
         "guard": _guard(plan),
         "load": first.loaders.how,
         "cache": ", ".join(plan.cache.used),
@@ -40,6 +41,12 @@ def startup_lines(plan: Plan, first: Experiment, folder: Path) -> dict[str, str]
     if lines["cache"]:
         lines["cache"] += f", from {plan.cfg.data.cache.folder} (data.cache=off reads anew)"
     return {name: line for name, line in lines.items() if line}
+
+
+def _folds(plan: Plan) -> str:
+    networks = networks_of(plan.folds)
+    folds = counted(count_folds(plan.folds), "fold")
+    return folds if networks is None else f"{folds}, each an ensemble of {networks} networks"
 
 
 def _tracking(plan: Plan) -> str:

@@ -117,7 +117,7 @@ def _parts(logged: StoredRun, members: list[int] | None) -> np.ndarray | None:
     stored = fold_rows.read_rows(logged.folder)
     if stored is None:
         return None
-    numbers, parts = stored
+    numbers, parts = stored.number, stored.parts
     if members is None:
         return np.where(parts.any(axis=0), TRAIN, 0).astype(np.uint8)[None]
     codes: np.ndarray = parts if len(numbers) == 1 else parts[np.isin(numbers, members)]

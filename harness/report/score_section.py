@@ -147,8 +147,12 @@ def _listed(material: RunMaterial) -> list[Block]:
     if material.folds is None or len(material.folds) > _MOST_FOLDS_LISTED:
         return []
     known = [name for name in headline(material.scores) if name in material.folds]
+    networks = "network" in material.folds
+    places = ["outer", "network"] if networks else ["fold"]
     rows = [
-        [int(line["fold"]), *(_number(float(line[name])) for name in known)]
+        [*(int(line[place]) for place in places), *(_number(float(line[name])) for name in known)]
         for line in material.folds.to_dict("records")
     ]
+    if networks:
+        return [Heading("By network"), Table(["fold", "network", *known], rows)]
     return [Heading("By fold"), Table(["fold", *known], rows)]

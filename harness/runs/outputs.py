@@ -168,7 +168,7 @@ class Outputs:
             for key, id in ({} if run.state is None else run.state.runs).items():
                 if id == word:
                     number = key.removeprefix("fold-")
-                    return StoredRun(run.folder, int(number) if number.isdecimal() else None)
+                    return _of_number(run, int(number)) if number.isdecimal() else StoredRun(run.folder)
         begun = [run for run in known if run.begun]
         named = sorted((run for run in begun if run.name == word), key=lambda run: run.start["time"])
         if len(named) == 1:
@@ -205,7 +205,18 @@ def _fold(run: StoredRun, name: str) -> StoredRun:
     if not (run.folder / name).is_dir():
         known = [path.name for path in run.folder.glob("fold-*")]
         raise UnknownName(f"{run.label} has no {name}", name, known)
-    return replace(run, fold=int(name.removeprefix("fold-")))
+    return _of_number(run, int(name.removeprefix("fold-")))
+
+
+def _of_number(run: StoredRun, fold: int) -> StoredRun:
+    if run.networks is not None:
+        name = f"fold-{fold}"
+        raise UserError(
+            f"{name} of {run.label} is one network of an ensemble of {run.networks} (split.ensemble), which "
+            "predict by their mean",
+            f"name {run.label}, or the network by its folder, {run.folder / name / 'model'}",
+        )
+    return replace(run, fold=fold)
 
 
 def _at(place: Path) -> StoredRun | None:
@@ -218,7 +229,7 @@ def _at(place: Path) -> StoredRun | None:
             return StoredRun(place)
     word, _, number = place.name.partition("-")
     if word == "fold" and number.isdecimal() and (place.parent / JOURNAL).exists():
-        return StoredRun(place.parent, int(number))
+        return _of_number(StoredRun(place.parent), int(number))
     return None
 
 

@@ -200,6 +200,14 @@ class StoredRun:
         return dict(sorted(models.items()))
 
     @property
+    def networks(self) -> int | None:
+        """How many networks each fold has trained as an ensemble (`split.ensemble`); None: one."""
+        if not self.config_file.exists():
+            return None
+        networks = self.plain_config["split"].get("ensemble")
+        return networks if isinstance(networks, int) else None
+
+    @property
     def model(self) -> Path:
         """The folder of the run's model: its refit on all rows, else its ensemble, else its only model.
 
@@ -210,6 +218,12 @@ class StoredRun:
             for name in (REFIT, ENSEMBLE):
                 if (self.folder / name / FACTS).exists():
                     return self.folder / name
+        if len(self.models) > 1 and self.networks is not None:
+            raise UserError(
+                f"{self.label} has {len(self.models)} networks (split.ensemble), and their ensemble was not "
+                "stored, which of a sweep only the best trial that was tested has",
+                "combine them with --ensemble",
+            )
         if len(self.models) > 1:
             raise UserError(
                 f"{self.label} has {len(self.models)} models, one per fold",

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from harness.bundle import bundle
 from harness.checkpoint.finished_folds import Done, FoldOutcome
 from harness.core.errors import UserError
-from harness.core.fold import Fold
+from harness.core.fold import Fold, networks_of
 from harness.core.name_list import listed
 from harness.debug.debug_mode import limited, mode
 from harness.prepare.batch_size import with_size
@@ -23,6 +23,7 @@ from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.plan import Plan, make_plan
 from harness.record.compatibility import changed_settings, other_data, remedy_for
 from harness.record.fold_record import key_of
+from harness.record.predictions import RowOutputs
 from harness.record.run_record import RESULT, Record
 from harness.record.run_start import Start
 from harness.runs.bundle_files import FACTS
@@ -36,6 +37,7 @@ from harness.runtime.isolation import isolated
 from harness.runtime.process_group import broadcast, rank
 from harness.runtime.stop_signals import Stop, keep_signals
 from harness.runtime.torchrun import shared_failure
+from harness.stages import refit
 from harness.stages.resume import claim, keep_arithmetic
 from harness.stages.score_fold import FoldScores, score_fold
 
@@ -171,10 +173,15 @@ def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Resul
     """Scores all folds, then opens the record once more and closes it with their scores."""
     folder, events = broadcast((start.folder, read(start.folder)[0] if rank() == 0 else []))
     scores: list[FoldScores] = []
+    before: list[RowOutputs] = []  # of the networks of the same ensemble
     with Stop() as stop, shared_failure(), keep_signals():
         for fold in plan.folds:
             experiment = _trained(plan, fold, _model(folder, plan, fold))
-            scores.append(score_fold(experiment, plan.table, stop, ("test",)))
+            if fold.network is not None and fold.network.number == 0:
+                before = []
+            scores.append(score_fold(experiment, plan.table, stop, ("test",), before=before))
+            if fold.network is not None and (outputs := scores[-1].outputs) is not None:
+                before.append(outputs)
             evaluator, ranking = experiment.evaluator, experiment.trainer.ranking
             del experiment  # before the next fold's data goes onto the device
         with Record(plan, replace(start, done={}), command, trial) as record:
@@ -186,6 +193,8 @@ def _write(plan: Plan, start: Start, command: str, trial: Trial | None) -> Resul
                 fold_record.complete(
                     start.done[fold_record.fold.number], _history(events, fold_record.key), ranking
                 )
+            if trial is not None and networks_of(plan.folds) is not None:
+                refit.put_together(record)
         for fold_record in fold_records:
             fold_record.tidy()
     return record.result

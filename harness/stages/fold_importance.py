@@ -47,7 +47,7 @@ def find_importance(experiment: Experiment, table: Table) -> FoldImportance:
         or table.kind != "table"
     ):
         return FoldImportance()
-    if experiment.trainer.learns == "representation" or experiment.folds > _MOST_FOLDS:
+    if experiment.trainer.learns == "representation" or experiment.whole_folds > _MOST_FOLDS:
         return FoldImportance()
     kept = known(test.targets).cpu()
     rows, targets = test.rows.cpu()[kept].numpy(), test.targets.cpu()[kept]

@@ -233,6 +233,7 @@ def _score(fold: _Fused, plan: Plan, stop: Stop) -> None:
     parts = ("valid",) if fold.record.deferred else ("valid", "test")
     with fold.member.random.active():
         experiment = calibrated(fold.experiment)
-        scores = score_fold(experiment, plan.table, stop, parts, fold.record.validation_size > 0)
+        wanted, before = fold.record.validation_size > 0, fold.record.outputs_before
+        scores = score_fold(experiment, plan.table, stop, parts, wanted, before)
         scores.write(fold.record, plan.table)
         fold.record.keep(experiment, plan.table)

@@ -14,7 +14,7 @@ from harness.core.progress import Progress
 from harness.core.scores import Scores
 from harness.core.table import Table
 from harness.prepare.experiment import Experiment
-from harness.record.fold_record import MOST_MODELS, FoldRecord
+from harness.record.fold_record import FoldRecord
 from harness.runtime.secret_values import Secrets
 from harness.runtime.stop_signals import Stop
 
@@ -41,7 +41,7 @@ def pretrained(experiment: Experiment, table: Table, fold_record: FoldRecord, st
         return
     checkpoints = _train(before, fold_record, stop)
     experiment.model.load_state_dict(before.model.state_dict())
-    if fold_record.folds == 1 or fold_record.fold.number < MOST_MODELS:
+    if fold_record.kept:
         before.save(fold_record.folder / FOLDER / "model", table, Secrets(before.cfg).config)
     try:
         yield

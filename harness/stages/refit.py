@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from harness.bundle import ensemble
 from harness.config.instantiate import target
 from harness.core.errors import UserError
-from harness.core.fold import Fold
+from harness.core.fold import Fold, networks_of
 from harness.core.progress import Progress
 from harness.prepare.experiment import Experiment, prepare
 from harness.prepare.initial_weights import find_initial_weights
@@ -71,13 +71,19 @@ def check_refit(plan: Plan) -> None:
 def make(plan: Plan, record: Record, stop: Stop) -> None:
     """Makes the models that `production` selects, and logs them in MLflow.
 
+    A trial of a sweep has none, but for the ensemble of a tested one whose folds are ensembles of networks.
+
     Raises:
         Diverged: the refit's loss became NaN; the folds' own models and scores are kept.
         Interrupted: a signal came.
     """
     wanted = plan.cfg.production
-    if wanted.ensemble:
-        _put_together(record)
+    if record.trial is not None:
+        if record.trial.tests and networks_of(plan.folds) is not None:
+            put_together(record)
+        return
+    if wanted.ensemble or networks_of(plan.folds) is not None:
+        put_together(record)
     if wanted.refit:
         best = [
             fold_record.scores["train/best_epoch"]
@@ -94,18 +100,31 @@ def make(plan: Plan, record: Record, stop: Stop) -> None:
             _refit(plan, record, stop, max(1, round(statistics.median(best))), temperature)
 
 
-def _put_together(record: Record) -> None:
+def put_together(record: Record) -> None:
+    """Writes the ensemble of the models of all folds that are kept, if any are."""
     models = [fold_record.folder / "model" for fold_record in record.fold_records]
     kept = [model for model in models if (model / FACTS).exists()]
     if kept:
         ensemble.write(record.folder / ENSEMBLE, kept)
         record.journal.model("", ENSEMBLE)
         folds = f"{len(kept)} folds" if len(kept) == len(models) else f"{len(kept)} of {len(models)} folds"
+        networks = networks_of(record.folds)
+        if networks is not None:
+            record.screen.fact(ENSEMBLE, _of_networks(record, len(kept), networks))
+            return
         averaged = _models_of_a_row(record)
         scores = (
             _NO_SCORES if averaged == 1 else f"; the scores of ensemble are of the mean of {averaged} models"
         )
         record.screen.fact(ENSEMBLE, f"the models of {folds}{scores}")
+
+
+def _of_networks(record: Record, kept: int, networks: int) -> str:
+    """What the ensemble is made of, where each fold is one, and of which networks the test scores are."""
+    if len(record.folds) == networks:
+        return f"the mean of {networks} networks is the model of the run, and the test scores are its own"
+    of = f"{kept} networks" if kept == len(record.folds) else f"{kept} of {len(record.folds)} networks"
+    return f"the mean of {of} is the model of the run; test scores are of the {networks} networks of a fold"
 
 
 def _models_of_a_row(record: Record) -> int:

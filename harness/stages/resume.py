@@ -116,7 +116,7 @@ def _with_checkpoint(plan: Plan, start: Start) -> Start:
     start = replace(start, done=done, fold=unfinished.number)
     if start.past.settings.get(FUSE, OFF) != OFF:
         start = replace(start, others=_others(plan, start, digests))
-    place = f"fold {unfinished.number}" if len(plan.folds) > 1 else "the training"
+    place = unfinished.label if len(plan.folds) > 1 else "the training"
     try:
         checkpoint = newest(folder, unfinished.number, digests)
     except DamagedCheckpoint as error:

@@ -57,12 +57,18 @@ class FoldScores:
 
 
 def score_fold(
-    experiment: Experiment, table: Table, stop: Stop, parts: Sequence[str], validation: bool = False
+    experiment: Experiment,
+    table: Table,
+    stop: Stop,
+    parts: Sequence[str],
+    validation: bool = False,
+    before: Sequence[RowOutputs] = (),
 ) -> FoldScores:
     """Scores the best epoch's weights; without "test" among the parts, no test row is read.
 
     Args:
         validation: whether the outputs of the validation rows are wanted.
+        before: the outputs for the test rows of the networks of the same ensemble that came before.
 
     Raises:
         SealedRows: test rows were sealed since the run began.
@@ -74,7 +80,7 @@ def score_fold(
     valid = row_outputs(experiment, "valid") if validation else None
     if "test" not in parts:
         return FoldScores(scores, valid=valid)
-    baselines = fit_baselines(experiment, parts, experiment.cfg.get("baseline", "off"))
+    baselines = fit_baselines(experiment, parts, experiment.cfg.get("baseline", "off"), before)
     columns = find_importance(experiment, table)
     test = row_outputs(experiment, "test")
     return FoldScores(scores, test, projection(experiment), baselines, valid, columns)

@@ -61,7 +61,9 @@ def same(one: Fold, other: Fold) -> bool:
 def composed(words: tuple[str, ...]) -> dict[str, Any]:
     """The node of a split as these overrides compose it, without the settings that every split has."""
     node: Any = OmegaConf.to_container(compose_exactly(list(words)).split)
-    return {name: value for name, value in node.items() if name not in ("guard", "labelled", "sealed")}
+    return {
+        name: value for name, value in node.items() if name not in ("guard", "labelled", "sealed", "ensemble")
+    }
 
 
 def node_of(words: Sequence[str], **changes: object) -> dict[str, Any]:

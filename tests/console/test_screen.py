@@ -101,6 +101,18 @@ def test_of_very_many_folds_about_thirty_have_a_line() -> None:
     )
 
 
+def test_a_network_of_an_ensemble_has_the_number_of_its_fold_beside_its_own() -> None:
+    stream = io.StringIO()
+    screen = Screen(stream)
+    screen.opening({}, monitor="valid/accuracy")
+    for number in range(4):
+        names = {"fold": number // 2, "network": number % 2}
+        screen.fold(number, 4, {"train": 9, "test": 1}, names)
+        screen.fold_scores(number, {"test/accuracy": 1.0})
+    lines = [line.split()[:2] for line in stream.getvalue().splitlines() if line.strip()]
+    assert lines == [["fold", "network"], ["0", "0"], ["0", "1"], ["1", "0"], ["1", "1"]]
+
+
 def test_a_log_file_gets_a_sign_of_life_when_folds_are_long(monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])

@@ -33,6 +33,7 @@ MANY = ["split=stratified_kfold", "split.folds=12", "trainer.epochs=1", "split.g
 WAYS = {
     "averaged": [*IRIS, "trainer/update=averaged"],
     "folds": [*IRIS, "split=stratified_kfold", "split.folds=3"],
+    "ensembles": [*IRIS, "split=stratified_kfold", "split.folds=2", "split.ensemble=2"],
     "regression": [*QUICK, "data/extract=diabetes", "model.widths=[8]"],
     "contrastive": [*QUICK, "trainer=contrastive", *SMALL, "data/extract=iris"],
     "semi-supervised": [*QUICK, "trainer=semi_supervised", *SMALL, "split.labelled=60", "data/extract=iris"],
@@ -166,7 +167,7 @@ def test_an_examination_that_fails_leaves_the_run_as_it_was(
     deferred(compose(IRIS), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **named: object) -> None:
         raise RuntimeError("no memory left")
 
     with monkeypatch.context() as patched:

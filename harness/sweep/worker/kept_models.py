@@ -19,7 +19,7 @@ Keep = int | Literal["all", "best"]
 _RUNS = tuple(
     f"{run}{fold}{part}" for run in ("", "seed-*/") for fold in ("", "fold-*/") for part in ("", "pretrain/")
 )
-_MODELS = ("model", "fold-*/model", "seed-*/model", "seed-*/fold-*/model")
+_MODELS = tuple(f"{run}{model}" for run in ("", "seed-*/") for model in ("model", "fold-*/model", "ensemble"))
 
 
 class KeptModels:

@@ -115,6 +115,7 @@ OTHER = {
     "data.load.prefetch": "3",
     "split.guard": "'off'",
     "split.labelled": "40",
+    "split.ensemble": "2",
     "split.test": "0.3",
     "split.valid": "0.25",
     "split.stratify": "false",
