@@ -41,6 +41,7 @@ def _check_sweep(overrides: list[str]) -> CheckResult:
 def _check_run(overrides: list[str]) -> CheckResult:
     from harness.config.compose import compose
     from harness.console.text_format import terminal_width
+    from harness.core.fold import count_folds, networks_of
     from harness.core.name_list import counted
     from harness.debug.debug_mode import limited, mode
     from harness.prepare.batch_size import sized
@@ -60,7 +61,7 @@ def _check_run(overrides: list[str]) -> CheckResult:
     found: CheckResult = {
         "name": str(plan.cfg.name),
         "rows": len(plan.table),
-        "folds": len(plan.folds),
+        "folds": count_folds(plan.folds),
         "parts": {part: len(rows) for part, rows in plan.folds[0].parts()},
         "positive": None if plan.table.task.positive is None else str(plan.table.task.positive),
         "parameters": experiment.parameters,
@@ -74,7 +75,9 @@ def _check_run(overrides: list[str]) -> CheckResult:
         "notes": list(plan.notes),
     }
     parts = ", ".join(f"{count} {part}" for part, count in found["parts"].items())
-    folds = counted(len(plan.folds), "fold")
+    networks = networks_of(plan.folds)
+    folds = counted(count_folds(plan.folds), "fold")
+    folds += "" if networks is None else f" of {networks} networks each"
     print(f"{found['name']}: {counted(len(plan.table), 'row')}, {folds}, the first of {parts}.")
     if found["positive"] is not None:
         print(f"positive class: {found['positive']} (another: data.extract.positive=CLASS)")

@@ -17,6 +17,7 @@ from harness.core.error_text import printable
 from harness.core.errors import UserError
 from harness.core.scores import Direction, direction
 from harness.runs.bundle_files import FACTS
+from harness.runs.fold_rows import read_rows
 from harness.runs.journal import Event, read
 from harness.runs.run_history import RunHistory
 from harness.runs.run_result import Result
@@ -202,10 +203,9 @@ class StoredRun:
     @property
     def networks(self) -> int | None:
         """How many networks each fold has trained as an ensemble (`split.ensemble`); None: one."""
-        if not self.config_file.exists():
-            return None
-        networks = self.plain_config["split"].get("ensemble")
-        return networks if isinstance(networks, int) else None
+        stored = read_rows(self.folder)
+        outer = None if stored is None else stored.outer
+        return None if outer is None or not len(outer) else len(outer) // len(set(outer.tolist()))
 
     @property
     def model(self) -> Path:
