@@ -221,7 +221,7 @@ class StoredRun:
         if len(self.models) > 1 and self.networks is not None:
             raise UserError(
                 f"{self.label} has {len(self.models)} networks (split.ensemble), and their ensemble was not "
-                "stored, which of a sweep only the best trial that was tested has",
+                "stored, which of a sweep only a trial that was tested has",
                 "combine them with --ensemble",
             )
         if len(self.models) > 1:

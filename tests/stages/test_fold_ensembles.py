@@ -209,9 +209,9 @@ def test_the_screen_names_fold_and_network(run_cli: Any) -> None:
     assert "single network" in answer.out
 
 
-def test_the_best_trial_of_a_sweep_predicts_by_its_ensemble(run_cli: Any, here: Path) -> None:
+def test_the_tested_trial_of_a_sweep_predicts_by_its_ensemble(run_cli: Any, here: Path) -> None:
     words = ("data/extract=iris", "split.ensemble=2", "tracking=none", "trainer.epochs=2")
-    answer = run_cli("-m", *words, "seed=1,2", "sweep.name=two")
+    answer = run_cli("-m", *words, "seed=1,2", "sweep.name=two", "sweep.test=best")
     assert answer.status == 0, answer.err
     outputs = Outputs(here / "outputs")
     best = outputs.find("two/best")
@@ -219,5 +219,5 @@ def test_the_best_trial_of_a_sweep_predicts_by_its_ensemble(run_cli: Any, here: 
     assert "test/accuracy_baseline_single_network" in scores(best.folder)
     result = json.loads((best.folder.parent / "result.json").read_text())
     other = outputs.find(f"two/{1 - result['best']['number']}")
-    with pytest.raises(UserError, match=r"2 networks .*only the best trial.*combine them with --ensemble"):
+    with pytest.raises(UserError, match=r"only a trial that was tested has; combine them with --ens"):
         _ = other.model
