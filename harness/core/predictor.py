@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from harness.core.arrays import Loader
 from harness.core.double_precision import at_least_single
 from harness.core.task import Task
-from harness.core.training_mode import modules_of, set_mode, set_training
+from harness.core.training_mode import modules_of, set_modes, set_training
 
 
 class Prediction(NamedTuple):
@@ -63,8 +63,7 @@ class Predictor:
         with self._precision(inputs.device.type):
             representation = self.model(inputs)
             outputs = None if self.head is None else self.head(representation)
-        for module in learning:
-            set_mode(module, True)  # one by one: a part frozen in evaluation mode stays so
+        set_modes(learning, True)  # one by one: a part frozen in evaluation mode stays so
         if outputs is None:
             return Prediction(representation.float(), None)
         outputs = at_least_single(outputs)

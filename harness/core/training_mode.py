@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from torch import nn
 
@@ -20,7 +19,7 @@ def set_training(part: nn.Module, training: bool, modules: Sequence[nn.Module] |
         modules: all modules of `part`, itself included, where they are known.
     """
     own = modules_of(part) if modules is None else modules
-    if not all(_is_plain(module) for module in own):
+    if not _are_plain(own):
         # A method of its own may do more, such as leave a frozen part as it is.
         _ = part.train() if training else part.eval()
         return
@@ -40,18 +39,19 @@ def modules_of(part: nn.Module) -> list[nn.Module]:
     return list(found)
 
 
-def set_mode(module: nn.Module, training: bool) -> None:
-    """What `module.training = training` does: those below it stay as they are."""
-    if _is_plain(module):
-        vars(module)["training"] = training
-    else:
+def set_modes(modules: Sequence[nn.Module], training: bool) -> None:
+    """What `module.training = training` does for each of them: those below it stay as they are."""
+    if _are_plain(modules):
+        for module in modules:
+            vars(module)["training"] = training
+        return
+    for module in modules:
         module.training = training
 
 
-def _is_plain(module: nn.Module) -> bool:
-    """Whether a module keeps torch's way to change and to store its mode."""
-    kind: Any = type(module)
-    return _is_plain_class(kind)
+def _are_plain(modules: Sequence[nn.Module]) -> bool:
+    """Whether all of them keep torch's way to change and to store the mode of a module."""
+    return all(map(_is_plain_class, set(map(type, modules))))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,7 +15,15 @@ from harness.core.name_list import listed
 from harness.core.predictor import Predictor
 from harness.core.scores import Scores
 from harness.evaluate import classification_metrics
-from harness.evaluate.scored_rows import answers, known, loader_of, mean_loss, selected, to_floats
+from harness.evaluate.scored_rows import (
+    Answers,
+    answers,
+    known,
+    loader_of,
+    mean_loss,
+    selected,
+    to_floats,
+)
 
 
 class Classification:
@@ -46,9 +55,20 @@ class Classification:
         Raises:
             UserError: the target is no class, or the trainer learned no outputs.
         """
-        if loaders.valid is None:
-            return {}
-        return self._measure(predictor, loaders.valid, names)[0]
+        return {} if loaders.valid is None else self.answers(predictor, loaders.valid, names).scores()
+
+    @torch.inference_mode()
+    def answers(self, predictor: Predictor, loader: Loader, names: Collection[str] | None = None) -> Answers:
+        """What `scores_of` makes the named scores of a part from, and its loss.
+
+        Raises:
+            UserError: as `validate`.
+        """
+        outputs, targets = self._predicted(predictor, loader)
+        loss = mean_loss(predictor, outputs, targets)
+        kind = (type(self), self.bins, None if names is None else frozenset(names))
+        scored = partial(self._scored, one_logit=outputs.ndim == 1, names=names)
+        return Answers(outputs, targets, loss, scored, kind)
 
     def score(
         self, predictor: Predictor, loaders: Loaders, part: str, untrained: Callable[[], Predictor]
@@ -69,10 +89,15 @@ class Classification:
         return Scores(values, counts.cpu().numpy(), _notes(support, predictor.task.classes, part))
 
     @torch.inference_mode()
-    def _measure(
-        self, predictor: Predictor, loader: Loader, names: Collection[str] | None = None
-    ) -> tuple[dict[str, float], Tensor, Tensor]:
+    def _measure(self, predictor: Predictor, loader: Loader) -> tuple[dict[str, float], Tensor, Tensor]:
         """The scores of a part by name, its log-probabilities (n, C) and its codes (n,), on the device."""
+        outputs, targets = self._predicted(predictor, loader)
+        log_p = classification_metrics.log_probabilities(outputs)
+        codes = targets.to(log_p.device)
+        return to_floats(mean_loss(predictor, outputs, targets) | self._values(log_p, codes)), log_p, codes
+
+    def _predicted(self, predictor: Predictor, loader: Loader) -> tuple[Tensor, Tensor]:
+        """The outputs and the codes (n,) of the labelled rows of a part."""
         kind = predictor.task.kind
         if kind == "multilabel":
             raise UserError(
@@ -85,11 +110,14 @@ class Classification:
                 "evaluate=classification needs a class as target, and this target is a number",
                 "use evaluate=regression, or data.extract.task=classification",
             )
-        outputs, targets = answers(predictor, loader, "classification")
-        log_p = classification_metrics.log_probabilities(outputs)
-        codes = targets.to(log_p.device)
-        values = mean_loss(predictor, outputs, targets) | self._values(log_p, codes, names)
-        return to_floats(values), log_p, codes
+        return answers(predictor, loader, "classification")
+
+    def _scored(
+        self, outputs: Tensor, targets: Tensor, *, one_logit: bool, names: Collection[str] | None
+    ) -> dict[str, Tensor]:
+        """The scores of one network, or of K."""
+        log_p = classification_metrics.log_probabilities(outputs, one_logit)
+        return self._values(log_p, targets.to(log_p.device), names)
 
     def pool(
         self, outputs: Tensor, targets: Tensor, *, names: Collection[str] | None = None
@@ -107,6 +135,7 @@ class Classification:
     def _values(
         self, log_p: Tensor, codes: Tensor, names: Collection[str] | None = None
     ) -> dict[str, Tensor]:
+        """Scalars by name, or (K,) of log-probabilities (K, n, C) and codes (K, n) of K networks."""
         values = {
             "accuracy": lambda: classification_metrics.accuracy(log_p, codes),
             "f1": lambda: classification_metrics.macro_f1(log_p, codes),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import cache
 from inspect import signature
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,6 +43,52 @@ def known(targets: Tensor) -> Tensor:
     if targets.is_floating_point():
         return ~targets.isnan() if targets.ndim == 1 else ~targets.isnan().any(dim=1)
     return targets >= 0
+
+
+class Answers(NamedTuple):
+    """What a network answers for the labelled rows of its validation part, and how that is scored.
+
+    outputs  (n,) or (n, C)
+    targets  (n,) or (n, T)
+    loss     `{"loss": scalar}`, or {}, see `mean_loss`
+    scored   (outputs, targets) -> scalars by name; or with both of K networks, (K, n, …), (K,) of each score,
+             with the bits that each network has alone
+    kind     equal for answers that are scored by the same function
+    """
+
+    outputs: Tensor
+    targets: Tensor
+    loss: dict[str, Tensor]
+    scored: Callable[[Tensor, Tensor], dict[str, Tensor]]
+    kind: Hashable
+
+    @torch.inference_mode()
+    def scores(self) -> dict[str, float]:
+        """The scores of this network by name."""
+        return to_floats(self.loss | self.scored(self.outputs, self.targets))
+
+
+@torch.inference_mode()
+def scores_of(answered: Sequence[Answers]) -> list[dict[str, float]]:
+    """The scores of each network by name; those with answers of one form are scored together."""
+    alike: dict[Hashable, list[int]] = {}
+    for place, one in enumerate(answered):
+        form = (one.outputs.shape, one.targets.shape, one.outputs.dtype, one.outputs.device, *one.loss)
+        alike.setdefault((one.kind, form), []).append(place)
+    found: dict[int, dict[str, float]] = {}
+    for places in alike.values():
+        same = [answered[place] for place in places]
+        if len(same) == 1:
+            found[places[0]] = same[0].scores()
+            continue
+        values = {name: torch.stack([one.loss[name] for one in same]) for name in same[0].loss}
+        outputs = torch.stack([one.outputs for one in same])
+        targets = torch.stack([one.targets for one in same])
+        values |= same[0].scored(outputs, targets)
+        numbers = torch.stack(list(values.values()), dim=1).tolist() if values else [[] for _ in same]
+        for place, own in zip(places, numbers, strict=True):
+            found[place] = dict(zip(values, own, strict=True))
+    return [found[place] for place in range(len(answered))]
 
 
 def answers(predictor: Predictor, loader: Loader, choice: str) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,8 @@ from harness.core.typed_override import typed
 from harness.core.walk import passes
 from harness.data.cache.command_scope import current
 from harness.data.load.row_pairs import find_pairs
-from harness.evaluate.scored_rows import validated
+from harness.evaluate.classification import Classification
+from harness.evaluate.scored_rows import Answers, scores_of, validated
 from harness.evaluate.with_user_metrics import WithUserMetrics
 from harness.prepare import data_pipeline
 from harness.prepare.evaluation import check_calibration, check_importance, with_user_metrics
@@ -100,8 +101,18 @@ class Experiment:
         """The valid part's scores of an epoch, by full name; none without validation rows."""
         if self.loaders.valid is None:
             return {}
-        scores = validated(self.evaluator, predictor, self.loaders, self.followed)
-        return {f"valid/{name}": value for name, value in scores.items()}
+        return _of_valid(validated(self.evaluator, predictor, self.loaders, self.followed))
+
+    def answers(self, predictor: Predictor) -> Answers | None:
+        """What `validate` scores, so that several networks can be scored together by `scores_of_each`.
+
+        None: the evaluator can only do both at once, or there are no validation rows.
+        """
+        valid, evaluator = self.loaders.valid, self.evaluator
+        # The class itself: one that inherits from it may have a `validate` of its own.
+        if valid is None or type(evaluator) is not Classification:
+            return None
+        return evaluator.answers(predictor, valid, self.followed)
 
     def untrained(self) -> Predictor:
         """The same network as nothing had been learned; the random generators are left as they were."""
@@ -110,6 +121,15 @@ class Experiment:
             torch.manual_seed(torch.initial_seed() + 1)
             model = self.new_model().to(device)
         return Predictor(model, None, self.loaders.task, None, self.trainer.autocast)
+
+
+def scores_of_each(answered: Sequence[Answers]) -> list[dict[str, float]]:
+    """What `validate` gives for each of the networks whose answers these are, to the last bit."""
+    return [_of_valid(scores) for scores in scores_of(answered)]
+
+
+def _of_valid(scores: dict[str, float]) -> dict[str, float]:
+    return {f"valid/{name}": value for name, value in scores.items()}
 
 
 def prepare(plan: Plan, fold: Fold) -> Experiment:

@@ -13,7 +13,7 @@ from harness.core.name_list import counted
 from harness.core.progress import Progress
 from harness.core.walk import passes
 from harness.data.cache.command_scope import current
-from harness.prepare.experiment import Experiment, prepare
+from harness.prepare.experiment import Experiment, prepare, scores_of_each
 from harness.prepare.plan import Plan
 from harness.record.fold_record import FoldRecord
 from harness.record.run_record import Record
@@ -27,7 +27,7 @@ from harness.stages.calibrate import calibrated
 from harness.stages.fold_events import Consumer, report_done, report_progress, report_start
 from harness.stages.score_fold import score_fold
 from harness.trainer.fused.fuse_rule import StepSize, is_faster, known_reason, why_alone
-from harness.trainer.fused.fused_member import Member
+from harness.trainer.fused.fused_member import JointValidation, Member
 from harness.trainer.fused.group_memory import fitting
 from harness.trainer.fused.group_training import fit_members
 from harness.trainer.fused.joint_runs import JointRuns
@@ -185,7 +185,8 @@ def _member(experiment: Experiment, state: dict[str, Any] | None = None) -> Memb
         state: of an earlier, interrupted training.
     """
     parts = (experiment.model, experiment.loaders, experiment.augment, experiment.validate)
-    return Member(experiment.trainer, *parts, state)
+    joint = JointValidation(experiment.answers, scores_of_each)
+    return Member(experiment.trainer, *parts, state, joint=joint)
 
 
 def _train(

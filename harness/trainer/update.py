@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, final
 
 import torch
@@ -175,9 +175,12 @@ class Update:
         for slow, live in self._counters:
             slow.copy_(live)
 
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
+    def averaged(self) -> AbstractContextManager[None]:
         """Within this context the network has its averaged weights if `ema` is set."""
+        return nullcontext() if self._average is None else self._exchanged()
+
+    @contextmanager
+    def _exchanged(self) -> Iterator[None]:
         self._exchange()
         try:
             yield

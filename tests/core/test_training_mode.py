@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 from torch.fx import symbolic_trace
 
-from harness.core.training_mode import modules_of, set_mode, set_training
+from harness.core.training_mode import modules_of, set_modes, set_training
 
 
 class Frozen(nn.BatchNorm1d):
@@ -52,7 +52,7 @@ def test_the_mode_is_what_the_methods_of_the_modules_give(number: int) -> None:
 def test_one_module_changes_and_those_below_it_do_not(number: int) -> None:
     ours = networks()[number].eval()
     below = [one.training for one in list(ours.modules())[1:]]
-    set_mode(ours, True)
+    set_modes([ours], True)
     assert [one.training for one in ours.modules()] == [True, *below]
 
 

@@ -10,6 +10,7 @@ from harness.core.errors import UserError
 from harness.core.scores import direction
 from harness.core.task import Task
 from harness.evaluate.classification import Classification
+from harness.evaluate.scored_rows import scores_of
 
 THREE = Task("multiclass", ("cat", "dog", "fox"))
 TWO = Task("binary", ("benign", "malignant"))
@@ -79,6 +80,41 @@ def test_a_prediction_that_is_no_number_leaves_every_score_undefined(make_loader
     loaders = make_loaders(THREE, (logits, targets), valid=(logits, targets))
     validated = Classification().validate(echo(THREE), loaders)
     assert all(math.isnan(validated[name]) for name in Classification.names[1:])
+
+
+def test_answers_of_several_networks_have_the_scores_of_each(make_loaders, echo) -> None:
+    """Also where rows, classes, scores or bins differ, in the order of the answers."""
+    generator = torch.Generator().manual_seed(1)
+    two_loss = lambda outputs, codes: binary_cross_entropy_with_logits(outputs, codes.float())  # noqa: E731
+    cases = [
+        (Classification(bins=bins), task, loss, rows, names)
+        for bins, task, loss, rows, names in [
+            (15, THREE, cross_entropy, 20, None),
+            (15, TWO, two_loss, 20, None),
+            (15, THREE, cross_entropy, 20, None),
+            (15, THREE, cross_entropy, 21, None),
+            (15, THREE, None, 20, None),
+            (4, THREE, cross_entropy, 20, None),
+            (15, THREE, cross_entropy, 20, {"f1"}),
+            (15, THREE, cross_entropy, 20, set()),
+            (15, THREE, None, 20, set()),
+        ]
+    ]
+    answered, expected = [], []
+    for evaluator, task, loss, rows, names in cases:
+        logits = torch.randn(rows, 1 if task is TWO else 3, generator=generator)
+        part = (logits, torch.arange(rows) % task.outputs if task is THREE else torch.arange(rows) % 2)
+        loaders, predictor = make_loaders(task, part, valid=part), echo(task, loss)
+        answered.append(evaluator.answers(predictor, loaders.valid, names))
+        expected.append(evaluator.validate(predictor, loaders, names))
+    assert scores_of(answered) == expected
+    assert [tuple(scores) for scores in expected[-4:]] == [
+        Classification.names,
+        ("loss", "f1"),
+        ("loss",),
+        (),
+    ]
+    assert expected[5]["ece"] != expected[0]["ece"]
 
 
 def test_without_validation_rows_there_are_no_validation_scores(make_loaders, echo) -> None:

@@ -99,3 +99,39 @@ def test_a_part_without_rows_has_undefined_measures() -> None:
         classification_metrics.macro_auroc(log_p, targets),
     ]
     assert all(math.isnan(value) for value in found)
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 6),
+    st.one_of(st.integers(0, 80), st.sampled_from([341, 1000, 4097])),
+    st.sampled_from([2, 3, 5, 9, 70]),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_networks_beside_each_other_have_the_bits_of_each_alone(
+    seed: int, networks: int, rows: int, classes: int, rounded: bool
+) -> None:
+    drawn = [part(seed + number, rows, classes, rounded) for number in range(networks)]
+    if seed % 5 == 0 and rows:
+        drawn[0][0][0] = torch.nan
+    outputs, targets = (torch.stack(same) for same in zip(*drawn, strict=True))
+    log_p = classification_metrics.log_probabilities(outputs, one_logit=classes == 2)
+    together = measures(log_p, targets)
+    for number, (own, codes) in enumerate(drawn):
+        alone = classification_metrics.log_probabilities(own)
+        assert alone.numpy().tobytes() == log_p[number].numpy().tobytes()
+        for name, value in measures(alone, codes).items():
+            assert value.ndim == 0
+            assert together[name][number].numpy().tobytes() == value.numpy().tobytes(), name
+
+
+def measures(log_p: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
+    values = {
+        "accuracy": classification_metrics.accuracy(log_p, targets),
+        "f1": classification_metrics.macro_f1(log_p, targets),
+        "log_loss": classification_metrics.log_loss(log_p, targets),
+        "ece": classification_metrics.expected_calibration_error(log_p, targets, 15),
+        "auroc": classification_metrics.macro_auroc(log_p, targets),
+    }
+    return classification_metrics.unless_nan(values, log_p)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from harness.config.compose import compose
+from harness.core.arrays import Loaders
 from harness.core.errors import UserError
+from harness.core.predictor import Predictor
 from harness.data.cache.command_scope import command
-from harness.prepare.experiment import Blank, Experiment, prepare
+from harness.evaluate.classification import Classification
+from harness.prepare.experiment import Blank, Experiment, prepare, scores_of_each
 from harness.prepare.parts import new_model
 from harness.prepare.plan import make_plan
 
@@ -148,6 +152,33 @@ def test_validation_names_the_scores_of_the_validation_part() -> None:
     assert all(name.startswith("valid/") for name in scores)
     bare = prepared("model.widths=[8]", "split.valid=0")
     assert bare.validate(experiment.trainer.predictor()) == {}
+
+
+def test_what_is_validated_in_two_parts_has_the_scores_of_one() -> None:
+    experiment = prepared("model.widths=[8]")
+    experiment.trainer.attach(experiment.model, experiment.loaders)
+    predictor = experiment.trainer.predictor()
+    answers = experiment.answers(predictor)
+    assert answers is not None
+    assert scores_of_each([answers, answers]) == [experiment.validate(predictor)] * 2
+    assert prepared("model.widths=[8]", "split.valid=0").answers(predictor) is None
+
+
+class Own(Classification):
+    """A user's evaluation, with a validation of its own."""
+
+    def validate(
+        self, predictor: Predictor, loaders: Loaders, names: Collection[str] | None = None
+    ) -> dict[str, float]:
+        return {**super().validate(predictor, loaders, names), "accuracy": 0.125}
+
+
+def test_an_evaluation_of_the_users_is_validated_in_one_part() -> None:
+    experiment = prepared("model.widths=[8]", evaluate={"_target_": f"{__name__}.Own", "bins": 15})
+    experiment.trainer.attach(experiment.model, experiment.loaders)
+    predictor = experiment.trainer.predictor()
+    assert experiment.answers(predictor) is None
+    assert experiment.validate(predictor)["valid/accuracy"] == 0.125
 
 
 class OldEvaluator:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from harness.core.arrays import Loaders
 from harness.core.errors import Diverged
+from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.data.augment.none import Identity
+from harness.evaluate.scored_rows import Answers
 from harness.trainer.batch_source import StepBatch
 from harness.trainer.best_epoch import Best
 from harness.trainer.fused.flat_members import release
 from harness.trainer.fused.fused_step import DropoutUses, Traced, traced
 from harness.trainer.fused.member_random import MemberRandom
 from harness.trainer.universal import UniversalTrainer, Validate
+
+
+class JointValidation(NamedTuple):
+    """A validation in two parts, of which the second is done for several networks at once.
+
+    answers  gives what is scored of a network; None: this validation has one part
+    scores   of each network, what `validate` gives for it, to the last bit
+    """
+
+    answers: Callable[[Predictor], Answers | None]
+    scores: Callable[[Sequence[Answers]], list[dict[str, float]]]
 
 
 @dataclass(eq=False)
@@ -30,6 +43,7 @@ class Member:
     failure  why it ended early: it diverged, or not even its own step fits into the memory; None: it did not
     kind     see `training_kind`; None: not known yet
     traced   what a forward pass shows, which does not depend on the group; None: not known yet
+    joint    a validation in two parts, with the same scores as `validate`; None: there is none
     """
 
     trainer: UniversalTrainer
@@ -42,6 +56,7 @@ class Member:
     failure: Exception | None = None
     kind: Hashable | None = None
     traced: Traced | None = None
+    joint: JointValidation | None = None
 
     def begin(self) -> None:
         """Builds what `fit` builds before its first step."""
@@ -66,10 +81,22 @@ class Member:
             self.traced = traced(self.trainer, parts)
         return self.traced
 
-    def end_epoch(self) -> Progress | None:
-        """Validates; None where the training failed."""
+    def answers(self) -> Answers | None:
+        """The first part of the validation; None where both parts must be done at once."""
+        if self.joint is None or self.trainer.update.failed:
+            return None
+        with self.random.active(), self.trainer.update.averaged():
+            return self.joint.answers(self.trainer.predictor())
+
+    def end_epoch(self, scores: dict[str, float] | None) -> Progress | None:
+        """Validates; None where the training failed.
+
+        Args:
+            scores: of the validation, where it is done; None: it is not.
+        """
+        validate = self.validate if scores is None else lambda predictor: scores
         try:
-            return self.trainer.end_epoch(self.trainer, self.best, self.validate)
+            return self.trainer.end_epoch(self.trainer, self.best, validate)
         except Diverged as error:
             self.failure = error
             return None

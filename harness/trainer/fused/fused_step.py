@@ -84,7 +84,10 @@ class FusedStep:
             like: the parts of one of them.
             generators: of these members.
         """
-        uses = [own.of(like) for own in self._dropout[first : first + len(generators)]]
+        form = form_of(like)
+        if not self._dropout[first].of(like, form):
+            return []  # so do the others: their networks are of one kind, and only the shares differ
+        uses = [own.of(like, form) for own in self._dropout[first : first + len(generators)]]
         return draw_masks(uses, generators)
 
     def __call__(self, first: int, parts: Sequence[Any], masks: list[Tensor]) -> Computed:
@@ -174,10 +177,14 @@ class DropoutUses:
         self._network = trainer.network
         self._used: dict[tuple[Any, ...], list[Dropout]] = {}
 
-    def of(self, parts: Any) -> list[Dropout]:
-        """Those of a step with parts of this form; nothing is changed."""
+    def of(self, parts: Any, form: tuple[Any, ...]) -> list[Dropout]:
+        """Those of a step with such parts; nothing is changed.
+
+        Args:
+            form: `form_of(parts)`.
+        """
         network = self._network
-        key = form_of(parts), network.training
+        key = form, network.training
         if key not in self._used:
             own = [*network.named_parameters(), *network.named_buffers()]
             with DropoutRecorder() as recorder, torch.no_grad():

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, final
 
 from harness.core.progress import Progress
+from harness.evaluate.scored_rows import Answers
 from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.stacked_members import StackedMembers
 
 _MANY = 1 << 30
 """More members than any group has."""
+
+_NUMBERS_AT_ONCE = 1 << 18
+"""Outputs of members that are scored together: with more, the second part of a validation gains nothing."""
 
 
 class Reached(NamedTuple):
@@ -80,9 +84,10 @@ class GroupTraining:
                 self.members = []
                 return
         self.most = stacked.most
+        scores = joint_scores(list(self._still(order)))
         for member in self._still(order):
             with member.random.active():
-                progress = member.end_epoch()
+                progress = member.end_epoch(scores.pop(member, None))
                 if progress is not None:
                     yield Reached(member, progress)
         self.members = [m for m in self.members if m.failure is None and not _left(m)]
@@ -90,6 +95,28 @@ class GroupTraining:
     def _still(self, members: Sequence[Member]) -> Iterator[Member]:
         """Those that have not failed, or been removed, by the time that they are asked for."""
         return (member for member in members if member.failure is None and member in self.members)
+
+
+def joint_scores(members: Sequence[Member]) -> dict[Member, dict[str, float]]:
+    """The validation scores of the members that have a validation in two parts, if there are several."""
+    found: dict[Member, dict[str, float]] = {}
+    waiting: dict[Member, Answers] = {}
+    for member in members if len(members) > 1 else ():
+        answers = member.answers()
+        if answers is not None:
+            waiting[member] = answers
+            if sum(one.outputs.numel() for one in waiting.values()) >= _NUMBERS_AT_ONCE:
+                found |= _scored(waiting)
+                waiting.clear()
+    return found | _scored(waiting)
+
+
+def _scored(waiting: dict[Member, Answers]) -> dict[Member, dict[str, float]]:
+    if not waiting:
+        return {}
+    joint = next(iter(waiting)).joint
+    assert joint is not None
+    return dict(zip(waiting, joint.scores(list(waiting.values())), strict=True))
 
 
 def _left(member: Member) -> bool:
