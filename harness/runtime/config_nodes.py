@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf, ValueNode, open_dict
+from omegaconf import MISSING, AnyNode, DictConfig, ListConfig, OmegaConf, ValueNode, open_dict
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
@@ -193,7 +193,23 @@ def _copied(node: Any, parent: Any) -> Any:
     own["_parent"], own["_flags_cache"] = parent, None
     content = own.get("_content")
     if type(content) is dict:
-        own["_content"] = {key: _copied(value, made) for key, value in content.items()}
+        own["_content"] = {
+            key: _copied_value(value, made) if type(value) is AnyNode else _copied(value, made)
+            for key, value in content.items()
+        }
     elif type(content) is list:
         own["_content"] = [_copied(value, made) for value in content]
+    return made
+
+
+def _copied_value(node: AnyNode, parent: Any) -> AnyNode:
+    """A copy of a plain value in a dictionary: half of the nodes of a configuration, and their metadata.
+
+    The metadata is shared. It holds key, type and flags, and OmegaConf changes these of a node in place only
+    where lists are numbered anew, or where one is given a flag of its own.
+    """
+    made = object.__new__(AnyNode)
+    own = made.__dict__
+    own.update(node.__dict__)
+    own["_parent"], own["_flags_cache"] = parent, None
     return made

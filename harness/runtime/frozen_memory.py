@@ -6,6 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.runtime.garbage_collection import end_trials
+
 
 @contextmanager
 def frozen_memory() -> Iterator[None]:
@@ -15,11 +17,12 @@ def frozen_memory() -> Iterator[None]:
     trial. What lives from now on is collected as before. A process that has frozen its memory itself, or is a
     copy of one that has, stays as it is.
     """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
+    freezes = not gc.get_freeze_count()
+    if freezes:
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        end_trials()
+        if freezes:
+            gc.unfreeze()

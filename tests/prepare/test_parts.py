@@ -141,6 +141,42 @@ def test_a_shared_part_draws_from_the_seed_alone_and_leaves_the_generators_as_th
     assert drawn(0)[1] != drawn(1)[1]
 
 
+def test_a_part_of_ours_that_draws_does_so_each_time_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.evaluate.classification.Drawing", Drawing, raising=False)
+    cfg = compose([*IRIS, "seed=5"])
+    stored = count_states(monkeypatch)
+    for count in (1, 2):
+        OmegaConf.update(
+            cfg, "evaluate", {"_target_": "harness.evaluate.classification.Drawing"}, merge=False
+        )
+        drawing: Any = Parts(cfg).evaluate
+        torch.manual_seed(5)
+        assert drawing.drawn[0] == float(torch.rand(()))
+        assert stored["restored"] == count
+
+
+def test_the_generators_are_left_alone_where_a_part_of_ours_drew_nothing_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored = count_states(monkeypatch)
+    loads = [Parts(compose([*IRIS, "data.load.batch_size=11", f"seed={seed}"])).load for seed in (3, 3, 4)]
+    assert len(set(map(id, loads))) == 3
+    assert stored["restored"] == 2  # for the first one of each seed
+
+
+def count_states(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the state of torch's generator is restored."""
+    counts: Counter[str] = Counter()
+    restore = torch.set_rng_state
+
+    def counted(state: torch.Tensor) -> None:
+        counts["restored"] += 1
+        restore(state)
+
+    monkeypatch.setattr(torch, "set_rng_state", counted)
+    return counts
+
+
 def test_fitted_parts_are_new_objects_each_time() -> None:
     parts = Parts(compose(IRIS))
     assert parts.new_transform() is not parts.new_transform()

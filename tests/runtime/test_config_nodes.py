@@ -126,3 +126,24 @@ def test_a_missing_key_is_added_and_a_read_only_configuration_refuses_both() -> 
     for key in ("a", "c"):
         with pytest.raises(ReadonlyConfigError):
             put(cfg, key, 3)
+
+
+def test_a_changed_copy_leaves_the_original_and_other_copies_as_they_were() -> None:
+    original = OmegaConf.create({"a": {"b": 1, "c": [2, {"d": 3}]}, "e": "${a.b}"})
+    text = OmegaConf.to_yaml(original)
+    one, other = copied(original), copied(original)
+    one.a.b = {"f": 4}
+    one.a.pop("c")
+    one.e = 5
+    other.a.c.pop(0)
+    other.a.c[0].d = None
+    other.a.b = "text"
+    OmegaConf.set_readonly(other.a, True)
+    with pytest.raises(ReadonlyConfigError):
+        other.a.b = 6
+    assert OmegaConf.to_yaml(original) == text
+    assert one == {"a": {"b": {"f": 4}}, "e": 5}
+    assert other == {"a": {"b": "text", "c": [{"d": None}]}, "e": "text"}
+    one.a.b = 7
+    assert one.a._get_node("b")._get_full_key("") == "a.b"
+    assert copied(one) == one

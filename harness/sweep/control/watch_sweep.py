@@ -30,7 +30,7 @@ from harness.sweep.display.progress_board import ProgressBoard
 from harness.sweep.study.database_retry import Patience
 from harness.sweep.study.noise_stop import RemainingGain, remaining_gain
 from harness.sweep.study.pruning import first_step
-from harness.sweep.study.read_snapshot import snapshot
+from harness.sweep.study.read_snapshot import KnownRows, snapshot
 from harness.sweep.study.snapshot import Snapshot
 from harness.sweep.study.study_storage import label_of
 from harness.sweep.study.sweep_cost import TIME, SweepCost
@@ -72,6 +72,7 @@ class SweepWatcher:
         self._shown_errors = 0
         self._began = time.monotonic()
         self._noted, self._settled = 0.0, False
+        self._known = KnownRows()
         self._ended_before = self.snapshot().ended
 
     def __enter__(self) -> SweepWatcher:
@@ -115,7 +116,7 @@ class SweepWatcher:
     def _snapshot(self) -> Snapshot:
         # With axis=folds a step is a fold, so the steps say nothing about epochs.
         epochs = self.spec.epochs if self.spec.settings.axis == "epochs" else None
-        now = snapshot(self.study, self.spec.trials, epochs, self.spec.compared)
+        now = snapshot(self.study, self.spec.trials, epochs, self.spec.compared, self._known)
         if len(now.objectives) == 1:
             return now
         epoch_of = {worker.get("trial"): worker.get("epoch") for worker in self.queue.workers().values()}

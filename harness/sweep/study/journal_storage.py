@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from optuna.trial import FrozenTrial
 
+from harness.sweep.study.common_parts import CommonParts
 from harness.sweep.study.file_lock import FileLock
 
 _BLOCK = 4096
@@ -118,16 +121,62 @@ class _Together(threading.local):
     has_read = False
 
 
+@dataclass(frozen=True)
+class TrialsNow:
+    """The trials of a study at one moment.
+
+    unfinished  those that run or wait, by number
+    count       how many there are in all
+    read        gives all of them, by number
+    """
+
+    unfinished: list[FrozenTrial]
+    count: int
+    read: Callable[[], list[FrozenTrial]]
+
+
 class StudyJournal(JournalStorage):
-    """Optuna's storage of a journal, with a way to store several things by one append."""
+    """Optuna's storage of a journal, with a way to store several things by one append, and one to look at
+    trials that takes no longer with thousands of ended ones."""
 
     def __init__(self, file: JournalFile) -> None:
         super().__init__(file)
         self._file = file
+        self._unfinished: dict[int, tuple[list[int], int]] = {}  # of each study: their ids; how many trials
+        self._parts = CommonParts()
 
     def together(self) -> AbstractContextManager[None]:
         """See `JournalFile.together`."""
         return self._file.together()
+
+    def trials_now(self, study_id: int) -> TrialsNow:
+        """The trials of a study, of which only those are looked at that had not ended at the last call.
+
+        A trial that has ended never changes again.
+        """
+        with self._thread_lock:
+            self._sync_with_backend()
+            ids = self._replay_result._study_id_to_trial_ids[study_id]
+            before, count = self._unfinished.get(study_id, ([], 0))
+            unfinished, left = [], []
+            for trial_id in [*before, *ids[count:]]:
+                trial = self._replay_result.get_trial(trial_id)
+                if trial.state.is_finished():
+                    self._parts.share(trial)
+                else:
+                    unfinished.append(trial)
+                    left.append(trial_id)
+            self._unfinished[study_id] = (left, len(ids))
+            count = len(ids)
+        return TrialsNow(unfinished, count, lambda: self.get_all_trials(study_id, deepcopy=False))
+
+
+def trials_now(storage: BaseStorage, study_id: int) -> TrialsNow:
+    """The trials of a study; a database gives all of them each time."""
+    if isinstance(storage, StudyJournal):
+        return storage.trials_now(study_id)
+    trials = storage.get_all_trials(study_id, deepcopy=False)
+    return TrialsNow([each for each in trials if not each.state.is_finished()], len(trials), lambda: trials)
 
 
 def together(storage: BaseStorage) -> AbstractContextManager[None]:

@@ -27,11 +27,32 @@ _STATES: dict[TrialState, State] = {
 }
 
 
+class KnownRows:
+    """The rows of the trials that have ended, for one who reads a study again and again with equal settings.
+
+    A trial that has ended never changes, and its storage gives the same object each time.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[FrozenTrial, Row]] = {}
+
+    def row(self, trial: FrozenTrial, epochs: int | None, sign: float) -> Row:
+        """The trial's row, made anew unless the trial had ended when it was made."""
+        known = self._made.get(trial.number)
+        if known is not None and known[0] is trial:
+            return known[1]
+        row = _row(trial, epochs, sign)
+        if trial.state.is_finished():
+            self._made[trial.number] = (trial, row)
+        return row
+
+
 def snapshot(
     study: optuna.Study,
     trials: int | None = None,
     epochs: int | None = None,
     compared: Objective | None = None,
+    known: KnownRows | None = None,
 ) -> Snapshot:
     """The study as it is now.
 
@@ -40,6 +61,7 @@ def snapshot(
         epochs: of a training; steps up to this number are epochs of the first fold.
         compared: the score that trials report, where that is not the objective; the study has it with the
             other sign where its direction differs.
+        known: rows from earlier calls with the same `epochs` and `compared`.
     """
     storage, key = storage_of(study), study_id(study)
     names = study.metric_names or []
@@ -50,7 +72,8 @@ def snapshot(
     sign = -1.0 if turned else 1.0
     if trials is not None:
         trials += int(storage.get_study_user_attrs(key).get(ADDED, 0))
-    return Snapshot(objectives, tuple(_row(trial, epochs, sign) for trial in frozen), trials, compared)
+    row = _row if known is None else known.row
+    return Snapshot(objectives, tuple(row(trial, epochs, sign) for trial in frozen), trials, compared)
 
 
 def _row(trial: FrozenTrial, epochs: int | None, sign: float) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from harness.sweep.study.noise_stop import remaining_gain
 from harness.sweep.study.snapshot import Snapshot
-from harness.sweep.study.sweep_cost import Account, cost_of
+from harness.sweep.study.sweep_cost import Account, Cost, cost_of
 
 ADDED = "harness:added"
 """The attribute of a study that counts the trials which were added by hand."""
@@ -63,17 +63,16 @@ class Budget:
     account: Account | None = None
     noise: bool = False
 
-    def over(self, attributes: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
+    def over(self, attributes: Mapping[str, Any], read: Callable[[], Sequence[FrozenTrial]]) -> bool:
         """Whether the time is up, or what may be spent is used.
 
         Args:
             attributes: of the study.
-            trials: all of it.
+            read: gives all its trials; most budgets do not ask for what they have cost.
         """
         if self.until is not None and time.time() >= self.until:
             return True
-        costs = (cost_of(trial.user_attrs) for trial in trials)  # most budgets do not ask for them
-        return self.account is not None and self.account.spent(attributes, costs)
+        return self.account is not None and self.account.spent(attributes, _costs(read))
 
     def settled(self, read: Callable[[], Snapshot], left: int) -> bool:
         """Whether further trials are expected to be no better.
@@ -100,6 +99,12 @@ class Budget:
         if self.trials is None:
             return _NO_TRIAL_LIMIT
         return self.trials + int(attributes.get(ADDED, 0)) - started
+
+
+def _costs(read: Callable[[], Sequence[FrozenTrial]]) -> Iterator[Cost | None]:
+    """What each trial has used; the trials are read when the first is asked for."""
+    for trial in read():
+        yield cost_of(trial.user_attrs)
 
 
 def is_exempt(trial: FrozenTrial) -> bool:

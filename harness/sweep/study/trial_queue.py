@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.sweep.study.journal_storage import TrialsNow, trials_now
 from harness.sweep.study.optuna_internals import trial_id
 from harness.sweep.study.read_snapshot import OWNER, snapshot
 from harness.sweep.study.study_workers import Identity
@@ -25,8 +26,6 @@ from harness.sweep.study.trial_reports import DEATHS, Lock, TrialReports
 
 # Attributes of trials. Sweeps of earlier versions have them too, so they never change.
 FAILURES = "harness:failures"
-
-_UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 
 class TrialQueue(TrialReports):
@@ -65,18 +64,16 @@ class TrialQueue(TrialReports):
             let a frozen one be promoted.
         """
         with self._lock():
-            # Read and divided once: of thousands of trials that takes as long as a short training.
+            # Looked at once, and not at those that have ended: that would take as long as a short training.
             trials = self._trials()
-            unfinished = _unfinished(trials)
-            if dead := self._dead(unfinished):
+            if dead := self._dead(trials.unfinished):
                 self._requeue_dead(dead)
                 trials = self._trials()
-                unfinished = _unfinished(trials)
             if self.stop_reason() is not None:
                 return None
-            if (unanswered := self._unanswered(unfinished)) is not None:
+            if (unanswered := self._unanswered(trials.unfinished)) is not None:
                 return unanswered
-            ready, queued, started = self._ready(trials, unfinished, budget)
+            ready, queued, started = self._ready(trials, budget)
             may_start = self._may_start(started, budget, trials)
             # An interrupted trial, or a frozen one, counts as started already: the budget does not stop it.
             for trial in [*ready, *(queued if may_start else [])]:
@@ -97,35 +94,33 @@ class TrialQueue(TrialReports):
             if self.stop_reason() is not None:
                 return 0
             trials = self._trials()
-            ready, _, started = self._ready(trials, _unfinished(trials), budget)
+            ready, _, started = self._ready(trials, budget)
             if not self._may_start(started, budget, trials):
                 return len(ready)
             return len(ready) + budget.left(started, self._attributes())
 
-    def _ready(
-        self, trials: list[FrozenTrial], unfinished: Iterable[FrozenTrial], budget: Budget
-    ) -> tuple[list[FrozenTrial], list[FrozenTrial], int]:
+    def _ready(self, trials: TrialsNow, budget: Budget) -> tuple[list[FrozenTrial], list[FrozenTrial], int]:
         """Trials to go on with, in order; points to start, in order; and how many were started."""
-        waiting = [t for t in unfinished if t.state is TrialState.WAITING and not is_frozen(t)]
+        waiting = [t for t in trials.unfinished if t.state is TrialState.WAITING and not is_frozen(t)]
         interrupted = [trial for trial in waiting if _was_started(trial)]
         queued = [trial for trial in waiting if not _was_started(trial)]
-        started = len(trials) - len(queued)
+        started = trials.count - len(queued)
         return [*interrupted, *self._promoted(trials, started, budget)], queued, started
 
-    def _promoted(self, trials: list[FrozenTrial], started: int, budget: Budget) -> list[FrozenTrial]:
+    def _promoted(self, trials: TrialsNow, started: int, budget: Budget) -> list[FrozenTrial]:
         """Frozen trials that may go on now, the first one first."""
-        if self.halving is None or not any(map(is_frozen, trials)):
+        if self.halving is None or not any(map(is_frozen, trials.unfinished)):
             return []
-        direction = self.study.direction
-        if not budget.over(self._attributes(), trials):
-            promoted = self.halving.promoted(trials, direction)
+        direction, known = self.study.direction, trials.read()
+        if not budget.over(self._attributes(), trials.read):
+            promoted = self.halving.promoted(known, direction)
             if promoted or self._may_start(started, budget, trials):
                 return promoted
         # So that a sweep has a result, the nearest one goes on when nothing else will.
         ahead = (TrialState.RUNNING, TrialState.COMPLETE)
-        if any(trial.state in ahead and not is_exempt(trial) for trial in trials):
+        if any(trial.state in ahead and not is_exempt(trial) for trial in known):
             return []
-        nearest = self.halving.nearest(trials, direction)
+        nearest = self.halving.nearest(known, direction)
         return [] if nearest is None else [nearest]
 
     def exclusive(self) -> AbstractContextManager[None]:
@@ -192,13 +187,13 @@ class TrialQueue(TrialReports):
         if self.halving is None or budget.trials is None:
             return []
         most = budget.left(0, self._attributes())
-        trials = self.halving.hopeless(self._trials(), self.study.direction, most)
+        trials = self.halving.hopeless(self._trials().read(), self.study.direction, most)
         return [str(trial.user_attrs.get("folder", trial.number)) for trial in trials]
 
     def retire_frozen(self) -> None:
         """Ends all frozen trials as pruned, when the sweep is over."""
         with self._lock():
-            for trial in filter(is_frozen, self._trials()):
+            for trial in filter(is_frozen, self._trials().unfinished):
                 value = trial.intermediate_values.get(trial.last_step or 0, math.nan)
                 values = None if math.isnan(value) else [value]
                 self._storage.set_trial_state_values(trial_id(trial), TrialState.PRUNED, values)
@@ -235,12 +230,12 @@ class TrialQueue(TrialReports):
     def requeue_dead(self) -> list[int]:
         """Requeues trials of dead workers and returns their numbers."""
         with self._lock():
-            return self._requeue_dead(self._dead(self._trials(TrialState.RUNNING)))
+            return self._requeue_dead(self._dead(self._trials().unfinished))
 
     def revoke(self, number: int, error: str) -> Identity | None:
         """Ends a running trial as failed, against its owner, and returns that owner."""
         with self._lock():
-            for trial in self._trials(TrialState.RUNNING):
+            for trial in _running(self._trials().unfinished):
                 if trial.number == number:
                     owner = trial.system_attrs.get(OWNER)
                     self._storage.set_trial_user_attr(trial_id(trial), "error", error)
@@ -297,18 +292,14 @@ class TrialQueue(TrialReports):
             self.study.tell(trial.number, state=TrialState.FAIL)
         return requeued
 
-    def _may_start(self, started: int, budget: Budget, trials: Sequence[FrozenTrial]) -> bool:
+    def _may_start(self, started: int, budget: Budget, trials: TrialsNow) -> bool:
         left = budget.left(started, self._attributes())
-        if left <= 0 or budget.over(self._attributes(), trials):
+        if left <= 0 or budget.over(self._attributes(), trials.read):
             return False
         return not budget.settled(lambda: snapshot(self.study), left)
 
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self._storage.get_all_trials(self._id, deepcopy=False, states=states or None)
-
-
-def _unfinished(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    return [trial for trial in trials if trial.state in _UNFINISHED]
+    def _trials(self) -> TrialsNow:
+        return trials_now(self._storage, self._id)
 
 
 def _running(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:

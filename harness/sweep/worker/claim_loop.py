@@ -19,6 +19,7 @@ from harness.runs.run_result import Result
 from harness.runs.trial import Keeps
 from harness.runtime.energy_meter import EnergyMeter
 from harness.runtime.frozen_memory import frozen_memory
+from harness.runtime.garbage_collection import TrialGarbage
 from harness.runtime.inner_path import inner
 from harness.runtime.process_group import broadcast, world
 from harness.runtime.secret_values import Secrets
@@ -94,10 +95,10 @@ class ClaimLoop:
         self.in_a_row = self.done = 0
         self.error: str | None = None
         self.meter = TrialMeter(EnergyMeter() if spec.measures_energy else None)
+        self.garbage = TrialGarbage()
 
     def work(self) -> WorkerOutcome:
-        lease, launch = self.spec.settings.lease, self.spec.launch
-        heartbeat = Heartbeat(self.queue, lease, launch, self.patience)
+        heartbeat = Heartbeat(self.queue, self.spec.settings.lease, self.spec.launch, self.patience)
         with Stop() as stop, heartbeat, frozen_memory():
             try:
                 if self.spec.joint:
@@ -193,6 +194,7 @@ class ClaimLoop:
                 self.reports.forget(claim)
         heartbeat.attributes = {}
         self.done += 1
+        self.garbage.collect(alone=joint is None)
 
     def _charge(self, claim: Claim, cost: Cost | None) -> None:
         """Stores what the trial has used; None: nothing new."""

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from optuna.trial import TrialState
+
+from harness.sweep.study.read_snapshot import KnownRows, snapshot
 from harness.sweep.study.snapshot import Objective, Row, Snapshot, brief, score, shortened
+from harness.sweep.study.study_storage import load_or_create, open_storage
 
 BEGUN = datetime(2026, 1, 2)
 OBJECTIVES = (Objective("valid/accuracy", "maximize"), Objective("model/parameters", "minimize"))
@@ -71,3 +76,20 @@ def test_values_are_shown_as_in_yaml() -> None:
 
 def test_a_count_has_no_decimals() -> None:
     assert [score(value) for value in (19248.0, 0.98, 1.0, 250.5)] == ["19,248", "0.9800", "1.0000", "250.50"]
+
+
+def test_the_row_of_a_trial_that_ended_is_made_once_and_all_others_are_up_to_date(tmp_path: Path) -> None:
+    study = load_or_create(open_storage(None, tmp_path), "s-0", OBJECTIVES[:1])
+    trials = [study.ask() for _ in range(3)]
+    study.tell(trials[0], 0.5)
+    known = KnownRows()
+    before = snapshot(study, known=known)
+    trials[1].report(0.25, 1)
+    study.tell(trials[2], state=TrialState.FAIL)
+    after = snapshot(study, known=known)
+    assert after == snapshot(study)
+    assert [row.state for row in before.rows] == ["complete", "running", "running"]
+    assert [row.state for row in after.rows] == ["complete", "running", "failed"]
+    assert after.rows[1].reports == ((1, 0.25),)
+    assert [one is other for one, other in zip(before.rows, after.rows, strict=True)] == [True, False, False]
+    assert snapshot(study, known=known).rows[2] is after.rows[2]

@@ -15,7 +15,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from harness.sweep.study.journal_storage import trials_now
 from harness.sweep.study.noise_stop import SCORE_ERROR
+from harness.sweep.study.optuna_internals import storage_of, study_id
 from harness.sweep.study.read_snapshot import OWNER, snapshot
 from harness.sweep.study.snapshot import Objective
 from harness.sweep.study.study_lock import study_lock
@@ -343,3 +345,40 @@ def test_a_claim_whose_answer_was_lost_is_given_again(
         with pytest.raises(ConnectionError):
             queue.claim(TEN)
     assert [claimed(queue).number for _ in range(2)] == [0, 1]
+
+
+def test_a_claim_looks_only_at_trials_that_had_not_ended(
+    queue: TrialQueue, another: Callable[..., TrialQueue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        queue.complete(claimed(queue), [0.5], {})
+    theirs = another()
+    held = claimed(theirs)
+    now = trials_now(storage_of(queue.study), study_id(queue.study))
+    assert ([trial.number for trial in now.unfinished], now.count) == ([4], 5)
+    monkeypatch.setattr(
+        storage_of(queue.study), "get_all_trials", lambda *_, **__: pytest.fail("all trials were read")
+    )
+    assert claimed(queue).number == 5
+    theirs.complete(held, [0.5], {})
+    assert queue.requeue_dead() == []
+    assert [claimed(queue).number for _ in range(4)] == [6, 7, 8, 9]
+    assert queue.claim(TEN) is None
+
+
+@pytest.mark.parametrize("url", ["", "sqlite"])
+def test_every_storage_tells_which_trials_have_not_ended(url: str, tmp_path: Path) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path}/study.db" if url else None, tmp_path)
+    study = load_or_create(storage, "s-0", ACCURACY)
+    key = study_id(study)
+    ids = [storage.create_new_trial(key) for _ in range(4)]
+    looks = []
+    for place, state in ((1, TrialState.FAIL), (0, TrialState.WAITING), (3, TrialState.PRUNED)):
+        storage.set_trial_state_values(ids[place], state)
+        now = trials_now(storage, key)
+        looks.append([trial.number for trial in now.unfinished])
+        assert now.count == 4
+        assert [trial.number for trial in now.read()] == [0, 1, 2, 3]
+    assert looks == [[0, 2, 3], [0, 2, 3], [0, 2]]
+    storage.create_new_trial(key)
+    assert [trial.number for trial in trials_now(storage, key).unfinished] == [0, 2, 4]
