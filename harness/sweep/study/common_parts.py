@@ -19,16 +19,18 @@ class CommonParts:
     def __init__(self) -> None:
         self._distributions: dict[str, BaseDistribution] = {}
         self._last: dict[str, Any] = {}  # by the name of the attribute
+        self._whole: dict[str, dict[str, Any]] = {}  # the last dictionary of each kind
 
     def share(self, trial: FrozenTrial) -> None:
         """Replaces parts of a trial that has ended, which nothing changes any more."""
         trial.user_attrs = self._attributes(trial.user_attrs)
-        trial.system_attrs = self._attributes(trial.system_attrs)
+        trial.system_attrs = self._as_last("system", self._attributes(trial.system_attrs))
         trial.params = _named_once(trial.params)
-        trial.distributions = {
+        distributions = {
             sys.intern(name): self._distributions.setdefault(repr(each), each)
             for name, each in trial.distributions.items()
         }
+        trial.distributions = self._as_last("distributions", distributions)
 
     def _attributes(self, attributes: dict[str, Any]) -> dict[str, Any]:
         return {sys.intern(name): self._value(name, value) for name, value in attributes.items()}
@@ -42,6 +44,14 @@ class CommonParts:
             return last
         self._last[name] = _named_once(value)
         return self._last[name]
+
+    def _as_last(self, kind: str, made: dict[str, Any]) -> dict[str, Any]:
+        """The last dictionary of this kind where that has the same objects by the same names."""
+        last = self._whole.get(kind, {})
+        if list(last) == list(made) and all(last[name] is made[name] for name in made):
+            return last
+        self._whole[kind] = made
+        return made
 
 
 def _named_once(values: dict[str, Any]) -> dict[str, Any]:
