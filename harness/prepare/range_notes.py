@@ -47,5 +47,5 @@ def _note(table: Table, name: str, folds: Sequence[Fold]) -> str:
     return (
         f"in column {name!r}, {len(far_rows):,} test {are} far beyond the training range {low:g} … {high:g}, "
         f"such as {values[row]:g} in row {row:,}; correct the value, or bound it with "
-        "data/transform/numeric=robust"
+        "data/transform/numeric=bounded"
     )

@@ -29,7 +29,7 @@ def test_a_test_value_a_whole_range_away_is_named(value: float) -> None:
     (note,) = range_notes(table(size=value), FOLDS)
     assert note.startswith("in column 'size', 1 test row is far beyond the training range 0 … 7, such as ")
     assert f"{value:g} in row 10" in note
-    assert "data/transform/numeric=robust" in note
+    assert "data/transform/numeric=bounded" in note
 
 
 @pytest.mark.parametrize("value", [13.9, -6.9, np.nan, np.inf])

@@ -1,4 +1,4 @@
-"""Transforms of numbers in the manner of scikit-learn: robust scaling, smooth clipping, quantiles."""
+"""Transforms of numbers in the manner of scikit-learn: bounds, robust scaling, smooth clipping, quantiles."""
 
 from __future__ import annotations
 
@@ -7,6 +7,25 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import QuantileTransformer
+
+
+class TrainingRange(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """x -> x, but the smallest training value where x is below it, and the largest where x is above.
+
+    So a network answers an absurd value like the nearest one that it has learned from, as a tree does.
+
+    Attributes:
+        low_, high_: (F,) float64.
+    """
+
+    def fit(self, values: np.ndarray, targets: Any = None) -> TrainingRange:
+        """values (n, F) without missing ones; `targets` are not used."""
+        self.low_, self.high_ = values.min(axis=0), values.max(axis=0)
+        self.n_features_in_ = values.shape[1]
+        return self
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.clip(values, self.low_, self.high_))
 
 
 class RobustScale(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types

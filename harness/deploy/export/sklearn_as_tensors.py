@@ -43,8 +43,7 @@ class Number:
 @dataclass(frozen=True)
 class Step:
     """`fill`: a missing value of column j becomes first[j]; `scale`: x becomes (x - first) / second; `clip`:
-    x
-    becomes x / sqrt(1 + (x / first)^2)."""
+    x becomes x / sqrt(1 + (x / first)^2); `bound`: x becomes first where it is below, second where above."""
 
     kind: str
     first: np.ndarray
@@ -118,6 +117,8 @@ def _step(part: Any) -> Step:
         return _scale(part.center_, part.scale_, one)
     if type(part).__module__ == _OURS and name == "SmoothClip":
         return Step("clip", one * part.limit, one)
+    if type(part).__module__ == _OURS and name == "TrainingRange":
+        return Step("bound", part.low_, part.high_)
     if not type(part).__module__.startswith("sklearn."):
         raise Opaque(name)
     if name == "SimpleImputer" and not _has_indicators(part) and _is_nan(part.missing_values):

@@ -86,6 +86,8 @@ class Rows(Inputs):
                 values = torch.where(values.isnan(), first, values)
             elif step.kind == "clip":
                 values = values / (1 + (values / first).square()).sqrt()
+            elif step.kind == "bound":
+                values = torch.minimum(torch.maximum(values, first), second)
             else:
                 values = (values - first) / second
         return values
@@ -135,6 +137,9 @@ def _steps(columns: Columns) -> list[dict[str, Any]]:
         elif step.kind == "clip":
             words = "clip numbers smoothly: x / sqrt(1 + (x / limit)^2)"
             steps.append({"step": words, "limits": step.first.tolist()})
+        elif step.kind == "bound":
+            low, high = step.first.tolist(), step.second.tolist()
+            steps.append({"step": "bound numbers: min(max(x, low), high)", "low": low, "high": high})
         else:
             shift, scale = step.first.tolist(), step.second.tolist()
             steps.append(

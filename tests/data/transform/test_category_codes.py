@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from harness.core.table import Table
 from harness.data.transform.category_codes import CategoryCodes
 from harness.data.transform.column_encodings import encodings
-from harness.data.transform.number_scaling import Quantiles, RobustScale, SmoothClip
+from harness.data.transform.number_scaling import Quantiles, RobustScale, SmoothClip, TrainingRange
 from harness.data.transform.tabular import Tabular
 
 ENCODER = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, sparse_output=False)
@@ -77,7 +77,8 @@ def test_features_are_those_of_before_to_the_last_bit_where_no_column_has_more(l
 
 
 @pytest.mark.parametrize(
-    "numeric", [[RobustScale(), SmoothClip(limit=3.0)], [Quantiles(most=5, rows_per_quantile=2)], []]
+    "numeric",
+    [[RobustScale(), SmoothClip(limit=3.0)], [Quantiles(most=5, rows_per_quantile=2)], [TrainingRange()], []],
 )
 def test_what_becomes_of_the_numbers_leaves_codes_alone(numeric: list[Any]) -> None:
     frame = FRAME.assign(size=range(12))

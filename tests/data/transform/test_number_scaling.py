@@ -14,7 +14,7 @@ from harness.bundle.row_predictor import RowPredictor
 from harness.config.compose import compose
 from harness.config.instantiate import build
 from harness.core.table import Table
-from harness.data.transform.number_scaling import Quantiles, RobustScale, SmoothClip
+from harness.data.transform.number_scaling import Quantiles, RobustScale, SmoothClip, TrainingRange
 
 
 def numbers(rows: int = 200) -> np.ndarray:
@@ -41,6 +41,15 @@ def test_a_clipped_number_stays_within_the_limit(value: float) -> None:
     assert abs(made) <= 3
 
 
+def test_numbers_beyond_the_training_range_become_its_ends() -> None:
+    made = TrainingRange().fit(np.array([[1.0, -2.0], [3.0, 5.0]]))
+    assert made.transform(np.array([[0.0, 6.0], [2.5, -1e300], [3.0, 5.0]])).tolist() == [
+        [1.0, 5.0],
+        [2.5, -2.0],
+        [3.0, 5.0],
+    ]
+
+
 def test_a_limit_is_above_0() -> None:
     with pytest.raises(ValueError, match="limit must be above 0"):
         SmoothClip(limit=0.0).fit(np.zeros((1, 1)))
@@ -61,7 +70,7 @@ def table(rows: int = 60) -> Table:
     return Table(frame, ("a", "b"), target=("y",))
 
 
-@pytest.mark.parametrize("choice", ["standard", "robust", "quantile"])
+@pytest.mark.parametrize("choice", ["standard", "bounded", "robust", "quantile"])
 def test_a_variant_is_stored_and_restored(choice: str) -> None:
     cfg = compose(["data/extract=breast_cancer", f"data/transform/numeric={choice}"])
     transform, fresh = (build(cfg.data.transform, "data.transform") for _ in range(2))
@@ -69,8 +78,9 @@ def test_a_variant_is_stored_and_restored(choice: str) -> None:
     fresh.restore(transform.state())
     made = transform(table()).inputs
     assert torch.equal(fresh(table()).inputs, made)
-    assert made.shape[1] == (2 if choice == "standard" else 3)
-    if choice != "standard":  # the last feature says that a value was missing
+    indicators = choice in ("robust", "quantile")
+    assert made.shape[1] == 2 + indicators
+    if indicators:  # the last feature says that a value was missing
         missing = torch.tensor(table().frame["b"].isna().tolist())
         assert len(set(made[missing, 2].tolist())) == len(set(made[~missing, 2].tolist())) == 1
 
@@ -84,21 +94,27 @@ def test_one_absurd_input_keeps_the_prediction_near_the_others(run_cli, here) ->
     words = ("data/extract=csv", "data.extract.path=houses.csv", "data.extract.target=price", "tracking=none")
     wild = frame[["size", "age"]].head(1).assign(size=160_000.0)
     made = {}
-    for choice in ("standard", "robust"):
+    for choice in ("standard", "robust", "bounded"):
         folder = here / choice
         answer = run_cli(
             *words, "report=false", f"data/transform/numeric={choice}", f"hydra.run.dir={folder}"
         )
         assert answer.status == 0, answer.err
         made[choice] = float(RowPredictor(folder / "model")(wild)["prediction"].iloc[0])
-    assert made["robust"] < 2 * frame["price"].max() < 10 * frame["price"].max() < made["standard"]
+    for choice in ("robust", "bounded"):
+        assert made[choice] < 2 * frame["price"].max() < 10 * frame["price"].max() < made["standard"]
 
 
 @pytest.mark.parametrize("format", ["onnx", "safetensors"])
-def test_an_exported_model_clips_as_the_bundle_does(run_cli, here, format: str) -> None:
+@pytest.mark.parametrize(
+    ("numeric", "step"), [("robust", "clip numbers smoothly"), ("bounded", "bound numbers")]
+)
+def test_an_exported_model_clips_as_the_bundle_does(
+    run_cli, here, format: str, numeric: str, step: str
+) -> None:
     answer = run_cli(
         "data/extract=iris",
-        "data/transform/numeric=robust",
+        f"data/transform/numeric={numeric}",
         "trainer.epochs=1",
         "tracking=none",
         "report=false",
@@ -108,4 +124,4 @@ def test_an_exported_model_clips_as_the_bundle_does(run_cli, here, format: str) 
     answer = run_cli("export", str(here / "run"), "--format", format, "--out", "exported")
     assert answer.status == 0, answer.err
     steps = json.loads(next(here.rglob("preprocessing.json")).read_text())["steps"]
-    assert [step for step in steps if step["step"].startswith("clip numbers smoothly")]
+    assert [each for each in steps if each["step"].startswith(step)]
