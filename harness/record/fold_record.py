@@ -64,8 +64,8 @@ class FoldRecord:
     sealed       whether that is so because they are sealed: then curves are drawn, and the model is logged
     keeps        which files are kept, given the fold's scores
     follows      scores that a sweep compares; the steady ones among them are computed
-    others   of the networks of the same ensemble that came before, see `Fold.network`
     validation_size  the most bytes that the outputs for the validation rows may take; 0: they are not kept
+    others       the records of the networks of the same ensemble that came before, see `Fold.network`
     """
 
     journal: Journal
