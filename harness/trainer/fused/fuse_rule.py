@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from math import inf
 from typing import Any, NamedTuple
 
 import torch
@@ -31,8 +32,25 @@ _RECURRENT = nn.RNNBase
 _TRIED = 3
 """Members of the step that is tried."""
 
-_LEAST = {False: ((50_000, 5.5), (150_000, 10.0)), True: ((90_000, 8.0),)}
-"""Parameters at most, and batches that it must compute together to be faster on a CPU.
+
+class _Limit(NamedTuple):
+    """Up to which size trainings are faster together.
+
+    parameters  at most
+    batch_size  at most
+    together    batches that a step computes together, at least
+    """
+
+    parameters: int
+    batch_size: float
+    together: float
+
+
+_LIMITS = {
+    False: (_Limit(50_000, inf, 5.2), _Limit(80_000, 16, 5.2), _Limit(150_000, inf, 8.0)),
+    True: (_Limit(90_000, inf, 8.0),),
+}
+"""When trainings are faster together on a CPU: within one of these limits.
 
 By whether rows are augmented, which is done for each member alone and lowers what is gained. Measured by
 `benchmarks/fused.py` on multilayer perceptrons with and without norms, on a transformer, and on contrastive
@@ -64,7 +82,7 @@ class StepSize(NamedTuple):
 
 
 def is_faster(size: StepSize, train_rows: Sequence[int], batch_size: int, share_last: bool = False) -> bool:
-    """Whether trainings are faster together than one after another, by `_LEAST`.
+    """Whether trainings are faster together than one after another, by `_LIMITS`.
 
     Only batches of one size are computed together. Trainings with different numbers of rows have last batches
     of different sizes, so what counts is how many batches a step computes on average.
@@ -77,7 +95,10 @@ def is_faster(size: StepSize, train_rows: Sequence[int], batch_size: int, share_
     passes = [batch_sizes(rows, batch_size, share_last=share_last) for rows in train_rows]
     calls = sum(len({rows for rows in step if rows}) for step in zip_longest(*passes))
     together = sum(map(len, passes)) / max(1, calls)
-    return any(size.parameters <= most and together >= least for most, least in _LEAST[size.augmented])
+    return any(
+        size.parameters <= limit.parameters and batch_size <= limit.batch_size and together >= limit.together
+        for limit in _LIMITS[size.augmented]
+    )
 
 
 def _has_free_tensors(model: nn.Module) -> bool:

@@ -394,22 +394,25 @@ def test_what_cannot_be_fused_is_named(changes: dict[str, Any], reason: str | No
 
 
 @pytest.mark.parametrize(
-    ("parameters", "rows", "faster"),
+    ("parameters", "batch_size", "rows", "faster"),
     [
-        (20_000, [150] * 178, True),
-        (20_000, [435] * 9 + [436], True),  # 7 steps of 10 folds take 8 calls
-        (20_000, [150] * 5, False),
-        (20_000, [150] * 6, True),
-        (20_000, [60, 59, 58, 57, 56, 55, 54], False),  # no two batches have one size
-        (100_000, [128] * 8, False),
-        (100_000, [128] * 10, True),
-        (1_000_000, [128] * 100, False),
+        (20_000, 64, [150] * 178, True),
+        (20_000, 64, [435] * 9 + [436], True),  # 7 steps of 10 folds take 8 calls
+        (20_000, 64, [150] * 5, False),
+        (20_000, 64, [150] * 6, True),
+        (20_000, 64, [60, 59, 58, 57, 56, 55, 54], False),  # no two batches have one size
+        (75_000, 64, [128] * 6, False),
+        (75_000, 16, [128] * 6, True),
+        (100_000, 16, [128] * 6, False),
+        (100_000, 64, [128] * 7, False),
+        (100_000, 64, [128] * 8, True),
+        (1_000_000, 64, [128] * 100, False),
     ],
 )
 def test_the_rule_counts_parameters_and_batches_of_one_size(
-    parameters: int, rows: list[int], faster: bool
+    parameters: int, batch_size: int, rows: list[int], faster: bool
 ) -> None:
-    assert is_faster(StepSize(parameters), rows, 64) is faster
+    assert is_faster(StepSize(parameters), rows, batch_size) is faster
 
 
 def test_the_rule_counts_the_batches_that_share_a_few_rows() -> None:
