@@ -39,12 +39,20 @@ METRICS = {"classification": ("accuracy", "auroc", "log_loss"), "regression": ("
 """The stored scores by the kind of target."""
 
 OLD, NEW = "old default", "default"
-_OLD = ("model=mlp", "model/numeric=none", "trainer.epochs=20", "trainer.best_by=null")
+_OLD = (
+    "model=mlp",
+    "model/numeric=none",
+    "data/transform=tabular",
+    "data/transform/numeric=standard",
+    "trainer.epochs=20",
+    "trainer.best_by=null",
+)
 _TABM = ("model=tabm", "data/transform/numeric=robust", "model/numeric=piecewise_linear")
 
 NETWORKS: dict[str, dict[str, tuple[str, ...]]] = {
     NEW: {"classification": (), "regression": ()},
-    # What the settings did before `trainer.epochs=auto`, `trainer.best_by` and `model/numeric=auto`.
+    # What the settings did before `trainer.epochs=auto`, `trainer.best_by`, `model/numeric=auto` and
+    # `data/transform/numeric=bounded`.
     OLD: dict.fromkeys(METRICS, _OLD),
     "tabm": dict.fromkeys(METRICS, _TABM),
     "realmlp": {

@@ -44,6 +44,9 @@ SAME_MACHINE = {
 
 RunCli = Callable[..., Any]
 
+DEFAULT = "data/transform/numeric=standard"
+"""The default of the time."""
+
 
 @pytest.fixture
 def before(here: Path) -> Path:
@@ -185,7 +188,7 @@ def test_of_another_trainer_the_parts_follow_that_auto_had_chosen(run_cli: RunCl
 
 def test_a_run_stopped_within_an_epoch_resumes_to_the_same_result(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["stopped"]
-    answer = run_cli(*wanted["words"], "resume=outputs/runs/stopped")
+    answer = run_cli(*wanted["words"], DEFAULT, "resume=outputs/runs/stopped")
     assert answer.status == 0, answer.err
     assert "the training resumes within epoch 3, step 17." in answer.err + answer.out
     assert same_scores(before / "outputs/runs/stopped", wanted["scores"])
@@ -193,7 +196,7 @@ def test_a_run_stopped_within_an_epoch_resumes_to_the_same_result(run_cli: RunCl
 
 def test_killed_folds_resume_to_the_same_result(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["killed"]
-    answer = run_cli(*wanted["words"], "resume=auto")
+    answer = run_cli(*wanted["words"], DEFAULT, "resume=auto")
     assert answer.status == 0, answer.err
     output = answer.err + answer.out
     assert f"resume=auto: resuming {Path('outputs/runs/killed')}" in output
@@ -203,14 +206,35 @@ def test_killed_folds_resume_to_the_same_result(run_cli: RunCli, before: Path) -
 
 def test_a_stopped_sweep_continues_with_the_same_trials(run_cli: RunCli, before: Path) -> None:
     wanted = EXPECTED["stopped"]["halved"]
-    answer = run_cli(*wanted["words"])
+    answer = run_cli(*wanted["words"], DEFAULT)
     assert answer.status == 0, answer.err
     assert same(points(before / "outputs/sweeps/halved-0"), wanted["points"])
 
 
+def test_what_began_with_another_default_is_not_continued_with_that_of_today(
+    run_cli: RunCli, before: Path
+) -> None:
+    stopped = EXPECTED["stopped"]
+    answer = run_cli(*stopped["stopped"]["words"], "resume=outputs/runs/stopped")
+    assert answer.status == 2
+    assert f"an earlier version of harness began it: go on as it did with {DEFAULT}." in answer.err
+    for words in (["check", *stopped["halved"]["words"]], stopped["halved"]["words"]):
+        answer = run_cli(*words)
+        assert answer.status == 2
+        assert answer.err.splitlines()[0] == (
+            f"error: a sweep continues with its own settings, and halved-0 began with {DEFAULT}, the default "
+            f"of an earlier version of harness; add {DEFAULT}, or begin another with sweep.name=NAME."
+        )
+    answer = run_cli(*stopped["killed"]["words"], "resume=auto")
+    assert answer.status == 0, answer.err
+    killed = Path("outputs/runs/killed")
+    reason = f"an earlier version of harness began it, and it is resumed with {DEFAULT}."
+    assert f"resume=auto: {killed} has this data: {reason}" in answer.err + answer.out
+
+
 def test_a_finished_sweep_takes_another_trial(run_cli: RunCli, before: Path) -> None:
     words = EXPECTED["sweep"]["words"]
-    answer = run_cli(*words, "sweep.trials=4", "resume=rates-0")
+    answer = run_cli(*words, DEFAULT, "sweep.trials=4", "resume=rates-0")
     assert answer.status == 0, answer.err
     found = points(before / "outputs/sweeps/rates-0")
     assert same(found[:3], EXPECTED["sweep"]["points"])
@@ -229,11 +253,11 @@ def test_a_comparison_ranks_as_it_did(run_cli: RunCli, before: Path, what: str) 
     assert (before / "board.html").stat().st_size
 
 
-def test_an_earlier_run_and_one_of_today_differ_in_nothing_but_the_choice_of_the_epoch(
+def test_an_earlier_run_and_one_of_today_with_its_choices_differ_in_nothing(
     run_cli: RunCli, before: Path
 ) -> None:
     words = [*EXPECTED["runs"]["plain"]["words"], "hydra.run.dir=outputs/runs/today"]
-    assert run_cli(*words, "trainer.best_by=null").status == 0
+    assert run_cli(*words, DEFAULT, "trainer.best_by=null").status == 0
     answer = run_cli("compare", "plain", "today")
     assert answer.status == 0, answer.err
     assert "\nthe same: configuration, data" in answer.out  # code and packages are not

@@ -49,7 +49,7 @@ class RangeCounts:
         have = "has a value" if self.outside == 1 else "have values"
         return (
             f"{self.outside:,} of {counted(self.rows, 'row')} {have} beyond the range of the training rows, "
-            f"in {listed(texts, _NAMED)}; predictions for such rows are extrapolated."
+            f"in {listed(texts, _NAMED)}; the model has learned nothing from such values."
         )
 
 

@@ -22,7 +22,7 @@ from harness.prepare.initial_weights import InitialWeights, find_initial_weights
 from harness.prepare.numeric_choice import with_embedded_numbers
 from harness.prepare.parts import Parts, plain
 from harness.prepare.pretrain_config import pretraining
-from harness.prepare.range_notes import range_notes
+from harness.prepare.range_notes import is_bounded, range_notes
 from harness.prepare.sealed_test import find_seal
 from harness.prepare.training_length import with_training_length
 from harness.prepare.value_notes import header_note, value_notes
@@ -104,8 +104,9 @@ def make_plan(cfg: DictConfig) -> Plan:
     findings = data_pipeline.find_leaks(parts, table, whole, cache)
     parts_note, *of_values = _table_notes(cfg, table)
     # The trials of a sweep mostly have the same table and split.
-    key = f"ranges {table.digest} {table.features} {plain(cfg.split)}"
-    of_values += current().shared(key, lambda: range_notes(table, folds))
+    bounded = is_bounded(cfg.data.transform)
+    key = f"ranges {table.digest} {table.features} {plain(cfg.split)} {bounded}"
+    of_values += current().shared(key, lambda: range_notes(table, folds, bounded))
     notes = tuple(filter(None, [parts_note, *settings.notes, *of_values, imbalance_note(cfg, table)]))
     plan = Plan(parts, chosen, table, folds, findings, cache, weights, notes=notes, sealed=sealed)
     return replace(plan, before=_before(plan))

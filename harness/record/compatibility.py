@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.config.argument_defaults import with_defaults
+from harness.config.earlier_defaults import earlier_words
 from harness.core.errors import UserError
 from harness.core.fuse_setting import AUTO, FUSE, OFF
 from harness.core.name_list import listed
@@ -49,13 +50,22 @@ def changed_settings(past: RunHistory, plan: Plan) -> dict[str, tuple[str, str]]
     return {key: (old.get(key, "absent"), new.get(key, "absent")) for key in keys if not below(key, allowed)}
 
 
-def earlier_extraction(past: RunHistory, changed: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Returns the overrides that read the rows as the version of harness did that began the run.
-
-    Empty where the run has all settings of the extraction, or where a value of it is secret.
+def earlier_settings(past: RunHistory, changed: Mapping[str, tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """Returns the overrides with which an earlier version of harness began the run, and the keys that they
+    explain.
 
     Args:
         changed: the settings that differ, with old and new value.
+    """
+    words = earlier_words(past.settings, changed)
+    extraction = _earlier_extraction(past, changed)
+    return [*extraction, *words.values()], [*([_EXTRACTION] if extraction else []), *words]
+
+
+def _earlier_extraction(past: RunHistory, changed: Mapping[str, tuple[str, str]]) -> list[str]:
+    """The overrides that read the rows as the version of harness did that began the run.
+
+    Empty where the run has all settings of the extraction, or where a value of it is secret.
     """
     extraction = {key: old for key, (old, _) in changed.items() if below(key, [_EXTRACTION])}
     if extraction.keys() <= past.settings.keys() or "absent" in extraction.values():
@@ -72,13 +82,12 @@ def remedy_for(past: RunHistory, changed: Mapping[str, tuple[str, str]], otherwi
         changed: as `changed_settings` returns them.
         otherwise: the remedy where no earlier version of harness explains the change.
     """
-    earlier = earlier_extraction(past, changed)
-    if not earlier:
+    words, explained = earlier_settings(past, changed)
+    if not words:
         return otherwise
-    others = [key for key in changed if not below(key, [_EXTRACTION])]
+    others = [key for key in changed if not below(key, explained)]
     reverted = f", and revert {listed(others, most=10)}" if others else ""
-    words = " ".join(earlier)
-    return f"an earlier version of harness began it: read the rows as it did with {words}{reverted}"
+    return f"an earlier version of harness began it: go on as it did with {' '.join(words)}{reverted}"
 
 
 def _typed(key: str, text: str) -> str:

@@ -39,7 +39,8 @@ def beyond_range(material: RunMaterial) -> list[Block]:
     if not outside.any():
         return []
     rows = int(outside.any(axis=1).sum())
-    sentence = f"{rows:,} of {counted(int(tested.sum()), 'test row')}; their predictions are extrapolated."
+    tests = counted(int(tested.sum()), "test row")
+    sentence = f"{rows:,} of {tests}; the model has learned nothing from such values."
     return [Heading("Test rows beyond the training range"), Text(sentence), _table(names, values, outside)]
 
 

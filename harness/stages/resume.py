@@ -33,7 +33,7 @@ from harness.record.compatibility import (
     check_allow,
     digest,
     earlier_digests,
-    earlier_extraction,
+    earlier_settings,
     other_data,
     remedy_for,
     same_source,
@@ -205,10 +205,10 @@ def _newest(plan: Plan, folder: Path) -> Start:
             continue
         changed = changed_settings(past, plan)
         if changed:
-            remedy = earlier_extraction(past, changed)
-            if remedy and all(below(key, ["data.extract"]) for key in changed) and same_source(past, plan):
+            words, explained = earlier_settings(past, changed)
+            if words and all(below(key, explained) for key in changed) and same_source(past, plan):
                 reason = "an earlier version of harness began it, and it is resumed with"
-                notes.append(f"resume=auto: {earlier} has this data: {reason} {' '.join(remedy)}.")
+                notes.append(f"resume=auto: {earlier} has this data: {reason} {' '.join(words)}.")
             continue
         difference = other_data(earlier, past, plan)
         if difference:

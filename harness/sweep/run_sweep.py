@@ -38,7 +38,7 @@ from harness.sweep.preflight.preflight import Preflight, run_preflight
 from harness.sweep.report.sweep_result import SweepResult
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
-from harness.sweep.study.prepare_study import stored_earlier
+from harness.sweep.study.prepare_study import check_defaults, stored_earlier
 from harness.sweep.study.sweep_location import SweepLocation, find_location
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
 from harness.sweep.worker.sweep_spec import SweepSpec
@@ -72,6 +72,8 @@ def run_sweep(
     settings = read_settings(config.sweep)
     space = read_space(overrides, settings.space, context.config_loader)
     location, follow_up = _place(config, words, settings)
+    if location is not None:
+        check_defaults(location, config.hydra.runtime.choices)
     earlier = broadcast(None if location is None else stored_earlier(location, space))
     # Under torchrun all processes look at the data together.
     say = print if rank() == 0 else lambda text: None

@@ -26,11 +26,11 @@ def test_a_configuration_that_fits_is_described_and_nothing_is_written(run_cli: 
         "auto: trainer.best_by=[valid/log_loss]",
         "auto: tracking.experiment=iris",
         "column             role     type    missing  distinct  values                         "
-        "encoding                       features",
+        "encoding                                      features",
         "species            target   text    0        3         setosa, versicolor, virginica",
         *(
             f"{name:<17}  feature  number  0        {distinct}        {values:<29}  "
-            "SimpleImputer, StandardScaler  1"
+            "SimpleImputer, StandardScaler, TrainingRange  1"
             for name, distinct, values in (
                 ("sepal length (cm)", 35, "4.3 to 7.9"),
                 ("sepal width (cm)", 23, "2 to 4.4"),

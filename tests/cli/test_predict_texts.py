@@ -49,7 +49,7 @@ def test_units_blanks_comments_and_dates_are_read_as_in_training(
     assert answer.err.splitlines() == [
         "! the model does not look at 'sold'.",
         "! 2 of 5 rows have values beyond the range of the training rows, in 'price' (2); "
-        "predictions for such rows are extrapolated.",
+        "the model has learned nothing from such values.",
     ]
     found = pd.read_csv("out.csv")["prediction"]
     plain = pd.DataFrame(

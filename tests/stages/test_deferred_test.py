@@ -301,7 +301,7 @@ def test_the_extraction_of_an_earlier_version_is_named(tmp_path: Path) -> None:
     journal.write_text("".join(f"{json.dumps(event)}\n" for event in events))
     with pytest.raises(UserError) as refused:
         run_deferred_test(compose(words), tmp_path / "run", "", TRIAL)
-    remedy = f"an earlier version of harness began it: read the rows as it did with {earlier}."
+    remedy = f"an earlier version of harness began it: go on as it did with {earlier}."
     assert str(refused.value).endswith(f"(data.extract.recognise False -> True); {remedy}")
     assert (
         "test/accuracy" in run_deferred_test(compose([*words, earlier]), tmp_path / "run", "", TRIAL).scores

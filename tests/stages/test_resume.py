@@ -339,7 +339,7 @@ def test_the_extraction_of_an_earlier_version_is_named_where_it_explains_other_d
     without_settings(folder, *keys)
     sentence = refusal(*FAST, *words, f"resume={folder.name}")
     assert "differ: data.extract.recognise False -> True and data.extract.time_features None -> [" in sentence
-    remedy = f"an earlier version of harness began it: read the rows as it did with {' '.join(earlier)}."
+    remedy = f"an earlier version of harness began it: go on as it did with {' '.join(earlier)}."
     assert sentence.endswith(remedy)
     other = refusal(*FAST, *words, f"resume={folder.name}", "seed=7")
     assert other.endswith(f"{remedy[:-1]}, and revert seed.")

@@ -10,17 +10,31 @@ from sklearn.preprocessing import QuantileTransformer
 
 
 class TrainingRange(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
-    """x -> x, but the smallest training value where x is below it, and the largest where x is above.
+    """x -> x in the range of the training values and its margin; beyond, the nearest number in it.
 
-    So a network answers an absurd value like the nearest one that it has learned from, as a tree does.
+    So a network answers an absurd value like one near those that it has learned from, as a tree does.
+
+    Args:
+        margin: how much the range is widened on each side, as a share of its width; 0 or more.
 
     Attributes:
         low_, high_: (F,) float64.
     """
 
+    def __init__(self, margin: float = 0.0) -> None:
+        self.margin = margin
+
     def fit(self, values: np.ndarray, targets: Any = None) -> TrainingRange:
-        """values (n, F) without missing ones; `targets` are not used."""
-        self.low_, self.high_ = values.min(axis=0), values.max(axis=0)
+        """values (n, F) without missing ones; `targets` are not used.
+
+        Raises:
+            ValueError: `margin` is below 0.
+        """
+        if not self.margin >= 0:
+            raise ValueError(f"margin must be 0 or more, got {self.margin}")
+        low, high = values.min(axis=0), values.max(axis=0)
+        more = self.margin * (high - low)
+        self.low_, self.high_ = low - more, high + more
         self.n_features_in_ = values.shape[1]
         return self
 

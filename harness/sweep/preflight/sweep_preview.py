@@ -21,7 +21,7 @@ from harness.sweep.preflight.preflight import Preflight, run_preflight
 from harness.sweep.preflight.tried_points import without_hydra
 from harness.sweep.space.read_space import check_swept, read_space
 from harness.sweep.space.search_space import Space
-from harness.sweep.study.prepare_study import check_stored, stored_earlier
+from harness.sweep.study.prepare_study import check_defaults, check_stored, stored_earlier
 from harness.sweep.study.storage_address import read_address
 from harness.sweep.study.sweep_location import find_location, sweep_state
 from harness.sweep.study.sweep_settings import SweepSettings, read_settings
@@ -71,6 +71,7 @@ def preview(words: Sequence[str], follow: Follow) -> list[str]:
         composer = TrialComposer.of(loader)
     cfg, notes, check_epochs = follow(cfg, typed.texts, settings)
     place = find_location(cfg, typed.texts)
+    check_defaults(place, cfg.hydra.runtime.choices)
     stored = stored_earlier(place, space)
     with command(many=True):
         rehearsed = run_preflight(space, composer, settings, lambda text: None, recalls=stored is None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.config.earlier_defaults import CHANGED, changed_words
 from harness.core.name_list import listed
 from harness.runtime.secret_values import Secrets
 from harness.sweep.space.dimension import Dimension
@@ -25,7 +26,19 @@ def stored(fixed: Sequence[str], dimensions: Sequence[Dimension]) -> dict[str, A
     return {
         "fixed": shown,
         "dimensions": {dimension.key: _plain(dimension) for dimension in dimensions},
+        "defaults": list(CHANGED),
     }
+
+
+def earlier_defaults(before: Mapping[str, Any], choices: Mapping[str, str]) -> list[str]:
+    """Words that choose the defaults with which a sweep began, where those of today would be chosen.
+
+    Args:
+        before: the sweep's space, as `stored` gave it.
+        choices: of the configuration that all its trials would share today, by group.
+    """
+    chosen = {*before.get("defaults", ()), *_by_key(before["fixed"]), *before["dimensions"]}
+    return [typed for group, typed in changed_words(choices).items() if group not in chosen]
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -36,6 +49,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         changes += _changes(key, old[key], new[key]) if key in old else [f"{key} is swept now"]
     changes += [f"{key} is no longer swept" for key in old if key not in new]
     was, is_ = _by_key(before["fixed"]), _by_key(now["fixed"])
+    for group, (earlier, _) in CHANGED.items():
+        if group not in before.get("defaults", ()) and is_.get(group) == f"{group}={earlier}":
+            was.setdefault(group, is_[group])  # not typed then, since it was the default
     for key, typed in is_.items():
         if key not in was:
             changes.append(f"{typed} is new")

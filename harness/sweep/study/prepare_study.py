@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
 
 from harness.core.errors import UserError
 from harness.sweep.space.search_space import Space
+from harness.sweep.space.stored_space import earlier_defaults
 from harness.sweep.space.swept_value import Point
 from harness.sweep.study.earlier_trials import EARLIER, EarlierSweep, read_earlier
 from harness.sweep.study.snapshot import Objective
@@ -69,15 +71,40 @@ def stored_earlier(place: SweepLocation, space: Space) -> tuple[EarlierSweep, ..
     Raises:
         UserError: as `read_earlier`, or its storage cannot be used.
     """
-    if not exists(place):
-        return None
-    storage = open_storage(place.url, place.folder)
-    if place.study not in studies(storage):  # a process was killed before it made it
-        return None
-    known = storage.get_study_user_attrs(storage.get_study_id_from_name(place.study))
-    storage.remove_session()
+    known = _attributes(place)
     begun = bool(known.get(QUEUED)) or EARLIER in known
     return read_earlier(known, space) if begun else None
+
+
+def check_defaults(place: SweepLocation, choices: Mapping[str, str]) -> None:
+    """Checks that an existing sweep began with the defaults of today.
+
+    Args:
+        choices: of the configuration that all trials share, by group.
+
+    Raises:
+        UserError: an earlier version began it with another default.
+    """
+    before = _attributes(place).get(SPACE)
+    words = [] if before is None else earlier_defaults(before, choices)
+    if words:
+        raise UserError(
+            f"a sweep continues with its own settings, and {place.study} began with {' '.join(words)}, the "
+            "default of an earlier version of harness",
+            f"add {' '.join(words)}, or begin another with sweep.name=NAME",
+        )
+
+
+def _attributes(place: SweepLocation) -> dict[str, Any]:
+    """The attributes of the sweep's study; empty where it is to begin."""
+    if not exists(place):
+        return {}
+    storage = open_storage(place.url, place.folder)
+    if place.study not in studies(storage):  # a process was killed before it made it
+        return {}
+    known = storage.get_study_user_attrs(storage.get_study_id_from_name(place.study))
+    storage.remove_session()
+    return dict(known)
 
 
 def check_stored(place: SweepLocation, space: Space, objectives: Sequence[Objective], lease: float) -> None:

@@ -50,6 +50,19 @@ def test_numbers_beyond_the_training_range_become_its_ends() -> None:
     ]
 
 
+def test_a_margin_widens_the_range_on_each_side() -> None:
+    made = TrainingRange(margin=0.5).fit(np.array([[1.0, -2.0, 4.0], [3.0, 6.0, 4.0]]))
+    assert made.transform(np.array([[0.5, 9.0, 5.0], [-1e300, 1e300, 4.0]])).tolist() == [
+        [0.5, 9.0, 4.0],
+        [0.0, 10.0, 4.0],
+    ]
+
+
+def test_a_margin_below_0_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"margin must be 0 or more, got -0\.1"):
+        TrainingRange(margin=-0.1).fit(np.zeros((1, 1)))
+
+
 def test_a_limit_is_above_0() -> None:
     with pytest.raises(ValueError, match="limit must be above 0"):
         SmoothClip(limit=0.0).fit(np.zeros((1, 1)))
@@ -86,7 +99,7 @@ def test_a_variant_is_stored_and_restored(choice: str) -> None:
 
 
 def test_one_absurd_input_keeps_the_prediction_near_the_others(run_cli, here) -> None:
-    """A house of 160,000 in place of 160: standardised it is extrapolated, clipped it is not."""
+    """A house of 160,000 in place of 160: standardised it is extrapolated, bounded it is not."""
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"size": random.normal(160, 30, 200), "age": random.uniform(0, 60, 200)})
     frame["price"] = 3 * frame["size"] - frame["age"] + random.normal(0, 5, 200)
@@ -94,14 +107,13 @@ def test_one_absurd_input_keeps_the_prediction_near_the_others(run_cli, here) ->
     words = ("data/extract=csv", "data.extract.path=houses.csv", "data.extract.target=price", "tracking=none")
     wild = frame[["size", "age"]].head(1).assign(size=160_000.0)
     made = {}
-    for choice in ("standard", "robust", "bounded"):
+    for choice in ("standard", "robust", "default"):
         folder = here / choice
-        answer = run_cli(
-            *words, "report=false", f"data/transform/numeric={choice}", f"hydra.run.dir={folder}"
-        )
+        chosen = [] if choice == "default" else [f"data/transform/numeric={choice}"]
+        answer = run_cli(*words, *chosen, "report=false", f"hydra.run.dir={folder}")
         assert answer.status == 0, answer.err
         made[choice] = float(RowPredictor(folder / "model")(wild)["prediction"].iloc[0])
-    for choice in ("robust", "bounded"):
+    for choice in ("robust", "default"):
         assert made[choice] < 2 * frame["price"].max() < 10 * frame["price"].max() < made["standard"]
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from harness.sweep.space.search_space import Space
+from harness.sweep.space.stored_space import earlier_defaults
 
 Build = Callable[..., Space]
 
@@ -28,6 +32,7 @@ def test_a_space_is_stored_in_plain_values(space: Build) -> None:
             LR: {"kind": "interval", "values": "0.0001 to 1.0 (log)", "when": []},
             "widths": {"kind": "choices", "values": ["[64]", None, 3], "when": ["model=mlp"]},
         },
+        "defaults": ["data/transform/numeric"],
     }
 
 
@@ -46,6 +51,43 @@ def test_the_same_space_has_no_differences_whatever_the_order_of_its_words(space
 def test_settings_of_how_a_sweep_runs_are_no_difference(space: Build) -> None:
     before = space("seed=1,2", "sweep=tpe", "sweep.trials=3", "outputs=x", "tracking=none", "resume.run=auto")
     assert changes(before, space("seed=1,2", "sweep.workers=9", "harness.traceback=true")) == []
+
+
+NUMERIC = "data/transform/numeric"
+
+
+def earlier(space: Build, *words: str) -> dict[str, Any]:
+    """A space of an earlier version, which did not store the groups whose defaults have changed since."""
+    stored = space(*words).stored()
+    del stored["defaults"]
+    return stored
+
+
+@pytest.mark.parametrize(
+    ("words", "choice", "found"),
+    [
+        ((), "bounded", [f"{NUMERIC}=standard"]),
+        ((), "standard", []),  # the user has chosen it
+        ((), None, []),  # such as of images
+        ((f"{NUMERIC}=bounded",), "bounded", []),
+        ((f"{NUMERIC}=bounded,robust",), "bounded", []),
+    ],
+)
+def test_a_sweep_that_began_with_another_default_has_a_word_for_it(
+    space: Build, words: tuple[str, ...], choice: str | None, found: list[str]
+) -> None:
+    choices = {} if choice is None else {NUMERIC: choice}
+    assert earlier_defaults(earlier(space, "seed=1,2", *words), choices) == found
+    assert earlier_defaults(space("seed=1,2", *words).stored(), choices) == []
+
+
+def test_the_word_for_an_earlier_default_is_no_difference_to_a_sweep_that_began_with_it(space: Build) -> None:
+    now = space("seed=1,2", f"{NUMERIC}=standard")
+    assert now.differences(earlier(space, "seed=1,2")) == []
+    assert changes(space("seed=1,2"), now) == [f"{NUMERIC}=standard is new"]
+    assert space("seed=1,2", f"{NUMERIC}=robust").differences(earlier(space, "seed=1,2")) == [
+        f"{NUMERIC}=robust is new"
+    ]
 
 
 def test_each_change_is_one_phrase(space: Build) -> None:

@@ -94,6 +94,7 @@ OTHER = {
     "data.extract.infinite": "missing",
     "data.transform.numeric.0.strategy": "mean",
     "data.transform.numeric.1._target_": "sklearn.preprocessing.MinMaxScaler",
+    "data.transform.numeric.2.margin": "0.5",
     "data.transform.target": "log",
     "data.transform.categorical.0.strategy": "constant",
     "data.transform.categorical.1.handle_unknown": "ignore",
