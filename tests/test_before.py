@@ -218,11 +218,16 @@ def test_what_began_with_another_default_is_not_continued_with_that_of_today(
     answer = run_cli(*stopped["stopped"]["words"], "resume=outputs/runs/stopped")
     assert answer.status == 2
     assert f"an earlier version of harness began it: go on as it did with {DEFAULT}." in answer.err
-    for words in (["check", *stopped["halved"]["words"]], stopped["halved"]["words"]):
+    explained = [*EXPECTED["sweep"]["words"], "resume=rates-0", "sweep.ablate=true"]
+    for words, sweep in (
+        (["check", *stopped["halved"]["words"]], "halved-0"),
+        (stopped["halved"]["words"], "halved-0"),
+        (explained, "rates-0"),
+    ):
         answer = run_cli(*words)
         assert answer.status == 2
         assert answer.err.splitlines()[0] == (
-            f"error: a sweep continues with its own settings, and halved-0 began with {DEFAULT}, the default "
+            f"error: a sweep continues with its own settings, and {sweep} began with {DEFAULT}, the default "
             f"of an earlier version of harness; add {DEFAULT}, or begin another with sweep.name=NAME."
         )
     answer = run_cli(*stopped["killed"]["words"], "resume=auto")

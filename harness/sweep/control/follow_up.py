@@ -9,6 +9,7 @@ from omegaconf import DictConfig, open_dict
 from harness.sweep.control.ablate_sweep import Ablation, find_ablation
 from harness.sweep.control.extend_sweep import Extension, find_extension
 from harness.sweep.preflight.sweep_preview import Followed
+from harness.sweep.study.prepare_study import check_defaults
 from harness.sweep.study.sweep_settings import SweepSettings
 
 
@@ -23,9 +24,14 @@ def find_follow_up(
     Raises:
         UserError: there is no such sweep, or it cannot be followed.
     """
+    found: Extension | Ablation | None = None
     if settings.extend is not None:
-        return find_extension(config, words, settings.extend)
-    return find_ablation(config, words) if settings.ablate else None
+        found = find_extension(config, words, settings.extend)
+    elif settings.ablate:
+        found = find_ablation(config, words)
+    if found is not None:
+        check_defaults(found.earlier, config.hydra.runtime.choices)
+    return found
 
 
 def follow(config: DictConfig, words: Sequence[str], settings: SweepSettings) -> Followed:
