@@ -321,6 +321,20 @@ USES = (
         )
         for name in names
     ),
+    Private(
+        "harness/trainer/fused/member_tensor.py",
+        "_make_wrapper_subclass",
+        "torch",
+        "torch:Tensor._make_wrapper_subclass",
+        "a tensor with the shape of another and no memory; its documentation has no public name for it",
+    ),
+    Private(
+        "harness/trainer/fused/member_tensor.py",
+        "_C",
+        "torch",
+        "torch:_C.DisableTorchFunctionSubclass",
+        "reads what a subclass of tensors would otherwise be asked for, as its documentation does",
+    ),
     *(
         Private(
             "harness/trainer/adam_kernel.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -83,6 +83,39 @@ class Batch(NamedTuple):
     targets: Tensor | None
     rows: Tensor
     weight: float = 1.0
+
+
+class ChosenRows:
+    """Rows of a tensor that are copied later, together with those of other trainings (`taken`).
+
+    table  (N, *shape)
+    rows   (B,) int64
+    """
+
+    __slots__ = ("rows", "table")
+
+    def __init__(self, table: Tensor, rows: Tensor) -> None:
+        self.table, self.rows = table, rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(B, *shape)."""
+        return (len(self.rows), *self.table.shape[1:])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.table.dtype
+
+
+def taken(choices: Sequence[ChosenRows]) -> Tensor:
+    """The rows of K choices of equal shape, (K, B, *shape)."""
+    table, shape = choices[0].table, (len(choices), *choices[0].shape)
+    if all(choice.table is table for choice in choices):
+        return table.index_select(0, torch.cat([choice.rows for choice in choices])).view(shape)
+    found = table.new_empty(shape)
+    for own, choice in zip(found.unbind(0), choices, strict=True):
+        torch.index_select(choice.table, 0, choice.rows, out=own)
+    return found
 
 
 class Loader(Protocol):

@@ -7,7 +7,7 @@ compile and for the kernel, and groups tensors by device. The arithmetic is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -25,28 +25,45 @@ def has_kernel(group: Mapping[str, Any]) -> bool:
     return not (isinstance(first, Tensor) or isinstance(second, Tensor))
 
 
-def call_kernel(
-    group: Mapping[str, Any],
-    weights: list[Tensor],
-    gradients: list[Tensor],
-    moments: Sequence[Mapping[str, Tensor]],
-) -> None:
+class AdamTensors(NamedTuple):
+    """What a call of the kernel changes: weights of one type on one device, and their moments.
+
+    largest  of each, the largest second moment so far; empty without amsgrad
+    """
+
+    weights: list[Tensor]
+    first: list[Tensor]
+    second: list[Tensor]
+    largest: list[Tensor]
+    steps: list[Tensor]
+
+
+def adam_tensors(weights: list[Tensor], moments: Sequence[Mapping[str, Tensor]]) -> AdamTensors:
+    """Of the weights and of their moments, as torch's optimizers name them."""
+    return AdamTensors(
+        weights,
+        [own["exp_avg"] for own in moments],
+        [own["exp_avg_sq"] for own in moments],
+        [own["max_exp_avg_sq"] for own in moments if "max_exp_avg_sq" in own],
+        [own["step"] for own in moments],
+    )
+
+
+def call_kernel(group: Mapping[str, Any], changed: AdamTensors, gradients: list[Tensor]) -> None:
     """What `torch.optim.adam.adam` calls with `fused=True`; the steps are counted already.
 
     Args:
         group: settings, see `has_kernel`.
-        weights: of one type, on one device; changed in place.
         gradients: of the weights.
-        moments: `exp_avg`, `exp_avg_sq`, `step` and, with amsgrad, `max_exp_avg_sq` of each; changed too.
     """
     call = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
     call(
-        weights,
+        changed.weights,
         gradients,
-        [own["exp_avg"] for own in moments],
-        [own["exp_avg_sq"] for own in moments],
-        [own["max_exp_avg_sq"] for own in moments] if group["amsgrad"] else [],
-        [own["step"] for own in moments],
+        changed.first,
+        changed.second,
+        changed.largest if group["amsgrad"] else [],
+        changed.steps,
         amsgrad=group["amsgrad"],
         lr=group["lr"],
         beta1=group["betas"][0],
@@ -83,7 +100,7 @@ class KernelStep:
         with torch.no_grad():
             torch._foreach_add_([own["step"] for *_, moments in groups for own in moments], 1)
             for group, weights, gradients, moments in groups:
-                call_kernel(group, weights, gradients, moments)
+                call_kernel(group, adam_tensors(weights, moments), gradients)
         # torch's schedulers warn where the optimizer itself has taken no step.
         self._optimizer._opt_called = True  # type: ignore[attr-defined]
 

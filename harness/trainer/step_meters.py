@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, final
 
@@ -58,12 +58,19 @@ class Meters:
         if self._held is not None:
             self._held.append(MeterValue(name, value, weight))
             return
+        self._add(name, *self._counted(value, weight))
+
+    def _counted(self, value: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | int]:
+        """What is added to the sum, and to its count; also of several trainings, (K,) each."""
         count: Tensor | int = 1
         if weight is not None:
             value, count = value * weight, weight
         if self._finite_only:
             finite = value.isfinite()
             value, count = torch.where(finite, value, 0.0), finite * count
+        return value, count
+
+    def _add(self, name: str, value: Tensor, count: Tensor | int) -> None:
         if name in self._sums:
             self._sums[name] += value
             self._counts[name] = self._counts[name] + count
@@ -97,3 +104,43 @@ class Meters:
             name: count.to(self._device) if isinstance(count, Tensor) else count
             for name, count in state["counts"].items()
         }
+
+
+@final
+class JointMeters:
+    """The meters of trainings of one kind whose steps are taken together: one addition for all of them.
+
+    The sums of each are views of those of all; what a training adds, or reads, alone is as before.
+
+    Args:
+        meters: in the order of the values.
+    """
+
+    def __init__(self, meters: Sequence[Meters]) -> None:
+        self._meters = meters
+        self._alike = len({own._finite_only for own in meters}) == 1
+        self._joint: dict[str, tuple[Tensor, tuple[Tensor, ...]]] = {}
+
+    def add(self, name: str, values: Tensor, weights: Tensor | None = None) -> None:
+        """As `Meters.add`, for each its own of the values and weights, (K,)."""
+        if not self._alike:
+            for place, meters in enumerate(self._meters):
+                meters.add(name, values[place], None if weights is None else weights[place])
+            return
+        values, counts = self._meters[0]._counted(values.detach(), weights)
+        every: Sequence[Tensor | int] = (
+            [counts] * len(values) if isinstance(counts, int) else counts.unbind(0)
+        )
+        sums, views = self._joint.get(name, (values, ()))
+        if views and all(m._sums.get(name) is view for m, view in zip(self._meters, views, strict=True)):
+            sums += values
+            for meters, count in zip(self._meters, every, strict=True):
+                meters._counts[name] = meters._counts[name] + count
+        elif any(name in meters._sums for meters in self._meters):
+            for meters, value, count in zip(self._meters, values.unbind(0), every, strict=True):
+                meters._add(name, value, count)
+        else:
+            sums = values.clone()
+            self._joint[name] = sums, sums.unbind(0)
+            for meters, view, count in zip(self._meters, self._joint[name][1], every, strict=True):
+                meters._sums[name], meters._counts[name] = view, count

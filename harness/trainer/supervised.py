@@ -190,6 +190,10 @@ class SupervisedTrainer(UniversalTrainer):
             return "trainer.mix blends the rows of a batch"
         return None if self._own_unpack is None else "trainer.unpack is set"
 
+    @property
+    def passes_inputs_on(self) -> bool:  # type: ignore[override]
+        return self._own_unpack is None and isinstance(self.mix, Unmixed)
+
     def build_head(self, width: int, task: Task) -> nn.Module:
         if not task.labelled:
             raise UserError(

@@ -51,6 +51,9 @@ class TrainingMethod(ABC):
     uses_members: ClassVar[bool] = False
     """Whether it gives each member of a model with `members` a head and a loss of its own."""
 
+    passes_inputs_on: bool = False
+    """Whether `unpack` gives the inputs of a batch to the network as they are, but for the augmentation."""
+
     members: int = 1
     """How many members the representation consists of, (B, members * D); set before `build_head`."""
 

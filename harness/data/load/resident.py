@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from copy import copy
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.core.arrays import Arrays, Batch, Loaders
+from harness.core.arrays import Arrays, Batch, ChosenRows, Loaders
 from harness.core.double_precision import tensor_on_device
 from harness.core.fold import Fold
 from harness.data.load.batch_order import Batching, Order, on_device
@@ -71,6 +73,13 @@ class ResidentPart:
     def __init__(self, inputs: Tensor, targets: Tensor | None, order: Order) -> None:
         self._inputs, self._targets, self._order = inputs, targets, order
         self._resident_rows = order.rows.to(inputs.device)
+        self._copied_later = False
+
+    def copied_later(self) -> ResidentPart:
+        """An equal part, whose passes give `ChosenRows` as inputs; `ordered` gives copies as before."""
+        part = copy(self)
+        part._copied_later = True
+        return part
 
     def __iter__(self) -> Iterator[Batch]:
         return self.after(0)
@@ -81,7 +90,8 @@ class ResidentPart:
         same = drawn is self._order.rows
         rows = self._resident_rows if same else on_device(drawn, self._inputs.device)
         sizes, weights = self._order.sizes, self._order.weights
-        return self._batches(rows[sum(sizes[:batches]) :], sizes[batches:], weights[batches:])
+        rest = rows[sum(sizes[:batches]) :]
+        return self._batches(rest, sizes[batches:], weights[batches:], self._copied_later)
 
     def __len__(self) -> int:
         return len(self._order.sizes)
@@ -106,17 +116,20 @@ class ResidentPart:
         """Of all samples of the data set, which the parts share."""
         return self._inputs.untyped_storage().nbytes()
 
-    def _batches(self, order: Tensor, sizes: list[int], weights: list[float]) -> Iterator[Batch]:
+    def _batches(
+        self, order: Tensor, sizes: list[int], weights: list[float], copied_later: bool = False
+    ) -> Iterator[Batch]:
         inputs = self._inputs
+        take: Any = partial(ChosenRows, inputs) if copied_later else partial(inputs.index_select, 0)
         if self._targets is None:
             for rows, weight in zip(torch.split(order, sizes), weights, strict=True):
-                yield Batch(inputs.index_select(0, rows), None, rows, weight)
+                yield Batch(take(rows), None, rows, weight)
             return
         # Targets are small: put in order once per pass, a batch of them is a view.
         targets = self._targets.index_select(0, order)
         parts = zip(torch.split(order, sizes), torch.split(targets, sizes), weights, strict=True)
         for rows, labels, weight in parts:
-            yield Batch(inputs.index_select(0, rows), labels, rows, weight)
+            yield Batch(take(rows), labels, rows, weight)
 
 
 def _moved(arrays: Arrays, device: torch.device) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -14,6 +14,7 @@ from harness.core.predictor import Predictor
 from harness.core.progress import Progress
 from harness.core.protocol import Augment
 from harness.data.augment.none import Identity
+from harness.data.load.resident import ResidentPart
 from harness.evaluate.scored_rows import Answers
 from harness.trainer.batch_source import StepBatch
 from harness.trainer.best_epoch import Best
@@ -61,12 +62,20 @@ class Member:
     def begin(self) -> None:
         """Builds what `fit` builds before its first step."""
         with self.random.active():
-            self.trainer.attach(self.model, self.loaders)
+            self.trainer.attach(self.model, self._training_loaders())
             self.best: Best = self.trainer.new_best()
             if self.state is not None:
                 self.trainer.restore(self.state, self.best)
         self.state = None
         self.dropout = DropoutUses(self.trainer)
+
+    def _training_loaders(self) -> Loaders:
+        """The loaders; where nothing changes the inputs of a batch, one copy takes those of all members."""
+        train = self.loaders.train
+        unchanged = self.trainer.passes_inputs_on and type(self.augment) is Identity
+        if not unchanged or not isinstance(train, ResidentPart):
+            return self.loaders
+        return replace(self.loaders, train=train.copied_later())
 
     def unpack(self, batch: StepBatch) -> Any:
         """The parts of a step; an augmentation draws from this training's own random numbers."""

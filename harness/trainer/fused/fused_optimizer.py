@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from harness.trainer.adam_kernel import call_kernel, has_kernel
+from harness.trainer.adam_kernel import AdamTensors, adam_tensors, call_kernel, has_kernel
 from harness.trainer.fused.flat_members import FlatMembers, flat, split_like
 from harness.trainer.universal import UniversalTrainer
 
@@ -26,7 +28,8 @@ _ADAM_SETTINGS = itemgetter(
 _NOT_SETTINGS = ("params", "factor", "initial_lr")
 
 
-class _Row(NamedTuple):
+@dataclass(frozen=True)
+class _Row:
     """One group of one member: its optimizer and settings, its parameters, weights and moments (P,)."""
 
     optimizer: torch.optim.Optimizer
@@ -34,6 +37,11 @@ class _Row(NamedTuple):
     parameters: Sequence[Tensor]
     weights: Tensor
     moments: dict[str, Tensor]
+
+    @cached_property
+    def alone(self) -> AdamTensors:
+        """What a step of Adam changes; once all moments are kept."""
+        return adam_tensors([self.weights], [self.moments])
 
     def keep(self, name: str, values: Tensor) -> None:
         """Keeps moments (P,), or a count of steps (), and gives the member's own optimizer views of them."""
@@ -133,8 +141,7 @@ class FusedOptimizer:
         elif taking:
             torch._foreach_add_([row.moments["step"] for row in taking], 1)
         for rows, gradients in quick:
-            group = rows[0].group
-            call_kernel(group, [row.weights for row in rows], gradients, [row.moments for row in rows])
+            call_kernel(rows[0].group, rows[0].alone if len(rows) == 1 else _tensors_of(rows), gradients)
         for rows, gradients in equal if len(quick) < len(equal) else ():
             if not has_kernel(rows[0].group):
                 self._adapt(rows, gradients, rows[0].group)
@@ -177,6 +184,10 @@ class FusedOptimizer:
         for row, moment in zip(rows, moments, strict=True):
             if moment is not None and not row.moments:
                 row.keep("momentum_buffer", moment)  # torch makes it in the first step
+
+
+def _tensors_of(rows: Sequence[_Row]) -> AdamTensors:
+    return adam_tensors([row.weights for row in rows], [row.moments for row in rows])
 
 
 def _joined_counts(rows: Sequence[_Row]) -> Tensor | None:

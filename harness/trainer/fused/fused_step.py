@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from harness.runtime.out_of_memory import is_out_of_memory
 from harness.trainer.device import under_autocast
 from harness.trainer.fused.flat_members import FlatMembers
 from harness.trainer.fused.member_functions import Dropout, DropoutRecorder, MemberFunctions, draw_masks
-from harness.trainer.fused.step_parts import form_of, stacked, with_tensors
+from harness.trainer.fused.member_tensor import MemberTensor, dropping, values_of
+from harness.trainer.fused.step_parts import form_of, stacked, whole, with_tensors
+from harness.trainer.fused.tensor_slots import TensorSlots
 from harness.trainer.saved_tensors import counted
 from harness.trainer.step_meters import MeterValue
 from harness.trainer.universal import UniversalTrainer
@@ -29,13 +32,6 @@ class Computed(NamedTuple):
     losses: Tensor
     gradients: list[Tensor]
     noted: list[MeterValue]
-
-    def noted_by(self, place: int) -> list[MeterValue]:
-        """What the loss of one of the members adds to its meters."""
-        return [
-            MeterValue(name, values[place], None if weights is None else weights[place])
-            for name, values, weights in self.noted
-        ]
 
 
 class _Loss(nn.Module):
@@ -76,6 +72,8 @@ class FusedStep:
         self._sizes = [len(names) for names in members.learned]
         self._names: list[tuple[str, bool]] = []
         self._all = vmap(self._of_member, randomness="error")
+        self._slots = TensorSlots(trainer.network)
+        self._suitable = trainer.autocast is None
 
     def draw(self, first: int, like: Any, generators: Sequence[torch.Generator]) -> list[Tensor]:
         """The masks of dropout (K, *shape) of a step of K members from number `first` on, in order of use.
@@ -105,16 +103,22 @@ class FusedStep:
             tensors[name] = tensors[name].detach().requires_grad_()
         before = {name: tensors[name].clone() for name in self._buffers}
         try:
-            losses, noted = self._losses(tensors, parts, masks)
-            gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
-            groups = []
-            for size in self._sizes:
-                groups.append(rows_of(gradients[:size]) if size else losses.new_empty(len(parts), 0))
-                gradients = gradients[size:]
-        except Exception:
+            return self._computed(tensors, parts, masks)
+        except Exception as error:
             for name, values in before.items():
                 tensors[name].copy_(values)
-            raise
+            if not self._suitable or is_out_of_memory(error):
+                raise
+        self._suitable = False  # whatever a network cannot do with member tensors, `vmap` may be able to
+        return self(first, parts, masks)
+
+    def _computed(self, tensors: dict[str, Tensor], parts: Sequence[Any], masks: list[Tensor]) -> Computed:
+        losses, noted = self._losses(tensors, parts, masks)
+        gradients = torch.autograd.grad(losses.sum(), [tensors[name] for name in self._learned])
+        groups = []
+        for size in self._sizes:
+            groups.append(rows_of(gradients[:size]) if size else losses.new_empty(len(parts), 0))
+            gradients = gradients[size:]
         return Computed(losses.detach(), groups, noted)
 
     def _losses(
@@ -125,16 +129,28 @@ class FusedStep:
         A single member is computed twice: for one matrix torch may choose another kernel than for several,
         with other roundings. The second loss is left out, so that its gradient is zero.
         """
+        losses_of = self._by_member_tensors if self._suitable else self._all
         if len(parts) > 1:
-            losses, noted = self._all(tensors, stacked(parts), masks, like=parts[0])
+            losses, noted = losses_of(tensors, stacked(parts), masks, like=parts[0])
             return losses, self._named(noted)
         doubled = {name: torch.cat([tensor, tensor]) for name, tensor in tensors.items()}
         twice = [torch.cat([mask, mask]) for mask in masks]
-        losses, noted = self._all(doubled, stacked([*parts, *parts]), twice, like=parts[0])
+        losses, noted = losses_of(doubled, stacked([*parts, *parts]), twice, like=parts[0])
         for name, tensor in tensors.items():
             if name in self._buffers:
                 tensor.copy_(doubled[name][:1])
-        return losses[:1], self._named(noted)
+        return losses[:1], self._named([values[:1] for values in noted])
+
+    def _by_member_tensors(
+        self, tensors: dict[str, Tensor], values: list[Tensor], masks: list[Tensor], *, like: Any
+    ) -> tuple[Tensor, list[Tensor]]:
+        """As `_of_member`, of all members."""
+        own = {name: MemberTensor(tensor) for name, tensor in tensors.items()}
+        with self._slots.filled(own), dropping(masks):
+            loss, noted = self._loss(with_tensors(like, [MemberTensor(part) for part in values]))
+        self._names = [(name, weight is not None) for name, _, weight in noted]
+        numbers = [values_of(number) for _, *pair in noted for number in pair if number is not None]
+        return values_of(loss), numbers
 
     def _of_member(
         self, tensors: dict[str, Tensor], values: list[Tensor], masks: list[Tensor], *, like: Any
@@ -188,7 +204,7 @@ class DropoutUses:
         if key not in self._used:
             own = [*network.named_parameters(), *network.named_buffers()]
             with DropoutRecorder() as recorder, torch.no_grad():
-                _called(self._loss, {name: tensor.clone() for name, tensor in own}, parts)
+                _called(self._loss, {name: tensor.clone() for name, tensor in own}, whole(parts))
             self._used[key] = recorder.used
         return self._used[key]
 
@@ -218,7 +234,7 @@ def traced(trainer: UniversalTrainer, parts: Any) -> Traced:
     }
     learned = {name: tensor for name, tensor in copies.items() if tensor.requires_grad}
     with DropoutRecorder(), counted(copies.values()) as sizes:
-        loss, _ = _called(_Loss(trainer), copies, parts)
+        loss, _ = _called(_Loss(trainer), copies, whole(parts))
     gradients = torch.autograd.grad(loss, list(learned.values()), allow_unused=True)
     unused = [name for name, gradient in zip(learned, gradients, strict=True) if gradient is None]
     return Traced(frozenset(unused), sum(sizes.values()))

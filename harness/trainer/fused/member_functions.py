@@ -91,7 +91,7 @@ def _intercepted(func: Any, args: Any, kwargs: dict[str, Any], drop: Any) -> Any
     if func is _ATTENTION:
         return _attention(*args, drop=drop, **kwargs)
     if func is _NORM:
-        return _batch_norm(*args, **kwargs)
+        return batch_norm(*args, **kwargs)
     if func is _LINEAR:
         return _linear(*args, **kwargs)
     return func(*args, **kwargs)
@@ -135,7 +135,7 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     return _LINEAR(inputs, weight, bias)
 
 
-def _batch_norm(
+def batch_norm(
     inputs: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,

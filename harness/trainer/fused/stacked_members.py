@@ -18,6 +18,7 @@ from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.fused_optimizer import FusedOptimizer
 from harness.trainer.fused.fused_step import Computed, FusedStep
 from harness.trainer.fused.step_parts import form_of
+from harness.trainer.step_meters import JointMeters
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class StackedMembers:
     def __init__(self, members: Sequence[Member], most: int) -> None:
         self._members = members
         self._stacks: dict[int, _Stack] = {}
+        self._meters: dict[tuple[int, int], JointMeters] = {}
         self.most = most
 
     def train_epoch(self, stop: Callable[[], bool], due: Callable[[], bool]) -> Iterator[bool]:
@@ -175,13 +177,19 @@ class StackedMembers:
         kept = [place for place, allowed in enumerate(may) if allowed]
         places = [numbers[place] - stack.first for place in kept]
         stack.optimizer.step(places, [[row[place] for place in kept] for row in rows])
-        losses = found.losses.unbind(0)
-        for place, (member, allowed) in enumerate(zip(members, may, strict=True)):
+        meters = self._meters_of(numbers)
+        for noted in found.noted:
+            meters.add(*noted)
+        meters.add("train/loss", found.losses)
+        for member, allowed in zip(members, may, strict=True):
             member.trainer.update.record(allowed)
-            for noted in found.noted_by(place):
-                member.trainer.meters.add(*noted)
-            member.trainer.meters.add("train/loss", losses[place])
             member.trainer.count_step()
+
+    def _meters_of(self, numbers: list[int]) -> JointMeters:
+        together = numbers[0], len(numbers)  # they are consecutive
+        if together not in self._meters:
+            self._meters[together] = JointMeters([self._members[n].trainer.meters for n in numbers])
+        return self._meters[together]
 
 
 def _halved(count: int) -> int:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.core.arrays import Arrays
+from harness.core.arrays import Arrays, ChosenRows, taken
 from harness.core.errors import UserError
 from harness.core.fold import Fold
 from harness.core.task import Task
@@ -82,6 +82,22 @@ def test_a_batch_holds_the_inputs_and_targets_of_its_rows():
     (batch,) = loaders([4, 2], shuffle=False).train
     assert batch.inputs.tolist() == [[8, 9], [4, 5]]
     assert batch.targets.tolist() == [0, 0]
+
+
+def test_inputs_that_are_copied_later_are_those_of_the_same_rows():
+    train = loaders(range(10)).train
+    torch.manual_seed(0)
+    before = [(batch.inputs, batch.targets, batch.rows) for batch in train]
+    torch.manual_seed(0)
+    later = train.copied_later()
+    for batch, (inputs, targets, rows) in zip(later, before, strict=True):
+        assert isinstance(batch.inputs, ChosenRows)
+        assert (batch.inputs.shape, batch.inputs.dtype) == (tuple(inputs.shape), inputs.dtype)
+        assert torch.equal(taken([batch.inputs])[0], inputs)
+        assert torch.equal(batch.targets, targets)
+        assert torch.equal(batch.rows, rows)
+    assert isinstance(next(later.ordered()).inputs, torch.Tensor)
+    assert isinstance(next(iter(train)).inputs, torch.Tensor)
 
 
 def test_without_targets_batches_and_parts_have_none():

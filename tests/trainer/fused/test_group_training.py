@@ -31,6 +31,7 @@ from harness.trainer.fused.fused_member import Member
 from harness.trainer.fused.fused_step import FusedStep
 from harness.trainer.fused.group_memory import another_fits, fitting, member_bytes
 from harness.trainer.fused.group_training import GroupTraining, fit_members
+from harness.trainer.fused.step_parts import whole
 from harness.trainer.fused.training_kind import kind_of
 from harness.trainer.layers import Layers
 from harness.trainer.mix import Unmixed
@@ -242,12 +243,12 @@ def full_with(most: int, monkeypatch: pytest.MonkeyPatch, place: str) -> list[in
 def test_a_group_that_does_not_fit_is_halved_and_changes_no_member(
     model: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = [member(number, model) for number in range(5)]
-    curves = together(whole)
+    undivided = [member(number, model) for number in range(5)]
+    curves = together(undivided)
     tried = full_with(2, monkeypatch, place)
     halved = [member(number, model) for number in range(5)]
     assert together(halved) == curves
-    assert all(equal(weights(one), weights(other)) for one, other in zip(halved, whole, strict=True))
+    assert all(equal(weights(one), weights(other)) for one, other in zip(halved, undivided, strict=True))
     assert max(tried) > 2
     assert sum(count > 2 for count in tried) == 1  # from then on, at most two at once
 
@@ -259,7 +260,7 @@ def test_a_member_whose_step_does_not_fit_alone_leaves_and_changes_no_other(
     real = FusedStep.__call__
 
     def step(self: FusedStep, first: int, parts: Sequence[Any], *others: Any) -> Any:
-        if any(torch.equal(own.data, large) for own in parts):
+        if any(torch.equal(whole(own).data, large) for own in parts):
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return real(self, first, parts, *others)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import pytest
 import torch
 from torch import Tensor
 
-from harness.trainer.fused.step_parts import form_of, stacked, tensors_of, with_tensors
+from harness.core.arrays import ChosenRows
+from harness.trainer.fused.step_parts import form_of, stacked, tensors_of, whole, with_tensors
 
 
 class Inner(NamedTuple):
@@ -56,3 +58,15 @@ def test_the_form_tells_shapes_types_and_what_is_no_tensor_apart() -> None:
         parts(0.0)._replace(data=torch.zeros(2, 3, dtype=torch.float64)),
     ]
     assert form not in map(form_of, others)
+
+
+@pytest.mark.parametrize("tables", [1, 2])
+def test_rows_that_are_copied_later_are_parts_like_copies(tables: int) -> None:
+    table = [torch.arange(12.0).view(6, 2) + 100 * number for number in range(tables)]
+    rows = [torch.tensor([4, 0, 4]), torch.tensor([1, 2, 5])]
+    chosen = [Parts(ChosenRows(table[k % tables], rows[k]), Inner(())) for k in range(2)]  # type: ignore[arg-type]
+    copies = [Parts(table[k % tables][rows[k]], Inner(())) for k in range(2)]
+    assert form_of(chosen[0]) == form_of(copies[0])
+    assert torch.equal(stacked(chosen)[0], stacked(copies)[0])
+    assert torch.equal(whole(chosen[1]).data, copies[1].data)
+    assert whole(copies[0]) is not None
